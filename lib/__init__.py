@@ -1,0 +1,1 @@
+"""PoseWarper: human pose from sparsely labelled video."""

@@ -1,0 +1,53 @@
+"""Reading and writing whole files: JSON with errors that name the file, writes that are never half done."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lib.utils.errors import InputError
+
+
+def read_json(path: str | Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        InputError: the file is missing, cannot be read or is not JSON (truncated, another format).
+    """
+    try:
+        with open(path, "rb") as file:
+            return json.loads(file.read())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not a JSON file, or a truncated one ({error})") from None
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; it takes the place of `path` only if the block ends well.
+
+    The folder is made if it is missing. An interrupted or failed write leaves an older file untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(name, 0o666 & ~umask)  # as an ordinary open() would have made it
+    try:
+        yield Path(name)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
+    """Write `value` as JSON, all or nothing. Numbers keep every digit; NaN is refused with a ValueError."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=indent, allow_nan=False) + "\n")
