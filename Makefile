@@ -1,0 +1,65 @@
+# `make` builds the compiled parts of lib/ in place. docs/build.md says more.
+#
+# The Python in use: an active virtual or conda environment as it is, else .venv, which is made here.
+
+ACTIVE := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX))
+ENV := $(or $(ACTIVE),.venv)
+PYTHON := $(ENV)/bin/python
+STAMPS := build/$(subst /,_,$(ENV))
+export PATH := $(abspath $(ENV)/bin):$(PATH)
+
+.PHONY: ops test test-fast lint format clean FORCE
+.DELETE_ON_ERROR:
+
+ops: $(STAMPS)/ops
+
+test: ops $(STAMPS)/requirements-dev
+	$(PYTHON) -m pytest
+
+test-fast: ops $(STAMPS)/requirements-dev
+	$(PYTHON) -m pytest -m "not slow"
+
+lint: $(STAMPS)/requirements-dev
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+format: $(STAMPS)/requirements-dev
+	$(PYTHON) -m ruff check --fix-only .
+	$(PYTHON) -m ruff format .
+
+clean:
+	rm -rf build lib/deform_conv/_C*.so lib/nms/_nms*.so lib/nms/_nms.c .pytest_cache .ruff_cache
+	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+MISSING = { echo "error: $(ENV) lacks something of requirements.txt: pip install -r requirements.txt" >&2; exit 2; }
+
+ifeq ($(ACTIVE),)
+.venv/pyvenv.cfg:
+	python3 -m venv .venv
+
+$(STAMPS)/requirements: requirements.txt .venv/pyvenv.cfg
+	@mkdir -p $(@D)
+	$(PYTHON) -m pip install --quiet -r requirements.txt
+	@touch $@
+else
+# Without an index or a folder to install from, pip only compares what is there with what is required.
+$(STAMPS)/requirements: requirements.txt
+	@mkdir -p $(@D)
+	@PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(PYTHON) -m pip install --no-index -r $< >/dev/null 2>&1 || $(MISSING)
+	@touch $@
+endif
+
+$(STAMPS)/requirements-dev: requirements-dev.txt $(STAMPS)/requirements
+	$(PYTHON) -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+# What a build depends on besides its sources. The file changes only when one of them does; then all is built anew.
+TOOLCHAIN = import sys; from importlib.metadata import version; print(sys.executable, sys.version, version("torch"))
+$(STAMPS)/toolchain: $(STAMPS)/requirements FORCE
+	@$(PYTHON) -c '$(TOOLCHAIN)' > $@.new 2>/dev/null || $(MISSING)
+	@echo "$$TORCH_CUDA_ARCH_LIST $$CUDA_HOME $$(command -v nvcc)" >> $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else rm -rf $(STAMPS)/objects; mv $@.new $@; fi
+
+$(STAMPS)/ops: $(STAMPS)/toolchain setup.py lib/nms/_nms.pyx $(wildcard lib/deform_conv/csrc/*)
+	$(PYTHON) setup.py --quiet build_ext --inplace --build-temp $(STAMPS)/objects
+	@touch $@

@@ -1,0 +1,5 @@
+"""Deformable convolution: the function and the module."""
+
+from lib.deform_conv.deform_conv import DeformConv2d, deform_conv2d
+
+__all__ = ["DeformConv2d", "deform_conv2d"]

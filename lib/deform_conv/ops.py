@@ -1,0 +1,80 @@
+"""The operators posewarper::deform_conv2d and its backward: schema, compiled kernels, fake kernels, autograd.
+
+The compiled library (csrc/, built by `make`) adds kernels for the CPU and for CUDA to the schemas given here. The
+operators trust their arguments: lib.deform_conv.deform_conv2d checks them.
+"""
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+_library = torch.library.Library("posewarper", "DEF")
+_SIZES = "int[2] stride, int[2] padding, int[2] dilation"
+_library.define(f"deform_conv2d(Tensor input, Tensor offset, Tensor weight, {_SIZES}) -> Tensor")
+_library.define(
+    "deform_conv2d_backward(Tensor grad, Tensor input, Tensor offset, Tensor weight, "
+    f"{_SIZES}) -> (Tensor, Tensor, Tensor)"
+)
+
+
+def load_kernels(folder: Path) -> str | None:
+    """Load the library in `folder` that was built for this torch.
+
+    Returns:
+        None if it is loaded, else why it is not.
+    """
+    path = folder / f"_C.torch-{torch.__version__}.so"
+    if not path.exists():
+        others = [other.stem.removeprefix("_C.torch-") for other in sorted(folder.glob("_C.torch-*.so"))]
+        return f"built for torch {', '.join(others)}, this is {torch.__version__}" if others else "not built"
+    try:
+        torch.ops.load_library(path)
+    except OSError as error:
+        return f"{path.name} cannot be loaded: {error}"
+    return None
+
+
+_not_loaded = load_kernels(Path(__file__).parent)
+
+
+@torch.compiler.assume_constant_result
+def has_kernel(device_type: str) -> bool:
+    """Whether the operators are compiled for this type of device; if not, a warning says so (Python shows it once)."""
+    key = torch._C._dispatch_key_for_device(device_type)
+    if torch._C._dispatch_has_kernel_for_dispatch_key("posewarper::deform_conv2d", key):
+        return True
+    reason = _not_loaded or f"built without {key}"
+    warnings.warn(
+        f"deform_conv2d on {key} runs as plain PyTorch, several times slower: {reason}; run `make`", stacklevel=1
+    )
+    return False
+
+
+@torch.library.register_fake("posewarper::deform_conv2d", lib=_library)
+def _(input: Tensor, offset: Tensor, weight: Tensor, stride: list[int], padding: list[int], dilation: list[int]):
+    return input.new_empty(input.shape[0], weight.shape[0], offset.shape[2], offset.shape[3])
+
+
+@torch.library.register_fake("posewarper::deform_conv2d_backward", lib=_library)
+def _(grad: Tensor, input: Tensor, offset: Tensor, weight: Tensor, stride, padding, dilation):
+    return tuple(tensor.new_empty(tensor.shape) for tensor in (input, offset, weight))
+
+
+def _save(ctx, inputs: tuple, output: Tensor) -> None:
+    *tensors, ctx.stride, ctx.padding, ctx.dilation = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _backward(ctx, grad: Tensor):
+    grads = torch.ops.posewarper.deform_conv2d_backward(grad, *ctx.saved_tensors, ctx.stride, ctx.padding, ctx.dilation)
+    return *grads, None, None, None
+
+
+def _no_second_backward(ctx, *grads: Tensor):
+    raise RuntimeError("deform_conv2d has no second derivatives")
+
+
+torch.library.register_autograd("posewarper::deform_conv2d", _backward, setup_context=_save, lib=_library)
+torch.library.register_autograd("posewarper::deform_conv2d_backward", _no_second_backward, lib=_library)
