@@ -1,0 +1,179 @@
+"""Experiment files: YAML that inherits (`_BASE_`), is overridden from the command line, and is frozen."""
+
+import argparse
+import ast
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yacs.config import CfgNode
+
+from lib.config.default import CHOICES, DEFAULTS
+from lib.config.legacy import OLD_KEYS, Setting, as_gpus, translate
+from lib.utils.errors import InputError
+
+BASE_KEY = "_BASE_"
+FREE_SECTION = "MODEL.EXTRA."  # its keys are the pose net's own
+STRIDE = 32  # of the pose nets' coarsest features
+
+
+def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
+    """The experiment of a YAML file, complete, checked and frozen.
+
+    Args:
+        path: the file. `_BASE_: other.yaml` (relative to it) names a file it inherits from and changes. Files of the
+            first HRNet, SimpleBaseline and PoseWarper code are understood too.
+        overrides: key, value, key, value …, as typed after a command; values are text or Python values.
+    Raises:
+        InputError: an unknown key (the nearest known one is named), a wrong type or value, a missing file.
+    """
+    layers = [*_file_layers(Path(path)), ("command line", dict(_pairs(overrides)))]
+    known = set(_flatten(DEFAULTS))
+    settings = {}
+    for layer, (source, content) in enumerate(layers):
+        for key, value in content.items():
+            _check_known(key, source, known)
+            settings[key] = Setting(_decode(value), source, layer)
+    cfg = DEFAULTS.clone()
+    for key, setting in translate(settings, known).items():
+        _set(cfg, key, setting)
+    _complete(cfg)
+    _check(cfg, str(path))
+    cfg.freeze()
+    return cfg
+
+
+def parse_arguments(description: str) -> tuple[CfgNode, str]:
+    """The command line that training and testing share: the configuration and the name of the experiment."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--cfg", required=True, help="experiment file, for example experiments/posetrack/hrnet/….yaml")
+    parser.add_argument("--modelDir", default="", help="folder for results (OUTPUT_DIR)")
+    parser.add_argument("--logDir", default="", help="folder for tensorboard files (LOG_DIR)")
+    parser.add_argument("--dataDir", default="", help="folder that data and weights are under (DATA_DIR)")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE …: keys of the experiment file to change")
+    args = parser.parse_args()
+    folders = (("OUTPUT_DIR", args.modelDir), ("LOG_DIR", args.logDir), ("DATA_DIR", args.dataDir))
+    cfg = load_config(args.cfg, [*args.opts, *(item for pair in folders if pair[1] for item in pair)])
+    return cfg, cfg.EXPERIMENT_NAME or Path(args.cfg).stem
+
+
+def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, dict[str, Any]]]:
+    if path.resolve() in heirs:
+        raise InputError(f"{path}: {BASE_KEY} leads back to the file itself")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: an experiment file is a list of KEY: VALUE lines")
+    base = content.pop(BASE_KEY, None)
+    layers = _file_layers(path.parent / base, (*heirs, path.resolve())) if base else []
+    return [*layers, (str(path), _flatten(content))]
+
+
+def _flatten(content: dict, prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _pairs(overrides: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    if len(overrides) % 2:
+        raise InputError(f"command line: KEY VALUE pairs expected, nothing follows {overrides[-1]!r}")
+    return zip(overrides[::2], overrides[1::2], strict=True)
+
+
+def _check_known(key: str, source: str, known: set[str]) -> None:
+    if key in known or key in OLD_KEYS or key.startswith(FREE_SECTION):
+        return
+    everything = [*known, *OLD_KEYS]
+    nearest = difflib.get_close_matches(key, everything, 1, 0.6)
+    if not nearest:  # the right name in the wrong section, or none
+        names = {other.rpartition(".")[2]: other for other in everything}
+        nearest = [names[name] for name in difflib.get_close_matches(key.rpartition(".")[2], names, 1, 0.6)]
+    raise InputError(f"{source}: unknown key {key}" + (f"; did you mean {nearest[0]}?" if nearest else ""))
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError):
+            pass
+    return value
+
+
+def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
+    """Give one key its value; a whole number may stand for a float, a tuple for a list."""
+    *sections, name = key.split(".")
+    node = cfg
+    for section in sections:
+        node = node.setdefault(section, CfgNode(new_allowed=True))
+    value = setting.value
+    if key == "GPUS":
+        value = as_gpus(value)
+    elif not key.startswith(FREE_SECTION):
+        value = _coerce(value, node[name], f"{setting.source}: {key}")
+    node[name] = value
+
+
+def _coerce(value: Any, default: Any, where: str) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(default, str) and (number or value is None):
+        return "" if value is None else str(value)  # an experiment may be called 7
+    if isinstance(default, float) and number:
+        return float(value)
+    if isinstance(default, list) and isinstance(value, (list, tuple)):
+        kind = type(default[0])
+        if all(isinstance(item, (int, kind)) and not isinstance(item, bool) for item in value):
+            return [kind(item) for item in value]
+    elif type(value) is type(default):
+        return value
+    raise InputError(f"{where}: {value!r} is no {_describe(default)} (such as {default!r})")
+
+
+def _describe(default: Any) -> str:
+    if isinstance(default, list):
+        return f"list of {type(default[0]).__name__}"
+    return type(default).__name__
+
+
+def _complete(cfg: CfgNode) -> None:
+    cfg.OUTPUT_DIR = cfg.OUTPUT_DIR or DEFAULTS.OUTPUT_DIR
+    cfg.LOG_DIR = cfg.LOG_DIR or DEFAULTS.LOG_DIR
+    cfg.DATASET.ROOT = str(Path(cfg.DATA_DIR, cfg.DATASET.ROOT)) if cfg.DATA_DIR else cfg.DATASET.ROOT
+    for section, key in ((cfg.MODEL, "PRETRAINED"), (cfg.TEST, "MODEL_FILE")):
+        if cfg.DATA_DIR and section[key]:
+            section[key] = str(Path(cfg.DATA_DIR, section[key]))
+
+
+def _check(cfg: CfgNode, source: str) -> None:
+    flat = _flatten(cfg)
+    for key, choices in CHOICES.items():
+        if flat[key] not in choices:
+            raise InputError(f"{source}: {key} is {flat[key]!r}; it can be {', '.join(choices)}")
+    if any(not isinstance(gpu, int) for gpu in cfg.GPUS):
+        raise InputError(f"{source}: GPUS is {cfg.GPUS!r}; device numbers are expected, such as (0,1)")
+    size, cells = cfg.MODEL.IMAGE_SIZE, cfg.MODEL.HEATMAP_SIZE
+    if len(size) != 2 or any(side <= 0 or side % STRIDE for side in size):
+        raise InputError(f"{source}: MODEL.IMAGE_SIZE is {size}; width and height must be multiples of {STRIDE}")
+    if [4 * side for side in cells] != size:
+        raise InputError(f"{source}: MODEL.HEATMAP_SIZE is {cells}; it is a quarter of IMAGE_SIZE {size}")
+    offsets, weights = cfg.TEST.AGGREGATE.OFFSETS, cfg.TEST.AGGREGATE.WEIGHTS
+    if len(offsets) != len(weights) or not offsets or offsets[0] != 0:
+        raise InputError(f"{source}: TEST.AGGREGATE needs a weight for each offset, the key frame (0) first")
+    if not cfg.DATASET.FRAME_DELTAS:
+        raise InputError(f"{source}: DATASET.FRAME_DELTAS is empty; [0] is the frame itself")
+    if cfg.TEST.MODE != "single" and not cfg.MODEL.WARP.ENABLED:
+        raise InputError(f"{source}: TEST.MODE {cfg.TEST.MODE} warps; set MODEL.WARP.ENABLED true")
+    for key in ("TRAIN.BATCH_SIZE_PER_GPU", "TEST.BATCH_SIZE_PER_GPU", "MODEL.NUM_JOINTS", "PRINT_FREQ"):
+        if flat[key] <= 0:
+            raise InputError(f"{source}: {key} is {flat[key]}; it must be at least 1")

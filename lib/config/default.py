@@ -1,0 +1,130 @@
+"""Every key of an experiment file, with its default and, where the name does not say it, its meaning and unit.
+
+Keys keep the names that HRNet's and PoseWarper's first code gave them wherever they mean the same.
+"""
+
+from yacs.config import CfgNode as CN  # noqa: N817 (yacs's own short name)
+
+DEFAULTS = CN()
+
+DEFAULTS.OUTPUT_DIR = "output"  # results go to OUTPUT_DIR/<data set>/<model>/<experiment>/
+DEFAULTS.LOG_DIR = "log"
+DEFAULTS.DATA_DIR = ""  # joined before DATASET.ROOT, MODEL.PRETRAINED and TEST.MODEL_FILE
+DEFAULTS.EXPERIMENT_NAME = ""  # '': the name of the experiment file
+DEFAULTS.GPUS = (0,)
+DEFAULTS.WORKERS = 4  # processes that read and crop images
+DEFAULTS.PRINT_FREQ = 20  # iterations
+DEFAULTS.AUTO_RESUME = False
+DEFAULTS.PIN_MEMORY = True
+DEFAULTS.SEED = 0
+
+DEFAULTS.CUDNN = CN()
+DEFAULTS.CUDNN.BENCHMARK = True
+DEFAULTS.CUDNN.DETERMINISTIC = False
+DEFAULTS.CUDNN.ENABLED = True
+
+DEFAULTS.MODEL = CN()
+DEFAULTS.MODEL.NAME = "pose_hrnet"  # the pose net: pose_hrnet or pose_resnet
+DEFAULTS.MODEL.INIT_WEIGHTS = True
+DEFAULTS.MODEL.PRETRAINED = ""  # weights that training starts from
+DEFAULTS.MODEL.FREEZE_POSE_NET = False  # train the warping head only; the pose net's BatchNorm keeps its statistics
+DEFAULTS.MODEL.NUM_JOINTS = 17
+DEFAULTS.MODEL.TARGET_TYPE = "gaussian"
+DEFAULTS.MODEL.IMAGE_SIZE = [256, 256]  # width, height of the crop in pixels
+DEFAULTS.MODEL.HEATMAP_SIZE = [64, 64]  # width, height in cells: a quarter of IMAGE_SIZE
+DEFAULTS.MODEL.SIGMA = 2  # of a target's gaussian, in cells
+DEFAULTS.MODEL.EXTRA = CN(new_allowed=True)  # the pose net's own numbers
+DEFAULTS.MODEL.WARP = CN()
+DEFAULTS.MODEL.WARP.ENABLED = False  # PoseWarper: the pose net and the warping head
+DEFAULTS.MODEL.WARP.NUM_BLOCKS = 20
+DEFAULTS.MODEL.WARP.NUM_CHANNELS = 128
+DEFAULTS.MODEL.WARP.DILATIONS = [3, 6, 12, 18, 24]
+
+DEFAULTS.LOSS = CN()
+DEFAULTS.LOSS.USE_OHKM = False  # only the TOPK hardest joints of a sample count
+DEFAULTS.LOSS.TOPK = 8
+DEFAULTS.LOSS.USE_TARGET_WEIGHT = True
+DEFAULTS.LOSS.USE_DIFFERENT_JOINTS_WEIGHT = False
+
+DEFAULTS.DATASET = CN()
+DEFAULTS.DATASET.DATASET = "mpii"
+DEFAULTS.DATASET.ROOT = ""
+DEFAULTS.DATASET.TRAIN_SET = "train"
+DEFAULTS.DATASET.TEST_SET = "valid"
+DEFAULTS.DATASET.ANNOTATION_DIR = ""  # searched for the annotations of a split; '': ROOT/annotations
+DEFAULTS.DATASET.TRAIN_ANNOTATIONS = ""  # a COCO-style file or a folder of official files; '': by TRAIN_SET
+DEFAULTS.DATASET.TEST_ANNOTATIONS = ""  # the same for testing; '': by TEST_SET
+DEFAULTS.DATASET.IMAGE_DIR = ""  # what the file names of the annotations are relative to; '': ROOT
+DEFAULTS.DATASET.GT_DIR = ""  # official PoseTrack ground truth to score against; '': TEST_ANNOTATIONS if a folder
+DEFAULTS.DATASET.DATA_FORMAT = "jpg"  # jpg: image files; zip: images inside zip archives
+DEFAULTS.DATASET.FRAME_DELTAS = [-2, -1, 0, 1, 2]  # δ of a pair of frames A, A + δ: one is drawn
+DEFAULTS.DATASET.NUM_LABELED_VIDEOS = -1  # sparse labels: so many videos, −1: all
+DEFAULTS.DATASET.NUM_LABELED_FRAMES_PER_VIDEO = -1  # and so many frames of each, −1: all
+DEFAULTS.DATASET.SELECT_DATA = False
+DEFAULTS.DATASET.FLIP = True
+DEFAULTS.DATASET.SCALE_FACTOR = 0.25
+DEFAULTS.DATASET.ROT_FACTOR = 30  # degrees
+DEFAULTS.DATASET.PROB_HALF_BODY = 0.0
+DEFAULTS.DATASET.NUM_JOINTS_HALF_BODY = 8
+DEFAULTS.DATASET.COLOR_RGB = False  # False: the net is fed BGR
+
+DEFAULTS.TRAIN = CN()
+DEFAULTS.TRAIN.OPTIMIZER = "adam"
+DEFAULTS.TRAIN.LR = 0.001
+DEFAULTS.TRAIN.LR_FACTOR = 0.1
+DEFAULTS.TRAIN.LR_STEP = [90, 110]  # epochs
+DEFAULTS.TRAIN.MOMENTUM = 0.9
+DEFAULTS.TRAIN.WD = 0.0001  # weight decay of SGD; Adam has none, as the published schedules need it
+DEFAULTS.TRAIN.NESTEROV = False
+DEFAULTS.TRAIN.BEGIN_EPOCH = 0
+DEFAULTS.TRAIN.END_EPOCH = 140
+DEFAULTS.TRAIN.ITERATIONS_PER_EPOCH = 30000  # at most
+DEFAULTS.TRAIN.RESUME = False
+DEFAULTS.TRAIN.CHECKPOINT = ""
+DEFAULTS.TRAIN.BATCH_SIZE_PER_GPU = 32
+DEFAULTS.TRAIN.SHUFFLE = True
+
+DEFAULTS.TEST = CN()
+DEFAULTS.TEST.MODE = "single"  # single | pair | aggregate | propagate
+DEFAULTS.TEST.AGGREGATE = CN()
+DEFAULTS.TEST.AGGREGATE.OFFSETS = [0, -1, -2, 1, 2]  # frames, from the key frame
+DEFAULTS.TEST.AGGREGATE.WEIGHTS = [0.3, 0.25, 0.1, 0.25, 0.1]
+DEFAULTS.TEST.PROPAGATE = CN()
+DEFAULTS.TEST.PROPAGATE.FROM = "labels"  # what is warped: the key frame's labels, or the net's own heatmaps (net)
+DEFAULTS.TEST.PROPAGATE.SAVE = False
+DEFAULTS.TEST.PROPAGATE.SCORE = False
+DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32
+DEFAULTS.TEST.EVALUATE = True
+DEFAULTS.TEST.TRACKING = False  # MOTA too
+DEFAULTS.TEST.TRACKING_THRESHOLD = 0.5  # with TRACKING: persons under this box score are not submitted
+DEFAULTS.TEST.FLIP_TEST = False
+DEFAULTS.TEST.SHIFT_HEATMAP = False  # of the flip test: its heatmaps one cell to the right
+DEFAULTS.TEST.POST_PROCESS = False  # a quarter of a cell toward the higher neighbour
+DEFAULTS.TEST.USE_GT_BBOX = False
+DEFAULTS.TEST.COCO_BBOX_FILE = ""  # detected boxes
+DEFAULTS.TEST.IMAGE_THRE = 0.1  # detected boxes under this score are dropped
+DEFAULTS.TEST.NMS_THRE = 1.0  # detected boxes of one frame that overlap more (IoU) are dropped; 1: none
+DEFAULTS.TEST.JOINT_SCORE = "peak_times_box"  # a joint's submitted score; or the raw heatmap peak (peak)
+DEFAULTS.TEST.OKS_NMS = False  # re-score persons and drop those that repeat another
+DEFAULTS.TEST.SOFT_NMS = False  # of OKS_NMS: the soft variant
+DEFAULTS.TEST.OKS_THRE = 0.5
+DEFAULTS.TEST.IN_VIS_THRE = 0.0  # joints over this peak count in the re-scoring
+DEFAULTS.TEST.BBOX_THRE = 1.0  # stands in older files; their code never read it, and ours does not
+DEFAULTS.TEST.MODEL_FILE = ""  # weights; '': final_state.pth of the output folder
+
+DEFAULTS.DEBUG = CN()
+DEFAULTS.DEBUG.DEBUG = False  # pictures of some batches, in the output folder
+DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_GT = False
+DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_PRED = False
+DEFAULTS.DEBUG.SAVE_HEATMAPS_GT = False
+DEFAULTS.DEBUG.SAVE_HEATMAPS_PRED = False
+
+CHOICES = {
+    "MODEL.NAME": ("pose_hrnet", "pose_resnet"),
+    "MODEL.TARGET_TYPE": ("gaussian",),
+    "DATASET.DATA_FORMAT": ("jpg", "png", "zip"),
+    "TRAIN.OPTIMIZER": ("adam", "sgd"),
+    "TEST.MODE": ("single", "pair", "aggregate", "propagate"),
+    "TEST.PROPAGATE.FROM": ("labels", "net"),
+    "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
+}

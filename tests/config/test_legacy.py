@@ -1,0 +1,161 @@
+"""The published experiment files of the first implementations, rebuilt from their keys, against their meaning."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lib.config import _flatten, load_config
+from lib.config.default import DEFAULTS
+from lib.config.legacy import IGNORED, OLD_KEYS
+from lib.utils.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = yaml.safe_load((ROOT / "tests/golden/config/published_files.yaml").read_text())
+GROUPS = ("files_posewarper", "files_hrnet", "files_simplebaseline")
+FILES = [(group, name) for group in GROUPS for name in PUBLISHED[group]]
+SIX = list(PUBLISHED["files_posewarper"])
+PREFIX = "posetrack/hrnet/w48_384x288_adam_lr1e-4"
+
+
+def keys_of(group, name):
+    own = dict(PUBLISHED[group][name])
+    base = own.pop("_differs_from", None)
+    merged = {**(keys_of(group, base) if base else {}), **own}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def nested(flat):
+    tree = {}
+    for key, value in flat.items():
+        *sections, name = key.split(".")
+        node = tree
+        for section in sections:
+            node = node.setdefault(section, {})
+        node[name] = value
+    return tree
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(flat, overrides=()):
+        path = tmp_path / "old.yaml"
+        path.write_text(yaml.safe_dump(nested(flat)))
+        return load_config(path, overrides)
+
+    return load
+
+
+@pytest.mark.parametrize(("group", "name"), FILES)
+def test_a_published_file_keeps_every_value_whose_key_kept_its_name(load, group, name):
+    flat = keys_of(group, name)
+    if flat.get("MODEL.STYLE") == "caffe":
+        with pytest.raises(InputError, match=r"old\.yaml: MODEL\.STYLE caffe: not supported"):
+            load(flat)
+        return
+    cfg = _flatten(load(flat))
+    changed = {"GPUS", "OUTPUT_DIR", "LOG_DIR", "DATASET.DATASET", "MODEL.NAME", "DATASET.NUM_LABELED_VIDEOS"}
+    if flat.get("DATASET.TEST_ON_TRAIN"):
+        changed.add("DATASET.TEST_SET")
+    kept = [key for key in flat if key in cfg and key not in changed]
+    assert len(kept) > 25
+    assert {key: cfg[key] for key in kept} == {key: flat[key] for key in kept}
+    assert cfg["MODEL.NAME"] == flat["MODEL.NAME"].removesuffix("_PoseAgg")
+    assert cfg["OUTPUT_DIR"] == "output"
+
+
+def test_every_old_default_is_known_and_equal_where_the_key_kept_its_name():
+    known = _flatten(DEFAULTS)
+    for key, value in PUBLISHED["defaults_posewarper"].items():
+        assert key in known or key in OLD_KEYS or key == "MODEL.EXTRA", key
+        if key in known and key not in ("OUTPUT_DIR", "LOG_DIR", "GPUS", "TEST.NMS_THRE"):
+            assert known[key] == value, key
+
+
+@pytest.mark.parametrize("name", SIX)
+def test_our_six_experiments_mean_what_the_published_ones_do(load, name):
+    old, ours = _flatten(load(keys_of("files_posewarper", name))), _flatten(load_config(ROOT / "experiments" / name))
+    paths = {"DATASET.DATASET", "DATASET.ROOT", "DATASET.TRAIN_SET", "DATASET.TEST_SET", "GPUS"}
+    paths |= {"DATASET.TRAIN_ANNOTATIONS", "DATASET.TEST_ANNOTATIONS"}
+    if old["TEST.MODE"] == "aggregate":
+        paths.add("DATASET.FRAME_DELTAS")  # of pairs
+    assert {key: value for key, value in old.items() if key not in paths} == {
+        key: value for key, value in ours.items() if key not in paths
+    }
+    assert Path(old["DATASET.TRAIN_ANNOTATIONS"]).name == Path(ours["DATASET.TRAIN_ANNOTATIONS"]).name
+    assert Path(old["DATASET.TEST_ANNOTATIONS"]).name == Path(ours["DATASET.TEST_ANNOTATIONS"]).name
+
+
+@pytest.mark.parametrize(
+    ("suffix", "warps", "mode", "deltas"),
+    [
+        ("", False, "single", [-2, -1, 0, 1, 2]),
+        ("_PoseWarper_train", True, "pair", [-2, -1, 0, 1, 2]),
+        ("_PoseWarper_inference_temporal_pose_aggregation", True, "aggregate", [0]),
+        ("_PoseWarper_inference_video_pose_propagation", True, "propagate", [0]),
+        ("_PoseWarper_inference_data_augmentation", True, "propagate", [0]),
+        ("_pseudo_gt_train", False, "single", [-2, -1, 0, 1, 2]),
+    ],
+)
+def test_what_the_published_switches_mean(load, suffix, warps, mode, deltas):
+    cfg = load(keys_of("files_posewarper", f"{PREFIX}{suffix}.yaml"))
+    assert (cfg.MODEL.WARP.ENABLED, cfg.TEST.MODE, cfg.DATASET.FRAME_DELTAS) == (warps, mode, deltas)
+    assert cfg.MODEL.FREEZE_POSE_NET == (suffix == "_PoseWarper_train")
+    assert cfg.DATASET.DATASET == "posetrack17"
+    assert cfg.DATASET.NUM_LABELED_VIDEOS == -1
+
+
+def test_old_keys_on_the_command_line_override_either_kind_of_file(load):
+    agg = f"{PREFIX}_PoseWarper_inference_temporal_pose_aggregation.yaml"
+    overrides = ["DATASET.IS_POSETRACK18", "True", "DATASET.JSON_FILE", "v.json", "DATASET.IMG_DIR", "/img/"]
+    overrides += ["POSETRACK_ANNOT_DIR", "/gt", "EVAL_TRACKING", "True"]
+    for cfg in (
+        load(keys_of("files_posewarper", agg), overrides),
+        load_config(ROOT / "experiments" / agg, overrides),
+    ):
+        assert cfg.DATASET.DATASET == "posetrack18"
+        assert (cfg.DATASET.TEST_ANNOTATIONS, cfg.DATASET.IMAGE_DIR, cfg.DATASET.GT_DIR) == ("v.json", "/img/", "/gt")
+        assert cfg.TEST.TRACKING
+        assert cfg.TEST.MODE == "aggregate"
+    train = ROOT / "experiments" / f"{PREFIX}_PoseWarper_train.yaml"
+    cfg = load_config(train, ["MODEL.TIMESTEP_DELTA_RAND", "False", "MODEL.TIMESTEP_DELTA", "-1"])
+    assert cfg.DATASET.FRAME_DELTAS == [-1]
+    assert load_config(train, ["MODEL.WARPING_REVERSE", "True"]).TEST.MODE == "propagate"
+    assert (
+        load_config(train, ["MODEL.USE_WARPING_TEST", "False", "MODEL.USE_GT_INPUT_TEST", "False"]).TEST.MODE
+        == "single"
+    )
+
+
+def test_a_new_key_beside_an_old_one_wins_in_the_same_file_and_the_later_layer_wins_otherwise(load):
+    old = {"MODEL.USE_WARPING_TEST": True, "MODEL.WARP.ENABLED": True, "TEST.MODE": "aggregate"}
+    assert load(old).TEST.MODE == "aggregate"
+    assert load(old, ["MODEL.USE_WARPING_TEST", "False", "MODEL.WARP.ENABLED", "True"]).TEST.MODE == "single"
+
+
+def test_names_of_the_sparse_training_files(load):
+    base = {"DATASET.DATASET": "posetrack", "DATASET.PSEUDO_GT_TRAIN": True, "DATASET.JSON_DIR": "/j/"}
+    few = {"DATASET.NUM_LABELED_FRAMES_PER_VIDEO": 2, "DATASET.NUM_LABELED_VIDEOS": 50}
+    assert load(base | few).DATASET.TRAIN_ANNOTATIONS == "/j/posetrack_train_N2_per_video_V50_videos_wPseudoGT.json"
+    few["DATASET.NUM_LABELED_VIDEOS"] = 250
+    assert load(base | few).DATASET.TRAIN_ANNOTATIONS == "/j/posetrack_train_N2_per_video_wPseudoGT.json"
+    assert load(base).DATASET.TRAIN_ANNOTATIONS == "/j/posetrack_train_wPseudoGT.json"
+
+
+def test_simple_baseline_files(load):
+    name = "mpii/resnet152/384x384_d256x3_adam_lr1e-3.yaml"
+    cfg = load({**keys_of("files_simplebaseline", name), "GPUS": "0,1"})
+    assert (cfg.TRAIN.BATCH_SIZE_PER_GPU, cfg.TEST.BATCH_SIZE_PER_GPU) == (12, 16)  # 24 and 32 on two GPUs
+    assert (cfg.MODEL.SIGMA, cfg.MODEL.HEATMAP_SIZE) == (3, [96, 96])
+    assert cfg.TEST.POST_PROCESS
+    assert cfg.TEST.SHIFT_HEATMAP
+    assert not load(keys_of("files_posewarper", SIX[0]) | {"TEST.POST_PROCESS": False}).TEST.POST_PROCESS
+
+
+def test_ignored_keys_say_so_once_each(load, caplog):
+    with caplog.at_level(logging.INFO):
+        load(dict.fromkeys(IGNORED, 1))
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == len(IGNORED)
+    assert all(any(key in line for line in lines) for key in IGNORED)

@@ -1,0 +1,92 @@
+import pytest
+
+from lib.config import load_config
+from lib.utils.errors import InputError
+
+
+def write(folder, name, text):
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_base_is_inherited_and_changed_key_by_key(tmp_path):
+    write(tmp_path, "base.yaml", "MODEL: {NUM_JOINTS: 5, EXTRA: {A: 1, B: [1, 2]}}\nTRAIN: {LR: 1.0}")
+    write(tmp_path, "middle.yaml", "_BASE_: base.yaml\nTRAIN: {LR: 0.5}\nMODEL: {EXTRA: {A: 2}}")
+    path = write(tmp_path, "leaf.yaml", "_BASE_: middle.yaml\nWORKERS: 7")
+    cfg = load_config(path, ["TRAIN.LR", "0.25"])
+    assert (cfg.MODEL.NUM_JOINTS, cfg.TRAIN.LR, cfg.WORKERS) == (5, 0.25, 7)
+    assert cfg.MODEL.EXTRA == {"A": 2, "B": [1, 2]}
+    assert load_config(path).TRAIN.LR == 0.5
+
+
+def test_a_base_that_leads_back_to_itself_is_refused(tmp_path):
+    path = write(tmp_path, "a.yaml", "_BASE_: b.yaml")
+    write(tmp_path, "b.yaml", "_BASE_: a.yaml")
+    with pytest.raises(InputError, match="leads back"):
+        load_config(path)
+
+
+def test_the_configuration_is_frozen(tmp_path):
+    cfg = load_config(write(tmp_path, "a.yaml", ""))
+    with pytest.raises(AttributeError):
+        cfg.WORKERS = 1
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("TEST.MODEL_FIL", "TEST.MODEL_FILE"), ("MODEL_FILE", "TEST.MODEL_FILE"), ("DATASET.IMG_DIRS", "DATASET.IMG_DIR")],
+)
+def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key, nearest):
+    with pytest.raises(InputError, match=f"^command line: unknown key {key}; did you mean {nearest}\\?$"):
+        load_config(write(tmp_path, "a.yaml", ""), [key, "x"])
+    section, _, name = key.rpartition(".")
+    text = f"{section}: {{{name}: x}}" if section else f"{name}: x"
+    with pytest.raises(InputError, match=f"a.yaml: unknown key {key}; did you mean {nearest}"):
+        load_config(write(tmp_path, "a.yaml", text))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["TRAIN.LR", "fast"], "TRAIN.LR: 'fast' is no float"),
+        (["WORKERS", "1.5"], "WORKERS: 1.5 is no int"),
+        (["TEST.FLIP_TEST", "1"], "TEST.FLIP_TEST: 1 is no bool"),
+        (["TRAIN.LR_STEP", "[a]"], "TRAIN.LR_STEP"),
+        (["TRAIN.LR"], "nothing follows 'TRAIN.LR'"),
+        (["MODEL.IMAGE_SIZE", "[100,100]"], "multiples of 32"),
+        (["MODEL.IMAGE_SIZE", "[96,96]"], "MODEL.HEATMAP_SIZE"),
+        (["MODEL.NAME", "vit"], "MODEL.NAME is 'vit'"),
+        (["TEST.MODE", "pair"], "MODEL.WARP.ENABLED"),
+        (["TEST.AGGREGATE.OFFSETS", "[0,1]"], "a weight for each offset"),
+        (["TEST.AGGREGATE.OFFSETS", "[1,0,-1,2,-2]"], "key frame \\(0\\) first"),
+        (["DATASET.FRAME_DELTAS", "[]"], "FRAME_DELTAS is empty"),
+        (["GPUS", "all"], "GPUS"),
+        (["TEST.BATCH_SIZE_PER_GPU", "0"], "at least 1"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_key(tmp_path, overrides, message):
+    with pytest.raises(InputError, match=message) as error:
+        load_config(write(tmp_path, "a.yaml", ""), overrides)
+    assert "\n" not in str(error.value)
+
+
+def test_values_may_be_written_as_a_shell_passes_them(tmp_path):
+    overrides = ["TRAIN.LR", "1e-4", "TRAIN.LR_STEP", "(3, 4)", "GPUS", "0,1", "EXPERIMENT_NAME", "7"]
+    cfg = load_config(write(tmp_path, "a.yaml", "TRAIN: {MOMENTUM: 1}"), overrides)
+    assert (cfg.TRAIN.LR, cfg.TRAIN.LR_STEP, cfg.GPUS, cfg.EXPERIMENT_NAME) == (1e-4, [3, 4], (0, 1), "7")
+    assert isinstance(cfg.TRAIN.MOMENTUM, float)
+
+
+def test_data_dir_is_joined_before_relative_paths_alone(tmp_path):
+    text = "DATASET: {ROOT: data/x}\nMODEL: {PRETRAINED: a.pth}\nTEST: {MODEL_FILE: /b.pth}"
+    cfg = load_config(write(tmp_path, "a.yaml", text), ["DATA_DIR", "/d"])
+    assert (cfg.DATASET.ROOT, cfg.MODEL.PRETRAINED, cfg.TEST.MODEL_FILE) == ("/d/data/x", "/d/a.pth", "/b.pth")
+
+
+@pytest.mark.parametrize("text", ["- a", "a: [", "\x00"])
+def test_a_file_that_is_no_experiment(tmp_path, text):
+    with pytest.raises(InputError, match=r"a\.yaml: "):
+        load_config(write(tmp_path, "a.yaml", text))
+    with pytest.raises(InputError, match=r"nothing\.yaml: No such file"):
+        load_config(tmp_path / "nothing.yaml")
