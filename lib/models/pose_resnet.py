@@ -1,0 +1,91 @@
+"""The simple baseline: a ResNet and a few transposed convolutions.
+
+Xiao, Wu, Wei, Simple Baselines for Human Pose Estimation and Tracking, ECCV 2018.
+The tensors carry the names of the published weights; those of the trunk are torchvision's.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+
+from lib.models.extra import read_extra, read_sizes
+from lib.models.layers import check_size, heatmap_layer, initialise
+from lib.utils.errors import InputError
+
+_TRUNKS = {
+    18: (BasicBlock, [2, 2, 2, 2]),
+    34: (BasicBlock, [3, 4, 6, 3]),
+    50: (Bottleneck, [3, 4, 6, 3]),
+    101: (Bottleneck, [3, 4, 23, 3]),
+    152: (Bottleneck, [3, 8, 36, 3]),
+}
+
+# kernel size: (padding, output padding) with which a transposed convolution of stride 2 doubles the size exactly
+_DECONV_PADDING = {2: (0, 0), 3: (1, 1), 4: (1, 0)}
+
+
+class PoseResNet(ResNet):
+    """A ResNet whose classifier is replaced by transposed convolutions and a convolution to heatmaps.
+
+    Args:
+        num_joints: the number J of heatmaps.
+        extra: the keys NUM_LAYERS, NUM_DECONV_LAYERS, NUM_DECONV_FILTERS, NUM_DECONV_KERNELS, DECONV_WITH_BIAS and
+            FINAL_CONV_KERNEL of the published experiment files.
+
+    Raises:
+        InputError: a key is missing or its value is not supported.
+    """
+
+    def __init__(self, num_joints: int, extra: Mapping[str, Any]) -> None:
+        block, depths = _TRUNKS[read_extra(extra, "NUM_LAYERS", _TRUNKS)]
+        super().__init__(block, depths)
+        del self.avgpool, self.fc
+        num_deconvs = read_extra(extra, "NUM_DECONV_LAYERS", range(1, 6))
+        filters = read_sizes(extra, "NUM_DECONV_FILTERS", num_deconvs)
+        self.deconv_layers = _deconv_layers(
+            [512 * block.expansion, *filters],
+            read_sizes(extra, "NUM_DECONV_KERNELS", num_deconvs),
+            read_extra(extra, "DECONV_WITH_BIAS", [False, True]),
+        )
+        self.final_layer = heatmap_layer(
+            filters[-1], num_joints, read_extra(extra, "FINAL_CONV_KERNEL", allowed=[1, 3])
+        )
+        initialise(self.deconv_layers)
+        initialise(self.final_layer)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Heatmaps (B, J, H/4, W/4) of images (B, 3, H, W), normalised as in training.
+
+        The size holds for the published three deconvolutions; each doubles it.
+
+        Raises:
+            InputError: H or W is not a multiple of 32.
+        """
+        check_size(images)
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (B, 64, H/4, W/4)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (B, 512 or 2048, H/32, W/32)
+        return self.final_layer(self.deconv_layers(x))  # (B, J, H/4, W/4)
+
+
+def _deconv_layers(widths: Sequence[int], kernel_sizes: Sequence[int], bias: bool) -> nn.Sequential:
+    """Transposed convolution, BatchNorm and ReLU, once per kernel; each doubles the resolution.
+
+    Args:
+        widths: the channels of the input and of each layer's output.
+        kernel_sizes: 2, 3 or 4 per layer.
+        bias: whether the convolutions have one.
+    """
+    layers: list[nn.Module] = []
+    for in_channels, out_channels, size in zip(widths, widths[1:], kernel_sizes, strict=False):
+        if size not in _DECONV_PADDING:
+            choices = ", ".join(map(str, _DECONV_PADDING))
+            raise InputError(f"MODEL.EXTRA.NUM_DECONV_KERNELS holds {size}: supported kernels are {choices}")
+        padding, output_padding = _DECONV_PADDING[size]
+        layers += [
+            nn.ConvTranspose2d(in_channels, out_channels, size, 2, padding, output_padding, bias=bias),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)

@@ -1,0 +1,155 @@
+"""PoseWarper: heatmaps of one frame, warped into another by what the two frames' heatmaps differ in.
+
+Bertasius, Feichtenhofer, Tran, Shi, Torresani, Learning Temporal Pose Estimation from Sparsely Labeled Videos,
+NeurIPS 2019, section 3. Pairs, aggregation and propagation are all one operation, `PoseWarper.warp`.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+
+from lib.deform_conv import DeformConv2d
+from lib.models.layers import initialise, residual_layer
+
+
+class PoseWarper(nn.Module):
+    """A single-frame pose net and the warping head over its heatmaps.
+
+    The state dict has the names of the published weights: the pose net's own ones, then `offset_feats.*`,
+    `offsets1.weight` … and `deform_conv1.weight` …
+
+    Args:
+        pose_net: images (B, 3, H, W) to heatmaps (B, J, h, w).
+        num_joints: the number J of heatmaps.
+        num_blocks: residual blocks between the heatmaps' difference and the offsets.
+        num_channels: the width of these blocks.
+        dilations: one deformable convolution for each.
+        weights: what `forward` gives each frame by default, the key frame first.
+        freeze_pose_net: train the head alone: the pose net gets no gradients and keeps its BatchNorm statistics.
+    """
+
+    def __init__(
+        self,
+        pose_net: nn.Module,
+        num_joints: int,
+        num_blocks: int = 20,
+        num_channels: int = 128,
+        dilations: Sequence[int] = (3, 6, 12, 18, 24),
+        weights: Sequence[float] = (0.0, 1.0),
+        freeze_pose_net: bool = False,
+    ) -> None:
+        super().__init__()
+        self.weights = tuple(weights)
+        self.freeze_pose_net = freeze_pose_net
+        self.pose_net = pose_net
+        self.offset_feats = residual_layer(BasicBlock, num_joints, num_channels, num_blocks)
+        num_offsets = 2 * 3 * 3 * num_joints  # Δy and Δx of every kernel tap, for each joint's map by itself
+        self.offsets = nn.ModuleList(
+            nn.Conv2d(num_channels, num_offsets, 3, padding=d, dilation=d, bias=False) for d in dilations
+        )
+        self.deform_conv = nn.ModuleList(
+            DeformConv2d(num_joints, num_joints, 3, padding=d, dilation=d) for d in dilations
+        )
+        initialise(self.offset_feats)
+        for layer in self.offsets:
+            nn.init.zeros_(layer.weight)  # with the identity in each deform_conv, training starts at warp(x) = x
+        if freeze_pose_net:
+            pose_net.requires_grad_(False)
+        self.train(self.training)
+        self.register_state_dict_post_hook(_flatten_names)
+        self.register_load_state_dict_pre_hook(_nest_names)
+        self.register_load_state_dict_post_hook(_flatten_reported_names)
+
+    def train(self, mode: bool = True) -> "PoseWarper":
+        """Training or evaluation mode; a frozen pose net stays in evaluation mode."""
+        super().train(mode)
+        if self.freeze_pose_net:
+            self.pose_net.eval()
+        return self
+
+    def estimate(self, frames: Tensor) -> Tensor:
+        """Heatmaps (B, T, J, h, w) of each frame of clips (B, T, 3, H, W) by itself."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_pose_net):
+            heatmaps = self.pose_net(frames.flatten(0, 1))  # (B·T, J, h, w)
+        return heatmaps.unflatten(0, frames.shape[:2])  # (B, T, J, h, w)
+
+    def warp(self, values: Tensor, source: Tensor, target: Tensor) -> Tensor:
+        """Move `values` as the pose moves from frame `source` to frame `target` (paper, equations 1 and 2).
+
+        Args:
+            values: maps (N, J, h, w) that belong to the source frame: its heatmaps, or its labels'.
+            source: heatmaps (N, J, h, w) of the source frame.
+            target: heatmaps (N, J, h, w) of the target frame.
+
+        Returns:
+            Maps (N, J, h, w) of the target frame.
+        """
+        features = self.offset_feats(target - source)  # (N, C, h, w)
+        warped = torch.zeros_like(values)  # (N, J, h, w)
+        for count, (offsets, deform_conv) in enumerate(zip(self.offsets, self.deform_conv, strict=True), start=1):
+            # A running mean over the dilations: unlike a sum divided by their number, exact where they all agree.
+            warped = warped + (deform_conv(values, offsets(features)) - warped) / count
+        return warped
+
+    def forward(self, frames: Tensor, weights: Sequence[float] | None = None) -> Tensor:
+        """Heatmaps of the key frame, gathered from the frames of its clip.
+
+        Args:
+            frames: clips (B, T, 3, H, W), the key frame first. Frames of weight 0 are not computed.
+            weights: T numbers; None: those of the constructor.
+
+        Returns:
+            (B, J, h, w): the weighted sum of each frame's heatmaps, warped to the key frame.
+
+        Raises:
+            ValueError: the number of weights is not T.
+        """
+        weights = self.weights if weights is None else weights
+        if frames.shape[1] != len(weights):
+            raise ValueError(f"clips of {frames.shape[1]} frames, but {len(weights)} weights: {tuple(weights)}")
+        # The key frame's heatmaps say where to warp to, even if it adds none of its own.
+        needed = [i for i, weight in enumerate(weights) if i == 0 or weight != 0]
+        heatmaps = self.estimate(frames[:, needed]).unbind(1)  # T' times (B, J, h, w)
+        key = heatmaps[0]
+        total = torch.zeros_like(key)
+        for i, source in zip(needed, heatmaps, strict=True):
+            if weights[i] != 0:
+                total = total + weights[i] * self.warp(source, source=source, target=key)
+        return total  # (B, J, h, w)
+
+
+def _flat_name(name: str) -> str:
+    """The published name: `pose_net.conv1.weight` → `conv1.weight`, `offsets.0.weight` → `offsets1.weight`."""
+    name = re.sub(r"\bpose_net\.", "", name, count=1)
+    return re.sub(r"\b(offsets|deform_conv)\.(\d+)", lambda match: f"{match[1]}{int(match[2]) + 1}", name)
+
+
+def _nested_name(name: str) -> str:
+    """The inverse of `_flat_name`: what is not the head's belongs to the pose net."""
+    if match := re.fullmatch(r"(offsets|deform_conv)(\d+)\.(.+)", name):
+        return f"{match[1]}.{int(match[2]) - 1}.{match[3]}"
+    return name if name.startswith("offset_feats.") else f"pose_net.{name}"
+
+
+def _rename(state_dict: dict[str, Any], prefix: str, new_name: Callable[[str], str]) -> None:
+    """Rename in place, in order, whatever stands below `prefix`."""
+    for name in [name for name in state_dict if name.startswith(prefix)]:
+        state_dict[prefix + new_name(name.removeprefix(prefix))] = state_dict.pop(name)
+
+
+def _flatten_names(module: nn.Module, state_dict: dict[str, Any], prefix: str, local_metadata: dict) -> None:
+    _rename(state_dict, prefix, _flat_name)
+
+
+def _nest_names(module: nn.Module, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+    _rename(state_dict, prefix, _nested_name)
+
+
+def _flatten_reported_names(module: nn.Module, incompatible_keys: Any) -> None:
+    """Missing and unexpected tensors are reported under the names that the file has."""
+    for names in incompatible_keys:
+        names[:] = map(_flat_name, names)
