@@ -1,0 +1,143 @@
+"""Files under a root, on disk or inside zip archives, and the images they hold."""
+
+import os
+import re
+import zipfile
+from collections import OrderedDict
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lib.utils.errors import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+CACHED_IMAGES = 12  # decoded: the frames around a moment of a video, 6 MiB each at 1920×1080
+
+
+class DamagedImageError(InputError):
+    """An image file that is there but cannot be decoded, whole."""
+
+
+class ImageStore:
+    """The image files under a root folder.
+
+    Args:
+        root: what all names are relative to.
+        zipped: images lie in archives: `a/b/0.jpg` is found in a.zip as b/0.jpg or a/b/0.jpg, or in a/b.zip as 0.jpg
+            or b/0.jpg.
+    """
+
+    def __init__(self, root: str | Path, zipped: bool = False) -> None:
+        self.root = Path(root)
+        self._zipped = zipped
+        self._archives: dict[str, _Archive | None] = {}
+        self._images: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    def list(self, folder: str) -> list[str]:
+        """Names of the image files in a folder, sorted; empty if there is no such folder."""
+        if self._zipped:
+            found = self._find(folder)
+            names = found[0].folders.get(found[1], []) if found else []
+        else:
+            try:
+                names = os.listdir(self.root / folder)
+            except (FileNotFoundError, NotADirectoryError):
+                names = []
+        return sorted(name for name in names if name.lower().endswith(IMAGE_SUFFIXES))
+
+    def read(self, name: str) -> np.ndarray:
+        """An image (H, W, 3), uint8, BGR; the EXIF orientation is not applied, as annotations expect.
+
+        Raises:
+            DamagedImageError: it cannot be decoded or is cut short.
+            InputError: the file is missing or cannot be read.
+        """
+        if name in self._images:
+            self._images.move_to_end(name)
+            return self._images[name]
+        image = _decode(self._bytes(name), self.root / name)
+        self._images[name] = image
+        if len(self._images) > CACHED_IMAGES:
+            self._images.popitem(last=False)
+        return image
+
+    def _bytes(self, name: str) -> bytes:
+        folder, _, file = name.rpartition("/")
+        if self._zipped:
+            found = self._find(folder)
+            if not found or file not in found[0].folders.get(found[1], ()):
+                raise InputError(f"{self.root / name}: no such image in the zip archives under {self.root}")
+            return found[0].read(f"{found[1]}/{file}".lstrip("/"))
+        try:
+            return (self.root / name).read_bytes()
+        except OSError as error:
+            raise InputError(f"{self.root / name}: {error.strerror}") from None
+
+    def _find(self, folder: str) -> "tuple[_Archive, str] | None":
+        """The archive that holds a folder, and the folder's name inside it."""
+        parts = folder.split("/")
+        for depth in range(len(parts), 0, -1):
+            archive = self._archive("/".join(parts[:depth]))
+            inside = "/".join(parts[depth:])
+            for candidate in (inside, f"{parts[depth - 1]}/{inside}".rstrip("/")) if archive else ():
+                if candidate in archive.folders:
+                    return archive, candidate
+        return None
+
+    def _archive(self, name: str) -> "_Archive | None":
+        if name not in self._archives:
+            path = self.root / f"{name}.zip"
+            self._archives[name] = _Archive(path) if path.is_file() else None
+        return self._archives[name]
+
+
+class _Archive:
+    """A zip file, reopened in every process that reads it: a shared file position would mix their reads up."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._process = -1
+
+    @cached_property
+    def folders(self) -> dict[str, list[str]]:
+        folders: dict[str, list[str]] = {}
+        for name in self._open().namelist():
+            folder, _, file = name.rpartition("/")
+            folders.setdefault(folder, []).append(file)
+        return folders
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self._open().read(name)
+        except zipfile.BadZipFile as error:
+            raise DamagedImageError(f"{self._path}@{name}: {error}") from None
+
+    def _open(self) -> zipfile.ZipFile:
+        if self._process != os.getpid():
+            try:
+                self._file = zipfile.ZipFile(self._path)
+            except zipfile.BadZipFile as error:
+                raise InputError(f"{self._path}: {error}") from None
+            self._process = os.getpid()
+        return self._file
+
+
+def frame_number(name: str) -> int | None:
+    """The number that a frame's file name ends with, of any zero-padding; None if it has none."""
+    digits = re.search(r"(\d+)\D*$", Path(name).stem)
+    return int(digits[1]) if digits else None
+
+
+def _decode(content: bytes, path: Path) -> np.ndarray:
+    # OpenCV fills the missing part of a truncated JPEG with grey; its end marker after the last scan tells.
+    is_jpeg = content.startswith(b"\xff\xd8")
+    whole = not is_jpeg or content.find(b"\xff\xd9", max(0, content.rfind(b"\xff\xda"))) >= 0
+    buffer = np.frombuffer(content, np.uint8)
+    image = cv2.imdecode(buffer, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if whole and len(buffer) else None
+    if image is None:
+        raise DamagedImageError(
+            f"{path}: damaged or truncated image; restore the file or remove it from the annotations"
+        )
+    return image

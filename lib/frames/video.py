@@ -1,0 +1,82 @@
+"""The frames of one video that are there, found by number whatever their files are called."""
+
+import bisect
+
+import numpy as np
+
+from lib.frames.store import DamagedImageError, ImageStore, frame_number
+from lib.utils.errors import InputError
+
+
+class FrameFolder:
+    """A video stored as numbered images in one folder of a store.
+
+    Args:
+        store: where the images are.
+        folder: the video's folder in the store.
+        num_frames: of the whole video, present or not; 0 if that is not known.
+    Raises:
+        InputError: no numbered image is in the folder.
+    """
+
+    def __init__(self, store: ImageStore, folder: str, num_frames: int = 0) -> None:
+        self._store = store
+        self.folder = folder
+        numbered = ((frame_number(name), name) for name in store.list(folder))
+        self._names = dict(sorted((number, name) for number, name in numbered if number is not None))
+        self._numbers = list(self._names)
+        if not self._numbers:
+            raise InputError(f"{store.root / folder}: no numbered .jpg or .png frames; check DATASET.IMAGE_DIR")
+        self._first = self._numbers[0]
+        self._last = max(self._numbers[-1], self._first + num_frames - 1)
+        self._size: tuple[int, int] | None = None
+
+    def number_of(self, file_name: str) -> int:
+        """The number of an annotated frame, which may be written with another zero-padding or ending than its file.
+
+        Raises:
+            InputError: the frame is not there.
+        """
+        number = frame_number(file_name)
+        if number not in self._names:
+            raise InputError(f"{self._store.root / self.folder}: no frame {file_name.rpartition('/')[2]}")
+        return number
+
+    def size(self, number: int) -> tuple[int, int]:
+        """Width and height of the video's frames, which are all alike: those of the first frame asked for."""
+        if self._size is None:
+            height, width = self.read(number).shape[:2]
+            self._size = width, height
+        return self._size
+
+    def clip(self, key: int, offsets: list[int]) -> list[int]:
+        """Frame numbers key + offset, kept inside the video; the frames may be missing from the folder."""
+        return [min(max(key + offset, self._first), self._last) for offset in offsets]
+
+    def read(self, number: int) -> np.ndarray:
+        """A frame (H, W, 3), uint8, BGR.
+
+        Raises:
+            DamagedImageError: it cannot be decoded.
+        """
+        return self._store.read(f"{self.folder}/{self._names[number]}")
+
+    def read_nearest(self, number: int) -> tuple[np.ndarray, bool]:
+        """The frame of this number or the nearest one that can be read (the earlier of two), and whether it is that.
+
+        Raises:
+            InputError: none can be read.
+        """
+        if number in self._names:
+            try:
+                return self.read(number), True
+            except DamagedImageError:
+                pass
+        position = bisect.bisect_left(self._numbers, number)
+        around = self._numbers[max(0, position - 8) : position + 8]
+        for candidate in sorted(around, key=lambda other: (abs(other - number), other)):
+            try:
+                return self.read(candidate), False
+            except DamagedImageError:
+                continue
+        raise InputError(f"{self._store.root / self.folder}: no readable frame near frame {number}")

@@ -1,0 +1,1 @@
+"""Poses as plain arrays: skeletons, box <-> crop, heatmaps <-> joints. NumPy and torch, no configuration."""

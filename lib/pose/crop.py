@@ -1,0 +1,82 @@
+"""From a person's box to the net's input and back.
+
+A crop is a similarity transform. It is described as the first HRNet code does: a center in image pixels and a scale
+(width, height) in units of 200 pixels. Pixel convention: the crop's centre is mapped to (width / 2, height / 2).
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+PIXELS_PER_SCALE = 200
+PADDING = 1.25
+
+
+def clip_box(box: Sequence[float], width: int, height: int) -> np.ndarray | None:
+    """A ground-truth box cut to its image; detected boxes go into `box_to_center_scale` as they are.
+
+    Args:
+        box: x, y, w, h in pixels.
+        width, height: of the image.
+    Returns:
+        (4,) x, y, w, h, where w and h are the distance from the first to the last pixel (one less than the box says),
+        or None where nothing is left of the box.
+    """
+    x, y, w, h = (float(value) for value in box)
+    x1, y1 = max(0.0, x), max(0.0, y)
+    x2, y2 = min(width - 1.0, x1 + max(0.0, w - 1)), min(height - 1.0, y1 + max(0.0, h - 1))
+    if w * h <= 0 or x2 < x1 or y2 < y1 or (x2 == x1 and y2 == y1):
+        return None
+    return np.array([x1, y1, x2 - x1, y2 - y1])
+
+
+def box_to_center_scale(box: Sequence[float], aspect_ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """The crop of a box: its shorter side grown to the input's aspect ratio, then both by a quarter.
+
+    Args:
+        box: x, y, w, h in pixels.
+        aspect_ratio: width / height of the net's input.
+    Returns:
+        center (2,) in pixels and scale (2,) in units of 200 pixels, float32.
+    """
+    x, y, w, h = box
+    center = np.array([x + w * 0.5, y + h * 0.5], dtype=np.float32)
+    size = np.array([max(w, aspect_ratio * h), max(h, w / aspect_ratio)])
+    return center, (size / PIXELS_PER_SCALE * PADDING).astype(np.float32)
+
+
+def crop_matrix(
+    center: Sequence[float], scale: Sequence[float], rotation: float, size: Sequence[int], inverse: bool = False
+) -> np.ndarray:
+    """The transform from image to crop, or back.
+
+    Only the width of `scale` sets the size. A positive rotation turns the image's "up", (0, −1), to (sin r, −cos r),
+    which is up in the crop.
+
+    Args:
+        center: (2,) in pixels.
+        scale: (2,) in units of 200 pixels.
+        rotation: degrees.
+        size: width, height of the crop, in its own pixels or cells.
+    Returns:
+        (2, 3) float64 matrix for column vectors (x, y, 1).
+    """
+    angle = np.deg2rad(rotation)
+    factor = size[0] / (scale[0] * PIXELS_PER_SCALE)
+    rotate = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    linear = rotate.T / factor if inverse else rotate * factor
+    source, target = np.asarray(center, dtype=np.float64), np.asarray(size, dtype=np.float64) / 2
+    if inverse:
+        source, target = target, source
+    return np.column_stack([linear, target - linear @ source])
+
+
+def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Points (..., 2) after the transform of a (2, 3) matrix."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def crop_image(image: np.ndarray, matrix: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """The crop (height, width, 3) of an image (H, W, 3) uint8: bilinear, black outside the image."""
+    return cv2.warpAffine(image, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR)

@@ -1,0 +1,25 @@
+"""Where a tool's messages go: the terminal and a log file beside its results."""
+
+import logging
+import sys
+import time
+from pathlib import Path
+
+
+def log_to_terminal() -> None:
+    """Messages of level INFO and above, on standard error; call it before anything is read."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+
+
+def log_to_file(folder: Path, experiment: str, phase: str) -> Path:
+    """The same in `<experiment>_<time>_<phase>.log`, from now on.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{experiment}_{time.strftime('%Y-%m-%d-%H-%M-%S')}_{phase}.log"
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    logging.getLogger().addHandler(handler)
+    return path

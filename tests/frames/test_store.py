@@ -1,0 +1,88 @@
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+
+from lib.frames.store import CACHED_IMAGES, DamagedImageError, ImageStore, frame_number
+from lib.utils.errors import InputError
+
+PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8), (64, 48))
+
+
+def jpeg(quality=95):
+    return cv2.imencode(".jpg", PIXELS, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def test_folder_lists_images_alone_and_reads_them(tmp_path):
+    folder = tmp_path / "a/b"
+    folder.mkdir(parents=True)
+    (folder / "2.jpg").write_bytes(jpeg())
+    (folder / "10.PNG").write_bytes(cv2.imencode(".png", PIXELS)[1].tobytes())
+    (folder / "notes.txt").write_text("")
+    store = ImageStore(tmp_path)
+    assert store.list("a/b") == ["10.PNG", "2.jpg"]
+    assert store.list("a/nothing") == []
+    assert np.array_equal(store.read("a/b/10.PNG"), PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("archive", "member", "name"),
+    [
+        ("images/val.zip", "vid/000.jpg", "images/val/vid/000.jpg"),
+        ("images/val.zip", "val/vid/000.jpg", "images/val/vid/000.jpg"),
+        ("images/val/vid.zip", "000.jpg", "images/val/vid/000.jpg"),
+        ("images.zip", "images/val/vid/000.jpg", "images/val/vid/000.jpg"),
+        ("images.zip", "val/vid/000.jpg", "images/val/vid/000.jpg"),
+    ],
+)
+def test_images_are_found_in_archives(tmp_path, archive, member, name):
+    (tmp_path / archive).parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(tmp_path / archive, "w") as file:
+        file.writestr(member, jpeg())
+    store = ImageStore(tmp_path, zipped=True)
+    assert store.list(name.rpartition("/")[0]) == ["000.jpg"]
+    assert store.read(name).shape == (48, 64, 3)
+    with pytest.raises(InputError, match="no such image"):
+        store.read(name.replace("000", "001"))
+
+
+@pytest.mark.parametrize(
+    "content", [jpeg()[:-40], jpeg()[: len(jpeg()) // 2], b"", b"\xff\xd8", b"not an image at all", jpeg()[100:]]
+)
+def test_a_damaged_image_is_named(tmp_path, content):
+    (tmp_path / "0.jpg").write_bytes(content)
+    with pytest.raises(DamagedImageError, match=r"0\.jpg: damaged or truncated"):
+        ImageStore(tmp_path).read("0.jpg")
+
+
+def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path):
+    (tmp_path / "0.jpg").write_bytes(jpeg() + b"\0\0camera maker's notes")
+    assert ImageStore(tmp_path).read("0.jpg").shape == (48, 64, 3)
+
+
+def test_missing_images_and_broken_archives(tmp_path):
+    with pytest.raises(InputError, match=r"9\.jpg: No such file"):
+        ImageStore(tmp_path).read("9.jpg")
+    (tmp_path / "a.zip").write_bytes(b"PK broken")
+    with pytest.raises(InputError, match=r"a\.zip: File is not a zip file"):
+        ImageStore(tmp_path, zipped=True).list("a")
+
+
+def test_an_image_is_decoded_once_until_it_is_pushed_out(tmp_path):
+    for number in range(CACHED_IMAGES + 1):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg())
+    store = ImageStore(tmp_path)
+    first = store.read("0.jpg")
+    assert store.read("0.jpg") is first
+    for number in range(1, CACHED_IMAGES + 1):
+        store.read(f"{number}.jpg")
+    assert store.read("0.jpg") is not first
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("000012.jpg", 12), ("img7.png", 7), ("a/b3/x_0040_s.jpg", 40), ("00000001", 1), ("a.jpg", None)],
+)
+def test_frame_numbers(name, number):
+    assert frame_number(name) == number

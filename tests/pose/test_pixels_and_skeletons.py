@@ -1,0 +1,23 @@
+import numpy as np
+import torch
+from torchvision.transforms.functional import normalize, to_tensor
+
+from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.pose.pixels import MEAN, STD, normalise
+from lib.pose.skeletons import POSETRACK
+
+
+def test_pixels_equal_torchvisions_transforms():
+    image = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
+    ours = normalise(torch.from_numpy(image)[None])[0]
+    assert torch.equal(ours, normalize(to_tensor(image), MEAN, STD))
+
+
+def test_posetrack_skeleton():
+    assert POSETRACK.names == KEYPOINT_NAMES
+    assert len(POSETRACK.sigmas) == len(POSETRACK.joint_weights) == POSETRACK.num_joints == 17
+    for left, right in POSETRACK.flip_pairs:
+        assert POSETRACK.names[left].replace("left", "right") == POSETRACK.names[right]
+    order = POSETRACK.flip_order
+    assert np.array_equal(order[order], np.arange(17))
+    assert order[5] == 6
