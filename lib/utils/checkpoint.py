@@ -95,7 +95,8 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
             MODEL.EXTRA.PRETRAINED_LAYERS lists them; None or a list with "*": all.
 
     Raises:
-        InputError: the file cannot be used: missing, truncated, no checkpoint, with code in it, or of another net.
+        InputError: the file cannot be used: missing, truncated, no checkpoint, with code in it, of another net,
+            or with values that are not finite.
     """
     path = Path(path)
     tensors, renamed = _rename(_state_dict(read_checkpoint(path), path), path)
@@ -112,6 +113,11 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
         raise InputError(
             f"{path}: only {len(fitting)} of its {len(tensors)} tensors fit the experiment's net{looks_like}: "
             f"take the weights of the same net"
+        )
+    damaged = [name for name, tensor in fitting.items() if not tensor.isfinite().all()]
+    if damaged:
+        raise InputError(
+            f"{path}: {damaged[0]} holds values that are not finite: the training diverged; take another file"
         )
     model.load_state_dict(fitting, strict=False)
     return LoadReport(

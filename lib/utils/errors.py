@@ -20,7 +20,9 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except InputError as error:
-        _stop(str(error), 2)
+        # From a process of a data loader the error comes wrapped in that process's traceback; its last line is ours.
+        line = str(error).splitlines()[-1]
+        _stop(line.removeprefix(f"{InputError.__module__}.{InputError.__name__}: "), 2)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise  # not about a file: a fault of ours

@@ -1,12 +1,15 @@
 """Reading and writing whole files: JSON with errors that name the file, writes that are never half done."""
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from lib.utils.errors import InputError
 
@@ -19,7 +22,7 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         with open(path, "rb") as file:
-            return json.loads(file.read())
+            return orjson.loads(file.read())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except ValueError as error:
@@ -48,6 +51,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
-    """Write `value` as JSON, all or nothing. Numbers keep every digit; NaN is refused with a ValueError."""
+    """Write `value` as JSON, all or nothing. Numbers keep every digit; NaN, which JSON lacks, becomes null."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=indent, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(_without_nan(value), indent=indent, allow_nan=False) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

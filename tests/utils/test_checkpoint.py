@@ -346,3 +346,14 @@ def test_missing_file(path):
 def test_folder_in_place_of_a_file(tmp_path):
     with pytest.raises(InputError, match=r"Is a directory"):
         load_weights(hrnet(), tmp_path)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    model = hrnet()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    weights = noisy_weights(model)
+    weights["final_layer.bias"][0] = float("nan")
+    torch.save(weights, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"a\.pth: final_layer\.bias holds values that are not finite"):
+        load_weights(model, tmp_path / "a.pth")
+    assert_loaded(model, before)

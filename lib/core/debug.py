@@ -1,0 +1,81 @@
+"""Pictures of a batch for the eye: crops with poses, heatmaps of the labels, heatmaps before and after the warp."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from lib.core.inference import Estimates
+from lib.pose.draw import draw_heatmaps, draw_pose, stack
+from lib.pose.heatmaps import decode
+from lib.pose.pixels import normalise
+from lib.pose.skeletons import POSETRACK
+
+MAX_PEOPLE = 8  # of a batch
+COLUMNS = 4
+SHOWN_PEAK = 0.2
+
+
+@dataclass(frozen=True)
+class DebugImages:
+    """Writes the pictures of a batch to a folder.
+
+    Attributes:
+        folder: where they go.
+        labels: crops with the labelled poses; poses: crops with the estimated ones.
+        targets: heatmaps of the labels; heatmaps: the net's, before and after the warp.
+        rgb: the clips' colours are in the order red, green, blue.
+    """
+
+    folder: Path
+    labels: bool
+    poses: bool
+    targets: bool
+    heatmaps: bool
+    rgb: bool
+
+    def write(self, name: str, estimates: Estimates, net: nn.Module, warps: bool) -> None:
+        """Write `<name>_labels.jpg`, `_poses.jpg`, `_targets.jpg`, `_heatmaps.jpg` and `_before_warp.jpg`.
+
+        Args:
+            net: what made the estimates; if it `warps`, a PoseWarper, it tells the key frame's heatmaps before that.
+        """
+        clips = estimates.clips
+        crops = clips.frames[:MAX_PEOPLE, 0].numpy()  # (B, H, W, 3)
+        crops = crops[..., ::-1] if self.rgb else crops
+        if self.labels:
+            self._save(f"{name}_labels", stack(_poses(crops, clips.targets, clips.target_weights[..., 0] > 0), COLUMNS))
+        if self.poses:
+            shown = torch.from_numpy(estimates.peaks > SHOWN_PEAK)
+            self._save(f"{name}_poses", stack(_poses(crops, estimates.heatmaps, shown), COLUMNS))
+        if self.targets:
+            self._save(f"{name}_targets", _heatmaps(crops, clips.targets))
+        if self.heatmaps:
+            self._save(f"{name}_heatmaps", _heatmaps(crops, estimates.heatmaps))
+            if warps:
+                frames = clips.frames[:MAX_PEOPLE, :1].to(estimates.heatmaps.device)
+                with torch.inference_mode():
+                    before = net.estimate(normalise(frames))[:, 0]
+                self._save(f"{name}_before_warp", _heatmaps(crops, before))
+
+    def _save(self, name: str, picture: np.ndarray) -> None:
+        _, encoded = cv2.imencode(".jpg", picture)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / f"{name}.jpg").write_bytes(encoded.tobytes())
+
+
+def _poses(crops: np.ndarray, heatmaps: torch.Tensor, shown: torch.Tensor) -> list[np.ndarray]:
+    cells, _ = decode(heatmaps[: len(crops)], post_process=False)
+    stride = crops.shape[2] / heatmaps.shape[3]
+    return [
+        draw_pose(crop, points, visible, POSETRACK)
+        for crop, points, visible in zip(crops, cells.cpu().numpy() * stride, shown.numpy(), strict=False)
+    ]
+
+
+def _heatmaps(crops: np.ndarray, heatmaps: torch.Tensor) -> np.ndarray:
+    maps = heatmaps[: len(crops)].float().cpu().numpy()
+    return np.vstack([draw_heatmaps(crop, maps_of_one) for crop, maps_of_one in zip(crops, maps, strict=True)])

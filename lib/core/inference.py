@@ -1,0 +1,53 @@
+"""The one inference loop. Evaluators and writers consume what it yields."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from lib.core.strategies import Strategy
+from lib.dataset.clips import Clips
+from lib.pose.heatmaps import decode, to_image
+from lib.pose.pixels import normalise
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """The poses of one batch of B clips.
+
+    Attributes:
+        clips: the batch.
+        heatmaps: (B, J, h, w), on the device of the net.
+        points: (B, J, 2) float64 x, y in image pixels of the key frame.
+        peaks: (B, J) float32 heatmap values there.
+    """
+
+    clips: Clips
+    heatmaps: torch.Tensor
+    points: np.ndarray
+    peaks: np.ndarray
+
+
+def infer(
+    net: nn.Module, loader: DataLoader, strategy: Strategy, device: torch.device, post_process: bool
+) -> Iterator[Estimates]:
+    """The poses of a data set, batch by batch, in its order.
+
+    Args:
+        net: in eval mode, on `device`.
+        loader: of a ClipDataset, not shuffled.
+        strategy: what the net makes of a clip.
+        post_process: the quarter-cell step of decoding.
+    """
+    people = loader.dataset.people
+    for clips in loader:
+        with torch.inference_mode():
+            heatmaps = strategy(net, normalise(clips.frames.to(device, non_blocking=True)))
+            cells, peaks = decode(heatmaps, post_process)
+        batch = [people[index] for index in clips.index.tolist()]
+        centers, scales = [person.center for person in batch], [person.scale for person in batch]
+        points = to_image(cells.cpu().numpy(), centers, scales, heatmaps.shape[:1:-1])
+        yield Estimates(clips, heatmaps, points, peaks.cpu().numpy())

@@ -1,0 +1,41 @@
+"""What a net makes of a clip: heatmaps of its key frame. A mode of testing is one of these."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from lib.pose.heatmaps import flip_back
+
+Strategy = Callable[[nn.Module, torch.Tensor], torch.Tensor]
+"""A net and frames (B, T, 3, H, W) to heatmaps (B, J, h, w) of frame 0."""
+
+
+def single(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+    """The key frame alone, in a single-frame net."""
+    return net(frames[:, 0])
+
+
+def gather(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+    """All frames warped to the key frame, in a PoseWarper: a pair or an aggregation by the net's weights."""
+    return net(frames)
+
+
+@dataclass(frozen=True)
+class FlipTest:
+    """A strategy on the clip and on its mirror image, averaged.
+
+    Attributes:
+        strategy: what is done with either.
+        flip_order: (J,) joint that each joint of the mirror image is.
+        shift: move the mirror image's heatmaps one cell to the right first (lib.pose.heatmaps.flip_back).
+    """
+
+    strategy: Strategy
+    flip_order: Sequence[int]
+    shift: bool
+
+    def __call__(self, net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+        mirrored = self.strategy(net, frames.flip(4))
+        return (self.strategy(net, frames) + flip_back(mirrored, self.flip_order, self.shift)) / 2

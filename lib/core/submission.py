@@ -1,0 +1,119 @@
+"""From estimated poses to PoseTrack's submission: joint scores, re-scoring, OKS-NMS, a person in every frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+
+from lib.dataset.people import Person
+from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, PoseTrackVideo
+from lib.nms import oks_nms, soft_oks_nms
+from lib.pose.crop import PIXELS_PER_SCALE
+from lib.pose.skeletons import POSETRACK
+
+DUMMY_SCORE = -100.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How scores are made and people are left out; each published table names its own.
+
+    Attributes:
+        times_box: a joint's score is its heatmap peak times the box's score (first PoseWarper code); else the peak.
+        oks_nms: re-score people and leave out those that repeat a better one (MMPose).
+        soft: of `oks_nms`, the soft variant.
+        oks_threshold: people more alike than this are one.
+        visible_threshold: joints with a higher peak count in the re-scoring.
+        box_threshold: people with a lower box score are not submitted.
+    """
+
+    times_box: bool = True
+    oks_nms: bool = False
+    soft: bool = False
+    oks_threshold: float = 0.9
+    visible_threshold: float = 0.2
+    box_threshold: float = 0.0
+
+
+def make_submission(
+    videos: Sequence[PoseTrackVideo], people: Sequence[Person], points: np.ndarray, peaks: np.ndarray, rules: Rules
+) -> list[PoseTrackVideo]:
+    """Every annotated frame of every video with the people estimated in it.
+
+    There is no tracker: track ids count the people of a frame. A frame without anyone gets one person with one joint
+    at (0, 0), since the official MOTA needs somebody in every frame.
+
+    Args:
+        videos: the annotated frames.
+        people: sorted by video and frame.
+        points: (P, J, 2) x, y in image pixels; peaks (P, J).
+    Returns:
+        one PoseTrackVideo per video, with estimates in place of annotations.
+    """
+    scores = rescore(people, peaks, rules.visible_threshold) if rules.oks_nms else box_scores(people)
+    kept: dict[tuple[int, int], list[int]] = {}
+    for place, group in groupby(range(len(people)), key=lambda p: (people[p].video, people[p].frame)):
+        chosen = [p for p in group if people[p].box_score >= rules.box_threshold]
+        kept[place] = _suppress(chosen, people, points, scores, rules) if rules.oks_nms and chosen else chosen
+    joint_scores = peaks * (box_scores(people)[:, None] if rules.times_box else 1.0)
+    return [_fill(video, v, kept, points, joint_scores, scores) for v, video in enumerate(videos)]
+
+
+def box_scores(people: Sequence[Person]) -> np.ndarray:
+    """(P,) scores of the people's boxes."""
+    return np.array([person.box_score for person in people], dtype=np.float64)
+
+
+def rescore(people: Sequence[Person], peaks: np.ndarray, threshold: float) -> np.ndarray:
+    """(P,) box score times the mean of the joint scores over `threshold`; 0 for a person without such a joint."""
+    counted = peaks > threshold
+    means = np.where(counted, peaks, 0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    return box_scores(people) * means
+
+
+def _suppress(
+    chosen: list[int], people: Sequence[Person], points: np.ndarray, scores: np.ndarray, rules: Rules
+) -> list[int]:
+    areas = np.array([np.prod(people[p].scale.astype(np.float64) * PIXELS_PER_SCALE) for p in chosen])
+    select = soft_oks_nms if rules.soft else oks_nms
+    kept = select(points[chosen], scores[chosen], areas, POSETRACK.sigmas, rules.oks_threshold)
+    return [chosen[index] for index in kept]
+
+
+def _fill(
+    video: PoseTrackVideo,
+    v: int,
+    kept: dict[tuple[int, int], list[int]],
+    points: np.ndarray,
+    joint_scores: np.ndarray,
+    scores: np.ndarray,
+) -> PoseTrackVideo:
+    """The video with the kept people, or a dummy, in each of its frames."""
+    num_joints, columns = len(JOINT_NAMES), list(KEYPOINT_OF_JOINT)
+    rows = []  # (frame, person or None, number of the person in its frame)
+    for frame in range(len(video.frame_names)):
+        rows += [(frame, p, order) for order, p in enumerate(kept.get((v, frame), ()))] or [(frame, None, 0)]
+    n = len(rows)
+    present = np.zeros((n, num_joints), dtype=bool)
+    filled, joint, person = np.zeros((n, num_joints, 2)), np.full((n, num_joints), NO_SCORE), np.zeros(n)
+    for row, (_, p, _) in enumerate(rows):
+        if p is None:
+            present[row, 0], joint[row, 0] = True, DUMMY_SCORE
+        else:
+            present[row], joint[row], person[row] = True, joint_scores[p, columns], scores[p]
+            filled[row] = points[p, columns]
+    return replace(
+        video,
+        ignore_regions=[[] for _ in video.frame_names],
+        person_frame=np.array([frame for frame, _, _ in rows], dtype=np.int64),
+        has_points=np.ones(n, dtype=bool),
+        points=filled,
+        present=present,
+        labeled=present,
+        scores=joint,
+        person_scores=person,
+        track_ids=np.array([order for _, _, order in rows], dtype=np.int64),
+        head_boxes=np.full((n, 4), np.nan),
+        boxes=np.full((n, 4), np.nan),
+    )

@@ -1,0 +1,126 @@
+"""From an experiment file to clips of people: which annotations, which frames, which loader."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import DataLoader
+from yacs.config import CfgNode
+
+from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
+from lib.dataset.posetrack import detected_people, labeled_people, relist
+from lib.formats.boxes import read_boxes
+from lib.formats.posetrack import PoseTrackVideo
+from lib.formats.posetrack_set import read_videos
+from lib.frames.store import ImageStore
+from lib.utils.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+POSETRACK = ("posetrack17", "posetrack18")
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """What a test runs on and is scored against.
+
+    Attributes:
+        clips: the people, and their frames as the mode of testing wants them.
+        videos: the frames that a submission has to list, and the truth about them: the official ground truth if
+            DATASET.GT_DIR names it, else the annotations.
+        dropped: boxes that were left out, by reason.
+    """
+
+    clips: ClipDataset
+    videos: Sequence[PoseTrackVideo]
+    dropped: Counter
+
+    @property
+    def scorable(self) -> bool:
+        """Somebody is labelled, and everybody who is has a head box, the unit of PoseTrack's distances."""
+        labeled = np.concatenate([video.labeled.any(axis=1) for video in self.videos])
+        heads = np.concatenate([video.head_boxes for video in self.videos])
+        return bool(labeled.any() and np.isfinite(heads[labeled]).all())
+
+
+def build_test_set(cfg: CfgNode) -> TestSet:
+    """The people and frames that TEST and DATASET of an experiment name.
+
+    Raises:
+        InputError: annotations, boxes or frames that are not there, or are broken.
+    """
+    if cfg.DATASET.DATASET not in POSETRACK:
+        raise InputError(f"DATASET.DATASET is {cfg.DATASET.DATASET!r}; this version tests {' and '.join(POSETRACK)}")
+    if cfg.MODEL.NUM_JOINTS != 17:
+        raise InputError(f"MODEL.NUM_JOINTS is {cfg.MODEL.NUM_JOINTS}; PoseTrack has 17")
+    store = ImageStore(cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".", zipped=cfg.DATASET.DATA_FORMAT == "zip")
+    annotations = _annotations(cfg)
+    videos = read_videos(annotations) if annotations else []
+    width, height = cfg.MODEL.IMAGE_SIZE
+    if cfg.TEST.USE_GT_BBOX:
+        if not annotations:
+            raise InputError("TEST.USE_GT_BBOX needs annotations: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
+        found = labeled_people(videos, store, width / height)
+    elif cfg.TEST.COCO_BBOX_FILE:
+        boxes = read_boxes(cfg.TEST.COCO_BBOX_FILE, cfg.TEST.IMAGE_THRE)
+        found = detected_people(videos, boxes, store, width / height, cfg.TEST.NMS_THRE)
+    else:
+        raise InputError("no boxes: set TEST.COCO_BBOX_FILE to detected ones, or TEST.USE_GT_BBOX True")
+    if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
+        found = relist(found, read_videos(cfg.DATASET.GT_DIR), cfg.DATASET.GT_DIR)
+    if not found.people:
+        raise InputError(f"{annotations or cfg.TEST.COCO_BBOX_FILE}: nobody to estimate; {_reasons(found.dropped)}")
+    clips = ClipDataset(
+        found.people,
+        found.frames,
+        _sample_frames(cfg),
+        cfg.MODEL.IMAGE_SIZE,
+        cfg.MODEL.HEATMAP_SIZE,
+        cfg.MODEL.SIGMA,
+        cfg.DATASET.COLOR_RGB,
+    )
+    logger.info("%d people in %d videos; left out: %s", len(clips), len(found.frames), _reasons(found.dropped))
+    return TestSet(clips, found.videos, found.dropped)
+
+
+def build_test_loader(cfg: CfgNode, clips: ClipDataset, cuda: bool) -> DataLoader:
+    """Batches of clips in order, read by at most as many processes as the machine has cores."""
+    return DataLoader(
+        clips,
+        batch_size=cfg.TEST.BATCH_SIZE_PER_GPU,
+        num_workers=min(cfg.WORKERS, len(os.sched_getaffinity(0))),
+        pin_memory=cfg.PIN_MEMORY and cuda,
+    )
+
+
+def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:
+    if cfg.TEST.MODE == "pair":
+        return RandomPair(cfg.DATASET.FRAME_DELTAS, cfg.SEED)
+    return FixedFrames(cfg.TEST.AGGREGATE.OFFSETS if cfg.TEST.MODE == "aggregate" else [0])
+
+
+def _annotations(cfg: CfgNode) -> Path | None:
+    """The annotations of the test split: those that are named, or those that lie where they usually do."""
+    if cfg.DATASET.TEST_ANNOTATIONS:
+        return Path(cfg.DATASET.TEST_ANNOTATIONS)
+    folder = Path(cfg.DATASET.ANNOTATION_DIR or Path(cfg.DATASET.ROOT, "annotations"))
+    split = cfg.DATASET.TEST_SET.removesuffix("2017")  # the first PoseTrack files said val2017
+    candidates = [folder / split, folder / f"{cfg.DATASET.DATASET}_{split}.json", folder / f"posetrack_{split}.json"]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    if cfg.DATASET.GT_DIR:
+        return Path(cfg.DATASET.GT_DIR)
+    if cfg.DATASET.ANNOTATION_DIR or cfg.TEST.USE_GT_BBOX:
+        names = ", ".join(str(candidate) for candidate in candidates)
+        raise InputError(f"no annotations of the split {cfg.DATASET.TEST_SET!r}: none of {names} exists")
+    logger.info("no annotations under %s: the frames are those that the boxes name", folder)
+    return None
+
+
+def _reasons(dropped: Counter) -> str:
+    return ", ".join(f"{count} boxes {reason}" for reason, count in dropped.items() if count) or "no box"

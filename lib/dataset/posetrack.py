@@ -1,0 +1,211 @@
+"""PoseTrack17 and 18: people from annotations or from a box file, and the frames of their videos on disk."""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lib.dataset.people import Person
+from lib.formats.boxes import DetectedBox
+from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, PoseTrackVideo
+from lib.formats.posetrack_set import unlabeled_video
+from lib.frames.store import ImageStore, frame_number
+from lib.frames.video import FrameFolder
+from lib.nms import nms
+from lib.pose.crop import box_to_center_scale, clip_box
+from lib.utils.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+NUM_JOINTS = len(KEYPOINT_NAMES)
+BOX_MARGIN = 0.15  # PoseTrack18's boxes are the joints' extent and so much of it on each side; 2017 gives none
+
+
+@dataclass(frozen=True)
+class PoseTrack:
+    """Videos and the people in them.
+
+    Attributes:
+        videos: what the annotations say of each video, sorted by name.
+        people: sorted by video and frame.
+        frames: by index of the video, the files of those videos that have people.
+        dropped: how many boxes were left out, by reason.
+    """
+
+    videos: Sequence[PoseTrackVideo]
+    people: list[Person]
+    frames: dict[int, FrameFolder]
+    dropped: Counter
+
+
+def labeled_people(videos: Sequence[PoseTrackVideo], store: ImageStore, aspect_ratio: float) -> PoseTrack:
+    """The annotated people in their ground-truth boxes; without a box of their own (2017), in that of their joints.
+
+    People without a labelled joint are left out, unless the file gives boxes alone.
+
+    Args:
+        aspect_ratio: width / height of the crops.
+    Raises:
+        InputError: a frame with people is not there.
+    """
+    people, folders, dropped = [], _Folders(store), Counter()
+    for v, video in enumerate(videos):
+        boxes = np.where(np.isnan(video.boxes), _joint_boxes(video), video.boxes)
+        for p, frame in enumerate(video.person_frame):
+            box_alone = not video.has_points[p] and not np.isnan(boxes[p]).any()
+            if not video.labeled[p].any() and not box_alone:
+                dropped["without a labelled joint"] += 1
+                continue
+            folder, number = folders.find(v, video, frame)
+            box = clip_box(boxes[p], *folder.size(number))
+            if box is None:
+                dropped["empty or outside the image"] += 1
+                continue
+            joints, visible = np.zeros((NUM_JOINTS, 2)), np.zeros(NUM_JOINTS, dtype=bool)
+            joints[KEYPOINT_OF_JOINT, :], visible[KEYPOINT_OF_JOINT,] = video.points[p], video.labeled[p]
+            center, scale = box_to_center_scale(box, aspect_ratio)
+            people.append(Person(v, int(frame), number, center, scale, 1.0, joints, visible))
+    return PoseTrack(videos, people, folders.found, dropped)
+
+
+def detected_people(
+    videos: Sequence[PoseTrackVideo],
+    boxes: Sequence[DetectedBox],
+    store: ImageStore,
+    aspect_ratio: float,
+    nms_threshold: float,
+) -> PoseTrack:
+    """People in detected boxes, which are cropped as they are.
+
+    Args:
+        videos: the annotated videos; none: those that the boxes' image names tell of.
+        aspect_ratio: width / height of the crops.
+        nms_threshold: of two boxes in a frame with a larger IoU, the one with the lower score is left out; 1: none is.
+    Raises:
+        InputError: a frame with boxes is not there; boxes name images by id and there are no annotations.
+    """
+    videos = videos or _videos_of(boxes, store)
+    by_frame, dropped = _boxes_by_frame(videos, boxes)
+    people, folders = [], _Folders(store)
+    unlabeled = np.zeros((NUM_JOINTS, 2)), np.zeros(NUM_JOINTS, dtype=bool)
+    for v, frame in sorted(by_frame):
+        folder, number = folders.find(v, videos[v], frame)
+        inside = [box for box in by_frame[v, frame] if _overlaps(box.box, *folder.size(number))]
+        kept = _suppress(inside, nms_threshold)
+        dropped["empty or outside the image"] += len(by_frame[v, frame]) - len(inside)
+        dropped["suppressed by a better box"] += len(inside) - len(kept)
+        for box in kept:
+            center, scale = box_to_center_scale(box.box, aspect_ratio)
+            people.append(Person(v, frame, number, center, scale, box.score, *unlabeled))
+    return PoseTrack(videos, people, folders.found, dropped)
+
+
+def relist(found: PoseTrack, truth: Sequence[PoseTrackVideo], where: str) -> PoseTrack:
+    """The same people, by the videos and frames of the official ground truth, which a submission has to follow.
+
+    Videos of the ground truth that the annotations do not have are left out.
+
+    Args:
+        truth: the official ground truth; `where` it is.
+    Raises:
+        InputError: a frame with people is not in the ground truth.
+    """
+    places = {_frame_key(name): (v, f) for v, video in enumerate(truth) for f, name in enumerate(video.frame_names)}
+    listed = (places.get(_frame_key(name)) for video in found.videos for name in video.frame_names)
+    kept = sorted({place[0] for place in listed if place})
+    if len(kept) < len(truth):
+        logger.warning("%s: %d of %d videos are tested and scored", where, len(kept), len(truth))
+    people, frames = [], {}
+    for person in found.people:
+        name = found.videos[person.video].frame_names[person.frame]
+        if _frame_key(name) not in places:
+            raise InputError(f"{where}: the ground truth does not list the frame {name}")
+        v, frame = places[_frame_key(name)]
+        people.append(replace(person, video=kept.index(v), frame=frame))
+        frames[kept.index(v)] = found.frames[person.video]
+    people.sort(key=lambda person: (person.video, person.frame))
+    return PoseTrack([truth[v] for v in kept], people, frames, found.dropped)
+
+
+class _Folders:
+    """The frames of each video, looked up on disk when first needed."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+        self.found: dict[int, FrameFolder] = {}
+
+    def find(self, v: int, video: PoseTrackVideo, frame: int) -> tuple[FrameFolder, int]:
+        name = video.frame_names[frame]
+        if v not in self.found:
+            self.found[v] = FrameFolder(self._store, _existing_folder(self._store, name), video.nframes)
+        return self.found[v], self.found[v].number_of(name)
+
+
+def _existing_folder(store: ImageStore, frame_name: str) -> str:
+    """The frame's folder: "images/" begins the names of some annotation files and not those of others."""
+    folder = frame_name.rpartition("/")[0]
+    for candidate in (folder, folder.removeprefix("images/"), f"images/{folder}"):
+        if store.list(candidate):
+            return candidate
+    raise InputError(f"{store.root / folder}: no such folder with frames; DATASET.IMAGE_DIR is {store.root}")
+
+
+def _frame_key(name: str) -> tuple[str, int | None]:
+    folder, _, file = name.rpartition("/")
+    return folder.removeprefix("images/"), frame_number(file)
+
+
+def _boxes_by_frame(
+    videos: Sequence[PoseTrackVideo], boxes: Sequence[DetectedBox]
+) -> tuple[dict[tuple[int, int], list[DetectedBox]], Counter]:
+    """Boxes by (video, frame), and how many are of images that no annotation lists."""
+    places = {}
+    for v, video in enumerate(videos):
+        for f, (name, image_id) in enumerate(zip(video.frame_names, video.image_ids, strict=True)):
+            places[_frame_key(name)] = places[image_id] = v, f
+    by_frame, dropped = defaultdict(list), Counter()
+    for box in boxes:
+        place = places.get(_frame_key(box.image) if isinstance(box.image, str) else box.image)
+        if place is None:
+            dropped["of images that the annotations do not list"] += 1
+        else:
+            by_frame[place].append(box)
+    return by_frame, dropped
+
+
+def _videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrackVideo]:
+    """The videos that boxes name, with all of their frames that are on disk."""
+    num_frames: dict[str, int] = {}
+    for box in boxes:
+        if not isinstance(box.image, str):
+            raise InputError("the boxes name images by id: set DATASET.TEST_ANNOTATIONS to the file that lists the ids")
+        folder = _existing_folder(store, box.image)
+        num_frames[folder] = max(num_frames.get(folder, 0), box.num_frames)
+    return [
+        unlabeled_video(folder.rpartition("/")[2], [f"{folder}/{name}" for name in store.list(folder)], count)
+        for folder, count in sorted(num_frames.items())
+    ]
+
+
+def _joint_boxes(video: PoseTrackVideo) -> np.ndarray:
+    """(P, 4) x, y, w, h around the labelled joints; NaN for people without one."""
+    boxes = np.full((len(video.points), 4), np.nan)
+    for p, (points, labeled) in enumerate(zip(video.points, video.labeled, strict=True)):
+        if labeled.any():
+            low, high = points[labeled].min(axis=0), points[labeled].max(axis=0)
+            boxes[p] = *(low - BOX_MARGIN * (high - low)), *((1 + 2 * BOX_MARGIN) * (high - low))
+    return boxes
+
+
+def _overlaps(box: np.ndarray, width: int, height: int) -> bool:
+    x, y, w, h = box
+    return w > 0 and h > 0 and x < width and y < height and x + w > 0 and y + h > 0
+
+
+def _suppress(boxes: list[DetectedBox], threshold: float) -> list[DetectedBox]:
+    if threshold >= 1 or not boxes:
+        return boxes
+    corners = np.array([(*box.box[:2], *(box.box[:2] + box.box[2:]), box.score) for box in boxes])
+    return [boxes[index] for index in sorted(nms(corners, threshold))]

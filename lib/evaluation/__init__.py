@@ -1,0 +1,1 @@
+"""Scores: arrays or files in, a table out."""

@@ -1,0 +1,217 @@
+"""PoseTrack's scores, AP of joints and MOTA of tracks, equal to those of the official tool (poseval)."""
+
+import gc
+import logging
+import math
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
+from pathlib import Path
+
+import numpy as np
+
+from lib.evaluation.posetrack_video import Comparison, Detections, TrackCounts, compare, detect, track
+from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo, read_video
+from lib.utils.errors import InputError
+
+TABLE = {
+    "Head": ("head_top", "neck", "nose"),
+    "Shoulder": ("left_shoulder", "right_shoulder"),
+    "Elbow": ("left_elbow", "right_elbow"),
+    "Wrist": ("left_wrist", "right_wrist"),
+    "Hip": ("left_hip", "right_hip"),
+    "Knee": ("left_knee", "right_knee"),
+    "Ankle": ("left_ankle", "right_ankle"),
+}
+"""The columns of the published table and the joints that each is the mean of; `Mean` of all joints follows."""
+
+_LOG = logging.getLogger(__name__)
+
+
+def evaluate_posetrack(gt_dir: str | Path, pred_dir: str | Path, tracking: bool = False) -> dict[str, dict]:
+    """Score a folder of predictions, one file per video, against the ground truth's files of the same names.
+
+    Either side may be in the form of 2017 or of 2018. Frames are paired by their position in the file.
+
+    Args:
+        gt_dir: folder of the ground truth; every `.json` in it is a video.
+        pred_dir: folder of the predictions.
+        tracking: score the tracks too.
+
+    Returns:
+        `table`: AP by the names of TABLE and `Mean`; `joints`: `ap`, `precision` and `recall` by joint name;
+        with tracking `mota`, `motp`, `mot_precision`, `mot_recall`: each by the names of the table and of the joints.
+        All times 100. A joint that is never labelled has AP and recall NaN; `Mean` leaves NaN out, as the official tool
+        does, the other columns do not.
+
+    Raises:
+        InputError: a folder without files, a missing or malformed file, another number of frames, a missing head box;
+            with tracking a missing track id, or one that two predicted persons of a frame share.
+    """
+    pairs = _file_pairs(Path(gt_dir), Path(pred_dir))
+    return _summarise(_map_videos(partial(_score_files, tracking=tracking), pairs), tracking)
+
+
+def evaluate_videos(pairs: Iterable[tuple[PoseTrackVideo, PoseTrackVideo]], tracking: bool = False) -> dict[str, dict]:
+    """The same of videos in memory: pairs of ground truth and prediction."""
+    return _summarise([_score_video(truth, predicted, tracking) for truth, predicted in pairs], tracking)
+
+
+def format_table(result: dict[str, dict]) -> str:
+    """The published columns as text, with one decimal: a row for AP and, with tracking, for MOTA and MOTP."""
+    columns = list(result["table"])
+    rows = {
+        "AP": result["table"],
+        **{name: result[name.lower()] for name in ("MOTA", "MOTP") if name.lower() in result},
+    }
+    lines = [" " * 6 + "".join(f"{column:>10}" for column in columns)]
+    lines += [f"{name:<6}" + "".join(f"{row[column]:10.1f}" for column in columns) for name, row in rows.items()]
+    return "\n".join(lines)
+
+
+@dataclass
+class _VideoScore:
+    detections: Detections
+    tracks: TrackCounts | None  # None: not asked for
+    fault: str | None  # of the predicted track ids
+
+
+def _summarise(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
+    faults = [score.fault for score in scores if score.fault]
+    if faults:
+        _LOG.warning("%s: this does not change AP, but PoseTrack's official tool refuses such files", faults[0])
+    result = _average_precision_tables([score.detections for score in scores])
+    return result | _tracking_tables(reduce(add, [score.tracks for score in scores])) if tracking else result
+
+
+def _map_videos(score: Callable[[tuple[Path, Path]], _VideoScore], pairs: list[tuple[Path, Path]]) -> list[_VideoScore]:
+    """`score` of every pair, in order; a whole data set is shared out to a process per core where forking is safe."""
+    workers = min(os.cpu_count() or 1, len(pairs) // 4)
+    if workers < 2 or sys.platform != "linux":
+        return [score(pair) for pair in pairs]
+    # The workers make no cycles, and looking for some in millions of numbers takes a tenth of the time.
+    with multiprocessing.get_context("fork").Pool(workers, initializer=gc.disable) as pool:
+        return list(pool.imap(score, pairs, chunksize=len(pairs) // (4 * workers)))
+
+
+def _score_files(paths: tuple[Path, Path], tracking: bool) -> _VideoScore:
+    gt_path, pred_path = paths
+    return _score_video(read_video(gt_path), read_video(pred_path), tracking, str(gt_path), str(pred_path))
+
+
+def _score_video(
+    truth: PoseTrackVideo, predicted: PoseTrackVideo, tracking: bool, truth_name: str = "", predicted_name: str = ""
+) -> _VideoScore:
+    truth_name, predicted_name = truth_name or truth.name, predicted_name or predicted.name
+    if len(truth.frame_names) != len(predicted.frame_names):
+        raise InputError(
+            f"{predicted_name}: {len(predicted.frame_names)} frames, but the ground truth has "
+            f"{len(truth.frame_names)}; a prediction lists every frame of its ground truth, in the same order"
+        )
+    fault = _track_fault(predicted)
+    if tracking and fault:
+        raise InputError(f"{predicted_name}: {fault}: tracks cannot be scored")
+    if tracking and (truth.track_ids[truth.has_points] < 0).any():
+        raise InputError(f"{truth_name}: a person has no track id: tracks cannot be scored")
+    comparison = compare(truth, predicted)
+    _check_head_boxes(truth, comparison, truth_name)
+    return _VideoScore(
+        detect(comparison), track(comparison) if tracking else None, fault and f"{predicted_name}: {fault}"
+    )
+
+
+def _file_pairs(gt_dir: Path, pred_dir: Path) -> list[tuple[Path, Path]]:
+    for folder in (gt_dir, pred_dir):
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder")
+    names = sorted((path.name for path in gt_dir.glob("*.json")), key=lambda name: Path(name).stem)
+    if not names:
+        raise InputError(f"{gt_dir}: no .json file; ground truth is one file per video")
+    missing = [name for name in names if not (pred_dir / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{pred_dir / missing[0]}: missing; {len(missing)} of {len(names)} ground-truth files have no prediction"
+        )
+    extra = {path.name for path in pred_dir.glob("*.json")} - set(names)
+    if extra:
+        _LOG.warning("%s: left out as no ground truth has their name: %s (%d in all)", pred_dir, min(extra), len(extra))
+    return [(gt_dir / name, pred_dir / name) for name in names]
+
+
+def _track_fault(video: PoseTrackVideo) -> str | None:
+    """What is wrong with the track ids of a prediction, as part of a sentence."""
+    missing = np.flatnonzero(video.track_ids < 0)
+    if len(missing):
+        return f"frame {video.frame_names[video.person_frame[missing[0]]]}: a person has no track id"
+    order = np.lexsort((video.track_ids, video.person_frame))
+    frames, ids = video.person_frame[order], video.track_ids[order]
+    twins = np.flatnonzero((frames[1:] == frames[:-1]) & (ids[1:] == ids[:-1]))
+    if len(twins):
+        return f"frame {video.frame_names[frames[twins[0]]]}: two persons have track id {ids[twins[0]]}"
+    return None
+
+
+def _check_head_boxes(truth: PoseTrackVideo, comparison: Comparison, where: str) -> None:
+    lacking = np.flatnonzero(np.isnan(comparison.truth.head_sizes[comparison.truth_of_pair]))
+    if len(lacking):
+        frame = comparison.truth.frames[comparison.truth_of_pair[lacking[0]]]
+        raise InputError(f"{where}: frame {truth.frame_names[frame]}: a person has no head box, the unit of distances")
+
+
+def _average_precision_tables(detections: list[Detections]) -> dict[str, dict]:
+    scores = np.concatenate([part.scores for part in detections])
+    present = np.concatenate([part.present for part in detections])
+    hits = np.concatenate([part.hits for part in detections])
+    num_labeled = sum(part.num_labeled for part in detections)
+    joints = {}
+    for joint, name in enumerate(JOINT_NAMES):
+        rows = present[:, joint]
+        joints[name] = _average_precision(scores[rows, joint], hits[rows, joint], int(num_labeled[joint]))
+    return {"table": _table({name: values["ap"] for name, values in joints.items()}), "joints": joints}
+
+
+def _average_precision(scores: np.ndarray, hits: np.ndarray, num_labeled: int) -> dict[str, float]:
+    """AP, and precision and recall at the end of the list, times 100. Equal scores keep their order.
+
+    AP is the area under the precision envelope: at every hit recall rises by 1 / num_labeled.
+    """
+    if not len(scores):
+        return {"ap": 0.0, "precision": 0.0, "recall": 0.0}
+    if not num_labeled:
+        return {"ap": math.nan, "precision": 0.0, "recall": math.nan}
+    ranked = hits[np.argsort(-scores, kind="stable")]
+    precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return {
+        "ap": float(100 * envelope[ranked].sum() / num_labeled),
+        "precision": float(100 * precision[-1]),
+        "recall": float(100 * ranked.sum() / num_labeled),
+    }
+
+
+def _tracking_tables(counts: TrackCounts) -> dict[str, dict]:
+    detections, objects = counts.detections, np.where(counts.objects > 0, counts.objects, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):  # nothing to count: NaN
+        errors = (objects - detections) + counts.switches + (counts.hypotheses - detections)
+        measures = {
+            "mota": 1 - errors / objects,
+            "motp": np.where(detections > 0, 1 - counts.distance / detections, 0),
+            "mot_precision": detections / counts.hypotheses,
+            "mot_recall": detections / objects,
+        }
+    tables = {}
+    for key, values in measures.items():
+        joints = dict(zip(JOINT_NAMES, (100 * values).tolist(), strict=True))
+        tables[key] = _table(joints) | joints
+    return tables
+
+
+def _table(joints: dict[str, float]) -> dict[str, float]:
+    """The published columns of one measure."""
+    table = {column: float(np.mean([joints[name] for name in names])) for column, names in TABLE.items()}
+    values = [value for value in joints.values() if not math.isnan(value)]
+    return table | {"Mean": float(np.mean(values)) if values else math.nan}

@@ -1,0 +1,132 @@
+"""One PoseTrack video as arrays, whichever of the two file forms it came from.
+
+The forms of 2017 (`annolist`, posetrack17.py) and 2018 (COCO-like, posetrack18.py) hold the same things under other
+names; both serve as ground truth and as submission.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.utils.errors import InputError
+from lib.utils.files import read_json
+
+JOINT_NAMES = (
+    "right_ankle",
+    "right_knee",
+    "right_hip",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "right_wrist",
+    "right_elbow",
+    "right_shoulder",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "neck",
+    "nose",
+    "head_top",
+)
+"""The 15 scored joints, by their id in the files of 2017."""
+
+KEYPOINT_NAMES = (
+    "nose",
+    "head_bottom",
+    "head_top",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+"""The 17 keypoints of the files of 2018, in the order of the net's channels; the ears are never labelled."""
+
+KEYPOINT_OF_JOINT = tuple(KEYPOINT_NAMES.index("head_bottom" if name == "neck" else name) for name in JOINT_NAMES)
+"""Per joint id its place among the 17 keypoints: `keypoints[:, KEYPOINT_OF_JOINT]` is in the order of ids."""
+
+NO_SCORE = -9999.0
+"""What the official tool (poseval) takes for the score of a joint that has none."""
+
+
+@dataclass
+class PoseTrackVideo:
+    """The F frames and P persons of one file. Persons are sorted by frame, within a frame in the file's order.
+
+    Coordinates are pixels as the file gives them. What a file does not say is NaN, or -1 for a track id.
+
+    Attributes:
+        name: the file's stem, the same for ground truth and prediction.
+        frame_names: (F) image names, as in the file.
+        image_ids: (F) the `id` of each image (2018), or its position in the file (2017).
+        frame_labeled: (F,) bool, `is_labeled`; a frame that does not say is labelled if it has persons.
+        nframes: frames of the video, which may be more than the file lists.
+        ignore_regions: per frame the polygons, each (n, 2) float64, in which nothing is scored.
+        person_frame: (P,) int, index into the frames.
+        has_points: (P,) bool, False for a person without any list of joints, which is less than an empty list.
+        points: (P, 15, 2) float64 x, y in the order of JOINT_NAMES; 0 where a joint is not `present`.
+        present: (P, 15) bool, the joint counts as given: it is in the list (2017), or not all of x, y, v are 0 (2018).
+        labeled: (P, 15) bool, the joint is annotated: as `present` (2017), or v > 0 (2018).
+        scores: (P, 15) float64 scores of the joints, NO_SCORE where there is none.
+        person_scores: (P,) float64.
+        track_ids: (P,) int64, unique within a frame of a good file.
+        head_boxes: (P, 4) float64 x1, y1, x2, y2.
+        boxes: (P, 4) float64 x, y, width, height; 2018 only.
+    """
+
+    name: str
+    frame_names: list[str]
+    image_ids: list[int]
+    frame_labeled: np.ndarray
+    nframes: int
+    ignore_regions: list[list[np.ndarray]]
+    person_frame: np.ndarray
+    has_points: np.ndarray
+    points: np.ndarray
+    present: np.ndarray
+    labeled: np.ndarray
+    scores: np.ndarray
+    person_scores: np.ndarray
+    track_ids: np.ndarray
+    head_boxes: np.ndarray
+    boxes: np.ndarray
+
+
+def read_video(path: str | Path) -> PoseTrackVideo:
+    """Read a PoseTrack file; the key `annolist` tells the form of 2017 from that of 2018.
+
+    Raises:
+        InputError: the file is missing or broken, or a record of it is; names the file, the record and the key.
+    """
+    from lib.formats import posetrack17, posetrack18  # here, because both import this module
+
+    content = read_json(path)
+    if not isinstance(content, dict) or not ("annolist" in content or "images" in content):
+        raise InputError(f"{path}: not a PoseTrack file: it has neither 'annolist' (2017) nor 'images' (2018)")
+    return (posetrack17 if "annolist" in content else posetrack18).read(content, path)
+
+
+def records(content: dict[str, Any], key: str, where: object) -> list[dict[str, Any]]:
+    """`content[key]`, which has to be a list of JSON objects.
+
+    Args:
+        where: the file, and the record if it is not the file's top, as an error message names it.
+
+    Raises:
+        InputError: the key is missing or holds something else.
+    """
+    value = content.get(key)
+    if not isinstance(value, list) or set(map(type, value)) - {dict}:
+        raise InputError(f"{where}: '{key}' has to be a list of objects")
+    return value

@@ -1,0 +1,168 @@
+"""PoseTrack's file form of 2017: one JSON per video, a list of frames (`annolist`) of persons (`annorect`) of points.
+
+The official files wrap every value in a list of one, a habit of the MATLAB files they were made from; files made by
+other tools often do not. Both are read, the official way is written.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.formats.posetrack import JOINT_NAMES, NO_SCORE, PoseTrackVideo, records
+from lib.utils.errors import InputError
+from lib.utils.files import write_json
+
+_HEAD_BOX = ("x1", "y1", "x2", "y2")
+_NUM_JOINTS = len(JOINT_NAMES)
+
+
+def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
+    """Make arrays of a file of 2017. Points with an id that is not one of the 15 joints are left out.
+
+    Args:
+        content: the parsed JSON.
+        path: where it was read from, for the video's name and for messages.
+
+    Raises:
+        InputError: a key is missing or holds something else than the form says; names file, frame, person and key.
+    """
+    frames = records(content, "annolist", path)
+    names, ignore_regions, person_frame, persons = [], [], [], []
+    for index, frame in enumerate(frames):
+        part = f"annolist[{index}]"
+        try:
+            names.append(_frame_name(frame))
+            part = f"annolist[{index}] ({names[-1]})"
+            ignore_regions.append([_polygon(region) for region in _many(frame.get("ignore_regions"))])
+            for number, rect in enumerate(_many(frame.get("annorect"))):
+                part = f"annolist[{index}] ({names[-1]}), annorect[{number}]"
+                persons.append(_person(rect))
+                person_frame.append(index)
+        except _MalformedError as error:
+            raise InputError(f"{path}: {part}: {error}") from None
+
+    num_persons = len(persons)
+    scores = np.array([person["scores"] for person in persons]).reshape(num_persons, _NUM_JOINTS)
+    points = np.array([person["points"] for person in persons]).reshape(num_persons, _NUM_JOINTS, 2)
+    present = ~np.isnan(points[:, :, 0])
+    has_persons = np.bincount(np.array(person_frame, dtype=np.int64), minlength=len(frames)) > 0
+    return PoseTrackVideo(
+        name=Path(path).stem,
+        frame_names=names,
+        image_ids=list(range(len(frames))),
+        frame_labeled=np.array([_first(f.get("is_labeled", has_persons[i])) for i, f in enumerate(frames)], dtype=bool),
+        nframes=len(frames),
+        ignore_regions=ignore_regions,
+        person_frame=np.array(person_frame, dtype=np.int64),
+        has_points=np.array([person["has_points"] for person in persons], dtype=bool),
+        points=np.where(present[:, :, None], points, 0),
+        present=present,
+        labeled=present.copy(),
+        scores=scores,
+        person_scores=np.array([person["score"] for person in persons], dtype=np.float64),
+        track_ids=np.array([person["track_id"] for person in persons], dtype=np.int64),
+        head_boxes=np.array([person["head_box"] for person in persons], dtype=np.float64).reshape(num_persons, 4),
+        boxes=np.full((num_persons, 4), np.nan),
+    )
+
+
+def write(path: str | Path, video: PoseTrackVideo) -> None:
+    """Write a video in the form of 2017; what the video does not know is left out, and so is an absent joint.
+
+    The form has no place for person boxes, image ids and frames that the video has but does not list.
+    """
+    frames = []
+    for index, name in enumerate(video.frame_names):
+        frame = {"image": [{"name": name}], "imgnum": [index + 1], "is_labeled": [int(video.frame_labeled[index])]}
+        if video.ignore_regions[index]:
+            polygons = [polygon.tolist() for polygon in video.ignore_regions[index]]
+            frame["ignore_regions"] = [{"point": [{"x": [x], "y": [y]} for x, y in polygon]} for polygon in polygons]
+        frame["annorect"] = [_annorect(video, person) for person in np.flatnonzero(video.person_frame == index)]
+        frames.append(frame)
+    write_json(path, {"annolist": frames})
+
+
+def _annorect(video: PoseTrackVideo, person: int) -> dict[str, Any]:
+    rect: dict[str, Any] = {}
+    if video.track_ids[person] >= 0:
+        rect["track_id"] = [int(video.track_ids[person])]
+    if not np.isnan(video.person_scores[person]):
+        rect["score"] = [float(video.person_scores[person])]
+    if not np.isnan(video.head_boxes[person]).any():
+        rect.update(zip(_HEAD_BOX, video.head_boxes[person].reshape(4, 1).tolist(), strict=True))
+    if video.has_points[person]:
+        points = []
+        for joint in np.flatnonzero(video.present[person]).tolist():
+            x, y = video.points[person, joint].tolist()
+            point = {"id": [joint], "x": [x], "y": [y]}
+            if video.scores[person, joint] != NO_SCORE:
+                point["score"] = [float(video.scores[person, joint])]
+            points.append(point)
+        rect["annopoints"] = [{"point": points}]
+    return rect
+
+
+class _MalformedError(Exception):
+    """What is wrong inside a frame; `read` knows the file and the frame."""
+
+
+def _person(rect: dict[str, Any]) -> dict[str, Any]:
+    """One `annorect` entry; coordinates of joints that it does not list are NaN."""
+    points = [[math.nan, math.nan] for _ in JOINT_NAMES]
+    scores = [NO_SCORE] * _NUM_JOINTS
+    body = _first(rect.get("annopoints"))
+    has_points = isinstance(body, dict) and "point" in body
+    for point in _many(body["point"]) if has_points else []:
+        joint = _number(point, "id", -1)
+        if joint not in range(_NUM_JOINTS) or not math.isnan(points[int(joint)][0]):
+            continue  # the official tool knows 15 ids and takes the first point of each
+        points[int(joint)] = [_number(point, "x"), _number(point, "y")]
+        scores[int(joint)] = _number(point, "score", NO_SCORE)
+    track_id = _number(rect, "track_id", -1)
+    if track_id != int(track_id):
+        raise _MalformedError(f"'track_id' has to be a whole number, not {track_id}")
+    return {
+        "has_points": has_points,
+        "points": points,
+        "scores": scores,
+        "score": _number(rect, "score", math.nan),
+        "track_id": int(track_id),
+        "head_box": [_number(rect, key, math.nan) for key in _HEAD_BOX],
+    }
+
+
+def _frame_name(frame: dict[str, Any]) -> str:
+    image = _first(frame.get("image"))
+    name = _first(image.get("name")) if isinstance(image, dict) else None
+    if not isinstance(name, str):
+        raise _MalformedError("'image' has to be a list of one object with a 'name'")
+    return name
+
+
+def _polygon(region: dict[str, Any]) -> np.ndarray:
+    return np.array([[_number(point, "x"), _number(point, "y")] for point in _many(region.get("point"))]).reshape(-1, 2)
+
+
+def _number(record: dict[str, Any], key: str, absent: float | None = None) -> float:
+    """The number under `key`, bare or in a list of one; `absent`, if given, where there is none."""
+    value = _first(record.get(key))
+    if value is None and absent is not None:
+        return absent
+    if isinstance(value, int | float) and math.isfinite(value):
+        return float(value)
+    raise _MalformedError(f"'{key}' has to be a finite number, not {value!r}")
+
+
+def _first(value: Any) -> Any:
+    """The value itself, or what is in the list around it; None for an empty list."""
+    return (value[0] if value else None) if isinstance(value, list) else value
+
+
+def _many(value: Any) -> list[dict[str, Any]]:
+    """A list of objects; one object stands for a list of one, nothing for an empty list."""
+    items = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(isinstance(item, dict) for item in items):
+        raise _MalformedError(f"{str(value)[:60]!r} has to be a list of objects")
+    return items

@@ -1,0 +1,202 @@
+"""PoseTrack's file form of 2018: one COCO-like JSON per video, with `images`, `annotations` and `categories`."""
+
+import logging
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, PoseTrackVideo, records
+from lib.utils.errors import InputError
+from lib.utils.files import write_json
+
+_LOG = logging.getLogger(__name__)
+
+
+def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
+    """Make arrays of a file of 2018.
+
+    An annotation of an image that the file does not list is left out with a warning (the official tool says nothing).
+
+    Args:
+        content: the parsed JSON.
+        path: where it was read from, for the video's name and for messages.
+
+    Raises:
+        InputError: a key is missing or holds something else than the form says; names file, record and key.
+    """
+    images = records(content, "images", path)
+    frame_of_id = _frames_by_id(images, path)
+    annotations = records(content, "annotations", path)
+    order, person_frame = _order_by_frame(annotations, frame_of_id, path)
+    columns, num_keypoints = _joint_columns(content, path)
+
+    def table(key: str, width: int, absent: float) -> np.ndarray:
+        return _table(annotations, key, width, absent, path)[order]
+
+    keypoints = table("keypoints", 3 * num_keypoints, 0.0).reshape(-1, num_keypoints, 3)[:, columns]
+    present = (keypoints[:, :, 0] != 0) | (keypoints[:, :, 1] != 0) | (keypoints[:, :, 2] != 0)
+    head_boxes = table("bbox_head", 4, np.nan)
+    head_boxes[:, 2:] += head_boxes[:, :2]
+    has_persons = np.bincount(person_frame, minlength=len(images)) > 0
+    return PoseTrackVideo(
+        name=Path(path).stem,
+        frame_names=_frame_names(images, path),
+        image_ids=list(frame_of_id),
+        frame_labeled=np.array([image.get("is_labeled", has_persons[i]) for i, image in enumerate(images)], dtype=bool),
+        nframes=_nframes(images, path),
+        ignore_regions=[_ignore_regions(image, f"{path}: images[{index}]") for index, image in enumerate(images)],
+        person_frame=person_frame,
+        has_points=np.array([bool(annotation.get("keypoints")) for annotation in annotations], dtype=bool)[order],
+        points=keypoints[:, :, :2],
+        present=present,
+        labeled=keypoints[:, :, 2] > 0,
+        scores=np.where(present, table("scores", num_keypoints, NO_SCORE)[:, columns], NO_SCORE),
+        person_scores=table("score", 1, np.nan)[:, 0],
+        track_ids=table("track_id", 1, -1)[:, 0].astype(np.int64),
+        head_boxes=head_boxes,
+        boxes=table("bbox", 4, np.nan),
+    )
+
+
+def write(path: str | Path, video: PoseTrackVideo) -> None:
+    """Write a video in the form of 2018; what the video does not know is left out, an absent joint is three zeros."""
+    images = []
+    for index, (name, image_id) in enumerate(zip(video.frame_names, video.image_ids, strict=True)):
+        image = {
+            "file_name": name,
+            "id": image_id,
+            "frame_id": image_id,
+            "nframes": video.nframes,
+            "is_labeled": bool(video.frame_labeled[index]),
+        }
+        if video.ignore_regions[index]:
+            image["ignore_regions_x"] = [polygon[:, 0].tolist() for polygon in video.ignore_regions[index]]
+            image["ignore_regions_y"] = [polygon[:, 1].tolist() for polygon in video.ignore_regions[index]]
+        images.append(image)
+    category = {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(KEYPOINT_NAMES)}
+    write_json(path, {"images": images, "annotations": _annotations(video), "categories": [category]})
+
+
+def _annotations(video: PoseTrackVideo) -> list[dict[str, Any]]:
+    num_persons = len(video.person_frame)
+    keypoints = np.zeros((num_persons, len(KEYPOINT_NAMES), 3))
+    keypoints[:, KEYPOINT_OF_JOINT, :2] = np.where(video.present[:, :, None], video.points, 0)
+    keypoints[:, KEYPOINT_OF_JOINT, 2] = video.labeled
+    scores = np.zeros((num_persons, len(KEYPOINT_NAMES)))
+    scores[:, KEYPOINT_OF_JOINT] = np.where(video.present, video.scores, 0)
+    has_scores = (video.present & (video.scores != NO_SCORE)).any(axis=1)
+    head_boxes = np.hstack([video.head_boxes[:, :2], video.head_boxes[:, 2:] - video.head_boxes[:, :2]])
+
+    annotations = []
+    for person, frame in enumerate(video.person_frame):
+        annotation = {"image_id": video.image_ids[frame], "id": person + 1, "category_id": 1}
+        if video.track_ids[person] >= 0:
+            annotation["track_id"] = int(video.track_ids[person])
+        if video.has_points[person]:
+            annotation["keypoints"] = keypoints[person].ravel().tolist()
+            annotation["scores"] = scores[person].tolist() if has_scores[person] else []
+        for key, table in (("score", video.person_scores), ("bbox", video.boxes), ("bbox_head", head_boxes)):
+            if not np.isnan(table[person]).any():
+                annotation[key] = table[person].tolist()
+        annotations.append(annotation)
+    return annotations
+
+
+def _frames_by_id(images: list[dict[str, Any]], path: str | Path) -> dict[int, int]:
+    frame_of_id: dict[int, int] = {}
+    for index, image in enumerate(images):
+        image_id = image.get("id")
+        if not isinstance(image_id, int):
+            raise InputError(f"{path}: images[{index}]: 'id' has to be a whole number, not {image_id!r}")
+        if image_id in frame_of_id:
+            raise InputError(f"{path}: images[{index}]: id {image_id} is taken by an earlier image")
+        frame_of_id[image_id] = index
+    return frame_of_id
+
+
+def _frame_names(images: list[dict[str, Any]], path: str | Path) -> list[str]:
+    for index, image in enumerate(images):
+        if not isinstance(image.get("file_name"), str):
+            raise InputError(f"{path}: images[{index}]: 'file_name' has to be a text, not {image.get('file_name')!r}")
+    return [image["file_name"] for image in images]
+
+
+def _nframes(images: list[dict[str, Any]], path: str | Path) -> int:
+    nframes = images[0].get("nframes", len(images)) if images else 0
+    if not isinstance(nframes, int):
+        raise InputError(f"{path}: images[0]: 'nframes' has to be a whole number, not {nframes!r}")
+    return nframes
+
+
+def _ignore_regions(image: dict[str, Any], where: str) -> list[np.ndarray]:
+    all_x, all_y = image.get("ignore_regions_x") or [], image.get("ignore_regions_y") or []
+    try:
+        polygons = [np.array([x, y], dtype=np.float64).T for x, y in zip(all_x, all_y, strict=True)]
+    except (TypeError, ValueError):
+        polygons = [np.empty(0)]
+    if not all(polygon.ndim == 2 and np.isfinite(polygon).all() for polygon in polygons):
+        raise InputError(
+            f"{where}: 'ignore_regions_x' and 'ignore_regions_y' have to be lists of polygons, equally long"
+        )
+    return polygons
+
+
+def _order_by_frame(
+    annotations: list[dict[str, Any]], frame_of_id: dict[int, int], path: str | Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """The indices of the annotations of known images in the order of frames, and those frames."""
+    image_ids = [annotation.get("image_id") for annotation in annotations]
+    if set(map(type, image_ids)) - {int}:
+        bad, image_id = next((index, value) for index, value in enumerate(image_ids) if type(value) is not int)
+        raise InputError(f"{path}: annotations[{bad}]: 'image_id' has to be a whole number, not {image_id!r}")
+    frames = np.array([frame_of_id.get(image_id, -1) for image_id in image_ids], dtype=np.int64)
+    num_unknown = np.count_nonzero(frames < 0)
+    if num_unknown:
+        _LOG.warning("%s: %d annotations left out: the file lists no image of their image_id", path, num_unknown)
+    order = np.argsort(frames, kind="stable")[num_unknown:]
+    return order, frames[order]
+
+
+def _joint_columns(content: dict[str, Any], path: str | Path) -> tuple[list[int], int]:
+    """Per joint id its place in the file's own list of keypoint names, and the length of that list."""
+    categories = records(content, "categories", path)
+    names = categories[0].get("keypoints") if categories else None
+    if not isinstance(names, list):
+        raise InputError(f"{path}: categories[0] lacks 'keypoints', the list of the joints' names")
+    wanted = [KEYPOINT_NAMES[keypoint] for keypoint in KEYPOINT_OF_JOINT]
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise InputError(f"{path}: categories[0]: 'keypoints' lacks {', '.join(missing)}: not PoseTrack's joints")
+    return [names.index(name) for name in wanted], len(names)
+
+
+def _table(annotations: list[dict[str, Any]], key: str, width: int, absent: float, path: str | Path) -> np.ndarray:
+    """The `width` numbers under `key` of every annotation, (P, width); `absent` where the key is absent or empty.
+
+    The numbers are converted all at once, as there are millions; the bad one is looked for only after a failure.
+    """
+    rows = [annotation.get(key) for annotation in annotations]
+    given = [row is not None and row != [] for row in rows]
+    try:
+        numbers = np.array([*compress(rows, given)], dtype=np.float64).reshape(-1, width)
+    except (TypeError, ValueError):
+        numbers = np.empty((0, width))
+    if len(numbers) != sum(given) or not np.isfinite(numbers).all():
+        bad = next(index for index, row in enumerate(rows) if given[index] and not _is_row(row, width))
+        numbers_wanted = f"{width} finite numbers" if width > 1 else "a finite number"
+        raise InputError(f"{path}: annotations[{bad}]: '{key}' has to hold {numbers_wanted}")
+    if len(numbers) == len(rows):
+        return numbers
+    table = np.full((len(annotations), width), absent)
+    table[given] = numbers
+    return table
+
+
+def _is_row(row: Any, width: int) -> bool:
+    try:
+        numbers = np.array(row, dtype=np.float64)
+    except (TypeError, ValueError):
+        return False
+    return numbers.size == width and bool(np.isfinite(numbers).all())

@@ -1,0 +1,87 @@
+"""Many PoseTrack videos at once: a folder of official files, or one COCO-style file of all their frames."""
+
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.formats import posetrack18
+from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_NAMES, PoseTrackVideo, read_video, records
+from lib.utils.errors import InputError
+from lib.utils.files import read_json
+
+CATEGORIES = [{"id": 1, "name": "person", "keypoints": list(KEYPOINT_NAMES)}]
+
+
+def read_videos(path: str | Path) -> list[PoseTrackVideo]:
+    """The videos of a folder of official files (2017 or 2018) or of a COCO-style file, sorted by name.
+
+    A COCO-style file is the 2018 form with the frames of many videos; frames of one folder are one video. It may hold
+    `images` alone: nothing is labelled then.
+
+    Raises:
+        InputError: nothing there, or a broken file; names the file and the record.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(path.glob("*.json"))
+        if not files:
+            raise InputError(f"{path}: no .json file in this folder of annotations")
+        return [read_video(file) for file in files]
+    content = read_json(path)
+    if not isinstance(content, dict) or "images" not in content:
+        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+    return [
+        replace(posetrack18.read(part, path), name=folder.rpartition("/")[2])
+        for folder, part in sorted(_by_folder(content, path).items())
+    ]
+
+
+def unlabeled_video(name: str, frame_names: list[str], nframes: int) -> PoseTrackVideo:
+    """A video of which only the frames' names are known; `nframes` 0: those are all its frames."""
+    joints = len(JOINT_NAMES)
+    return PoseTrackVideo(
+        name=name,
+        frame_names=frame_names,
+        image_ids=list(range(len(frame_names))),
+        frame_labeled=np.zeros(len(frame_names), dtype=bool),
+        nframes=max(nframes, len(frame_names)),
+        ignore_regions=[[] for _ in frame_names],
+        person_frame=np.zeros(0, dtype=np.int64),
+        has_points=np.zeros(0, dtype=bool),
+        points=np.zeros((0, joints, 2)),
+        present=np.zeros((0, joints), dtype=bool),
+        labeled=np.zeros((0, joints), dtype=bool),
+        scores=np.zeros((0, joints)),
+        person_scores=np.zeros(0),
+        track_ids=np.zeros(0, dtype=np.int64),
+        head_boxes=np.zeros((0, 4)),
+        boxes=np.zeros((0, 4)),
+    )
+
+
+def _by_folder(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """The file's content, cut into one per folder of frames."""
+    parts: dict[str, dict[str, Any]] = {}
+    folder_of_id = {}
+    for index, image in enumerate(records(content, "images", path)):
+        if not isinstance(image.get("file_name"), str):
+            raise InputError(f"{path}: images[{index}]: no file_name")
+        folder = image["file_name"].rpartition("/")[0]
+        folder_of_id[image.get("id")] = folder
+        part = parts.setdefault(
+            folder, {"images": [], "annotations": [], "categories": content.get("categories") or CATEGORIES}
+        )
+        part["images"].append(image)
+    annotations = defaultdict(list)
+    for index, annotation in enumerate(records(content, "annotations", path) if "annotations" in content else []):
+        image_id = annotation.get("image_id")
+        if image_id not in folder_of_id:
+            raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not that of an image of the file")
+        if not annotation.get("iscrowd"):
+            annotations[folder_of_id[image_id]].append(annotation)
+    for folder, part in parts.items():
+        part["annotations"] = annotations[folder]
+    return parts

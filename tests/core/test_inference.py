@@ -1,0 +1,87 @@
+import numpy as np
+import torch
+from posetrack_sample import make_video, write_experiment
+from torch import nn
+
+from lib.config import load_config
+from lib.core.debug import DebugImages
+from lib.core.inference import infer
+from lib.core.strategies import FlipTest, gather, single
+from lib.dataset import build_test_loader, build_test_set
+from lib.models import build_model
+from lib.pose.skeletons import POSETRACK
+
+CPU = torch.device("cpu")
+
+
+class Labels(nn.Module):
+    """A net that knows the answer: it gives each clip's target heatmaps, recognised by the pixels of frame 0."""
+
+    def __init__(self, clips):
+        super().__init__()
+        self.answers = [(clip.frames[0], clip.targets) for clip in clips]
+        self.seen = []
+
+    def forward(self, frames):
+        self.seen.append(frames.shape)
+        images = frames[:, 0] if frames.ndim == 5 else frames
+        pixels = images.movedim(1, -1) * torch.tensor((0.229, 0.224, 0.225)) + torch.tensor((0.485, 0.456, 0.406))
+        found = []
+        for image in (pixels * 255).round().to(torch.uint8):
+            found.append(next(target for known, target in self.answers if torch.equal(known, image)))
+        return torch.stack(found)
+
+
+def loader_of(tmp_path, *overrides):
+    make_video(tmp_path / "data", "v", num_frames=3)
+    cfg = load_config(write_experiment(tmp_path, tmp_path / "data"), ["TEST.BATCH_SIZE_PER_GPU", "4", *overrides])
+    return cfg, build_test_loader(cfg, build_test_set(cfg).clips, cuda=False)
+
+
+def test_estimates_are_in_the_images_pixels_and_in_order(tmp_path):
+    _, loader = loader_of(tmp_path)
+    net = Labels([loader.dataset[i] for i in range(len(loader.dataset))])
+    batches = list(infer(net, loader, gather, CPU, post_process=False))
+    assert [tuple(shape) for shape in net.seen] == [(4, 5, 3, 96, 64), (2, 5, 3, 96, 64)]
+    points = np.concatenate([batch.points for batch in batches])
+    assert np.concatenate([batch.clips.index for batch in batches]).tolist() == list(range(6))
+    for person, estimate in zip(loader.dataset.people, points, strict=True):
+        cell = person.scale[0] * 200 / 16  # pixels
+        assert np.abs(estimate - person.joints)[person.visible].max() <= 0.5 * cell + 1e-3
+
+
+def test_a_single_frame_net_sees_the_key_frame(tmp_path):
+    _, loader = loader_of(tmp_path, "TEST.MODE", "single")
+    net = Labels([loader.dataset[i] for i in range(len(loader.dataset))])
+    next(iter(infer(net, loader, single, CPU, post_process=False)))
+    assert [tuple(shape) for shape in net.seen] == [(4, 3, 96, 64)]
+
+
+def test_the_flip_test_averages_both_images():
+    class Net(nn.Module):
+        def forward(self, frames):
+            maps = frames.mean((1, 2))[:, None].repeat(1, 17, 1, 1)  # (B, J, H, W)
+            return maps * torch.arange(17).view(17, 1, 1)
+
+    frames = torch.rand(2, 5, 3, 8, 6)
+    direct = Net()(frames)
+    # Mirrored back the maps are those of the image itself, but joint j comes from its partner.
+    partner = (
+        direct / torch.arange(17).clamp(min=1).view(17, 1, 1) * torch.as_tensor(POSETRACK.flip_order).view(17, 1, 1)
+    )
+    partner[:, 0] = 0
+    result = FlipTest(gather, POSETRACK.flip_order, shift=False)(Net(), frames)
+    torch.testing.assert_close(result, (direct + partner) / 2)
+
+
+def test_debug_images(tmp_path):
+    cfg, loader = loader_of(tmp_path)
+    net = build_model(cfg).eval()
+    batch = next(iter(infer(net, loader, gather, CPU, post_process=True)))
+    debug = DebugImages(tmp_path / "debug", labels=True, poses=True, targets=True, heatmaps=True, rgb=True)
+    debug.write("x_0", batch, net, warps=True)
+    names = {f"x_0_{kind}.jpg" for kind in ("labels", "poses", "targets", "heatmaps", "before_warp")}
+    assert {path.name for path in (tmp_path / "debug").iterdir()} == names
+    off = DebugImages(tmp_path / "none", labels=False, poses=False, targets=False, heatmaps=False, rgb=True)
+    off.write("x_0", batch, net, warps=True)
+    assert not (tmp_path / "none").exists()

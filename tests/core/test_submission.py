@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from lib.core.submission import Rules, make_submission, rescore
+from lib.dataset.people import Person
+from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE
+from lib.formats.posetrack_set import unlabeled_video
+
+
+def person(frame, box_score, video=0, scale=0.5):
+    unlabeled = np.zeros((17, 2)), np.zeros(17, dtype=bool)
+    return Person(video, frame, frame, np.zeros(2), np.full(2, scale, dtype=np.float32), box_score, *unlabeled)
+
+
+VIDEOS = [unlabeled_video("a", ["a/0.jpg", "a/1.jpg"], 2), unlabeled_video("b", ["b/0.jpg"], 1)]
+
+
+def poses(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(0, 100, (count, 17, 2)), rng.uniform(0.3, 1, (count, 17))
+
+
+def test_every_frame_is_listed_and_an_empty_one_has_a_dummy():
+    points, peaks = poses(2)
+    first, second = make_submission(VIDEOS, [person(1, 0.5), person(1, 1.0)], points, peaks, Rules())
+    assert first.person_frame.tolist() == [0, 1, 1]
+    assert first.track_ids.tolist() == [0, 0, 1]
+    np.testing.assert_array_equal(first.points[1], points[0, list(KEYPOINT_OF_JOINT)])
+    np.testing.assert_allclose(first.scores[1], 0.5 * peaks[0, list(KEYPOINT_OF_JOINT)])
+    np.testing.assert_allclose(first.person_scores[1:], [0.5, 1.0])
+    for dummy in (first, second):
+        assert dummy.present[0].tolist() == [True] + 14 * [False]
+        assert dummy.points[0, 0].tolist() == [0, 0]
+        assert dummy.scores[0].tolist() == [-100] + 14 * [NO_SCORE]
+
+
+def test_raw_peaks_as_joint_scores():
+    points, peaks = poses(1)
+    (video, _) = make_submission(VIDEOS, [person(0, 0.5)], points, peaks, Rules(times_box=False))
+    np.testing.assert_array_equal(video.scores[0], peaks[0, list(KEYPOINT_OF_JOINT)])
+
+
+def test_rescoring_counts_joints_over_the_threshold():
+    peaks = np.zeros((3, 17))
+    peaks[0, :2] = 0.4, 0.8
+    peaks[1] = 0.2  # not over
+    peaks[2, 5] = 0.21
+    np.testing.assert_allclose(rescore([person(0, s) for s in (0.5, 0.9, 1.0)], peaks, 0.2), [0.3, 0, 0.21])
+
+
+def test_oks_nms_leaves_out_the_worse_of_two_equal_poses_of_one_frame_alone():
+    points, peaks = poses(4)
+    points[1] = points[2] = points[0]
+    peaks[:] = 0.5
+    people = [person(0, 0.6), person(0, 0.9), person(1, 0.3), person(1, 0.8)]
+    rules = Rules(oks_nms=True, times_box=False)
+    (video, _) = make_submission(VIDEOS, people, points, peaks, rules)
+    assert video.person_frame.tolist() == [0, 1, 1]
+    np.testing.assert_allclose(video.person_scores, [0.45, 0.4, 0.15])
+    (soft, _) = make_submission(VIDEOS, people, points, peaks, Rules(oks_nms=True, soft=True))
+    assert soft.person_frame.tolist() == [0, 0, 1, 1]
+    np.testing.assert_allclose(
+        soft.person_scores, [0.45, 0.3, 0.4, 0.15]
+    )  # chosen by decayed scores, written as they were
+
+
+@pytest.mark.parametrize(("threshold", "people_left"), [(0.0, 2), (0.5, 2), (0.6, 1), (1.1, 1)])
+def test_people_under_the_box_threshold_are_not_submitted(threshold, people_left):
+    points, peaks = poses(2)
+    rules = Rules(box_threshold=threshold)
+    (_, video) = make_submission(VIDEOS, [person(0, 0.5, 1), person(0, 1.0, 1)], points, peaks, rules)
+    assert len(video.person_frame) == people_left
+    assert (video.scores[0, 0] == -100) == (threshold > 1)

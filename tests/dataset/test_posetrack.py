@@ -1,0 +1,261 @@
+import json
+import logging
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from posetrack_sample import HEIGHT, WIDTH, make_video, merge, write_annotations, write_experiment
+
+from lib.config import load_config
+from lib.dataset import build_test_loader, build_test_set
+from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.utils.errors import InputError
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def build(tmp_path, root):
+    def build(*overrides):
+        return build_test_set(load_config(write_experiment(tmp_path, root), overrides))
+
+    return build
+
+
+def boxes_file(root, records):
+    path = root / "boxes.json"
+    path.write_text(json.dumps(records))
+    return ["TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", str(path)]
+
+
+def box(image, x=50, score=0.9, **more):
+    key = "image_name" if isinstance(image, str) else "image_id"
+    return {key: image, "category_id": 1, "bbox": [x, 30, 30, 60], "score": score, **more}
+
+
+def test_official_folder_with_ground_truth_boxes(root, build):
+    content = make_video(root, "b_video", num_frames=3)
+    make_video(root, "a_video", num_frames=2, people=1)
+    found = build()
+    assert [video.name for video in found.videos] == ["a_video", "b_video"]
+    assert [(person.video, person.frame) for person in found.clips.people] == [(0, 0), (0, 1)] + [
+        (1, frame) for frame in range(3) for _ in range(2)
+    ]
+    person = found.clips.people[2]
+    expected = np.reshape(content["annotations"][0]["keypoints"], (17, 3))
+    np.testing.assert_array_equal(person.joints, expected[:, :2])
+    np.testing.assert_array_equal(person.visible, expected[:, 2] > 0)
+    assert not person.visible[[KEYPOINT_NAMES.index("left_ear"), KEYPOINT_NAMES.index("right_ear")]].any()
+    x, y, w, h = content["annotations"][0]["bbox"]
+    np.testing.assert_allclose(person.center, [x + (w - 1) / 2, y + (h - 1) / 2])
+    assert found.scorable
+
+
+def test_coco_style_file_equals_the_official_folder(root, build):
+    contents = {name: make_video(root, name, num_frames=2) for name in ("v", "w")}
+    (root / "merged.json").write_text(json.dumps(merge(contents)))
+    official, merged = build(), build("DATASET.TEST_ANNOTATIONS", str(root / "merged.json"))
+    assert [video.name for video in merged.videos] == ["v", "w"]
+    for one, other in zip(official.clips.people, merged.clips.people, strict=True):
+        assert (one.video, one.frame, one.number) == (other.video, other.frame, other.number)
+        np.testing.assert_array_equal(one.joints, other.joints)
+        np.testing.assert_array_equal(one.scale, other.scale)
+
+
+def test_clips_of_an_aggregation(root, build):
+    make_video(root, "v", num_frames=4, people=1)
+    found = build()
+    frames, targets, weights, index, replaced = found.clips[0]
+    assert frames.shape == (5, 96, 64, 3)
+    assert frames.dtype == torch.uint8
+    assert torch.equal(frames[0], frames[1])  # A − 1 and A − 2 of the first frame are the first frame
+    assert torch.equal(frames[0], frames[2])
+    assert targets.shape == (17, 24, 16)
+    assert weights.sum() == 15
+    assert (index, replaced) == (0, 0)
+
+
+def test_a_missing_neighbour_is_counted_and_a_missing_key_frame_is_an_error(root, build):
+    content = make_video(root, "v", num_frames=5, people=1)
+    (root / "images/val/v/000003.jpg").unlink()
+    with pytest.raises(InputError, match=r"v: no frame 000003\.jpg"):
+        build()
+    kept = [a for a in content["annotations"] if a["image_id"] % 1_000_000 != 3]
+    write_annotations(root, "v", content | {"annotations": kept})
+    found = build()
+    assert [found.clips[i].replaced for i in range(len(found.clips))] == [0, 1, 1, 1]  # frames 0, 1, 2, 4
+
+
+def test_a_damaged_key_frame_is_named(root, build):
+    make_video(root, "v", num_frames=3, people=1)
+    found = build()
+    path = root / "images/val/v/000001.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(InputError, match=r"000001\.jpg: damaged or truncated"):
+        found.clips[1]
+    assert found.clips[0].replaced == 1
+
+
+def test_frames_named_and_counted_otherwise_than_on_disk(root, build):
+    content = make_video(root, "v", num_frames=3, people=1, first=1)
+    for image in content["images"]:
+        number = int(image["file_name"][-10:-4])
+        image["file_name"] = f"val/v/{number:08d}.jpg"
+    write_annotations(root, "v", content)
+    assert [person.number for person in build().clips.people] == [1, 2, 3]
+
+
+def test_posetrack17_annotations(root, build, tmp_path):
+    make_video(root, "v", num_frames=2, people=1)
+    points = [{"id": [k], "x": [40 + 2 * k], "y": [30 + 4 * k], "is_visible": [1]} for k in (0, 12, 13, 14)]
+    rect = {"x1": [60], "y1": [20], "x2": [70], "y2": [35], "track_id": [3], "annopoints": [{"point": points}]}
+    empty = {"x1": [60], "y1": [20], "x2": [70], "y2": [35], "track_id": [4], "annopoints": []}
+    annolist = [
+        {"image": [{"name": f"images/val/v/{n:06d}.jpg"}], "imgnum": [n + 1], "annorect": rects}
+        for n, rects in enumerate([[rect, empty], []])
+    ]
+    write_annotations(root, "v", {"annolist": annolist})
+    found = build("DATASET.DATASET", "posetrack17")
+    (person,) = found.clips.people
+    assert found.dropped["without a labelled joint"] == 1
+    assert person.visible.nonzero()[0].tolist() == [0, 1, 2, 16]  # nose, head_bottom, head_top, right_ankle
+    np.testing.assert_array_equal(person.joints[16], [40, 30])
+    # The box: the joints' extent, 28 × 56, and 15 % of it on each side.
+    x, y, w, h = 40 - 4.2, 30 - 8.4, 28 * 1.3, 56 * 1.3
+    np.testing.assert_allclose(person.center, [x + (w - 1) / 2, y + (h - 1) / 2], rtol=1e-6)
+
+
+def test_detected_boxes_by_name_and_by_id(root, build):
+    make_video(root, "v", num_frames=3)
+    names = [box("images/val/v/000001.jpg"), box("val/v/00000002.jpg", x=60), box("images/val/v/000001.jpg", score=0.1)]
+    by_name = build(*boxes_file(root, [*names, box("images/val/v/000000.jpg") | {"category_id": 2}]))
+    assert [(p.frame, p.box_score) for p in by_name.clips.people] == [(1, 0.9), (2, 0.9)]
+    np.testing.assert_allclose(by_name.clips.people[0].center, [65, 60])  # not cut to the image
+    by_id = build(*boxes_file(root, [box(1_000_001), box(1_000_002, x=60), box(42)]))
+    for one, other in zip(by_name.clips.people, by_id.clips.people, strict=True):
+        np.testing.assert_array_equal(one.center, other.center)
+    assert by_id.dropped["of images that the annotations do not list"] == 1
+
+
+def test_boxes_outside_the_image_and_overlapping_ones(root, build):
+    make_video(root, "v", num_frames=1)
+    records = [box(1_000_000, x=x, score=s) for x, s in ((WIDTH + 1, 0.9), (-31, 0.9), (50, 0.9), (51, 0.8), (90, 0.7))]
+    records.append(box(1_000_000) | {"bbox": [0, HEIGHT, 10, 10]})
+    found = build(*boxes_file(root, records))
+    assert len(found.clips.people) == 3
+    assert found.dropped["empty or outside the image"] == 3
+    found = build(*boxes_file(root, records), "TEST.NMS_THRE", "0.5")
+    assert [person.box_score for person in found.clips.people] == [0.9, 0.7]
+    assert found.dropped["suppressed by a better box"] == 1
+
+
+def test_boxes_without_annotations(root, build):
+    make_video(root, "v", num_frames=4)
+    shutil.rmtree(root / "annotations")
+    found = build(*boxes_file(root, [box("images/val/v/000002.jpg", nframes=9)]))
+    (video,) = found.videos
+    assert video.frame_names == [f"images/val/v/{n:06d}.jpg" for n in range(4)]
+    assert (found.clips.people[0].frame, video.nframes) == (2, 9)
+    assert not found.scorable
+    with pytest.raises(InputError, match=r"set DATASET\.TEST_ANNOTATIONS"):
+        build(*boxes_file(root, [box(7)]))
+
+
+def test_official_ground_truth_beside_other_annotations(root, build, caplog):
+    contents = {name: make_video(root, name, num_frames=3) for name in ("v", "w")}
+    some = merge({"v": contents["v"]})
+    some["images"], some["annotations"] = some["images"][1:], some["annotations"][2:]
+    (root / "some.json").write_text(json.dumps(some))
+    keys = ["DATASET.TEST_ANNOTATIONS", str(root / "some.json"), "DATASET.GT_DIR", str(root / "annotations/val")]
+    with caplog.at_level(logging.WARNING):
+        found = build(*keys)
+    assert "1 of 2 videos" in caplog.text
+    assert [len(video.frame_names) for video in found.videos] == [3]  # as in the ground truth, not in the other file
+    assert [person.frame for person in found.clips.people] == [1, 1, 2, 2]
+    (root / "annotations/val/v.json").write_text(json.dumps(contents["w"]))
+    with pytest.raises(InputError, match=r"does not list the frame images/val/v/000001\.jpg"):
+        build(*keys)
+
+
+def test_a_box_without_keypoints_is_a_person_without_labels(root, build):
+    content = make_video(root, "v", num_frames=1, people=1)
+    del content["annotations"][0]["keypoints"]
+    write_annotations(root, "v", content)
+    found = build()
+    assert len(found.clips.people) == 1
+    assert not found.scorable
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["DATASET.TEST_SET", "test"], "no annotations of the split 'test'"),
+        (["DATASET.IMAGE_DIR", "/nowhere"], r"/nowhere/images/val/v: no such folder with frames"),
+        (["DATASET.TEST_ANNOTATIONS", "x.json"], r"x\.json: No such file"),
+        (["TEST.USE_GT_BBOX", "False"], r"no boxes: set TEST\.COCO_BBOX_FILE"),
+        (["DATASET.DATASET", "lsp"], "DATASET.DATASET is 'lsp'"),
+        (["MODEL.NUM_JOINTS", "14"], "PoseTrack has 17"),
+    ],
+)
+def test_wrong_paths_are_named(root, build, overrides, message):
+    make_video(root, "v", num_frames=1)
+    with pytest.raises(InputError, match=message):
+        build(*overrides)
+
+
+def test_nobody_to_estimate(root, build):
+    make_video(root, "v", num_frames=1, people=0)
+    with pytest.raises(InputError, match="nobody to estimate"):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"boxes": []}, "a list of boxes"),
+        ([box(1) | {"bbox": [1, 2, 3]}], "box 0: bbox"),
+        ([box(1), box(1) | {"bbox": [1, 2, 3, float("nan")]}], "box 1: bbox"),
+        ([{"bbox": [1, 2, 3, 4], "score": 1}], "box 0: no image_id"),
+        ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "box 0: no score"),
+        (["box"], "box 0"),
+    ],
+)
+def test_a_broken_box_file_names_the_record(root, build, content, message):
+    make_video(root, "v", num_frames=1)
+    with pytest.raises(InputError, match=message):
+        build(*boxes_file(root, content))
+
+
+def test_random_pairs_are_the_same_each_time(root, build):
+    make_video(root, "v", num_frames=9, people=1)
+    pairs = [build("TEST.MODE", "pair", "DATASET.FRAME_DELTAS", "[-2, 2]").clips for _ in range(2)]
+    first, second = ([clips[i].frames for i in range(9)] for clips in pairs)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    ahead = [
+        torch.equal(clip[1], build("TEST.MODE", "single").clips[min(i + 2, 8)].frames[0])
+        for i, clip in enumerate(first)
+    ]
+    assert first[0].shape[0] == 2
+    assert not all(ahead)
+
+
+def test_the_loader_keeps_the_order_and_bgr_is_rgb_reversed(root, build, tmp_path):
+    make_video(root, "v", num_frames=3)
+    cfg = load_config(write_experiment(tmp_path, root), ["TEST.BATCH_SIZE_PER_GPU", "4", "WORKERS", "2"])
+    batches = list(build_test_loader(cfg, build_test_set(cfg).clips, cuda=False))
+    assert [batch.index.tolist() for batch in batches] == [[0, 1, 2, 3], [4, 5]]
+    assert batches[0].frames.shape == (4, 5, 96, 64, 3)
+    bgr = build("DATASET.COLOR_RGB", "False").clips[0].frames
+    assert torch.equal(bgr.flip(-1), batches[0].frames[0])
+
+
+def test_images_in_zip_archives(root, build):
+    make_video(root, "v", num_frames=2)
+    folder = build().clips[0].frames
+    shutil.make_archive(str(root / "images/val"), "zip", root / "images/val")
+    shutil.rmtree(root / "images/val")
+    assert torch.equal(build("DATASET.DATA_FORMAT", "zip").clips[0].frames, folder)

@@ -1,0 +1,62 @@
+"""Imports run one way, and nobody imports a neighbour."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TIERS = [
+    {"tools"},
+    {"video", "core", "evaluation"},
+    {"dataset", "models", "synthetic"},
+    {"deform_conv", "nms", "formats", "frames", "pose"},
+    {"utils"},
+]
+FILES = sorted([*(ROOT / "lib").rglob("*.py"), *(ROOT / "tools").glob("*.py")])
+
+
+def tier(package):
+    return next(number for number, packages in enumerate(TIERS) if package in packages)
+
+
+def imported_packages(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "lib" and len(parts) > 1:
+                yield parts[1]
+            elif parts[0] in ("tools", "tests", "benchmarks"):
+                yield parts[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    parts = path.relative_to(ROOT).parts
+    own = parts[1] if parts[0] == "lib" else "tools"
+    if own == "__init__.py":
+        own = "utils"
+    for package in imported_packages(path):
+        if own in (package, "tools"):
+            continue  # tools may use everything
+        if own == "config":
+            assert package == "utils", f"config imports {package}"
+        else:
+            assert package != "config", f"{own} imports config; only tools do"
+            assert tier(own) < tier(package), f"{own} imports {package}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_tools_and_build_functions_see_a_configuration(path):
+    if path.relative_to(ROOT).parts[:2] in (("lib", "config"),) or path.parent.name == "tools":
+        return
+    for function in ast.walk(ast.parse(path.read_text())):
+        if isinstance(function, ast.FunctionDef) and any(argument.arg == "cfg" for argument in function.args.args):
+            helper = path.name == "__init__.py" and function.name.startswith("_")  # of the build functions beside it
+            assert function.name.startswith("build_") or helper, f"{path}: {function.name}"

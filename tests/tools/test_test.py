@@ -1,0 +1,230 @@
+"""tools/test.py from its command line, on a tiny PoseTrack with a tiny net."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from posetrack_sample import make_video, merge, write_annotations, write_experiment
+
+from lib.config import load_config
+from lib.models import build_model
+
+ROOT = Path(__file__).parents[2]
+TABLE = {"Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean"}
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """The folder of a test: data/ with two videos, small.yaml, weights.pth."""
+    for name, frames in (("a_video", 3), ("b_video", 1)):
+        make_video(tmp_path / "data", name, num_frames=frames)
+    torch.manual_seed(0)
+    net = build_model(load_config(write_experiment(tmp_path, tmp_path / "data")))
+    torch.save(net.state_dict(), tmp_path / "weights.pth")
+    return tmp_path
+
+
+def command(folder, *overrides, cfg="small.yaml"):
+    weights = () if "TEST.MODEL_FILE" in overrides else ("TEST.MODEL_FILE", str(folder / "weights.pth"))
+    return [sys.executable, str(ROOT / "tools/test.py"), "--cfg", str(folder / cfg), *weights, *overrides]
+
+
+def run(folder, *overrides, **options):
+    done = subprocess.run(
+        command(folder, *overrides, **options), capture_output=True, text=True, cwd=folder, timeout=120
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def refused(folder, *overrides, **options):
+    """The one line of an error."""
+    done = run(folder, *overrides, **options)
+    assert done.returncode == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def results(folder, mode="aggregate"):
+    out = folder / "output/posetrack18/pose_hrnet/small"
+    submission = {path.name: path.read_text() for path in sorted((out / "predictions/val").iterdir())}
+    return json.loads((out / f"result-{mode}.json").read_text()), submission
+
+
+def test_aggregation_writes_a_submission_and_a_table(sample):
+    done = run(sample)
+    assert done.returncode == 0, done.stderr
+    result, submission = results(sample)
+    assert set(result["table"]) == TABLE
+    assert all(name in done.stdout for name in TABLE)
+    assert (result["people"], result["videos"], result["replaced_frames"]) == (8, 2, 0)
+    assert "torch" in result["versions"]
+    assert "AGGREGATE" in result["config"]
+    assert list(submission) == ["a_video.json", "b_video.json"]
+    content = json.loads(submission["a_video.json"])
+    assert len(content["images"]) == 3
+    assert len(content["annotations"]) == 6
+    assert list(sample.glob("output/posetrack18/pose_hrnet/small/small_*_test-aggregate.log"))
+    # The same command gives the same bytes.
+    run(sample)
+    assert results(sample)[1] == submission
+    # What the scorer of its own says of these files is the same table.
+    out = sample / "score.json"
+    gt, pred = sample / "data/annotations/val", sample / "output/posetrack18/pose_hrnet/small/predictions/val"
+    scorer = [sys.executable, str(ROOT / "tools/evaluate.py"), "posetrack", "--gt", gt, "--pred", pred, "--out", out]
+    subprocess.run(scorer, check=True, capture_output=True)
+    assert json.loads(out.read_text())["table"] == result["table"]
+
+
+@pytest.mark.parametrize("mode", ["single", "pair"])
+def test_the_other_modes_flip_test_and_debug_images(sample, mode):
+    keys = ["TEST.FLIP_TEST", "True", "TEST.SHIFT_HEATMAP", "True", "DEBUG.DEBUG", "True", "TEST.TRACKING", "True"]
+    keys += ["DEBUG.SAVE_BATCH_IMAGES_PRED", "True", "DEBUG.SAVE_HEATMAPS_PRED", "True"]
+    done = run(sample, "TEST.MODE", mode, *keys)
+    assert done.returncode == 0, done.stderr
+    result, _ = results(sample, mode)
+    assert set(result["mota"]) >= TABLE
+    pictures = {path.name for path in (sample / "output/posetrack18/pose_hrnet/small/debug").iterdir()}
+    assert f"{mode}_0_poses.jpg" in pictures
+    assert (f"{mode}_0_before_warp.jpg" in pictures) == (mode == "pair")
+
+
+def test_modes_differ_once_the_head_is_trained(sample):
+    weights = torch.load(sample / "weights.pth", weights_only=True)
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        k: torch.randn(v.shape, generator=generator) * 0.3 if k.startswith("offsets") else v for k, v in weights.items()
+    }
+    torch.save(weights, sample / "weights.pth")
+    submissions = []
+    for mode in ("single", "pair", "aggregate"):
+        assert run(sample, "TEST.MODE", mode).returncode == 0
+        submissions.append(results(sample, mode)[1]["a_video.json"])
+    assert len(set(submissions)) == 3
+
+
+def test_detected_boxes_and_the_rules_of_mmpose(sample):
+    boxes = [
+        {"image_id": 1_000_000 + frame, "category_id": 1, "bbox": [20 + 5 * k, 30, 40, 60], "score": 0.9 - 0.1 * k}
+        for frame in range(2)
+        for k in range(3)
+    ]
+    (sample / "data/annotations/val/b_video.json").unlink()
+    (sample / "boxes.json").write_text(json.dumps(boxes))
+    keys = ["TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", "boxes.json"]
+    assert run(sample, *keys).returncode == 0
+    content = json.loads(results(sample)[1]["a_video.json"])
+    assert [a["image_id"] for a in content["annotations"]] == [1_000_000] * 3 + [1_000_001] * 3 + [1_000_002]
+    assert content["annotations"][-1]["keypoints"][-3:] == [0, 0, 1]  # the dummy: right ankle at (0, 0)
+    assert content["annotations"][-1]["scores"][-1] == -100
+    assert (
+        run(sample, *keys, "TEST.OKS_NMS", "True", "TEST.OKS_THRE", "0.0", "TEST.JOINT_SCORE", "peak").returncode == 0
+    )
+    content = json.loads(results(sample)[1]["a_video.json"])
+    assert [a["image_id"] for a in content["annotations"]] == [1_000_000, 1_000_001, 1_000_002]
+
+
+def test_a_split_without_labels_is_submitted_and_not_scored(sample):
+    for path in (sample / "data/annotations/val").iterdir():
+        content = json.loads(path.read_text())
+        content["images"] = [{**image, "is_labeled": False} for image in content["images"]]
+        write_annotations(sample / "data", path.stem, content | {"annotations": []})
+    boxes = [{"image_name": "images/val/a_video/000001.jpg", "category_id": 1, "bbox": [20, 30, 40, 60], "score": 1}]
+    (sample / "boxes.json").write_text(json.dumps(boxes))
+    done = run(sample, "TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", "boxes.json")
+    assert done.returncode == 0, done.stderr
+    assert "nothing to score" in done.stderr
+    result, submission = results(sample)
+    assert "table" not in result
+    assert len(submission) == 2
+
+
+def test_the_keys_of_the_first_code(sample):
+    """An aggregation file of 2019, with the paths that its users give on the command line."""
+    text = (sample / "small.yaml").read_text().replace("MODE: aggregate, ", "")
+    text = text.replace("NAME: pose_hrnet", "NAME: pose_hrnet_PoseAgg\n  SPATIOTEMPORAL_POSE_AGGREGATION: true")
+    text = text.replace(f"DATASET: posetrack18, ROOT: {sample / 'data'}", "DATASET: posetrack_pose_agg")
+    (sample / "old.yaml").write_text(text)
+    contents = {path.stem: json.loads(path.read_text()) for path in (sample / "data/annotations/val").iterdir()}
+    (sample / "posetrack_val.json").write_text(json.dumps(merge(contents)))
+    keys = ["DATASET.JSON_DIR", f"{sample}/", "DATASET.IMG_DIR", f"{sample}/data/"]
+    keys += ["POSETRACK_ANNOT_DIR", f"{sample}/data/annotations/val/", "DATASET.IS_POSETRACK18", "True"]
+    done = run(sample, *keys, cfg="old.yaml")
+    assert done.returncode == 0, done.stderr
+    assert run(sample).returncode == 0
+    old = json.loads((sample / "output/posetrack18/pose_hrnet/old/result-aggregate.json").read_text())
+    assert old["table"] == results(sample)[0]["table"]
+
+
+def test_a_video_of_one_frame(sample):
+    (sample / "data/annotations/val/a_video.json").unlink()
+    assert run(sample).returncode == 0
+    assert results(sample)[0]["people"] == 2
+
+
+def test_weights_of_another_net(sample):
+    other = load_config(
+        sample / "small.yaml",
+        ["MODEL.EXTRA.STAGE2.NUM_CHANNELS", "[6,12]", "MODEL.WARP.ENABLED", "False", "TEST.MODE", "single"],
+    )
+    torch.save(build_model(other).state_dict(), sample / "other.pth")
+    assert "other.pth" in refused(sample, "TEST.MODEL_FILE", "other.pth")
+    torch.save({"state_dict": {"a": torch.zeros(2)}}, sample / "other.pth")
+    assert "other.pth" in refused(sample, "TEST.MODEL_FILE", "other.pth")
+    assert "final_state.pth" in refused(sample, "TEST.MODEL_FILE", "")
+
+
+def test_single_frame_weights_are_no_posewarper(sample):
+    weights = torch.load(sample / "weights.pth", weights_only=True)
+    head = ("offset", "deform_conv")
+    torch.save({k: v for k, v in weights.items() if not k.startswith(head)}, sample / "stage1.pth")
+    assert "not in the file" in refused(sample, "TEST.MODEL_FILE", "stage1.pth")
+    assert (
+        run(sample, "TEST.MODEL_FILE", "stage1.pth", "TEST.MODE", "single", "MODEL.WARP.ENABLED", "False").returncode
+        == 0
+    )
+
+
+def test_bad_input_is_one_line(sample):
+    image = sample / "data/images/val/a_video/000001.jpg"
+    whole = image.read_bytes()
+    image.write_bytes(whole[:300])
+    assert "000001.jpg: damaged or truncated" in refused(sample)
+    assert "000001.jpg: damaged or truncated" in refused(sample, "WORKERS", "2")
+    image.unlink()
+    assert "no frame 000001.jpg" in refused(sample)
+    image.write_bytes(whole)
+    assert "unknown key TEST.FLIPTEST; did you mean TEST.FLIP_TEST?" in refused(sample, "TEST.FLIPTEST", "True")
+    assert not (sample / "output/posetrack18/pose_hrnet/small/predictions").exists()
+
+
+def test_an_output_folder_that_cannot_be_written(sample):
+    (sample / "file").write_text("")
+    assert str(sample / "file") in refused(sample, "OUTPUT_DIR", str(sample / "file"))
+
+
+def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(sample):
+    make_video(sample / "data", "long", num_frames=60, people=3)
+    process = subprocess.Popen(
+        command(sample, "TEST.BATCH_SIZE_PER_GPU", "1", "PRINT_FREQ", "1", "WORKERS", "2"),
+        cwd=sample,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    lines = []
+    while "Test: [2/" not in "".join(lines[-1:]):
+        lines.append(process.stderr.readline())
+        assert lines[-1], "".join(lines)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    rest = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert rest.splitlines()[-1] == "error: interrupted"
+    assert "Traceback" not in rest
+    assert not (sample / "output/posetrack18/pose_hrnet/small/predictions").exists()

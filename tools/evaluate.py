@@ -1,0 +1,44 @@
+"""Score predictions against ground truth.
+
+python tools/evaluate.py posetrack --gt data/posetrack18/annotations/val --pred output/predictions --tracking
+"""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+import _init_paths  # noqa: F401
+
+from lib.evaluation.posetrack import evaluate_posetrack, format_table
+from lib.utils.errors import run
+from lib.utils.files import write_json
+
+
+def main() -> None:
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(metavar="DATASET", required=True)
+
+    command = commands.add_parser("posetrack", help="PoseTrack17 and PoseTrack18: AP of joints, MOTA of tracks")
+    command.add_argument("--gt", type=Path, required=True, help="folder of the ground truth, one .json per video")
+    command.add_argument("--pred", type=Path, required=True, help="folder of the predictions, files of the same names")
+    command.add_argument("--tracking", action="store_true", help="score the tracks too (MOTA, MOTP)")
+    command.set_defaults(evaluate=_posetrack)
+
+    for command in commands.choices.values():
+        command.add_argument("--out", type=Path, help="file to write all numbers to, as JSON")
+    args = parser.parse_args()
+    result, table = args.evaluate(args)
+    print(table)
+    if args.out:
+        write_json(args.out, result, indent=1)
+
+
+def _posetrack(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    result = evaluate_posetrack(args.gt, args.pred, tracking=args.tracking)
+    return result, format_table(result)
+
+
+if __name__ == "__main__":
+    run(main)
