@@ -52,8 +52,8 @@ def parse_arguments(description: str) -> tuple[CfgNode, str]:
     parser.add_argument("--modelDir", default="", help="folder for results (OUTPUT_DIR)")
     parser.add_argument("--logDir", default="", help="folder for tensorboard files (LOG_DIR)")
     parser.add_argument("--dataDir", default="", help="folder that data and weights are under (DATA_DIR)")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE …: keys of the experiment file to change")
-    args = parser.parse_args()
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiment file to change")
+    args = parser.parse_intermixed_args()  # options may also follow the keys
     folders = (("OUTPUT_DIR", args.modelDir), ("LOG_DIR", args.logDir), ("DATA_DIR", args.dataDir))
     cfg = load_config(args.cfg, [*args.opts, *(item for pair in folders if pair[1] for item in pair)])
     return cfg, cfg.EXPERIMENT_NAME or Path(args.cfg).stem

@@ -52,7 +52,7 @@ def labeled_people(videos: Sequence[PoseTrackVideo], store: ImageStore, aspect_r
     """
     people, folders, dropped = [], _Folders(store), Counter()
     for v, video in enumerate(videos):
-        boxes = np.where(np.isnan(video.boxes), _joint_boxes(video), video.boxes)
+        boxes = np.where(np.isnan(video.boxes), joint_boxes(video), video.boxes)
         for p, frame in enumerate(video.person_frame):
             box_alone = not video.has_points[p] and not np.isnan(boxes[p]).any()
             if not video.labeled[p].any() and not box_alone:
@@ -189,7 +189,7 @@ def _videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrac
     ]
 
 
-def _joint_boxes(video: PoseTrackVideo) -> np.ndarray:
+def joint_boxes(video: PoseTrackVideo) -> np.ndarray:
     """(P, 4) x, y, w, h around the labelled joints; NaN for people without one."""
     boxes = np.full((len(video.points), 4), np.nan)
     for p, (points, labeled) in enumerate(zip(video.points, video.labeled, strict=True)):

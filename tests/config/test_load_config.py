@@ -1,6 +1,6 @@
 import pytest
 
-from lib.config import load_config
+from lib.config import load_config, parse_arguments
 from lib.utils.errors import InputError
 
 
@@ -90,3 +90,17 @@ def test_a_file_that_is_no_experiment(tmp_path, text):
         load_config(write(tmp_path, "a.yaml", text))
     with pytest.raises(InputError, match=r"nothing\.yaml: No such file"):
         load_config(tmp_path / "nothing.yaml")
+
+
+def test_the_command_line(tmp_path, monkeypatch):
+    path = write(tmp_path, "my_net.yaml", "DATASET: {FRAME_DELTAS: [1]}")
+    keys = ["MODEL.TIMESTEP_DELTA", "-2", "MODEL.TIMESTEP_DELTA_RAND", "False"]
+    for arguments in (
+        ["--modelDir", "/out", "--logDir", "/log", *keys],
+        [*keys, "--logDir=/log", "--modelDir", "/out"],
+    ):
+        monkeypatch.setattr("sys.argv", ["test.py", "--cfg", str(path), *arguments])
+        cfg, name = parse_arguments("")
+        assert (cfg.OUTPUT_DIR, cfg.LOG_DIR, name, cfg.DATASET.FRAME_DELTAS) == ("/out", "/log", "my_net", [-2])
+    monkeypatch.setattr("sys.argv", ["test.py", "--cfg", str(path), "EXPERIMENT_NAME", "other"])
+    assert parse_arguments("")[1] == "other"
