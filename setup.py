@@ -4,6 +4,7 @@ The Cython NMS; the deformable convolution for the CPU and, where nvcc and a CUD
 """
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -31,6 +32,11 @@ def missing_for_cuda() -> str | None:
         return f"torch {torch.__version__} is not a CUDA build"
     if CUDA_HOME is None or not Path(CUDA_HOME, "bin", "nvcc").exists():
         return "nvcc is not found (set CUDA_HOME or put nvcc on the PATH)"
+    told = subprocess.run([Path(CUDA_HOME, "bin", "nvcc"), "--version"], capture_output=True, text=True, check=True)
+    release = re.search(r"release (\d+)\.\d+", told.stdout)
+    if release is None or release[1] != torch.version.cuda.split(".")[0]:
+        found = release[0] if release else "of unknown release"
+        return f"nvcc is {found}, torch is built for CUDA {torch.version.cuda}: their major versions must be equal"
     return None
 
 
