@@ -40,18 +40,21 @@ class DebugImages:
     def write(self, name: str, estimates: Estimates, net: nn.Module, warps: bool) -> None:
         """Write `<name>_labels.jpg`, `_poses.jpg`, `_targets.jpg`, `_heatmaps.jpg` and `_before_warp.jpg`.
 
+        Pictures of labels are left out where nobody is labelled.
+
         Args:
             net: what made the estimates; if it `warps`, a PoseWarper, it tells the key frame's heatmaps before that.
         """
         clips = estimates.clips
         crops = clips.frames[:MAX_PEOPLE, 0].numpy()  # (B, H, W, 3)
         crops = crops[..., ::-1] if self.rgb else crops
-        if self.labels:
+        labeled = bool(clips.target_weights.any())
+        if self.labels and labeled:
             self._save(f"{name}_labels", stack(_poses(crops, clips.targets, clips.target_weights[..., 0] > 0), COLUMNS))
         if self.poses:
             shown = torch.from_numpy(estimates.peaks > SHOWN_PEAK)
             self._save(f"{name}_poses", stack(_poses(crops, estimates.heatmaps, shown), COLUMNS))
-        if self.targets:
+        if self.targets and labeled:
             self._save(f"{name}_targets", _heatmaps(crops, clips.targets))
         if self.heatmaps:
             self._save(f"{name}_heatmaps", _heatmaps(crops, estimates.heatmaps))

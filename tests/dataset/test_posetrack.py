@@ -218,7 +218,7 @@ def test_nobody_to_estimate(root, build):
     [
         ({"boxes": []}, "a list of boxes"),
         ([box(1) | {"bbox": [1, 2, 3]}], "box 0: bbox"),
-        ([box(1), box(1) | {"bbox": [1, 2, 3, float("nan")]}], "box 1: bbox"),
+        ([box(1), box(1) | {"bbox": [1, 2, 3, None]}], "box 1: bbox"),
         ([{"bbox": [1, 2, 3, 4], "score": 1}], "box 0: no image_id"),
         ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "box 0: no score"),
         (["box"], "box 0"),
