@@ -1,6 +1,7 @@
 """Run an experiment's net on the people of a test set, write PoseTrack's submission and score it."""
 
 import logging
+import sys
 from pathlib import Path
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
@@ -85,7 +86,8 @@ def estimate(
     loader = build_test_loader(cfg, test_set.clips, cuda=device.type == "cuda")
     used = net if warps or not cfg.MODEL.WARP.ENABLED else net.pose_net
     points, peaks, replaced = [], [], 0
-    with tqdm(total=len(test_set.clips), unit="person", disable=None) as bar:
+    interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
+    with tqdm(total=len(test_set.clips), unit="person", mininterval=interval) as bar:
         for step, batch in enumerate(infer(used, loader, strategy, device, cfg.TEST.POST_PROCESS)):
             points.append(batch.points)
             peaks.append(batch.peaks)
