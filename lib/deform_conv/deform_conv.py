@@ -37,7 +37,7 @@ def deform_conv2d(
         ValueError: shapes, types or devices that do not fit.
     """
     device_type = input.device.type
-    if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
+    if device_type in ("cpu", "cuda") and torch.is_autocast_enabled(device_type):
         dtype = torch.get_autocast_dtype(device_type)
         input, offset, weight = (t if t.dtype == torch.float64 else t.to(dtype) for t in (input, offset, weight))
     sizes = _pair("stride", stride, 1), _pair("padding", padding, 0), _pair("dilation", dilation, 1)
