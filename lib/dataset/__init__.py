@@ -82,16 +82,23 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         cfg.MODEL.HEATMAP_SIZE,
         cfg.MODEL.SIGMA,
         cfg.DATASET.COLOR_RGB,
+        cfg.SEED,
     )
     logger.info("%d people in %d videos; left out: %s", len(clips), len(found.frames), _reasons(found.dropped))
     return TestSet(clips, found.videos, found.dropped)
 
 
-def build_test_loader(cfg: CfgNode, clips: ClipDataset, cuda: bool) -> DataLoader:
-    """Batches of clips in order, read by at most as many processes as the machine has cores."""
+def build_test_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
+    """Batches of clips in order, read by at most as many processes as the machine has cores.
+
+    Args:
+        process: rank and number of the processes that share the clips.
+    """
+    rank, count = process
     return DataLoader(
         clips,
         batch_size=cfg.TEST.BATCH_SIZE_PER_GPU,
+        sampler=range(rank, len(clips), count),
         num_workers=min(cfg.WORKERS, len(os.sched_getaffinity(0))),
         pin_memory=cfg.PIN_MEMORY and cuda,
     )
@@ -99,7 +106,7 @@ def build_test_loader(cfg: CfgNode, clips: ClipDataset, cuda: bool) -> DataLoade
 
 def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:
     if cfg.TEST.MODE == "pair":
-        return RandomPair(cfg.DATASET.FRAME_DELTAS, cfg.SEED)
+        return RandomPair(cfg.DATASET.FRAME_DELTAS)
     return FixedFrames(cfg.TEST.AGGREGATE.OFFSETS if cfg.TEST.MODE == "aggregate" else [0])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from lib.dataset.augment import Augmentation, DrawnCrop
 from lib.dataset.people import Person
 from lib.frames.video import FrameFolder
 from lib.pose.crop import crop_image, crop_matrix, transform_points
@@ -38,19 +39,18 @@ class FixedFrames:
 
     offsets: Sequence[int]
 
-    def __call__(self, index: int) -> list[int]:
+    def __call__(self, rng: np.random.Generator) -> list[int]:
         return list(self.offsets)
 
 
 @dataclass(frozen=True)
 class RandomPair:
-    """The key frame A and A + δ, with δ drawn from `deltas`: always the same one for the same seed and clip."""
+    """The key frame A and A + δ, with δ drawn from `deltas`."""
 
     deltas: Sequence[int]
-    seed: int
 
-    def __call__(self, index: int) -> list[int]:
-        return [0, int(np.random.default_rng((self.seed, index)).choice(self.deltas))]
+    def __call__(self, rng: np.random.Generator) -> list[int]:
+        return [0, int(rng.choice(self.deltas))]
 
 
 class ClipDataset(Dataset):
@@ -59,21 +59,28 @@ class ClipDataset(Dataset):
     Args:
         people: the key frames and crops, one clip each.
         videos: the frames, by Person.video.
-        sample_frames: clip index to frame offsets; the first is 0.
+        sample_frames: a random generator to frame offsets; the first is 0.
         image_size: width, height of the crops; heatmap_size: of the targets, in cells.
         sigma: of the targets, in cells.
         rgb: colours in the order red, green, blue; else blue, green, red.
+        seed: of the drawing of frames and crops, which is the same for the same seed, `epoch` and clip.
+        augmentation: draws the crop; None: the person's own.
+
+    Attributes:
+        epoch: set it before a pass over the data.
     """
 
     def __init__(
         self,
         people: Sequence[Person],
         videos: dict[int, FrameFolder],
-        sample_frames: Callable[[int], list[int]],
+        sample_frames: Callable[[np.random.Generator], list[int]],
         image_size: Sequence[int],
         heatmap_size: Sequence[int],
         sigma: float,
         rgb: bool,
+        seed: int,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.people = people
         self._videos = videos
@@ -82,6 +89,9 @@ class ClipDataset(Dataset):
         self._heatmap_size = heatmap_size
         self._sigma = sigma
         self._rgb = rgb
+        self._seed = seed
+        self._augmentation = augmentation
+        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self.people)
@@ -94,17 +104,21 @@ class ClipDataset(Dataset):
         """
         person = self.people[index]
         video = self._videos[person.video]
-        _, *neighbours = video.clip(person.number, self._sample_frames(index))
+        rng = np.random.default_rng((self._seed, self.epoch, index))
+        _, *neighbours = video.clip(person.number, self._sample_frames(rng))
         images, replaced = [video.read(person.number)], 0
         for number in neighbours:
             image, found = video.read_nearest(number)
             images.append(image)
             replaced += not found
 
-        matrix = crop_matrix(person.center, person.scale, 0.0, self._image_size)
-        frames = np.stack([crop_image(image, matrix, self._image_size) for image in images])  # (T, H, W, 3)
+        crop = DrawnCrop(crop_matrix(person.center, person.scale, 0.0, self._image_size), np.arange(len(person.joints)))
+        if self._augmentation:
+            crop = self._augmentation.draw(person, images[0].shape[1], self._image_size, rng)
+        frames = np.stack([crop_image(image, crop.matrix, self._image_size) for image in images])  # (T, H, W, 3)
         if self._rgb:
             frames = frames[..., ::-1].copy()
-        joints = transform_points(person.joints, matrix)
-        targets, weights = encode(joints, person.visible, self._image_size, self._heatmap_size, self._sigma)
+        joints = transform_points(person.joints[crop.joint_order], crop.matrix)
+        visible = person.visible[crop.joint_order]
+        targets, weights = encode(joints, visible, self._image_size, self._heatmap_size, self._sigma)
         return Clips(torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced)

@@ -1,6 +1,7 @@
 """Which device to use, how, and what a result was computed with."""
 
 import logging
+import os
 import platform
 import random
 from collections.abc import Sequence
@@ -12,15 +13,22 @@ import torch
 logger = logging.getLogger(__name__)
 
 
-def choose_device(gpus: Sequence[int]) -> torch.device:
-    """The first of the wanted GPUs that the machine has, else the CPU; says what is missing."""
+def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
+    """The GPU of a process among the wanted ones that the machine has, else the CPU; says what is missing.
+
+    Args:
+        gpus: numbers of the wanted GPUs.
+        process: number of the process on this machine.
+    """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     present = [gpu for gpu in gpus if gpu < count]
-    device = torch.device("cuda", present[0]) if present else torch.device("cpu")
+    device = torch.device("cuda", present[process % len(present)]) if present else torch.device("cpu")
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    if tuple(gpus) != tuple(present[:1]):
+    if len(gpus) != len(present):
         logger.info("GPUS asks for %s, the machine has %d: using %s", tuple(gpus), count, device)
+    elif len(present) > 1 and "WORLD_SIZE" not in os.environ:
+        logger.info("using %s; to use all of GPUS: torchrun --nproc_per_node %d tools/…", device, len(present))
     return device
 
 

@@ -6,9 +6,14 @@ import time
 from pathlib import Path
 
 
-def log_to_terminal() -> None:
-    """Messages of level INFO and above, on standard error; call it before anything is read."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+def log_to_terminal(process: int = 0) -> None:
+    """Messages of level INFO and above, on standard error; call it before anything is read.
+
+    Args:
+        process: of several processes only number 0 says more than warnings.
+    """
+    level = logging.WARNING if process else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
 
 
 def log_to_file(folder: Path, experiment: str, phase: str) -> Path:

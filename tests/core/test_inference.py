@@ -35,7 +35,7 @@ class Labels(nn.Module):
 def loader_of(tmp_path, *overrides):
     make_video(tmp_path / "data", "v", num_frames=3)
     cfg = load_config(write_experiment(tmp_path, tmp_path / "data"), ["TEST.BATCH_SIZE_PER_GPU", "4", *overrides])
-    return cfg, build_test_loader(cfg, build_test_set(cfg).clips, cuda=False)
+    return cfg, build_test_loader(cfg, build_test_set(cfg).clips, (0, 1), cuda=False)
 
 
 def test_estimates_are_in_the_images_pixels_and_in_order(tmp_path):

@@ -246,7 +246,7 @@ def test_random_pairs_are_the_same_each_time(root, build):
 def test_the_loader_keeps_the_order_and_bgr_is_rgb_reversed(root, build, tmp_path):
     make_video(root, "v", num_frames=3)
     cfg = load_config(write_experiment(tmp_path, root), ["TEST.BATCH_SIZE_PER_GPU", "4", "WORKERS", "2"])
-    batches = list(build_test_loader(cfg, build_test_set(cfg).clips, cuda=False))
+    batches = list(build_test_loader(cfg, build_test_set(cfg).clips, (0, 1), cuda=False))
     assert [batch.index.tolist() for batch in batches] == [[0, 1, 2, 3], [4, 5]]
     assert batches[0].frames.shape == (4, 5, 96, 64, 3)
     bgr = build("DATASET.COLOR_RGB", "False").clips[0].frames

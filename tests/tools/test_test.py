@@ -228,3 +228,14 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(sample):
     assert rest.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in rest
     assert not (sample / "output/posetrack18/pose_hrnet/small/predictions").exists()
+
+
+def test_two_processes_write_what_one_writes(sample):
+    assert run(sample, "TEST.BATCH_SIZE_PER_GPU", "1").returncode == 0
+    alone = results(sample)
+    distributed = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    arguments = [*distributed, *command(sample, "TEST.BATCH_SIZE_PER_GPU", "1")[1:]]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=sample, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert results(sample)[1] == alone[1]
+    assert results(sample)[0]["table"] == alone[0]["table"]
