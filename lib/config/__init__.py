@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from lib.config.default import CHOICES, DEFAULTS
-from lib.config.legacy import OLD_KEYS, Setting, as_gpus, translate
+from lib.config.default import CHOICES, DEFAULTS, LEAST
+from lib.config.legacy import COMMAND_LINE, OLD_KEYS, Setting, as_gpus, translate
 from lib.utils.errors import InputError
 
 BASE_KEY = "_BASE_"
@@ -29,18 +29,19 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
     Raises:
         InputError: an unknown key (the nearest known one is named), a wrong type or value, a missing file.
     """
-    layers = [*_file_layers(Path(path)), ("command line", dict(_pairs(overrides)))]
+    layers = [*_file_layers(Path(path)), (COMMAND_LINE, dict(_pairs(overrides)))]
     known = set(_flatten(DEFAULTS))
     settings = {}
     for layer, (source, content) in enumerate(layers):
         for key, value in content.items():
             _check_known(key, source, known)
-            settings[key] = Setting(_decode(value), source, layer)
+            settings[key] = Setting(_decode(value), key, source, layer)
+    settings = translate(settings, known)
     cfg = DEFAULTS.clone()
-    for key, setting in translate(settings, known).items():
+    for key, setting in settings.items():
         _set(cfg, key, setting)
     _complete(cfg)
-    _check(cfg, str(path))
+    _check(cfg, {key: str(settings.get(key, f"{path}: {key}")) for key in known})
     cfg.freeze()
     return cfg
 
@@ -71,6 +72,8 @@ def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, di
     if not isinstance(content, dict):
         raise InputError(f"{path}: an experiment file is a list of KEY: VALUE lines")
     base = content.pop(BASE_KEY, None)
+    if not isinstance(base, (str, type(None))):
+        raise InputError(f"{path}: {BASE_KEY} is {base!r}; it names one file")
     layers = _file_layers(path.parent / base, (*heirs, path.resolve())) if base else []
     return [*layers, (str(path), _flatten(content))]
 
@@ -117,11 +120,13 @@ def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
     node = cfg
     for section in sections:
         node = node.setdefault(section, CfgNode(new_allowed=True))
+        if not isinstance(node, CfgNode):
+            raise InputError(f"{setting}: {section} is a value, not a section")
     value = setting.value
     if key == "GPUS":
         value = as_gpus(value)
     elif not key.startswith(FREE_SECTION):
-        value = _coerce(value, node[name], f"{setting.source}: {key}")
+        value = _coerce(value, node[name], str(setting))
     node[name] = value
 
 
@@ -155,25 +160,28 @@ def _complete(cfg: CfgNode) -> None:
             section[key] = str(Path(cfg.DATA_DIR, section[key]))
 
 
-def _check(cfg: CfgNode, source: str) -> None:
+def _check(cfg: CfgNode, where: dict[str, str]) -> None:
+    """Values that no experiment can have; `where` says for each key which file or command set it."""
     flat = _flatten(cfg)
     for key, choices in CHOICES.items():
         if flat[key] not in choices:
-            raise InputError(f"{source}: {key} is {flat[key]!r}; it can be {', '.join(choices)}")
-    if any(not isinstance(gpu, int) for gpu in cfg.GPUS):
-        raise InputError(f"{source}: GPUS is {cfg.GPUS!r}; device numbers are expected, such as (0,1)")
+            raise InputError(f"{where[key]} is {flat[key]!r}; it can be {', '.join(choices)}")
+    for key, least in LEAST.items():
+        values = flat[key] if isinstance(flat[key], (list, tuple)) else [flat[key]]
+        if any(not isinstance(value, (int, float)) or value < least for value in values):
+            raise InputError(f"{where[key]} is {flat[key]!r}; it must be at least {least}")
+    for key in ("DATASET.FRAME_DELTAS", "MODEL.WARP.DILATIONS"):
+        if not flat[key]:
+            raise InputError(f"{where[key]} is empty")
+    if cfg.TEST.SOFT_NMS and cfg.TEST.OKS_THRE == 0:
+        raise InputError(f"{where['TEST.OKS_THRE']} is 0; TEST.SOFT_NMS needs more")
     size, cells = cfg.MODEL.IMAGE_SIZE, cfg.MODEL.HEATMAP_SIZE
     if len(size) != 2 or any(side <= 0 or side % STRIDE for side in size):
-        raise InputError(f"{source}: MODEL.IMAGE_SIZE is {size}; width and height must be multiples of {STRIDE}")
+        raise InputError(f"{where['MODEL.IMAGE_SIZE']} is {size}; width and height must be multiples of {STRIDE}")
     if [4 * side for side in cells] != size:
-        raise InputError(f"{source}: MODEL.HEATMAP_SIZE is {cells}; it is a quarter of IMAGE_SIZE {size}")
+        raise InputError(f"{where['MODEL.HEATMAP_SIZE']} is {cells}; it is a quarter of MODEL.IMAGE_SIZE {size}")
     offsets, weights = cfg.TEST.AGGREGATE.OFFSETS, cfg.TEST.AGGREGATE.WEIGHTS
     if len(offsets) != len(weights) or not offsets or offsets[0] != 0:
-        raise InputError(f"{source}: TEST.AGGREGATE needs a weight for each offset, the key frame (0) first")
-    if not cfg.DATASET.FRAME_DELTAS:
-        raise InputError(f"{source}: DATASET.FRAME_DELTAS is empty; [0] is the frame itself")
+        raise InputError(f"{where['TEST.AGGREGATE.OFFSETS']}: a weight for each offset, the key frame (0) first")
     if cfg.TEST.MODE != "single" and not cfg.MODEL.WARP.ENABLED:
-        raise InputError(f"{source}: TEST.MODE {cfg.TEST.MODE} warps; set MODEL.WARP.ENABLED true")
-    for key in ("TRAIN.BATCH_SIZE_PER_GPU", "TEST.BATCH_SIZE_PER_GPU", "MODEL.NUM_JOINTS", "PRINT_FREQ"):
-        if flat[key] <= 0:
-            raise InputError(f"{source}: {key} is {flat[key]}; it must be at least 1")
+        raise InputError(f"{where['TEST.MODE']} is {cfg.TEST.MODE}, which warps; set MODEL.WARP.ENABLED true")

@@ -52,10 +52,10 @@ DEFAULTS.DATASET.ROOT = ""
 DEFAULTS.DATASET.TRAIN_SET = "train"
 DEFAULTS.DATASET.TEST_SET = "valid"
 DEFAULTS.DATASET.ANNOTATION_DIR = ""  # searched for the annotations of a split; '': ROOT/annotations
-DEFAULTS.DATASET.TRAIN_ANNOTATIONS = ""  # a COCO-style file or a folder of official files; '': by TRAIN_SET
-DEFAULTS.DATASET.TEST_ANNOTATIONS = ""  # the same for testing; '': by TEST_SET
+DEFAULTS.DATASET.TRAIN_ANNOTATIONS = ""  # COCO-style file or folder of official files, maybe in ANNOTATION_DIR
+DEFAULTS.DATASET.TEST_ANNOTATIONS = ""  # the same for testing; '' for both: those of the split
 DEFAULTS.DATASET.IMAGE_DIR = ""  # what the file names of the annotations are relative to; '': ROOT
-DEFAULTS.DATASET.GT_DIR = ""  # official PoseTrack ground truth to score against; '': TEST_ANNOTATIONS if a folder
+DEFAULTS.DATASET.GT_DIR = ""  # official PoseTrack ground truth to score against; '': the annotations
 DEFAULTS.DATASET.DATA_FORMAT = "jpg"  # jpg: image files; zip: images inside zip archives
 DEFAULTS.DATASET.FRAME_DELTAS = [-2, -1, 0, 1, 2]  # δ of a pair of frames A, A + δ: one is drawn
 DEFAULTS.DATASET.NUM_LABELED_VIDEOS = -1  # sparse labels: so many videos, −1: all
@@ -127,4 +127,18 @@ CHOICES = {
     "TEST.MODE": ("single", "pair", "aggregate", "propagate"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),
     "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
+}
+
+LEAST = {
+    "GPUS": 0,
+    "WORKERS": 0,
+    "SEED": 0,
+    "PRINT_FREQ": 1,
+    "MODEL.NUM_JOINTS": 1,
+    "MODEL.WARP.NUM_BLOCKS": 1,
+    "MODEL.WARP.NUM_CHANNELS": 1,
+    "MODEL.WARP.DILATIONS": 1,
+    "TRAIN.BATCH_SIZE_PER_GPU": 1,
+    "TEST.BATCH_SIZE_PER_GPU": 1,
+    "TEST.OKS_THRE": 0,
 }

@@ -5,13 +5,15 @@ This is the one place that knows the old keys. A key that kept its name and mean
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+COMMAND_LINE = "command line"  # the source of a setting that no file made
 
 # Old keys whose value moves as it is.
 RENAMED = {
@@ -56,7 +58,33 @@ IGNORED = {
     "TEST.MODEL_FILE_FOR_OFFSETS",
 }
 
+# The types of the old keys that are translated below; those of the renamed ones are their new keys'.
+KINDS: dict[str, type] = {
+    "MODEL.NAME": str,
+    "MODEL.STYLE": str,
+    "MODEL.USE_WARPING_TRAIN": bool,
+    "MODEL.USE_WARPING_TEST": bool,
+    "MODEL.SPATIOTEMPORAL_POSE_AGGREGATION": bool,
+    "MODEL.WARPING_REVERSE": bool,
+    "MODEL.USE_GT_INPUT_TEST": bool,
+    "MODEL.TIMESTEP_DELTA_RAND": bool,
+    "MODEL.TIMESTEP_DELTA_RANGE": int,
+    "MODEL.TIMESTEP_DELTA": int,
+    "DATASET.DATASET": str,
+    "DATASET.IS_POSETRACK18": bool,
+    "DATASET.NUM_LABELED_VIDEOS": int,
+    "DATASET.NUM_LABELED_FRAMES_PER_VIDEO": int,
+    "DATASET.PSEUDO_GT_TRAIN": bool,
+    "DATASET.TEST_ON_TRAIN": bool,
+    "DATASET.JSON_FILE": str,
+    "ONLY_CONSECUTIVE": bool,
+    "TRAIN.BATCH_SIZE": int,
+    "TEST.BATCH_SIZE": int,
+}
+
 ALL_VIDEOS = 250  # of PoseTrack17's training set: as NUM_LABELED_VIDEOS it stood for all of them
+
+ALL_DELTAS = (-2, -1, 0, 1, 2)
 
 Old = dict[str, Any]
 
@@ -71,7 +99,7 @@ def _warp_enabled(old: Old) -> bool | None:
 def _mode(old: Old) -> str | None:
     if old.get("MODEL.SPATIOTEMPORAL_POSE_AGGREGATION") or old.get("MODEL.NAME") == "pose_hrnet_PoseAgg":
         return "aggregate"
-    if old.get("MODEL.WARPING_REVERSE") and old.get("MODEL.USE_WARPING_TEST", True):
+    if old.get("MODEL.WARPING_REVERSE") and old.get("MODEL.USE_WARPING_TEST", old.get("MODEL.WARP.ENABLED")):
         return "propagate"
     if "MODEL.USE_WARPING_TEST" in old:
         return "pair" if old["MODEL.USE_WARPING_TEST"] else "single"
@@ -79,7 +107,9 @@ def _mode(old: Old) -> str | None:
 
 
 def _deltas(old: Old) -> list[int]:
-    if old.get("MODEL.TIMESTEP_DELTA_RAND", True):
+    # A file of ours with one δ means a fixed one, even where only the old key of its value is given.
+    drawn = len(old.get("DATASET.FRAME_DELTAS", ALL_DELTAS)) > 1
+    if old.get("MODEL.TIMESTEP_DELTA_RAND", drawn):
         reach = old.get("MODEL.TIMESTEP_DELTA_RANGE", 2)
         return list(range(-reach, reach + 1))
     return [old.get("MODEL.TIMESTEP_DELTA", 0)]
@@ -93,19 +123,13 @@ def _dataset(old: Old) -> str | None:
 
 
 def _train_annotations(old: Old) -> str | None:
-    return f"{_folder(old)}/{_sparse_name(old)}" if old["DATASET.PSEUDO_GT_TRAIN"] else None
+    return _sparse_name(old) if old["DATASET.PSEUDO_GT_TRAIN"] else None
 
 
 def _test_annotations(old: Old) -> str | None:
     if old.get("DATASET.JSON_FILE"):
         return old["DATASET.JSON_FILE"]
-    return f"{_folder(old)}/posetrack_val_consecutive.json" if old.get("ONLY_CONSECUTIVE") else None
-
-
-def _folder(old: Old) -> str:
-    root = old.get("DATASET.ROOT", "")
-    folder = old.get("DATASET.JSON_DIR") or (f"{root}/annotations" if root else "annotations")
-    return folder.rstrip("/")
+    return "posetrack_val_consecutive.json" if old.get("ONLY_CONSECUTIVE") else None
 
 
 def _sparse_name(old: Old) -> str:
@@ -117,7 +141,7 @@ def _sparse_name(old: Old) -> str:
 
 
 def _per_gpu(key: str) -> Callable[[Old], int]:
-    return lambda old: max(1, old[key] // len(as_gpus(old.get("GPUS", 0))))
+    return lambda old: max(1, old[key] // max(1, len(as_gpus(old.get("GPUS", 0)))))
 
 
 def as_gpus(value: Any) -> tuple[int, ...]:
@@ -127,14 +151,14 @@ def as_gpus(value: Any) -> tuple[int, ...]:
 
 _WARPING = ("MODEL.NAME", "MODEL.USE_WARPING_TRAIN", "MODEL.USE_WARPING_TEST", "MODEL.SPATIOTEMPORAL_POSE_AGGREGATION")
 _DELTA = ("MODEL.TIMESTEP_DELTA_RAND", "MODEL.TIMESTEP_DELTA_RANGE", "MODEL.TIMESTEP_DELTA")
-_SIMPLE_BASELINE = (  # keys that only SimpleBaseline's files have; it shifts and post-processes by default
+_SIMPLE_BASELINE = {  # keys that only SimpleBaseline's files have; it shifts and post-processes by default
     "TRAIN.BATCH_SIZE",
     "TEST.BATCH_SIZE",
     "MODEL.STYLE",
     "MODEL.EXTRA.TARGET_TYPE",
     "MODEL.EXTRA.HEATMAP_SIZE",
     "MODEL.EXTRA.SIGMA",
-)
+}
 
 # New key, the old keys that decide it (at least one of them is given), how. None: the old keys do not say.
 TRANSLATED: tuple[tuple[str, tuple[str, ...], Callable[[Old], Any]], ...] = (
@@ -166,38 +190,45 @@ TRANSLATED: tuple[tuple[str, tuple[str, ...], Callable[[Old], Any]], ...] = (
     ("DATASET.TEST_ANNOTATIONS", ("DATASET.JSON_FILE", "ONLY_CONSECUTIVE"), _test_annotations),
     ("TRAIN.BATCH_SIZE_PER_GPU", ("TRAIN.BATCH_SIZE",), _per_gpu("TRAIN.BATCH_SIZE")),
     ("TEST.BATCH_SIZE_PER_GPU", ("TEST.BATCH_SIZE",), _per_gpu("TEST.BATCH_SIZE")),
-    ("TEST.POST_PROCESS", _SIMPLE_BASELINE, lambda old: True),
-    ("TEST.SHIFT_HEATMAP", _SIMPLE_BASELINE, lambda old: True),
 )
 
-OLD_KEYS = IGNORED | RENAMED.keys() | {key for _, keys, _ in TRANSLATED for key in keys}
+OLD_KEYS = IGNORED | RENAMED.keys() | KINDS.keys()
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A key's value, where it was set (a file, the command line) and in which layer: a later one overrides."""
+    """A key's value and where it comes from.
+
+    Attributes:
+        value: decoded (not "1" but 1).
+        key: as it was written, which may be an old one.
+        source: the file, or the command line.
+        layer: number of the source; a later one overrides.
+    """
 
     value: Any
+    key: str
     source: str
     layer: int
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.key}"
 
 
 def translate(settings: dict[str, Setting], known: set[str]) -> dict[str, Setting]:
     """Settings in today's keys.
 
     Args:
-        settings: dotted key to setting, old and new keys mixed; values are decoded (not "1" but 1).
+        settings: by dotted key, old and new ones mixed.
         known: today's keys.
     Raises:
-        InputError: a setting of an older implementation that has no counterpart.
+        InputError: a setting of an older implementation of another type, or without a counterpart.
     """
     old = {key: setting.value for key, setting in settings.items()}
     result = {key: setting for key, setting in settings.items() if key in known or key not in OLD_KEYS}
-    if old.get("MODEL.STYLE", "pytorch") != "pytorch":
-        source = settings["MODEL.STYLE"].source
-        raise InputError(f"{source}: MODEL.STYLE {old['MODEL.STYLE']}: not supported; use torchvision's ResNet weights")
-    for key in sorted(IGNORED & old.keys()):
-        logger.info("%s: %s has no effect here and is ignored", settings[key].source, key)
+    _check_old(settings)
+    if _names_the_year(settings):
+        del old["DATASET.IS_POSETRACK18"]
     for key, deciding, decide in (*((new, (name,), itemgetter(name)) for name, new in RENAMED.items()), *TRANSLATED):
         given = [settings[name] for name in deciding if name in settings]
         value = decide(old) if given else None
@@ -205,5 +236,27 @@ def translate(settings: dict[str, Setting], known: set[str]) -> dict[str, Settin
             continue
         last = max(given, key=lambda setting: setting.layer)
         if key in deciding or key not in result or result[key].layer < last.layer:
-            result[key] = Setting(value, last.source, last.layer)
+            result[key] = replace(last, value=value)
+    for name in _SIMPLE_BASELINE & settings.keys():
+        if settings[name].source != COMMAND_LINE:
+            for key in ("TEST.POST_PROCESS", "TEST.SHIFT_HEATMAP"):
+                result.setdefault(key, replace(settings[name], value=True))
     return result
+
+
+def _check_old(settings: dict[str, Setting]) -> None:
+    for key in sorted(OLD_KEYS & settings.keys()):
+        setting, kind = settings[key], KINDS.get(key)
+        if key in IGNORED:
+            logger.info("%s has no effect here and is ignored", setting)
+        if kind and type(setting.value) is not kind and not (kind is str and setting.value is None):
+            raise InputError(f"{setting}: {setting.value!r} is no {kind.__name__}")
+    style = settings.get("MODEL.STYLE")
+    if style and style.value != "pytorch":
+        raise InputError(f"{style} {style.value}: not supported; use torchvision's ResNet weights")
+
+
+def _names_the_year(settings: dict[str, Setting]) -> bool:
+    """DATASET.DATASET says posetrack17 or posetrack18, and no later IS_POSETRACK18 says otherwise."""
+    name, is_18 = settings.get("DATASET.DATASET"), settings.get("DATASET.IS_POSETRACK18")
+    return bool(name and is_18 and name.value in ("posetrack17", "posetrack18") and name.layer >= is_18.layer)

@@ -56,7 +56,17 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["TRAIN.LR"], "nothing follows 'TRAIN.LR'"),
         (["MODEL.IMAGE_SIZE", "[100,100]"], "multiples of 32"),
         (["MODEL.IMAGE_SIZE", "[96,96]"], "MODEL.HEATMAP_SIZE"),
-        (["MODEL.NAME", "vit"], "MODEL.NAME is 'vit'"),
+        (["MODEL.NAME", "vit"], "^command line: MODEL.NAME is 'vit'"),
+        (["GPUS", "-1"], "GPUS"),
+        (["WORKERS", "-1"], "^command line: WORKERS is -1; it must be at least 0"),
+        (["MODEL.WARP.DILATIONS", "[0]"], "MODEL.WARP.DILATIONS"),
+        (["MODEL.WARP.DILATIONS", "[]"], "MODEL.WARP.DILATIONS is empty"),
+        (["TEST.SOFT_NMS", "True", "TEST.OKS_THRE", "0.0"], "TEST.OKS_THRE is 0"),
+        (["MODEL.EXTRA.STAGE", "3", "MODEL.EXTRA.STAGE.X", "3"], "STAGE is a value, not a section"),
+        (["MODEL.TIMESTEP_DELTA_RANGE", "abc"], "MODEL.TIMESTEP_DELTA_RANGE: 'abc' is no int"),
+        (["TRAIN.BATCH_SIZE", "abc"], "TRAIN.BATCH_SIZE: 'abc' is no int"),
+        (["MODEL.FREEZE_WEIGHTS", "1"], "^command line: MODEL.FREEZE_WEIGHTS: 1 is no bool"),
+        (["DATASET.DATASET", "17"], "DATASET.DATASET: 17 is no str"),
         (["TEST.MODE", "pair"], "MODEL.WARP.ENABLED"),
         (["TEST.AGGREGATE.OFFSETS", "[0,1]"], "a weight for each offset"),
         (["TEST.AGGREGATE.OFFSETS", "[1,0,-1,2,-2]"], "key frame \\(0\\) first"),
@@ -84,7 +94,7 @@ def test_data_dir_is_joined_before_relative_paths_alone(tmp_path):
     assert (cfg.DATASET.ROOT, cfg.MODEL.PRETRAINED, cfg.TEST.MODEL_FILE) == ("/d/data/x", "/d/a.pth", "/b.pth")
 
 
-@pytest.mark.parametrize("text", ["- a", "a: [", "\x00"])
+@pytest.mark.parametrize("text", ["- a", "a: [", "\x00", "_BASE_: [a]"])
 def test_a_file_that_is_no_experiment(tmp_path, text):
     with pytest.raises(InputError, match=r"a\.yaml: "):
         load_config(write(tmp_path, "a.yaml", text))
