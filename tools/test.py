@@ -8,14 +8,13 @@ from _testing import run_test
 
 from lib.config import parse_arguments
 from lib.dataset import build_test_set
-from lib.evaluation.posetrack import format_table
 from lib.formats import posetrack17, posetrack18
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
-from lib.utils.files import write_json
+from lib.utils.files import atomic_folder, write_json
 from lib.utils.logging import log_to_file, log_to_terminal
 
 logger = logging.getLogger("test")
@@ -42,18 +41,14 @@ def main() -> None:
         if process[0] > 0:
             return
 
-    predictions = folder / "predictions" / cfg.DATASET.TEST_SET
+    predictions = folder / "predictions" / cfg.TEST.MODE / cfg.DATASET.TEST_SET
     write = posetrack17.write if cfg.DATASET.DATASET == "posetrack17" else posetrack18.write
-    for video in videos:
-        write(predictions / f"{video.name}.json", video)
+    with atomic_folder(predictions) as temporary:
+        for video in videos:
+            write(temporary / f"{video.name}.json", video)
     logger.info("submission: %d files in %s", len(videos), predictions)
-    write_json(
-        folder / f"result-{cfg.TEST.MODE}.json",
-        {**result, "versions": describe(device), "config": cfg.dump()},
-        indent=1,
-    )
-    if "table" in result:
-        print(format_table(result))
+    result |= {"versions": describe(device), "config": cfg.dump()}
+    write_json(folder / f"result-{cfg.TEST.MODE}.json", result, indent=1)
 
 
 if __name__ == "__main__":

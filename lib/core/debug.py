@@ -43,7 +43,8 @@ class DebugImages:
         Pictures of labels are left out where nobody is labelled.
 
         Args:
-            net: what made the estimates; if it `warps`, a PoseWarper, it tells the key frame's heatmaps before that.
+            net: what made the estimates; if it `warps`, a PoseWarper, it also tells the heatmaps before the warp: the
+                key frame's of an aggregation, the other frame's of a pair.
         """
         clips = estimates.clips
         crops = clips.frames[:MAX_PEOPLE, 0].numpy()  # (B, H, W, 3)
@@ -59,9 +60,11 @@ class DebugImages:
         if self.heatmaps:
             self._save(f"{name}_heatmaps", _heatmaps(crops, estimates.heatmaps))
             if warps:
-                frames = clips.frames[:MAX_PEOPLE, :1].to(estimates.heatmaps.device)
+                source = 1 if clips.frames.shape[1] == 2 else 0  # a pair warps its second frame alone
+                frames = clips.frames[:MAX_PEOPLE, source]
                 with torch.inference_mode():
-                    before = net.estimate(normalise(frames))[:, 0]
+                    before = net.estimate(normalise(frames[:, None].to(estimates.heatmaps.device)))[:, 0]
+                crops = frames.numpy()[..., ::-1] if self.rgb else frames.numpy()
                 self._save(f"{name}_before_warp", _heatmaps(crops, before))
 
     def _save(self, name: str, picture: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """The one inference loop. Evaluators and writers consume what it yields."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from lib.core.strategies import Strategy
 from lib.dataset.clips import Clips
 from lib.pose.heatmaps import decode, to_image
 from lib.pose.pixels import normalise
+from lib.utils import distributed
+from lib.utils.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,36 @@ def infer(
         centers, scales = [person.center for person in batch], [person.scale for person in batch]
         points = to_image(cells.cpu().numpy(), centers, scales, heatmaps.shape[:1:-1])
         yield Estimates(clips, heatmaps, points, peaks.cpu().numpy())
+
+
+@dataclass(frozen=True)
+class Poses:
+    """The poses of all P people of a data set, in its order.
+
+    Attributes:
+        points: (P, J, 2) float64 x, y in image pixels; peaks (P, J) float32.
+        replaced: frames that were not there and had the nearest ones stand in for them.
+    """
+
+    points: np.ndarray
+    peaks: np.ndarray
+    replaced: int
+
+
+def collect(batches: Iterable[Estimates]) -> Poses:
+    """The batches of all processes that share a data set, put together in every process.
+
+    Raises:
+        InputError: heatmaps that are not finite.
+    """
+    parts, replaced = [], 0
+    for batch in batches:
+        parts.append((batch.clips.index.numpy(), batch.points, batch.peaks))
+        replaced += int(batch.clips.replaced.sum())
+    shares = distributed.gather((parts, replaced))
+    columns = zip(*(part for parts, _ in shares for part in parts), strict=True)
+    index, points, peaks = (np.concatenate(column) for column in columns)
+    if not np.isfinite(peaks).all():
+        raise InputError("the net's heatmaps are not finite: the weights have diverged")
+    order = np.argsort(index)
+    return Poses(points[order], peaks[order], sum(count for _, count in shares))

@@ -116,4 +116,5 @@ def _fill(
         track_ids=np.array([order for _, _, order in rows], dtype=np.int64),
         head_boxes=np.full((n, 4), np.nan),
         boxes=np.full((n, 4), np.nan),
+        crowd=np.zeros(n, dtype=bool),
     )

@@ -1,7 +1,6 @@
 """From an experiment file to clips of people: which annotations, which frames, which loader."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from lib.formats.boxes import read_boxes
 from lib.formats.posetrack import PoseTrackVideo
 from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore
+from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -41,10 +41,9 @@ class TestSet:
 
     @property
     def scorable(self) -> bool:
-        """Somebody is labelled, and everybody who is has a head box, the unit of PoseTrack's distances."""
-        labeled = np.concatenate([video.labeled.any(axis=1) for video in self.videos])
-        heads = np.concatenate([video.head_boxes for video in self.videos])
-        return bool(labeled.any() and np.isfinite(heads[labeled]).all())
+        """Somebody is labelled, and there are head boxes, the unit of PoseTrack's distances."""
+        labeled = any(video.labeled.any() for video in self.videos)
+        return labeled and any(np.isfinite(video.head_boxes).any() for video in self.videos)
 
 
 def build_test_set(cfg: CfgNode) -> TestSet:
@@ -73,7 +72,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
         found = relist(found, read_videos(cfg.DATASET.GT_DIR), cfg.DATASET.GT_DIR)
     if not found.people:
-        raise InputError(f"{annotations or cfg.TEST.COCO_BBOX_FILE}: nobody to estimate; {_reasons(found.dropped)}")
+        raise InputError(f"{annotations or cfg.TEST.COCO_BBOX_FILE}: nobody to estimate{_reasons(found.dropped)}")
     clips = ClipDataset(
         found.people,
         found.frames,
@@ -84,7 +83,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         cfg.DATASET.COLOR_RGB,
         cfg.SEED,
     )
-    logger.info("%d people in %d videos; left out: %s", len(clips), len(found.frames), _reasons(found.dropped))
+    logger.info("%d people in %d videos%s", len(clips), len(found.frames), _reasons(found.dropped))
     return TestSet(clips, found.videos, found.dropped)
 
 
@@ -99,7 +98,7 @@ def build_test_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int]
         clips,
         batch_size=cfg.TEST.BATCH_SIZE_PER_GPU,
         sampler=range(rank, len(clips), count),
-        num_workers=min(cfg.WORKERS, len(os.sched_getaffinity(0))),
+        num_workers=min(cfg.WORKERS, num_cores()),
         pin_memory=cfg.PIN_MEMORY and cuda,
     )
 
@@ -112,9 +111,12 @@ def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:
 
 def _annotations(cfg: CfgNode) -> Path | None:
     """The annotations of the test split: those that are named, or those that lie where they usually do."""
-    if cfg.DATASET.TEST_ANNOTATIONS:
-        return Path(cfg.DATASET.TEST_ANNOTATIONS)
     folder = Path(cfg.DATASET.ANNOTATION_DIR or Path(cfg.DATASET.ROOT, "annotations"))
+    if cfg.DATASET.TEST_ANNOTATIONS:
+        given = Path(cfg.DATASET.TEST_ANNOTATIONS)
+        if not given.exists() and not (folder / given).exists():
+            raise InputError(f"DATASET.TEST_ANNOTATIONS: neither {given} nor {folder / given} exists")
+        return given if given.exists() else folder / given
     split = cfg.DATASET.TEST_SET.removesuffix("2017")  # the first PoseTrack files said val2017
     candidates = [folder / split, folder / f"{cfg.DATASET.DATASET}_{split}.json", folder / f"posetrack_{split}.json"]
     for candidate in candidates:
@@ -130,4 +132,5 @@ def _annotations(cfg: CfgNode) -> Path | None:
 
 
 def _reasons(dropped: Counter) -> str:
-    return ", ".join(f"{count} boxes {reason}" for reason, count in dropped.items() if count) or "no box"
+    reasons = [f"{count} boxes {reason}" for reason, count in dropped.items() if count]
+    return f"; left out: {', '.join(reasons)}" if reasons else ""

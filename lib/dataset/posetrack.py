@@ -4,13 +4,14 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from lib.dataset.people import Person
 from lib.formats.boxes import DetectedBox
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, PoseTrackVideo
-from lib.formats.posetrack_set import unlabeled_video
+from lib.formats.posetrack_set import unlabeled_video, video_names
 from lib.frames.store import ImageStore, frame_number
 from lib.frames.video import FrameFolder
 from lib.nms import nms
@@ -55,6 +56,9 @@ def labeled_people(videos: Sequence[PoseTrackVideo], store: ImageStore, aspect_r
         boxes = np.where(np.isnan(video.boxes), joint_boxes(video), video.boxes)
         for p, frame in enumerate(video.person_frame):
             box_alone = not video.has_points[p] and not np.isnan(boxes[p]).any()
+            if video.crowd[p]:
+                dropped["that are crowds"] += 1
+                continue
             if not video.labeled[p].any() and not box_alone:
                 dropped["without a labelled joint"] += 1
                 continue
@@ -139,7 +143,9 @@ class _Folders:
     def find(self, v: int, video: PoseTrackVideo, frame: int) -> tuple[FrameFolder, int]:
         name = video.frame_names[frame]
         if v not in self.found:
-            self.found[v] = FrameFolder(self._store, _existing_folder(self._store, name), video.nframes)
+            numbers = [frame_number(other) for other in video.frame_names]
+            first = min((number for number in numbers if number is not None), default=None)
+            self.found[v] = FrameFolder(self._store, _existing_folder(self._store, name), video.nframes, first)
         return self.found[v], self.found[v].number_of(name)
 
 
@@ -161,13 +167,20 @@ def _boxes_by_frame(
     videos: Sequence[PoseTrackVideo], boxes: Sequence[DetectedBox]
 ) -> tuple[dict[tuple[int, int], list[DetectedBox]], Counter]:
     """Boxes by (video, frame), and how many are of images that no annotation lists."""
-    places = {}
+    places, shared_ids = {}, set()
     for v, video in enumerate(videos):
         for f, (name, image_id) in enumerate(zip(video.frame_names, video.image_ids, strict=True)):
-            places[_frame_key(name)] = places[image_id] = v, f
+            places[_frame_key(name)] = v, f
+            if image_id in places:
+                shared_ids.add(image_id)
+            places[image_id] = v, f
     by_frame, dropped = defaultdict(list), Counter()
     for box in boxes:
         place = places.get(_frame_key(box.image) if isinstance(box.image, str) else box.image)
+        if box.image in shared_ids:
+            raise InputError(
+                f"a box has image_id {box.image}, which several frames have; use a box file with image_name"
+            )
         if place is None:
             dropped["of images that the annotations do not list"] += 1
         else:
@@ -182,10 +195,14 @@ def _videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrac
         if not isinstance(box.image, str):
             raise InputError("the boxes name images by id: set DATASET.TEST_ANNOTATIONS to the file that lists the ids")
         folder = _existing_folder(store, box.image)
+        if frame_number(box.image) not in map(frame_number, store.list(folder)):
+            raise InputError(f"{store.root / folder}: no frame {box.image.rpartition('/')[2]}, which has a box")
         num_frames[folder] = max(num_frames.get(folder, 0), box.num_frames)
+    folders = sorted(num_frames)
+    names = video_names(folders, nameless=store.root.resolve().name)
     return [
-        unlabeled_video(folder.rpartition("/")[2], [f"{folder}/{name}" for name in store.list(folder)], count)
-        for folder, count in sorted(num_frames.items())
+        unlabeled_video(name, [str(PurePosixPath(folder, file)) for file in store.list(folder)], num_frames[folder])
+        for folder, name in zip(folders, names, strict=True)
     ]
 
 
@@ -207,5 +224,6 @@ def _overlaps(box: np.ndarray, width: int, height: int) -> bool:
 def _suppress(boxes: list[DetectedBox], threshold: float) -> list[DetectedBox]:
     if threshold >= 1 or not boxes:
         return boxes
-    corners = np.array([(*box.box[:2], *(box.box[:2] + box.box[2:]), box.score) for box in boxes])
+    # lib.nms counts the last pixel in: a box of width w ends at x + w − 1.
+    corners = np.array([(*box.box[:2], *(box.box[:2] + box.box[2:] - 1), box.score) for box in boxes])
     return [boxes[index] for index in sorted(nms(corners, threshold))]

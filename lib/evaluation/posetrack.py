@@ -4,7 +4,7 @@ import gc
 import logging
 import math
 import multiprocessing
-import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from lib.evaluation.posetrack_video import Comparison, Detections, TrackCounts, compare, detect, track
-from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo, read_video
+from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo
+from lib.formats.posetrack_set import read_video
+from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 
 TABLE = {
@@ -61,6 +63,18 @@ def evaluate_videos(pairs: Iterable[tuple[PoseTrackVideo, PoseTrackVideo]], trac
     return _summarise([_score_video(truth, predicted, tracking) for truth, predicted in pairs], tracking)
 
 
+def check_truth(videos: Iterable[PoseTrackVideo], tracking: bool = False) -> None:
+    """Whether predictions for these videos can be scored, before any are made.
+
+    Raises:
+        InputError: a person without the head box, or with `tracking` without the track id, that scoring needs.
+    """
+    for video in videos:
+        _check_head_boxes(video, compare(video, video), video.name)
+        if tracking:
+            _check_track_ids(video, video.name)
+
+
 def format_table(result: dict[str, dict]) -> str:
     """The published columns as text, with one decimal: a row for AP and, with tracking, for MOTA and MOTP."""
     columns = list(result["table"])
@@ -90,12 +104,16 @@ def _summarise(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
 
 def _map_videos(score: Callable[[tuple[Path, Path]], _VideoScore], pairs: list[tuple[Path, Path]]) -> list[_VideoScore]:
     """`score` of every pair, in order; a whole data set is shared out to a process per core where forking is safe."""
-    workers = min(os.cpu_count() or 1, len(pairs) // 4)
-    if workers < 2 or sys.platform != "linux":
+    workers = min(num_cores() if sys.platform == "linux" else 1, len(pairs) // 4)
+    if workers < 2:
         return [score(pair) for pair in pairs]
-    # The workers make no cycles, and looking for some in millions of numbers takes a tenth of the time.
-    with multiprocessing.get_context("fork").Pool(workers, initializer=gc.disable) as pool:
+    with multiprocessing.get_context("fork").Pool(workers, initializer=_start_worker) as pool:
         return list(pool.imap(score, pairs, chunksize=len(pairs) // (4 * workers)))
+
+
+def _start_worker() -> None:
+    gc.disable()  # a worker makes no cycles, and looking for some in millions of numbers takes a tenth of the time
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
 
 
 def _score_files(paths: tuple[Path, Path], tracking: bool) -> _VideoScore:
@@ -115,8 +133,8 @@ def _score_video(
     fault = _track_fault(predicted)
     if tracking and fault:
         raise InputError(f"{predicted_name}: {fault}: tracks cannot be scored")
-    if tracking and (truth.track_ids[truth.has_points] < 0).any():
-        raise InputError(f"{truth_name}: a person has no track id: tracks cannot be scored")
+    if tracking:
+        _check_track_ids(truth, truth_name)
     comparison = compare(truth, predicted)
     _check_head_boxes(truth, comparison, truth_name)
     return _VideoScore(
@@ -153,6 +171,11 @@ def _track_fault(video: PoseTrackVideo) -> str | None:
     if len(twins):
         return f"frame {video.frame_names[frames[twins[0]]]}: two persons have track id {ids[twins[0]]}"
     return None
+
+
+def _check_track_ids(truth: PoseTrackVideo, where: str) -> None:
+    if (truth.track_ids[truth.has_points] < 0).any():
+        raise InputError(f"{where}: a person has no track id: tracks cannot be scored")
 
 
 def _check_head_boxes(truth: PoseTrackVideo, comparison: Comparison, where: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.formats.posetrack import whole_number
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
@@ -50,15 +51,18 @@ def _read_box(record: Any, where: str) -> DetectedBox | None:
     try:
         if record.get("category_id", PERSON) != PERSON:
             return None
-        image = record["image_name"] if "image_name" in record else record["image_id"]
+        image = record.get("image_name")
+        if not isinstance(image, str):
+            image = whole_number(record.get("image_id"))
         box, score = np.array(record["bbox"], dtype=np.float64), float(record["score"])
-        num_frames = int(record.get("nframes", 0))
     except KeyError as error:
         raise InputError(f"{where}: no {error.args[0]}") from None
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{where}: {error}") from None
+    if image is None:
+        raise InputError(f"{where}: no image_name, a text, and no image_id, a whole number")
     if box.shape != (4,) or not np.isfinite(box).all() or not np.isfinite(score):
         raise InputError(
             f"{where}: bbox has to be four finite numbers x, y, w, h and score one; they are {record['bbox']}"
         )
-    return DetectedBox(image, num_frames, box, score)
+    return DetectedBox(image, whole_number(record.get("nframes")) or 0, box, score)

@@ -5,13 +5,11 @@ names; both serve as ground truth and as submission.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lib.utils.errors import InputError
-from lib.utils.files import read_json
 
 JOINT_NAMES = (
     "right_ankle",
@@ -83,6 +81,7 @@ class PoseTrackVideo:
         track_ids: (P,) int64, unique within a frame of a good file.
         head_boxes: (P, 4) float64 x1, y1, x2, y2.
         boxes: (P, 4) float64 x, y, width, height; 2018 only.
+        crowd: (P,) bool, `iscrowd`: not one person; 2018 only.
     """
 
     name: str
@@ -101,20 +100,21 @@ class PoseTrackVideo:
     track_ids: np.ndarray
     head_boxes: np.ndarray
     boxes: np.ndarray
+    crowd: np.ndarray
 
 
-def read_video(path: str | Path) -> PoseTrackVideo:
-    """Read a PoseTrack file; the key `annolist` tells the form of 2017 from that of 2018.
+def whole_number(value: Any) -> int | None:
+    """An id as files write it, 7, 7.0 or "7"; None for anything else."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
 
-    Raises:
-        InputError: the file is missing or broken, or a record of it is; names the file, the record and the key.
-    """
-    from lib.formats import posetrack17, posetrack18  # here, because both import this module
 
-    content = read_json(path)
-    if not isinstance(content, dict) or not ("annolist" in content or "images" in content):
-        raise InputError(f"{path}: not a PoseTrack file: it has neither 'annolist' (2017) nor 'images' (2018)")
-    return (posetrack17 if "annolist" in content else posetrack18).read(content, path)
+def is_true(value: Any) -> bool:
+    """A flag as files write it: true, 1, "1" or "true"."""
+    return str(value).strip().lower() in ("true", "1", "1.0")
 
 
 def records(content: dict[str, Any], key: str, where: object) -> list[dict[str, Any]]:

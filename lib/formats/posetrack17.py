@@ -1,7 +1,7 @@
 """PoseTrack's file form of 2017: one JSON per video, a list of frames (`annolist`) of persons (`annorect`) of points.
 
 The official files wrap every value in a list of one, a habit of the MATLAB files they were made from; files made by
-other tools often do not. Both are read, the official way is written.
+other tools often do not. Both are read, and what MATLAB makes of empty lists; the official way is written.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.posetrack import JOINT_NAMES, NO_SCORE, PoseTrackVideo, records
+from lib.formats.posetrack import JOINT_NAMES, NO_SCORE, PoseTrackVideo, is_true, whole_number
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
 
@@ -28,7 +28,10 @@ def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
     Raises:
         InputError: a key is missing or holds something else than the form says; names file, frame, person and key.
     """
-    frames = records(content, "annolist", path)
+    try:
+        frames = _many(content.get("annolist"))
+    except _MalformedError as error:
+        raise InputError(f"{path}: 'annolist': {error}") from None
     names, ignore_regions, person_frame, persons = [], [], [], []
     for index, frame in enumerate(frames):
         part = f"annolist[{index}]"
@@ -52,7 +55,9 @@ def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
         name=Path(path).stem,
         frame_names=names,
         image_ids=list(range(len(frames))),
-        frame_labeled=np.array([_first(f.get("is_labeled", has_persons[i])) for i, f in enumerate(frames)], dtype=bool),
+        frame_labeled=np.array(
+            [is_true(_first(f.get("is_labeled", has_persons[i]))) for i, f in enumerate(frames)], bool
+        ),
         nframes=len(frames),
         ignore_regions=ignore_regions,
         person_frame=np.array(person_frame, dtype=np.int64),
@@ -65,6 +70,7 @@ def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
         track_ids=np.array([person["track_id"] for person in persons], dtype=np.int64),
         head_boxes=np.array([person["head_box"] for person in persons], dtype=np.float64).reshape(num_persons, 4),
         boxes=np.full((num_persons, 4), np.nan),
+        crowd=np.zeros(num_persons, dtype=bool),
     )
 
 
@@ -121,7 +127,7 @@ def _person(rect: dict[str, Any]) -> dict[str, Any]:
         points[int(joint)] = [_number(point, "x"), _number(point, "y")]
         scores[int(joint)] = _number(point, "score", NO_SCORE)
     track_id = _number(rect, "track_id", -1)
-    if track_id != int(track_id):
+    if whole_number(track_id) is None:
         raise _MalformedError(f"'track_id' has to be a whole number, not {track_id}")
     return {
         "has_points": has_points,
@@ -150,19 +156,26 @@ def _number(record: dict[str, Any], key: str, absent: float | None = None) -> fl
     value = _first(record.get(key))
     if value is None and absent is not None:
         return absent
-    if isinstance(value, int | float) and math.isfinite(value):
-        return float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isfinite(number):
+        return number
     raise _MalformedError(f"'{key}' has to be a finite number, not {value!r}")
 
 
 def _first(value: Any) -> Any:
-    """The value itself, or what is in the list around it; None for an empty list."""
-    return (value[0] if value else None) if isinstance(value, list) else value
+    """The value itself, or what is in the lists around it; None for an empty list or text, as MATLAB writes nothing."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    return None if value == "" else value
 
 
 def _many(value: Any) -> list[dict[str, Any]]:
-    """A list of objects; one object stands for a list of one, nothing for an empty list."""
-    items = value if isinstance(value, list) else [] if value is None else [value]
+    """A list of objects; one object stands for a list of one, an empty one, null or text for none."""
+    items = value if isinstance(value, list) else [value]
+    items = [item for item in items if item not in (None, "", {})]
     if not all(isinstance(item, dict) for item in items):
         raise _MalformedError(f"{str(value)[:60]!r} has to be a list of objects")
     return items

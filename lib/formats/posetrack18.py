@@ -7,11 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, PoseTrackVideo, records
+from lib.formats.posetrack import (
+    KEYPOINT_NAMES,
+    KEYPOINT_OF_JOINT,
+    NO_SCORE,
+    PoseTrackVideo,
+    is_true,
+    records,
+    whole_number,
+)
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
 
 _LOG = logging.getLogger(__name__)
+
+CATEGORY = {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(KEYPOINT_NAMES)}
 
 
 def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
@@ -28,12 +38,22 @@ def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
     """
     images = records(content, "images", path)
     frame_of_id = _frames_by_id(images, path)
-    annotations = records(content, "annotations", path)
+    unlabeled = not content.get("annotations")  # a split without labels may leave out the key, and the categories
+    annotations = [] if unlabeled else records(content, "annotations", path)
     order, person_frame = _order_by_frame(annotations, frame_of_id, path)
-    columns, num_keypoints = _joint_columns(content, path)
+    columns, num_keypoints = _joint_columns({"categories": [CATEGORY]} if unlabeled else content, path)
 
     def table(key: str, width: int, absent: float) -> np.ndarray:
         return _table(annotations, key, width, absent, path)[order]
+
+    def unscored(key: str, width: int) -> np.ndarray:
+        """A table of numbers that no score depends on: a row that other tools write otherwise is NaN."""
+        try:
+            return table(key, width, np.nan)
+        except InputError:
+            rows = [annotation.get(key) for annotation in annotations]
+            rows = [np.ravel(row) if _is_row(row, width) else np.full(width, np.nan) for row in rows]
+            return np.array(rows, dtype=np.float64)[order]
 
     keypoints = table("keypoints", 3 * num_keypoints, 0.0).reshape(-1, num_keypoints, 3)[:, columns]
     present = (keypoints[:, :, 0] != 0) | (keypoints[:, :, 1] != 0) | (keypoints[:, :, 2] != 0)
@@ -44,8 +64,10 @@ def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
         name=Path(path).stem,
         frame_names=_frame_names(images, path),
         image_ids=list(frame_of_id),
-        frame_labeled=np.array([image.get("is_labeled", has_persons[i]) for i, image in enumerate(images)], dtype=bool),
-        nframes=_nframes(images, path),
+        frame_labeled=np.array(
+            [is_true(image.get("is_labeled", has_persons[i])) for i, image in enumerate(images)], bool
+        ),
+        nframes=(images and whole_number(images[0].get("nframes"))) or len(images),
         ignore_regions=[_ignore_regions(image, f"{path}: images[{index}]") for index, image in enumerate(images)],
         person_frame=person_frame,
         has_points=np.array([bool(annotation.get("keypoints")) for annotation in annotations], dtype=bool)[order],
@@ -53,10 +75,11 @@ def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
         present=present,
         labeled=keypoints[:, :, 2] > 0,
         scores=np.where(present, table("scores", num_keypoints, NO_SCORE)[:, columns], NO_SCORE),
-        person_scores=table("score", 1, np.nan)[:, 0],
-        track_ids=table("track_id", 1, -1)[:, 0].astype(np.int64),
+        person_scores=unscored("score", 1)[:, 0],
+        track_ids=_track_ids(annotations, path)[order],
         head_boxes=head_boxes,
-        boxes=table("bbox", 4, np.nan),
+        boxes=unscored("bbox", 4),
+        crowd=np.array([is_true(annotation.get("iscrowd", 0)) for annotation in annotations], dtype=bool)[order],
     )
 
 
@@ -75,8 +98,7 @@ def write(path: str | Path, video: PoseTrackVideo) -> None:
             image["ignore_regions_x"] = [polygon[:, 0].tolist() for polygon in video.ignore_regions[index]]
             image["ignore_regions_y"] = [polygon[:, 1].tolist() for polygon in video.ignore_regions[index]]
         images.append(image)
-    category = {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(KEYPOINT_NAMES)}
-    write_json(path, {"images": images, "annotations": _annotations(video), "categories": [category]})
+    write_json(path, {"images": images, "annotations": _annotations(video), "categories": [CATEGORY]})
 
 
 def _annotations(video: PoseTrackVideo) -> list[dict[str, Any]]:
@@ -97,6 +119,8 @@ def _annotations(video: PoseTrackVideo) -> list[dict[str, Any]]:
         if video.has_points[person]:
             annotation["keypoints"] = keypoints[person].ravel().tolist()
             annotation["scores"] = scores[person].tolist() if has_scores[person] else []
+        if video.crowd[person]:
+            annotation["iscrowd"] = 1
         for key, table in (("score", video.person_scores), ("bbox", video.boxes), ("bbox_head", head_boxes)):
             if not np.isnan(table[person]).any():
                 annotation[key] = table[person].tolist()
@@ -107,9 +131,9 @@ def _annotations(video: PoseTrackVideo) -> list[dict[str, Any]]:
 def _frames_by_id(images: list[dict[str, Any]], path: str | Path) -> dict[int, int]:
     frame_of_id: dict[int, int] = {}
     for index, image in enumerate(images):
-        image_id = image.get("id")
-        if not isinstance(image_id, int):
-            raise InputError(f"{path}: images[{index}]: 'id' has to be a whole number, not {image_id!r}")
+        image_id = whole_number(image.get("id"))
+        if image_id is None:
+            raise InputError(f"{path}: images[{index}]: 'id' has to be a whole number, not {image.get('id')!r}")
         if image_id in frame_of_id:
             raise InputError(f"{path}: images[{index}]: id {image_id} is taken by an earlier image")
         frame_of_id[image_id] = index
@@ -121,13 +145,6 @@ def _frame_names(images: list[dict[str, Any]], path: str | Path) -> list[str]:
         if not isinstance(image.get("file_name"), str):
             raise InputError(f"{path}: images[{index}]: 'file_name' has to be a text, not {image.get('file_name')!r}")
     return [image["file_name"] for image in images]
-
-
-def _nframes(images: list[dict[str, Any]], path: str | Path) -> int:
-    nframes = images[0].get("nframes", len(images)) if images else 0
-    if not isinstance(nframes, int):
-        raise InputError(f"{path}: images[0]: 'nframes' has to be a whole number, not {nframes!r}")
-    return nframes
 
 
 def _ignore_regions(image: dict[str, Any], where: str) -> list[np.ndarray]:
@@ -147,10 +164,11 @@ def _order_by_frame(
     annotations: list[dict[str, Any]], frame_of_id: dict[int, int], path: str | Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """The indices of the annotations of known images in the order of frames, and those frames."""
-    image_ids = [annotation.get("image_id") for annotation in annotations]
-    if set(map(type, image_ids)) - {int}:
-        bad, image_id = next((index, value) for index, value in enumerate(image_ids) if type(value) is not int)
-        raise InputError(f"{path}: annotations[{bad}]: 'image_id' has to be a whole number, not {image_id!r}")
+    image_ids = [whole_number(annotation.get("image_id")) for annotation in annotations]
+    if None in image_ids:
+        bad = image_ids.index(None)
+        value = annotations[bad].get("image_id")
+        raise InputError(f"{path}: annotations[{bad}]: 'image_id' has to be a whole number, not {value!r}")
     frames = np.array([frame_of_id.get(image_id, -1) for image_id in image_ids], dtype=np.int64)
     num_unknown = np.count_nonzero(frames < 0)
     if num_unknown:
@@ -170,6 +188,17 @@ def _joint_columns(content: dict[str, Any], path: str | Path) -> tuple[list[int]
     if missing:
         raise InputError(f"{path}: categories[0]: 'keypoints' lacks {', '.join(missing)}: not PoseTrack's joints")
     return [names.index(name) for name in wanted], len(names)
+
+
+def _track_ids(annotations: list[dict[str, Any]], path: str | Path) -> np.ndarray:
+    track_ids = [
+        -1 if (value := annotation.get("track_id")) is None else whole_number(value) for annotation in annotations
+    ]
+    if None in track_ids:
+        bad = track_ids.index(None)
+        value = annotations[bad]["track_id"]
+        raise InputError(f"{path}: annotations[{bad}]: 'track_id' has to be a whole number, not {value!r}")
+    return np.array(track_ids, dtype=np.int64)
 
 
 def _table(annotations: list[dict[str, Any]], key: str, width: int, absent: float, path: str | Path) -> np.ndarray:

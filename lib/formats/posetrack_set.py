@@ -1,18 +1,27 @@
 """Many PoseTrack videos at once: a folder of official files, or one COCO-style file of all their frames."""
 
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lib.formats import posetrack18
-from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_NAMES, PoseTrackVideo, read_video, records
+from lib.formats import posetrack17, posetrack18
+from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo, records, whole_number
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
-CATEGORIES = [{"id": 1, "name": "person", "keypoints": list(KEYPOINT_NAMES)}]
+
+def read_video(path: str | Path) -> PoseTrackVideo:
+    """Read a PoseTrack file; the key `annolist` tells the form of 2017 from that of 2018.
+
+    Raises:
+        InputError: the file is missing or broken, or a record of it is; names the file, the record and the key.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or not ("annolist" in content or "images" in content):
+        raise InputError(f"{path}: not a PoseTrack file: it has neither 'annolist' (2017) nor 'images' (2018)")
+    return (posetrack17 if "annolist" in content else posetrack18).read(content, path)
 
 
 def read_videos(path: str | Path) -> list[PoseTrackVideo]:
@@ -33,9 +42,16 @@ def read_videos(path: str | Path) -> list[PoseTrackVideo]:
     content = read_json(path)
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+    parts = sorted(_by_folder(content, path).items())
+    names = video_names([folder for folder, _ in parts], path.stem)
+    return [replace(posetrack18.read(part, path), name=name) for name, (_, part) in zip(names, parts, strict=True)]
+
+
+def video_names(folders: list[str], nameless: str) -> list[str]:
+    """A name for each folder of frames: its last part, or all of it where several end alike; `nameless` for none."""
+    last = [folder.rpartition("/")[2] or nameless for folder in folders]
     return [
-        replace(posetrack18.read(part, path), name=folder.rpartition("/")[2])
-        for folder, part in sorted(_by_folder(content, path).items())
+        folder.replace("/", "_") if last.count(name) > 1 else name for folder, name in zip(folders, last, strict=True)
     ]
 
 
@@ -59,6 +75,7 @@ def unlabeled_video(name: str, frame_names: list[str], nframes: int) -> PoseTrac
         track_ids=np.zeros(0, dtype=np.int64),
         head_boxes=np.zeros((0, 4)),
         boxes=np.zeros((0, 4)),
+        crowd=np.zeros(0, dtype=bool),
     )
 
 
@@ -70,18 +87,12 @@ def _by_folder(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]
         if not isinstance(image.get("file_name"), str):
             raise InputError(f"{path}: images[{index}]: no file_name")
         folder = image["file_name"].rpartition("/")[0]
-        folder_of_id[image.get("id")] = folder
-        part = parts.setdefault(
-            folder, {"images": [], "annotations": [], "categories": content.get("categories") or CATEGORIES}
-        )
-        part["images"].append(image)
-    annotations = defaultdict(list)
-    for index, annotation in enumerate(records(content, "annotations", path) if "annotations" in content else []):
+        folder_of_id[whole_number(image.get("id"))] = folder
+        empty = {"images": [], "annotations": [], "categories": content.get("categories")}
+        parts.setdefault(folder, empty)["images"].append(image)
+    for index, annotation in enumerate(records(content, "annotations", path) if content.get("annotations") else []):
         image_id = annotation.get("image_id")
-        if image_id not in folder_of_id:
+        if whole_number(image_id) not in folder_of_id:
             raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not that of an image of the file")
-        if not annotation.get("iscrowd"):
-            annotations[folder_of_id[image_id]].append(annotation)
-    for folder, part in parts.items():
-        part["annotations"] = annotations[folder]
+        parts[folder_of_id[whole_number(image_id)]]["annotations"].append(annotation)
     return parts

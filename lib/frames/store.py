@@ -3,9 +3,10 @@
 import os
 import re
 import zipfile
+import zlib
 from collections import OrderedDict
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -36,7 +37,15 @@ class ImageStore:
         self._images: OrderedDict[str, np.ndarray] = OrderedDict()
 
     def list(self, folder: str) -> list[str]:
-        """Names of the image files in a folder, sorted; empty if there is no such folder."""
+        """Names of the image files in a folder, sorted; empty if there is no such folder.
+
+        Raises:
+            InputError: the folder is not under the root.
+        """
+        if PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
+            raise InputError(
+                f"{folder}: not under the image folder {self.root}; set DATASET.IMAGE_DIR to one that holds it"
+            )
         if self._zipped:
             found = self._find(folder)
             names = found[0].folders.get(found[1], []) if found else []
@@ -111,7 +120,7 @@ class _Archive:
     def read(self, name: str) -> bytes:
         try:
             return self._open().read(name)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:  # damaged, encrypted, …
             raise DamagedImageError(f"{self._path}@{name}: {error}") from None
 
     def _open(self) -> zipfile.ZipFile:

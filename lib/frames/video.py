@@ -1,6 +1,7 @@
 """The frames of one video that are there, found by number whatever their files are called."""
 
 import bisect
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -15,19 +16,24 @@ class FrameFolder:
         store: where the images are.
         folder: the video's folder in the store.
         num_frames: of the whole video, present or not; 0 if that is not known.
+        first: number of the video's first frame, as far as it is known.
     Raises:
         InputError: no numbered image is in the folder.
     """
 
-    def __init__(self, store: ImageStore, folder: str, num_frames: int = 0) -> None:
+    def __init__(self, store: ImageStore, folder: str, num_frames: int = 0, first: int | None = None) -> None:
         self._store = store
         self.folder = folder
-        numbered = ((frame_number(name), name) for name in store.list(folder))
-        self._names = dict(sorted((number, name) for number, name in numbered if number is not None))
-        self._numbers = list(self._names)
+        self._files = store.list(folder)
+        self._names: dict[int, str] = {}  # by number; of two files with one number the first, unless one is asked for
+        for name in self._files:
+            number = frame_number(name)
+            if number is not None:
+                self._names.setdefault(number, name)
+        self._numbers = sorted(self._names)
         if not self._numbers:
             raise InputError(f"{store.root / folder}: no numbered .jpg or .png frames; check DATASET.IMAGE_DIR")
-        self._first = self._numbers[0]
+        self._first = self._numbers[0] if first is None else min(first, self._numbers[0])
         self._last = max(self._numbers[-1], self._first + num_frames - 1)
         self._size: tuple[int, int] | None = None
 
@@ -37,9 +43,12 @@ class FrameFolder:
         Raises:
             InputError: the frame is not there.
         """
-        number = frame_number(file_name)
+        name = file_name.rpartition("/")[2]
+        number = frame_number(name)
         if number not in self._names:
-            raise InputError(f"{self._store.root / self.folder}: no frame {file_name.rpartition('/')[2]}")
+            raise InputError(f"{self._store.root / self.folder}: no frame {name}")
+        if name in self._files:
+            self._names[number] = name
         return number
 
     def size(self, number: int) -> tuple[int, int]:
@@ -59,7 +68,7 @@ class FrameFolder:
         Raises:
             DamagedImageError: it cannot be decoded.
         """
-        return self._store.read(f"{self.folder}/{self._names[number]}")
+        return self._store.read(str(PurePosixPath(self.folder, self._names[number])))
 
     def read_nearest(self, number: int) -> tuple[np.ndarray, bool]:
         """The frame of this number or the nearest one that can be read (the earlier of two), and whether it is that.

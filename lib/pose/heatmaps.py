@@ -1,7 +1,7 @@
 """Joints to heatmaps and back.
 
-A heatmap cell (column i, row j) stands for the point (i, j) of the crop divided by the stride; encoding rounds to the
-nearest cell, decoding gives cell coordinates, which the inverse crop transform at heatmap size takes to the image.
+A heatmap cell (column i, row j) stands for the point (i, j) of the crop divided by the stride; encoding rounds to a
+cell (half up, but toward zero left of and above the map), decoding gives cell coordinates, which the inverse crop transform at heatmap size takes to the image.
 """
 
 from collections.abc import Sequence
@@ -52,8 +52,8 @@ def decode(heatmaps: torch.Tensor, post_process: bool) -> tuple[torch.Tensor, to
 
     Args:
         heatmaps: (N, J, h, w).
-        post_process: move a quarter of a cell toward the higher neighbour, in x and in y, where the cell is at least
-            two away from every border.
+        post_process: move a quarter of a cell toward the higher neighbour, in x and in y, where 1 < x < w − 1 and
+            1 < y < h − 1.
     Returns:
         cells (N, J, 2) x, y float32, (0, 0) where no cell is above 0; peaks (N, J) float32.
     """

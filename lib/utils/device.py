@@ -5,10 +5,11 @@ import os
 import platform
 import random
 from collections.abc import Sequence
-from importlib.metadata import version
 
+import cv2
 import numpy as np
 import torch
+import torchvision
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,10 @@ def make_reproducible(seed: int, benchmark: bool, deterministic: bool, enabled: 
 
 def describe(device: torch.device) -> dict[str, str]:
     """Versions and the device, to be stored beside a result."""
-    names = ("torch", "torchvision", "numpy", "opencv-python-headless")
+    modules = (torch, torchvision, np, cv2)
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or 'CPU'}"
-    return {"python": platform.python_version(), "device": on, **{name: version(name) for name in names}}
+    return {
+        "python": platform.python_version(),
+        "device": on,
+        **{module.__name__: module.__version__ for module in modules},
+    }

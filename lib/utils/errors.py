@@ -1,5 +1,7 @@
 """The one exception that means "the input is wrong", and what a command line makes of it."""
 
+import logging
+import re
 import sys
 from collections.abc import Callable
 
@@ -20,9 +22,7 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except InputError as error:
-        # From a process of a data loader the error comes wrapped in that process's traceback; its last line is ours.
-        line = str(error).splitlines()[-1]
-        _stop(line.removeprefix(f"{InputError.__module__}.{InputError.__name__}: "), 2)
+        _stop(_last_line(error), 2)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise  # not about a file: a fault of ours
@@ -32,6 +32,15 @@ def run(main: Callable[[], None]) -> None:
         _stop("interrupted", 130)
 
 
+def _last_line(error: InputError) -> str:
+    """From a process of a data loader the error comes wrapped in that process's traceback; its last line is ours."""
+    *traceback, line = str(error).splitlines()
+    return re.sub(r"^[\w.]+Error: ", "", line) if traceback else line
+
+
 def _stop(line: str, status: int) -> None:
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.stream.write(f"error: {line}\n")
     print(f"error: {line}", file=sys.stderr)
     sys.exit(status)

@@ -12,6 +12,7 @@ def log_to_terminal(process: int = 0) -> None:
     Args:
         process: of several processes only number 0 says more than warnings.
     """
+    logging.captureWarnings(True)
     level = logging.WARNING if process else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
 

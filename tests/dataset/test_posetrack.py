@@ -148,6 +148,9 @@ def test_boxes_outside_the_image_and_overlapping_ones(root, build):
     found = build(*boxes_file(root, records))
     assert len(found.clips.people) == 3
     assert found.dropped["empty or outside the image"] == 3
+    # Shifted by one of 30 pixels, two boxes share 29 of 31 columns.
+    assert len(build(*boxes_file(root, records), "TEST.NMS_THRE", str(29 / 31 + 1e-9)).clips.people) == 3
+    assert len(build(*boxes_file(root, records), "TEST.NMS_THRE", str(29 / 31 - 1e-9)).clips.people) == 2
     found = build(*boxes_file(root, records), "TEST.NMS_THRE", "0.5")
     assert [person.box_score for person in found.clips.people] == [0.9, 0.7]
     assert found.dropped["suppressed by a better box"] == 1
@@ -161,6 +164,8 @@ def test_boxes_without_annotations(root, build):
     assert video.frame_names == [f"images/val/v/{n:06d}.jpg" for n in range(4)]
     assert (found.clips.people[0].frame, video.nframes) == (2, 9)
     assert not found.scorable
+    with pytest.raises(InputError, match=r"v: no frame 000009\.jpg, which has a box"):
+        build(*boxes_file(root, [box("images/val/v/000009.jpg")]))
     with pytest.raises(InputError, match=r"set DATASET\.TEST_ANNOTATIONS"):
         build(*boxes_file(root, [box(7)]))
 
@@ -195,7 +200,7 @@ def test_a_box_without_keypoints_is_a_person_without_labels(root, build):
     [
         (["DATASET.TEST_SET", "test"], "no annotations of the split 'test'"),
         (["DATASET.IMAGE_DIR", "/nowhere"], r"/nowhere/images/val/v: no such folder with frames"),
-        (["DATASET.TEST_ANNOTATIONS", "x.json"], r"x\.json: No such file"),
+        (["DATASET.TEST_ANNOTATIONS", "x.json"], r"neither x\.json nor .*/annotations/x\.json exists"),
         (["TEST.USE_GT_BBOX", "False"], r"no boxes: set TEST\.COCO_BBOX_FILE"),
         (["DATASET.DATASET", "lsp"], "DATASET.DATASET is 'lsp'"),
         (["MODEL.NUM_JOINTS", "14"], "PoseTrack has 17"),
@@ -219,7 +224,7 @@ def test_nobody_to_estimate(root, build):
         ({"boxes": []}, "a list of boxes"),
         ([box(1) | {"bbox": [1, 2, 3]}], "box 0: bbox"),
         ([box(1), box(1) | {"bbox": [1, 2, 3, None]}], "box 1: bbox"),
-        ([{"bbox": [1, 2, 3, 4], "score": 1}], "box 0: no image_id"),
+        ([{"bbox": [1, 2, 3, 4], "score": 1}], "box 0: no image_name"),
         ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "box 0: no score"),
         (["box"], "box 0"),
     ],
@@ -259,3 +264,64 @@ def test_images_in_zip_archives(root, build):
     shutil.make_archive(str(root / "images/val"), "zip", root / "images/val")
     shutil.rmtree(root / "images/val")
     assert torch.equal(build("DATASET.DATA_FORMAT", "zip").clips[0].frames, folder)
+
+
+def test_annotations_may_be_named_in_their_folder(root, build):
+    (root / "annotations").mkdir(parents=True)
+    (root / "annotations/some.json").write_text(json.dumps(make_video(root, "v", num_frames=1)))
+    assert len(build("DATASET.TEST_ANNOTATIONS", "some.json").clips.people) == 2
+
+
+def test_crowds_are_left_out_and_stay_in_the_truth(root, build):
+    content = make_video(root, "v", num_frames=1, people=3)
+    content["annotations"][1]["iscrowd"] = 1
+    write_annotations(root, "v", content)
+    (root / "merged.json").write_text(json.dumps(merge({"v": content})))
+    for keys in ([], ["DATASET.TEST_ANNOTATIONS", str(root / "merged.json")]):
+        found = build(*keys)
+        assert len(found.clips.people) == 2
+        assert found.dropped["that are crowds"] == 1
+        assert len(found.videos[0].person_frame) == 3
+
+
+def test_folders_of_one_name_are_two_videos(root, build):
+    content = make_video(root, "v", num_frames=1)
+    shutil.copytree(root / "images/val", root / "images/other")
+    other = json.loads(json.dumps(content).replace("images/val", "images/other"))
+    (root / "merged.json").write_text(json.dumps(merge({"a": content, "b": other})))
+    found = build("DATASET.TEST_ANNOTATIONS", str(root / "merged.json"))
+    assert [video.name for video in found.videos] == ["images_other_v", "images_val_v"]
+
+
+def test_an_id_of_several_frames_is_refused(root, build):
+    make_video(root, "v", num_frames=2)
+    make_video(root, "w", num_frames=1)  # the sample's ids begin anew in each video
+    with pytest.raises(InputError, match="image_id 1000000, which several frames have"):
+        build(*boxes_file(root, [box(1_000_000)]))
+    assert len(build(*boxes_file(root, [box(1_000_001)])).clips.people) == 1
+
+
+@pytest.mark.parametrize("name", ["../data/images/val/v/000000.jpg", "/etc/v/000000.jpg"])
+def test_files_outside_the_image_folder_are_not_read(root, build, name):
+    content = make_video(root, "v", num_frames=1)
+    content["images"][0]["file_name"] = name
+    write_annotations(root, "v", content)
+    with pytest.raises(InputError, match="not under the image folder"):
+        build()
+
+
+def test_frames_without_a_folder(root, build):
+    content = make_video(root, "v", num_frames=2)
+    (root / "boxes").mkdir()
+    keys = [*boxes_file(root / "boxes", [box("000001.jpg")]), "DATASET.IMAGE_DIR", str(root / "images/val/v")]
+    found = build(*keys, "DATASET.ROOT", str(root / "boxes"))
+    assert (found.videos[0].name, found.videos[0].frame_names) == ("v", ["000000.jpg", "000001.jpg"])
+    assert found.clips[0].frames.shape[0] == 5
+    for image in content["images"]:
+        image["file_name"] = image["file_name"].rpartition("/")[2]
+    (root / "merged.json").write_text(json.dumps(content))
+    found = build(
+        "DATASET.TEST_ANNOTATIONS", str(root / "merged.json"), "DATASET.IMAGE_DIR", str(root / "images/val/v")
+    )
+    assert [video.name for video in found.videos] == ["merged"]
+    assert len(found.clips) == 4

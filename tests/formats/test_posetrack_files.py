@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from lib.formats import posetrack17, posetrack18
-from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, PoseTrackVideo, read_video
+from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, PoseTrackVideo
+from lib.formats.posetrack_set import read_video
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "poseval"
@@ -263,7 +264,7 @@ POINT = (*RECT, "annopoints", 0, "point", 1)
     ("content", "message"),
     [
         ([], "neither 'annolist' (2017) nor 'images' (2018)"),
-        (broken(CONTENT_2017, "annolist", {}), "'annolist' has to be a list of objects"),
+        (broken(CONTENT_2017, "annolist", [3]), "'annolist': '[3]' has to be a list of objects"),
         (broken(CONTENT_2017, "annolist", 1, "image", ...), "annolist[1]: 'image'"),
         (
             broken(CONTENT_2017, *RECT[:3], [3]),
@@ -271,16 +272,16 @@ POINT = (*RECT, "annopoints", 0, "point", 1)
         ),
         (broken(CONTENT_2017, *RECT, "track_id", [0.5]), "annorect[0]: 'track_id' has to be a whole number, not 0.5"),
         (broken(CONTENT_2017, *POINT, "x", ...), "(images/v/00000001.jpg), annorect[0]: 'x' has to be a finite number"),
-        (broken(CONTENT_2017, *POINT, "y", ["4"]), "annorect[0]: 'y' has to be a finite number, not '4'"),
+        (broken(CONTENT_2017, *POINT, "y", ["4a"]), "annorect[0]: 'y' has to be a finite number, not '4a'"),
+        (broken(CONTENT_2017, *RECT, "track_id", [1e30]), "annorect[0]: 'track_id' has to be a whole number"),
         (
             broken(CONTENT_2017, "annolist", 0, "ignore_regions", 0, "point", 0, "x", []),
             "annolist[0] (images/v/00000001.jpg): 'x'",
         ),
-        (broken(CONTENT_2018, "annotations", ...), "'annotations' has to be a list of objects"),
-        (broken(CONTENT_2018, "images", 1, "id", "10"), "images[1]: 'id' has to be a whole number, not '10'"),
+        (broken(CONTENT_2018, "annotations", [3]), "'annotations' has to be a list of objects"),
+        (broken(CONTENT_2018, "images", 1, "id", [10]), "images[1]: 'id' has to be a whole number, not [10]"),
         (broken(CONTENT_2018, "images", 1, "id", 20), "images[1]: id 20 is taken"),
         (broken(CONTENT_2018, "images", 0, "file_name", ...), "images[0]: 'file_name' has to be a text"),
-        (broken(CONTENT_2018, "images", 0, "nframes", "9"), "images[0]: 'nframes' has to be a whole number"),
         (broken(CONTENT_2018, "images", 0, "ignore_regions_x", [[1, 2], []]), "images[0]: 'ignore_regions_x' and"),
         (
             broken(CONTENT_2018, "annotations", 1, "image_id", ...),
@@ -296,8 +297,9 @@ POINT = (*RECT, "annopoints", 0, "point", 1)
         ),
         (
             broken(CONTENT_2018, "annotations", 1, "track_id", "x"),
-            "annotations[1]: 'track_id' has to hold a finite number",
+            "annotations[1]: 'track_id' has to be a whole number, not 'x'",
         ),
+        (broken(CONTENT_2018, "annotations", 1, "track_id", 1.5), "'track_id' has to be a whole number, not 1.5"),
         (broken(CONTENT_2018, "categories", 0, "keypoints", ...), "categories[0] lacks 'keypoints'"),
         (broken(CONTENT_2018, "categories", 0, "keypoints", 0, "eye"), "categories[0]: 'keypoints' lacks nose"),
     ],
@@ -307,6 +309,65 @@ def test_malformed(tmp_path, content, message):
         read(tmp_path, content)
     assert str(caught.value).startswith(str(tmp_path / "video.json"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ((*POINT, "x"), [[str(CONTENT_2017["annolist"][0]["annorect"][0]["annopoints"][0]["point"][1]["x"][0])]]),
+        (("annolist", 1, "annorect"), ""),
+        (("annolist", 1, "annorect"), [None]),
+        (("annolist", 1, "annorect"), {}),
+        (("annolist", 1, "ignore_regions"), ""),
+    ],
+)
+def test_what_matlab_makes_of_lists_of_2017(tmp_path, place, value):
+    content = CONTENT_2017
+    if place[0] == "annolist" and place[1] == 1:
+        content = broken(content, "annolist", 1, "annorect", [])
+    assert_same(read(tmp_path, broken(content, *place, value)), read(tmp_path, content))
+
+
+def test_a_video_of_one_frame_of_2017_may_be_no_list(tmp_path):
+    content = {"annolist": CONTENT_2017["annolist"][:1]}
+    assert_same(read(tmp_path, {"annolist": content["annolist"][0]}), read(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "field"),
+    [
+        (("annotations", 1, "bbox"), [1, 2, 3, 4, 0.9], "boxes"),
+        (("annotations", 1, "score"), "high", "person_scores"),
+        (("images", 0, "nframes"), None, "nframes"),
+    ],
+)
+def test_what_no_score_depends_on_may_be_written_otherwise(tmp_path, place, value, field):
+    ours, theirs = read(tmp_path, CONTENT_2018), read(tmp_path, broken(CONTENT_2018, *place, value))
+    assert_same(theirs, ours, but=(field,))
+    if field != "nframes":
+        assert np.isnan(getattr(theirs, field)[0]).all()  # annotation 1 is of the first frame
+
+
+def test_ids_may_be_numbers_of_any_kind(tmp_path):
+    content = json.loads(json.dumps(CONTENT_2018))
+    for image in content["images"]:
+        image["id"] = float(image["id"])
+    for annotation in content["annotations"]:
+        annotation["image_id"] = str(annotation["image_id"])
+    assert_same(read(tmp_path, content), read(tmp_path, CONTENT_2018))
+
+
+@pytest.mark.parametrize("annotations", [..., None, []])
+@pytest.mark.parametrize("categories", [..., [], [{"id": 1}]])
+def test_a_split_without_labels_may_leave_out_what_speaks_of_them(tmp_path, annotations, categories):
+    content = broken(broken(CONTENT_2018, "annotations", annotations), "categories", categories)
+    video = read(tmp_path, content)
+    assert len(video.frame_names) == len(CONTENT_2018["images"])
+    assert len(video.person_frame) == 0
+
+
+def test_crowds_are_known_as_such(tmp_path):
+    assert read(tmp_path, broken(CONTENT_2018, "annotations", 1, "iscrowd", True)).crowd.tolist() == [True, False]
 
 
 def test_annotations_of_no_image_are_left_out_aloud(tmp_path, caplog):

@@ -69,6 +69,16 @@ def test_missing_images_and_broken_archives(tmp_path):
         ImageStore(tmp_path, zipped=True).list("a")
 
 
+def test_a_damaged_member_of_an_archive(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("0.jpg", b"a" * 5000)
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[40:50] = b"\xff" * 10
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(DamagedImageError, match=r"a\.zip@0\.jpg"):
+        ImageStore(tmp_path, zipped=True).read("a/0.jpg")
+
+
 def test_an_image_is_decoded_once_until_it_is_pushed_out(tmp_path):
     for number in range(CACHED_IMAGES + 1):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg())

@@ -71,3 +71,16 @@ def test_missing_frames_and_folders(tmp_path):
     (tmp_path / "v/0.jpg").write_bytes(b"")
     with pytest.raises(InputError, match="no readable frame near frame 0"):
         FrameFolder(store, "v").read_nearest(0)
+
+
+def test_the_annotation_says_where_a_video_begins(tmp_path):
+    make_frames(tmp_path / "v", [f"{number:06d}.jpg" for number in range(5, 9)])
+    assert FrameFolder(ImageStore(tmp_path), "v", 20, first=0).clip(5, [0, -1, -2]) == [5, 4, 3]
+
+
+def test_of_two_files_with_one_number_the_annotated_one_is_read(tmp_path):
+    make_frames(tmp_path / "v", ["5.jpg", "5.png"])
+    video = FrameFolder(ImageStore(tmp_path), "v")
+    assert level(video.read(5)) == 0
+    assert video.number_of("v/5.png") == 5
+    assert level(video.read(5)) == 1

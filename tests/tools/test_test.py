@@ -53,7 +53,7 @@ def refused(folder, *overrides, **options):
 
 def results(folder, mode="aggregate"):
     out = folder / "output/posetrack18/pose_hrnet/small"
-    submission = {path.name: path.read_text() for path in sorted((out / "predictions/val").iterdir())}
+    submission = {path.name: path.read_text() for path in sorted((out / "predictions" / mode / "val").iterdir())}
     return json.loads((out / f"result-{mode}.json").read_text()), submission
 
 
@@ -62,7 +62,7 @@ def test_aggregation_writes_a_submission_and_a_table(sample):
     assert done.returncode == 0, done.stderr
     result, submission = results(sample)
     assert set(result["table"]) == TABLE
-    assert all(name in done.stdout for name in TABLE)
+    assert all(name in done.stderr for name in TABLE)
     assert (result["people"], result["videos"], result["replaced_frames"]) == (8, 2, 0)
     assert "torch" in result["versions"]
     assert "AGGREGATE" in result["config"]
@@ -70,13 +70,14 @@ def test_aggregation_writes_a_submission_and_a_table(sample):
     content = json.loads(submission["a_video.json"])
     assert len(content["images"]) == 3
     assert len(content["annotations"]) == 6
-    assert list(sample.glob("output/posetrack18/pose_hrnet/small/small_*_test-aggregate.log"))
+    (log,) = sample.glob("output/posetrack18/pose_hrnet/small/small_*_test-aggregate.log")
+    assert all(name in log.read_text() for name in TABLE)
     # The same command gives the same bytes.
     run(sample)
     assert results(sample)[1] == submission
     # What the scorer of its own says of these files is the same table.
     out = sample / "score.json"
-    gt, pred = sample / "data/annotations/val", sample / "output/posetrack18/pose_hrnet/small/predictions/val"
+    gt, pred = sample / "data/annotations/val", sample / "output/posetrack18/pose_hrnet/small/predictions/aggregate/val"
     scorer = [sys.executable, str(ROOT / "tools/evaluate.py"), "posetrack", "--gt", gt, "--pred", pred, "--out", out]
     subprocess.run(scorer, check=True, capture_output=True)
     assert json.loads(out.read_text())["table"] == result["table"]
@@ -162,10 +163,24 @@ def test_the_keys_of_the_first_code(sample):
     assert old["table"] == results(sample)[0]["table"]
 
 
+def test_a_missing_head_box_or_track_id_is_said_before_the_work(sample):
+    path = sample / "data/annotations/val/a_video.json"
+    content = json.loads(path.read_text())
+    del content["annotations"][1]["track_id"]
+    path.write_text(json.dumps(content))
+    assert "a_video: a person has no track id" in refused(sample, "TEST.TRACKING", "True")
+    del content["annotations"][1]["bbox_head"]
+    path.write_text(json.dumps(content))
+    assert "a_video: frame images/val/a_video/000000.jpg: a person has no head box" in refused(sample)
+
+
 def test_a_video_of_one_frame(sample):
+    assert run(sample).returncode == 0
     (sample / "data/annotations/val/a_video.json").unlink()
     assert run(sample).returncode == 0
-    assert results(sample)[0]["people"] == 2
+    result, submission = results(sample)
+    assert result["people"] == 2
+    assert list(submission) == ["b_video.json"]  # nothing is left of the run before
 
 
 def test_weights_of_another_net(sample):
@@ -195,8 +210,8 @@ def test_bad_input_is_one_line(sample):
     image = sample / "data/images/val/a_video/000001.jpg"
     whole = image.read_bytes()
     image.write_bytes(whole[:300])
-    assert "000001.jpg: damaged or truncated" in refused(sample)
-    assert "000001.jpg: damaged or truncated" in refused(sample, "WORKERS", "2")
+    for workers in ("0", "2"):
+        assert refused(sample, "WORKERS", workers).startswith(f"error: {image}: damaged or truncated")
     image.unlink()
     assert "no frame 000001.jpg" in refused(sample)
     image.write_bytes(whole)
@@ -217,6 +232,8 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(sample):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background jobs, of which this may be one, ignore the signal, and their children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     lines = []
     while "Test: [2/" not in "".join(lines[-1:]):

@@ -1,10 +1,12 @@
 import json
+import logging
 import stat
 
 import pytest
 
 from lib.utils.errors import InputError, run
-from lib.utils.files import atomic_path, read_json, write_json
+from lib.utils.files import atomic_folder, atomic_path, read_json, write_json
+from lib.utils.logging import log_to_file
 
 
 def outcome(capsys, error):
@@ -24,7 +26,7 @@ def outcome(capsys, error):
         (OSError(28, "No space left on device"), 2, "error: No space left on device\n"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
         (
-            InputError("Caught InputError in worker\nTraceback:\nlib.utils.errors.InputError: b.jpg: bad"),
+            InputError("Caught InputError in worker\nTraceback:\nlib.frames.store.DamagedImageError: b.jpg: bad"),
             2,
             "error: b.jpg: bad\n",
         ),
@@ -56,6 +58,33 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path):
     assert read_json(path) == {"a": 1.5}
     assert [item.name for item in path.parent.iterdir()] == ["a.json"]
     assert stat.S_IMODE(path.stat().st_mode) & 0o444
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "folder"
+    with atomic_folder(path) as temporary:
+        (temporary / "old.txt").write_text("")
+
+    def fill_half():
+        with atomic_folder(path) as temporary:
+            (temporary / "half.txt").write_text("")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fill_half()
+    assert [item.name for item in path.iterdir()] == ["old.txt"]
+    with atomic_folder(path) as temporary:
+        (temporary / "new.txt").write_text("")
+    assert [item.name for item in path.iterdir()] == ["new.txt"]
+    assert [item.name for item in path.parent.iterdir()] == ["folder"]
+
+
+def test_an_error_also_stands_in_the_log_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    path = log_to_file(tmp_path, "x", "test")
+    assert outcome(capsys, InputError("a.json: no key x"))[0] == 2
+    logging.getLogger().handlers[0].close()
+    assert path.read_text() == "error: a.json: no key x\n"
 
 
 def test_what_is_not_a_number_becomes_null(tmp_path):
