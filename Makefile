@@ -12,6 +12,7 @@ export PATH := $(abspath $(ENV)/bin):$(PATH)
 .DELETE_ON_ERROR:
 
 ops: $(STAMPS)/ops
+	@echo "The compiled parts are up to date."
 
 test: ops $(STAMPS)/requirements-dev
 	$(PYTHON) -m pytest

@@ -1,6 +1,19 @@
-"""Puts the project's root on the path, so that `python tools/X.py` finds `lib` from any folder."""
+"""What every tool imports first: the project's root on the path, so that `lib` is found from any folder.
 
+Also: Ctrl-C during the imports that follow, which take seconds, ends the tool without a traceback; and a Python
+without the requirements is told from a broken one.
+"""
+
+import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # lib.utils.errors.run sets it back
+
+if missing := [name for name in ("torch", "yacs", "orjson", "cv2") if find_spec(name) is None]:
+    print(f"error: {sys.executable} lacks {', '.join(missing)}: run make, then . .venv/bin/activate", file=sys.stderr)
+    sys.exit(2)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
 from lib.core.debug import DebugImages
@@ -38,7 +39,7 @@ def run_test(
     scorable = _is_scorable(cfg, test_set)
     poses = collect(_estimate(cfg, net, device, test_set, folder, process))
     if poses.replaced:
-        logger.warning("%d frames are not there or damaged; the nearest of their videos stood in", poses.replaced)
+        logger.warning("%d times a clip's frame is not there or damaged; the nearest one stood in", poses.replaced)
     videos = make_submission(test_set.videos, test_set.clips.people, poses.points, poses.peaks, _rules(cfg))
     result = {
         "people": len(test_set.clips),
@@ -84,7 +85,8 @@ def _estimate(
     loader = build_test_loader(cfg, test_set.clips, process, cuda=device.type == "cuda")
     used = net if warps or not cfg.MODEL.WARP.ENABLED else net.pose_net
     interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
-    with tqdm(total=len(loader.sampler), unit="person", mininterval=interval, disable=rank > 0) as bar:
+    progress = tqdm(total=len(loader.sampler), unit="person", mininterval=interval, disable=rank > 0)
+    with progress as bar, logging_redirect_tqdm():
         for step, batch in enumerate(infer(used, loader, strategy, device, cfg.TEST.POST_PROCESS)):
             yield batch
             bar.update(len(batch.points))

@@ -1,6 +1,6 @@
 """Score predictions against ground truth.
 
-python tools/evaluate.py posetrack --gt data/posetrack18/annotations/val --pred output/predictions --tracking
+python tools/evaluate.py posetrack --gt data/posetrack18/annotations/val --pred output/…/predictions/aggregate/val
 """
 
 import argparse
@@ -12,7 +12,7 @@ import _init_paths  # noqa: F401
 
 from lib.evaluation.posetrack import evaluate_posetrack, format_table
 from lib.utils.errors import run
-from lib.utils.files import write_json
+from lib.utils.files import check_writable, write_json
 
 
 def main() -> None:
@@ -29,6 +29,8 @@ def main() -> None:
     for command in commands.choices.values():
         command.add_argument("--out", type=Path, help="file to write all numbers to, as JSON")
     args = parser.parse_args()
+    if args.out:
+        check_writable(args.out.parent)
     result, table = args.evaluate(args)
     print(table)
     if args.out:

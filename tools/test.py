@@ -14,7 +14,7 @@ from lib.utils.checkpoint import load_weights
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
-from lib.utils.files import atomic_folder, write_json
+from lib.utils.files import atomic_folder, check_writable, write_json
 from lib.utils.logging import log_to_file, log_to_terminal
 
 logger = logging.getLogger("test")
@@ -29,26 +29,31 @@ def main() -> None:
     device = choose_device(cfg.GPUS, local_rank())
     with processes(device) as process:
         if process[0] == 0:
-            log = log_to_file(folder, experiment, f"test-{cfg.TEST.MODE}")
-            logger.info("%s\n%s", log, cfg)
+            logger.info("%s", log_to_file(folder, experiment, f"test-{cfg.TEST.MODE}", header=cfg.dump()))
+            check_writable(folder / "predictions" / cfg.TEST.MODE)
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
         test_set = build_test_set(cfg)
         net = build_model(cfg)
-        report = load_weights(net, cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+        weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+        if not cfg.TEST.MODEL_FILE and not weights.exists():
+            raise InputError(f"TEST.MODEL_FILE is not set, and {weights}, which training leaves, is not there")
+        report = load_weights(net, weights)
         logger.info("%s", report)
         report.raise_if_incomplete()
         videos, result = run_test(cfg, net.to(device).eval(), device, test_set, folder, process)
         if process[0] > 0:
             return
 
-    predictions = folder / "predictions" / cfg.TEST.MODE / cfg.DATASET.TEST_SET
+    predictions = folder / "predictions" / cfg.TEST.MODE / test_set.split
     write = posetrack17.write if cfg.DATASET.DATASET == "posetrack17" else posetrack18.write
     with atomic_folder(predictions) as temporary:
         for video in videos:
             write(temporary / f"{video.name}.json", video)
     logger.info("submission: %d files in %s", len(videos), predictions)
     result |= {"versions": describe(device), "config": cfg.dump()}
-    write_json(folder / f"result-{cfg.TEST.MODE}.json", result, indent=1)
+    path = folder / f"result-{cfg.TEST.MODE}.json"
+    write_json(path, result, indent=1)
+    logger.info("result: %s", path)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, di
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: an experiment file is a list of KEY: VALUE lines")
+        raise InputError(f"{path}: an experiment file is a mapping, lines of KEY: VALUE")
     base = content.pop(BASE_KEY, None)
     if not isinstance(base, (str, type(None))):
         raise InputError(f"{path}: {BASE_KEY} is {base!r}; it names one file")
@@ -97,12 +97,16 @@ def _pairs(overrides: Sequence[Any]) -> Iterator[tuple[str, Any]]:
 def _check_known(key: str, source: str, known: set[str]) -> None:
     if key in known or key in OLD_KEYS or key.startswith(FREE_SECTION):
         return
-    everything = [*known, *OLD_KEYS]
-    nearest = difflib.get_close_matches(key, everything, 1, 0.6)
-    if not nearest:  # the right name in the wrong section, or none
-        names = {other.rpartition(".")[2]: other for other in everything}
-        nearest = [names[name] for name in difflib.get_close_matches(key.rpartition(".")[2], names, 1, 0.6)]
-    raise InputError(f"{source}: unknown key {key}" + (f"; did you mean {nearest[0]}?" if nearest else ""))
+    everything = [*sorted(known), *sorted(OLD_KEYS)]
+    names = {other.rpartition(".")[2]: other for other in reversed(everything)}
+    nearest = (
+        difflib.get_close_matches(key, sorted(known), 1)
+        or difflib.get_close_matches(key, sorted(OLD_KEYS), 1)
+        # perhaps the right name in the wrong section, or none
+        or [names[name] for name in difflib.get_close_matches(key.rpartition(".")[2], names, 1)]
+        or difflib.get_close_matches(key, everything, 1, cutoff=0.0)
+    )
+    raise InputError(f"{source}: unknown key {key}; did you mean {nearest[0]}?")
 
 
 def _decode(value: Any) -> Any:

@@ -14,6 +14,7 @@ from lib.pose.heatmaps import decode, to_image
 from lib.pose.pixels import normalise
 from lib.utils import distributed
 from lib.utils.errors import InputError
+from lib.utils.interrupts import interrupts_later
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ def infer(
         post_process: the quarter-cell step of decoding.
     """
     people = loader.dataset.people
-    for clips in loader:
+    with interrupts_later():
+        batches = iter(loader)
+    for clips in batches:
         with torch.inference_mode():
             heatmaps = strategy(net, normalise(clips.frames.to(device, non_blocking=True)))
             cells, peaks = decode(heatmaps, post_process)

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,9 @@ from lib.utils.errors import InputError
 logger = logging.getLogger(__name__)
 
 POSETRACK = ("posetrack17", "posetrack18")
+CPU_PIXELS = (
+    600_000  # of a batch on the CPU, five crops of 384×288: larger ones gain nothing, and progress stands still
+)
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,13 @@ class TestSet:
         clips: the people, and their frames as the mode of testing wants them.
         videos: the frames that a submission has to list, and the truth about them: the official ground truth if
             DATASET.GT_DIR names it, else the annotations.
+        split: name of the split.
         dropped: boxes that were left out, by reason.
     """
 
     clips: ClipDataset
     videos: Sequence[PoseTrackVideo]
+    split: str
     dropped: Counter
 
     @property
@@ -59,20 +65,24 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     store = ImageStore(cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".", zipped=cfg.DATASET.DATA_FORMAT == "zip")
     annotations = _annotations(cfg)
     videos = read_videos(annotations) if annotations else []
+    if cfg.DATASET.DATASET == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
+        logger.warning("%s is in the form of 2018, which DATASET.DATASET posetrack18 would submit in", annotations)
     width, height = cfg.MODEL.IMAGE_SIZE
     if cfg.TEST.USE_GT_BBOX:
         if not annotations:
             raise InputError("TEST.USE_GT_BBOX needs annotations: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
         found = labeled_people(videos, store, width / height)
     elif cfg.TEST.COCO_BBOX_FILE:
-        boxes = read_boxes(cfg.TEST.COCO_BBOX_FILE, cfg.TEST.IMAGE_THRE)
+        boxes, dropped = read_boxes(cfg.TEST.COCO_BBOX_FILE, cfg.TEST.IMAGE_THRE)
         found = detected_people(videos, boxes, store, width / height, cfg.TEST.NMS_THRE)
+        found.dropped.update(dropped)
     else:
         raise InputError("no boxes: set TEST.COCO_BBOX_FILE to detected ones, or TEST.USE_GT_BBOX True")
     if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
         found = relist(found, read_videos(cfg.DATASET.GT_DIR), cfg.DATASET.GT_DIR)
     if not found.people:
-        raise InputError(f"{annotations or cfg.TEST.COCO_BBOX_FILE}: nobody to estimate{_reasons(found.dropped)}")
+        source = annotations if cfg.TEST.USE_GT_BBOX else f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {annotations})"
+        raise InputError(f"{source}: nobody to estimate{_reasons(found.dropped)}")
     clips = ClipDataset(
         found.people,
         found.frames,
@@ -84,7 +94,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         cfg.SEED,
     )
     logger.info("%d people in %d videos%s", len(clips), len(found.frames), _reasons(found.dropped))
-    return TestSet(clips, found.videos, found.dropped)
+    return TestSet(clips, found.videos, _split(cfg), found.dropped)
 
 
 def build_test_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
@@ -94,9 +104,12 @@ def build_test_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int]
         process: rank and number of the processes that share the clips.
     """
     rank, count = process
+    size = cfg.TEST.BATCH_SIZE_PER_GPU
+    if not cuda:
+        size = min(size, max(1, CPU_PIXELS // (len(_frame_offsets(cfg)) * prod(cfg.MODEL.IMAGE_SIZE))))
     return DataLoader(
         clips,
-        batch_size=cfg.TEST.BATCH_SIZE_PER_GPU,
+        batch_size=size,
         sampler=range(rank, len(clips), count),
         num_workers=min(cfg.WORKERS, num_cores()),
         pin_memory=cfg.PIN_MEMORY and cuda,
@@ -104,9 +117,16 @@ def build_test_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int]
 
 
 def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:
-    if cfg.TEST.MODE == "pair":
-        return RandomPair(cfg.DATASET.FRAME_DELTAS)
-    return FixedFrames(cfg.TEST.AGGREGATE.OFFSETS if cfg.TEST.MODE == "aggregate" else [0])
+    return RandomPair(cfg.DATASET.FRAME_DELTAS) if cfg.TEST.MODE == "pair" else FixedFrames(_frame_offsets(cfg))
+
+
+def _frame_offsets(cfg: CfgNode) -> list[int]:
+    """The frames of a clip; those of a pair are drawn, these are as many."""
+    return {"pair": [0, 1], "aggregate": cfg.TEST.AGGREGATE.OFFSETS}.get(cfg.TEST.MODE, [0])
+
+
+def _split(cfg: CfgNode) -> str:
+    return cfg.DATASET.TEST_SET.removesuffix("2017")  # the first PoseTrack files said val2017
 
 
 def _annotations(cfg: CfgNode) -> Path | None:
@@ -117,7 +137,7 @@ def _annotations(cfg: CfgNode) -> Path | None:
         if not given.exists() and not (folder / given).exists():
             raise InputError(f"DATASET.TEST_ANNOTATIONS: neither {given} nor {folder / given} exists")
         return given if given.exists() else folder / given
-    split = cfg.DATASET.TEST_SET.removesuffix("2017")  # the first PoseTrack files said val2017
+    split = _split(cfg)
     candidates = [folder / split, folder / f"{cfg.DATASET.DATASET}_{split}.json", folder / f"posetrack_{split}.json"]
     for candidate in candidates:
         if candidate.exists():

@@ -63,7 +63,8 @@ def labeled_people(videos: Sequence[PoseTrackVideo], store: ImageStore, aspect_r
                 dropped["without a labelled joint"] += 1
                 continue
             folder, number = folders.find(v, video, frame)
-            box = clip_box(boxes[p], *folder.size(number))
+            size = folder.size(number)
+            box = clip_box(boxes[p], *size) if _overlaps(boxes[p], *size) else None
             if box is None:
                 dropped["empty or outside the image"] += 1
                 continue
@@ -155,7 +156,7 @@ def _existing_folder(store: ImageStore, frame_name: str) -> str:
     for candidate in (folder, folder.removeprefix("images/"), f"images/{folder}"):
         if store.list(candidate):
             return candidate
-    raise InputError(f"{store.root / folder}: no such folder with frames; DATASET.IMAGE_DIR is {store.root}")
+    raise InputError(f"{store.root / frame_name}: neither it nor any frame beside it is there; check DATASET.IMAGE_DIR")
 
 
 def _frame_key(name: str) -> tuple[str, int | None]:

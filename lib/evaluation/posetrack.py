@@ -145,7 +145,7 @@ def _score_video(
 def _file_pairs(gt_dir: Path, pred_dir: Path) -> list[tuple[Path, Path]]:
     for folder in (gt_dir, pred_dir):
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder")
+            raise InputError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
     names = sorted((path.name for path in gt_dir.glob("*.json")), key=lambda name: Path(name).stem)
     if not names:
         raise InputError(f"{gt_dir}: no .json file; ground truth is one file per video")

@@ -1,5 +1,7 @@
 """Files of detected boxes: a JSON list of {category_id, bbox [x, y, w, h], score} with image_name or image_id."""
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,11 @@ class DetectedBox:
     score: float
 
 
-def read_boxes(path: str | Path, threshold: float) -> list[DetectedBox]:
-    """The persons of a box file, in the file's order; those that score under `threshold` are left out.
+def read_boxes(path: str | Path, threshold: float) -> tuple[list[DetectedBox], Counter]:
+    """The persons of a box file, in the file's order, and how many boxes were left out, by reason.
+
+    Args:
+        threshold: boxes that score less are left out.
 
     Raises:
         InputError: not such a file, or a record of it is not such a box; names the record.
@@ -39,30 +44,35 @@ def read_boxes(path: str | Path, threshold: float) -> list[DetectedBox]:
     content = read_json(path)
     if not isinstance(content, list):
         raise InputError(f"{path}: a box file is a list of boxes")
-    boxes = []
+    boxes, dropped = [], Counter()
     for index, record in enumerate(content):
         box = _read_box(record, f"{path}: box {index}")
-        if box is not None and box.score >= threshold:
+        if box is None:
+            dropped["of another category than person"] += 1
+        elif box.score < threshold:
+            dropped[f"with a score under {threshold:g}"] += 1
+        else:
             boxes.append(box)
-    return boxes
+    return boxes, dropped
 
 
 def _read_box(record: Any, where: str) -> DetectedBox | None:
-    try:
-        if record.get("category_id", PERSON) != PERSON:
-            return None
-        image = record.get("image_name")
-        if not isinstance(image, str):
-            image = whole_number(record.get("image_id"))
-        box, score = np.array(record["bbox"], dtype=np.float64), float(record["score"])
-    except KeyError as error:
-        raise InputError(f"{where}: no {error.args[0]}") from None
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"{where}: {error}") from None
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: {record!r} is no object with bbox and score")
+    if record.get("category_id", PERSON) != PERSON:
+        return None
+    image = record.get("image_name")
+    if not isinstance(image, str):
+        image = whole_number(record.get("image_id"))
     if image is None:
         raise InputError(f"{where}: no image_name, a text, and no image_id, a whole number")
-    if box.shape != (4,) or not np.isfinite(box).all() or not np.isfinite(score):
+    box, score = record.get("bbox"), record.get("score")
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)) or not _is_number(score):
         raise InputError(
-            f"{where}: bbox has to be four finite numbers x, y, w, h and score one; they are {record['bbox']}"
+            f"{where}: bbox has to be four finite numbers x, y, w, h and score one; they are {box!r} and {score!r}"
         )
-    return DetectedBox(image, whole_number(record.get("nframes")) or 0, box, score)
+    return DetectedBox(image, whole_number(record.get("nframes")) or 0, np.array(box, dtype=np.float64), float(score))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

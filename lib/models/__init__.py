@@ -27,8 +27,6 @@ def build_model(cfg: CfgNode) -> nn.Module:
         raise InputError(f"MODEL.NAME is {cfg.MODEL.NAME!r}: supported nets are {', '.join(_POSE_NETS)}")
     pose_net = _POSE_NETS[cfg.MODEL.NAME](cfg.MODEL.NUM_JOINTS, cfg.MODEL.EXTRA)
     if not cfg.MODEL.WARP.ENABLED:
-        if cfg.MODEL.FREEZE_POSE_NET:
-            raise InputError("MODEL.FREEZE_POSE_NET leaves nothing to train: it needs MODEL.WARP.ENABLED")
         return pose_net
     return PoseWarper(
         pose_net,

@@ -5,6 +5,7 @@ Files are not trusted: only tensors and a few inert types are read, nothing in a
 
 import pickle
 import re
+import warnings
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,8 @@ def read_checkpoint(path: str | Path) -> Any:
     """
     path = Path(path)
     try:
-        with torch.serialization.safe_globals(_inert_types()):
+        with torch.serialization.safe_globals(_inert_types()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of protocols that it then refuses, and the error says it
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None

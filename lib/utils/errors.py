@@ -2,6 +2,7 @@
 
 import logging
 import re
+import signal
 import sys
 from collections.abc import Callable
 
@@ -19,6 +20,8 @@ def run(main: Callable[[], None]) -> None:
     Args:
         main: the tool, without arguments.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as it was during the imports
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main()
     except InputError as error:

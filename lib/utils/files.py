@@ -51,6 +51,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise
 
 
+def check_writable(folder: str | Path) -> None:
+    """Make the folder if it is not there, and try whether a file can be written to it, before there is one to lose.
+
+    Raises:
+        OSError: it cannot.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
+
+
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """A temporary folder beside `path` to fill; it takes the place of `path` and its content if the block ends well."""

@@ -17,14 +17,15 @@ def log_to_terminal(process: int = 0) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
 
 
-def log_to_file(folder: Path, experiment: str, phase: str) -> Path:
-    """The same in `<experiment>_<time>_<phase>.log`, from now on.
+def log_to_file(folder: Path, experiment: str, phase: str, header: str) -> Path:
+    """The same in `<experiment>_<time>_<phase>.log`, from now on; the file begins with the `header`.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{experiment}_{time.strftime('%Y-%m-%d-%H-%M-%S')}_{phase}.log"
+    path.write_text(f"{header}\n")
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     logging.getLogger().addHandler(handler)

@@ -35,7 +35,13 @@ def test_the_configuration_is_frozen(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "nearest"),
-    [("TEST.MODEL_FIL", "TEST.MODEL_FILE"), ("MODEL_FILE", "TEST.MODEL_FILE"), ("DATASET.IMG_DIRS", "DATASET.IMG_DIR")],
+    [
+        ("TEST.MODEL_FIL", "TEST.MODEL_FILE"),
+        ("MODEL_FILE", "TEST.MODEL_FILE"),
+        ("DATASET.IMG_DIRS", "DATASET.IMAGE_DIR"),
+        ("TEST.BATCHSIZE", "TEST.BATCH_SIZE_PER_GPU"),
+        ("FOO.BAR", "[A-Z_.]+"),
+    ],
 )
 def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key, nearest):
     with pytest.raises(InputError, match=f"^command line: unknown key {key}; did you mean {nearest}\\?$"):

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from posetrack_sample import HEIGHT, WIDTH, make_video, merge, write_annotations, write_experiment
+from posetrack_sample import HEIGHT, WIDTH, annotation, make_video, merge, write_annotations, write_experiment
 
 from lib.config import load_config
 from lib.dataset import build_test_loader, build_test_set
@@ -199,7 +199,7 @@ def test_a_box_without_keypoints_is_a_person_without_labels(root, build):
     ("overrides", "message"),
     [
         (["DATASET.TEST_SET", "test"], "no annotations of the split 'test'"),
-        (["DATASET.IMAGE_DIR", "/nowhere"], r"/nowhere/images/val/v: no such folder with frames"),
+        (["DATASET.IMAGE_DIR", "/nowhere"], r"/nowhere/images/val/v/000000\.jpg: neither it nor any frame beside it"),
         (["DATASET.TEST_ANNOTATIONS", "x.json"], r"neither x\.json nor .*/annotations/x\.json exists"),
         (["TEST.USE_GT_BBOX", "False"], r"no boxes: set TEST\.COCO_BBOX_FILE"),
         (["DATASET.DATASET", "lsp"], "DATASET.DATASET is 'lsp'"),
@@ -213,9 +213,36 @@ def test_wrong_paths_are_named(root, build, overrides, message):
 
 
 def test_nobody_to_estimate(root, build):
-    make_video(root, "v", num_frames=1, people=0)
-    with pytest.raises(InputError, match="nobody to estimate"):
+    content = make_video(root, "v", num_frames=1, people=0)
+    with pytest.raises(InputError, match=r"annotations/val: nobody to estimate$"):
         build()
+    with pytest.raises(InputError, match=r"boxes\.json .*: nobody to estimate$"):
+        build(*boxes_file(root, []))
+    records = [box(1_000_000, score=0.1), box(1_000_000) | {"category_id": 3}, box(7)]
+    with pytest.raises(
+        InputError, match=r"1 boxes of images .*, 1 boxes with a score under 0.2, 1 boxes of another cat"
+    ):
+        build(*boxes_file(root, records))
+    content["annotations"] = [annotation(1_000_000, 0, 45, 60) | {"bbox": [-500, -500, 100, 100]}]
+    write_annotations(root, "v", content)
+    with pytest.raises(InputError, match="1 boxes empty or outside the image"):
+        build()
+
+
+def test_batches_on_the_cpu_are_small(root, tmp_path):
+    make_video(root, "v", num_frames=2)
+    size = ["MODEL.IMAGE_SIZE", "[288,384]", "MODEL.HEATMAP_SIZE", "[72,96]"]
+    cfg = load_config(write_experiment(tmp_path, root), size)
+    clips = build_test_set(cfg).clips
+    assert build_test_loader(cfg, clips, (0, 1), cuda=False).batch_size == 1
+    assert build_test_loader(cfg, clips, (0, 1), cuda=True).batch_size == 32
+
+
+def test_annotations_of_the_other_year_are_warned_of(root, build, caplog):
+    make_video(root, "v", num_frames=1)
+    with caplog.at_level(logging.WARNING):
+        build("DATASET.DATASET", "posetrack17")
+    assert "in the form of 2018" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -224,8 +251,9 @@ def test_nobody_to_estimate(root, build):
         ({"boxes": []}, "a list of boxes"),
         ([box(1) | {"bbox": [1, 2, 3]}], "box 0: bbox"),
         ([box(1), box(1) | {"bbox": [1, 2, 3, None]}], "box 1: bbox"),
+        ([box(1) | {"bbox": [1, 2, "3", 4]}], "box 0: bbox"),
         ([{"bbox": [1, 2, 3, 4], "score": 1}], "box 0: no image_name"),
-        ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "box 0: no score"),
+        ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "box 0: bbox .* and None"),
         (["box"], "box 0"),
     ],
 )

@@ -175,10 +175,3 @@ def test_build_model_reads_the_head(mode, weights):
 def test_unknown_net_is_named():
     with pytest.raises(InputError, match=r"MODEL\.NAME is 'pose_other'"):
         build_model(model_cfg("pose_other", small_hrnet_extra()))
-
-
-def test_freezing_the_whole_net_is_refused():
-    cfg = model_cfg("pose_hrnet", small_hrnet_extra())
-    cfg.MODEL.FREEZE_POSE_NET = True
-    with pytest.raises(InputError, match=r"MODEL\.FREEZE_POSE_NET"):
-        build_model(cfg)

@@ -192,7 +192,7 @@ def test_weights_of_another_net(sample):
     assert "other.pth" in refused(sample, "TEST.MODEL_FILE", "other.pth")
     torch.save({"state_dict": {"a": torch.zeros(2)}}, sample / "other.pth")
     assert "other.pth" in refused(sample, "TEST.MODEL_FILE", "other.pth")
-    assert "final_state.pth" in refused(sample, "TEST.MODEL_FILE", "")
+    assert "TEST.MODEL_FILE is not set" in refused(sample, "TEST.MODEL_FILE", "")
 
 
 def test_single_frame_weights_are_no_posewarper(sample):
@@ -216,12 +216,19 @@ def test_bad_input_is_one_line(sample):
     assert "no frame 000001.jpg" in refused(sample)
     image.write_bytes(whole)
     assert "unknown key TEST.FLIPTEST; did you mean TEST.FLIP_TEST?" in refused(sample, "TEST.FLIPTEST", "True")
-    assert not (sample / "output/posetrack18/pose_hrnet/small/predictions").exists()
+    assert not list((sample / "output").rglob("*.json"))
 
 
 def test_an_output_folder_that_cannot_be_written(sample):
     (sample / "file").write_text("")
     assert str(sample / "file") in refused(sample, "OUTPUT_DIR", str(sample / "file"))
+
+
+def test_a_python_without_the_requirements_is_told(sample):
+    done = subprocess.run([sys.executable, "-S", *command(sample)[1:]], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "lacks torch" in done.stderr
 
 
 def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(sample):
@@ -244,7 +251,7 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(sample):
     assert process.returncode == 130
     assert rest.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in rest
-    assert not (sample / "output/posetrack18/pose_hrnet/small/predictions").exists()
+    assert not list((sample / "output").rglob("*.json"))
 
 
 def test_two_processes_write_what_one_writes(sample):

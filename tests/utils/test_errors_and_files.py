@@ -81,10 +81,10 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
 
 def test_an_error_also_stands_in_the_log_file(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    path = log_to_file(tmp_path, "x", "test")
+    path = log_to_file(tmp_path, "x", "test", header="a: 1")
     assert outcome(capsys, InputError("a.json: no key x"))[0] == 2
     logging.getLogger().handlers[0].close()
-    assert path.read_text() == "error: a.json: no key x\n"
+    assert path.read_text() == "a: 1\nerror: a.json: no key x\n"
 
 
 def test_what_is_not_a_number_becomes_null(tmp_path):

@@ -1,0 +1,40 @@
+import os
+import signal
+
+import pytest
+
+from lib.utils.interrupts import interrupts_later
+
+
+@pytest.fixture
+def heard():
+    events = []
+    before = signal.signal(signal.SIGINT, lambda *_: events.append("signal"))
+    yield events
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_comes_when_the_block_ends(heard):
+    with interrupts_later():
+        os.kill(os.getpid(), signal.SIGINT)
+        heard.append("end of block")
+    assert heard == ["end of block", "signal"]
+    os.kill(os.getpid(), signal.SIGINT)
+    assert heard[2:] == ["signal"]
+
+
+def test_an_ignored_interrupt_stays_ignored(heard):
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with interrupts_later():
+        os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, handler)
+    assert heard == []
+
+
+def test_a_forked_process_does_not_hear_it(heard):
+    with interrupts_later():
+        child = os.fork()
+        if child == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+            os._exit(len(heard))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
