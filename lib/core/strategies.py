@@ -22,6 +22,11 @@ def gather(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
     return net(frames)
 
 
+def pair(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+    """The second of two frames warped to the key frame, in a PoseWarper whatever its weights: how it is trained."""
+    return net(frames, weights=(0.0, 1.0))
+
+
 @dataclass(frozen=True)
 class FlipTest:
     """A strategy on the clip and on its mirror image, averaged.

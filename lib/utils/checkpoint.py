@@ -3,6 +3,7 @@
 Files are not trusted: only tensors and a few inert types are read, nothing in a file is run.
 """
 
+import io
 import pickle
 import re
 import warnings
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lib.utils.errors import InputError
+from lib.utils.files import atomic_path
 
 # Published name → ours, applied in this order. MMPose 0.x and 1.x put the parts of a net under backbone, neck and
 # (keypoint_)head, and number PoseWarper's dilations from 0.
@@ -134,6 +136,20 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
             if name in own and name not in fitting
         ],
     )
+
+
+def save_checkpoint(path: str | Path, content: Any) -> None:
+    """Write a checkpoint, all or nothing.
+
+    Args:
+        content: tensors, numbers, text, and lists and dicts of them: what `read_checkpoint` accepts.
+    Raises:
+        OSError: there is no room for it, or no permission.
+    """
+    buffer = io.BytesIO()  # torch.save into a file reports a full disk as some RuntimeError
+    torch.save(content, buffer)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def read_checkpoint(path: str | Path) -> Any:
