@@ -1,8 +1,8 @@
 """Joints to heatmaps and back.
 
 A heatmap cell (column i, row j) stands for the point (i, j) of the crop divided by the stride. Encoding rounds to a
-cell (half up, but toward zero left of and above the map); decoding gives cell coordinates, which the inverse crop transform
-at heatmap size takes to the image.
+cell (half up, but toward zero left of and above the map); decoding gives cell coordinates, which the inverse crop
+transform at heatmap size takes to the image.
 """
 
 from collections.abc import Sequence
