@@ -15,13 +15,12 @@ from lib.formats.posetrack_set import unlabeled_video, video_names
 from lib.frames.store import ImageStore, frame_number
 from lib.frames.video import FrameFolder
 from lib.nms import nms
-from lib.pose.crop import box_to_center_scale, clip_box
+from lib.pose.crop import box_to_center_scale, clip_box, joints_box
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 NUM_JOINTS = len(KEYPOINT_NAMES)
-BOX_MARGIN = 0.15  # PoseTrack18's boxes are the joints' extent and so much of it on each side; 2017 gives none
 
 
 @dataclass(frozen=True)
@@ -212,8 +211,7 @@ def joint_boxes(video: PoseTrackVideo) -> np.ndarray:
     boxes = np.full((len(video.points), 4), np.nan)
     for p, (points, labeled) in enumerate(zip(video.points, video.labeled, strict=True)):
         if labeled.any():
-            low, high = points[labeled].min(axis=0), points[labeled].max(axis=0)
-            boxes[p] = *(low - BOX_MARGIN * (high - low)), *((1 + 2 * BOX_MARGIN) * (high - low))
+            boxes[p] = joints_box(points[labeled])
     return boxes
 
 

@@ -11,6 +11,19 @@ import numpy as np
 
 PIXELS_PER_SCALE = 200
 PADDING = 1.25
+BOX_MARGIN = 0.15
+
+
+def joints_box(points: np.ndarray) -> np.ndarray:
+    """PoseTrack18's box of a person: the extent of the labelled joints, and 15 % of it on each side.
+
+    Args:
+        points: (J, 2) the labelled joints, at least one.
+    Returns:
+        (4,) x, y, w, h.
+    """
+    low, high = points.min(axis=0), points.max(axis=0)
+    return np.concatenate([low - BOX_MARGIN * (high - low), (1 + 2 * BOX_MARGIN) * (high - low)])
 
 
 def clip_box(box: Sequence[float], width: int, height: int) -> np.ndarray | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib.pose.crop import box_to_center_scale, clip_box, crop_image, crop_matrix, transform_points
+from lib.pose.crop import box_to_center_scale, clip_box, crop_image, crop_matrix, joints_box, transform_points
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/pipeline/pipeline.json").read_text())["affine"]
 
@@ -63,3 +63,8 @@ def test_crop_is_black_outside_the_image():
     assert crop.shape == (40, 40, 3)
     assert not crop[:, :19].any()
     assert (crop[12:28, 21:38] == 255).all()
+
+
+def test_the_box_of_joints():
+    np.testing.assert_allclose(joints_box(np.array([[10.0, 50.0], [30.0, 20.0]])), [7, 15.5, 26, 39])
+    np.testing.assert_allclose(joints_box(np.array([[10.0, 50.0]])), [10, 50, 0, 0])

@@ -1,0 +1,75 @@
+"""tools/make_synthetic.py from its command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["--width", "96", "--height", "72", "--frames", "4", "--people", "1", "2"]
+
+
+def command(folder, *arguments):
+    return [sys.executable, str(ROOT / "tools/make_synthetic.py"), "--out", str(folder / "set"), *SMALL, *arguments]
+
+
+def make(folder, *arguments):
+    done = subprocess.run(command(folder, *arguments), capture_output=True, text=True, cwd=folder, timeout=120)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def test_options_arrive(tmp_path):
+    done = make(tmp_path, "--preset", "easy", "--seed", "3", "--train", "1", "--val", "0", "--mp4", "--damage", "0.5")
+    assert done.returncode == 0, done.stderr
+    settings = json.loads((tmp_path / "set/synthetic.json").read_text())
+    assert settings["seed"] == 3
+    spec = settings["spec"]
+    assert (spec["people"], spec["damage"], spec["blur"], spec["frames"]) == ([1, 2], 0.5, 0.2, 4)
+    frames = sorted((tmp_path / "set/images/train/000000_synthetic").iterdir())
+    assert [frame.name for frame in frames] == [f"{number:06d}.jpg" for number in range(4)]
+    assert cv2.imread(str(frames[0])).shape == (72, 96, 3)
+    assert (tmp_path / "set/videos/train/000000_synthetic.mp4").stat().st_size > 0
+
+
+def test_wrong_input_is_one_line_and_status_2(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/mine.txt").write_text("mine")
+    for arguments, named in (([], "not empty"), (["--blur", "7"], "blur is 7"), (["--train", "-1"], "-1 videos")):
+        done = make(tmp_path, *arguments)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.startswith("error: ")
+        assert named in done.stderr
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
+
+
+def test_ctrl_c_leaves_whole_videos(tmp_path):
+    process = subprocess.Popen(
+        command(tmp_path, "--train", "2000", "--val", "0", "--processes", "2", "--mp4"),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    annotations = tmp_path / "set/annotations/train"
+    started = time.monotonic()
+    while len(list(annotations.glob("*.json"))) < 3 and time.monotonic() - started < 60:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the tool and its processes alike
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGINT, errors
+    assert errors.splitlines()[-1] == "error: interrupted"
+    assert "Traceback" not in errors
+    names = {path.stem for path in annotations.iterdir()}
+    assert len(names) >= 3
+    assert {path.name for path in (tmp_path / "set/images/train").iterdir()} == names
+    assert {path.stem for path in (tmp_path / "set/videos/train").iterdir()} == names
+    assert all(len(list((tmp_path / "set/images/train" / name).iterdir())) == 4 for name in names)

@@ -1,0 +1,53 @@
+"""Make videos of people with exact labels, in PoseTrack18's official layout.
+
+python tools/make_synthetic.py --out data/synthetic --preset default --seed 0 --train 80 --val 20
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import _init_paths  # noqa: F401
+
+from lib.synthetic.presets import PRESETS
+from lib.synthetic.videos import make_videos
+from lib.utils.errors import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for images/, annotations/ and videos/")
+    parser.add_argument("--preset", choices=PRESETS, default="default", help="how hard the videos are (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="other seeds give other videos (%(default)s)")
+    parser.add_argument("--train", type=int, default=80, help="number of training videos (%(default)s)")
+    parser.add_argument("--val", type=int, default=20, help="number of validation videos (%(default)s)")
+    parser.add_argument("--mp4", action="store_true", help="write each video as an .mp4 too")
+    parser.add_argument("--processes", type=int, help="processes that draw (one per core)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the videos of an earlier run in --out")
+    numbers = parser.add_argument_group("numbers of the preset that are to be others")
+    numbers.add_argument("--width", type=int, help="of the frames, in pixels")
+    numbers.add_argument("--height", type=int, help="of the frames, in pixels; people are as large in proportion")
+    numbers.add_argument("--frames", type=int, help="frames per video")
+    numbers.add_argument("--people", type=int, nargs=2, metavar=("FEWEST", "MOST"), help="people per video")
+    numbers.add_argument("--blur", type=float, help="motion blur: share of the time that the shutter is open, 0 to 1")
+    numbers.add_argument("--occlusion", type=float, help="things in flight in front of the people, on average")
+    numbers.add_argument("--damage", type=float, help="share of damaged frames, 0 to 1")
+    args = parser.parse_args()
+
+    names = ("width", "height", "frames", "people", "blur", "occlusion", "damage")
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    if args.people:
+        given["people"] = tuple(args.people)
+    make_videos(
+        args.out,
+        replace(PRESETS[args.preset], **given),
+        {"train": args.train, "val": args.val},
+        args.seed,
+        args.processes,
+        args.mp4,
+        args.overwrite,
+    )
+
+
+if __name__ == "__main__":
+    run(main)
