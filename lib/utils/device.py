@@ -50,5 +50,5 @@ def describe(device: torch.device) -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "device": on,
-        **{module.__name__: module.__version__ for module in modules},
+        **{module.__name__: str(module.__version__) for module in modules},
     }

@@ -1,0 +1,143 @@
+"""tools/train.py from its command line, on a tiny PoseTrack with a tiny net."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from posetrack_sample import make_video, write_annotations, write_experiment
+
+ROOT = Path(__file__).parents[2]
+TRAINING = """
+AUTO_RESUME: true
+DATASET: {TRAIN_SET: val, FRAME_DELTAS: [-1, 0, 1]}
+TRAIN: {LR: 0.001, LR_STEP: [2], END_EPOCH: 3, BATCH_SIZE_PER_GPU: 4}
+LOG_DIR: LOG_FOLDER
+TEST: {MODE: pair}
+"""
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """The folder of a test: data/ with three videos, stage1.yaml and stage2.yaml."""
+    for number, frames in enumerate((3, 2, 1)):
+        make_video(tmp_path / "data", f"video_{number}", num_frames=frames)
+    write_experiment(tmp_path, tmp_path / "data")
+    training = f"_BASE_: small.yaml{TRAINING}".replace("LOG_FOLDER", str(tmp_path / "log"))
+    (tmp_path / "stage2.yaml").write_text(training + "MODEL: {FREEZE_POSE_NET: true}\n")
+    single = training.replace("MODE: pair", "MODE: single")
+    (tmp_path / "stage1.yaml").write_text(single + "MODEL: {WARP: {ENABLED: false}}\n")
+    return tmp_path
+
+
+def command(folder, cfg, *overrides):
+    return [sys.executable, str(ROOT / "tools/train.py"), "--cfg", str(folder / cfg), *overrides]
+
+
+def train(folder, cfg, *overrides):
+    done = subprocess.run(command(folder, cfg, *overrides), capture_output=True, text=True, cwd=folder, timeout=300)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def refused(folder, cfg, *overrides):
+    done = train(folder, cfg, *overrides)
+    assert done.returncode == 2, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def outcome(folder, name):
+    out = folder / "output/posetrack18/pose_hrnet" / name
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    return out, history, torch.load(out / "final_state.pth", weights_only=True)
+
+
+def assert_equal(one, other):
+    assert list(one) == list(other)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_both_stages(sample):
+    done = train(sample, "stage1.yaml")
+    assert done.returncode == 0, done.stderr
+    out, history, stage1 = outcome(sample, "stage1")
+    assert [record["epoch"] for record in history] == [0, 1, 2]
+    assert [record["lr"] for record in history] == pytest.approx([1e-3, 1e-3, 1e-4])
+    assert history[2]["loss"] < history[0]["loss"]
+    assert set(history[0]["test"]["table"]) >= {"Head", "Mean"}
+    assert {path.name for path in out.iterdir()} >= {"checkpoint.pth", "model_best.pth", "result-train.json"}
+    assert list((sample / "log/posetrack18/pose_hrnet/stage1").glob("events*"))
+    assert "Epoch: [0][0/3] loss" in done.stderr
+
+    weights = str(out / "final_state.pth")
+    assert train(sample, "stage2.yaml", "MODEL.PRETRAINED", weights).returncode == 0
+    _, _, stage2 = outcome(sample, "stage2")
+    assert_equal({name: stage2[name] for name in stage1}, stage1)  # frozen, its BatchNorm too
+    assert stage2["offsets1.weight"].abs().max() > 0
+
+
+def test_killed_and_started_again_ends_with_the_same_weights(sample):
+    assert train(sample, "stage2.yaml").returncode == 0
+    _, expected_history, expected = outcome(sample, "stage2")
+    other = ["OUTPUT_DIR", str(sample / "again")]
+    process = subprocess.Popen(
+        command(sample, "stage2.yaml", "PRINT_FREQ", "1", *other), cwd=sample, stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:
+        if "Epoch: [1][1/" in line:
+            os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    out = sample / "again/posetrack18/pose_hrnet/stage2"
+    assert not (out / "final_state.pth").exists()
+    done = train(sample, "stage2.yaml", *other)
+    assert "going on with epoch 1" in done.stderr
+    assert_equal(torch.load(out / "final_state.pth", weights_only=True), expected)
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    assert [(r["epoch"], r["loss"]) for r in history] == [(r["epoch"], r["loss"]) for r in expected_history]
+
+
+def test_workers_do_not_change_the_result(sample):
+    results = []
+    for workers in ("0", "2"):
+        keys = ["WORKERS", workers, "EXPERIMENT_NAME", f"w{workers}", "TRAIN.END_EPOCH", "1", "TEST.EVALUATE", "False"]
+        assert train(sample, "stage1.yaml", *keys).returncode == 0
+        results.append(outcome(sample, f"w{workers}")[2])
+    assert_equal(*results)
+
+
+def test_two_processes_train_together(sample):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    arguments = [*launch, *command(sample, "stage2.yaml", "TRAIN.END_EPOCH", "1")[1:]]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=sample, timeout=300)
+    assert done.returncode == 0, done.stderr
+    _, (record,), _ = outcome(sample, "stage2")
+    assert record["samples"] == 6  # of 12, padded to no more
+    assert record["test"]["table"]
+
+
+def test_a_sparse_subset_and_few_iterations(sample):
+    keys = ["DATASET.NUM_LABELED_VIDEOS", "2", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", "1"]
+    done = train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "1")
+    assert "training on 4 people in 2 labelled frames of 2 videos" in done.stderr
+    keys = ["MODEL.ITER", "2", "TRAIN.END_EPOCH", "1", "EXPERIMENT_NAME", "few"]
+    train(sample, "stage1.yaml", *keys)
+    assert outcome(sample, "few")[1][0]["samples"] == 8
+
+
+def test_wrong_input_is_one_line(sample):
+    assert "no annotations of the split 'train'" in refused(sample, "stage1.yaml", "DATASET.TRAIN_SET", "train")
+    assert "nothing.pth" in refused(sample, "stage1.yaml", "MODEL.PRETRAINED", "nothing.pth")
+    assert "MODEL.WARP.ENABLED" in refused(sample, "stage1.yaml", "MODEL.FREEZE_POSE_NET", "True")
+    out = sample / "output/posetrack18/pose_hrnet/stage1"
+    torch.save({"epoch": 1}, out / "checkpoint.pth")
+    assert "no checkpoint of this experiment" in refused(sample, "stage1.yaml")
+    (out / "checkpoint.pth").unlink()
+    assert "loss is not finite" in refused(sample, "stage1.yaml", "TRAIN.LR", "1e30")
+    for path in (sample / "data/annotations/val").iterdir():
+        write_annotations(sample / "data", path.stem, json.loads(path.read_text()) | {"annotations": []})
+    assert "nobody to train on" in refused(sample, "stage1.yaml")
