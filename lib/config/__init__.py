@@ -40,7 +40,7 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
     cfg = DEFAULTS.clone()
     for key, setting in settings.items():
         _set(cfg, key, setting)
-    _complete(cfg)
+    _complete(cfg, settings)
     _check(cfg, {key: str(settings.get(key, f"{path}: {key}")) for key in known})
     cfg.freeze()
     return cfg
@@ -155,7 +155,10 @@ def _describe(default: Any) -> str:
     return type(default).__name__
 
 
-def _complete(cfg: CfgNode) -> None:
+def _complete(cfg: CfgNode, settings: dict[str, Setting]) -> None:
+    size, cells = settings.get("MODEL.IMAGE_SIZE"), settings.get("MODEL.HEATMAP_SIZE")
+    if size and (cells is None or cells.layer < size.layer):  # another size was asked for, and nothing of the heatmaps
+        cfg.MODEL.HEATMAP_SIZE = [side // 4 for side in cfg.MODEL.IMAGE_SIZE]
     cfg.OUTPUT_DIR = cfg.OUTPUT_DIR or DEFAULTS.OUTPUT_DIR
     cfg.LOG_DIR = cfg.LOG_DIR or DEFAULTS.LOG_DIR
     cfg.DATASET.ROOT = str(Path(cfg.DATA_DIR, cfg.DATASET.ROOT)) if cfg.DATA_DIR else cfg.DATASET.ROOT

@@ -31,7 +31,7 @@ DEFAULTS.MODEL.FREEZE_POSE_NET = False  # train the warping head only; the pose 
 DEFAULTS.MODEL.NUM_JOINTS = 17
 DEFAULTS.MODEL.TARGET_TYPE = "gaussian"
 DEFAULTS.MODEL.IMAGE_SIZE = [256, 256]  # width, height of the crop in pixels
-DEFAULTS.MODEL.HEATMAP_SIZE = [64, 64]  # width, height in cells: a quarter of IMAGE_SIZE
+DEFAULTS.MODEL.HEATMAP_SIZE = [64, 64]  # width, height in cells: a quarter of IMAGE_SIZE, and may be left out
 DEFAULTS.MODEL.SIGMA = 2  # of a target's gaussian, in cells
 DEFAULTS.MODEL.EXTRA = CN(new_allowed=True)  # the pose net's own numbers
 DEFAULTS.MODEL.WARP = CN()

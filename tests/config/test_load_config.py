@@ -61,7 +61,8 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["TRAIN.LR_STEP", "[a]"], "TRAIN.LR_STEP"),
         (["TRAIN.LR"], "nothing follows 'TRAIN.LR'"),
         (["MODEL.IMAGE_SIZE", "[100,100]"], "multiples of 32"),
-        (["MODEL.IMAGE_SIZE", "[96,96]"], "MODEL.HEATMAP_SIZE"),
+        (["MODEL.IMAGE_SIZE", "[96,96]", "MODEL.HEATMAP_SIZE", "[96,96]"], "MODEL.HEATMAP_SIZE"),
+        (["MODEL.HEATMAP_SIZE", "[32,32]"], "MODEL.HEATMAP_SIZE"),
         (["MODEL.NAME", "vit"], "^command line: MODEL.NAME is 'vit'"),
         (["GPUS", "-1"], "GPUS"),
         (["WORKERS", "-1"], "^command line: WORKERS is -1; it must be at least 0"),
@@ -92,6 +93,13 @@ def test_values_may_be_written_as_a_shell_passes_them(tmp_path):
     cfg = load_config(write(tmp_path, "a.yaml", "TRAIN: {MOMENTUM: 1}"), overrides)
     assert (cfg.TRAIN.LR, cfg.TRAIN.LR_STEP, cfg.GPUS, cfg.EXPERIMENT_NAME) == (1e-4, [3, 4], (0, 1), "7")
     assert isinstance(cfg.TRAIN.MOMENTUM, float)
+
+
+def test_the_heatmaps_follow_the_image(tmp_path):
+    base = write(tmp_path, "base.yaml", "MODEL: {IMAGE_SIZE: [192, 256], HEATMAP_SIZE: [48, 64]}")
+    assert load_config(base).MODEL.HEATMAP_SIZE == [48, 64]
+    assert load_config(base, ["MODEL.IMAGE_SIZE", "[96, 128]"]).MODEL.HEATMAP_SIZE == [24, 32]
+    assert load_config(write(tmp_path, "a.yaml", "MODEL: {IMAGE_SIZE: [96, 64]}")).MODEL.HEATMAP_SIZE == [24, 16]
 
 
 def test_data_dir_is_joined_before_relative_paths_alone(tmp_path):

@@ -12,6 +12,7 @@ import torch
 from posetrack_sample import make_video, write_annotations, write_experiment
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 TRAINING = """
 AUTO_RESUME: true
 DATASET: {TRAIN_SET: val, FRAME_DELTAS: [-1, 0, 1]}
