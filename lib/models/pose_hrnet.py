@@ -51,7 +51,8 @@ class PoseHRNet(nn.Module):
 
     Args:
         num_joints: the number J of heatmaps.
-        extra: the keys FINAL_CONV_KERNEL and STAGE2, STAGE3, STAGE4 of the published experiment files.
+        extra: the keys FINAL_CONV_KERNEL and STAGE2, STAGE3, STAGE4 of the published experiment files. STEM_CHANNELS
+            may give the stem and the bottlenecks of `layer1` another width than the paper's 64, for small nets.
 
     Raises:
         InputError: a key is missing or its value is not supported.
@@ -60,12 +61,13 @@ class PoseHRNet(nn.Module):
     def __init__(self, num_joints: int, extra: Mapping[str, Any]) -> None:
         super().__init__()
         stage2, stage3, stage4 = (_Stage.read(extra, name) for name in ("STAGE2", "STAGE3", "STAGE4"))
-        self.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.conv2 = nn.Conv2d(64, 64, 3, stride=2, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(64)
-        self.layer1 = residual_layer(Bottleneck, 64, 64, num_blocks=4)
-        self.transition1 = _Transition([64 * Bottleneck.expansion], stage2.widths)
+        stem = read_extra({"STEM_CHANNELS": 64, **extra}, "STEM_CHANNELS", range(1, 1025))
+        self.conv1 = nn.Conv2d(3, stem, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.conv2 = nn.Conv2d(stem, stem, 3, stride=2, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(stem)
+        self.layer1 = residual_layer(Bottleneck, stem, stem, num_blocks=4)
+        self.transition1 = _Transition([stem * Bottleneck.expansion], stage2.widths)
         self.stage2 = _exchange_modules(stage2)
         self.transition2 = _Transition(stage2.widths, stage3.widths)
         self.stage3 = _exchange_modules(stage3)

@@ -74,3 +74,15 @@ def test_missing_key_is_named(key):
     del cfg.MODEL.EXTRA[key]
     with pytest.raises(InputError, match=rf"MODEL\.EXTRA\.{key}.* is missing"):
         build_model(cfg)
+
+
+def test_a_narrow_stem():
+    extra = small_hrnet_extra()
+    extra["STEM_CHANNELS"] = 16
+    model = PoseHRNet(3, extra)
+    assert model.conv1.weight.shape[0] == model.conv2.weight.shape[0] == 16
+    assert model.layer1[0].conv1.weight.shape == (16, 16, 1, 1)
+    assert model(noise(0, 1, 3, 64, 64)).shape == (1, 3, 16, 16)
+    extra["STEM_CHANNELS"] = 0
+    with pytest.raises(InputError, match=r"MODEL\.EXTRA\.STEM_CHANNELS"):
+        PoseHRNet(3, extra)
