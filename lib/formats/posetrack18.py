@@ -94,14 +94,19 @@ def write(path: str | Path, video: PoseTrackVideo) -> None:
             "nframes": video.nframes,
             "is_labeled": bool(video.frame_labeled[index]),
         }
-        if video.ignore_regions[index]:
-            image["ignore_regions_x"] = [polygon[:, 0].tolist() for polygon in video.ignore_regions[index]]
-            image["ignore_regions_y"] = [polygon[:, 1].tolist() for polygon in video.ignore_regions[index]]
-        images.append(image)
-    write_json(path, {"images": images, "annotations": _annotations(video), "categories": [CATEGORY]})
+        images.append(image | region_keys(video.ignore_regions[index]))
+    write_json(path, {"images": images, "annotations": person_records(video), "categories": [CATEGORY]})
 
 
-def _annotations(video: PoseTrackVideo) -> list[dict[str, Any]]:
+def region_keys(polygons: list[np.ndarray]) -> dict[str, list]:
+    """The keys of an image that tell its ignore regions, polygons (n, 2); none where there are none."""
+    if not polygons:
+        return {}
+    return {f"ignore_regions_{axis}": [polygon[:, k].tolist() for polygon in polygons] for k, axis in enumerate("xy")}
+
+
+def person_records(video: PoseTrackVideo) -> list[dict[str, Any]]:
+    """The entries of a video's persons under `annotations`, in their order."""
     num_persons = len(video.person_frame)
     keypoints = np.zeros((num_persons, len(KEYPOINT_NAMES), 3))
     keypoints[:, KEYPOINT_OF_JOINT, :2] = np.where(video.present[:, :, None], video.points, 0)

@@ -1,0 +1,70 @@
+"""One COCO-style file of many PoseTrack videos, as the first PoseWarper code reads it; posetrack_set reads it too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lib.formats.posetrack import PoseTrackVideo
+from lib.formats.posetrack18 import CATEGORY, person_records, region_keys
+
+PEOPLE_PER_IMAGE = 1000  # an annotation's id is that of its image times this, plus its number in the image
+
+
+@dataclass(frozen=True)
+class CocoVideo:
+    """A video, and what a COCO-style file says of it besides.
+
+    Attributes:
+        video: with image ids that no other video of the file has.
+        images: (F) further keys of each image: frame_id, vid_id, and width and height if they are known.
+    """
+
+    video: PoseTrackVideo
+    images: list[dict[str, Any]]
+
+
+def coco_content(videos: Sequence[CocoVideo], frames: Sequence[Sequence[int]], info: dict[str, Any]) -> dict[str, Any]:
+    """The content of a COCO-style file.
+
+    A person without a labelled joint has area 0, by which the first code leaves people out, and without a box one of
+    four zeros, as that code wants one of everybody.
+
+    Args:
+        frames: per video the indices of the frames to list, with all of their people.
+        info: how the file was made.
+    """
+    content: dict[str, Any] = {"info": info, "images": [], "annotations": [], "categories": [CATEGORY]}
+    for part, chosen in zip(videos, frames, strict=True):
+        content["images"] += [_image(part, frame) for frame in chosen]
+        content["annotations"] += _people(part.video, set(chosen))
+    return content
+
+
+def _image(part: CocoVideo, frame: int) -> dict[str, Any]:
+    video = part.video
+    return {
+        "id": video.image_ids[frame],
+        "file_name": video.frame_names[frame],
+        "nframes": video.nframes,
+        "is_labeled": bool(video.frame_labeled[frame]),
+        **region_keys(video.ignore_regions[frame]),
+        **part.images[frame],
+    }
+
+
+def _people(video: PoseTrackVideo, frames: set[int]) -> list[dict[str, Any]]:
+    video = replace(video, boxes=np.nan_to_num(video.boxes))
+    number_in_image = [0] * len(video.frame_names)
+    records = []
+    for person, record in enumerate(person_records(video)):
+        frame, num_labeled = int(video.person_frame[person]), int(video.labeled[person].sum())
+        record["id"] = record["image_id"] * PEOPLE_PER_IMAGE + number_in_image[frame]
+        record["num_keypoints"] = num_labeled
+        record["area"] = float(video.boxes[person, 2:].prod()) if num_labeled else 0.0
+        record["iscrowd"] = int(video.crowd[person])
+        number_in_image[frame] += 1
+        if frame in frames:
+            records.append(record)
+    return records
