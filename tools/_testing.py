@@ -17,7 +17,7 @@ from lib.core.inference import Estimates, collect, infer
 from lib.core.strategies import FlipTest, Strategy, gather, single
 from lib.core.submission import Rules, make_submission
 from lib.dataset import TestSet, build_test_loader
-from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
+from lib.evaluation.posetrack import check_truth, evaluate_videos
 from lib.formats.posetrack import PoseTrackVideo
 from lib.pose.skeletons import POSETRACK
 
@@ -49,7 +49,6 @@ def run_test(
     }
     if scorable:
         result |= evaluate_videos(zip(test_set.videos, videos, strict=True), tracking=cfg.TEST.TRACKING)
-        logger.info("\n%s", format_table(result))
     return videos, result
 
 

@@ -8,6 +8,7 @@ from _testing import run_test
 
 from lib.config import parse_arguments
 from lib.dataset import build_test_set
+from lib.evaluation.posetrack import format_table
 from lib.formats import posetrack17, posetrack18
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights
@@ -15,7 +16,7 @@ from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
 from lib.utils.files import atomic_folder, check_writable, write_json
-from lib.utils.logging import log_to_file, log_to_terminal
+from lib.utils.logging import log_to_file, log_to_terminal, to_log_file
 
 logger = logging.getLogger("test")
 
@@ -54,6 +55,9 @@ def main() -> None:
     path = folder / f"result-{cfg.TEST.MODE}.json"
     write_json(path, result, indent=1)
     logger.info("result: %s", path)
+    if "table" in result:
+        print(format_table(result))
+        to_log_file(format_table(result))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from lib.core.optimizer import build_optimizer
 from lib.core.strategies import pair, single
 from lib.core.train import EpochReport, Loss, train_epoch
 from lib.dataset import build_test_set, build_training_loader, build_training_set
+from lib.evaluation.posetrack import format_table
 from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
 from lib.utils.checkpoint import load_weights, read_checkpoint, save_checkpoint
@@ -122,6 +123,8 @@ def fit(
         record = _record(report, epoch, progress.optimizer)
         if test_set:
             _, result = run_test(cfg, net.eval(), device, test_set, folder, process)
+            if "table" in result:
+                logger.info("\n%s", format_table(result))
             record["test"] = {"mode": cfg.TEST.MODE, "table": result.get("table")}
         progress.schedule.step()
         progress.epoch = epoch + 1

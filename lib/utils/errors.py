@@ -1,10 +1,11 @@
 """The one exception that means "the input is wrong", and what a command line makes of it."""
 
-import logging
 import re
 import signal
 import sys
 from collections.abc import Callable
+
+from lib.utils.logging import to_log_file
 
 
 class InputError(Exception):
@@ -42,8 +43,6 @@ def _last_line(error: InputError) -> str:
 
 
 def _stop(line: str, status: int) -> None:
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.stream.write(f"error: {line}\n")
+    to_log_file(f"error: {line}")
     print(f"error: {line}", file=sys.stderr)
     sys.exit(status)

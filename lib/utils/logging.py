@@ -30,3 +30,11 @@ def log_to_file(folder: Path, experiment: str, phase: str, header: str) -> Path:
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     logging.getLogger().addHandler(handler)
     return path
+
+
+def to_log_file(text: str) -> None:
+    """Write lines to the log file alone, if there is one: what the terminal shows in another way."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.stream.write(f"{text}\n")
+            handler.flush()

@@ -48,7 +48,7 @@ def test_ground_truth_boxes_of_official_and_merged_annotations(folder):
     assert list(submission) == VIDEOS
     assert result["people"] == 14
     assert result["replaced_frames"] == 28  # A + 1 and A + 2 of the only frame of each video
-    assert "Mean" in done.stderr
+    assert "Mean" in done.stdout
     merged = run(folder, "DATASET.TEST_ANNOTATIONS", ROOT / "annotations/test_posetrack18_val.json")
     assert merged[1] == submission
     assert merged[0]["table"] == result["table"]

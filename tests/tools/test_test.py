@@ -62,7 +62,7 @@ def test_aggregation_writes_a_submission_and_a_table(sample):
     assert done.returncode == 0, done.stderr
     result, submission = results(sample)
     assert set(result["table"]) == TABLE
-    assert all(name in done.stderr for name in TABLE)
+    assert all(name in done.stdout for name in TABLE)
     assert (result["people"], result["videos"], result["replaced_frames"]) == (8, 2, 0)
     assert "torch" in result["versions"]
     assert "AGGREGATE" in result["config"]
