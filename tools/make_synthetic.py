@@ -21,9 +21,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other videos (%(default)s)")
     parser.add_argument("--train", type=int, default=80, help="number of training videos (%(default)s)")
     parser.add_argument("--val", type=int, default=20, help="number of validation videos (%(default)s)")
+    parser.add_argument(
+        "--label-every", type=int, default=1, metavar="K", help="label only each K-th frame of validation videos"
+    )
     parser.add_argument("--mp4", action="store_true", help="write each video as an .mp4 too")
     parser.add_argument("--processes", type=int, help="processes that draw (one per core)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the videos of an earlier run in --out")
+    parser.add_argument("--overwrite", action="store_true", help="replace videos of other settings in --out")
     numbers = parser.add_argument_group("numbers of the preset that are to be others")
     numbers.add_argument("--width", type=int, help="of the frames, in pixels")
     numbers.add_argument("--height", type=int, help="of the frames, in pixels; people are as large in proportion")
@@ -46,6 +49,7 @@ def main() -> None:
         args.processes,
         args.mp4,
         args.overwrite,
+        args.label_every,
     )
 
 

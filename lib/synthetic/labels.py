@@ -15,7 +15,9 @@ HIDING_RADIUS = 0.015  # body heights around a joint that decide whether it is h
 _EARS = ("left_ear", "right_ear")
 
 
-def image_record(split: str, video_id: str, name: str, frame: int, scene: Scene, num_frames: int) -> dict[str, Any]:
+def image_record(
+    split: str, video_id: str, name: str, frame: int, labeled: bool, scene: Scene, num_frames: int
+) -> dict[str, Any]:
     """The entry of a frame under `images`; its id is PoseTrack's <source><video><frame>."""
     image_id = int(f"{SOURCE}{video_id}{frame:04d}")
     return {
@@ -24,7 +26,7 @@ def image_record(split: str, video_id: str, name: str, frame: int, scene: Scene,
         "frame_id": image_id,
         "vid_id": video_id,
         "nframes": num_frames,
-        "is_labeled": True,
+        "is_labeled": labeled,
         "width": scene.size[0],
         "height": scene.size[1],
         "ignore_regions_x": [],

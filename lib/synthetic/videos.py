@@ -1,11 +1,13 @@
 """Making embedded videos: from a specification to a folder in PoseTrack18's official layout."""
 
+import json
 import multiprocessing
 import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lib.formats.posetrack18 import CATEGORY
+from lib.frames.movie import MovieWriter
 from lib.synthetic.body import Body
 from lib.synthetic.damage import make_lighting, record
 from lib.synthetic.drawing import Drawing, Scene, draw, pose_person
@@ -23,7 +26,7 @@ from lib.synthetic.presets import VideoSpec
 from lib.synthetic.scenery import camera_path, make_background, make_things
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_folder, write_json
+from lib.utils.files import atomic_folder, read_json, write_json
 
 SETTINGS = "synthetic.json"
 """In the output folder: what the videos were made with. It also marks the folder as one that may be overwritten."""
@@ -40,20 +43,22 @@ def make_videos(
     processes: int | None = None,
     movies: bool = False,
     overwrite: bool = False,
+    label_every: int = 1,
 ) -> None:
-    """Make videos of articulated people: JPEG frames and an official annotation file each, every frame labelled.
+    """Make videos of articulated people: JPEG frames and an official annotation file each.
 
     A video depends on the specification, the seed, its split and its number only. Its annotation file is written last;
-    an interrupted run leaves whole videos.
+    an interrupted run leaves whole videos, and the same call again makes those that are missing.
 
     Args:
         out: folder; images/, annotations/ and, with `movies`, videos/ are made in it.
         num_videos: videos per split, "train" and "val".
         processes: that draw at the same time; None: as many as the machine has cores.
         movies: write each video as an .mp4 too.
-        overwrite: replace videos that were made here before.
+        overwrite: replace videos that were made here with other settings.
+        label_every: of "val" videos only every so many-th frame is labelled, as PoseTrack does; all others are.
     Raises:
-        InputError: the folder is not empty and may not be overwritten, or a number is out of range.
+        InputError: the folder holds something else and may not be overwritten, or a number is out of range.
     """
     out = Path(out)
     for split, count in num_videos.items():
@@ -61,12 +66,16 @@ def make_videos(
             raise InputError(f"synthetic videos: {count} videos for {split}; it has to be from 0 to 500000")
     if seed < 0:
         raise InputError(f"synthetic videos: the seed is {seed}; it has to be 0 or more")
-    _prepare(out, overwrite)
+    if label_every < 1:
+        raise InputError(f"synthetic videos: a label on every {label_every}th frame; it has to be 1 or more")
     versions = {"numpy": np.__version__, "opencv": cv2.__version__}
-    settings = {"seed": seed, "videos": dict(num_videos), "spec": asdict(spec), "versions": versions}
-    write_json(out / SETTINGS, settings, indent=1)
+    settings = {"seed": seed, "videos": dict(num_videos), "mp4": movies, "label_every": label_every}
+    settings |= {"spec": asdict(spec), "versions": versions}
+    _prepare(out, settings, overwrite)
 
-    tasks = [(out, spec, seed, split, number, movies) for split, n in num_videos.items() for number in range(n)]
+    every = {"train": 1, "val": label_every}
+    videos = [_Video(out, split, number, every[split]) for split, n in num_videos.items() for number in range(n)]
+    tasks = [(video, spec, seed, movies) for video in videos if not video.labels.exists()]
     workers = max(1, min(processes or num_cores(), len(tasks)))
     interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
     with multiprocessing.get_context("spawn").Pool(workers, initializer=_start_worker) as pool:
@@ -105,18 +114,23 @@ def make_scene(rng: np.random.Generator, spec: VideoSpec, times: np.ndarray) -> 
     return Scene((spec.width, spec.height), times, camera_path(rng, spec, times), background, people, things)
 
 
-def _prepare(out: Path, overwrite: bool) -> None:
-    """Make the folder, or empty it of earlier videos."""
+def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
+    """Make the folder; leave videos of the same settings in it, and empty it of others."""
     out.mkdir(parents=True, exist_ok=True)
-    if not any(out.iterdir()):
+    made_here = (out / SETTINGS).exists()
+    if made_here and read_json(out / SETTINGS) == json.loads(json.dumps(settings)):
         return
-    if not overwrite:
-        raise InputError(f"{out}: not empty; name another folder, or say --overwrite to replace earlier videos in it")
-    if not (out / SETTINGS).exists():
-        raise InputError(f"{out}: not overwritten: it has no {SETTINGS}, so something else made what is in it")
+    if any(out.iterdir()):
+        if not overwrite:
+            raise InputError(
+                f"{out}: not empty, and not from the same settings; name another folder, or say --overwrite to replace "
+                "earlier videos in it"
+            )
+        if not made_here:
+            raise InputError(f"{out}: not overwritten: it has no {SETTINGS}, so something else made what is in it")
     for folder in ("annotations", "images", "videos"):
-        if (out / folder).exists():
-            shutil.rmtree(out / folder)
+        shutil.rmtree(out / folder, ignore_errors=True)
+    write_json(out / SETTINGS, settings, indent=1)
 
 
 def _start_worker() -> None:
@@ -126,48 +140,64 @@ def _start_worker() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
-def _make_video(task: tuple[Path, VideoSpec, int, str, int, bool]) -> None:
+@dataclass(frozen=True)
+class _Video:
+    """The name and the files of a video, and which of its frames are labelled."""
+
+    out: Path
+    split: str
+    number: int
+    label_every: int
+
+    @property
+    def id(self) -> str:
+        return f"{FIRST_VIDEO[self.split] + self.number:06d}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.id}_synthetic"
+
+    @property
+    def frames(self) -> Path:
+        return self.out / "images" / self.split / self.name
+
+    @property
+    def labels(self) -> Path:
+        return self.out / "annotations" / self.split / f"{self.name}.json"
+
+    @property
+    def movie(self) -> Path:
+        return self.out / "videos" / self.split / f"{self.name}.mp4"
+
+
+def _make_video(task: tuple[_Video, VideoSpec, int, bool]) -> None:
     """Draw a video and write its files, the annotations last; if anything goes wrong, none of them is left."""
-    out, spec, seed, split, number, movies = task
-    video_id = f"{FIRST_VIDEO[split] + number:06d}"
-    name = f"{video_id}_synthetic"
-    rng = np.random.default_rng([seed, list(FIRST_VIDEO).index(split), number])
-    frames, labels = out / "images" / split / name, out / "annotations" / split / f"{name}.json"
-    movie = out / "videos" / split / f"{name}.mp4"
+    video, spec, seed, movies = task
+    rng = np.random.default_rng([seed, list(FIRST_VIDEO).index(video.split), video.number])
     try:
-        with atomic_folder(frames) as folder:
-            content = _write_frames(rng, spec, (split, video_id, name), folder, movie if movies else None)
-        write_json(labels, content)
+        with atomic_folder(video.frames) as folder:
+            content = _write_frames(rng, spec, video, folder, movies)
+        write_json(video.labels, content)
     except BaseException:
-        shutil.rmtree(frames, ignore_errors=True)
-        for file in (movie, labels):
+        shutil.rmtree(video.frames, ignore_errors=True)
+        for file in (video.movie, video.labels):
             file.unlink(missing_ok=True)
         raise
 
 
 def _write_frames(
-    rng: np.random.Generator, spec: VideoSpec, names: tuple[str, str, str], folder: Path, movie: Path | None
+    rng: np.random.Generator, spec: VideoSpec, video: _Video, folder: Path, movies: bool
 ) -> dict[str, Any]:
     """Write the frames, and the movie if there is to be one; the content of the annotation file."""
-    split, video_id, name = names
-    writer = _open_movie(movie, spec) if movie else None
     images, annotations = [], []
-    for frame, (image, scene, drawing) in enumerate(draw_video(rng, spec)):
-        _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg_quality])
-        (folder / f"{frame:06d}.jpg").write_bytes(jpeg)
-        if writer:
-            writer.write(image)
-        images.append(image_record(split, video_id, name, frame, scene, spec.frames))
-        annotations += annotate(scene, drawing, images[-1]["id"])
-    if writer:
-        writer.release()
+    size = spec.width, spec.height
+    with MovieWriter(video.movie, size, FRAMES_PER_SECOND) if movies else nullcontext() as writer:
+        for frame, (image, scene, drawing) in enumerate(draw_video(rng, spec)):
+            _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg_quality])
+            (folder / f"{frame:06d}.jpg").write_bytes(jpeg)
+            if writer:
+                writer.write(image)
+            labeled = frame % video.label_every == 0
+            images.append(image_record(video.split, video.id, video.name, frame, labeled, scene, spec.frames))
+            annotations += annotate(scene, drawing, images[-1]["id"]) if labeled else []
     return {"images": images, "annotations": annotations, "categories": [CATEGORY]}
-
-
-def _open_movie(path: Path, spec: VideoSpec) -> cv2.VideoWriter:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    codec = cv2.VideoWriter.fourcc(*"mp4v")
-    writer = cv2.VideoWriter(str(path), codec, FRAMES_PER_SECOND, (spec.width, spec.height))
-    if not writer.isOpened():
-        raise InputError(f"{path}: this OpenCV cannot write .mp4 files; leave --mp4 out")
-    return writer

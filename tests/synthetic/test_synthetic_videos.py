@@ -172,6 +172,34 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     assert list(content(tmp_path)) == ["mine.txt"]
 
 
+def test_the_same_call_again_makes_what_is_missing(tmp_path):
+    def make():
+        make_videos(tmp_path, replace(TINY, frames=1), {"train": 2}, processes=1)
+
+    make()
+    first = content(tmp_path)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("000001_synthetic*")}
+    (tmp_path / "annotations/train/000000_synthetic.json").unlink()  # as after an interrupt
+    (tmp_path / "images/train/000000_synthetic/000000.jpg").write_bytes(b"half")
+    make()
+    assert content(tmp_path) == first
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    with pytest.raises(InputError, match="not from the same settings"):
+        make_videos(tmp_path, replace(TINY, frames=1), {"train": 2}, seed=1, processes=1)
+
+
+def test_validation_videos_may_have_few_labels(tmp_path):
+    make_videos(tmp_path, replace(TINY, frames=3), {"train": 1, "val": 1}, processes=1, label_every=2)
+    for split, labeled in (("train", [True] * 3), ("val", [True, False, True])):
+        (path,) = (tmp_path / "annotations" / split).iterdir()
+        record = json.loads(path.read_text())
+        assert [image["is_labeled"] for image in record["images"]] == labeled
+        ids = {image["id"] for image in record["images"] if image["is_labeled"]}
+        assert {annotation["image_id"] for annotation in record["annotations"]} == ids
+    with pytest.raises(InputError, match="0th frame"):
+        make_videos(tmp_path / "other", TINY, {"val": 1}, label_every=0)
+
+
 def test_overwriting_leaves_no_earlier_video(tmp_path):
     make_videos(tmp_path, replace(TINY, frames=1), {"train": 2}, processes=1)
     make_videos(tmp_path, replace(TINY, frames=2), {"val": 1}, processes=1, overwrite=True)
@@ -194,6 +222,6 @@ def test_a_video_that_fails_leaves_nothing(tmp_path, monkeypatch, moment):
     else:
         monkeypatch.setattr(videos, "write_json", broken_write)
     with pytest.raises((SystemExit, OSError)):
-        videos._make_video((tmp_path, TINY, 0, "train", 0, True))
+        videos._make_video((videos._Video(tmp_path, "train", 0, 1), TINY, 0, True))
     assert content(tmp_path) == {}
     assert not list((tmp_path / "images/train").iterdir())
