@@ -1,5 +1,6 @@
 """Train an experiment's net: stage 1 on single frames, stage 2 (the warping head) on pairs of frames."""
 
+import argparse
 import json
 import logging
 import math
@@ -55,7 +56,7 @@ class Progress:
 
 def main() -> None:
     log_to_terminal(local_rank())
-    cfg, experiment = parse_arguments(__doc__)
+    cfg, experiment, _ = parse_arguments(argparse.ArgumentParser(description=__doc__))
     if cfg.MODEL.FREEZE_POSE_NET and not cfg.MODEL.WARP.ENABLED:
         raise InputError("MODEL.FREEZE_POSE_NET leaves nothing to train: it needs MODEL.WARP.ENABLED")
     if cfg.TEST.MODE == "propagate" and cfg.TEST.EVALUATE:
@@ -68,7 +69,7 @@ def main() -> None:
             logger.info("%s", log_to_file(folder, experiment, "train", header=cfg.dump()))
             check_writable(folder)
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
-        net = build_model(cfg).to(device)
+        net = build_model(cfg).to(device, memory_format=torch.channels_last)
         optimizer, schedule = build_optimizer(cfg, net)
         progress = Progress(optimizer, schedule, cfg.TRAIN.BEGIN_EPOCH)
         begin(cfg, net, progress, folder, device)
@@ -227,8 +228,9 @@ def _write_record(writer: SummaryWriter, history: Path, record: dict[str, Any]) 
     table = record.get("test", {}).get("table")
     for name, value in (table or {}).items():
         writer.add_scalar(f"test/{name}", value, record["epoch"])
-    with history.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+    earlier = history.read_text() if history.exists() else ""
+    with atomic_path(history) as temporary:
+        temporary.write_text(f"{earlier}{json.dumps(record)}\n")
     logger.info("epoch %d: loss %.6f accuracy %.3f", record["epoch"], record["loss"], record["accuracy"])
 
 

@@ -12,7 +12,7 @@ def build_optimizer(cfg: CfgNode, net: nn.Module) -> tuple[optim.Optimizer, opti
     """
     parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
     if cfg.TRAIN.OPTIMIZER == "adam":
-        optimizer: optim.Optimizer = optim.Adam(parameters, lr=cfg.TRAIN.LR)
+        optimizer: optim.Optimizer = optim.Adam(parameters, lr=cfg.TRAIN.LR, fused=True)
     else:
         optimizer = optim.SGD(
             parameters,
