@@ -23,6 +23,7 @@ from lib.frames.video import FrameFolder
 from lib.pose.skeletons import POSETRACK as POSETRACK_SKELETON
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
+from lib.utils.interrupts import forgive_broken_connections
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ def build_test_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int]
         batch_size=size,
         sampler=range(rank, len(clips), count),
         num_workers=min(cfg.WORKERS, num_cores()),
+        worker_init_fn=forgive_broken_connections,
         pin_memory=cfg.PIN_MEMORY and cuda,
     )
 
@@ -156,6 +158,7 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
         batch_size=cfg.TRAIN.BATCH_SIZE_PER_GPU,
         sampler=DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED),
         num_workers=min(cfg.WORKERS, num_cores()),
+        worker_init_fn=forgive_broken_connections,
         pin_memory=cfg.PIN_MEMORY and cuda,
     )
 
@@ -194,7 +197,8 @@ def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:
 
 def _frame_offsets(cfg: CfgNode) -> list[int]:
     """The frames of a clip; those of a pair are drawn, these are as many."""
-    return {"pair": [0, 1], "aggregate": cfg.TEST.AGGREGATE.OFFSETS}.get(cfg.TEST.MODE, [0])
+    several = cfg.TEST.AGGREGATE.OFFSETS
+    return {"pair": [0, 1], "aggregate": several, "average": several}.get(cfg.TEST.MODE, [0])
 
 
 def _split(cfg: CfgNode, train: bool) -> str:

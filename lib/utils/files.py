@@ -46,8 +46,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield Path(name)
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # writing to a full disk fails without saying where
         raise
 
 

@@ -1,9 +1,11 @@
 """Ctrl-C where Python would lose it."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 
 @contextmanager
@@ -24,3 +26,17 @@ def interrupts_later() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
     if pending and callable(previous):
         signal.raise_signal(signal.SIGINT)
+
+
+def forgive_broken_connections(worker: int) -> None:
+    """For `DataLoader(worker_init_fn=…)`: a worker is silent about a reader that was interrupted.
+
+    The thread that hands tensors over would print a traceback if the reader leaves in the midst of it.
+    """
+    report = sys.excepthook
+
+    def forgive(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, (ConnectionError, EOFError)):
+            report(kind, error, trace)
+
+    sys.excepthook = forgive

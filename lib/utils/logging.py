@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -26,6 +27,7 @@ def log_to_file(folder: Path, experiment: str, phase: str, header: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{experiment}_{time.strftime('%Y-%m-%d-%H-%M-%S')}_{phase}.log"
     path.write_text(f"{header}\n")
+    logging.raiseExceptions = False  # on a full disk the log ends; the next result that is to be kept tells of it
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     logging.getLogger().addHandler(handler)
@@ -36,5 +38,6 @@ def to_log_file(text: str) -> None:
     """Write lines to the log file alone, if there is one: what the terminal shows in another way."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
-            handler.stream.write(f"{text}\n")
-            handler.flush()
+            with suppress(OSError):  # of a full disk
+                handler.stream.write(f"{text}\n")
+                handler.stream.flush()

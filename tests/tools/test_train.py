@@ -1,7 +1,9 @@
 """tools/train.py from its command line, on a tiny PoseTrack with a tiny net."""
 
 import json
+import math
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -142,3 +144,50 @@ def test_wrong_input_is_one_line(sample):
     for path in (sample / "data/annotations/val").iterdir():
         write_annotations(sample / "data", path.stem, json.loads(path.read_text()) | {"annotations": []})
     assert "nobody to train on" in refused(sample, "stage1.yaml")
+
+
+def change(folder, name, change_annotations):
+    path = folder / "data/annotations/val" / f"{name}.json"
+    content = json.loads(path.read_text())
+    content["annotations"] = change_annotations(content["annotations"])
+    write_annotations(folder / "data", name, content)
+
+
+def test_videos_and_people_without_labels_are_left_out(sample):
+    def without_joints(people):
+        return [people[0] | {"keypoints": [0] * 51}, *people[1:]]
+
+    change(sample, "video_1", lambda people: [])
+    change(sample, "video_0", without_joints)
+    done = train(sample, "stage2.yaml", "TRAIN.END_EPOCH", "1", "TEST.EVALUATE", "False")
+    assert done.returncode == 0, done.stderr
+    assert "training on 7 people in 4 labelled frames of 2 videos" in done.stderr
+
+
+def test_a_label_that_is_not_a_number_is_named(sample):
+    def damaged(people):
+        people[1]["keypoints"][0] = math.nan
+        return people
+
+    change(sample, "video_1", damaged)
+    assert "video_1.json" in refused(sample, "stage1.yaml")
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(sample):
+    def no_more_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    done = subprocess.run(
+        command(sample, "stage1.yaml", "TEST.EVALUATE", "False"),
+        capture_output=True,
+        text=True,
+        cwd=sample,
+        timeout=300,
+        preexec_fn=no_more_room,
+    )
+    assert done.returncode == 2, done.stderr
+    out = sample / "output/posetrack18/pose_hrnet/stage1"
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == f"error: {out}/model_best.pth: File too large"
+    assert not list(out.glob("*.pth"))
+    assert not list(out.glob(".*"))
