@@ -29,7 +29,8 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
     Raises:
         InputError: an unknown key (the nearest known one is named), a wrong type or value, a missing file.
     """
-    layers = [*_file_layers(Path(path)), (COMMAND_LINE, dict(_pairs(overrides)))]
+    typed = _flatten({key: _decode(value) for key, value in _pairs(overrides)})
+    layers = [*_file_layers(Path(path)), (COMMAND_LINE, typed)]
     known = set(_flatten(DEFAULTS))
     settings = {}
     for layer, (source, content) in enumerate(layers):
@@ -46,9 +47,14 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
     return cfg
 
 
-def parse_arguments(description: str) -> tuple[CfgNode, str]:
-    """The command line that training and testing share: the configuration and the name of the experiment."""
-    parser = argparse.ArgumentParser(description=description)
+def parse_arguments(parser: argparse.ArgumentParser) -> tuple[CfgNode, str, argparse.Namespace]:
+    """The command line of tools that run an experiment.
+
+    Args:
+        parser: with the tool's own options; --cfg and what else all these tools share is added to it.
+    Returns:
+        The configuration, the name of the experiment and all options.
+    """
     parser.add_argument("--cfg", required=True, help="experiment file, for example experiments/posetrack/hrnet/….yaml")
     parser.add_argument("--modelDir", default="", help="folder for results (OUTPUT_DIR)")
     parser.add_argument("--logDir", default="", help="folder for tensorboard files (LOG_DIR)")
@@ -57,7 +63,7 @@ def parse_arguments(description: str) -> tuple[CfgNode, str]:
     args = parser.parse_intermixed_args()  # options may also follow the keys
     folders = (("OUTPUT_DIR", args.modelDir), ("LOG_DIR", args.logDir), ("DATA_DIR", args.dataDir))
     cfg = load_config(args.cfg, [*args.opts, *(item for pair in folders if pair[1] for item in pair)])
-    return cfg, cfg.EXPERIMENT_NAME or Path(args.cfg).stem
+    return cfg, cfg.EXPERIMENT_NAME or Path(args.cfg).stem, args
 
 
 def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, dict[str, Any]]]:
@@ -191,4 +197,6 @@ def _check(cfg: CfgNode, where: dict[str, str]) -> None:
     if len(offsets) != len(weights) or not offsets or offsets[0] != 0:
         raise InputError(f"{where['TEST.AGGREGATE.OFFSETS']}: a weight for each offset, the key frame (0) first")
     if cfg.TEST.MODE != "single" and not cfg.MODEL.WARP.ENABLED:
-        raise InputError(f"{where['TEST.MODE']} is {cfg.TEST.MODE}, which warps; set MODEL.WARP.ENABLED true")
+        raise InputError(
+            f"{where['TEST.MODE']} is {cfg.TEST.MODE}, and needs a PoseWarper; set MODEL.WARP.ENABLED true"
+        )

@@ -85,7 +85,7 @@ DEFAULTS.TRAIN.BATCH_SIZE_PER_GPU = 32
 DEFAULTS.TRAIN.SHUFFLE = True
 
 DEFAULTS.TEST = CN()
-DEFAULTS.TEST.MODE = "single"  # single | pair | aggregate | propagate
+DEFAULTS.TEST.MODE = "single"  # single | pair | aggregate | average | propagate
 DEFAULTS.TEST.AGGREGATE = CN()
 DEFAULTS.TEST.AGGREGATE.OFFSETS = [0, -1, -2, 1, 2]  # frames, from the key frame
 DEFAULTS.TEST.AGGREGATE.WEIGHTS = [0.3, 0.25, 0.1, 0.25, 0.1]
@@ -124,7 +124,7 @@ CHOICES = {
     "MODEL.TARGET_TYPE": ("gaussian",),
     "DATASET.DATA_FORMAT": ("jpg", "png", "zip"),
     "TRAIN.OPTIMIZER": ("adam", "sgd"),
-    "TEST.MODE": ("single", "pair", "aggregate", "propagate"),
+    "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),
     "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
 }

@@ -1,3 +1,5 @@
+import argparse
+
 import pytest
 
 from lib.config import load_config, parse_arguments
@@ -124,7 +126,16 @@ def test_the_command_line(tmp_path, monkeypatch):
         [*keys, "--logDir=/log", "--modelDir", "/out"],
     ):
         monkeypatch.setattr("sys.argv", ["test.py", "--cfg", str(path), *arguments])
-        cfg, name = parse_arguments("")
+        cfg, name, _ = parse_arguments(argparse.ArgumentParser())
         assert (cfg.OUTPUT_DIR, cfg.LOG_DIR, name, cfg.DATASET.FRAME_DELTAS) == ("/out", "/log", "my_net", [-2])
     monkeypatch.setattr("sys.argv", ["test.py", "--cfg", str(path), "EXPERIMENT_NAME", "other"])
-    assert parse_arguments("")[1] == "other"
+    assert parse_arguments(argparse.ArgumentParser())[1] == "other"
+
+
+def test_a_whole_section_can_follow_the_command(tmp_path):
+    path = write(tmp_path, "a.yaml", "MODEL: {EXTRA: {STAGE2: {NUM_BRANCHES: 2, BLOCK: BASIC}}}")
+    cfg = load_config(path, ["MODEL.EXTRA.STAGE2", "{'NUM_BRANCHES': 3}", "MODEL.WARP", "{'NUM_BLOCKS': 4}"])
+    assert cfg.MODEL.EXTRA.STAGE2 == {"NUM_BRANCHES": 3, "BLOCK": "BASIC"}
+    assert cfg.MODEL.WARP.NUM_BLOCKS == 4
+    assert load_config(path).MODEL.EXTRA.STAGE2.NUM_BRANCHES == 2
+    assert "NUM_BRANCHES: 3" in cfg.dump()
