@@ -14,7 +14,7 @@ from yacs.config import CfgNode
 
 from lib.core.debug import DebugImages
 from lib.core.inference import Estimates, collect, infer
-from lib.core.strategies import FlipTest, Strategy, gather, single
+from lib.core.strategies import FlipTest, Strategy, average, gather, single
 from lib.core.submission import Rules, make_submission
 from lib.dataset import TestSet, build_test_loader
 from lib.evaluation.posetrack import check_truth, evaluate_videos
@@ -22,6 +22,8 @@ from lib.formats.posetrack import PoseTrackVideo
 from lib.pose.skeletons import POSETRACK
 
 logger = logging.getLogger(__name__)
+
+STRATEGIES: dict[str, Strategy] = {"single": single, "pair": gather, "aggregate": gather, "average": average}
 
 
 def run_test(
@@ -68,8 +70,7 @@ def _estimate(
     cfg: CfgNode, net: nn.Module, device: torch.device, test_set: TestSet, folder: Path, process: tuple[int, int]
 ) -> Iterator[Estimates]:
     """The batches of this process, with progress and pictures."""
-    warps = cfg.TEST.MODE != "single"
-    strategy: Strategy = gather if warps else single
+    strategy = STRATEGIES[cfg.TEST.MODE]
     if cfg.TEST.FLIP_TEST:
         strategy = FlipTest(strategy, POSETRACK.flip_order, cfg.TEST.SHIFT_HEATMAP)
     debug = DebugImages(
@@ -82,7 +83,7 @@ def _estimate(
     )
     rank, _ = process
     loader = build_test_loader(cfg, test_set.clips, process, cuda=device.type == "cuda")
-    used = net if warps or not cfg.MODEL.WARP.ENABLED else net.pose_net
+    used = net.pose_net if cfg.TEST.MODE == "single" and cfg.MODEL.WARP.ENABLED else net
     interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
     progress = tqdm(total=len(loader.sampler), unit="person", mininterval=interval, disable=rank > 0)
     with progress as bar, logging_redirect_tqdm():
@@ -92,7 +93,7 @@ def _estimate(
             if step % cfg.PRINT_FREQ == 0 and rank == 0:
                 logger.info("Test: [%d/%d]", step, len(loader))
                 if cfg.DEBUG.DEBUG:
-                    debug.write(f"{cfg.TEST.MODE}_{step}", batch, net, warps)
+                    debug.write(f"{cfg.TEST.MODE}_{step}", batch, net, STRATEGIES[cfg.TEST.MODE] is gather)
 
 
 def _rules(cfg: CfgNode) -> Rules:

@@ -1,9 +1,11 @@
 """Run an experiment's net on the people of a test set, write PoseTrack's submission and score it."""
 
+import argparse
 import logging
 from pathlib import Path
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
+import torch
 from _testing import run_test
 
 from lib.config import parse_arguments
@@ -23,9 +25,9 @@ logger = logging.getLogger("test")
 
 def main() -> None:
     log_to_terminal(local_rank())
-    cfg, experiment = parse_arguments(__doc__)
+    cfg, experiment, _ = parse_arguments(argparse.ArgumentParser(description=__doc__))
     if cfg.TEST.MODE == "propagate":
-        raise InputError("TEST.MODE propagate: tools/test.py tests single, pair and aggregate")
+        raise InputError("TEST.MODE propagate: tools/test.py tests single, pair, aggregate and average")
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     device = choose_device(cfg.GPUS, local_rank())
     with processes(device) as process:
@@ -34,14 +36,14 @@ def main() -> None:
             check_writable(folder / "predictions" / cfg.TEST.MODE)
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
         test_set = build_test_set(cfg)
-        net = build_model(cfg)
+        net = build_model(cfg).to(device, memory_format=torch.channels_last)
         weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
         if not cfg.TEST.MODEL_FILE and not weights.exists():
             raise InputError(f"TEST.MODEL_FILE is not set, and {weights}, which training leaves, is not there")
         report = load_weights(net, weights)
         logger.info("%s", report)
         report.raise_if_incomplete()
-        videos, result = run_test(cfg, net.to(device).eval(), device, test_set, folder, process)
+        videos, result = run_test(cfg, net.eval(), device, test_set, folder, process)
         if process[0] > 0:
             return
 

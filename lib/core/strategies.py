@@ -22,6 +22,12 @@ def gather(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
     return net(frames)
 
 
+def average(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+    """All frames where they are, averaged by a PoseWarper's weights: the control that an aggregation has to beat."""
+    weights = frames.new_tensor(net.weights)
+    return torch.einsum("t,btjhw->bjhw", weights, net.estimate(frames))
+
+
 def pair(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
     """The second of two frames warped to the key frame, in a PoseWarper whatever its weights: how it is trained."""
     return net(frames, weights=(0.0, 1.0))

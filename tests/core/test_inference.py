@@ -6,9 +6,9 @@ from torch import nn
 from lib.config import load_config
 from lib.core.debug import DebugImages
 from lib.core.inference import infer
-from lib.core.strategies import FlipTest, gather, single
+from lib.core.strategies import FlipTest, average, gather, single
 from lib.dataset import build_test_loader, build_test_set
-from lib.models import build_model
+from lib.models import PoseWarper, build_model
 from lib.pose.skeletons import POSETRACK
 
 CPU = torch.device("cpu")
@@ -85,3 +85,12 @@ def test_debug_images(tmp_path):
     off = DebugImages(tmp_path / "none", labels=False, poses=False, targets=False, heatmaps=False, rgb=True)
     off.write("x_0", batch, net, warps=True)
     assert not (tmp_path / "none").exists()
+
+
+def test_the_control_averages_frames_where_they_are():
+    net = PoseWarper(nn.Conv2d(3, 2, 1), 2, num_blocks=1, num_channels=4, dilations=[1], weights=(0.5, 0.3, 0.2))
+    nn.init.normal_(net.offsets[0].weight)
+    frames = torch.randn(4, 3, 3, 8, 6)
+    expected = sum(w * net.pose_net(frame) for w, frame in zip(net.weights, frames.unbind(1), strict=True))
+    torch.testing.assert_close(average(net, frames), expected)
+    assert not torch.allclose(gather(net, frames), expected, atol=1e-3)

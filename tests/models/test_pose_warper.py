@@ -153,6 +153,7 @@ def test_strict_load_speaks_the_published_names(warper):
     ("mode", "weights"),
     [
         ("aggregate", (0.3, 0.25, 0.1, 0.25, 0.1)),
+        ("average", (0.3, 0.25, 0.1, 0.25, 0.1)),
         ("pair", (0, 1)),
         ("single", (0, 1)),
         ("propagate", (0, 1)),

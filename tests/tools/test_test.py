@@ -104,10 +104,10 @@ def test_modes_differ_once_the_head_is_trained(sample):
     }
     torch.save(weights, sample / "weights.pth")
     submissions = []
-    for mode in ("single", "pair", "aggregate"):
+    for mode in ("single", "pair", "aggregate", "average"):
         assert run(sample, "TEST.MODE", mode).returncode == 0
         submissions.append(results(sample, mode)[1]["a_video.json"])
-    assert len(set(submissions)) == 3
+    assert len(set(submissions)) == 4
 
 
 def test_detected_boxes_and_the_rules_of_mmpose(sample):
