@@ -8,11 +8,14 @@ PYTHON := $(ENV)/bin/python
 STAMPS := build/$(subst /,_,$(ENV))
 export PATH := $(abspath $(ENV)/bin):$(PATH)
 
-.PHONY: ops test test-fast lint format clean FORCE
+.PHONY: ops demo test test-fast lint format clean FORCE
 .DELETE_ON_ERROR:
 
 ops: $(STAMPS)/ops
 	@echo "The compiled parts are up to date."
+
+demo: ops
+	$(PYTHON) tools/learn.py $(if $(FULL),--experiment full --out output/demo-full,--out output/demo)
 
 test: ops $(STAMPS)/requirements-dev
 	$(PYTHON) -m pytest

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.evaluation.posetrack_video import Comparison, Detections, TrackCounts, compare, detect, track
+from lib.evaluation.tables import format_rows
 from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo
 from lib.formats.posetrack_set import read_video
 from lib.utils.cores import num_cores
@@ -77,14 +78,8 @@ def check_truth(videos: Iterable[PoseTrackVideo], tracking: bool = False) -> Non
 
 def format_table(result: dict[str, dict]) -> str:
     """The published columns as text, with one decimal: a row for AP and, with tracking, for MOTA and MOTP."""
-    columns = list(result["table"])
-    rows = {
-        "AP": result["table"],
-        **{name: result[name.lower()] for name in ("MOTA", "MOTP") if name.lower() in result},
-    }
-    lines = [" " * 6 + "".join(f"{column:>10}" for column in columns)]
-    lines += [f"{name:<6}" + "".join(f"{row[column]:10.1f}" for column in columns) for name, row in rows.items()]
-    return "\n".join(lines)
+    scores = {name: result[name.lower()] for name in ("MOTA", "MOTP") if name.lower() in result}
+    return format_rows({"AP": result["table"], **scores})
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""What a user sees: poses drawn on frames, curves, heatmaps before and after the warp."""

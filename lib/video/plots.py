@@ -1,0 +1,107 @@
+"""Plots of a training: its curves, and what the warp makes of heatmaps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lib.utils.files import atomic_path
+
+
+def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
+    """Loss and accuracy over the epochs, and mAP where it was tested, as a .png file.
+
+    Args:
+        histories: the lines of each stage's history.jsonl, by the stage's name.
+    """
+    figure = Figure(figsize=(8, 2.6 * len(histories)), layout="constrained")
+    for row, (axes, (name, history)) in enumerate(
+        zip(figure.subplots(len(histories), 2, squeeze=False), histories.items(), strict=True)
+    ):
+        epochs = [record["epoch"] + 1 for record in history]
+        for axis, key in zip(axes, ("loss", "accuracy"), strict=True):
+            axis.plot(epochs, [record[key] for record in history], marker=".", label=key)
+            axis.set_title(f"{name}: {key}")
+            axis.set_xlabel("epoch" if row == len(histories) - 1 else "")
+            axis.grid(alpha=0.3)
+        tested = [(record["epoch"] + 1, record["test"]["table"]["Mean"]) for record in history if _is_tested(record)]
+        if tested:
+            right = axes[1].twinx()
+            right.plot(*zip(*tested, strict=True), color="tab:red", marker=".")
+            right.set_ylabel("mAP", color="tab:red")
+    _save(figure, path)
+
+
+def _is_tested(record: Mapping[str, Any]) -> bool:
+    return bool(record.get("test", {}).get("table"))
+
+
+@dataclass(frozen=True)
+class WarpExample:
+    """One joint of one person in a clip of T frames.
+
+    Attributes:
+        joint: its name.
+        offsets: (T) frames, from the key frame; the first is the key frame, 0.
+        weights: (T) of the frames.
+        crops: (T, H, W, 3) uint8, RGB.
+        before: (T, h, w) each frame's heatmap; after: (T, h, w) the same warped to the key frame.
+        label: x, y of the joint in the key frame, in cells.
+    """
+
+    joint: str
+    offsets: Sequence[int]
+    weights: Sequence[float]
+    crops: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    label: np.ndarray
+
+
+def plot_warps(examples: Sequence[WarpExample], path: Path) -> None:
+    """Each example's heatmaps frame by frame: before the warp over their own crops, after it over the key frame's.
+
+    The last column is the weighted sum; a white cross is the label, a cyan point the highest cell.
+    """
+    columns = len(examples[0].offsets) + 1
+    figure = Figure(figsize=(1.6 * columns, 2.25 * 2 * len(examples)), layout="constrained")
+    grid = figure.subplots(2 * len(examples), columns)
+    for example, before, after in zip(examples, grid[::2], grid[1::2], strict=True):
+        _plot_warp(example, before, after)
+    _save(figure, path)
+
+
+def _plot_warp(example: WarpExample, before: Sequence[Axes], after: Sequence[Axes]) -> None:
+    order = np.argsort(example.offsets)
+    key = example.crops[0]
+    for column, t in enumerate(order):
+        offset = example.offsets[t]
+        _overlay(before[column], example.crops[t], example.before[t], example.label if offset == 0 else None)
+        _overlay(after[column], key, example.after[t], example.label)
+        before[column].set_title("key frame" if offset == 0 else f"frame {offset:+d}", fontsize=9)
+    weights = np.asarray(example.weights)[:, None, None]
+    _overlay(before[-1], key, (weights * example.before).sum(axis=0), example.label)
+    _overlay(after[-1], key, (weights * example.after).sum(axis=0), example.label)
+    before[-1].set_title("sum", fontsize=9)
+    before[0].set_ylabel(f"{example.joint.replace('_', ' ')}\nbefore the warp", fontsize=9)
+    after[0].set_ylabel("warped to\nthe key frame", fontsize=9)
+
+
+def _overlay(axes: Axes, crop: np.ndarray, heatmap: np.ndarray, label: np.ndarray | None) -> None:
+    height, width = heatmap.shape
+    axes.imshow(crop, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    axes.imshow(heatmap, cmap="inferno", alpha=0.65, vmin=0, vmax=max(1e-6, float(heatmap.max())))
+    y, x = np.unravel_index(np.argmax(heatmap), heatmap.shape)
+    axes.plot(x, y, "c.", markersize=7)
+    if label is not None:
+        axes.plot(*label, "w+", markersize=9, markeredgewidth=1.5)
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

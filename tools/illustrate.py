@@ -1,0 +1,147 @@
+"""Pictures of what a PoseWarper learned: curves, heatmaps before and after the warp, a test video with poses drawn.
+
+python tools/illustrate.py --cfg experiments/embedded/demo/posewarper.yaml --out pictures TEST.MODEL_FILE posewarper.pth
+"""
+
+import argparse
+import copy
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import _init_paths  # noqa: F401
+import numpy as np
+import torch
+from yacs.config import CfgNode
+
+from lib.config import parse_arguments
+from lib.core.inference import collect, infer
+from lib.core.strategies import gather, single
+from lib.core.submission import Rules, make_submission
+from lib.dataset import TestSet, build_test_loader, build_test_set
+from lib.dataset.people import Person
+from lib.formats.posetrack import PoseTrackVideo
+from lib.frames.movie import MovieWriter
+from lib.frames.store import ImageStore
+from lib.models import PoseWarper, build_model
+from lib.pose.crop import PIXELS_PER_SCALE, crop_matrix, transform_points
+from lib.pose.pixels import normalise
+from lib.pose.skeletons import POSETRACK
+from lib.utils.checkpoint import load_weights
+from lib.utils.device import choose_device
+from lib.utils.errors import InputError, run
+from lib.utils.logging import log_to_terminal
+from lib.video.plots import WarpExample, plot_curves, plot_warps
+from lib.video.poses import draw_people
+
+logger = logging.getLogger("illustrate")
+
+SEARCHED, EXAMPLES = 240, 3  # people
+MISSED, FOUND = 0.10, 0.03  # distance of a joint from its label, in heights of the crop
+LEAST_SCORE = 0.2  # of a joint that is drawn
+FRAMES_PER_SECOND = 8
+
+
+def main() -> None:
+    log_to_terminal()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for curves.png, warp.png and poses.mp4")
+    cfg, experiment, args = parse_arguments(parser)
+    if cfg.TEST.MODE != "aggregate":
+        raise InputError(f"TEST.MODE is {cfg.TEST.MODE}; pictures are made of an aggregation: set TEST.MODE aggregate")
+    folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
+    device = choose_device(cfg.GPUS, 0)
+    test_set = build_test_set(cfg)
+    net = build_model(cfg).to(device, memory_format=torch.channels_last).eval()
+    load_weights(net, cfg.TEST.MODEL_FILE or folder / "final_state.pth").raise_if_incomplete()
+
+    histories = read_histories({"stage 1": Path(cfg.MODEL.PRETRAINED).parent, "stage 2": folder})
+    if histories:
+        plot_curves(histories, args.out / "curves.png")
+    examples = find_examples(cfg, net, device, test_set)
+    if examples:
+        plot_warps(examples, args.out / "warp.png")
+    else:
+        logger.info("no joint that five frames find and one misses: no picture of the warp")
+    film(cfg, net, device, test_set, args.out / "poses.mp4")
+    logger.info("pictures in %s", args.out)
+
+
+def read_histories(folders: dict[str, Path]) -> dict[str, list[dict]]:
+    """The records of trainings, of those that left any."""
+    paths = {name: folder / "history.jsonl" for name, folder in folders.items()}
+    return {name: [json.loads(line) for line in path.open()] for name, path in paths.items() if path.exists()}
+
+
+def estimate(
+    cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet, people: Sequence[Person]
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Points (P, J, 2) in the image and peaks (P, J) of some people: from single frames, and gathered from five."""
+    clips = copy.copy(test_set.clips)
+    clips.people = people
+    loader = build_test_loader(cfg, clips, (0, 1), cuda=device.type == "cuda")
+    runs = ((net.pose_net, single), (net, gather))
+    poses = [collect(infer(used, loader, strategy, device, cfg.TEST.POST_PROCESS)) for used, strategy in runs]
+    return (poses[0].points, poses[0].peaks), (poses[1].points, poses[1].peaks)
+
+
+def find_examples(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet) -> list[WarpExample]:
+    """The joints that an aggregation finds and the single frame misses by most, each of another kind and video."""
+    people = test_set.clips.people[:: max(1, len(test_set.clips) // SEARCHED)]
+    heights = np.array([person.scale[1] * PIXELS_PER_SCALE for person in people])[:, None]
+    labels = np.stack([person.joints for person in people])
+    visible = np.stack([person.visible for person in people])
+    one, five = (
+        np.linalg.norm(points - labels, axis=2) / heights for points, _ in estimate(cfg, net, device, test_set, people)
+    )
+    gains = sorted(zip(*np.nonzero(visible & (one > MISSED) & (five < FOUND)), strict=True), key=lambda at: -one[at])
+    chosen: dict[tuple[int, str], WarpExample] = {}
+    for index, joint in gains:
+        video, kind = people[index].video, POSETRACK.names[joint].rpartition("_")[2]
+        if len(chosen) < EXAMPLES and all(video != v and kind != k for v, k in chosen):
+            chosen[video, kind] = make_example(cfg, net, device, test_set, people[index], joint)
+    return list(chosen.values())
+
+
+def make_example(
+    cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet, person: Person, joint: int
+) -> WarpExample:
+    """A joint's heatmaps in all frames of a clip, before and after the warp."""
+    clips = copy.copy(test_set.clips)
+    clips.people = [person]
+    frames = clips[0].frames  # (T, H, W, 3)
+    with torch.inference_mode():
+        before = net.estimate(normalise(frames.to(device))[None])[0]  # (T, J, h, w)
+        after = net.warp(before, source=before, target=before[:1].expand_as(before))
+    return WarpExample(
+        joint=POSETRACK.names[joint],
+        offsets=cfg.TEST.AGGREGATE.OFFSETS,
+        weights=net.weights,
+        crops=(frames if cfg.DATASET.COLOR_RGB else frames.flip(-1)).numpy(),
+        before=before[:, joint].cpu().numpy(),
+        after=after[:, joint].cpu().numpy(),
+        label=transform_points(
+            person.joints[joint], crop_matrix(person.center, person.scale, 0.0, cfg.MODEL.HEATMAP_SIZE)
+        ),
+    )
+
+
+def film(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet, path: Path) -> None:
+    """The first test video with poses: of single frames on the left, gathered from five on the right."""
+    first = test_set.clips.people[0].video
+    people = [person for person in test_set.clips.people if person.video == first]
+    sides: list[PoseTrackVideo] = []
+    for points, peaks in estimate(cfg, net, device, test_set, people):
+        sides.append(make_submission(test_set.videos, people, points, peaks, Rules())[first])
+    store = ImageStore(cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".", zipped=cfg.DATASET.DATA_FORMAT == "zip")
+    names = test_set.videos[first].frame_names
+    height, width = store.read(names[0]).shape[:2]
+    with MovieWriter(path, (2 * width, height), FRAMES_PER_SECOND) as movie:
+        for frame, name in enumerate(names):
+            image = store.read(name)
+            movie.write(np.hstack([draw_people(image, side, frame, LEAST_SCORE) for side in sides]))
+
+
+if __name__ == "__main__":
+    run(main)

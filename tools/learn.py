@@ -1,0 +1,138 @@
+"""Watch a PoseWarper learn from a few labelled frames: make videos, train both stages, test on other videos, draw.
+
+python tools/learn.py --out output/demo
+
+Each step is a command that is shown and can be typed as well. What an earlier run finished is not done again.
+"""
+
+import argparse
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import _init_paths  # noqa: F401
+from table import compare
+
+from lib.config import load_config
+from lib.utils.errors import InputError, run
+from lib.utils.files import atomic_path, read_json, write_json
+
+TOOLS = Path(sys.argv[0]).parent
+EXPERIMENTS = TOOLS.parent / "experiments" / "embedded"
+LABEL_EVERY = 2  # frames of the test videos: neighbours tell nearly the same
+STAGES = ("single", "posewarper")
+MODES = {
+    "single": "each frame alone",
+    "average": "five frames, averaged where they are",
+    "aggregate": "five frames, warped to the middle one and averaged",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of tools/, and the file that it leaves when it is done; None: it sees for itself what is left to do."""
+
+    title: str
+    arguments: list[str | Path]
+    product: Path | None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for videos, nets, results and pictures")
+    names = sorted(path.name for path in EXPERIMENTS.iterdir() if path.is_dir())
+    parser.add_argument("--experiment", choices=names, default="demo", help="folder of experiments/embedded")
+    parser.add_argument("--seed", type=int, default=0, help="of the videos and the training (%(default)s)")
+    parser.add_argument("--train", type=int, default=80, help="number of training videos (%(default)s)")
+    parser.add_argument("--val", type=int, default=20, help="number of videos to test on (%(default)s)")
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiments to change")
+    args = parser.parse_intermixed_args()
+    start = time.monotonic()
+    steps = plan(args)
+    for number, step in enumerate(steps, start=1):
+        print(f"\n[{number}/{len(steps)}] {step.title}", flush=True)
+        if step.product and step.product.exists():
+            print(f"done before: {step.product}", flush=True)
+        else:
+            carry_out(step)
+        print(f"({(time.monotonic() - start) / 60:.1f} minutes so far)", flush=True)
+    report(args.out, [step.product for step in steps if step.arguments[0] == "test.py"])
+
+
+def plan(args: argparse.Namespace) -> list[Step]:
+    """The steps, after checking that `--out` is not another run's.
+
+    Raises:
+        InputError: a key is wrong, or the folder holds a run with other settings.
+    """
+    files = [EXPERIMENTS / args.experiment / f"{stage}.yaml" for stage in STAGES]
+    videos = args.out / "videos"
+    first, second = (args.out / "posetrack18" / "pose_hrnet" / stage for stage in STAGES)
+    keys = ["DATASET.ROOT", videos, "OUTPUT_DIR", args.out, "LOG_DIR", args.out / "log", "SEED", args.seed, *args.opts]
+    keys = [str(key) for key in keys]
+    later = [*keys, "MODEL.PRETRAINED", str(first / "final_state.pth")]
+    settings = {
+        "train": args.train,
+        "val": args.val,
+        "configs": [load_config(file, own).dump() for file, own in zip(files, (keys, later), strict=True)],
+    }
+    record = args.out / "learn.json"
+    if record.exists() and read_json(record) != settings:
+        raise InputError(f"{args.out}: holds a run with other settings; name another --out, or remove this one")
+    write_json(record, settings)
+
+    numbers = ["--seed", args.seed, "--train", args.train, "--val", args.val, "--label-every", LABEL_EVERY]
+    return [
+        Step("Videos are drawn.", ["make_synthetic.py", "--out", videos, *numbers], None),
+        Step(
+            "Stage 1: the pose net learns from the labelled frames.",
+            ["train.py", "--cfg", files[0], *keys, "TEST.EVALUATE", "False"],
+            first / "final_state.pth",
+        ),
+        Step(
+            "Stage 2: the warping head learns from pairs of a labelled frame and one near it.",
+            ["train.py", "--cfg", files[1], *later, "TEST.EVALUATE", "False"],
+            second / "final_state.pth",
+        ),
+        *(
+            Step(
+                f"Test on other videos: {what}.",
+                ["test.py", "--cfg", files[1], *later, "TEST.MODE", mode],
+                second / f"result-{mode}.json",
+            )
+            for mode, what in MODES.items()
+        ),
+        Step("Pictures.", ["illustrate.py", "--cfg", files[1], "--out", args.out, *later], args.out / "poses.mp4"),
+    ]
+
+
+def carry_out(step: Step) -> None:
+    """Run a step's command; if it fails, or is interrupted, this tool ends like it."""
+    name, *arguments = step.arguments
+    command = ["python", str(TOOLS / name), *map(str, arguments)]
+    print(f"$ {shlex.join(command)}", flush=True)
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the command too, and that ends in good order
+    status = subprocess.call([sys.executable, *command[1:]])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if status:
+        sys.exit(status if status > 0 else 128 - status)
+
+
+def report(out: Path, results: list[Path]) -> None:
+    """Print the table and where everything lies."""
+    table = compare(results)
+    with atomic_path(out / "table.txt") as path:
+        path.write_text(table + "\n")
+    print(f"\nAverage precision on videos that were not trained on:\n\n{table}\n")
+    print("\n".join(f"{mode}: {what}" for mode, what in MODES.items()))
+    print(f"\n{out}/curves.png\n{out}/warp.png: heatmaps before and after the warp")
+    print(f"{out}/poses.mp4: a test video; left: each frame alone, right: five frames")
+    print(f"{out}/posetrack18/pose_hrnet/: checkpoints, logs, predictions, results; {out}/videos/")
+
+
+if __name__ == "__main__":
+    run(main)
