@@ -19,11 +19,10 @@ from lib.config import parse_arguments
 from lib.core.inference import collect, infer
 from lib.core.strategies import gather, single
 from lib.core.submission import Rules, make_submission
-from lib.dataset import TestSet, build_test_loader, build_test_set
+from lib.dataset import TestSet, build_image_store, build_test_loader, build_test_set
 from lib.dataset.people import Person
 from lib.formats.posetrack import PoseTrackVideo
 from lib.frames.movie import MovieWriter
-from lib.frames.store import ImageStore
 from lib.models import PoseWarper, build_model
 from lib.pose.crop import PIXELS_PER_SCALE, crop_matrix, transform_points
 from lib.pose.pixels import normalise
@@ -128,18 +127,18 @@ def make_example(
 
 
 def film(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet, path: Path) -> None:
-    """The first test video with poses: of single frames on the left, gathered from five on the right."""
+    """The first test video's labelled frames with poses: of single frames on the left, of five on the right."""
     first = test_set.clips.people[0].video
     people = [person for person in test_set.clips.people if person.video == first]
     sides: list[PoseTrackVideo] = []
     for points, peaks in estimate(cfg, net, device, test_set, people):
         sides.append(make_submission(test_set.videos, people, points, peaks, Rules())[first])
-    store = ImageStore(cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".", zipped=cfg.DATASET.DATA_FORMAT == "zip")
-    names = test_set.videos[first].frame_names
-    height, width = store.read(names[0]).shape[:2]
+    store, names = build_image_store(cfg), test_set.videos[first].frame_names
+    frames = sorted({person.frame for person in people})  # where nobody is labelled there is no box to look into
+    height, width = store.read(names[frames[0]]).shape[:2]
     with MovieWriter(path, (2 * width, height), FRAMES_PER_SECOND) as movie:
-        for frame, name in enumerate(names):
-            image = store.read(name)
+        for frame in frames:
+            image = store.read(names[frame])
             movie.write(np.hstack([draw_people(image, side, frame, LEAST_SCORE) for side in sides]))
 
 

@@ -4,6 +4,7 @@ python tools/table.py output/seed1/…/result-*.json output/seed2/…/result-*.j
 """
 
 import argparse
+import math
 from pathlib import Path
 
 import _init_paths  # noqa: F401
@@ -28,7 +29,9 @@ def compare(paths: list[Path]) -> str:
         content = read_json(path)
         if not isinstance(content, dict) or not {"table", "config"} <= content.keys():
             raise InputError(f"{path}: not a scored result of tools/test.py: it lacks 'table' or 'config'")
-        tables.setdefault(yaml.safe_load(content["config"])["TEST"]["MODE"], []).append(content["table"])
+        mode = yaml.safe_load(content["config"])["TEST"]["MODE"]
+        scores = {name: math.nan if score is None else score for name, score in content["table"].items()}
+        tables.setdefault(mode, []).append(scores)
     text = format_rows({mode: mean_row(rows) for mode, rows in tables.items()})
     for mode, rows in tables.items():
         if len(rows) > 1:

@@ -62,7 +62,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     Raises:
         InputError: annotations, boxes or frames that are not there, or are broken.
     """
-    store = _images(cfg)
+    store = build_image_store(cfg)
     annotations = _annotations(cfg, train=False)
     videos = read_videos(annotations) if annotations else []
     if cfg.DATASET.DATASET == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
@@ -116,7 +116,7 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
     """
     annotations = _annotations(cfg, train=True)
     width, height = cfg.MODEL.IMAGE_SIZE
-    found = labeled_people(read_videos(annotations), _images(cfg), width / height)
+    found = labeled_people(read_videos(annotations), build_image_store(cfg), width / height)
     people = [person for person in found.people if person.visible.any()]
     people = sparse_people(people, cfg.DATASET.NUM_LABELED_VIDEOS, cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO, cfg.SEED)
     if cfg.DATASET.SELECT_DATA:
@@ -163,7 +163,12 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
     )
 
 
-def _images(cfg: CfgNode) -> ImageStore:
+def build_image_store(cfg: CfgNode) -> ImageStore:
+    """The images that DATASET names.
+
+    Raises:
+        InputError: a data set, or a number of joints, that is not PoseTrack's.
+    """
     if cfg.DATASET.DATASET not in POSETRACK:
         raise InputError(f"DATASET.DATASET is {cfg.DATASET.DATASET!r}; this version knows {' and '.join(POSETRACK)}")
     if cfg.MODEL.NUM_JOINTS != 17:

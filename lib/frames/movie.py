@@ -9,7 +9,7 @@ from lib.utils.errors import InputError
 
 
 class MovieWriter:
-    """Writes an .mp4 file frame by frame; use it in a `with` statement.
+    """Writes an .mp4 file frame by frame, in a `with` statement; the file is there once that ends well.
 
     Args:
         path: of the file; its folder is made.
@@ -21,16 +21,22 @@ class MovieWriter:
     """
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.stem}.part{path.suffix}")  # OpenCV goes by the ending
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
+        self._writer = cv2.VideoWriter(str(self._temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
         if not self._writer.isOpened():
-            raise InputError(f"{path}: this OpenCV cannot write .mp4 files")
+            raise InputError(f"{path}: cannot be written, or this OpenCV cannot write .mp4 files")
 
     def __enter__(self) -> "MovieWriter":
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         self._writer.release()
+        if kind is None:
+            self._temporary.replace(self._path)
+        else:
+            self._temporary.unlink(missing_ok=True)
 
     def write(self, frame: np.ndarray) -> None:
         """Add a frame (H, W, 3), uint8, BGR."""

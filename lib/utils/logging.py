@@ -27,11 +27,18 @@ def log_to_file(folder: Path, experiment: str, phase: str, header: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{experiment}_{time.strftime('%Y-%m-%d-%H-%M-%S')}_{phase}.log"
     path.write_text(f"{header}\n")
-    logging.raiseExceptions = False  # on a full disk the log ends; the next result that is to be kept tells of it
-    handler = logging.FileHandler(path)
+    handler = _LogFile(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     logging.getLogger().addHandler(handler)
     return path
+
+
+class _LogFile(logging.FileHandler):
+    """On a full disk the log ends; the next result that is to be kept tells of it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 def to_log_file(text: str) -> None:

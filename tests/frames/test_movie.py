@@ -21,7 +21,18 @@ def test_frames_come_back(tmp_path):
     assert np.abs(np.array([frame.mean() for frame in frames]) - levels).max() < 4
 
 
+def test_a_movie_that_is_broken_off_leaves_nothing(tmp_path):
+    def break_off():
+        with MovieWriter(tmp_path / "movie.mp4", (64, 48), 10) as movie:
+            movie.write(np.zeros((48, 64, 3), np.uint8))
+            assert not (tmp_path / "movie.mp4").exists()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "movie.mp4").mkdir()
-    with pytest.raises(InputError, match=r"movie\.mp4"):
-        MovieWriter(tmp_path / "movie.mp4", (64, 48), 10)
+    with pytest.raises(InputError, match=r"movie\.avi_of_no_kind"):
+        MovieWriter(tmp_path / "movie.avi_of_no_kind", (0, 0), 10)

@@ -1,9 +1,10 @@
 import os
 import signal
+import sys
 
 import pytest
 
-from lib.utils.interrupts import interrupts_later
+from lib.utils.interrupts import forgive_broken_connections, interrupts_later
 
 
 @pytest.fixture
@@ -38,3 +39,12 @@ def test_a_forked_process_does_not_hear_it(heard):
             os.kill(os.getpid(), signal.SIGINT)
             os._exit(len(heard))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_only_broken_connections_are_forgiven(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: told.append(kind))
+    forgive_broken_connections(0)
+    for error in (ConnectionResetError(), BrokenPipeError(), EOFError(), ValueError()):
+        sys.excepthook(type(error), error, None)
+    assert told == [ValueError]
