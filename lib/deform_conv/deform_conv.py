@@ -18,7 +18,8 @@ def deform_conv2d(
     """Convolution whose taps are moved by offsets; same meaning as torchvision.ops.deform_conv2d.
 
     Samples are bilinear, and zero outside the image: a sample between −1 and 0 fades in. An offset that is NaN
-    samples nothing. Weight groups and offset groups follow from the shapes.
+    samples nothing; NaN or infinity in the input shows wherever it is sampled. Weight groups and offset groups follow
+    from the shapes.
 
     Half types are summed in float32. Under autocast the three tensors are cast to autocast's dtype, float64 excepted.
     The gradient of `input` on CUDA is summed in no fixed order. There are no second derivatives.

@@ -158,6 +158,18 @@ def test_an_offset_that_points_nowhere_samples_nothing(value, device, implementa
         assert not result.any()
 
 
+def test_nan_in_the_input_stays_where_it_is_sampled(device, implementation):
+    input, offset, weight = make_tensors(CASES["each channel its own"], device, torch.float32)
+    weight = torch.ones_like(weight)
+    expected = deform_conv2d(input, offset.clamp(-4, 4), weight, padding=6, dilation=6)
+    input[0, 0, 2, 3] = math.nan
+    result = deform_conv2d(input, offset.clamp(-4, 4), weight, padding=6, dilation=6)
+    theirs = torchvision_deform_conv2d(input, offset.clamp(-4, 4), weight, padding=6, dilation=6)
+    assert result.isnan().any()
+    assert torch.equal(result.isnan(), theirs.isnan())
+    torch.testing.assert_close(result[~result.isnan()], expected[~result.isnan()])
+
+
 def test_memory_layout_does_not_matter(device, implementation):
     case = CASES["asymmetric"]
     tensors = make_tensors(case, device)

@@ -109,6 +109,60 @@ def test_the_number_of_threads_does_not_change_a_bit(batch):
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
 
 
+IN_ANOTHER_PROCESS = """
+import sys, torch
+from lib.deform_conv import deform_conv2d
+results = []
+for dtype in (torch.float32, torch.float64, torch.bfloat16):
+    tensors = [tensor.to(dtype).requires_grad_() for tensor in torch.load(sys.argv[1])]
+    output = deform_conv2d(*tensors, padding=2, dilation=2)
+    results += [output.detach(), *torch.autograd.grad(output, tensors, torch.ones_like(output))]
+torch.save((torch.backends.cpu.get_cpu_capability(), results), sys.argv[2])
+"""
+
+
+def test_every_instruction_set_gives_the_same(tmp_path):
+    if not has_kernel("cpu"):
+        pytest.skip("no kernel is built for cpu")
+    generator = torch.Generator().manual_seed(0)
+    shapes = (2, 7, 19, 21), (2, 7 * 18, 19, 21), (13, 7, 3, 3)  # 399 positions: a block, and a part of a vector
+    torch.save([torch.randn(shape, generator=generator) for shape in shapes], tmp_path / "tensors.pt")
+    found = {}
+    for capability in ("default", "avx2", "avx512"):
+        environment = os.environ | {"ATEN_CPU_CAPABILITY": capability, "PYTHONPATH": str(Path(__file__).parents[2])}
+        command = [sys.executable, "-c", IN_ANOTHER_PROCESS, tmp_path / "tensors.pt", tmp_path / "results.pt"]
+        subprocess.run(command, env=environment, check=True)
+        name, results = torch.load(tmp_path / "results.pt")
+        found[name] = results  # a processor that lacks a set takes a lesser one
+    first, *others = found.values()
+    for results in others:
+        for mine, other in zip(first, results, strict=True):
+            torch.testing.assert_close(mine, other, rtol=1.6e-2 if mine.dtype == torch.bfloat16 else 1e-5, atol=1e-5)
+
+
+def test_an_image_that_is_too_large_is_refused():
+    if not has_kernel("cpu"):
+        pytest.skip("no kernel is built for cpu")
+    input = torch.zeros(1, 1, 1, 1).expand(1, 1, 40_000, 20_000)
+    with pytest.raises(ValueError, match=r"40000 x 20000 pixels is too large"):
+        deform_conv2d(input, torch.zeros(1, 2, 1, 1), torch.ones(1, 1, 1, 1), stride=40_000)
+
+
+@pytest.mark.slow
+def test_more_offsets_than_an_int_counts():
+    if not has_kernel("cpu"):
+        pytest.skip("no kernel is built for cpu")
+    input = torch.randn(1016, 17, 96, 72, dtype=torch.bfloat16)
+    offset = torch.zeros(1016, 306, 96, 72, dtype=torch.bfloat16)  # memory that is never written to takes no room
+    assert offset.numel() > 2**31
+    offset[-1] = 1
+    weight = torch.zeros(17, 17, 3, 3, dtype=torch.bfloat16)
+    weight[range(17), range(17), 1, 1] = 1
+    output = deform_conv2d(input, offset, weight, padding=6, dilation=6)
+    assert torch.equal(output[:-1], input[:-1])
+    assert torch.equal(output[-1, :, :-1, :-1], input[-1, :, 1:, 1:])
+
+
 @pytest.mark.parametrize(
     ("shapes", "sizes", "message"),
     [

@@ -1,154 +1,178 @@
 // Deformable convolution on the CPU. Every sum is taken in an order that does not depend on the number of threads.
-// Half types are computed in float32.
+//
+// A channel is sampled from cells: for every pixel its value and the change to the pixel below, so that one load of four
+// numbers brings all that bilinear interpolation needs. Around the image lie zeros, kMargin cells wide: points are clamped
+// into them, and no sample has to ask whether it is inside.
+//
+// Half types are summed in float32.
 #include <ATen/Dispatch.h>
 #include <ATen/OpMathType.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/library.h>
 
 #include <algorithm>
-#include <array>
+#include <limits>
+#include <string>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "geometry.h"
 
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define POSEWARPER_X86
+#include <immintrin.h>
+#endif
+
 namespace posewarper {
 namespace {
 
-template <typename T>
-void add_scaled(T* sum, T factor, const T* values, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
-    sum[i] += factor * values[i];
-  }
+constexpr int64_t kBlock = 256; // output positions worked on at once: what belongs to them stays in the nearest cache
+constexpr int64_t kMargin = 2;
+constexpr int64_t kMostLanes = 16;
+
+int64_t cell_columns(const Geometry& g) {
+  return g.width + 2 * kMargin;
 }
 
-template <typename T>
-T dot(const T* a, const T* b, int64_t count) {
-  constexpr int64_t lanes = 16; // independent sums, so that the compiler may use vectors
-  std::array<T, lanes> sums{};
-  int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      sums[lane] += a[i + lane] * b[i + lane];
-    }
-  }
-  T total = 0;
-  for (; i < count; ++i) {
-    total += a[i] * b[i];
-  }
-  for (const T sum : sums) {
-    total += sum;
-  }
-  return total;
+// Of one channel; a cell has two numbers.
+int64_t cell_numbers(const Geometry& g) {
+  return 2 * (g.height + 2 * kMargin - 1) * cell_columns(g);
 }
 
-// The samples of one output row: columns (in_channels, taps, out_width).
+namespace plain {
+#define POSEWARPER_VECTOR_BYTES 16
+#include "vectors.h"
+#include "deform_conv_kernel.h"
+#undef POSEWARPER_VECTOR_BYTES
+#undef POSEWARPER_INLINE
+} // namespace plain
+
+#ifdef POSEWARPER_X86
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace avx2 {
+#define POSEWARPER_VECTOR_BYTES 32
+#include "vectors.h"
+#include "deform_conv_kernel.h"
+#undef POSEWARPER_VECTOR_BYTES
+#undef POSEWARPER_INLINE
+} // namespace avx2
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
+namespace avx512 {
+#define POSEWARPER_VECTOR_BYTES 64
+#include "vectors.h"
+#include "deform_conv_kernel.h"
+#undef POSEWARPER_VECTOR_BYTES
+#undef POSEWARPER_INLINE
+} // namespace avx512
+#pragma GCC pop_options
+#endif
+
+template <typename T, typename Offset>
+struct Kernels {
+  decltype(&plain::fill_cells<T>) fill_cells;
+  decltype(&plain::forward_block<T, Offset>) forward_block;
+  decltype(&plain::backward_channel<T, Offset>) backward_channel;
+};
+
+// For the instruction set that torch uses: the processor's best, or what ATEN_CPU_CAPABILITY says.
+template <typename T, typename Offset>
+Kernels<T, Offset> choose_kernels() {
+#ifdef POSEWARPER_X86
+  static const std::string capability = at::get_cpu_capability();
+  if (capability == "AVX512") {
+    return {avx512::fill_cells<T>, avx512::forward_block<T, Offset>, avx512::backward_channel<T, Offset>};
+  }
+  if (capability == "AVX2") {
+    return {avx2::fill_cells<T>, avx2::forward_block<T, Offset>, avx2::backward_channel<T, Offset>};
+  }
+#endif
+  return {plain::fill_cells<T>, plain::forward_block<T, Offset>, plain::backward_channel<T, Offset>};
+}
+
+// Memory of one thread, at an address that is good for vectors.
 template <typename T>
-void sample_row(const Geometry& g, const T* input, const T* offset, int64_t out_y, T* columns) {
-  for (int64_t c = 0; c < g.in_channels; ++c) {
-    const T* plane = input + c * g.pixels();
-    for (int64_t tap = 0; tap < g.taps; ++tap) {
-      const int64_t pair = c / g.in_per_offset_group * g.taps + tap;
-      const T* delta_y = offset + 2 * pair * g.positions() + out_y * g.out_width;
-      const T* delta_x = delta_y + g.positions();
-      T* column = columns + (c * g.taps + tap) * g.out_width;
-      for (int64_t x = 0; x < g.out_width; ++x) {
-        const Point<T> p = tap_point(g, tap, out_y, x, delta_y[x], delta_x[x]);
-        column[x] = interpolate(read_corners(g, plane, p), p);
+class Scratch {
+ public:
+  explicit Scratch(int64_t numbers) : lines_((numbers * sizeof(T) + sizeof(Line) - 1) / sizeof(Line)) {}
+  T* data() { return reinterpret_cast<T*>(lines_.data()); }
+
+ private:
+  struct alignas(64) Line {
+    char bytes[64];
+  };
+  std::vector<Line> lines_;
+};
+
+template <typename T, typename Offset>
+void forward(const Geometry& g, const T* input, const Offset* offset, const T* weight, T* output) {
+  const Kernels kernels = choose_kernels<T, Offset>();
+  const std::vector<T> zeros(g.width);
+  const int64_t blocks = (g.positions() + kBlock - 1) / kBlock;
+  const int64_t at_once = std::min<int64_t>(g.batch, at::get_num_threads());
+  Scratch<T> cells(at_once * g.in_channels * cell_numbers(g));
+  for (int64_t first = 0; first < g.batch; first += at_once) {
+    const int64_t images = std::min(at_once, g.batch - first);
+    at::parallel_for(0, images * g.in_channels, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t plane = begin; plane < end; ++plane) {
+        kernels.fill_cells(
+            g, input + (first * g.in_channels + plane) * g.pixels(), zeros.data(),
+            cells.data() + plane * cell_numbers(g));
       }
-    }
+    });
+    at::parallel_for(0, images * blocks, 1, [&](int64_t begin, int64_t end) {
+      Scratch<T> scratch((2 + g.taps + g.out_channels) * kBlock);
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t i = task / blocks, n = first + i;
+        kernels.forward_block(
+            g, cells.data() + i * g.in_channels * cell_numbers(g),
+            offset + n * g.offset_groups * 2 * g.taps * g.positions(), weight,
+            output + n * g.out_channels * g.positions(), task % blocks * kBlock, scratch.data());
+      }
+    });
   }
 }
 
-template <typename T>
-void forward(const Geometry& g, const T* input, const T* offset, const T* weight, T* output) {
-  const int64_t depth = g.in_per_group * g.taps;
-  at::parallel_for(0, g.batch * g.out_height, 1, [&](int64_t begin, int64_t end) {
-    std::vector<T> columns(g.in_channels * g.taps * g.out_width);
+// A task is a part of the images and one offset group: no other task writes to its part of the gradients, except that
+// each part of the images has a gradient of the weight of its own. They are summed in the end.
+template <typename T, typename Offset>
+void backward(
+    const Geometry& g, const T* grad, const T* input, const Offset* offset, const T* weight, T* grad_input,
+    Offset* grad_offset, T* grad_weight) {
+  const Kernels kernels = choose_kernels<T, Offset>();
+  const std::vector<T> zeros(g.width);
+  constexpr int64_t most_parts = 16;
+  const int64_t parts = std::min(g.batch, most_parts);
+  const int64_t weights = g.out_channels * g.in_per_group * g.taps;
+  std::vector<T> partial(parts * weights);
+  at::parallel_for(0, parts * g.offset_groups, 1, [&](int64_t begin, int64_t end) {
+    Scratch<T> cells(cell_numbers(g));
+    Scratch<T> scratch(
+        (2 + 2 * g.taps + g.out_per_group) * kBlock + g.out_per_group * g.taps * kMostLanes + 2 * cell_numbers(g));
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t n = task / g.out_height, out_y = task % g.out_height;
-      sample_row(
-          g, input + n * g.in_channels * g.pixels(),
-          offset + n * g.offset_groups * 2 * g.taps * g.positions(), out_y, columns.data());
-      for (int64_t o = 0; o < g.out_channels; ++o) {
-        T* row = output + ((n * g.out_channels + o) * g.out_height + out_y) * g.out_width;
-        const T* column = columns.data() + o / g.out_per_group * depth * g.out_width;
-        std::fill_n(row, g.out_width, T(0));
-        for (int64_t k = 0; k < depth; ++k) {
-          add_scaled(row, weight[o * depth + k], column + k * g.out_width, g.out_width);
+      const int64_t part = task / g.offset_groups, group = task % g.offset_groups;
+      for (int64_t n = g.batch * part / parts; n < g.batch * (part + 1) / parts; ++n) {
+        for (int64_t i = 0; i < g.in_per_offset_group; ++i) {
+          const int64_t c = group * g.in_per_offset_group + i;
+          const int64_t plane = (n * g.in_channels + c) * g.pixels();
+          const int64_t offsets = n * g.offset_groups * 2 * g.taps * g.positions();
+          kernels.fill_cells(g, input + plane, zeros.data(), cells.data());
+          kernels.backward_channel(
+              g, c, grad + n * g.out_channels * g.positions(), cells.data(), offset + offsets, weight,
+              grad_input + plane, grad_offset + offsets, partial.data() + part * weights, scratch.data());
         }
       }
     }
   });
-}
-
-// One input channel seen through one tap. From the gradient of its samples: adds to the gradients of the channel
-// (grad_plane) and of the offsets (grad_delta: Δy, then Δx), and gives the samples themselves.
-template <typename T>
-void backward_tap(
-    const Geometry& g, int64_t tap, const T* plane, const T* delta, const T* grad_column,
-    T* grad_plane, T* grad_delta, T* column) {
-  for (int64_t out_y = 0, i = 0; out_y < g.out_height; ++out_y) {
-    for (int64_t out_x = 0; out_x < g.out_width; ++out_x, ++i) {
-      const Point<T> p = tap_point(g, tap, out_y, out_x, delta[i], delta[g.positions() + i]);
-      const Corners<T> v = read_corners(g, plane, p);
-      column[i] = interpolate(v, p);
-      grad_delta[i] += grad_column[i] * slope_y(v, p);
-      grad_delta[g.positions() + i] += grad_column[i] * slope_x(v, p);
-      spread(g, p, [&](int64_t index, T share) { grad_plane[index] += share * grad_column[i]; });
+  for (int64_t part = 0; part < parts; ++part) {
+    for (int64_t i = 0; i < weights; ++i) {
+      grad_weight[i] += partial[part * weights + i];
     }
-  }
-}
-
-// One image and one offset group: no other task writes to its part of the three gradients.
-// grad_weight is that of this image alone.
-template <typename T>
-void backward_task(
-    const Geometry& g, int64_t n, int64_t offset_group, const T* grad, const T* input, const T* offset,
-    const T* weight, T* grad_input, T* grad_offset, T* grad_weight) {
-  std::vector<T> column(g.positions()), grad_column(g.positions());
-  for (int64_t i = 0; i < g.in_per_offset_group; ++i) {
-    const int64_t c = offset_group * g.in_per_offset_group + i;
-    const int64_t plane = (n * g.in_channels + c) * g.pixels();
-    const int64_t first_out = c / g.in_per_group * g.out_per_group;
-    const T* grad_out = grad + (n * g.out_channels + first_out) * g.positions();
-    for (int64_t tap = 0; tap < g.taps; ++tap) {
-      const int64_t delta = 2 * ((n * g.offset_groups + offset_group) * g.taps + tap) * g.positions();
-      const auto weight_index = [&](int64_t o) {
-        return ((first_out + o) * g.in_per_group + c % g.in_per_group) * g.taps + tap;
-      };
-      std::fill(grad_column.begin(), grad_column.end(), T(0));
-      for (int64_t o = 0; o < g.out_per_group; ++o) {
-        add_scaled(grad_column.data(), weight[weight_index(o)], grad_out + o * g.positions(), g.positions());
-      }
-      backward_tap(
-          g, tap, input + plane, offset + delta, grad_column.data(), grad_input + plane, grad_offset + delta,
-          column.data());
-      for (int64_t o = 0; o < g.out_per_group; ++o) {
-        grad_weight[weight_index(o)] = dot(grad_out + o * g.positions(), column.data(), g.positions());
-      }
-    }
-  }
-}
-
-template <typename T>
-void backward(
-    const Geometry& g, const T* grad, const T* input, const T* offset, const T* weight, T* grad_input,
-    T* grad_offset, T* grad_weight) {
-  const int64_t weights = g.out_channels * g.in_per_group * g.taps;
-  std::vector<T> per_image(g.batch * weights);
-  at::parallel_for(0, g.batch * g.offset_groups, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t n = task / g.offset_groups;
-      backward_task(
-          g, n, task % g.offset_groups, grad, input, offset, weight, grad_input, grad_offset,
-          per_image.data() + n * weights);
-    }
-  });
-  for (int64_t n = 0; n < g.batch; ++n) {
-    add_scaled(grad_weight, T(1), per_image.data() + n * weights, weights);
   }
 }
 
@@ -157,16 +181,45 @@ at::Tensor prepared(const at::Tensor& tensor) {
   return tensor.to(at::toOpMathType(tensor.scalar_type())).contiguous();
 }
 
+// Offsets are most of the data: bfloat16 stays as it is, unless their gradient is a sum of many channels.
+at::Tensor prepared_offset(const at::Tensor& offset, bool is_summed) {
+  return offset.scalar_type() == at::kBFloat16 && !is_summed ? offset.contiguous() : prepared(offset);
+}
+
+// Calls run(T(), Offset()) with the type of computation and that of the offsets.
+template <typename Run>
+void dispatch(const at::Tensor& input, const at::Tensor& offset, const Run& run) {
+  if (input.scalar_type() == at::kDouble) {
+    run(double(), double());
+  } else if (offset.scalar_type() == at::kBFloat16) {
+    run(float(), c10::BFloat16());
+  } else {
+    run(float(), float());
+  }
+}
+
+Geometry checked_geometry(
+    const at::Tensor& input, const at::Tensor& offset, const at::Tensor& weight, at::IntArrayRef stride,
+    at::IntArrayRef padding, at::IntArrayRef dilation) {
+  const Geometry g = make_geometry(input, offset, weight, stride, padding, dilation);
+  TORCH_CHECK_VALUE(
+      2 * cell_numbers(g) <= std::numeric_limits<int32_t>::max(), "deform_conv2d: an image of ", g.height, " x ",
+      g.width, " pixels is too large for the CPU");
+  return g;
+}
+
 at::Tensor deform_conv2d_cpu(
     const at::Tensor& input_, const at::Tensor& offset_, const at::Tensor& weight_, at::IntArrayRef stride,
     at::IntArrayRef padding, at::IntArrayRef dilation) {
-  const at::Tensor input = prepared(input_), offset = prepared(offset_), weight = prepared(weight_);
-  const Geometry g = make_geometry(input, offset, weight, stride, padding, dilation);
+  const Geometry g = checked_geometry(input_, offset_, weight_, stride, padding, dilation);
+  const at::Tensor input = prepared(input_), offset = prepared_offset(offset_, false), weight = prepared(weight_);
   at::Tensor output = at::empty({g.batch, g.out_channels, g.out_height, g.out_width}, input.options());
-  AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "deform_conv2d", [&] {
-    forward<scalar_t>(
-        g, input.const_data_ptr<scalar_t>(), offset.const_data_ptr<scalar_t>(),
-        weight.const_data_ptr<scalar_t>(), output.mutable_data_ptr<scalar_t>());
+  dispatch(input, offset, [&](auto real, auto offset_type) {
+    using T = decltype(real);
+    using Offset = decltype(offset_type);
+    forward<T, Offset>(
+        g, input.const_data_ptr<T>(), offset.const_data_ptr<Offset>(), weight.const_data_ptr<T>(),
+        output.mutable_data_ptr<T>());
   });
   return output.to(input_.scalar_type());
 }
@@ -174,16 +227,18 @@ at::Tensor deform_conv2d_cpu(
 std::tuple<at::Tensor, at::Tensor, at::Tensor> deform_conv2d_backward_cpu(
     const at::Tensor& grad_, const at::Tensor& input_, const at::Tensor& offset_, const at::Tensor& weight_,
     at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation) {
-  const at::Tensor grad = prepared(grad_), input = prepared(input_), offset = prepared(offset_),
-                   weight = prepared(weight_);
-  const Geometry g = make_geometry(input, offset, weight, stride, padding, dilation);
-  at::Tensor grad_input = at::zeros_like(input), grad_offset = at::zeros_like(offset),
+  const Geometry g = checked_geometry(input_, offset_, weight_, stride, padding, dilation);
+  const at::Tensor grad = prepared(grad_), input = prepared(input_), weight = prepared(weight_),
+                   offset = prepared_offset(offset_, g.in_per_offset_group > 1);
+  at::Tensor grad_input = at::empty_like(input), grad_offset = at::empty_like(offset),
              grad_weight = at::zeros_like(weight);
-  AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "deform_conv2d_backward", [&] {
-    backward<scalar_t>(
-        g, grad.const_data_ptr<scalar_t>(), input.const_data_ptr<scalar_t>(), offset.const_data_ptr<scalar_t>(),
-        weight.const_data_ptr<scalar_t>(), grad_input.mutable_data_ptr<scalar_t>(),
-        grad_offset.mutable_data_ptr<scalar_t>(), grad_weight.mutable_data_ptr<scalar_t>());
+  dispatch(input, offset, [&](auto real, auto offset_type) {
+    using T = decltype(real);
+    using Offset = decltype(offset_type);
+    backward<T, Offset>(
+        g, grad.const_data_ptr<T>(), input.const_data_ptr<T>(), offset.const_data_ptr<Offset>(),
+        weight.const_data_ptr<T>(), grad_input.mutable_data_ptr<T>(), grad_offset.mutable_data_ptr<Offset>(),
+        grad_weight.mutable_data_ptr<T>());
   });
   const at::ScalarType dtype = input_.scalar_type();
   return {grad_input.to(dtype), grad_offset.to(dtype), grad_weight.to(dtype)};
