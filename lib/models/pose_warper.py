@@ -5,7 +5,8 @@ NeurIPS 2019, section 3. Pairs, aggregation and propagation are all one operatio
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -59,6 +60,7 @@ class PoseWarper(nn.Module):
             nn.init.zeros_(layer.weight)  # with the identity in each deform_conv, training starts at warp(x) = x
         if freeze_pose_net:
             pose_net.requires_grad_(False)
+        self._still: tuple[Any, list[Tensor]] | None = None  # what _still_offsets keeps, and what it was computed from
         self.train(self.training)
         self.register_state_dict_post_hook(_flatten_names)
         self.register_load_state_dict_pre_hook(_nest_names)
@@ -67,6 +69,7 @@ class PoseWarper(nn.Module):
     def train(self, mode: bool = True) -> "PoseWarper":
         """Training or evaluation mode; a frozen pose net stays in evaluation mode."""
         super().train(mode)
+        self._still = None
         if self.freeze_pose_net:
             self.pose_net.eval()
         return self
@@ -83,17 +86,43 @@ class PoseWarper(nn.Module):
         Args:
             values: maps (N, J, h, w) that belong to the source frame: its heatmaps, or its labels'.
             source: heatmaps (N, J, h, w) of the source frame.
-            target: heatmaps (N, J, h, w) of the target frame.
+            target: heatmaps (N, J, h, w) of the target frame; the very same tensor where a frame is warped onto itself:
+                in inference its offsets are then computed once, and kept.
 
         Returns:
             Maps (N, J, h, w) of the target frame.
         """
-        features = self.offset_feats(target - source)  # (N, C, h, w)
+        offsets = self._still_offsets(source) if source is target else self._offsets(target - source)
         warped = torch.zeros_like(values)  # (N, J, h, w)
-        for count, (offsets, deform_conv) in enumerate(zip(self.offsets, self.deform_conv, strict=True), start=1):
+        for count, (offset, deform_conv) in enumerate(zip(offsets, self.deform_conv, strict=True), start=1):
             # A running mean over the dilations: unlike a sum divided by their number, exact where they all agree.
-            warped = warped + (deform_conv(values, offsets(features)) - warped) / count
+            warped = warped + (deform_conv(values, offset) - warped) / count
         return warped
+
+    def _offsets(self, difference: Tensor) -> Iterator[Tensor]:
+        """The offsets (N, 18 · J, h, w) of each dilation, one after the other: they are large."""
+        features = self.offset_feats(difference)  # (N, C, h, w)
+        return (offsets(features) for offsets in self.offsets)
+
+    def _still_offsets(self, heatmaps: Tensor) -> Iterator[Tensor]:
+        """The offsets of no difference at all: those of the weights, whatever the heatmaps (N, J, h, w) show.
+
+        Kept from call to call in inference, while shape (a batch's size changes last bits), types and weights stay.
+        A change of weights is seen by their addresses and versions, which `parameter.data` bypasses; `train()` and
+        `eval()` forget in any case.
+        """
+        weights = list(chain(self.offset_feats.state_dict(keep_vars=True).values(), self.offsets.parameters()))
+        still = torch.zeros_like(heatmaps)
+        in_use = self.training or torch.is_grad_enabled() or torch.compiler.is_compiling()
+        if in_use or any(weight.is_inference() for weight in weights):
+            return self._offsets(still)
+        device = heatmaps.device
+        autocast = torch.is_autocast_enabled(device.type) and torch.get_autocast_dtype(device.type)
+        versions = [(weight.data_ptr(), weight._version) for weight in weights]
+        computed_from = (heatmaps.shape, heatmaps.dtype, device, autocast, versions)
+        if self._still is None or self._still[0] != computed_from:
+            self._still = computed_from, [offset[:1].clone() for offset in self._offsets(still)]
+        return (offset.expand(len(heatmaps), -1, -1, -1) for offset in self._still[1])
 
     def forward(self, frames: Tensor, weights: Sequence[float] | None = None) -> Tensor:
         """Heatmaps of the key frame, gathered from the frames of its clip.

@@ -96,6 +96,68 @@ def test_frames_of_weight_zero_are_not_computed(warper, clips, weights, num_imag
     assert len(warps) == num_warps
 
 
+def still(warper: PoseWarper, values: Tensor, heatmaps: Tensor) -> tuple[Tensor, int]:
+    """`values` warped from a frame onto itself, and how many batches the head saw for it."""
+    seen: list[Tensor] = []
+    hook = warper.offset_feats.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    warped = warper.warp(values, source=heatmaps, target=heatmaps)
+    hook.remove()
+    return warped, len(seen)
+
+
+@torch.no_grad()
+def test_offsets_of_a_frame_onto_itself_are_computed_once(warper):
+    for shape in ((1, 5, 16, 8), (3, 5, 16, 8), (1, 5, 12, 8), (1, 5, 16, 8)):
+        values, heatmaps = noise(0, *shape), noise(1, *shape)
+        expected = warper.warp(values, source=heatmaps, target=heatmaps.clone())
+        runs = [still(warper, values, heatmaps + i) for i in range(2)]
+        assert [batches for _, batches in runs] == [1, 0]
+        assert all(torch.equal(warped, expected) for warped, _ in runs)
+
+
+CHANGES = {
+    "in place": lambda model: model.offsets[1].weight.mul_(2),
+    "statistics": lambda model: model.offset_feats[0].bn1.running_mean.add_(1),
+    "loaded": lambda model: model.load_state_dict({k: v * 1.1 for k, v in model.state_dict().items()}),
+    "replaced": lambda model: setattr(model.offsets[0].weight, "data", model.offsets[0].weight * 2),
+    "data, then eval": lambda model: (model.offsets[1].weight.data.mul_(2), model.eval()),
+    "another type": lambda model: model.double(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+@torch.no_grad()
+def test_changed_weights_are_noticed(warper, change):
+    values, heatmaps = noise(0, 1, 5, 16, 8), noise(1, 1, 5, 16, 8)
+    before, _ = still(warper, values, heatmaps)
+    change(warper)
+    dtype = warper.offsets[0].weight.dtype
+    warped, batches = still(warper, values.to(dtype), heatmaps.to(dtype))
+    assert batches == 1
+    assert not torch.equal(warped, before.to(dtype))
+    other = heatmaps.to(dtype)
+    assert torch.equal(warped, warper.warp(values.to(dtype), source=other, target=other.clone()))
+
+
+def test_training_keeps_no_offsets(warper):
+    values, heatmaps = noise(0, 1, 5, 16, 8), noise(1, 1, 5, 16, 8)
+    for _ in range(2):
+        warped, batches = still(warper, values, heatmaps)
+        assert batches == 1
+        warped.sum().backward()
+    assert warper.offsets[0].weight.grad.any()
+    warper.train()
+    with torch.no_grad():
+        assert still(warper, values, heatmaps)[1] == 1
+
+
+def test_weights_made_in_inference_mode_keep_no_offsets():
+    with torch.inference_mode():
+        model = fill(small_warper())
+        heatmaps = noise(1, 1, 5, 16, 8)
+        assert [still(model, heatmaps, heatmaps)[1] for _ in range(2)] == [1, 1]
+
+
 def test_number_of_frames_must_be_that_of_the_weights(warper, clips):
     with pytest.raises(ValueError, match=r"3 frames, but 2 weights"):
         warper(clips)
