@@ -14,7 +14,7 @@ import numpy as np
 from lib.utils.errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-CACHED_IMAGES = 12  # decoded: the frames around a moment of a video, 6 MiB each at 1920×1080
+CACHED_BYTES = 128 << 20  # of decoded images: 21 frames at 1920×1080, all labelled frames of a small data set
 
 
 class DamagedImageError(InputError):
@@ -35,6 +35,7 @@ class ImageStore:
         self._zipped = zipped
         self._archives: dict[str, _Archive | None] = {}
         self._images: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._cached_bytes = 0
 
     def list(self, folder: str) -> list[str]:
         """Names of the image files in a folder, sorted; empty if there is no such folder.
@@ -68,8 +69,9 @@ class ImageStore:
             return self._images[name]
         image = _decode(self._bytes(name), self.root / name)
         self._images[name] = image
-        if len(self._images) > CACHED_IMAGES:
-            self._images.popitem(last=False)
+        self._cached_bytes += image.nbytes
+        while self._cached_bytes > CACHED_BYTES:
+            self._cached_bytes -= self._images.popitem(last=False)[1].nbytes
         return image
 
     def _bytes(self, name: str) -> bytes:

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.frames.store import CACHED_IMAGES, DamagedImageError, ImageStore, frame_number
+import lib.frames.store as subject
+from lib.frames.store import DamagedImageError, ImageStore, frame_number
 from lib.utils.errors import InputError
 
 PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8), (64, 48))
@@ -79,15 +80,17 @@ def test_a_damaged_member_of_an_archive(tmp_path):
         ImageStore(tmp_path, zipped=True).read("a/0.jpg")
 
 
-def test_an_image_is_decoded_once_until_it_is_pushed_out(tmp_path):
-    for number in range(CACHED_IMAGES + 1):
+def test_an_image_is_decoded_once_until_it_is_pushed_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(subject, "CACHED_BYTES", 3 * PIXELS.nbytes)
+    for number in range(4):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg())
     store = ImageStore(tmp_path)
-    first = store.read("0.jpg")
+    first, *others = (store.read(f"{number}.jpg") for number in range(3))
     assert store.read("0.jpg") is first
-    for number in range(1, CACHED_IMAGES + 1):
-        store.read(f"{number}.jpg")
-    assert store.read("0.jpg") is not first
+    store.read("3.jpg")  # 1.jpg was not asked for the longest
+    assert store.read("0.jpg") is first
+    assert store.read("2.jpg") is others[1]
+    assert store.read("1.jpg") is not others[0]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-// Sizes of one deformable convolution and bilinear sampling, shared by the CPU and the CUDA kernels.
+// The sizes of one deformable convolution, shared by the CPU and the CUDA kernels.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -43,86 +43,6 @@ inline Geometry make_geometry(
   g.offset_groups = offset.size(1) / (2 * g.taps);
   g.in_per_offset_group = g.in_channels / g.offset_groups;
   return g;
-}
-
-// A sampling point: the pixel above and to the left of it, and how far it lies below and to the right of that pixel.
-template <typename T>
-struct Point {
-  int64_t y, x;
-  T fy, fx;
-};
-
-// The values of the four pixels around a point; a pixel outside the image is zero.
-template <typename T>
-struct Corners {
-  T top_left, top_right, bottom_left, bottom_right;
-};
-
-template <typename T>
-C10_HOST_DEVICE inline int64_t floor_to_int(T value) {
-  const int64_t truncated = static_cast<int64_t>(value); // much faster than floor() on the CPU
-  return truncated - (value < T(truncated));
-}
-
-// A point that touches no pixel (far outside, or NaN) lands below the image, so that it is never cast to an integer.
-template <typename T>
-C10_HOST_DEVICE inline Point<T> make_point(const Geometry& g, T y, T x) {
-  if (!(y >= T(-1) && y < T(g.height) && x >= T(-1) && x < T(g.width))) {
-    return {g.height, g.width, T(0), T(0)};
-  }
-  const int64_t top = floor_to_int(y), left = floor_to_int(x);
-  return {top, left, y - T(top), x - T(left)};
-}
-
-// Where tap `tap` looks for output cell (out_y, out_x), shifted by its offset.
-template <typename T>
-C10_HOST_DEVICE inline Point<T> tap_point(
-    const Geometry& g, int64_t tap, int64_t out_y, int64_t out_x, T delta_y, T delta_x) {
-  const int64_t y = out_y * g.stride_y - g.padding_y + tap / g.kernel_width * g.dilation_y;
-  const int64_t x = out_x * g.stride_x - g.padding_x + tap % g.kernel_width * g.dilation_x;
-  return make_point(g, T(y) + delta_y, T(x) + delta_x);
-}
-
-template <typename T, typename scalar_t>
-C10_HOST_DEVICE inline T pixel(const Geometry& g, const scalar_t* plane, int64_t y, int64_t x) {
-  const bool inside = y >= 0 && y < g.height && x >= 0 && x < g.width;
-  return inside ? static_cast<T>(plane[y * g.width + x]) : T(0);
-}
-
-template <typename T, typename scalar_t>
-C10_HOST_DEVICE inline Corners<T> read_corners(const Geometry& g, const scalar_t* plane, const Point<T>& p) {
-  return {
-      pixel<T>(g, plane, p.y, p.x), pixel<T>(g, plane, p.y, p.x + 1),
-      pixel<T>(g, plane, p.y + 1, p.x), pixel<T>(g, plane, p.y + 1, p.x + 1)};
-}
-
-template <typename T>
-C10_HOST_DEVICE inline T interpolate(const Corners<T>& v, const Point<T>& p) {
-  return (1 - p.fy) * ((1 - p.fx) * v.top_left + p.fx * v.top_right) +
-      p.fy * ((1 - p.fx) * v.bottom_left + p.fx * v.bottom_right);
-}
-
-template <typename T>
-C10_HOST_DEVICE inline T slope_y(const Corners<T>& v, const Point<T>& p) {
-  return (1 - p.fx) * (v.bottom_left - v.top_left) + p.fx * (v.bottom_right - v.top_right);
-}
-
-template <typename T>
-C10_HOST_DEVICE inline T slope_x(const Corners<T>& v, const Point<T>& p) {
-  return (1 - p.fy) * (v.top_right - v.top_left) + p.fy * (v.bottom_right - v.bottom_left);
-}
-
-// Calls add(index of the pixel, bilinear weight) for each of the four pixels that lie in the image.
-template <typename T, typename Add>
-C10_HOST_DEVICE inline void spread(const Geometry& g, const Point<T>& p, const Add& add) {
-  for (int64_t dy = 0; dy < 2; ++dy) {
-    for (int64_t dx = 0; dx < 2; ++dx) {
-      const int64_t y = p.y + dy, x = p.x + dx;
-      if (y >= 0 && y < g.height && x >= 0 && x < g.width) {
-        add(y * g.width + x, (dy ? p.fy : 1 - p.fy) * (dx ? p.fx : 1 - p.fx));
-      }
-    }
-  }
 }
 
 } // namespace posewarper

@@ -1,0 +1,184 @@
+"""Time the deformable convolution against its peers, and against what the machine could do at most.
+
+python benchmarks/bench_deform_conv.py --batch 1 5 --threads 2
+"""
+
+import argparse
+import itertools
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+import torchvision
+from timing import keep, median_and_spread, time_in_turns
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from lib.deform_conv import deform_conv2d
+
+try:
+    from mmcv.ops import deform_conv2d as mmcv_deform_conv2d
+except ImportError:
+    mmcv_deform_conv2d = None
+
+JOINTS, HEIGHT, WIDTH, TAPS = 17, 96, 72, 9
+DILATION = 3
+POSITIONS = HEIGHT * WIDTH
+SAMPLES = JOINTS * TAPS * POSITIONS  # of one map
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def torchvision_op(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+    return torchvision.ops.deform_conv2d(input, offset, weight, padding=DILATION, dilation=DILATION)
+
+
+def mmcv_op(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+    return mmcv_deform_conv2d(input, offset, weight, 1, DILATION, DILATION, 1, JOINTS)
+
+
+def our_op(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+    return deform_conv2d(input, offset, weight, padding=DILATION, dilation=DILATION)
+
+
+PEERS = {"torchvision": torchvision_op} | ({"mmcv": mmcv_op} if mmcv_deform_conv2d else {})
+
+
+def make_tensors(batch: int, device: str, dtype: torch.dtype) -> list[Tensor]:
+    """Heatmaps, offsets of two pixels or so, weights."""
+    torch.manual_seed(0)
+    shapes = (batch, JOINTS, HEIGHT, WIDTH), (batch, 2 * JOINTS * TAPS, HEIGHT, WIDTH), (JOINTS, JOINTS, 3, 3)
+    scales = 1, 2, 0.1
+    return [(s * torch.randn(shape, device=device)).to(dtype) for shape, s in zip(shapes, scales, strict=True)]
+
+
+def forward(op: Callable[..., Tensor], tensors: list[Tensor]) -> None:
+    with torch.no_grad():
+        op(*tensors)
+
+
+def forward_backward(op: Callable[..., Tensor], tensors: list[Tensor]) -> None:
+    leaves = [tensor.detach().requires_grad_() for tensor in tensors]
+    output = op(*leaves)
+    torch.autograd.grad(output, leaves, torch.ones_like(output))
+
+
+WORK = {"forward": forward, "forward + backward": forward_backward}
+
+
+def count(work: str, batch: int, bytes_per_number: int) -> tuple[int, int]:
+    """Bytes that must pass through memory, each once, and floating-point operations.
+
+    Forward: offsets and maps in, maps out; a sample takes 8 operations and two for each output channel. Backward: the
+    same and the gradient in, gradients of offsets and maps out; the samples again, their slopes, what they scatter, and
+    two products.
+    """
+    maps, offsets = JOINTS * POSITIONS, 2 * SAMPLES
+    numbers, operations = offsets + 2 * maps, SAMPLES * (8 + 2 * JOINTS)
+    if work != "forward":
+        numbers += 2 * offsets + 3 * maps
+        operations += SAMPLES * (8 + 16 + 4 * JOINTS)
+    return batch * numbers * bytes_per_number, batch * operations
+
+
+def measure_ceilings(device: str) -> tuple[float, float]:
+    """Bytes per millisecond of a copy (read and written), operations per millisecond of a large convolution."""
+    source = torch.randn(1 << 26, device=device)
+    target = torch.empty_like(source)
+    images = torch.randn(16, 256, 56, 56, device=device).to(memory_format=torch.channels_last)
+    weight = torch.randn(256, 256, 3, 3, device=device).to(memory_format=torch.channels_last)
+    torch.backends.cudnn.allow_tf32 = False
+    with torch.no_grad():
+        times = time_in_turns(
+            {"copy": lambda: target.copy_(source), "conv": lambda: conv2d(images, weight, padding=1)}, seconds=3
+        )
+    operations = 2 * 16 * 56 * 56 * 256 * 256 * 9
+    return 8 * source.numel() / min(times["copy"]), operations / min(times["conv"])
+
+
+def measure(work: str, batch: int, device: str, seconds: float, ceilings: tuple[float, float]) -> list[dict]:
+    """A row for every dtype of ours."""
+    tensors = {name: make_tensors(batch, device, dtype) for name, dtype in DTYPES.items()}
+    run = WORK[work]
+    functions = {peer: partial(run, op, tensors["float32"]) for peer, op in PEERS.items()}
+    functions |= {name: partial(run, our_op, tensors[name]) for name in DTYPES}
+    times = {name: median_and_spread(of) for name, of in time_in_turns(functions, seconds).items()}
+    rows = []
+    for name, dtype in DTYPES.items():
+        num_bytes, operations = count(work, batch, dtype.itemsize)
+        floor = max(num_bytes / ceilings[0], operations / ceilings[1])
+        row = {"device": device, "threads": torch.get_num_threads(), "batch": batch, "work": work, "dtype": name}
+        row |= {"ms": times[name][0], "spread": times[name][1], "floor_ms": floor, "of_floor": floor / times[name][0]}
+        for peer in PEERS:
+            row |= {f"{peer}_ms": times[peer][0], f"{peer}_spread": times[peer][1]}
+            row |= {f"{peer}_ratio": times[peer][0] / times[name][0]}
+        rows.append(row)
+        peers = "  ".join(f"{peer} {times[peer][0]:8.2f} ±{times[peer][1]:4.0%} ms" for peer in PEERS)
+        ratios = "  ".join(f"{row[f'{peer}_ratio']:5.1f}x" for peer in PEERS)
+        print(
+            f"{device:<5}{row['threads']:>8}{batch:>6}  {work:<19}{name:<9}{row['ms']:9.2f} ±{row['spread']:4.0%} ms  "
+            f"{peers}  {ratios}  {row['of_floor']:5.0%} of the floor",
+            flush=True,
+        )
+    return rows
+
+
+def peak_memory(op: str, work: str, batch: int, device: str) -> float:
+    """MiB that one call needs beyond what it is given and what it returns, in a process of its own."""
+    command = [sys.executable, __file__, "--memory", op, work, str(batch), "--device", device]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def print_peak_memory(op: str, work: str, batch: int, device: str) -> None:
+    function = our_op if op == "ours" else PEERS[op]
+    WORK[work](function, make_tensors(1, device, torch.float32))  # libraries are loaded, threads started
+    tensors = make_tensors(batch, device, torch.float32)
+    returned = 4 * batch * JOINTS * POSITIONS + (0 if work == "forward" else sum(4 * t.numel() for t in tensors))
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        WORK[work](function, tensors)
+        peak = torch.cuda.max_memory_allocated() - before
+    else:
+        before = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        WORK[work](function, tensors)
+        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print((peak - returned) / 2**20)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 5, 16, 80])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each line; at least five runs are made")
+    parser.add_argument("--out", type=Path, help="keep the figures in this JSON file")
+    parser.add_argument("--memory", nargs=3, metavar=("OP", "WORK", "BATCH"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.memory:
+        op, work, batch = args.memory
+        print_peak_memory(op, work, int(batch), args.device)
+        return
+
+    rows = []
+    for threads in args.threads if args.device == "cpu" else [torch.get_num_threads()]:
+        torch.set_num_threads(threads)
+        ceilings = measure_ceilings(args.device)
+        print(f"{threads} threads: copy {ceilings[0] / 1e6:.1f} GB/s, convolution {ceilings[1] / 1e6:.0f} GFLOP/s")
+        for batch, work in itertools.product(args.batch, WORK):
+            rows += measure(work, batch, args.device, args.seconds, ceilings)
+    for work in WORK:
+        extra = {op: peak_memory(op, work, 5, args.device) for op in ("ours", *PEERS)}
+        rows.append({"device": args.device, "batch": 5, "work": work, "extra_mib": extra})
+        print(f"extra memory, N = 5, {work}: " + ", ".join(f"{op} {mib:.1f} MiB" for op, mib in extra.items()))
+    if args.out:
+        keep(args.out, rows)
+
+
+if __name__ == "__main__":
+    main()

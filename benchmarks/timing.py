@@ -1,0 +1,77 @@
+"""Time functions in turns, so that whatever else the machine does falls on all; describe and keep what came out."""
+
+import json
+import platform
+import re
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+FEWEST_RUNS = 5
+
+
+def time_in_turns(functions: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
+    """Run each in turn, for `seconds` in all and at least FEWEST_RUNS times, after one run that is not counted.
+
+    Returns:
+        milliseconds of every run, by name; on CUDA until the device has finished.
+    """
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for function in functions.values():
+        function()
+    stop = time.perf_counter() + seconds
+    while time.perf_counter() < stop or len(next(iter(times.values()))) < FEWEST_RUNS:
+        for name, function in functions.items():
+            _finish()
+            start = time.perf_counter()
+            function()
+            _finish()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return times
+
+
+def median_and_spread(times: list[float]) -> tuple[float, float]:
+    """The median, and half of the distance between the quartiles as a share of it."""
+    low, median, high = statistics.quantiles(times, n=4)
+    return median, (high - low) / 2 / median
+
+
+def machine() -> dict[str, str]:
+    """What a figure depends on: processor, GPU, versions, date and command."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = re.findall(r"^model name\s*: (.*)$", cpuinfo.read_text(), re.MULTILINE)
+        processor = names[0] if names else processor
+    found = {
+        "processor": f"{processor}, {torch.backends.cpu.get_cpu_capability()}",
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "torch": torch.__version__,
+        "date": date.today().isoformat(),
+        "command": shlex.join(["python", *sys.argv]),
+    }
+    for package in ("torchvision", "mmcv", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def keep(path: Path, rows: list[dict]) -> None:
+    """Write the rows, and what they depend on, as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+    print(f"kept in {path}")
+
+
+def _finish() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
