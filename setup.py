@@ -53,7 +53,7 @@ def deform_conv_extension(with_cuda: bool) -> Extension:
     return kind(
         "lib.deform_conv._C",
         [f"{CSRC}/deform_conv_cpu.cpp"] + ([f"{CSRC}/deform_conv_cuda.cu"] if with_cuda else []),
-        depends=[f"{CSRC}/{name}.h" for name in ("geometry", "vectors", "deform_conv_kernel")],
+        depends=[f"{CSRC}/{name}" for name in ("geometry.h", "vectors.h", "deform_conv_kernel.h", "sampling.cuh")],
         # OpenMP when compiling only: at link time torch's own runtime is found, and its threads are shared.
         extra_compile_args={"cxx": ["-O3", "-fopenmp"], "nvcc": ["-O3"]},
         py_limited_api=True,  # no Python in it: loaded by torch, and fit for every interpreter

@@ -5,7 +5,6 @@ python benchmarks/bench_deform_conv.py --batch 1 5 --threads 2
 
 import argparse
 import itertools
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +30,7 @@ JOINTS, HEIGHT, WIDTH, TAPS = 17, 96, 72, 9
 DILATION = 3
 POSITIONS = HEIGHT * WIDTH
 SAMPLES = JOINTS * TAPS * POSITIONS  # of one map
+FINISH = {"cpu": lambda: None, "cuda": torch.cuda.synchronize}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -94,9 +94,8 @@ def measure_ceilings(device: str) -> tuple[float, float]:
     weight = torch.randn(256, 256, 3, 3, device=device).to(memory_format=torch.channels_last)
     torch.backends.cudnn.allow_tf32 = False
     with torch.no_grad():
-        times = time_in_turns(
-            {"copy": lambda: target.copy_(source), "conv": lambda: conv2d(images, weight, padding=1)}, seconds=3
-        )
+        functions = {"copy": lambda: target.copy_(source), "conv": lambda: conv2d(images, weight, padding=1)}
+        times = time_in_turns(functions, seconds=3, finish=FINISH[device])
     operations = 2 * 16 * 56 * 56 * 256 * 256 * 9
     return 8 * source.numel() / min(times["copy"]), operations / min(times["conv"])
 
@@ -107,7 +106,7 @@ def measure(work: str, batch: int, device: str, seconds: float, ceilings: tuple[
     run = WORK[work]
     functions = {peer: partial(run, op, tensors["float32"]) for peer, op in PEERS.items()}
     functions |= {name: partial(run, our_op, tensors[name]) for name in DTYPES}
-    times = {name: median_and_spread(of) for name, of in time_in_turns(functions, seconds).items()}
+    times = {name: median_and_spread(of) for name, of in time_in_turns(functions, seconds, FINISH[device]).items()}
     rows = []
     for name, dtype in DTYPES.items():
         num_bytes, operations = count(work, batch, dtype.itemsize)
@@ -145,10 +144,16 @@ def print_peak_memory(op: str, work: str, batch: int, device: str) -> None:
         WORK[work](function, tensors)
         peak = torch.cuda.max_memory_allocated() - before
     else:
-        before = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak is counted from here
+        before = _resident("VmRSS")
         WORK[work](function, tensors)
-        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        peak = _resident("VmHWM") - before
     print((peak - returned) / 2**20)
+
+
+def _resident(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
 def main() -> None:

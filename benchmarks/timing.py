@@ -17,11 +17,16 @@ import torch
 FEWEST_RUNS = 5
 
 
-def time_in_turns(functions: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
+def time_in_turns(
+    functions: Mapping[str, Callable[[], object]], seconds: float, finish: Callable[[], object] = lambda: None
+) -> dict[str, list[float]]:
     """Run each in turn, for `seconds` in all and at least FEWEST_RUNS times, after one run that is not counted.
 
+    Args:
+        finish: waits for what a function has started: torch.cuda.synchronize for work on a GPU.
+
     Returns:
-        milliseconds of every run, by name; on CUDA until the device has finished.
+        milliseconds of every run, by name.
     """
     times: dict[str, list[float]] = {name: [] for name in functions}
     for function in functions.values():
@@ -29,10 +34,10 @@ def time_in_turns(functions: Mapping[str, Callable[[], object]], seconds: float)
     stop = time.perf_counter() + seconds
     while time.perf_counter() < stop or len(next(iter(times.values()))) < FEWEST_RUNS:
         for name, function in functions.items():
-            _finish()
+            finish()
             start = time.perf_counter()
             function()
-            _finish()
+            finish()
             times[name].append(1e3 * (time.perf_counter() - start))
     return times
 
@@ -70,8 +75,3 @@ def keep(path: Path, rows: list[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
     print(f"kept in {path}")
-
-
-def _finish() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

@@ -74,6 +74,10 @@ class PoseWarper(nn.Module):
             self.pose_net.eval()
         return self
 
+    def _apply(self, *args: Any, **kwargs: Any) -> "PoseWarper":
+        self._still = None  # a new tensor may stand where an old one stood
+        return super()._apply(*args, **kwargs)
+
     def estimate(self, frames: Tensor) -> Tensor:
         """Heatmaps (B, T, J, h, w) of each frame of clips (B, T, 3, H, W) by itself."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_pose_net):
@@ -108,20 +112,20 @@ class PoseWarper(nn.Module):
         """The offsets of no difference at all: those of the weights, whatever the heatmaps (N, J, h, w) show.
 
         Kept from call to call in inference, while shape (a batch's size changes last bits), types and weights stay.
-        A change of weights is seen by their addresses and versions, which `parameter.data` bypasses; `train()` and
-        `eval()` forget in any case.
+        A change of weights is seen by their addresses and versions, which `parameter.data` bypasses; `train()`,
+        `eval()`, `to()` and the like forget in any case.
         """
-        weights = list(chain(self.offset_feats.state_dict(keep_vars=True).values(), self.offsets.parameters()))
-        still = torch.zeros_like(heatmaps)
-        in_use = self.training or torch.is_grad_enabled() or torch.compiler.is_compiling()
-        if in_use or any(weight.is_inference() for weight in weights):
-            return self._offsets(still)
+        head = (self.offset_feats, self.offsets)
+        weights = [weight for part in head for weight in chain(part.parameters(), part.buffers())]
+        learns = self.offset_feats.training or torch.is_grad_enabled()
+        if learns or torch.compiler.is_compiling() or any(weight.is_inference() for weight in weights):
+            return self._offsets(torch.zeros_like(heatmaps))
         device = heatmaps.device
         autocast = torch.is_autocast_enabled(device.type) and torch.get_autocast_dtype(device.type)
         versions = [(weight.data_ptr(), weight._version) for weight in weights]
         computed_from = (heatmaps.shape, heatmaps.dtype, device, autocast, versions)
         if self._still is None or self._still[0] != computed_from:
-            self._still = computed_from, [offset[:1].clone() for offset in self._offsets(still)]
+            self._still = computed_from, [offset[:1].clone() for offset in self._offsets(torch.zeros_like(heatmaps))]
         return (offset.expand(len(heatmaps), -1, -1, -1) for offset in self._still[1])
 
     def forward(self, frames: Tensor, weights: Sequence[float] | None = None) -> Tensor:

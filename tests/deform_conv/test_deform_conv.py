@@ -119,13 +119,42 @@ def test_it_is_the_definition(case, device, dtype, implementation):
     torch.testing.assert_close(result.cpu(), expected.to(dtype), rtol=1e-5, atol=1e-5)
 
 
+def torchvision_gradients(case: Case, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    return gradients(lambda i, o, w: torchvision_deform_conv2d(i, o, w, None, *case.sizes), tensors)
+
+
 @pytest.mark.parametrize("case", (CASES | POSEWARPER).values(), ids=(CASES | POSEWARPER).keys())
 def test_torchvision_agrees(case, device, implementation):
     tensors = make_tensors(case, device)
     ours = gradients(deform_conv2d, tensors, *case.sizes)
-    theirs = gradients(lambda i, o, w: torchvision_deform_conv2d(i, o, w, None, *case.sizes), tensors)
-    for mine, other in zip(ours, theirs, strict=True):
+    for mine, other in zip(ours, torchvision_gradients(case, tensors), strict=True):
         torch.testing.assert_close(mine, other)
+
+
+@pytest.mark.parametrize("case", POSEWARPER.values(), ids=POSEWARPER.keys())
+def test_float32_is_close_to_float64(case, device, implementation):
+    tensors = [tensor.float() for tensor in make_tensors(case, device)]
+    tensors[1] = tensors[1].clamp(-9, 9)
+    # Away from whole numbers: where bilinear sampling has kinks, rounding may choose the other side.
+    tensors[1] = tensors[1].floor() + 0.1 + 0.8 * (tensors[1] - tensors[1].floor())
+    exact = torchvision_gradients(case, [tensor.double() for tensor in tensors])
+    for mine, other in zip(gradients(deform_conv2d, tensors, *case.sizes), exact, strict=True):
+        torch.testing.assert_close(mine.double(), other, rtol=1e-4, atol=1e-4 * other.abs().max().item())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("half", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("size", [(96, 72), (95, 71)])
+def test_many_cells_at_once_are_those_of_a_few(half, size):
+    """Large batches take another path through the CUDA kernel: four cells a thread, if they can be loaded as one."""
+    case = POSEWARPER["PoseWarper, dilation 6"]._replace(input=(48, 17, *size))
+    input, offset, weight = (tensor.to(half) for tensor in make_tensors(case, "cuda", torch.float32))
+    shifted = torch.empty(offset.numel() + 1, dtype=half, device="cuda")[1:].view_as(offset).copy_(offset)
+    pairs = zip(input.split(2), offset.split(2), strict=True)
+    few = torch.cat([deform_conv2d(i, o, weight, *case.sizes) for i, o in pairs])
+    for offsets in (offset, shifted):
+        torch.testing.assert_close(deform_conv2d(input, offsets, weight, *case.sizes), few)
 
 
 @pytest.mark.parametrize("case", [CASES["asymmetric"], CASES["each channel its own"]], ids=["asymmetric", "own"])

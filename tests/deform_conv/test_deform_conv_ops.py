@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from test_deform_conv import gradients
@@ -15,6 +16,7 @@ import lib.deform_conv.deform_conv as subject
 from lib.deform_conv import deform_conv2d
 from lib.deform_conv.ops import has_kernel, load_kernels
 
+ROOT = Path(__file__).parents[2]
 SIZES = ([1, 2], [2, 1], [2, 1])
 
 
@@ -127,13 +129,17 @@ def test_every_instruction_set_gives_the_same(tmp_path):
     generator = torch.Generator().manual_seed(0)
     shapes = (2, 7, 19, 21), (2, 7 * 18, 19, 21), (13, 7, 3, 3)  # 399 positions: a block, and a part of a vector
     torch.save([torch.randn(shape, generator=generator) for shape in shapes], tmp_path / "tensors.pt")
+    sets = ("DEFAULT", "AVX2", "AVX512")
+    best = torch.backends.cpu.get_cpu_capability()
+    if best not in sets[1:]:
+        pytest.skip(f"for {best} there is one kernel")
     found = {}
-    for capability in ("default", "avx2", "avx512"):
-        environment = os.environ | {"ATEN_CPU_CAPABILITY": capability, "PYTHONPATH": str(Path(__file__).parents[2])}
+    for capability in sets[: sets.index(best) + 1]:
+        environment = os.environ | {"ATEN_CPU_CAPABILITY": capability.lower(), "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-c", IN_ANOTHER_PROCESS, tmp_path / "tensors.pt", tmp_path / "results.pt"]
         subprocess.run(command, env=environment, check=True)
-        name, results = torch.load(tmp_path / "results.pt")
-        found[name] = results  # a processor that lacks a set takes a lesser one
+        name, found[capability] = torch.load(tmp_path / "results.pt")
+        assert name == capability
     first, *others = found.values()
     for results in others:
         for mine, other in zip(first, results, strict=True):
@@ -153,7 +159,8 @@ def test_more_offsets_than_an_int_counts():
     if not has_kernel("cpu"):
         pytest.skip("no kernel is built for cpu")
     input = torch.randn(1016, 17, 96, 72, dtype=torch.bfloat16)
-    offset = torch.zeros(1016, 306, 96, 72, dtype=torch.bfloat16)  # memory that is never written to takes no room
+    zeros = np.zeros((1016, 306, 96, 72), np.uint16)  # as long as nothing is written there, it takes no memory
+    offset = torch.from_numpy(zeros).view(torch.bfloat16)
     assert offset.numel() > 2**31
     offset[-1] = 1
     weight = torch.zeros(17, 17, 3, 3, dtype=torch.bfloat16)

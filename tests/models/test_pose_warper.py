@@ -122,6 +122,7 @@ CHANGES = {
     "replaced": lambda model: setattr(model.offsets[0].weight, "data", model.offsets[0].weight * 2),
     "data, then eval": lambda model: (model.offsets[1].weight.data.mul_(2), model.eval()),
     "another type": lambda model: model.double(),
+    "rounded": lambda model: model.half().float(),
 }
 
 

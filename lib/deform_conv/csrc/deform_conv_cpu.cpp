@@ -5,7 +5,6 @@
 // into them, and no sample has to ask whether it is inside.
 //
 // Half types are summed in float32.
-#include <ATen/Dispatch.h>
 #include <ATen/OpMathType.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -42,6 +41,16 @@ int64_t cell_columns(const Geometry& g) {
 // Of one channel; a cell has two numbers.
 int64_t cell_numbers(const Geometry& g) {
   return 2 * (g.height + 2 * kMargin - 1) * cell_columns(g);
+}
+
+// How many numbers forward_block divides among positions, columns and sums.
+int64_t forward_scratch(const Geometry& g) {
+  return (2 + g.taps + g.out_channels) * kBlock;
+}
+
+// And backward_channel among positions, columns, their gradients, that of the last block, sums of weights, and cells.
+int64_t backward_scratch(const Geometry& g) {
+  return (2 + 2 * g.taps + g.out_per_group) * kBlock + g.out_per_group * g.taps * kMostLanes + 2 * cell_numbers(g);
 }
 
 namespace plain {
@@ -126,7 +135,7 @@ void forward(const Geometry& g, const T* input, const Offset* offset, const T* w
       }
     });
     at::parallel_for(0, images * blocks, 1, [&](int64_t begin, int64_t end) {
-      Scratch<T> scratch((2 + g.taps + g.out_channels) * kBlock);
+      Scratch<T> scratch(forward_scratch(g));
       for (int64_t task = begin; task < end; ++task) {
         const int64_t i = task / blocks, n = first + i;
         kernels.forward_block(
@@ -151,9 +160,7 @@ void backward(
   const int64_t weights = g.out_channels * g.in_per_group * g.taps;
   std::vector<T> partial(parts * weights);
   at::parallel_for(0, parts * g.offset_groups, 1, [&](int64_t begin, int64_t end) {
-    Scratch<T> cells(cell_numbers(g));
-    Scratch<T> scratch(
-        (2 + 2 * g.taps + g.out_per_group) * kBlock + g.out_per_group * g.taps * kMostLanes + 2 * cell_numbers(g));
+    Scratch<T> cells(cell_numbers(g)), scratch(backward_scratch(g));
     for (int64_t task = begin; task < end; ++task) {
       const int64_t part = task / g.offset_groups, group = task % g.offset_groups;
       for (int64_t n = g.batch * part / parts; n < g.batch * (part + 1) / parts; ++n) {
@@ -202,9 +209,10 @@ Geometry checked_geometry(
     const at::Tensor& input, const at::Tensor& offset, const at::Tensor& weight, at::IntArrayRef stride,
     at::IntArrayRef padding, at::IntArrayRef dilation) {
   const Geometry g = make_geometry(input, offset, weight, stride, padding, dilation);
+  // A cell's quad is counted in int, a point's place in float32.
   TORCH_CHECK_VALUE(
-      2 * cell_numbers(g) <= std::numeric_limits<int32_t>::max(), "deform_conv2d: an image of ", g.height, " x ",
-      g.width, " pixels is too large for the CPU");
+      2 * cell_numbers(g) <= std::numeric_limits<int32_t>::max() && std::max(g.height, g.width) < (1 << 24) - kMargin,
+      "deform_conv2d: an image of ", g.height, " x ", g.width, " pixels is too large for the CPU");
   return g;
 }
 

@@ -9,7 +9,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/sum.h>
-#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -22,6 +21,7 @@
 #include <tuple>
 
 #include "geometry.h"
+#include "sampling.cuh"
 
 namespace posewarper {
 namespace {
@@ -42,61 +42,6 @@ struct alignas(sizeof(scalar_t) * V) Pack {
   scalar_t values[V];
 };
 
-// The pixel above and to the left of a sampling point, and how far the point lies below and to the right of it.
-template <typename T>
-struct Point {
-  int y, x;
-  T fy, fx;
-};
-
-// The values of the four pixels around a point; a pixel outside the image is zero.
-template <typename T>
-struct Corners {
-  T top_left, top_right, bottom_left, bottom_right;
-};
-
-// Where a tap at (y, x) looks for an output cell. A point that touches no pixel (far outside, or NaN) lands below the
-// image, so that it is never cast to an integer.
-template <typename T>
-__device__ __forceinline__ Point<T> make_point(const Geometry& g, T y, T x) {
-  if (!(y >= T(-1) && y < T(g.height) && x >= T(-1) && x < T(g.width))) {
-    return {static_cast<int>(g.height), static_cast<int>(g.width), T(0), T(0)};
-  }
-  const T top = floor(y), left = floor(x);
-  return {static_cast<int>(top), static_cast<int>(left), y - top, x - left};
-}
-
-template <typename T, typename scalar_t>
-__device__ __forceinline__ Corners<T> read_corners(const Geometry& g, const scalar_t* plane, const Point<T>& p) {
-  const int height = g.height, width = g.width;
-  const bool top = p.y >= 0 && p.y < height, bottom = p.y + 1 < height;
-  const bool left = p.x >= 0 && p.x < width, right = p.x + 1 < width;
-  const scalar_t* corner = plane + (int64_t(p.y) * width + p.x);
-  return {
-      top && left ? static_cast<T>(__ldg(corner)) : T(0), top && right ? static_cast<T>(__ldg(corner + 1)) : T(0),
-      bottom && left ? static_cast<T>(__ldg(corner + width)) : T(0),
-      bottom && right ? static_cast<T>(__ldg(corner + width + 1)) : T(0)};
-}
-
-template <typename T>
-__device__ __forceinline__ T interpolate(const Corners<T>& v, const Point<T>& p) {
-  return (1 - p.fy) * ((1 - p.fx) * v.top_left + p.fx * v.top_right) +
-      p.fy * ((1 - p.fx) * v.bottom_left + p.fx * v.bottom_right);
-}
-
-// Adds the shares of a sample's gradient to the pixels around it.
-template <typename T>
-__device__ __forceinline__ void spread(const Geometry& g, T* plane, const Point<T>& p, T grad) {
-  const int height = g.height, width = g.width;
-  const bool top = p.y >= 0 && p.y < height, bottom = p.y + 1 < height;
-  const bool left = p.x >= 0 && p.x < width, right = p.x + 1 < width;
-  T* corner = plane + (int64_t(p.y) * width + p.x);
-  if (top && left) atomicAdd(corner, grad * (1 - p.fy) * (1 - p.fx));
-  if (top && right) atomicAdd(corner + 1, grad * (1 - p.fy) * p.fx);
-  if (bottom && left) atomicAdd(corner + width, grad * p.fy * (1 - p.fx));
-  if (bottom && right) atomicAdd(corner + width + 1, grad * p.fy * p.fx);
-}
-
 // A thread: V neighbouring cells of the output, kTile output channels of one weight group.
 template <typename scalar_t, typename acc_t, int V>
 __global__ void __launch_bounds__(kThreads, 2) forward_kernel(
@@ -110,15 +55,14 @@ __global__ void __launch_bounds__(kThreads, 2) forward_kernel(
   const int position = active ? cell % g.positions() : 0;
   const int first_out = group * g.out_per_group + tile * kTile;
   const int count = min(int(g.out_per_group) - tile * kTile, kTile);
-  const int depth = g.in_per_group * g.taps, taps = g.taps, kernel_width = g.kernel_width;
+  const int depth = g.in_per_group * g.taps, taps = g.taps;
   const int64_t positions = g.positions();
 
-  acc_t base_y[V], base_x[V];
+  Place<acc_t> base[V];
   acc_t sums[V][kTile] = {};
 #pragma unroll
   for (int v = 0; v < V; ++v) {
-    base_y[v] = acc_t((position + v) / int(g.out_width) * g.stride_y - g.padding_y);
-    base_x[v] = acc_t((position + v) % int(g.out_width) * g.stride_x - g.padding_x);
+    base[v] = place_of<acc_t>(g, position + v);
   }
   for (int first_row = 0; first_row < depth; first_row += kRows) {
     const int rows = min(depth - first_row, kRows);
@@ -139,14 +83,11 @@ __global__ void __launch_bounds__(kThreads, 2) forward_kernel(
       const auto delta_y = *reinterpret_cast<const Pack<scalar_t, V>*>(delta);
       const auto delta_x = *reinterpret_cast<const Pack<scalar_t, V>*>(delta + positions);
       const scalar_t* plane = input + (n * g.in_channels + c) * g.pixels();
-      const acc_t tap_y = acc_t(tap / kernel_width * int(g.dilation_y));
-      const acc_t tap_x = acc_t(tap % kernel_width * int(g.dilation_x));
       acc_t values[V];
 #pragma unroll
       for (int v = 0; v < V; ++v) {
-        const Point<acc_t> p = make_point(
-            g, base_y[v] + tap_y + static_cast<acc_t>(delta_y.values[v]),
-            base_x[v] + tap_x + static_cast<acc_t>(delta_x.values[v]));
+        const Point<acc_t> p = tap_point(
+            g, base[v], tap, static_cast<acc_t>(delta_y.values[v]), static_cast<acc_t>(delta_x.values[v]));
         values[v] = interpolate(read_corners<acc_t>(g, plane, p), p);
       }
       const auto* weights = reinterpret_cast<const Pack<acc_t, 16 / sizeof(acc_t)>*>(shared_weight[row]);
@@ -190,11 +131,10 @@ __global__ void __launch_bounds__(kThreads) backward_data_kernel(
   const bool active = cell < g.batch * g.positions();
   const int64_t n = active ? cell / g.positions() : 0;
   const int position = active ? cell % g.positions() : 0;
-  const int taps = g.taps, depth = g.in_per_group * g.taps, kernel_width = g.kernel_width;
+  const int taps = g.taps, depth = g.in_per_group * g.taps;
   const int out_per_group = g.out_per_group, count = min(out_per_group, kTile);
   const int64_t positions = g.positions();
-  const acc_t base_y = acc_t(position / int(g.out_width) * g.stride_y - g.padding_y);
-  const acc_t base_x = acc_t(position % int(g.out_width) * g.stride_x - g.padding_x);
+  const Place<acc_t> base = place_of<acc_t>(g, position);
 
   for (int i = 0; i < g.in_per_offset_group; ++i) {
     const int c = offset_group * int(g.in_per_offset_group) + i;
@@ -232,9 +172,8 @@ __global__ void __launch_bounds__(kThreads) backward_data_kernel(
               static_cast<acc_t>(channel_weight[int64_t(o) * depth + tap]) * static_cast<acc_t>(grad_out[o * positions]);
         }
         const int64_t delta = 2 * ((n * g.offset_groups + offset_group) * taps + tap) * positions + position;
-        const Point<acc_t> p = make_point(
-            g, base_y + acc_t(tap / kernel_width * int(g.dilation_y)) + static_cast<acc_t>(offset[delta]),
-            base_x + acc_t(tap % kernel_width * int(g.dilation_x)) + static_cast<acc_t>(offset[delta + positions]));
+        const Point<acc_t> p = tap_point(
+            g, base, tap, static_cast<acc_t>(offset[delta]), static_cast<acc_t>(offset[delta + positions]));
         const Corners<acc_t> v = read_corners<acc_t>(g, input + plane, p);
         acc_t grad_y = (1 - p.fx) * (v.bottom_left - v.top_left) + p.fx * (v.bottom_right - v.top_right);
         acc_t grad_x = (1 - p.fy) * (v.top_right - v.top_left) + p.fy * (v.bottom_right - v.bottom_left);
@@ -258,7 +197,7 @@ template <typename scalar_t, typename acc_t>
 __global__ void __launch_bounds__(kThreads) backward_weight_kernel(
     Geometry g, int64_t part, const scalar_t* __restrict__ grad, const scalar_t* __restrict__ input,
     const scalar_t* __restrict__ offset, acc_t* __restrict__ partial) {
-  const int taps = g.taps, tap_blocks = (taps + kTaps - 1) / kTaps, kernel_width = g.kernel_width;
+  const int taps = g.taps, tap_blocks = (taps + kTaps - 1) / kTaps;
   const int c = blockIdx.x / tap_blocks, first_tap = blockIdx.x % tap_blocks * kTaps;
   const int tap_count = min(taps - first_tap, kTaps);
   const int first_out = c / int(g.in_per_group) * int(g.out_per_group) + int(blockIdx.y) * kTile;
@@ -270,8 +209,7 @@ __global__ void __launch_bounds__(kThreads) backward_weight_kernel(
   for (int64_t cell = blockIdx.z * part + threadIdx.x; cell < end; cell += kThreads) {
     const int64_t n = cell / positions;
     const int position = cell - n * positions;
-    const acc_t base_y = acc_t(position / int(g.out_width) * g.stride_y - g.padding_y);
-    const acc_t base_x = acc_t(position % int(g.out_width) * g.stride_x - g.padding_x);
+    const Place<acc_t> base = place_of<acc_t>(g, position);
     const scalar_t* plane = input + (n * g.in_channels + c) * g.pixels();
     const int64_t pair = (n * g.offset_groups + c / int(g.in_per_offset_group)) * taps + first_tap;
     const scalar_t* delta = offset + 2 * pair * positions + position;
@@ -280,12 +218,9 @@ __global__ void __launch_bounds__(kThreads) backward_weight_kernel(
     for (int t = 0; t < kTaps; ++t) {
       values[t] = 0;
       if (t < tap_count) {
-        const int tap = first_tap + t;
-        const Point<acc_t> p = make_point(
-            g,
-            base_y + acc_t(tap / kernel_width * int(g.dilation_y)) + static_cast<acc_t>(delta[2 * t * positions]),
-            base_x + acc_t(tap % kernel_width * int(g.dilation_x)) +
-                static_cast<acc_t>(delta[(2 * t + 1) * positions]));
+        const Point<acc_t> p = tap_point(
+            g, base, first_tap + t, static_cast<acc_t>(delta[2 * t * positions]),
+            static_cast<acc_t>(delta[(2 * t + 1) * positions]));
         values[t] = interpolate(read_corners<acc_t>(g, plane, p), p);
       }
     }
@@ -328,15 +263,18 @@ __global__ void __launch_bounds__(kThreads) backward_weight_kernel(
   }
 }
 
-// The kernels count pixels, cells of one image and weights of one output channel in int.
+// Inside an image, and among the weights of an output channel, the kernels count in int.
 Geometry checked_geometry(
     const at::Tensor& input, const at::Tensor& offset, const at::Tensor& weight, at::IntArrayRef stride,
     at::IntArrayRef padding, at::IntArrayRef dilation) {
   const Geometry g = make_geometry(input, offset, weight, stride, padding, dilation);
   constexpr int64_t most = std::numeric_limits<int32_t>::max();
   TORCH_CHECK_VALUE(
-      std::max(g.pixels(), g.positions()) <= most, "deform_conv2d: an image of ", g.height, " x ", g.width,
-      " pixels is too large for CUDA");
+      std::max(g.pixels(), g.positions()) < most && std::max(g.height, g.width) < 1 << 24,
+      "deform_conv2d: an image of ", g.height, " x ", g.width, " pixels is too large for CUDA");
+  TORCH_CHECK_VALUE(
+      g.in_per_group * g.taps < most && ceil_div(g.out_per_group, kTile) < 1 << 16,
+      "deform_conv2d: too many weights for CUDA");
   return g;
 }
 
