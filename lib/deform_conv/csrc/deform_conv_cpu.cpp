@@ -32,7 +32,7 @@ namespace {
 
 constexpr int64_t kBlock = 256; // output positions worked on at once: what belongs to them stays in the nearest cache
 constexpr int64_t kMargin = 2;
-constexpr int64_t kMostLanes = 16;
+constexpr int64_t kMostLanes = 16; // of float32 in the widest vectors
 
 int64_t cell_columns(const Geometry& g) {
   return g.width + 2 * kMargin;

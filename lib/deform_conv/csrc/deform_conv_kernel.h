@@ -244,10 +244,10 @@ void backward_channel(
   // Each quad holds what its cell, the one below, and their right neighbours get.
   const int64_t columns_of_cells = cell_columns(g);
   for (int64_t y = 0; y < g.height; ++y) {
-    const T* below = grad_cells + 4 * ((y + kMargin) * columns_of_cells + kMargin);
-    const T* above = below - 4 * columns_of_cells;
+    const T* here = grad_cells + 4 * ((y + kMargin) * columns_of_cells + kMargin);
+    const T* above = here - 4 * columns_of_cells;
     for (int64_t x = 0; x < g.width; ++x) {
-      grad_plane[y * g.width + x] = below[4 * x] + below[4 * x - 2] + above[4 * x + 1] + above[4 * x - 1];
+      grad_plane[y * g.width + x] = here[4 * x] + here[4 * x - 2] + above[4 * x + 1] + above[4 * x - 1];
     }
   }
 }
