@@ -23,7 +23,7 @@ from lib.utils.files import atomic_path, read_json, write_json
 
 TOOLS = Path(sys.argv[0]).parent
 EXPERIMENTS = TOOLS.parent / "experiments" / "embedded"
-LABEL_EVERY = 2  # frames of the test videos: neighbours tell nearly the same
+LABEL_EVERY = 4  # frames of the test videos: neighbours tell nearly the same
 STAGES = ("single", "posewarper")
 MODES = {
     "single": "each frame alone",

@@ -51,8 +51,9 @@ class PoseHRNet(nn.Module):
 
     Args:
         num_joints: the number J of heatmaps.
-        extra: the keys FINAL_CONV_KERNEL and STAGE2, STAGE3, STAGE4 of the published experiment files. STEM_CHANNELS
-            may give the stem and the bottlenecks of `layer1` another width than the paper's 64, for small nets.
+        extra: the keys FINAL_CONV_KERNEL and STAGE2, STAGE3, STAGE4 of the published experiment files. For
+            small nets STEM_CHANNELS may give the stem and the bottlenecks of `layer1` another width than the paper's
+            64, and STEM_BLOCKS say how many bottlenecks there are in place of 4.
 
     Raises:
         InputError: a key is missing or its value is not supported.
@@ -62,11 +63,12 @@ class PoseHRNet(nn.Module):
         super().__init__()
         stage2, stage3, stage4 = (_Stage.read(extra, name) for name in ("STAGE2", "STAGE3", "STAGE4"))
         stem = read_extra({"STEM_CHANNELS": 64, **extra}, "STEM_CHANNELS", range(1, 1025))
+        stem_blocks = read_extra({"STEM_BLOCKS": 4, **extra}, "STEM_BLOCKS", range(1, 101))
         self.conv1 = nn.Conv2d(3, stem, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.conv2 = nn.Conv2d(stem, stem, 3, stride=2, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(stem)
-        self.layer1 = residual_layer(Bottleneck, stem, stem, num_blocks=4)
+        self.layer1 = residual_layer(Bottleneck, stem, stem, stem_blocks)
         self.transition1 = _Transition([stem * Bottleneck.expansion], stage2.widths)
         self.stage2 = _exchange_modules(stage2)
         self.transition2 = _Transition(stage2.widths, stage3.widths)
@@ -76,7 +78,12 @@ class PoseHRNet(nn.Module):
         self.final_layer = heatmap_layer(
             stage4.widths[0], num_joints, read_extra(extra, "FINAL_CONV_KERNEL", allowed=[1, 3])
         )
-        initialise(self)
+        # Not the N(0, 0.001²) of the first code: from there Adam's first steps make all channels alike, and a small net
+        # that learns from nothing finds fewer joints for as long as it trains (docs/demo.md).
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        initialise(self.final_layer)
 
     def forward(self, images: Tensor) -> Tensor:
         """Heatmaps (B, J, H/4, W/4) of images (B, 3, H, W), normalised as in training.

@@ -76,13 +76,24 @@ def test_missing_key_is_named(key):
         build_model(cfg)
 
 
-def test_a_narrow_stem():
+def test_a_narrow_short_stem():
     extra = small_hrnet_extra()
-    extra["STEM_CHANNELS"] = 16
+    assert len(PoseHRNet(3, extra).layer1) == 4
+    extra["STEM_CHANNELS"], extra["STEM_BLOCKS"] = 16, 2
     model = PoseHRNet(3, extra)
+    assert len(model.layer1) == 2
     assert model.conv1.weight.shape[0] == model.conv2.weight.shape[0] == 16
     assert model.layer1[0].conv1.weight.shape == (16, 16, 1, 1)
     assert model(noise(0, 1, 3, 64, 64)).shape == (1, 3, 16, 16)
-    extra["STEM_CHANNELS"] = 0
-    with pytest.raises(InputError, match=r"MODEL\.EXTRA\.STEM_CHANNELS"):
-        PoseHRNet(3, extra)
+    for key in ("STEM_CHANNELS", "STEM_BLOCKS"):
+        with pytest.raises(InputError, match=rf"MODEL\.EXTRA\.{key}"):
+            PoseHRNet(3, {**extra, key: 0})
+
+
+def test_a_new_net_keeps_the_scale_of_its_features():
+    """He et al., ICCV 2015; the heatmaps begin near zero."""
+    torch.manual_seed(0)
+    net = PoseHRNet(3, small_hrnet_extra())
+    weight = net.layer1[0].conv2.weight
+    assert weight.std().item() == pytest.approx((2 / (9 * weight.shape[0])) ** 0.5, rel=0.1)
+    assert net.final_layer.weight.abs().max() < 0.01
