@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,38 @@ from lib.core.strategies import FlipTest, Strategy, average, gather, single
 from lib.core.submission import Rules, make_submission
 from lib.dataset import TestSet, build_test_loader
 from lib.evaluation.posetrack import check_truth, evaluate_videos
+from lib.formats import posetrack17, posetrack18
 from lib.formats.posetrack import PoseTrackVideo
+from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
+from lib.utils.checkpoint import load_weights
+from lib.utils.errors import InputError
+from lib.utils.files import atomic_folder
 
 logger = logging.getLogger(__name__)
 
 STRATEGIES: dict[str, Strategy] = {"single": single, "pair": gather, "aggregate": gather, "average": average}
+
+
+def load_net(cfg: CfgNode, folder: Path, device: torch.device) -> nn.Module:
+    """The experiment's net with TEST.MODEL_FILE, or what training left in `folder`, on `device`, in eval mode.
+
+    Raises:
+        InputError: no such file, or weights that are not this net's.
+    """
+    net = build_model(cfg).to(device, memory_format=torch.channels_last)
+    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    if not cfg.TEST.MODEL_FILE and not weights.exists():
+        raise InputError(f"TEST.MODEL_FILE is not set, and {weights}, which training leaves, is not there")
+    report = load_weights(net, weights)
+    logger.info("%s", report)
+    report.raise_if_incomplete()
+    return net.eval()
+
+
+def choose_strategy(cfg: CfgNode, strategy: Strategy) -> Strategy:
+    """The strategy, on the mirror image too if TEST.FLIP_TEST says so."""
+    return FlipTest(strategy, POSETRACK.flip_order, cfg.TEST.SHIFT_HEATMAP) if cfg.TEST.FLIP_TEST else strategy
 
 
 def run_test(
@@ -42,7 +68,7 @@ def run_test(
     poses = collect(_estimate(cfg, net, device, test_set, folder, process))
     if poses.replaced:
         logger.warning("%d times a clip's frame is not there or damaged; the nearest one stood in", poses.replaced)
-    videos = make_submission(test_set.videos, test_set.clips.people, poses.points, poses.peaks, _rules(cfg))
+    videos = make_submission(test_set.videos, test_set.clips.people, poses.points, poses.peaks, build_rules(cfg))
     result = {
         "people": len(test_set.clips),
         "videos": len(videos),
@@ -70,9 +96,7 @@ def _estimate(
     cfg: CfgNode, net: nn.Module, device: torch.device, test_set: TestSet, folder: Path, process: tuple[int, int]
 ) -> Iterator[Estimates]:
     """The batches of this process, with progress and pictures."""
-    strategy = STRATEGIES[cfg.TEST.MODE]
-    if cfg.TEST.FLIP_TEST:
-        strategy = FlipTest(strategy, POSETRACK.flip_order, cfg.TEST.SHIFT_HEATMAP)
+    strategy = choose_strategy(cfg, STRATEGIES[cfg.TEST.MODE])
     debug = DebugImages(
         folder / "debug",
         labels=cfg.DEBUG.SAVE_BATCH_IMAGES_GT,
@@ -96,7 +120,8 @@ def _estimate(
                     debug.write(f"{cfg.TEST.MODE}_{step}", batch, net, STRATEGIES[cfg.TEST.MODE] is gather)
 
 
-def _rules(cfg: CfgNode) -> Rules:
+def build_rules(cfg: CfgNode) -> Rules:
+    """How TEST makes a submission."""
     return Rules(
         times_box=cfg.TEST.JOINT_SCORE == "peak_times_box",
         oks_nms=cfg.TEST.OKS_NMS,
@@ -105,3 +130,12 @@ def _rules(cfg: CfgNode) -> Rules:
         visible_threshold=cfg.TEST.IN_VIS_THRE,
         box_threshold=cfg.TEST.TRACKING_THRESHOLD if cfg.TEST.TRACKING else 0.0,
     )
+
+
+def write_submission(cfg: CfgNode, videos: Sequence[PoseTrackVideo], folder: Path) -> None:
+    """One file per video, in the form of the data set's year, in place of what the folder held."""
+    write = posetrack17.write if cfg.DATASET.DATASET == "posetrack17" else posetrack18.write
+    with atomic_folder(folder) as temporary:
+        for video in videos:
+            write(temporary / f"{video.name}.json", video)
+    logger.info("submission: %d files in %s", len(videos), folder)

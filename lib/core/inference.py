@@ -23,9 +23,9 @@ class Estimates:
 
     Attributes:
         clips: the batch.
-        heatmaps: (B, J, h, w), on the device of the net.
-        points: (B, J, 2) float64 x, y in image pixels of the key frame.
-        peaks: (B, J) float32 heatmap values there.
+        heatmaps: (B, J, h, w), on the device of the net; (B, T, J, h, w) of a strategy that scatters.
+        points: (B, J, 2) or (B, T, J, 2) float64 x, y in image pixels.
+        peaks: (B, J) or (B, T, J) float32 heatmap values there.
     """
 
     clips: Clips
@@ -50,12 +50,14 @@ def infer(
         batches = iter(loader)
     for clips in batches:
         with torch.inference_mode():
-            heatmaps = strategy(net, normalise(clips.frames.to(device, non_blocking=True)))
-            cells, peaks = decode(heatmaps, post_process)
+            frames, labels = (tensor.to(device, non_blocking=True) for tensor in (clips.frames, clips.targets))
+            heatmaps = strategy(net, normalise(frames), labels)
+            cells, peaks = decode(heatmaps.flatten(0, -4), post_process)
         batch = [people[index] for index in clips.index.tolist()]
         centers, scales = [person.center for person in batch], [person.scale for person in batch]
-        points = to_image(cells.cpu().numpy(), centers, scales, heatmaps.shape[:1:-1])
-        yield Estimates(clips, heatmaps, points, peaks.cpu().numpy())
+        points = to_image(cells.cpu().numpy().reshape(len(batch), -1, 2), centers, scales, heatmaps.shape[:-3:-1])
+        shape = heatmaps.shape[:-2]  # (B, J) or (B, T, J)
+        yield Estimates(clips, heatmaps, points.reshape(*shape, 2), peaks.cpu().numpy().reshape(shape))
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Poses:
     """The poses of all P people of a data set, in its order.
 
     Attributes:
-        points: (P, J, 2) float64 x, y in image pixels; peaks (P, J) float32.
+        points: (P, J, 2) or (P, T, J, 2) float64 x, y in image pixels; peaks without the last axis, float32.
         replaced: frames that were not there and had the nearest ones stand in for them.
     """
 

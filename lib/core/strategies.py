@@ -1,4 +1,4 @@
-"""What a net makes of a clip: heatmaps of its key frame. A mode of testing is one of these."""
+"""What a net makes of a clip: heatmaps of its key frame, or of all its frames. A mode of testing is one of these."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,29 +8,48 @@ from torch import nn
 
 from lib.pose.heatmaps import flip_back
 
-Strategy = Callable[[nn.Module, torch.Tensor], torch.Tensor]
-"""A net and frames (B, T, 3, H, W) to heatmaps (B, J, h, w) of frame 0."""
+Strategy = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+"""A net, frames (B, T, 3, H, W) and the label heatmaps (B, J, h, w) of frame 0 to heatmaps (B, J, h, w) of frame 0, or
+(B, T, J, h, w) of every frame."""
 
 
-def single(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+def single(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """The key frame alone, in a single-frame net."""
     return net(frames[:, 0])
 
 
-def gather(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+def gather(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """All frames warped to the key frame, in a PoseWarper: a pair or an aggregation by the net's weights."""
     return net(frames)
 
 
-def average(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+def average(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """All frames where they are, averaged by a PoseWarper's weights: the control that an aggregation has to beat."""
     weights = frames.new_tensor(net.weights)
     return torch.einsum("t,btjhw->bjhw", weights, net.estimate(frames))
 
 
-def pair(net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+def pair(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """The second of two frames warped to the key frame, in a PoseWarper whatever its weights: how it is trained."""
     return net(frames, weights=(0.0, 1.0))
+
+
+def scatter(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The key frame's labels warped to every frame, the key frame among them (paper, video pose propagation)."""
+    return _spread(net, frames, lambda key: labels)
+
+
+def scatter_own(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """What the net itself makes of the key frame, warped to every frame."""
+    return _spread(net, frames, lambda key: key)
+
+
+def _spread(net: nn.Module, frames: torch.Tensor, choose: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """(B, T, J, h, w): what is chosen for the key frame, by its heatmaps, warped to every frame."""
+    heatmaps = net.estimate(frames).unbind(1)  # T times (B, J, h, w)
+    key = heatmaps[0]
+    values = choose(key)
+    return torch.stack([net.warp(values, source=key, target=target) for target in heatmaps], dim=1)
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,6 @@ class FlipTest:
     flip_order: Sequence[int]
     shift: bool
 
-    def __call__(self, net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
-        mirrored = self.strategy(net, frames.flip(4))
-        return (self.strategy(net, frames) + flip_back(mirrored, self.flip_order, self.shift)) / 2
+    def __call__(self, net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        mirrored = self.strategy(net, frames.flip(4), flip_back(labels, self.flip_order, shift=False))
+        return (self.strategy(net, frames, labels) + flip_back(mirrored, self.flip_order, self.shift)) / 2

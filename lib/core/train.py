@@ -104,7 +104,7 @@ def _step(
     frames, targets, weights = (
         tensor.to(device, non_blocking=True) for tensor in (clips.frames, clips.targets, clips.target_weights)
     )
-    heatmaps = strategy(net, normalise(frames))
+    heatmaps = strategy(net, normalise(frames), targets)
     loss = loss_function(heatmaps, targets, weights)
     if not torch.isfinite(loss):
         raise FloatingPointError("the loss is not finite")

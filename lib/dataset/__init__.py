@@ -12,11 +12,13 @@ from torch.utils.data import DataLoader, DistributedSampler
 from yacs.config import CfgNode
 
 from lib.dataset.augment import Augmentation
+from lib.dataset.augmented import is_augmented
 from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
 from lib.dataset.people import Person, is_well_centered, sparse_people
-from lib.dataset.posetrack import detected_people, labeled_people, relist
+from lib.dataset.posetrack import detected_people, labeled_people, relist, with_boxes
+from lib.dataset.runs import labeled_of_run, longest_run
 from lib.formats.boxes import read_boxes
-from lib.formats.posetrack import PoseTrackVideo
+from lib.formats.posetrack import PoseTrackVideo, take_frames
 from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
@@ -56,6 +58,44 @@ class TestSet:
         return labeled and any(np.isfinite(video.head_boxes).any() for video in self.videos)
 
 
+@dataclass(frozen=True)
+class SparseLabels:
+    """The labels that there are to train on.
+
+    Attributes:
+        path: of the annotations.
+        videos: what these say of each video.
+        people: those who are labelled, in the frames that are.
+        frames: by index of the video, its files.
+    """
+
+    path: Path
+    videos: Sequence[PoseTrackVideo]
+    people: list[Person]
+    frames: dict[int, FrameFolder]
+
+
+@dataclass(frozen=True)
+class LabeledRuns:
+    """Runs of consecutive annotated frames, some of which keep their labels.
+
+    Attributes:
+        videos: the runs, as annotated.
+        people: everybody in them, sorted by video and frame.
+        sources: those in the labelled frames.
+        labeled: per video the indices of the labelled frames.
+        frames: by index of the video, its files.
+        split: name of the split.
+    """
+
+    videos: Sequence[PoseTrackVideo]
+    people: list[Person]
+    sources: list[Person]
+    labeled: Sequence[Sequence[int]]
+    frames: dict[int, FrameFolder]
+    split: str
+
+
 def build_test_set(cfg: CfgNode) -> TestSet:
     """The people and frames that TEST and DATASET of an experiment name.
 
@@ -88,6 +128,52 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     return TestSet(clips, found.videos, _split(cfg, train=False), found.dropped)
 
 
+def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
+    """The longest annotated run of each test video, with labels on some of its frames (paper, section 4.2).
+
+    Args:
+        every: frames from one label to the next (lib.dataset.runs).
+    Raises:
+        InputError: no annotations, no run that is long enough for a label, nobody labelled, frames that are not there.
+    """
+    annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else _annotations(cfg, train=False)
+    if annotations is None:
+        raise InputError("there are no labels to propagate: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
+    width, height = cfg.MODEL.IMAGE_SIZE
+    videos, labeled = [], []
+    for video in read_videos(annotations):
+        run = longest_run(video)
+        if kept := labeled_of_run(len(run), every):
+            videos.append(take_frames(video, run))
+            labeled.append(kept)
+        else:
+            logger.warning("%s: left out: fewer than %d consecutive annotated frames", video.name, every // 2 + 1)
+    if not videos:
+        raise InputError(
+            f"{annotations}: no video has {every // 2 + 1} consecutive annotated frames, so none is labelled"
+        )
+    found = labeled_people(videos, build_image_store(cfg), width / height)
+    sources = [person for person in found.people if person.frame in labeled[person.video]]
+    if not sources:
+        raise InputError(f"{annotations}: nobody in the labelled frames{_reasons(found.dropped)}")
+    logger.info(
+        "%d people in %d labelled of %d frames, %d videos%s",
+        len(sources),
+        sum(map(len, labeled)),
+        sum(len(video.frame_names) for video in videos),
+        len(videos),
+        _reasons(found.dropped),
+    )
+    return LabeledRuns(videos, found.people, sources, labeled, found.frames, _split(cfg, train=False))
+
+
+def build_clips(
+    cfg: CfgNode, people: list[Person], frames: dict[int, FrameFolder], offsets: Sequence[int]
+) -> ClipDataset:
+    """Clips of these people with the frames at these offsets, the first of them 0, as they are."""
+    return _clips(cfg, people, frames, FixedFrames(offsets))
+
+
 def build_test_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
     """Batches of clips in order, read by at most as many processes as the machine has cores.
 
@@ -97,7 +183,7 @@ def build_test_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int]
     rank, count = process
     size = cfg.TEST.BATCH_SIZE_PER_GPU
     if not cuda:
-        size = min(size, max(1, CPU_PIXELS // (len(_frame_offsets(cfg)) * prod(cfg.MODEL.IMAGE_SIZE))))
+        size = min(size, max(1, CPU_PIXELS // (clips.num_frames * prod(cfg.MODEL.IMAGE_SIZE))))
     return DataLoader(
         clips,
         batch_size=size,
@@ -114,15 +200,12 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
     Raises:
         InputError: annotations or frames that are not there, or are broken; nobody to train on.
     """
-    annotations = _annotations(cfg, train=True)
-    width, height = cfg.MODEL.IMAGE_SIZE
-    found = labeled_people(read_videos(annotations), build_image_store(cfg), width / height)
-    people = [person for person in found.people if person.visible.any()]
-    people = sparse_people(people, cfg.DATASET.NUM_LABELED_VIDEOS, cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO, cfg.SEED)
+    labels = build_sparse_labels(cfg)
+    people = labels.people
     if cfg.DATASET.SELECT_DATA:
         people = [person for person in people if is_well_centered(person)]
-    if not people:
-        raise InputError(f"{annotations}: nobody to train on{_reasons(found.dropped)}")
+        if not people:
+            raise InputError("nobody to train on: DATASET.SELECT_DATA leaves everybody out")
     augmentation = Augmentation(
         POSETRACK_SKELETON,
         cfg.DATASET.PROB_HALF_BODY,
@@ -132,18 +215,38 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
         cfg.DATASET.FLIP,
     )
     pairs = cfg.MODEL.WARP.ENABLED
-    clips = _clips(
-        cfg, people, found.frames, RandomPair(cfg.DATASET.FRAME_DELTAS) if pairs else FixedFrames([0]), augmentation
+    return _clips(
+        cfg, people, labels.frames, RandomPair(cfg.DATASET.FRAME_DELTAS) if pairs else FixedFrames([0]), augmentation
     )
+
+
+def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
+    """The labels of the training set, of as many videos and frames as DATASET says; of an augmented set, all of them.
+
+    Raises:
+        InputError: annotations or frames that are not there, or are broken; nobody to train on.
+    """
+    annotations = _annotations(cfg, train=True)
+    width, height = cfg.MODEL.IMAGE_SIZE
+    videos = [with_boxes(video) for video in read_videos(annotations)]
+    found = labeled_people(videos, build_image_store(cfg), width / height)
+    people = [person for person in found.people if person.visible.any()]
+    if is_augmented(annotations):
+        logger.info("%s holds a sparse set and what was propagated from it: all of it is used", annotations)
+    else:
+        limits = cfg.DATASET.NUM_LABELED_VIDEOS, cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO
+        people = sparse_people(people, *limits, cfg.SEED)
+    if not people:
+        raise InputError(f"{annotations}: nobody to train on{_reasons(found.dropped)}")
     frames = {(person.video, person.frame) for person in people}
     logger.info(
         "training on %d people in %d labelled frames of %d videos%s",
-        len(clips),
+        len(people),
         len(frames),
         len({video for video, _ in frames}),
         _reasons(found.dropped),
     )
-    return clips
+    return SparseLabels(annotations, videos, people, found.frames)
 
 
 def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
@@ -197,13 +300,9 @@ def _clips(
 
 
 def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:
-    return RandomPair(cfg.DATASET.FRAME_DELTAS) if cfg.TEST.MODE == "pair" else FixedFrames(_frame_offsets(cfg))
-
-
-def _frame_offsets(cfg: CfgNode) -> list[int]:
-    """The frames of a clip; those of a pair are drawn, these are as many."""
-    several = cfg.TEST.AGGREGATE.OFFSETS
-    return {"pair": [0, 1], "aggregate": several, "average": several}.get(cfg.TEST.MODE, [0])
+    if cfg.TEST.MODE == "pair":
+        return RandomPair(cfg.DATASET.FRAME_DELTAS)
+    return FixedFrames(cfg.TEST.AGGREGATE.OFFSETS if cfg.TEST.MODE in ("aggregate", "average") else [0])
 
 
 def _split(cfg: CfgNode, train: bool) -> str:

@@ -1,6 +1,6 @@
 """From a person to the net's input: the same crop of several frames, and the target heatmaps of the first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,6 +39,9 @@ class FixedFrames:
 
     offsets: Sequence[int]
 
+    def __len__(self) -> int:
+        return len(self.offsets)
+
     def __call__(self, rng: np.random.Generator) -> list[int]:
         return list(self.offsets)
 
@@ -48,6 +51,9 @@ class RandomPair:
     """The key frame A and A + δ, with δ drawn from `deltas`."""
 
     deltas: Sequence[int]
+
+    def __len__(self) -> int:
+        return 2
 
     def __call__(self, rng: np.random.Generator) -> list[int]:
         return [0, int(rng.choice(self.deltas))]
@@ -59,7 +65,7 @@ class ClipDataset(Dataset):
     Args:
         people: the key frames and crops, one clip each.
         videos: the frames, by Person.video.
-        sample_frames: a random generator to frame offsets; the first is 0.
+        sample_frames: draws a clip's frame offsets; the first is 0.
         image_size: width, height of the crops; heatmap_size: of the targets, in cells.
         sigma: of the targets, in cells.
         rgb: colours in the order red, green, blue; else blue, green, red.
@@ -74,7 +80,7 @@ class ClipDataset(Dataset):
         self,
         people: Sequence[Person],
         videos: dict[int, FrameFolder],
-        sample_frames: Callable[[np.random.Generator], list[int]],
+        sample_frames: FixedFrames | RandomPair,
         image_size: Sequence[int],
         heatmap_size: Sequence[int],
         sigma: float,
@@ -92,6 +98,11 @@ class ClipDataset(Dataset):
         self._seed = seed
         self._augmentation = augmentation
         self.epoch = 0
+
+    @property
+    def num_frames(self) -> int:
+        """T, the frames of a clip."""
+        return len(self._sample_frames)
 
     def __len__(self) -> int:
         return len(self.people)

@@ -20,6 +20,8 @@ class Person:
         box_score: of the detector; 1 for a ground-truth box.
         joints: (J, 2) float64 in image pixels.
         visible: (J,) bool, the joint is labelled.
+        row: index among the video's annotated people, −1 for a detected one.
+        track: number of the person in the video; −1 if that is not known.
     """
 
     video: int
@@ -30,6 +32,8 @@ class Person:
     box_score: float
     joints: np.ndarray
     visible: np.ndarray
+    row: int = -1
+    track: int = -1
 
 
 def sparse_people(people: Sequence[Person], num_videos: int, num_frames: int, seed: int) -> list[Person]:

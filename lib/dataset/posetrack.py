@@ -52,7 +52,7 @@ def labeled_people(videos: Sequence[PoseTrackVideo], store: ImageStore, aspect_r
     """
     people, folders, dropped = [], _Folders(store), Counter()
     for v, video in enumerate(videos):
-        boxes = np.where(np.isnan(video.boxes), joint_boxes(video), video.boxes)
+        boxes = with_boxes(video).boxes
         for p, frame in enumerate(video.person_frame):
             box_alone = not video.has_points[p] and not np.isnan(boxes[p]).any()
             if video.crowd[p]:
@@ -70,7 +70,8 @@ def labeled_people(videos: Sequence[PoseTrackVideo], store: ImageStore, aspect_r
             joints, visible = np.zeros((NUM_JOINTS, 2)), np.zeros(NUM_JOINTS, dtype=bool)
             joints[KEYPOINT_OF_JOINT, :], visible[KEYPOINT_OF_JOINT,] = video.points[p], video.labeled[p]
             center, scale = box_to_center_scale(box, aspect_ratio)
-            people.append(Person(v, int(frame), number, center, scale, 1.0, joints, visible))
+            track = int(video.track_ids[p])
+            people.append(Person(v, int(frame), number, center, scale, 1.0, joints, visible, p, track))
     return PoseTrack(videos, people, folders.found, dropped)
 
 
@@ -204,6 +205,11 @@ def _videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrac
         unlabeled_video(name, [str(PurePosixPath(folder, file)) for file in store.list(folder)], num_frames[folder])
         for folder, name in zip(folders, names, strict=True)
     ]
+
+
+def with_boxes(video: PoseTrackVideo) -> PoseTrackVideo:
+    """The video with the box of their labelled joints for people without one of their own (2017)."""
+    return replace(video, boxes=np.where(np.isnan(video.boxes), joint_boxes(video), video.boxes))
 
 
 def joint_boxes(video: PoseTrackVideo) -> np.ndarray:

@@ -10,7 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from lib.dataset.people import Person, sparse_people
-from lib.dataset.posetrack import joint_boxes
+from lib.dataset.posetrack import with_boxes
+from lib.dataset.runs import SHORTEST_RUN, labeled_of_run, longest_run
 from lib.formats.posetrack import PoseTrackVideo, whole_number
 from lib.formats.posetrack_coco import CocoVideo, coco_content
 from lib.formats.posetrack_set import read_video
@@ -22,7 +23,6 @@ from lib.utils.files import read_json
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "val")
-FIRST_LABELED, LABELED_EVERY, LABELED_REACH = 3, 7, 3  # of a run: index of the first, distance, farthest use of a label
 RELEASES = {  # of PoseTrack18, by the number of validation videos
     "release v0.2, which most published figures are of": range(74, 75),
     "release v0.45": range(160, 181),
@@ -47,7 +47,7 @@ def read_split(annotations: Path, split: str) -> list[CocoVideo]:
     videos, images = [], []
     for file in tqdm(files, desc=f"reading {split}", unit="video", disable=None):
         video = read_video(file)
-        videos.append(replace(video, boxes=np.where(np.isnan(video.boxes), joint_boxes(video), video.boxes)))
+        videos.append(with_boxes(video))
         images.append(_image_keys(video, file))
     ids = [image_id for video in videos for image_id in video.image_ids]
     if len(set(ids)) < len(ids):
@@ -117,34 +117,15 @@ def consecutive(videos: Sequence[CocoVideo]) -> dict[str, Any]:
     Raises:
         InputError: no video has a run that is long enough.
     """
-    runs = [longest_run(part) for part in videos]
+    runs = [longest_run(part.video) for part in videos]
     kept = [run if labeled_of_run(len(run)) else [] for run in runs]
     if not any(kept):
-        raise InputError(f"val: no video has {FIRST_LABELED + 1} consecutive annotated frames, which propagation needs")
+        raise InputError(f"val: no video has {SHORTEST_RUN} consecutive annotated frames, which propagation needs")
     if kept.count([]):
-        logger.warning("%d videos left out: no %d consecutive annotated frames", kept.count([]), FIRST_LABELED + 1)
+        logger.warning("%d videos left out: no %d consecutive annotated frames", kept.count([]), SHORTEST_RUN)
     labeled = [[run[index] for index in labeled_of_run(len(run))] for run in kept]
     info = {"description": "PoseTrack: consecutive runs", "labeled_frames": _names(videos, labeled)}
     return coco_content(videos, kept, info)
-
-
-def longest_run(part: CocoVideo) -> list[int]:
-    """Indices of the longest run of annotated frames with consecutive numbers; of equally long ones, the first."""
-    labeled = part.video.frame_labeled
-    numbers = {image["frame_id"]: frame for frame, image in enumerate(part.images) if labeled[frame]}
-    longest, run = [], []
-    for number in sorted(numbers):
-        run = [*run, numbers[number]] if number - 1 in numbers else [numbers[number]]
-        longest = max(longest, run, key=len)
-    return longest
-
-
-def labeled_of_run(length: int) -> list[int]:
-    """Which frames of a run are labelled: the 4th, every 7th after it, and the last if they leave it out of reach."""
-    labeled = list(range(FIRST_LABELED, length, LABELED_EVERY))
-    if labeled and length - 1 - labeled[-1] > LABELED_REACH:
-        labeled.append(length - 1)
-    return labeled
 
 
 def _image_keys(video: PoseTrackVideo, path: Path) -> list[dict[str, Any]]:

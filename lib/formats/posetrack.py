@@ -4,7 +4,8 @@ The forms of 2017 (`annolist`, posetrack17.py) and 2018 (COCO-like, posetrack18.
 names; both serve as ground truth and as submission.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,42 @@ class PoseTrackVideo:
     head_boxes: np.ndarray
     boxes: np.ndarray
     crowd: np.ndarray
+
+
+PERSON_ARRAYS = (
+    "person_frame",
+    "has_points",
+    "points",
+    "present",
+    "labeled",
+    "scores",
+    "person_scores",
+    "track_ids",
+    "head_boxes",
+    "boxes",
+    "crowd",
+)
+"""The arrays of a PoseTrackVideo that have a row per person."""
+
+
+def take_frames(video: PoseTrackVideo, frames: Sequence[int]) -> PoseTrackVideo:
+    """The video as if it had these frames alone, by ascending index, with the people in them."""
+    places = np.full(len(video.frame_names), -1)
+    places[list(frames)] = np.arange(len(frames))
+    people = take_people(video, np.flatnonzero(places[video.person_frame] >= 0))
+    return replace(
+        people,
+        frame_names=[video.frame_names[frame] for frame in frames],
+        image_ids=[video.image_ids[frame] for frame in frames],
+        frame_labeled=video.frame_labeled[list(frames)],
+        ignore_regions=[video.ignore_regions[frame] for frame in frames],
+        person_frame=places[people.person_frame],
+    )
+
+
+def take_people(video: PoseTrackVideo, rows: Sequence[int]) -> PoseTrackVideo:
+    """The video with these of its people, in this order."""
+    return replace(video, **{name: getattr(video, name)[list(rows)] for name in PERSON_ARRAYS})
 
 
 def whole_number(value: Any) -> int | None:

@@ -51,6 +51,14 @@ class FrameFolder:
             self._names[number] = name
         return number
 
+    def has(self, number: int) -> bool:
+        """Whether the frame of this number is there."""
+        return number in self._names
+
+    def name(self, number: int) -> str:
+        """The name of the file of a frame that is there."""
+        return self._names[number]
+
     def size(self, number: int) -> tuple[int, int]:
         """Width and height of the video's frames, which are all alike: those of the first frame asked for."""
         if self._size is None:

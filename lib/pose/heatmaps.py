@@ -93,14 +93,14 @@ def flip_back(heatmaps: torch.Tensor, flip_order: Sequence[int], shift: bool) ->
     """Heatmaps of a mirrored crop as those of the crop itself.
 
     Args:
-        heatmaps: (N, J, h, w).
+        heatmaps: (..., J, h, w).
         flip_order: (J,) joint that each joint's map comes from.
         shift: move the maps one cell to the right (the first column stays), which makes up for the half pixel by
             which a mirrored crop misses the crop.
     Returns:
-        (N, J, h, w), a copy.
+        (..., J, h, w), a copy.
     """
-    flipped = heatmaps.flip(3)[:, torch.as_tensor(flip_order, device=heatmaps.device)]
+    flipped = heatmaps.flip(-1)[..., torch.as_tensor(flip_order, device=heatmaps.device), :, :]
     if shift:
         flipped[..., 1:] = flipped[..., :-1].clone()
     return flipped

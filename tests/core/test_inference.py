@@ -64,13 +64,13 @@ def test_the_flip_test_averages_both_images():
             return maps * torch.arange(17).view(17, 1, 1)
 
     frames = torch.rand(2, 5, 3, 8, 6)
-    direct = Net()(frames)
+    direct, labels = Net()(frames), torch.zeros(2, 17, 8, 6)
     # Mirrored back the maps are those of the image itself, but joint j comes from its partner.
     partner = (
         direct / torch.arange(17).clamp(min=1).view(17, 1, 1) * torch.as_tensor(POSETRACK.flip_order).view(17, 1, 1)
     )
     partner[:, 0] = 0
-    result = FlipTest(gather, POSETRACK.flip_order, shift=False)(Net(), frames)
+    result = FlipTest(gather, POSETRACK.flip_order, shift=False)(Net(), frames, labels)
     torch.testing.assert_close(result, (direct + partner) / 2)
 
 
@@ -90,7 +90,7 @@ def test_debug_images(tmp_path):
 def test_the_control_averages_frames_where_they_are():
     net = PoseWarper(nn.Conv2d(3, 2, 1), 2, num_blocks=1, num_channels=4, dilations=[1], weights=(0.5, 0.3, 0.2))
     nn.init.normal_(net.offsets[0].weight)
-    frames = torch.randn(4, 3, 3, 8, 6)
+    frames, labels = torch.randn(4, 3, 3, 8, 6), torch.zeros(4, 2, 8, 6)
     expected = sum(w * net.pose_net(frame) for w, frame in zip(net.weights, frames.unbind(1), strict=True))
-    torch.testing.assert_close(average(net, frames), expected)
-    assert not torch.allclose(gather(net, frames), expected, atol=1e-3)
+    torch.testing.assert_close(average(net, frames, labels), expected)
+    assert not torch.allclose(gather(net, frames, labels), expected, atol=1e-3)

@@ -12,7 +12,7 @@ from posetrack_sample import make_video, write_annotations, write_experiment
 from lib.config import load_config
 from lib.dataset import build_training_set
 from lib.dataset.posetrack import joint_boxes, labeled_people
-from lib.dataset.posetrack_prepare import consecutive, full, labeled_of_run, read_split, release, sparse
+from lib.dataset.posetrack_prepare import consecutive, full, read_split, release, sparse
 from lib.formats import posetrack17
 from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore
@@ -160,15 +160,6 @@ def test_too_few_videos_or_labels(root):
         part.video.labeled[:] = False
     with pytest.raises(InputError, match="nobody is labelled"):
         sparse(videos, -1, 1, 0)
-
-
-@pytest.mark.parametrize(
-    ("length", "labeled"),
-    [(3, []), (4, [3]), (7, [3]), (8, [3, 7]), (10, [3, 9]), (11, [3, 10]), (14, [3, 10]), (15, [3, 10, 14])],
-)
-def test_labeled_frames_of_a_run(length, labeled):
-    """The last frame counts where it lies more than 3 behind the last of every seven."""
-    assert labeled_of_run(length) == labeled
 
 
 def test_the_longest_run_and_the_first_of_equals(tmp_path, caplog):

@@ -1,0 +1,189 @@
+"""Labels of some frames as labels of other frames: which label goes where, and what takes it there.
+
+The warp moves a label inside a crop, on heatmaps. Everything else here is image space: labels that stay where they are,
+and two sources of one pose, fused after decoding (PoseWarper paper, section 3.3; the fusion is ours).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from lib.core.inference import Poses
+from lib.dataset.people import Person
+
+Infer = Callable[[list[Person], list[int]], Poses]
+"""People and frame offsets, the first 0, to poses (P, T, J) in the frames at these offsets."""
+
+Mover = Callable[[Sequence[Person], Sequence["Move"]], "Moved"]
+"""Labelled people and the moves wanted of them, at least one, to where these end."""
+
+
+class Move(NamedTuple):
+    """A labelled person whose pose is wanted in another frame.
+
+    Attributes:
+        person: index among the labelled people.
+        number: of the wanted frame among the video's files.
+    """
+
+    person: int
+    number: int
+
+
+class Moved(NamedTuple):
+    """Where M moves end.
+
+    Attributes:
+        points: (M, J, 2) float64 x, y in image pixels.
+        scores: (M, J) float64; 0 or less where nothing is known of the joint.
+    """
+
+    points: np.ndarray
+    scores: np.ndarray
+
+
+def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Move]:
+    """For each wanted frame everybody of the labelled frame nearest in time, the earlier of two.
+
+    Args:
+        people: of the labelled frames.
+        wanted: video and number of the frames, which may be labelled themselves; of videos without a label none is.
+    """
+    labeled = _by_frame(people)
+    moves = []
+    for video, number in wanted:
+        source = min(labeled[video], key=lambda other: (abs(other - number), other), default=None)
+        moves += [Move(person, number) for person in labeled[video].get(source, ())]
+    return moves
+
+
+def reached(truth: Iterable[Person], people: Sequence[Person], moves: Sequence[Move]) -> list[Person]:
+    """Those of `truth` whom a move leads to, with the joints labelled that are also labelled where it starts."""
+    start = {(people[move.person].video, move.number, people[move.person].track): people[move.person] for move in moves}
+    keys = [(person, (person.video, person.number, person.track)) for person in truth if person.track >= 0]
+    return [replace(person, visible=person.visible & start[key].visible) for person, key in keys if key in start]
+
+
+def partners(people: Sequence[Person], moves: Sequence[Move]) -> list[Move | None]:
+    """For each move the same person's from the next label on the frame's other side; None where there is none."""
+    labels: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, person in enumerate(people):
+        if person.track >= 0:
+            labels[person.video, person.track].append(index)
+    result = []
+    for move in moves:
+        source = people[move.person]
+        side = np.sign(move.number - source.number)
+        beyond = [p for p in labels[source.video, source.track] if (people[p].number - move.number) * side > 0]
+        other = min(beyond, key=lambda p: abs(people[p].number - move.number), default=None)
+        result.append(None if other is None or side == 0 else Move(other, move.number))
+    return result
+
+
+def stay(people: Sequence[Person], moves: Sequence[Move]) -> Moved:
+    """The label where it is."""
+    points = np.array([people[move.person].joints for move in moves])
+    return Moved(points, np.array([people[move.person].visible for move in moves], dtype=np.float64))
+
+
+def warp(
+    infer: Infer, people: Sequence[Person], moves: Sequence[Move], hop: int, follow: bool, relative: bool
+) -> Moved:
+    """Labels warped from their frame to others, in hops.
+
+    Args:
+        infer: warps people's labels to the frames at given offsets.
+        hop: frames that one warp bridges at most. A frame further away is reached over the frames between, where the
+            decoded pose is the next label and its score goes on as a factor.
+        follow: after each hop the crop goes along with the pose.
+        relative: take the way from where the label ends when it is warped onto its own frame, and add it to the label.
+            That gives back what rounding to cells took from the label, and what the head shifts at rest.
+    """
+    num_joints = len(people[moves[0].person].joints)
+    result = Moved(np.zeros((len(moves), num_joints, 2)), np.zeros((len(moves), num_joints)))
+    for direction in (1, -1):
+        ends: dict[int, dict[int, int]] = defaultdict(dict)  # of each person, by distance: the move
+        for index, move in enumerate(moves):
+            distance = (move.number - people[move.person].number) * direction
+            if distance > 0 or (distance == 0 and direction == 1):
+                ends[move.person][distance] = index
+        fronts = {person: (people[person], np.ones(num_joints)) for person in ends}
+        start = 0
+        while fronts:
+            reach = min(hop, max(max(ends[person]) for person in fronts) - start)
+            offsets = [direction * step for step in range(reach + 1)]
+            poses = infer([person for person, _ in fronts.values()], offsets)
+            for (person, (front, factor)), points, peaks in zip(fronts.items(), poses.points, poses.peaks, strict=True):
+                scores = peaks * factor  # (T, J)
+                if relative:
+                    points = points + np.where(front.visible[:, None], front.joints - points[0], 0)
+                for step in range(0 if start == 0 else 1, reach + 1):
+                    if start + step in ends[person]:
+                        index = ends[person][start + step]
+                        result.points[index], result.scores[index] = points[step], scores[step]
+                fronts[person] = _advance(front, direction * reach, points[-1], peaks[-1] > 0, follow), scores[-1]
+            start += reach
+            fronts = {person: front for person, front in fronts.items() if max(ends[person]) > start}
+    return result
+
+
+def fuse(sources: Sequence[Moved], distances: Sequence[np.ndarray]) -> Moved:
+    """Poses of several sources as one: the mean, weighted by score and by nearness in time.
+
+    Args:
+        sources: S of them, of the same M moves.
+        distances: of each source (M,) frames from its label; infinite where it has none.
+    Returns:
+        the means; the score of a joint is the mean score, weighted alike.
+    """
+    points = np.stack([source.points for source in sources])  # (S, M, J, 2)
+    scores = np.maximum(np.stack([source.scores for source in sources]), 0)  # (S, M, J)
+    weights = scores / np.maximum(np.stack(distances), 1)[..., None]  # (S, M, J)
+    weights[0] += 1e-9  # where nobody knows anything, the first source's guess
+    weights /= weights.sum(axis=0)
+    return Moved((weights[..., None] * points).sum(axis=0), (weights * scores).sum(axis=0))
+
+
+def fuse_sides(people: Sequence[Person], moves: Sequence[Move], mover: Mover) -> Moved:
+    """Each pose from the nearest label, and from the same person's next label on the other side of the frame.
+
+    With labels that stay where they are this is linear interpolation.
+
+    Args:
+        mover: takes a label to another frame from one side.
+    """
+    others = partners(people, moves)
+    both = [index for index, other in enumerate(others) if other is not None]
+    near, far = mover(people, moves), Moved(*(np.zeros_like(part) for part in stay(people, moves)))
+    far_distance = np.full(len(moves), np.inf)
+    if both:
+        moved = mover(people, [others[index] for index in both])
+        far.points[both], far.scores[both] = moved.points, moved.scores
+        far_distance[both] = distances(people, [others[index] for index in both])
+    return fuse([near, far], [distances(people, moves), far_distance])
+
+
+def distances(people: Sequence[Person], moves: Sequence[Move]) -> np.ndarray:
+    """(M,) frames between each move's label and its end."""
+    return np.array([abs(move.number - people[move.person].number) for move in moves])
+
+
+def _by_frame(people: Sequence[Person]) -> dict[int, dict[int, list[int]]]:
+    """Indices of people by video and by number of the frame."""
+    frames: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for index, person in enumerate(people):
+        frames[person.video][person.number].append(index)
+    return frames
+
+
+def _advance(person: Person, offset: int, points: np.ndarray, found: np.ndarray, follow: bool) -> Person:
+    """The person as labelled by a warp that ended in the frame at `offset`."""
+    known = person.visible & found
+    center = person.center
+    if follow and known.any():
+        step = np.median(points[known] - person.joints[known], axis=0)
+        center = (center + step).astype(np.float32)
+    return replace(person, number=person.number + offset, center=center, joints=points, visible=known)

@@ -1,0 +1,67 @@
+"""How good propagated labels are, by how far they came."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lib.dataset.people import Person
+from lib.evaluation.pck import joint_errors, pck
+from lib.evaluation.posetrack import evaluate_videos
+from lib.formats.posetrack import PoseTrackVideo, take_frames
+
+
+def score_by_distance(
+    truth: Sequence[PoseTrackVideo], predicted: Sequence[PoseTrackVideo], labeled: Sequence[Sequence[int]]
+) -> dict[str, float]:
+    """PoseTrack AP (Mean) of the frames at each distance from a label.
+
+    Args:
+        truth, predicted: the same videos and frames.
+        labeled: per video the indices of its labelled frames, at least one.
+    Returns:
+        AP by distance in frames, "0", "1" …; a distance without a labelled joint is left out.
+    """
+    distance = [
+        np.abs(np.arange(len(video.frame_names))[:, None] - np.array(frames)).min(axis=1)
+        for video, frames in zip(truth, labeled, strict=True)
+    ]
+    scores = {}
+    for d in range(max(int(own.max()) for own in distance) + 1):
+        frames = [np.flatnonzero(own == d).tolist() for own in distance]
+        pairs = [
+            (take_frames(video, chosen), take_frames(estimate, chosen))
+            for video, estimate, chosen in zip(truth, predicted, frames, strict=True)
+            if chosen
+        ]
+        if any(video.labeled.any() for video, _ in pairs):
+            scores[str(d)] = evaluate_videos(pairs)["table"]["Mean"]
+    return scores
+
+
+def compare_tracks(
+    people: Sequence[Person], points: np.ndarray, distances: np.ndarray, truth: Sequence[Person]
+) -> dict[str, dict[str, float]]:
+    """Errors of propagated poses against the same people's labels, by the number of frames that they were moved.
+
+    Args:
+        people: P of them, in the frames that they were moved to; points (P, J, 2); distances (P,) in frames.
+        truth: the people and joints that count (lib.core.propagation.reached).
+    Returns:
+        By distance, and "1+" for all but 0: `joints`, how many; `pck`, at 0.05 of the person's size, in per cent;
+        `pixels`, the mean error.
+    """
+    labels = {(person.video, person.number, person.track): person for person in truth}
+    keys = [(person.video, person.number, person.track) for person in people]
+    rows = [row for row, key in enumerate(keys) if key in labels]
+    if not rows:
+        return {}
+    matched = [labels[keys[row]] for row in rows]
+    joints, visible = (np.array([getattr(person, name) for person in matched]) for name in ("joints", "visible"))
+    pixels, shares = joint_errors(points[rows], joints, visible)
+    of_joint = np.repeat(np.asarray(distances)[rows], visible.sum(axis=1))
+    groups = {str(d): of_joint == d for d in np.unique(of_joint)} | {"1+": of_joint > 0}
+    return {
+        name: {"joints": int(group.sum()), "pck": pck(shares[group]), "pixels": float(pixels[group].mean())}
+        for name, group in groups.items()
+        if group.any()
+    }

@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+import torch
+from posetrack_sample import make_video, write_experiment
+from torch import nn
+
+from lib.config import load_config
+from lib.core.inference import Poses, infer
+from lib.core.propagation import Move, Moved, fuse, fuse_sides, nearest, partners, reached, stay, warp
+from lib.core.strategies import FlipTest, scatter, scatter_own
+from lib.dataset import build_clips, build_labeled_runs, build_test_loader
+from lib.dataset.people import Person
+from lib.models import PoseWarper, build_model
+from lib.pose.skeletons import POSETRACK
+
+CPU = torch.device("cpu")
+
+
+def person(number, track=0, video=0, x=0.0, visible=(True, True)):
+    joints = np.array([[x, 1.0], [x + 10, 2.0]])
+    center, scale = np.zeros(2, np.float32), np.ones(2, np.float32)
+    return Person(video, 0, number, center, scale, 1.0, joints, np.array(visible), track=track)
+
+
+def test_a_frame_takes_everybody_of_the_nearest_label_the_earlier_of_two():
+    people = [person(3), person(3, track=1), person(7), person(5, video=1)]
+    wanted = [(0, number) for number in range(2, 9)]
+    moves = nearest(people, wanted)
+    assert moves == [Move(p, n) for n in (2, 3, 4, 5) for p in (0, 1)] + [Move(2, n) for n in (6, 7, 8)]
+    assert nearest(people, [(1, 0), (2, 0)]) == [Move(3, 0)]  # video 2 has no label
+
+
+def test_the_partner_is_the_same_persons_next_label_on_the_other_side():
+    people = [person(0), person(4), person(8), person(4, track=1), person(8, track=-1)]
+    moves = [Move(0, 1), Move(1, 5), Move(1, 3), Move(1, 4), Move(2, 9), Move(3, 5), Move(4, 7)]
+    assert partners(people, moves) == [Move(1, 1), Move(2, 5), Move(0, 3), None, None, None, None]
+
+
+def test_people_count_with_the_joints_that_could_be_moved():
+    sources = [person(3, visible=(True, False)), person(3, track=1)]
+    truth = [person(4), person(4, track=2), person(5), person(4, track=-1)]
+    found = reached(truth, sources, [Move(0, 4), Move(1, 4)])
+    assert [(p.number, p.track, p.visible.tolist()) for p in found] == [(4, 0, [True, False])]
+
+
+def test_labels_that_stay_fused_from_both_sides_are_linear_interpolation():
+    people = [person(0, x=0), person(4, x=8), person(4, track=1, x=50)]
+    moves = [Move(0, 1), Move(1, 3), Move(2, 3), Move(1, 4)]
+    moved = fuse_sides(people, moves, stay)
+    np.testing.assert_allclose(moved.points[:, 0, 0], [2, 6, 50, 8])
+    np.testing.assert_allclose(moved.scores, 1)
+
+
+def test_a_joint_that_one_side_lacks_is_the_other_sides():
+    people = [person(0, x=0, visible=(True, False)), person(4, x=8, visible=(False, False))]
+    moved = fuse_sides(people, [Move(0, 2)], stay)
+    np.testing.assert_allclose(moved.points[0, 0], [0, 1])
+    np.testing.assert_allclose(moved.scores[0], [1, 0])
+    assert np.isfinite(moved.points).all()
+
+
+def test_fusion_weighs_by_score_and_nearness():
+    near = Moved(np.array([[[0.0, 0.0]]]), np.array([[0.4]]))
+    far = Moved(np.array([[[6.0, 3.0]]]), np.array([[0.8]]))
+    fused = fuse([near, far], [np.array([1]), np.array([4])])
+    np.testing.assert_allclose(fused.points, [[[2, 1]]])  # weights 0.4 and 0.2
+    np.testing.assert_allclose(fused.scores, [[0.4 * 2 / 3 + 0.8 / 3]])
+
+
+class Drift:
+    """Stands for the warp: in every frame the pose is 2 pixels further right, and 0.9 of the score is left."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, people, offsets):
+        self.calls.append(([p.number for p in people], offsets))
+        self.people = people
+        points = np.stack([[p.joints + np.array([2 * offset, 0]) for offset in offsets] for p in people])
+        return Poses(points, np.full(points.shape[:3], 0.9, np.float32), 0)
+
+
+@pytest.mark.parametrize(
+    ("hop", "calls"),
+    [
+        (99, [([10, 20], [0, 1, 2, 3, 4, 5, 6, 7]), ([10], [0, -1, -2])]),
+        (3, [([10, 20], [0, 1, 2, 3]), ([23], [0, 1, 2, 3]), ([26], [0, 1]), ([10], [0, -1, -2])]),
+    ],
+)
+def test_labels_go_far_in_one_warp_or_in_hops(hop, calls):
+    people = [person(10), person(20, x=100)]
+    moves = [Move(0, 10), Move(0, 8), Move(0, 12), Move(1, 21), Move(1, 25), Move(1, 27), Move(1, 23)]
+    drift = Drift()
+    moved = warp(drift, people, moves, hop, follow=True, relative=False)
+    assert drift.calls == calls
+    np.testing.assert_allclose(moved.points[:, 0, 0], [0, -4, 4, 102, 110, 114, 106])
+    hops = [1, 1, 1, 1, 2, 3, 1] if hop == 3 else [1] * 7
+    np.testing.assert_allclose(moved.scores[:, 1], 0.9 ** np.array(hops), rtol=1e-6)
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_the_crop_goes_along_or_stays(follow):
+    drift = Drift()
+    warp(drift, [person(10)], [Move(0, 15)], 3, follow, relative=False)
+    assert drift.people[0].number == 13
+    assert drift.people[0].center.tolist() == ([6, 0] if follow else [0, 0])
+    np.testing.assert_allclose(drift.people[0].joints[:, 0], [6, 16])
+
+
+def test_the_way_can_be_taken_from_where_the_label_itself_ends():
+    class Rounding(Drift):
+        def __call__(self, people, offsets):
+            poses = super().__call__(people, offsets)
+            return Poses(np.round(poses.points / 4) * 4 + 1, poses.peaks, 0)
+
+    moves = [Move(0, 10), Move(0, 12), Move(0, 14)]
+    people = [person(10, x=3, visible=(True, False))]
+    rounded = warp(Rounding(), people, moves, 9, follow=True, relative=False)
+    relative = warp(Rounding(), people, moves, 9, follow=True, relative=True)
+    np.testing.assert_allclose(rounded.points[:, 0, 0], [5, 9, 13])
+    np.testing.assert_allclose(relative.points[:, 0, 0], [3, 7, 11])
+    np.testing.assert_allclose(relative.points[:, 1], rounded.points[:, 1])  # not labelled
+
+
+def warper():
+    torch.manual_seed(0)
+    net = PoseWarper(nn.Conv2d(3, 17, 1), 17, num_blocks=1, num_channels=4, dilations=[1]).eval()
+    nn.init.normal_(net.offsets[0].weight, std=0.5)
+    return net
+
+
+@torch.no_grad()
+def test_scatter_warps_the_labels_to_every_frame():
+    net, frames, labels = warper(), torch.randn(2, 3, 3, 8, 6), torch.rand(2, 17, 8, 6)
+    maps = net.estimate(frames)
+    result = scatter(net, frames, labels)
+    for t in range(3):
+        torch.testing.assert_close(result[:, t], net.warp(labels, source=maps[:, 0], target=maps[:, t]))
+    own = scatter_own(net, frames, labels)
+    torch.testing.assert_close(own[:, 2], net.warp(maps[:, 0], source=maps[:, 0], target=maps[:, 2]))
+
+
+@torch.no_grad()
+def test_the_flip_test_mirrors_the_labels_too():
+    net = PoseWarper(nn.Conv2d(3, 17, 1), 17, num_blocks=1, num_channels=4, dilations=[1]).eval()  # warps nothing
+    labels = torch.rand(2, 17, 8, 6)
+    result = FlipTest(scatter, POSETRACK.flip_order, shift=False)(net, torch.randn(2, 3, 3, 8, 6), labels)
+    torch.testing.assert_close(result, labels[:, None].expand(-1, 3, -1, -1, -1))
+
+
+def test_the_loop_yields_the_poses_of_all_frames(tmp_path):
+    make_video(tmp_path / "data", "v", num_frames=15)
+    cfg = load_config(write_experiment(tmp_path, tmp_path / "data"), ["TEST.MODE", "propagate"])
+    runs = build_labeled_runs(cfg, 7)
+    assert [list(own) for own in runs.labeled] == [[3, 10, 14]]
+    clips = build_clips(cfg, runs.sources, runs.frames, [0, 1, 2])
+    loader = build_test_loader(cfg, clips, (0, 1), cuda=False)
+    batches = list(infer(build_model(cfg).eval(), loader, scatter, CPU, post_process=False))
+    points = np.concatenate([batch.points for batch in batches])
+    peaks = np.concatenate([batch.peaks for batch in batches])
+    assert points.shape == (6, 3, 17, 2)
+    for source, own, own_peaks in zip(runs.sources, points, peaks, strict=True):
+        cell = source.scale[0] * 200 / 16  # pixels
+        error = np.abs(own - source.joints)[:, source.visible]
+        assert error.max() <= 0.5 * cell + 1e-3  # an untrained warp leaves labels where they are
+        np.testing.assert_allclose(own_peaks[:, source.visible], 1, rtol=1e-6)

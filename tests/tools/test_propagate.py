@@ -1,0 +1,174 @@
+"""tools/propagate.py from its command line, on a tiny PoseTrack with a tiny, untrained net: its warp moves nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from posetrack_sample import make_video, write_annotations, write_experiment
+
+from lib.config import load_config
+from lib.dataset import build_training_set
+from lib.formats.posetrack_set import read_videos
+from lib.models import build_model
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """The folder of a test: data/ with two videos, small.yaml, weights.pth."""
+    for name, frames in (("a_video", 15), ("b_video", 8)):
+        make_video(tmp_path / "data", name, num_frames=frames)
+    torch.manual_seed(0)
+    net = build_model(load_config(write_experiment(tmp_path, tmp_path / "data")))
+    torch.save(net.state_dict(), tmp_path / "weights.pth")
+    return tmp_path
+
+
+def run(folder, *arguments):
+    command = [sys.executable, str(ROOT / "tools/propagate.py"), "--cfg", str(folder / "small.yaml"), *arguments]
+    command += ["TEST.MODE", "propagate", "TEST.MODEL_FILE", str(folder / "weights.pth")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def refused(folder, *arguments):
+    done = run(folder, *arguments)
+    assert done.returncode == 2, done.stderr
+    return next(line for line in done.stderr.splitlines() if line.startswith("error: "))
+
+
+def results(folder, name):
+    out = folder / "output/posetrack18/pose_hrnet/small"
+    return json.loads((out / f"result-{name}.json").read_text()), out / "predictions" / name / "val"
+
+
+def test_the_protocol_of_the_paper(sample):
+    done = run(sample)
+    assert done.returncode == 0, done.stderr
+    result, predictions = results(sample, "propagate-warp-every7")
+    assert result["people"] == 2 * (15 + 8)
+    assert result["tracks_by_distance"]["0"]["pck"] > 90  # labels in cells and back
+    assert set(result["ap_by_distance"]) == {"0", "1", "2", "3"}
+    assert set(result["tracks_by_distance"]) == {"0", "1", "2", "3", "1+"}
+    assert result["tracks_by_distance"]["0"]["joints"] == 5 * 2 * 15  # frames 3, 10, 14 and 3, 7
+    rows = [line.split() for line in done.stdout.splitlines() if line]
+    assert [row[0] for row in rows] == ["Head", "AP", "AP", "0", "1", "2", "3", "1+"]
+    videos = read_videos(predictions)
+    assert [len(video.frame_names) for video in videos] == [15, 8]
+    # Every frame has the poses of the nearest label, and frame 5 of eight that of frame 3, the earlier of two.
+    points = videos[1].points[videos[1].person_frame == 5]
+    np.testing.assert_array_equal(points, videos[1].points[videos[1].person_frame == 3])
+    assert not np.allclose(points, videos[1].points[videos[1].person_frame == 6])
+
+
+@pytest.mark.parametrize("method", ["single", "copy", "linear", "lucas_kanade", "dis"])
+def test_baselines_go_through_the_same_scorer(sample, method):
+    done = run(sample, "--method", method)
+    assert done.returncode == 0, done.stderr
+    result, _ = results(sample, f"propagate-{method}-every7")
+    assert result["people"] == 2 * (15 + 8)
+    assert result["tracks_by_distance"]["0"] == {"joints": 5 * 2 * 15, "pck": 100.0, "pixels": 0.0}
+    counts = {d: row["joints"] for d, row in result["tracks_by_distance"].items()}
+    assert counts == {"0": 150, "1": 2 * 15 * 8, "2": 2 * 15 * 6, "3": 2 * 15 * 4, "1+": 2 * 15 * 18}
+
+
+def test_other_spacings_and_both_sides(sample):
+    done = run(sample, "--every", "15", "--fuse")
+    assert done.returncode == 0, done.stderr
+    assert "b_video: left out" not in done.stderr
+    result, predictions = results(sample, "propagate-warp-fused-every15")
+    assert set(result["ap_by_distance"]) == {str(d) for d in range(8)}
+    assert len(read_videos(predictions)) == 2
+
+
+def test_bad_input_is_one_line(sample):
+    assert "--every 0" in refused(sample, "--every", "0")
+    assert "--raft" in refused(sample, "--method", "raft")
+    assert "nothing to fuse" in refused(sample, "--method", "single", "--fuse")
+    assert "MODEL.WARP.ENABLED is false" in refused(sample, "MODEL.WARP.ENABLED", "False")
+    assert "21 consecutive annotated frames" in refused(sample, "--every", "40")
+    assert "TEST.MODE is single" in refused_mode(sample)
+
+
+def refused_mode(folder):
+    command = [
+        sys.executable,
+        str(ROOT / "tools/propagate.py"),
+        "--cfg",
+        str(folder / "small.yaml"),
+        "TEST.MODE",
+        "single",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+    assert done.returncode == 2
+    return done.stderr
+
+
+def test_nobody_labelled(sample):
+    for path in (sample / "data/annotations/val").iterdir():
+        content = json.loads(path.read_text())
+        write_annotations(sample / "data", path.stem, content | {"annotations": []})
+    assert "nobody" in refused(sample)
+
+
+def test_augmentation_writes_labels_that_training_reads(sample):
+    limits = [
+        "DATASET.TRAIN_SET",
+        "val",
+        "DATASET.NUM_LABELED_FRAMES_PER_VIDEO",
+        "1",
+        "DATASET.NUM_LABELED_VIDEOS",
+        "2",
+    ]
+    done = run(sample, *limits, "TEST.PROPAGATE.SAVE", "True")
+    assert done.returncode == 0, done.stderr
+    path = sample / "data/annotations/posetrack_train_N1_per_video_V2_videos_wPseudoGT.json"
+    content = json.loads(path.read_text())
+    assert content["info"]["propagated_by"] == "warp"
+    assert content["info"]["seed"] == 0
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    assert len(names) == len(content["images"])
+    cfg = load_config(sample / "small.yaml", limits)
+    drawn = {(person.video, person.number) for person in build_training_set(cfg).people}
+    folders = ("images/val/a_video", "images/val/b_video")
+    labeled = {f"{folders[video]}/{number:06d}.jpg" for video, number in drawn}
+    around = {
+        f"{folders[video]}/{number + delta:06d}.jpg"
+        for video, number in drawn
+        for delta in (-3, -2, -1, 0, 1, 2, 3)
+        if 0 <= number + delta < (15, 8)[video]
+    }
+    assert set(names.values()) == around
+    for record in content["annotations"]:
+        if names[record["image_id"]] in labeled:
+            assert "propagated_from" not in record
+        else:
+            assert record["propagated_from"] in labeled
+            assert record["propagated_from"].rpartition("/")[0] == names[record["image_id"]].rpartition("/")[0]
+            assert len(record["scores"]) == 17
+            assert record["bbox"][2:] == [40, 60]
+            assert set(record["keypoints"][2::3]) <= {0.0, 1.0}
+    # All of it is trained on: nothing is drawn from it once more.
+    people = build_training_set(
+        load_config(sample / "small.yaml", [*limits, "DATASET.TRAIN_ANNOTATIONS", str(path)])
+    ).people
+    assert len(people) == 2 * len(around)
+
+
+def test_augmentation_without_frames_around(sample):
+    for path in (sample / "data/images/val").glob("*/*.jpg"):
+        if path.name not in ("000004.jpg",):
+            path.unlink()
+    for path in (sample / "data/annotations/val").iterdir():
+        content = json.loads(path.read_text())
+        content["images"] = [image for image in content["images"] if image["file_name"].endswith("000004.jpg")]
+        kept = {image["id"] for image in content["images"]}
+        content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
+        write_annotations(sample / "data", path.stem, content)
+    assert "no frame is there" in refused(sample, "DATASET.TRAIN_SET", "val", "TEST.PROPAGATE.SAVE", "True")
