@@ -25,6 +25,7 @@ TOOLS = Path(sys.argv[0]).parent
 EXPERIMENTS = TOOLS.parent / "experiments" / "embedded"
 LABEL_EVERY = 4  # frames of the test videos: neighbours tell nearly the same
 STAGES = ("single", "posewarper")
+AUGMENTED = "augmented"  # experiments that train on propagated labels too
 MODES = {
     "single": "each frame alone",
     "average": "five frames, averaged where they are",
@@ -49,6 +50,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the videos and the training (%(default)s)")
     parser.add_argument("--train", type=int, default=80, help="number of training videos (%(default)s)")
     parser.add_argument("--val", type=int, default=20, help="number of videos to test on (%(default)s)")
+    parser.add_argument(
+        "--augment", action="store_true", help="then propagate the labels, train both stages again with them, and test"
+    )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiments to change")
     args = parser.parse_intermixed_args()
     start = time.monotonic()
@@ -71,13 +75,15 @@ def plan(args: argparse.Namespace) -> list[Step]:
     """
     files = [EXPERIMENTS / args.experiment / f"{stage}.yaml" for stage in STAGES]
     videos = args.out / "videos"
-    first, second = (args.out / "posetrack18" / "pose_hrnet" / stage for stage in STAGES)
+    results = args.out / "posetrack18" / "pose_hrnet"
+    first, second = (results / stage for stage in STAGES)
     keys = ["DATASET.ROOT", videos, "OUTPUT_DIR", args.out, "LOG_DIR", args.out / "log", "SEED", args.seed, *args.opts]
     keys = [str(key) for key in keys]
     later = [*keys, "MODEL.PRETRAINED", str(first / "final_state.pth")]
     settings = {
         "train": args.train,
         "val": args.val,
+        "augment": args.augment,
         "configs": [load_config(file, own).dump() for file, own in zip(files, (keys, later), strict=True)],
     }
     record = args.out / "learn.json"
@@ -86,7 +92,7 @@ def plan(args: argparse.Namespace) -> list[Step]:
     write_json(record, settings)
 
     numbers = ["--seed", args.seed, "--train", args.train, "--val", args.val, "--label-every", LABEL_EVERY]
-    return [
+    steps = [
         Step("Videos are drawn.", ["make_synthetic.py", "--out", videos, *numbers], None),
         Step(
             "Stage 1: the pose net learns from the labelled frames.",
@@ -98,16 +104,45 @@ def plan(args: argparse.Namespace) -> list[Step]:
             ["train.py", "--cfg", files[1], *later, "TEST.EVALUATE", "False"],
             second / "final_state.pth",
         ),
-        *(
-            Step(
-                f"Test on other videos: {what}.",
-                ["test.py", "--cfg", files[1], *later, "TEST.MODE", mode],
-                second / f"result-{mode}.json",
-            )
-            for mode, what in MODES.items()
-        ),
+        *(_test(files[1], later, mode, second) for mode in MODES),
+    ]
+    if args.augment:
+        steps += _augmentation(files, keys, later, args.out, results)
+    return [
+        *steps,
         Step("Pictures.", ["illustrate.py", "--cfg", files[1], "--out", args.out, *later], args.out / "poses.mp4"),
     ]
+
+
+def _augmentation(files: list[Path], keys: list[str], later: list[str], out: Path, results: Path) -> list[Step]:
+    """Propagated labels, and both stages and their tests with them (PoseWarper paper, section 3.3)."""
+    labels, again, warper = out / "augmented.json", results / f"{AUGMENTED}-{STAGES[0]}", results / AUGMENTED
+    more = [*keys, "DATASET.TRAIN_ANNOTATIONS", str(labels)]
+    last = [*keys, "MODEL.PRETRAINED", str(again / "final_state.pth"), "EXPERIMENT_NAME", AUGMENTED]
+    propagate = ["TEST.MODE", "propagate", "TEST.PROPAGATE.SAVE", "True", "TEST.PROPAGATE.RELATIVE", "True"]
+    return [
+        Step(
+            "The labels are propagated to the frames around them.",
+            ["propagate.py", "--cfg", files[1], "--out", labels, *later, *propagate],
+            labels,
+        ),
+        Step(
+            "Stage 1 from the start, on real and propagated labels.",
+            ["train.py", "--cfg", files[0], *more, "EXPERIMENT_NAME", again.name, "TEST.EVALUATE", "False"],
+            again / "final_state.pth",
+        ),
+        Step(
+            "Stage 2 over that pose net, on the real labels.",
+            ["train.py", "--cfg", files[1], *last, "TEST.EVALUATE", "False"],
+            warper / "final_state.pth",
+        ),
+        *(_test(files[1], last, mode, warper) for mode in ("single", "aggregate")),
+    ]
+
+
+def _test(file: Path, keys: list[str], mode: str, folder: Path) -> Step:
+    command = ["test.py", "--cfg", file, *keys, "TEST.MODE", mode]
+    return Step(f"Test on other videos: {MODES[mode]}.", command, folder / f"result-{mode}.json")
 
 
 def carry_out(step: Step) -> None:

@@ -178,7 +178,13 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     people, points, scores, far = [people[index] for index in order], points[order], scores[order], far[order]
     videos = make_submission(runs.videos, people, points, scores, build_rules(cfg))
     write_submission(cfg, videos, folder / "predictions" / name / runs.split)
-    result = {"method": args.method, "fused": args.fuse, "every": args.every, "people": len(people)}
+    result = {
+        "name": name.removeprefix("propagate-"),
+        "method": args.method,
+        "fused": args.fuse,
+        "every": args.every,
+        "people": len(people),
+    }
     if cfg.TEST.EVALUATE:
         result |= evaluate_videos(zip(runs.videos, videos, strict=True))
         result["ap_by_distance"] = score_by_distance(runs.videos, videos, runs.labeled)

@@ -1,4 +1,5 @@
-"""Compare tests: the tables of result-….json files, a row for each TEST.MODE, the mean where several have the same.
+"""Compare tests: the tables of result-….json files, a row for each TEST.MODE or way of propagating labels of an
+EXPERIMENT_NAME, the mean where several have the same.
 
 python tools/table.py output/seed1/…/result-*.json output/seed2/…/result-*.json
 """
@@ -29,7 +30,8 @@ def compare(paths: list[Path]) -> str:
         content = read_json(path)
         if not isinstance(content, dict) or not {"table", "config"} <= content.keys():
             raise InputError(f"{path}: not a scored result of tools/test.py: it lacks 'table' or 'config'")
-        mode = yaml.safe_load(content["config"])["TEST"]["MODE"]
+        config = yaml.safe_load(content["config"])
+        mode = " ".join(filter(None, [config.get("EXPERIMENT_NAME"), content.get("name") or config["TEST"]["MODE"]]))
         scores = {name: math.nan if score is None else score for name, score in content["table"].items()}
         tables.setdefault(mode, []).append(scores)
     text = format_rows({mode: mean_row(rows) for mode, rows in tables.items()})

@@ -17,16 +17,19 @@ def learn(out, *arguments):
 @pytest.mark.slow
 def test_a_demo_in_small(tmp_path):
     out = tmp_path / "demo"
-    keys = ["TRAIN.END_EPOCH", "1", "MODEL.WARP.NUM_BLOCKS", "1", "MODEL.WARP.DILATIONS", "[1]"]
+    keys = ["--augment", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", "2"]
+    keys += ["TRAIN.END_EPOCH", "1", "MODEL.WARP.NUM_BLOCKS", "1", "MODEL.WARP.DILATIONS", "[1]"]
     done = learn(out, *keys)
     assert done.returncode == 0, done.stderr
     table = (out / "table.txt").read_text()
-    assert [line.split()[0] for line in table.splitlines()] == ["Head", "single", "average", "aggregate"]
+    names = ["single", "average", "aggregate", "augmented single", "augmented aggregate"]
+    assert [" ".join(line.split()[:-8]) for line in table.splitlines()] == ["", *names]
     assert table in done.stdout
     results = out / "posetrack18/pose_hrnet/posewarper"
     for mode in ("single", "average", "aggregate"):
         assert json.loads((results / f"result-{mode}.json").read_text())["videos"] == 1
     assert cv2.imread(str(out / "curves.png")) is not None
+    assert json.loads((out / "augmented.json").read_text())["info"]["propagated_by"] == "warp"
     movie = cv2.VideoCapture(str(out / "poses.mp4"))
     sizes = []
     while (frame := movie.read()[1]) is not None:
@@ -37,7 +40,7 @@ def test_a_demo_in_small(tmp_path):
     times = {path: path.stat().st_mtime_ns for path in out.rglob("*.pth")}
     again = learn(out, *keys)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("done before") == 6
+    assert again.stdout.count("done before") == 11
     assert table in again.stdout
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pth")} == times
     other = learn(out, *keys, "--seed", "1")

@@ -28,6 +28,16 @@ def test_results_of_one_mode_are_averaged(tmp_path):
     ]
 
 
+def test_ways_of_propagating_labels_are_told_apart(tmp_path):
+    warped, copied = (result("propagate", mean) | {"name": name} for name, mean in (("warp", 70.0), ("copy", 50.0)))
+    done = table(tmp_path, warped, copied, warped)
+    assert [line.split() for line in done.stdout.splitlines()[1:3]] == [
+        ["warp", "50.0", "70.0"],
+        ["copy", "50.0", "50.0"],
+    ]
+    assert "warp: mean of 2" in done.stdout
+
+
 def test_what_is_no_result_is_named(tmp_path):
     done = table(tmp_path, {"config": ""})
     assert done.returncode == 2
