@@ -82,8 +82,6 @@ def main() -> None:
         raise InputError(f"--every {args.every}: it has to be 1 or more")
     if args.method == "raft" and not args.raft:
         raise InputError("--method raft needs --raft WEIGHTS, a file of torchvision's raft_large")
-    if args.method == "warp" and not cfg.MODEL.WARP.ENABLED:
-        raise InputError("MODEL.WARP.ENABLED is false: this experiment's net has no head to warp labels with")
     if args.method == "single" and (args.fuse or cfg.TEST.PROPAGATE.SAVE):
         raise InputError("--method single estimates each frame alone: there is nothing to fuse or to save")
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
@@ -209,8 +207,7 @@ def _estimate(machine: Machine, runs: LabeledRuns) -> tuple[list[Person], np.nda
     others = [person for person in runs.people if (person.video, person.number) not in labeled]
     if not others:
         return runs.sources, *own, np.zeros(len(runs.sources), dtype=int)
-    net = machine.net.pose_net if machine.cfg.MODEL.WARP.ENABLED else machine.net
-    poses = machine.infer(net, runs.frames, single)(others, [0])
+    poses = machine.infer(machine.net.pose_net, runs.frames, single)(others, [0])
     away = np.array([min(abs(person.frame - frame) for frame in runs.labeled[person.video]) for person in others])
     points, scores = np.concatenate([own.points, poses.points]), np.concatenate([own.scores, poses.peaks])
     return runs.sources + others, points, scores, np.concatenate([np.zeros_like(away, shape=len(runs.sources)), away])

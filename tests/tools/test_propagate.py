@@ -91,7 +91,6 @@ def test_bad_input_is_one_line(sample):
     assert "--every 0" in refused(sample, "--every", "0")
     assert "--raft" in refused(sample, "--method", "raft")
     assert "nothing to fuse" in refused(sample, "--method", "single", "--fuse")
-    assert "MODEL.WARP.ENABLED is false" in refused(sample, "MODEL.WARP.ENABLED", "False")
     assert "21 consecutive annotated frames" in refused(sample, "--every", "40")
     assert "TEST.MODE is single" in refused_mode(sample)
 
