@@ -115,7 +115,7 @@ def plan(args: argparse.Namespace) -> list[Step]:
 
 
 def _augmentation(files: list[Path], keys: list[str], later: list[str], out: Path, results: Path) -> list[Step]:
-    """Propagated labels, and both stages and their tests with them (PoseWarper paper, section 3.3)."""
+    """Propagated labels, and both stages and their tests with them (PoseWarper paper, data augmentation)."""
     labels, again, warper = out / "augmented.json", results / f"{AUGMENTED}-{STAGES[0]}", results / AUGMENTED
     more = [*keys, "DATASET.TRAIN_ANNOTATIONS", str(labels)]
     last = [*keys, "MODEL.PRETRAINED", str(again / "final_state.pth"), "EXPERIMENT_NAME", AUGMENTED]

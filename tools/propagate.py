@@ -80,6 +80,8 @@ def main() -> None:
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}: this experiment propagates nothing; see tools/test.py")
     if args.every < 1:
         raise InputError(f"--every {args.every}: it has to be 1 or more")
+    if args.out and not cfg.TEST.PROPAGATE.SAVE:
+        raise InputError("--out names a file of training labels: it needs TEST.PROPAGATE.SAVE True")
     if args.method == "raft" and not args.raft:
         raise InputError("--method raft needs --raft WEIGHTS, a file of torchvision's raft_large")
     if args.method == "single" and (args.fuse or cfg.TEST.PROPAGATE.SAVE):
@@ -141,7 +143,9 @@ class Machine:
         if args.method == "raft":
             steps["raft"] = flow.raft(flow.load_raft(args.raft).to(self.device), self.device)
         if args.method in steps:
-            return partial(flow.along_flow, lambda video, number: frames[video].read(number), step=steps[args.method])
+            return partial(
+                flow.along_flow, lambda video, number: frames[video].read_nearest(number)[0], step=steps[args.method]
+            )
         return stay
 
 

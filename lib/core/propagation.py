@@ -1,7 +1,7 @@
 """Labels of some frames as labels of other frames: which label goes where, and what takes it there.
 
 The warp moves a label inside a crop, on heatmaps. Everything else here is image space: labels that stay where they are,
-and two sources of one pose, fused after decoding (PoseWarper paper, section 3.3; the fusion is ours).
+and two sources of one pose, fused after decoding (the fusion is ours, not the PoseWarper paper's).
 """
 
 from collections import defaultdict

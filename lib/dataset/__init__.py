@@ -129,7 +129,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
 
 
 def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
-    """The longest annotated run of each test video, with labels on some of its frames (paper, section 4.2).
+    """The longest annotated run of each test video, with labels on some of its frames (paper, video pose propagation).
 
     Args:
         every: frames from one label to the next (lib.dataset.runs).

@@ -1,4 +1,4 @@
-"""Real and propagated labels in one COCO-style file to train on (PoseWarper paper, section 3.3, data augmentation)."""
+"""Real and propagated labels in one COCO-style file to train on (PoseWarper paper, data augmentation)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

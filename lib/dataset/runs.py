@@ -1,4 +1,4 @@
-"""Runs of annotated frames, and which of their frames keep labels when labels are propagated (paper, section 4.2)."""
+"""Runs of annotated frames, and which frames of them keep their labels (paper, video pose propagation)."""
 
 from lib.formats.posetrack import PoseTrackVideo
 from lib.frames.store import frame_number

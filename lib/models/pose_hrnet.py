@@ -78,8 +78,8 @@ class PoseHRNet(nn.Module):
         self.final_layer = heatmap_layer(
             stage4.widths[0], num_joints, read_extra(extra, "FINAL_CONV_KERNEL", allowed=[1, 3])
         )
-        # Not the N(0, 0.001²) of the first code: from there Adam's first steps make all channels alike, and a small net
-        # that learns from nothing finds fewer joints for as long as it trains (docs/demo.md).
+        # Not the N(0, 0.001²) of the first code, from which a small net that learns from nothing finds fewer joints in
+        # the same number of iterations (docs/demo.md).
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

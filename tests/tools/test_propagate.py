@@ -91,6 +91,8 @@ def test_bad_input_is_one_line(sample):
     assert "--every 0" in refused(sample, "--every", "0")
     assert "--raft" in refused(sample, "--method", "raft")
     assert "nothing to fuse" in refused(sample, "--method", "single", "--fuse")
+    assert "TEST.PROPAGATE.HOP" in refused(sample, "TEST.PROPAGATE.HOP", "0")
+    assert "TEST.PROPAGATE.SAVE" in refused(sample, "--out", "labels.json")
     assert "21 consecutive annotated frames" in refused(sample, "--every", "40")
     assert "TEST.MODE is single" in refused_mode(sample)
 
@@ -107,6 +109,17 @@ def refused_mode(folder):
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
     assert done.returncode == 2
     return done.stderr
+
+
+def test_a_missing_frame_between_labels_is_no_fault_of_the_flow(sample):
+    for path in (sample / "data/annotations/val").iterdir():
+        content = json.loads(path.read_text())
+        gone = content["images"][5]
+        content["annotations"] = [a for a in content["annotations"] if a["image_id"] != gone["id"]]
+        write_annotations(sample / "data", path.stem, content)
+        (sample / "data" / gone["file_name"]).unlink()
+    done = run(sample, "--method", "lucas_kanade")
+    assert done.returncode == 0, done.stderr
 
 
 def test_nobody_labelled(sample):
