@@ -16,12 +16,11 @@ from lib.core.debug import DebugImages
 from lib.core.inference import Estimates, collect, infer
 from lib.core.strategies import FlipTest, Strategy, average, gather, single
 from lib.core.submission import Rules, make_submission
-from lib.dataset import TestSet, build_test_loader
+from lib.dataset import TestSet, build_skeleton, build_test_loader
 from lib.evaluation.posetrack import check_truth, evaluate_videos
 from lib.formats import posetrack17, posetrack18
 from lib.formats.posetrack import PoseTrackVideo
 from lib.models import build_model
-from lib.pose.skeletons import POSETRACK
 from lib.utils.checkpoint import load_weights
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_folder
@@ -49,7 +48,14 @@ def load_net(cfg: CfgNode, folder: Path, device: torch.device) -> nn.Module:
 
 def choose_strategy(cfg: CfgNode, strategy: Strategy) -> Strategy:
     """The strategy, on the mirror image too if TEST.FLIP_TEST says so."""
-    return FlipTest(strategy, POSETRACK.flip_order, cfg.TEST.SHIFT_HEATMAP) if cfg.TEST.FLIP_TEST else strategy
+    if not cfg.TEST.FLIP_TEST:
+        return strategy
+    return FlipTest(strategy, build_skeleton(cfg).flip_order, cfg.TEST.SHIFT_HEATMAP)
+
+
+def dark_sigma(cfg: CfgNode) -> float:
+    """What decoding has to know of the targets, in cells: 0 without TEST.DARK."""
+    return float(cfg.MODEL.SIGMA) if cfg.TEST.DARK else 0.0
 
 
 def run_test(
@@ -111,7 +117,7 @@ def _estimate(
     interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
     progress = tqdm(total=len(loader.sampler), unit="person", mininterval=interval, disable=rank > 0)
     with progress as bar, logging_redirect_tqdm():
-        for step, batch in enumerate(infer(used, loader, strategy, device, cfg.TEST.POST_PROCESS)):
+        for step, batch in enumerate(infer(used, loader, strategy, device, cfg.TEST.POST_PROCESS, dark_sigma(cfg))):
             yield batch
             bar.update(len(batch.points))
             if step % cfg.PRINT_FREQ == 0 and rank == 0:

@@ -13,6 +13,7 @@ from pathlib import Path
 import _init_paths  # noqa: F401
 import numpy as np
 import torch
+from _testing import dark_sigma
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
@@ -81,7 +82,10 @@ def estimate(
     clips.people = people
     loader = build_test_loader(cfg, clips, (0, 1), cuda=device.type == "cuda")
     runs = ((net.pose_net, single), (net, gather))
-    poses = [collect(infer(used, loader, strategy, device, cfg.TEST.POST_PROCESS)) for used, strategy in runs]
+    poses = [
+        collect(infer(used, loader, strategy, device, cfg.TEST.POST_PROCESS, dark_sigma(cfg)))
+        for used, strategy in runs
+    ]
     return (poses[0].points, poses[0].peaks), (poses[1].points, poses[1].peaks)
 
 

@@ -6,15 +6,11 @@ Each step is a command that is shown and can be typed as well. What an earlier r
 """
 
 import argparse
-import shlex
-import signal
-import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import _init_paths  # noqa: F401
+from _steps import Step, carry_out
 from table import compare
 
 from lib.config import load_config
@@ -33,15 +29,6 @@ MODES = {
 }
 
 
-@dataclass(frozen=True)
-class Step:
-    """A command of tools/, and the file that it leaves when it is done; None: it sees for itself what is left to do."""
-
-    title: str
-    arguments: list[str | Path]
-    product: Path | None
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for videos, nets, results and pictures")
@@ -55,15 +42,8 @@ def main() -> None:
     )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiments to change")
     args = parser.parse_intermixed_args()
-    start = time.monotonic()
     steps = plan(args)
-    for number, step in enumerate(steps, start=1):
-        print(f"\n[{number}/{len(steps)}] {step.title}", flush=True)
-        if step.product and step.product.exists():
-            print(f"done before: {step.product}", flush=True)
-        else:
-            carry_out(step)
-        print(f"({(time.monotonic() - start) / 60:.1f} minutes so far)", flush=True)
+    carry_out(steps)
     report(args.out, [step.product for step in steps if step.arguments[0] == "test.py"])
 
 
@@ -143,18 +123,6 @@ def _augmentation(files: list[Path], keys: list[str], later: list[str], out: Pat
 def _test(file: Path, keys: list[str], mode: str, folder: Path) -> Step:
     command = ["test.py", "--cfg", file, *keys, "TEST.MODE", mode]
     return Step(f"Test on other videos: {MODES[mode]}.", command, folder / f"result-{mode}.json")
-
-
-def carry_out(step: Step) -> None:
-    """Run a step's command; if it fails, or is interrupted, this tool ends like it."""
-    name, *arguments = step.arguments
-    command = ["python", str(TOOLS / name), *map(str, arguments)]
-    print(f"$ {shlex.join(command)}", flush=True)
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the command too, and that ends in good order
-    status = subprocess.call([sys.executable, *command[1:]])
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    if status:
-        sys.exit(status if status > 0 else 128 - status)
 
 
 def report(out: Path, results: list[Path]) -> None:

@@ -11,41 +11,37 @@ others are scored.
 import argparse
 import logging
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import numpy as np
-import torch
+from _own_video import label_video
+from _propagating import Machine, add_arguments, complete_arguments, describe_method, needs_net
 from _testing import build_rules, choose_strategy, load_net, write_submission
-from torch import nn
-from tqdm import tqdm
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
-from lib.core import flow
-from lib.core.inference import Estimates, Poses, collect, infer
-from lib.core.propagation import Infer, Move, Mover, distances, fuse_sides, nearest, reached, stay, warp
-from lib.core.strategies import Strategy, scatter, scatter_own, single
+from lib.core.propagation import Move, distances, nearest, reached, stay
+from lib.core.strategies import single
 from lib.core.submission import make_submission
-from lib.dataset import (
-    LabeledRuns,
-    build_clips,
-    build_labeled_runs,
-    build_sparse_labels,
-    build_test_loader,
+from lib.dataset import COCO, LabeledRuns, build_labeled_runs, build_skeleton, build_sparse_labels, build_truth
+from lib.dataset.augmented import (
+    PROPAGATED_BY,
+    REACH,
+    Propagated,
+    augmented_content,
+    frames_around,
+    unlabeled_frames,
 )
-from lib.dataset.augmented import PROPAGATED_BY, REACH, Propagated, augmented_content, frames_around
 from lib.dataset.people import Person
 from lib.dataset.runs import LABELED_EVERY
 from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
 from lib.evaluation.propagation import compare_tracks, score_by_distance
 from lib.evaluation.tables import format_rows
+from lib.formats.coco import AddedPose, add_poses, read_labels
 from lib.frames.store import frame_number
-from lib.frames.video import FrameFolder
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
@@ -54,106 +50,58 @@ from lib.utils.logging import log_to_file, log_to_terminal, to_log_file
 
 logger = logging.getLogger("propagate")
 
-NETS = ("warp", "single")
-METHODS = {
-    "warp": "by PoseWarper's head",
-    "single": "no labels: the pose net's own estimates in the true boxes (pseudo-labels)",
-    "copy": "left where they are",
-    "linear": "along the straight line between two labels of the same person",
-    "lucas_kanade": "along sparse optical flow at the joints, from frame to frame",
-    "dis": "along dense optical flow, OpenCV's DIS, from frame to frame",
-    "raft": "along dense optical flow, torchvision's RAFT, from frame to frame",
-}
-
 
 def main() -> None:
     log_to_terminal(local_rank())
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    methods = "; ".join(f"{name}: {how}" for name, how in METHODS.items())
-    parser.add_argument("--method", choices=METHODS, default="warp", help=f"how labels move (%(default)s); {methods}")
-    parser.add_argument("--every", type=int, default=LABELED_EVERY, help="frames from label to label (%(default)s)")
-    parser.add_argument("--fuse", action="store_true", help="use the labels on both sides of a frame, not the nearer")
-    parser.add_argument("--raft", type=Path, metavar="WEIGHTS", help="weights of torchvision's raft_large")
-    parser.add_argument("--out", type=Path, help="of TEST.PROPAGATE.SAVE: the file to write")
+    add_arguments(parser)
+    parser.add_argument("--every", type=int, help=f"frames from label to label ({LABELED_EVERY})")
+    parser.add_argument("--out", type=Path, help="of TEST.PROPAGATE.SAVE, and of a COCO-style file: the file to write")
+    if "--video" in sys.argv[1:]:
+        label_video(_own_video_arguments(parser))
+        return
     cfg, experiment, args = parse_arguments(parser)
     if cfg.TEST.MODE != "propagate":
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}: this experiment propagates nothing; see tools/test.py")
-    if args.every < 1:
-        raise InputError(f"--every {args.every}: it has to be 1 or more")
-    if args.out and not cfg.TEST.PROPAGATE.SAVE:
+    complete_arguments(args, "warp")
+    own_file, saves = cfg.DATASET.DATASET == COCO, cfg.TEST.PROPAGATE.SAVE
+    if args.method == "single" and saves:
+        raise InputError("--method single estimates each frame alone: there is nothing to save")
+    if args.out and not saves and not own_file:
         raise InputError("--out names a file of training labels: it needs TEST.PROPAGATE.SAVE True")
-    if args.method == "raft" and not args.raft:
-        raise InputError("--method raft needs --raft WEIGHTS, a file of torchvision's raft_large")
-    if args.method == "single" and (args.fuse or cfg.TEST.PROPAGATE.SAVE):
-        raise InputError("--method single estimates each frame alone: there is nothing to fuse or to save")
+    if own_file and not args.out:
+        raise InputError("DATASET.DATASET is coco: --out has to name the file to write")
+    if args.every is not None and (args.every < 1 or saves or own_file):
+        raise InputError(f"--every {args.every}: it has to be 1 or more, and is of tests on PoseTrack alone")
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     device = choose_device(cfg.GPUS, local_rank())
-    name = "-".join(["propagate", args.method, *(["fused"] if args.fuse else []), f"every{args.every}"])
+    name = f"propagate-{describe_method(args, cfg)}" + ("" if own_file else f"-every{args.every or LABELED_EVERY}")
     with processes(device) as process:
         if process[0] == 0:
             logger.info("%s", log_to_file(folder, experiment, name, header=cfg.dump()))
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
-        net = load_net(cfg, folder, device) if args.method in NETS else None
+        net = load_net(cfg, folder, device) if needs_net(args, cfg) else None
         machine = Machine(cfg, net, device, process)
-        if cfg.TEST.PROPAGATE.SAVE:
+        if own_file:
+            fill(args, machine, folder, name)
+        elif saves:
             augment(args, machine)
         else:
             score(args, machine, folder, name)
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What runs the clips: the experiment, its net (None: no method needs it), device, rank and number of processes."""
-
-    cfg: CfgNode
-    net: nn.Module | None
-    device: torch.device
-    process: tuple[int, int]
-
-    @property
-    def is_first(self) -> bool:
-        return self.process[0] == 0
-
-    def infer(self, net: nn.Module, frames: dict[int, FrameFolder], strategy: Strategy) -> Infer:
-        """The inference loop over clips of people, with progress."""
-        cfg, is_cuda = self.cfg, self.device.type == "cuda"
-        strategy = choose_strategy(cfg, strategy)
-
-        def run_clips(people: list[Person], offsets: list[int]) -> Poses:
-            loader = build_test_loader(cfg, build_clips(cfg, people, frames, offsets), self.process, is_cuda)
-            interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
-            total = len(loader.sampler)
-            with tqdm(total=total, unit="person", mininterval=interval, disable=not self.is_first) as bar:
-                return collect(_watched(infer(net, loader, strategy, self.device, cfg.TEST.POST_PROCESS), bar))
-
-        return run_clips
-
-    def mover(self, args: argparse.Namespace, frames: dict[int, FrameFolder]) -> Mover:
-        """What takes labels to other frames."""
-        mover = self._one_sided(args, frames)
-        return partial(fuse_sides, mover=mover) if args.fuse or args.method == "linear" else mover
-
-    def _one_sided(self, args: argparse.Namespace, frames: dict[int, FrameFolder]) -> Mover:
-        if args.method == "warp":
-            propagate = self.cfg.TEST.PROPAGATE
-            infer_clips = self.infer(self.net, frames, scatter if propagate.FROM == "labels" else scatter_own)
-            settings = {"hop": propagate.HOP, "follow": propagate.FOLLOW, "relative": propagate.RELATIVE}
-            return partial(warp, infer_clips, **settings)
-        steps = {"lucas_kanade": flow.lucas_kanade, "dis": flow.dis}
-        if args.method == "raft":
-            steps["raft"] = flow.raft(flow.load_raft(args.raft).to(self.device), self.device)
-        if args.method in steps:
-            return partial(
-                flow.along_flow, lambda video, number: frames[video].read_nearest(number)[0], step=steps[args.method]
-            )
-        return stay
-
-
-def _watched(batches: Iterator[Estimates], bar: tqdm) -> Iterator[Estimates]:
-    """The batches, each without its heatmaps: they would fill the memory, and only poses are collected."""
-    for batch in batches:
-        bar.update(len(batch.points))
-        yield replace(batch, heatmaps=batch.heatmaps[:0])
+def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line with --video. An experiment file has no part in it."""
+    parser.add_argument("--video", type=Path, required=True, help="folder of the video's numbered frames")
+    parser.add_argument("--labels", type=Path, required=True, help="COCO-style keypoint file of some of them")
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of experiments/video to change")
+    args = parser.parse_intermixed_args()
+    if args.out is None:
+        raise InputError("--out has to name the file to write")
+    if args.every is not None and args.every < 1:
+        raise InputError(f"--every {args.every}: it has to be 1 or more")
+    complete_arguments(args, "warp", "dis", "linear")
+    return args
 
 
 def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -> None:
@@ -161,7 +109,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     cfg = machine.cfg
     if machine.is_first:
         check_writable(folder / "predictions" / name)
-    runs = build_labeled_runs(cfg, args.every)
+    runs = build_labeled_runs(cfg, args.every or LABELED_EVERY)
     if cfg.TEST.EVALUATE:
         check_truth(runs.videos)
     numbers = [[frame_number(frame) for frame in video.frame_names] for video in runs.videos]
@@ -170,7 +118,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     if args.method == "single":
         people, points, scores, far = _estimate(machine, runs)
     else:
-        points, scores = machine.mover(args, runs.frames)(runs.sources, moves)
+        points, scores = machine.move(args, runs.frames, runs.sources, moves)
         far = distances(runs.sources, moves)
         people = [replace(runs.sources[move.person], number=move.number) for move in moves]
         people = [replace(person, frame=numbers[person.video].index(person.number)) for person in people]
@@ -182,9 +130,8 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     write_submission(cfg, videos, folder / "predictions" / name / runs.split)
     result = {
         "name": name.removeprefix("propagate-"),
-        "method": args.method,
-        "fused": args.fuse,
-        "every": args.every,
+        "method": describe_method(args, cfg),
+        "every": args.every or LABELED_EVERY,
         "people": len(people),
     }
     if cfg.TEST.EVALUATE:
@@ -211,7 +158,7 @@ def _estimate(machine: Machine, runs: LabeledRuns) -> tuple[list[Person], np.nda
     others = [person for person in runs.people if (person.video, person.number) not in labeled]
     if not others:
         return runs.sources, *own, np.zeros(len(runs.sources), dtype=int)
-    poses = machine.infer(machine.net.pose_net, runs.frames, single)(others, [0])
+    poses = machine.infer(machine.net.pose_net, runs.frames, choose_strategy(machine.cfg, single))(others, [0])
     away = np.array([min(abs(person.frame - frame) for frame in runs.labeled[person.video]) for person in others])
     points, scores = np.concatenate([own.points, poses.points]), np.concatenate([own.scores, poses.peaks])
     return runs.sources + others, points, scores, np.concatenate([np.zeros_like(away, shape=len(runs.sources)), away])
@@ -219,11 +166,11 @@ def _estimate(machine: Machine, runs: LabeledRuns) -> tuple[list[Person], np.nda
 
 def _format_distances(result: dict[str, Any]) -> str:
     """A row per distance from a label."""
-    ap, tracks = result["ap_by_distance"], result["tracks_by_distance"]
-    rows = {
-        distance: {"AP": ap.get(distance, float("nan")), "PCK .05": row["pck"], "pixels": row["pixels"]}
-        for distance, row in tracks.items()
-    }
+    ap = result.get("ap_by_distance")
+    rows = {}
+    for distance, row in result["tracks_by_distance"].items():
+        scores = {"AP": ap.get(distance, float("nan"))} if ap else {}
+        rows[distance] = scores | {"PCK .05": row["pck"], "pixels": row["pixels"]}
     return format_rows(rows)
 
 
@@ -237,7 +184,7 @@ def augment(args: argparse.Namespace, machine: Machine) -> None:
     moves = nearest(labels.people, frames_around(labels.people, labels.frames))
     if not moves:
         raise InputError(f"{labels.path}: no frame is there within {REACH} of a labelled one")
-    points, scores = machine.mover(args, labels.frames)(labels.people, moves)
+    points, scores = machine.move(args, labels.frames, labels.people, moves)
     if not machine.is_first:
         return
     people = [replace(labels.people[move.person], number=move.number) for move in moves]
@@ -247,8 +194,7 @@ def augment(args: argparse.Namespace, machine: Machine) -> None:
         "num_videos": cfg.DATASET.NUM_LABELED_VIDEOS,
         "num_frames": cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO,
         "seed": cfg.SEED,
-        PROPAGATED_BY: args.method,
-        "fused": args.fuse,
+        PROPAGATED_BY: describe_method(args, cfg),
         "versions": describe(machine.device),
         "config": cfg.dump(),
     }
@@ -257,6 +203,36 @@ def augment(args: argparse.Namespace, machine: Machine) -> None:
     write_json(path, content)
     frames = len(content["images"])
     print(f"{path}: {frames} frames, {len(content['annotations'])} people, {len(people)} of them propagated")
+
+
+def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -> None:
+    """Propagate the labels of a COCO-style file to all frames of its videos that have none, and write both."""
+    cfg = machine.cfg
+    check_writable(args.out.parent)
+    labels = build_sparse_labels(cfg)
+    content = read_labels(labels.path)
+    moves = nearest(labels.people, unlabeled_frames(labels.people, labels.frames))
+    if not moves:
+        raise InputError(f"{labels.path}: every frame is labelled")
+    points, scores = machine.move(args, labels.frames, labels.people, moves)
+    if not machine.is_first:
+        return
+    skeleton = build_skeleton(cfg)
+    poses = []
+    for move, own_points, own_scores in zip(moves, points, scores, strict=True):
+        person = labels.people[move.person]
+        frames = labels.frames[person.video]
+        names = frames.name(move.number), frames.name(person.number)
+        poses.append(AddedPose(*names, person.track, own_points, own_scores, skeleton.names))
+    info = {PROPAGATED_BY: describe_method(args, cfg), "versions": describe(machine.device), "config": cfg.dump()}
+    write_json(args.out, add_poses(content, poses, info))
+    if cfg.DATASET.TEST_ANNOTATIONS:
+        truth = reached(build_truth(cfg), labels.people, moves)
+        ends = [replace(labels.people[move.person], number=move.number) for move in moves]
+        result = {"tracks_by_distance": compare_tracks(ends, points, distances(labels.people, moves), truth)} | info
+        write_json(folder / f"result-{name}.json", result, indent=1)
+        print(_format_distances(result))
+    print(f"{args.out}: {len(content['annotations'])} labelled and {len(poses)} propagated poses")
 
 
 def _file_name(cfg: CfgNode) -> str:

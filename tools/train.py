@@ -25,10 +25,9 @@ from lib.core.loss import joints_loss
 from lib.core.optimizer import build_optimizer
 from lib.core.strategies import pair, single
 from lib.core.train import EpochReport, Loss, train_epoch
-from lib.dataset import build_test_set, build_training_loader, build_training_set
+from lib.dataset import build_skeleton, build_test_set, build_training_loader, build_training_set
 from lib.evaluation.posetrack import format_table
 from lib.models import build_model
-from lib.pose.skeletons import POSETRACK
 from lib.utils.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
@@ -176,7 +175,7 @@ def _epoch(
 def _loss(cfg: CfgNode, device: torch.device) -> Loss:
     joint_weights = torch.ones(cfg.MODEL.NUM_JOINTS, 1, device=device)
     if cfg.LOSS.USE_DIFFERENT_JOINTS_WEIGHT:
-        joint_weights = torch.tensor(POSETRACK.joint_weights, device=device)[:, None]
+        joint_weights = torch.tensor(build_skeleton(cfg).joint_weights, device=device)[:, None]
     hardest = cfg.LOSS.TOPK if cfg.LOSS.USE_OHKM else None
 
     def loss(heatmaps: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

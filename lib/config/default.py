@@ -29,10 +29,10 @@ DEFAULTS.MODEL.INIT_WEIGHTS = True
 DEFAULTS.MODEL.PRETRAINED = ""  # weights that training starts from
 DEFAULTS.MODEL.FREEZE_POSE_NET = False  # train the warping head only; the pose net's BatchNorm keeps its statistics
 DEFAULTS.MODEL.NUM_JOINTS = 17
-DEFAULTS.MODEL.TARGET_TYPE = "gaussian"
+DEFAULTS.MODEL.TARGET_TYPE = "gaussian"  # around the joint's cell; unbiased: around the joint itself
 DEFAULTS.MODEL.IMAGE_SIZE = [256, 256]  # width, height of the crop in pixels
 DEFAULTS.MODEL.HEATMAP_SIZE = [64, 64]  # width, height in cells: a quarter of IMAGE_SIZE, and may be left out
-DEFAULTS.MODEL.SIGMA = 2  # of a target's gaussian, in cells
+DEFAULTS.MODEL.SIGMA = 2.0  # of a target's gaussian, in cells
 DEFAULTS.MODEL.EXTRA = CN(new_allowed=True)  # the pose net's own numbers
 DEFAULTS.MODEL.WARP = CN()
 DEFAULTS.MODEL.WARP.ENABLED = False  # PoseWarper: the pose net and the warping head
@@ -60,6 +60,7 @@ DEFAULTS.DATASET.DATA_FORMAT = "jpg"  # jpg: image files; zip: images inside zip
 DEFAULTS.DATASET.FRAME_DELTAS = [-2, -1, 0, 1, 2]  # δ of a pair of frames A, A + δ: one is drawn
 DEFAULTS.DATASET.NUM_LABELED_VIDEOS = -1  # sparse labels: so many videos, −1: all
 DEFAULTS.DATASET.NUM_LABELED_FRAMES_PER_VIDEO = -1  # and so many frames of each, −1: all
+DEFAULTS.DATASET.REPEAT = 1  # an epoch goes over the labels so many times, each time with other crops and pairs
 DEFAULTS.DATASET.SELECT_DATA = False
 DEFAULTS.DATASET.FLIP = True
 DEFAULTS.DATASET.SCALE_FACTOR = 0.25
@@ -94,6 +95,8 @@ DEFAULTS.TEST.PROPAGATE.FROM = "labels"  # what is warped: the key frame's label
 DEFAULTS.TEST.PROPAGATE.HOP = 3  # frames that one warp bridges at most; a longer way is gone in several
 DEFAULTS.TEST.PROPAGATE.FOLLOW = True  # after each hop the crop goes along with the pose
 DEFAULTS.TEST.PROPAGATE.RELATIVE = False  # measure the way from where the label itself ends; the paper does not
+DEFAULTS.TEST.PROPAGATE.REFINE = 0.0  # width, for each frame of distance and as a share of the crop's height, of the
+# neighbourhood of a propagated joint in which the net's own heatmap of the frame moves it; 0: it does not
 DEFAULTS.TEST.PROPAGATE.SAVE = False  # make training labels of the sparse training set's
 DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32
 DEFAULTS.TEST.EVALUATE = True
@@ -102,6 +105,7 @@ DEFAULTS.TEST.TRACKING_THRESHOLD = 0.5  # with TRACKING: persons under this box 
 DEFAULTS.TEST.FLIP_TEST = False
 DEFAULTS.TEST.SHIFT_HEATMAP = False  # of the flip test: its heatmaps one cell to the right
 DEFAULTS.TEST.POST_PROCESS = False  # a quarter of a cell toward the higher neighbour
+DEFAULTS.TEST.DARK = False  # in place of POST_PROCESS: to the peak of the gaussian around the highest cell
 DEFAULTS.TEST.USE_GT_BBOX = False
 DEFAULTS.TEST.COCO_BBOX_FILE = ""  # detected boxes
 DEFAULTS.TEST.IMAGE_THRE = 0.1  # detected boxes under this score are dropped
@@ -123,7 +127,7 @@ DEFAULTS.DEBUG.SAVE_HEATMAPS_PRED = False
 
 CHOICES = {
     "MODEL.NAME": ("pose_hrnet", "pose_resnet"),
-    "MODEL.TARGET_TYPE": ("gaussian",),
+    "MODEL.TARGET_TYPE": ("gaussian", "unbiased"),
     "DATASET.DATA_FORMAT": ("jpg", "png", "zip"),
     "TRAIN.OPTIMIZER": ("adam", "sgd"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),
@@ -140,8 +144,10 @@ LEAST = {
     "MODEL.WARP.NUM_BLOCKS": 1,
     "MODEL.WARP.NUM_CHANNELS": 1,
     "MODEL.WARP.DILATIONS": 1,
+    "DATASET.REPEAT": 1,
     "TRAIN.BATCH_SIZE_PER_GPU": 1,
     "TEST.BATCH_SIZE_PER_GPU": 1,
     "TEST.OKS_THRE": 0,
     "TEST.PROPAGATE.HOP": 1,
+    "TEST.PROPAGATE.REFINE": 0,
 }

@@ -1,7 +1,7 @@
 """Labels of some frames as labels of other frames: which label goes where, and what takes it there.
 
-The warp moves a label inside a crop, on heatmaps. Everything else here is image space: labels that stay where they are,
-and two sources of one pose, fused after decoding (the fusion is ours, not the PoseWarper paper's).
+The warp moves a label inside a crop, on heatmaps. lib.core.flow has what moves it in the image, lib.core.fusion what
+makes one pose of several.
 """
 
 from collections import defaultdict
@@ -67,22 +67,6 @@ def reached(truth: Iterable[Person], people: Sequence[Person], moves: Sequence[M
     return [replace(person, visible=person.visible & start[key].visible) for person, key in keys if key in start]
 
 
-def partners(people: Sequence[Person], moves: Sequence[Move]) -> list[Move | None]:
-    """For each move the same person's from the next label on the frame's other side; None where there is none."""
-    labels: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index, person in enumerate(people):
-        if person.track >= 0:
-            labels[person.video, person.track].append(index)
-    result = []
-    for move in moves:
-        source = people[move.person]
-        side = np.sign(move.number - source.number)
-        beyond = [p for p in labels[source.video, source.track] if (people[p].number - move.number) * side > 0]
-        other = min(beyond, key=lambda p: abs(people[p].number - move.number), default=None)
-        result.append(None if other is None or side == 0 else Move(other, move.number))
-    return result
-
-
 def stay(people: Sequence[Person], moves: Sequence[Move]) -> Moved:
     """The label where it is."""
     points = np.array([people[move.person].joints for move in moves])
@@ -124,46 +108,13 @@ def warp(
                     if start + step in ends[person]:
                         index = ends[person][start + step]
                         result.points[index], result.scores[index] = points[step], scores[step]
-                fronts[person] = _advance(front, direction * reach, points[-1], peaks[-1] > 0, follow), scores[-1]
+                fronts[person] = (
+                    arrive(front, front.number + direction * reach, points[-1], peaks[-1] > 0, follow),
+                    scores[-1],
+                )
             start += reach
             fronts = {person: front for person, front in fronts.items() if max(ends[person]) > start}
     return result
-
-
-def fuse(sources: Sequence[Moved], distances: Sequence[np.ndarray]) -> Moved:
-    """Poses of several sources as one: the mean, weighted by score and by nearness in time.
-
-    Args:
-        sources: S of them, of the same M moves.
-        distances: of each source (M,) frames from its label; infinite where it has none.
-    Returns:
-        the means; the score of a joint is the mean score, weighted alike.
-    """
-    points = np.stack([source.points for source in sources])  # (S, M, J, 2)
-    scores = np.maximum(np.stack([source.scores for source in sources]), 0)  # (S, M, J)
-    weights = scores / np.maximum(np.stack(distances), 1)[..., None]  # (S, M, J)
-    weights[0] += 1e-9  # where nobody knows anything, the first source's guess
-    weights /= weights.sum(axis=0)
-    return Moved((weights[..., None] * points).sum(axis=0), (weights * scores).sum(axis=0))
-
-
-def fuse_sides(people: Sequence[Person], moves: Sequence[Move], mover: Mover) -> Moved:
-    """Each pose from the nearest label, and from the same person's next label on the other side of the frame.
-
-    With labels that stay where they are this is linear interpolation.
-
-    Args:
-        mover: takes a label to another frame from one side.
-    """
-    others = partners(people, moves)
-    both = [index for index, other in enumerate(others) if other is not None]
-    near, far = mover(people, moves), Moved(*(np.zeros_like(part) for part in stay(people, moves)))
-    far_distance = np.full(len(moves), np.inf)
-    if both:
-        moved = mover(people, [others[index] for index in both])
-        far.points[both], far.scores[both] = moved.points, moved.scores
-        far_distance[both] = distances(people, [others[index] for index in both])
-    return fuse([near, far], [distances(people, moves), far_distance])
 
 
 def distances(people: Sequence[Person], moves: Sequence[Move]) -> np.ndarray:
@@ -179,11 +130,17 @@ def _by_frame(people: Sequence[Person]) -> dict[int, dict[int, list[int]]]:
     return frames
 
 
-def _advance(person: Person, offset: int, points: np.ndarray, found: np.ndarray, follow: bool) -> Person:
-    """The person as labelled by a warp that ended in the frame at `offset`."""
+def arrive(person: Person, number: int, points: np.ndarray, found: np.ndarray, follow: bool) -> Person:
+    """The person as if labelled in another frame.
+
+    Args:
+        number: of that frame.
+        points: (J, 2) where its joints are there; found: (J,) which of them count, if they were labelled before.
+        follow: the crop goes along, by the median of the joints' ways.
+    """
     known = person.visible & found
     center = person.center
     if follow and known.any():
         step = np.median(points[known] - person.joints[known], axis=0)
         center = (center + step).astype(np.float32)
-    return replace(person, number=person.number + offset, center=center, joints=points, visible=known)
+    return replace(person, number=number, center=center, joints=points, visible=known)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from lib.pose.heatmaps import flip_back
+from lib.pose.heatmaps import decode, flip_back
 
 Strategy = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 """A net, frames (B, T, 3, H, W) and the label heatmaps (B, J, h, w) of frame 0 to heatmaps (B, J, h, w) of frame 0, or
@@ -42,6 +42,20 @@ def scatter(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch
 def scatter_own(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """What the net itself makes of the key frame, warped to every frame."""
     return _spread(net, frames, lambda key: key)
+
+
+def near_labels(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor, spread: float) -> torch.Tensor:
+    """The key frame alone, in a single-frame net, times a gaussian around the highest cell of each label's heatmap.
+
+    Args:
+        spread: the gaussian's width, as a share of the height of the heatmaps. A joint without a label gets nothing.
+    """
+    height, width = labels.shape[-2:]
+    cells, peaks = decode(labels, post_process=False)
+    rows, columns = (torch.arange(size, device=labels.device) for size in (height, width))
+    distance = (rows[:, None] - cells[..., 1, None, None]) ** 2 + (columns - cells[..., 0, None, None]) ** 2
+    prior = torch.exp(-distance / (2 * (spread * height) ** 2)) * (peaks > 0)[..., None, None]
+    return net(frames[:, 0]).clamp(min=0) * prior
 
 
 def _spread(net: nn.Module, frames: torch.Tensor, choose: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:

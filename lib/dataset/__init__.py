@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -15,14 +15,15 @@ from lib.dataset.augment import Augmentation
 from lib.dataset.augmented import is_augmented
 from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
 from lib.dataset.people import Person, is_well_centered, sparse_people
-from lib.dataset.posetrack import detected_people, labeled_people, relist, with_boxes
+from lib.dataset.posetrack import PoseTrack, detected_people, joint_boxes, labeled_people, relist, with_boxes
 from lib.dataset.runs import labeled_of_run, longest_run
 from lib.formats.boxes import read_boxes
-from lib.formats.posetrack import PoseTrackVideo, take_frames
-from lib.formats.posetrack_set import read_videos
+from lib.formats.posetrack import KEYPOINT_OF_JOINT, PoseTrackVideo, take_frames
+from lib.formats.posetrack_set import read_joints, read_videos
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.pose.skeletons import POSETRACK as POSETRACK_SKELETON
+from lib.pose.skeletons import Skeleton, named_skeleton
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 from lib.utils.interrupts import forgive_broken_connections
@@ -30,6 +31,7 @@ from lib.utils.interrupts import forgive_broken_connections
 logger = logging.getLogger(__name__)
 
 POSETRACK = ("posetrack17", "posetrack18")
+COCO = "coco"  # a COCO-style file of the frames of videos, with joints of its own
 # Of a test batch on the CPU, five crops of 384×288: larger ones gain nothing, and progress stands still.
 CPU_PIXELS = 600_000
 
@@ -102,6 +104,8 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     Raises:
         InputError: annotations, boxes or frames that are not there, or are broken.
     """
+    if cfg.DATASET.DATASET == COCO:
+        raise InputError("DATASET.DATASET is coco: PoseTrack alone has a test; set TEST.EVALUATE False to train")
     store = build_image_store(cfg)
     annotations = _annotations(cfg, train=False)
     videos = read_videos(annotations) if annotations else []
@@ -139,9 +143,8 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
     annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else _annotations(cfg, train=False)
     if annotations is None:
         raise InputError("there are no labels to propagate: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
-    width, height = cfg.MODEL.IMAGE_SIZE
     videos, labeled = [], []
-    for video in read_videos(annotations):
+    for video in _read(cfg, annotations):
         run = longest_run(video)
         if kept := labeled_of_run(len(run), every):
             videos.append(take_frames(video, run))
@@ -152,7 +155,7 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         raise InputError(
             f"{annotations}: no video has {every // 2 + 1} consecutive annotated frames, so none is labelled"
         )
-    found = labeled_people(videos, build_image_store(cfg), width / height)
+    found = _labeled_people(cfg, videos)
     sources = [person for person in found.people if person.frame in labeled[person.video]]
     if not sources:
         raise InputError(f"{annotations}: nobody in the labelled frames{_reasons(found.dropped)}")
@@ -201,13 +204,13 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
         InputError: annotations or frames that are not there, or are broken; nobody to train on.
     """
     labels = build_sparse_labels(cfg)
-    people = labels.people
+    people = labels.people * cfg.DATASET.REPEAT
     if cfg.DATASET.SELECT_DATA:
         people = [person for person in people if is_well_centered(person)]
         if not people:
             raise InputError("nobody to train on: DATASET.SELECT_DATA leaves everybody out")
     augmentation = Augmentation(
-        POSETRACK_SKELETON,
+        build_skeleton(cfg),
         cfg.DATASET.PROB_HALF_BODY,
         cfg.DATASET.NUM_JOINTS_HALF_BODY,
         cfg.DATASET.SCALE_FACTOR,
@@ -227,9 +230,8 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
         InputError: annotations or frames that are not there, or are broken; nobody to train on.
     """
     annotations = _annotations(cfg, train=True)
-    width, height = cfg.MODEL.IMAGE_SIZE
-    videos = [with_boxes(video) for video in read_videos(annotations)]
-    found = labeled_people(videos, build_image_store(cfg), width / height)
+    videos = [with_boxes(video) for video in _read(cfg, annotations)]
+    found = _labeled_people(cfg, videos)
     people = [person for person in found.people if person.visible.any()]
     if is_augmented(annotations):
         logger.info("%s holds a sparse set and what was propagated from it: all of it is used", annotations)
@@ -249,6 +251,15 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     return SparseLabels(annotations, videos, people, found.frames)
 
 
+def build_truth(cfg: CfgNode) -> list[Person]:
+    """Everybody whom DATASET.TEST_ANNOTATIONS label, to measure by.
+
+    Raises:
+        InputError: annotations or frames that are not there, or are broken.
+    """
+    return _labeled_people(cfg, [with_boxes(video) for video in _read(cfg, _annotations(cfg, train=False))]).people
+
+
 def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
     """Shuffled batches of clips; `loader.sampler.set_epoch` draws another order, the same for the same SEED.
 
@@ -266,17 +277,42 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
     )
 
 
-def build_image_store(cfg: CfgNode) -> ImageStore:
-    """The images that DATASET names.
+def build_skeleton(cfg: CfgNode) -> Skeleton:
+    """The joints of the data set that DATASET names: PoseTrack's 17, or those that a COCO-style file lists.
 
     Raises:
-        InputError: a data set, or a number of joints, that is not PoseTrack's.
+        InputError: another data set, a broken file, a number of joints that is not MODEL.NUM_JOINTS.
     """
-    if cfg.DATASET.DATASET not in POSETRACK:
-        raise InputError(f"DATASET.DATASET is {cfg.DATASET.DATASET!r}; this version knows {' and '.join(POSETRACK)}")
-    if cfg.MODEL.NUM_JOINTS != 17:
-        raise InputError(f"MODEL.NUM_JOINTS is {cfg.MODEL.NUM_JOINTS}; PoseTrack has 17")
+    name = cfg.DATASET.DATASET
+    if name in POSETRACK:
+        skeleton, where = POSETRACK_SKELETON, "PoseTrack"
+    elif name == COCO:
+        where = _annotations(cfg, train=True)
+        skeleton = named_skeleton(*read_joints(where))
+    else:
+        raise InputError(f"DATASET.DATASET is {name!r}; this version knows {', '.join(POSETRACK)} and {COCO}")
+    if cfg.MODEL.NUM_JOINTS != skeleton.num_joints:
+        raise InputError(f"MODEL.NUM_JOINTS is {cfg.MODEL.NUM_JOINTS}; {where} has {skeleton.num_joints}")
+    return skeleton
+
+
+def build_image_store(cfg: CfgNode) -> ImageStore:
+    """The images that DATASET names."""
     return ImageStore(cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".", zipped=cfg.DATASET.DATA_FORMAT == "zip")
+
+
+def _read(cfg: CfgNode, annotations: Path) -> list[PoseTrackVideo]:
+    """The annotated videos. Of files that are not PoseTrack's, the boxes are those of the joints, as 2017's."""
+    skeleton = build_skeleton(cfg)
+    if cfg.DATASET.DATASET in POSETRACK:
+        return read_videos(annotations)
+    return [replace(video, boxes=joint_boxes(video)) for video in read_videos(annotations, skeleton.names)]
+
+
+def _labeled_people(cfg: CfgNode, videos: Sequence[PoseTrackVideo]) -> PoseTrack:
+    width, height = cfg.MODEL.IMAGE_SIZE
+    columns = KEYPOINT_OF_JOINT if cfg.DATASET.DATASET in POSETRACK else range(cfg.MODEL.NUM_JOINTS)
+    return labeled_people(videos, build_image_store(cfg), width / height, columns, cfg.MODEL.NUM_JOINTS)
 
 
 def _clips(
@@ -296,6 +332,7 @@ def _clips(
         cfg.DATASET.COLOR_RGB,
         cfg.SEED,
         augmentation,
+        cfg.MODEL.TARGET_TYPE == "unbiased",
     )
 
 

@@ -67,7 +67,7 @@ class ClipDataset(Dataset):
         videos: the frames, by Person.video.
         sample_frames: draws a clip's frame offsets; the first is 0.
         image_size: width, height of the crops; heatmap_size: of the targets, in cells.
-        sigma: of the targets, in cells.
+        sigma: of the targets, in cells; unbiased: they are not rounded to cells (lib.pose.heatmaps.encode).
         rgb: colours in the order red, green, blue; else blue, green, red.
         seed: of the drawing of frames and crops, which is the same for the same seed, `epoch` and clip.
         augmentation: draws the crop; None: the person's own.
@@ -87,6 +87,7 @@ class ClipDataset(Dataset):
         rgb: bool,
         seed: int,
         augmentation: Augmentation | None = None,
+        unbiased: bool = False,
     ) -> None:
         self.people = people
         self._videos = videos
@@ -94,6 +95,7 @@ class ClipDataset(Dataset):
         self._image_size = image_size
         self._heatmap_size = heatmap_size
         self._sigma = sigma
+        self._unbiased = unbiased
         self._rgb = rgb
         self._seed = seed
         self._augmentation = augmentation
@@ -131,5 +133,5 @@ class ClipDataset(Dataset):
             frames = frames[..., ::-1].copy()
         joints = transform_points(person.joints[crop.joint_order], crop.matrix)
         visible = person.visible[crop.joint_order]
-        targets, weights = encode(joints, visible, self._image_size, self._heatmap_size, self._sigma)
+        targets, weights = encode(joints, visible, self._image_size, self._heatmap_size, self._sigma, self._unbiased)
         return Clips(torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced)

@@ -40,17 +40,25 @@ class PoseTrack:
     dropped: Counter
 
 
-def labeled_people(videos: Sequence[PoseTrackVideo], store: ImageStore, aspect_ratio: float) -> PoseTrack:
+def labeled_people(
+    videos: Sequence[PoseTrackVideo],
+    store: ImageStore,
+    aspect_ratio: float,
+    columns: Sequence[int] = KEYPOINT_OF_JOINT,
+    num_joints: int = NUM_JOINTS,
+) -> PoseTrack:
     """The annotated people in their ground-truth boxes; without a box of their own (2017), in that of their joints.
 
     People without a labelled joint are left out, unless the file gives boxes alone.
 
     Args:
         aspect_ratio: width / height of the crops.
+        columns: per joint of the videos its place among the `num_joints` of the net; by default PoseTrack's.
     Raises:
         InputError: a frame with people is not there.
     """
     people, folders, dropped = [], _Folders(store), Counter()
+    columns = list(columns)
     for v, video in enumerate(videos):
         boxes = with_boxes(video).boxes
         for p, frame in enumerate(video.person_frame):
@@ -67,8 +75,8 @@ def labeled_people(videos: Sequence[PoseTrackVideo], store: ImageStore, aspect_r
             if box is None:
                 dropped["empty or outside the image"] += 1
                 continue
-            joints, visible = np.zeros((NUM_JOINTS, 2)), np.zeros(NUM_JOINTS, dtype=bool)
-            joints[KEYPOINT_OF_JOINT, :], visible[KEYPOINT_OF_JOINT,] = video.points[p], video.labeled[p]
+            joints, visible = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
+            joints[columns], visible[columns] = video.points[p], video.labeled[p]
             center, scale = box_to_center_scale(box, aspect_ratio)
             track = int(video.track_ids[p])
             people.append(Person(v, int(frame), number, center, scale, 1.0, joints, visible, p, track))

@@ -74,7 +74,8 @@ class PoseTrackVideo:
         ignore_regions: per frame the polygons, each (n, 2) float64, in which nothing is scored.
         person_frame: (P,) int, index into the frames.
         has_points: (P,) bool, False for a person without any list of joints, which is less than an empty list.
-        points: (P, 15, 2) float64 x, y in the order of JOINT_NAMES; 0 where a joint is not `present`.
+        points: (P, 15, 2) float64 x, y in the order of JOINT_NAMES; 0 where a joint is not `present`. Of a COCO-style
+            file with other joints (P, J, 2), as they were asked for.
         present: (P, 15) bool, the joint counts as given: it is in the list (2017), or not all of x, y, v are 0 (2018).
         labeled: (P, 15) bool, the joint is annotated: as `present` (2017), or v > 0 (2018).
         scores: (P, 15) float64 scores of the joints, NO_SCORE where there is none.

@@ -1,6 +1,7 @@
 """PoseTrack's file form of 2018: one COCO-like JSON per video, with `images`, `annotations` and `categories`."""
 
 import logging
+from collections.abc import Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,18 @@ _LOG = logging.getLogger(__name__)
 CATEGORY = {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(KEYPOINT_NAMES)}
 
 
-def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
-    """Make arrays of a file of 2018.
+_JOINTS = tuple(KEYPOINT_NAMES[keypoint] for keypoint in KEYPOINT_OF_JOINT)
+
+
+def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOINTS) -> PoseTrackVideo:
+    """Make arrays of a file of 2018, or of any COCO-style file of a video's frames.
 
     An annotation of an image that the file does not list is left out with a warning (the official tool says nothing).
 
     Args:
         content: the parsed JSON.
         path: where it was read from, for the video's name and for messages.
+        names: the wanted J joints by the file's own names, in this order; PoseTrack's by default.
 
     Raises:
         InputError: a key is missing or holds something else than the form says; names file, record and key.
@@ -41,7 +46,8 @@ def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
     unlabeled = not content.get("annotations")  # a split without labels may leave out the key, and the categories
     annotations = [] if unlabeled else records(content, "annotations", path)
     order, person_frame = _order_by_frame(annotations, frame_of_id, path)
-    columns, num_keypoints = _joint_columns({"categories": [CATEGORY]} if unlabeled else content, path)
+    own_names = names if unlabeled else keypoint_names(content, path)
+    columns, num_keypoints = _joint_columns(own_names, names, path), len(own_names)
 
     def table(key: str, width: int, absent: float) -> np.ndarray:
         return _table(annotations, key, width, absent, path)[order]
@@ -182,17 +188,25 @@ def _order_by_frame(
     return order, frames[order]
 
 
-def _joint_columns(content: dict[str, Any], path: str | Path) -> tuple[list[int], int]:
-    """Per joint id its place in the file's own list of keypoint names, and the length of that list."""
+def keypoint_names(content: dict[str, Any], path: str | Path) -> list[str]:
+    """The names of the joints, as a COCO-style file lists them in its first category.
+
+    Raises:
+        InputError: there is no such list.
+    """
     categories = records(content, "categories", path)
     names = categories[0].get("keypoints") if categories else None
-    if not isinstance(names, list):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{path}: categories[0] lacks 'keypoints', the list of the joints' names")
-    wanted = [KEYPOINT_NAMES[keypoint] for keypoint in KEYPOINT_OF_JOINT]
+    return names
+
+
+def _joint_columns(names: Sequence[str], wanted: Sequence[str], path: str | Path) -> list[int]:
+    """Per wanted joint its place in the file's own list of keypoint names."""
     missing = [name for name in wanted if name not in names]
     if missing:
-        raise InputError(f"{path}: categories[0]: 'keypoints' lacks {', '.join(missing)}: not PoseTrack's joints")
-    return [names.index(name) for name in wanted], len(names)
+        raise InputError(f"{path}: categories[0]: 'keypoints' lacks {', '.join(missing)}: not the joints looked for")
+    return [names.index(name) for name in wanted]
 
 
 def _track_ids(annotations: list[dict[str, Any]], path: str | Path) -> np.ndarray:

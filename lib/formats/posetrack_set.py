@@ -1,5 +1,6 @@
 """Many PoseTrack videos at once: a folder of official files, or one COCO-style file of all their frames."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,14 @@ def read_video(path: str | Path) -> PoseTrackVideo:
     return (posetrack17 if "annolist" in content else posetrack18).read(content, path)
 
 
-def read_videos(path: str | Path) -> list[PoseTrackVideo]:
+def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[PoseTrackVideo]:
     """The videos of a folder of official files (2017 or 2018) or of a COCO-style file, sorted by name.
 
     A COCO-style file is the 2018 form with the frames of many videos; frames of one folder are one video. It may hold
     `images` alone: nothing is labelled then.
 
+    Args:
+        names: of the wanted joints in a COCO-style file; None: PoseTrack's.
     Raises:
         InputError: nothing there, or a broken file; names the file and the record.
     """
@@ -43,8 +46,28 @@ def read_videos(path: str | Path) -> list[PoseTrackVideo]:
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     parts = sorted(_by_folder(content, path).items())
-    names = video_names([folder for folder, _ in parts], path.stem)
-    return [replace(posetrack18.read(part, path), name=name) for name, (_, part) in zip(names, parts, strict=True)]
+    wanted = [names] if names else []
+    videos = [posetrack18.read(part, path, *wanted) for _, part in parts]
+    folders = video_names([folder for folder, _ in parts], path.stem)
+    return [replace(video, name=name) for video, name in zip(videos, folders, strict=True)]
+
+
+def read_joints(path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
+    """The names of the joints of a COCO-style file, and the pairs of them that a drawing connects.
+
+    Raises:
+        InputError: not such a file; names that are missing, or not all different.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+    names = posetrack18.keypoint_names(content, path)
+    if len(set(names)) < len(names) or not names:
+        raise InputError(f"{path}: categories[0]: 'keypoints' has to hold names that are all different")
+    bones = [tuple(pair) for pair in content["categories"][0].get("skeleton") or []]
+    if not all(len(pair) == 2 and all(isinstance(k, int) and 0 < k <= len(names) for k in pair) for pair in bones):
+        raise InputError(f"{path}: categories[0]: 'skeleton' has to hold pairs of joints, counted from 1")
+    return names, [(first - 1, second - 1) for first, second in bones]
 
 
 def video_names(folders: list[str], nameless: str) -> list[str]:

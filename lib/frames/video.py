@@ -51,6 +51,11 @@ class FrameFolder:
             self._names[number] = name
         return number
 
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the frames that are there, ascending."""
+        return self._numbers
+
     def has(self, number: int) -> bool:
         """Whether the frame of this number is there."""
         return number in self._names

@@ -4,6 +4,8 @@ Sources: the data sets' own annotation files (names), COCO's and MMPose's evalua
 training weights (joint_weights).
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,3 +106,31 @@ POSETRACK = Skeleton(
         (1, 6),
     ),
 )
+
+
+SIDES = {"left": "right", "l": "r"}
+
+
+def named_skeleton(names: Sequence[str], bones: Sequence[tuple[int, int]] = ()) -> Skeleton:
+    """The schema of any joints. Their names tell mirror pairs: `left_paw` and `right_paw`, `pawL` and `pawR`.
+
+    Joints weigh alike, have the OKS constant of an ankle in COCO, and none is of an upper body.
+
+    Args:
+        names: J joint names, all different.
+        bones: pairs of joints that a drawing connects.
+    """
+    by_parts = {_parts(name): joint for joint, name in enumerate(names)}
+    pairs = []
+    for parts, joint in by_parts.items():
+        for place, part in enumerate(parts):
+            mirrored = (*parts[:place], SIDES.get(part), *parts[place + 1 :])
+            if mirrored in by_parts:
+                pairs.append((joint, by_parts[mirrored]))
+    count = len(names)
+    return Skeleton(tuple(names), tuple(pairs), (), (0.089,) * count, (1.0,) * count, tuple(bones))
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """The words of a name in lower case: `LeftFoot1`, `left_foot 1` and `left-foot1` are left, foot, 1."""
+    return tuple(part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+", name))

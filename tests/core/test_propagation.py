@@ -6,8 +6,8 @@ from torch import nn
 
 from lib.config import load_config
 from lib.core.inference import Poses, infer
-from lib.core.propagation import Move, Moved, fuse, fuse_sides, nearest, partners, reached, stay, warp
-from lib.core.strategies import FlipTest, scatter, scatter_own
+from lib.core.propagation import Move, nearest, reached, warp
+from lib.core.strategies import FlipTest, near_labels, scatter, scatter_own
 from lib.dataset import build_clips, build_labeled_runs, build_test_loader
 from lib.dataset.people import Person
 from lib.models import PoseWarper, build_model
@@ -30,41 +30,11 @@ def test_a_frame_takes_everybody_of_the_nearest_label_the_earlier_of_two():
     assert nearest(people, [(1, 0), (2, 0)]) == [Move(3, 0)]  # video 2 has no label
 
 
-def test_the_partner_is_the_same_persons_next_label_on_the_other_side():
-    people = [person(0), person(4), person(8), person(4, track=1), person(8, track=-1)]
-    moves = [Move(0, 1), Move(1, 5), Move(1, 3), Move(1, 4), Move(2, 9), Move(3, 5), Move(4, 7)]
-    assert partners(people, moves) == [Move(1, 1), Move(2, 5), Move(0, 3), None, None, None, None]
-
-
 def test_people_count_with_the_joints_that_could_be_moved():
     sources = [person(3, visible=(True, False)), person(3, track=1)]
     truth = [person(4), person(4, track=2), person(5), person(4, track=-1)]
     found = reached(truth, sources, [Move(0, 4), Move(1, 4)])
     assert [(p.number, p.track, p.visible.tolist()) for p in found] == [(4, 0, [True, False])]
-
-
-def test_labels_that_stay_fused_from_both_sides_are_linear_interpolation():
-    people = [person(0, x=0), person(4, x=8), person(4, track=1, x=50)]
-    moves = [Move(0, 1), Move(1, 3), Move(2, 3), Move(1, 4)]
-    moved = fuse_sides(people, moves, stay)
-    np.testing.assert_allclose(moved.points[:, 0, 0], [2, 6, 50, 8])
-    np.testing.assert_allclose(moved.scores, 1)
-
-
-def test_a_joint_that_one_side_lacks_is_the_other_sides():
-    people = [person(0, x=0, visible=(True, False)), person(4, x=8, visible=(False, False))]
-    moved = fuse_sides(people, [Move(0, 2)], stay)
-    np.testing.assert_allclose(moved.points[0, 0], [0, 1])
-    np.testing.assert_allclose(moved.scores[0], [1, 0])
-    assert np.isfinite(moved.points).all()
-
-
-def test_fusion_weighs_by_score_and_nearness():
-    near = Moved(np.array([[[0.0, 0.0]]]), np.array([[0.4]]))
-    far = Moved(np.array([[[6.0, 3.0]]]), np.array([[0.8]]))
-    fused = fuse([near, far], [np.array([1]), np.array([4])])
-    np.testing.assert_allclose(fused.points, [[[2, 1]]])  # weights 0.4 and 0.2
-    np.testing.assert_allclose(fused.scores, [[0.4 * 2 / 3 + 0.8 / 3]])
 
 
 class Drift:
@@ -164,3 +134,15 @@ def test_the_loop_yields_the_poses_of_all_frames(tmp_path):
         error = np.abs(own - source.joints)[:, source.visible]
         assert error.max() <= 0.5 * cell + 1e-3  # an untrained warp leaves labels where they are
         np.testing.assert_allclose(own_peaks[:, source.visible], 1, rtol=1e-6)
+
+
+@torch.no_grad()
+def test_the_net_is_looked_at_near_the_labels_alone():
+    seen = torch.zeros(1, 3, 12, 10)
+    seen[0, :, 3, 2], seen[0, :, 8, 7] = 0.5, 1.0  # the net sees each joint twice
+    labels = torch.zeros(1, 3, 12, 10)
+    labels[0, 0, 4, 3], labels[0, 1, 8, 6] = 1, 1  # the third has no label
+    maps = near_labels(lambda frames: seen, torch.zeros(1, 1, 3, 48, 40), labels, spread=0.125)
+    torch.testing.assert_close(maps[0, 0, 3, 2], torch.tensor(0.5 * np.exp(-2 / (2 * 1.5**2)), dtype=torch.float32))
+    assert [divmod(int(own.argmax()), 10) for own in maps[0, :2]] == [(3, 2), (8, 7)]
+    assert not maps[0, 2].any()

@@ -92,3 +92,31 @@ def test_flip_back_undoes_the_mirror_and_shifts_one_cell_to_the_right():
     shifted = flip_back(mirrored, COCO_FLIP, shift=True)
     assert torch.equal(shifted[..., 1:], heatmaps[..., :-1])
     assert torch.equal(shifted[..., 0], heatmaps[..., 0])
+
+
+@pytest.mark.parametrize("sigma", [1, 1.5, 2])
+def test_unbiased_targets_and_dark_decoding_place_joints_within_cells(sigma):
+    joints = np.random.default_rng(0).uniform(40, 150, (17, 2))
+    heatmaps, weights = encode(joints, np.ones(17), (192, 256), (48, 64), sigma, unbiased=True)
+    assert weights.all()
+    cells, peaks = decode(torch.from_numpy(heatmaps)[None], post_process=False, dark_sigma=sigma)
+    np.testing.assert_allclose(4 * cells[0], joints, atol=0.01)  # the quarter step is up to 1 pixel off
+    assert (peaks[0].numpy() == heatmaps.max(axis=(1, 2))).all()
+
+
+def test_dark_decoding_stays_at_the_border_and_where_there_is_no_peak():
+    maps = torch.zeros(1, 3, 8, 8)
+    maps[0, 0, 0, 3] = 1  # at the border
+    maps[0, 1, 4] = 1  # a ridge: no step along it
+    cells, _ = decode(maps, post_process=False, dark_sigma=1.0)
+    assert cells[0, 0].tolist() == [3, 0]
+    assert torch.isfinite(cells).all()
+    assert cells[0, 2].tolist() == [0, 0]
+
+
+def test_unbiased_targets_count_as_the_others_do():
+    joints = np.random.default_rng(0).uniform((-40, -40), (230, 290), (300, 2))
+    plain, exact = (encode(joints, np.ones(300), (192, 256), (48, 64), 2, unbiased) for unbiased in (False, True))
+    assert 0 < exact[1].sum() < 300
+    np.testing.assert_array_equal(plain[1], exact[1])
+    np.testing.assert_array_equal(plain[0] > 0, exact[0] > 0)

@@ -4,7 +4,7 @@ from torchvision.transforms.functional import normalize, to_tensor
 
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.pose.pixels import MEAN, STD, normalise
-from lib.pose.skeletons import POSETRACK
+from lib.pose.skeletons import POSETRACK, named_skeleton
 
 
 def test_pixels_equal_torchvisions_transforms():
@@ -21,3 +21,12 @@ def test_posetrack_skeleton():
     order = POSETRACK.flip_order
     assert np.array_equal(order[order], np.arange(17))
     assert order[5] == 6
+
+
+def test_names_tell_mirror_pairs():
+    names = ["nose", "left_paw", "RightPaw", "earL", "tail", "ear R", "left_paw_2", "L-hip", "r-hip", "l1", "lash"]
+    skeleton = named_skeleton([*names, "right_paw_2"], [(0, 1)])
+    assert skeleton.flip_pairs == ((1, 2), (3, 5), (6, 11), (7, 8))
+    assert skeleton.num_joints == len(skeleton.sigmas) == len(skeleton.joint_weights) == 12
+    assert skeleton.bones == ((0, 1),)
+    assert named_skeleton(POSETRACK.names).flip_pairs == POSETRACK.flip_pairs

@@ -1,0 +1,128 @@
+"""One pose of several sources: two labels, several ways to move one, the net's own heatmaps.
+
+The warp is done here: this is image space, after decoding, and not in the PoseWarper paper.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from lib.core.propagation import Infer, Move, Moved, Mover, arrive, distances, stay
+from lib.dataset.people import Person
+from lib.pose.crop import PIXELS_PER_SCALE
+
+EVEN_PEAK = 0.25
+"""The peak of a net's heatmap that counts as much as what the pose was taken for before."""
+
+
+def partners(people: Sequence[Person], moves: Sequence[Move]) -> list[Move | None]:
+    """For each move the same person's from the next label on the frame's other side; None where there is none."""
+    labels: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, person in enumerate(people):
+        if person.track >= 0:
+            labels[person.video, person.track].append(index)
+    result = []
+    for move in moves:
+        source = people[move.person]
+        side = np.sign(move.number - source.number)
+        beyond = [p for p in labels[source.video, source.track] if (people[p].number - move.number) * side > 0]
+        other = min(beyond, key=lambda p: abs(people[p].number - move.number), default=None)
+        result.append(None if other is None or side == 0 else Move(other, move.number))
+    return result
+
+
+def fuse(sources: Sequence[Moved], trusts: Sequence[np.ndarray | float]) -> Moved:
+    """Poses of several sources as one: the mean, weighted by score and trust.
+
+    Args:
+        sources: S of them, of the same M moves.
+        trusts: a factor for each source, or one for each of its moves, (M,).
+    Returns:
+        the means; the score of a joint is the mean score, weighted alike.
+    """
+    points = np.stack([source.points for source in sources])  # (S, M, J, 2)
+    scores = np.maximum(np.stack([source.scores for source in sources]), 0)  # (S, M, J)
+    weights = scores * np.stack([np.broadcast_to(trust, scores.shape[1:2]) for trust in trusts])[..., None]  # (S, M, J)
+    weights[0] += 1e-9  # where nobody knows anything, the first source's guess
+    weights /= weights.sum(axis=0)
+    return Moved((weights[..., None] * points).sum(axis=0), (weights * scores).sum(axis=0))
+
+
+def fuse_sides(people: Sequence[Person], moves: Sequence[Move], mover: Mover) -> Moved:
+    """Each pose from the nearest label, and from the same person's next label on the other side of the frame.
+
+    With labels that stay where they are this is linear interpolation.
+
+    Args:
+        mover: takes a label to another frame from one side.
+    """
+    others = partners(people, moves)
+    both = [index for index, other in enumerate(others) if other is not None]
+    near, far = mover(people, moves), Moved(*(np.zeros_like(part) for part in stay(people, moves)))
+    far_trust = np.zeros(len(moves))
+    if both:
+        moved = mover(people, [others[index] for index in both])
+        far.points[both], far.scores[both] = moved.points, moved.scores
+        far_trust[both] = 1 / distances(people, [others[index] for index in both])
+    return fuse([near, far], [1 / np.maximum(distances(people, moves), 1), far_trust])
+
+
+def hidden_error(people: Sequence[Person], mover: Mover) -> float:
+    """How far a mover misses labels that it is not shown, each taken from the labels before and after it.
+
+    Returns:
+        the median over joints, in the longer side of the person's crop; NaN if no label lies between two others.
+    """
+    tracks: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index in sorted((p for p in range(len(people)) if people[p].track >= 0), key=lambda p: people[p].number):
+        tracks[people[index].video, people[index].track].append(index)
+    between = [pair for track in tracks.values() for pair in pairwise(track[:-1])]  # a label, and the next but the last
+    if not between:
+        return float("nan")
+    moved = fuse_sides(people, [Move(before, people[own].number) for before, own in between], mover)
+    errors = []
+    for (_, own), points, scores in zip(between, *moved, strict=True):
+        known = people[own].visible & (scores > 0)
+        size = people[own].scale.max() * PIXELS_PER_SCALE
+        errors += (np.linalg.norm(points - people[own].joints, axis=1)[known] / size).tolist()
+    return float(np.median(errors)) if errors else float("nan")
+
+
+def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mover], errors: Sequence[float]) -> Moved:
+    """What several movers make of the labels on both sides, weighted by the inverse square of their errors.
+
+    Args:
+        errors: one for each mover, as of `hidden_error`; if one is not known, all count alike.
+    """
+    known = np.isfinite(errors).all()
+    trusts = [1 / max(error, 1e-3) ** 2 if known else 1.0 for error in errors]
+    return fuse([fuse_sides(people, moves, mover) for mover in movers], trusts)
+
+
+def refine(
+    look: Callable[[float], Infer], people: Sequence[Person], moves: Sequence[Move], moved: Moved, spread: float
+) -> Moved:
+    """Poses drawn to where the net sees the joints, near the place that they were taken to.
+
+    Args:
+        look: infers poses by the net's heatmaps times a gaussian around each joint, of a width that is given as a
+            share of the crop's height.
+        moved: where the joints of the moves are taken to be; those of labels that are not moved stay.
+        spread: width of the gaussian for each frame of a move's distance.
+    """
+    points, scores = moved.points.copy(), moved.scores.copy()
+    far = distances(people, moves)
+    for distance in np.unique(far[far > 0]).tolist():
+        rows = np.flatnonzero(far == distance)
+        taken = [
+            arrive(people[moves[row].person], moves[row].number, moved.points[row], moved.scores[row] > 0, follow=True)
+            for row in rows
+        ]
+        seen = look(spread * distance)(taken, [0])
+        known = np.array([person.visible for person in taken])  # (R, J)
+        trust = np.where(known, seen.peaks / (seen.peaks + EVEN_PEAK), 0)
+        points[rows] += trust[..., None] * (seen.points - points[rows])
+        scores[rows] += trust * (seen.peaks - scores[rows])
+    return Moved(points, scores)

@@ -1,0 +1,126 @@
+"""COCO-style keypoint files as they are: what is in them stays, people are added (as arrays: posetrack_set)."""
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.formats.posetrack import records, whole_number
+from lib.formats.posetrack18 import keypoint_names
+from lib.utils.errors import InputError
+from lib.utils.files import read_json
+
+
+@dataclass(frozen=True)
+class AddedPose:
+    """A pose that a person did not label.
+
+    Attributes:
+        file_name: of the frame, without a folder.
+        source: the same of the labelled frame that the pose comes from.
+        track: the person's number; −1: none.
+        points: (J, 2) x, y in pixels of the image; scores (J,): joints of a score that is not over 0 are missing.
+        names: J joint names, of the file's own ones.
+    """
+
+    file_name: str
+    source: str
+    track: int
+    points: np.ndarray
+    scores: np.ndarray
+    names: Sequence[str]
+
+
+def read_labels(path: str | Path) -> dict[str, Any]:
+    """The content of a COCO-style keypoint file of one video, with file names that have no folder.
+
+    A lone person or animal that has no `track_id` is given 0.
+
+    Raises:
+        InputError: not such a file, two of its images have one file name, people of a frame without track ids; names
+            the record.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or "images" not in content:
+        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+    keypoint_names(content, path)
+    ids, seen = set(), set()
+    for index, image in enumerate(records(content, "images", path)):
+        if not isinstance(image.get("file_name"), str) or whole_number(image.get("id")) is None:
+            raise InputError(f"{path}: images[{index}]: it needs a file_name and a whole number as id")
+        image["file_name"] = image["file_name"].rpartition("/")[2]
+        if image["file_name"] in seen:
+            raise InputError(f"{path}: images[{index}]: a second {image['file_name']}; the file has to be of one video")
+        seen.add(image["file_name"])
+        ids.add(whole_number(image["id"]))
+    for index, annotation in enumerate(records(content, "annotations", path)):
+        if whole_number(annotation.get("image_id")) not in ids:
+            value = annotation.get("image_id")
+            raise InputError(f"{path}: annotations[{index}]: image_id {value!r} is not that of an image of the file")
+    people = content["annotations"]
+    if all(person.get("track_id") is None for person in people):
+        if len({whole_number(person["image_id"]) for person in people}) < len(people):
+            raise InputError(f"{path}: several people in a frame, and none has a track_id that tells who is who")
+        for person in people:
+            person["track_id"] = 0
+    return content
+
+
+def keep_labels(content: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
+    """The content with the labels of some frames alone, by their file names; all frames stay listed."""
+    kept = set(kept)
+    ids = {whole_number(image["id"]) for image in content["images"] if image["file_name"] in kept}
+    annotations = [one for one in content["annotations"] if whole_number(one["image_id"]) in ids]
+    images = [image | {"is_labeled": image["file_name"] in kept} for image in content["images"]]
+    return content | {"images": images, "annotations": annotations}
+
+
+def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[str, Any]) -> dict[str, Any]:
+    """The content with more people, each in an image that is there, or is added at the end of the list.
+
+    An added person has the box around its joints, a score for each joint, and `propagated_from`.
+
+    Args:
+        info: how the file was made; it stands beside what the file says of itself.
+    """
+    content = copy.deepcopy(content)
+    content["info"] = (content.get("info") or {}) | info
+    own_names = content["categories"][0]["keypoints"]
+    ids = {image["file_name"]: whole_number(image["id"]) for image in content["images"]}
+    next_image = max(ids.values(), default=-1) + 1
+    next_person = max((whole_number(one.get("id")) or 0 for one in content["annotations"]), default=-1) + 1
+    for person, pose in enumerate(poses, start=next_person):
+        if pose.file_name not in ids:
+            ids[pose.file_name] = next_image
+            content["images"].append({"id": next_image, "file_name": pose.file_name, "is_labeled": False})
+            next_image += 1
+        ids_of_record = {
+            "id": person,
+            "image_id": ids[pose.file_name],
+            "category_id": content["categories"][0].get("id", 1),
+        }
+        content["annotations"].append(ids_of_record | _record(pose, own_names))
+    return content
+
+
+def _record(pose: AddedPose, own_names: list[str]) -> dict[str, Any]:
+    keypoints, scores = np.zeros((len(own_names), 3)), np.zeros(len(own_names))
+    known = pose.scores > 0
+    for name, point, score in zip(pose.names, pose.points, pose.scores, strict=True):
+        if score > 0:
+            keypoints[own_names.index(name)], scores[own_names.index(name)] = (*point, 2), score
+    low, high = (f(pose.points[known], axis=0) if known.any() else np.zeros(2) for f in (np.min, np.max))
+    width, height = (high - low).tolist()
+    record = {
+        "keypoints": np.round(keypoints, 3).ravel().tolist(),
+        "num_keypoints": int(known.sum()),
+        "scores": np.round(scores, 4).tolist(),
+        "bbox": np.round([*low.tolist(), width, height], 3).tolist(),
+        "area": round(width * height, 3),
+        "iscrowd": 0,
+        "propagated_from": pose.source,
+    }
+    return record | ({"track_id": pose.track} if pose.track >= 0 else {})

@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lib.core.fusion import EVEN_PEAK, combine, fuse, fuse_sides, hidden_error, partners, refine
+from lib.core.inference import Poses
+from lib.core.propagation import Move, Moved, stay
+from lib.dataset.people import Person
+
+
+def person(number, track=0, video=0, x=0.0, visible=(True, True)):
+    joints = np.array([[x, 1.0], [x + 10, 2.0]])
+    center, scale = np.zeros(2, np.float32), np.ones(2, np.float32)
+    return Person(video, 0, number, center, scale, 1.0, joints, np.array(visible), track=track)
+
+
+def test_the_partner_is_the_same_persons_next_label_on_the_other_side():
+    people = [person(0), person(4), person(8), person(4, track=1), person(8, track=-1)]
+    moves = [Move(0, 1), Move(1, 5), Move(1, 3), Move(1, 4), Move(2, 9), Move(3, 5), Move(4, 7)]
+    assert partners(people, moves) == [Move(1, 1), Move(2, 5), Move(0, 3), None, None, None, None]
+
+
+def test_labels_that_stay_fused_from_both_sides_are_linear_interpolation():
+    people = [person(0, x=0), person(4, x=8), person(4, track=1, x=50)]
+    moves = [Move(0, 1), Move(1, 3), Move(2, 3), Move(1, 4)]
+    moved = fuse_sides(people, moves, stay)
+    np.testing.assert_allclose(moved.points[:, 0, 0], [2, 6, 50, 8])
+    np.testing.assert_allclose(moved.scores, 1)
+
+
+def test_a_joint_that_one_side_lacks_is_the_other_sides():
+    people = [person(0, x=0, visible=(True, False)), person(4, x=8, visible=(False, False))]
+    moved = fuse_sides(people, [Move(0, 2)], stay)
+    np.testing.assert_allclose(moved.points[0, 0], [0, 1])
+    np.testing.assert_allclose(moved.scores[0], [1, 0])
+    assert np.isfinite(moved.points).all()
+
+
+def test_fusion_weighs_by_score_and_trust():
+    near = Moved(np.array([[[0.0, 0.0]]]), np.array([[0.4]]))
+    far = Moved(np.array([[[6.0, 3.0]]]), np.array([[0.8]]))
+    fused = fuse([near, far], [np.array([1]), 0.25])
+    np.testing.assert_allclose(fused.points, [[[2, 1]]])  # weights 0.4 and 0.2
+    np.testing.assert_allclose(fused.scores, [[0.4 * 2 / 3 + 0.8 / 3]])
+
+
+def shifted(x):
+    """A mover that leaves labels where they are, but for an error."""
+
+    def move(people, moves):
+        moved = stay(people, moves)
+        return Moved(moved.points + np.array([x, 0]), moved.scores)
+
+    return move
+
+
+def test_the_error_of_a_mover_is_that_on_labels_it_is_not_shown():
+    people = [
+        person(8, x=16),
+        person(0, x=0),
+        person(4, x=8),
+        person(12, x=30),
+        person(4, track=1),
+        person(4, track=-1),
+    ]
+    # 4 is taken from 0 and 8, where it lies between them, and 8 from 4 and 12: linear interpolation says 19, it is 16.
+    assert hidden_error(people, stay) == pytest.approx(np.median([0, 0, 3, 3]) / 200)
+    assert hidden_error(people, shifted(5)) == pytest.approx(np.median([5, 5, 8, 8]) / 200)
+    assert np.isnan(hidden_error(people[:3:2], stay))  # nobody is between two labels
+    half = [replace(one, visible=np.array([True, False])) for one in people[:4]]
+    assert hidden_error(half, stay) == pytest.approx(1.5 / 200)
+
+
+def test_movers_count_by_their_errors():
+    people, moves = [person(0, x=0), person(4, x=8)], [Move(0, 2)]
+    moved = combine(people, moves, [shifted(0), shifted(10)], [0.1, 0.2])
+    np.testing.assert_allclose(moved.points[0, 0], [4 + 10 / 5, 1])  # 4 and 14, weights 4 : 1
+    unknown = combine(people, moves, [shifted(0), shifted(10)], [float("nan"), 0.2])
+    np.testing.assert_allclose(unknown.points[0, 0], [4 + 5, 1])
+
+
+def test_the_net_draws_poses_to_what_it_sees_near_them():
+    people = [person(0, visible=(True, False)), person(10, x=50)]
+    moves = [Move(0, 0), Move(0, 2), Move(1, 12), Move(1, 13)]
+    moved = Moved(
+        np.array([p.joints + 4.0 for p in (people[0], people[0], people[1], people[1])]), np.full((4, 2), 0.5)
+    )
+    asked = []
+
+    def look(share):
+        def infer(taken, offsets):
+            asked.append((share, offsets, [(one.number, one.center.tolist()) for one in taken]))
+            points = np.array([one.joints + 8.0 for one in taken])
+            return Poses(points, np.full(points.shape[:2], EVEN_PEAK), 0)
+
+        return infer
+
+    drawn = refine(look, people, moves, moved, spread=0.01)
+    assert asked == [(0.02, [0], [(2, [4, 4]), (12, [4, 4])]), (0.03, [0], [(13, [4, 4])])]  # the crop goes along
+    np.testing.assert_allclose(drawn.points[0], moved.points[0])  # a label stays
+    np.testing.assert_allclose(drawn.points[1:, 0], moved.points[1:, 0] + 4)  # half of the 8
+    np.testing.assert_allclose(drawn.points[1, 1], moved.points[1, 1])  # no label, nothing to look near
+    np.testing.assert_allclose(drawn.scores[2:], (0.5 + EVEN_PEAK) / 2)

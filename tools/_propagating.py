@@ -1,0 +1,162 @@
+"""What takes labels to other frames, as the options of tools/propagate.py and an experiment say."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from _testing import choose_strategy, dark_sigma
+from torch import nn
+from tqdm import tqdm
+from yacs.config import CfgNode
+
+from lib.core import flow
+from lib.core.fusion import combine, fuse_sides, hidden_error, refine
+from lib.core.inference import Estimates, Poses, collect, infer
+from lib.core.propagation import Infer, Move, Moved, Mover, stay, warp
+from lib.core.strategies import Strategy, near_labels, scatter, scatter_own
+from lib.dataset import build_clips, build_test_loader
+from lib.dataset.people import Person
+from lib.frames.video import FrameFolder
+from lib.utils.errors import InputError
+
+logger = logging.getLogger("propagate")
+
+NETS = ("warp", "single")
+METHODS = {
+    "warp": "by PoseWarper's head",
+    "single": "no labels: the pose net's own estimates in the true boxes (pseudo-labels)",
+    "copy": "left where they are",
+    "linear": "along the straight line between two labels of the same person",
+    "lucas_kanade": "along sparse optical flow at the joints, from frame to frame",
+    "dis": "along dense optical flow, OpenCV's DIS, from frame to frame",
+    "raft": "along dense optical flow, torchvision's RAFT, from frame to frame",
+}
+PRIORS = ("linear", "lucas_kanade", "dis", "raft")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say how labels move."""
+    methods = "; ".join(f"{name}: {how}" for name, how in METHODS.items())
+    parser.add_argument("--method", choices=METHODS, help=f"how labels move (warp); {methods}")
+    parser.add_argument("--fuse", action="store_true", help="use the labels on both sides of a frame, not the nearer")
+    parser.add_argument(
+        "--prior",
+        choices=PRIORS,
+        action="append",
+        help="move them by this too, from both sides, and weigh all by how well each finds labels hidden from it",
+    )
+    parser.add_argument("--raft", type=Path, metavar="WEIGHTS", help="weights of torchvision's raft_large")
+
+
+def complete_arguments(args: argparse.Namespace, method: str, *prior: str) -> None:
+    """Take these for what is not given; refuse options that do not go together.
+
+    Raises:
+        InputError: they do not.
+    """
+    if args.method is None:
+        args.method, args.prior = method, args.prior or list(prior)
+    args.prior = args.prior or []
+    if "raft" in (args.method, *args.prior) and not args.raft:
+        raise InputError("raft needs --raft WEIGHTS, a file of torchvision's raft_large")
+    if args.method == "single" and (args.fuse or args.prior):
+        raise InputError("--method single estimates each frame alone: there is nothing to fuse")
+    if args.method in args.prior:
+        raise InputError(f"--prior {args.method}: that is the method already")
+
+
+def needs_net(args: argparse.Namespace, cfg: CfgNode) -> bool:
+    """Whether these options make use of the experiment's net."""
+    return args.method in NETS or cfg.TEST.PROPAGATE.REFINE > 0
+
+
+def describe_method(args: argparse.Namespace, cfg: CfgNode) -> str:
+    """The options as a part of a file's name."""
+    refined = ["refined"] if cfg.TEST.PROPAGATE.REFINE and args.method != "single" else []
+    return "-".join([args.method, *args.prior, *(["fused"] if args.fuse else []), *refined])
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What runs the clips: the experiment, its net (None: no method needs it), device, rank and number of processes."""
+
+    cfg: CfgNode
+    net: nn.Module | None
+    device: torch.device
+    process: tuple[int, int]
+
+    @property
+    def is_first(self) -> bool:
+        return self.process[0] == 0
+
+    def infer(self, net: nn.Module, frames: dict[int, FrameFolder], strategy: Strategy) -> Infer:
+        """The inference loop over clips of people, with progress."""
+        cfg, is_cuda = self.cfg, self.device.type == "cuda"
+
+        def run_clips(people: list[Person], offsets: list[int]) -> Poses:
+            loader = build_test_loader(cfg, build_clips(cfg, people, frames, offsets), self.process, is_cuda)
+            interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
+            total = len(loader.sampler)
+            batches = infer(net, loader, strategy, self.device, cfg.TEST.POST_PROCESS, dark_sigma(cfg))
+            with tqdm(
+                total=total, unit="person", mininterval=interval, delay=2, leave=False, disable=not self.is_first
+            ) as bar:
+                return collect(_watched(batches, bar))
+
+        return run_clips
+
+    def move(
+        self,
+        args: argparse.Namespace,
+        frames: dict[int, FrameFolder],
+        people: Sequence[Person],
+        moves: Sequence[Move],
+    ) -> Moved:
+        """Where the labels of `people` end."""
+        mover = self._mover(args, args.method, frames)
+        if args.prior:
+            movers = [mover, *(self._mover(args, name, frames) for name in args.prior)]
+            errors = [hidden_error(people, mover) for mover in movers]
+            shares = (
+                f"{name} {100 * error:.2f} %" for name, error in zip((args.method, *args.prior), errors, strict=True)
+            )
+            logger.info("labels hidden from them are missed by (median, of the crop's height): %s", ", ".join(shares))
+            moved = combine(people, moves, movers, errors)
+        elif args.fuse or args.method == "linear":
+            moved = fuse_sides(people, moves, mover)
+        else:
+            moved = mover(people, moves)
+        spread = self.cfg.TEST.PROPAGATE.REFINE
+        if not spread:
+            return moved
+
+        def look(share: float) -> Infer:
+            return self.infer(self.net.pose_net, frames, partial(near_labels, spread=share))
+
+        return refine(look, people, moves, moved, spread)
+
+    def _mover(self, args: argparse.Namespace, method: str, frames: dict[int, FrameFolder]) -> Mover:
+        """What takes labels to other frames, each from its own side."""
+        if method == "warp":
+            propagate = self.cfg.TEST.PROPAGATE
+            strategy = choose_strategy(self.cfg, scatter if propagate.FROM == "labels" else scatter_own)
+            settings = {"hop": propagate.HOP, "follow": propagate.FOLLOW, "relative": propagate.RELATIVE}
+            return partial(warp, self.infer(self.net, frames, strategy), **settings)
+        steps = {"lucas_kanade": flow.lucas_kanade, "dis": flow.dis}
+        if method == "raft":
+            steps["raft"] = flow.raft(flow.load_raft(args.raft).to(self.device), self.device)
+        if method not in steps:  # copy, and linear, which is copy from both sides
+            return stay
+        return partial(flow.along_flow, lambda video, number: frames[video].read_nearest(number)[0], step=steps[method])
+
+
+def _watched(batches: Iterator[Estimates], bar: tqdm) -> Iterator[Estimates]:
+    """The batches, each without its heatmaps: they would fill the memory, and only poses are collected."""
+    for batch in batches:
+        bar.update(len(batch.points))
+        yield replace(batch, heatmaps=batch.heatmaps[:0])
