@@ -106,6 +106,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     """
     if cfg.DATASET.DATASET == COCO:
         raise InputError("DATASET.DATASET is coco: PoseTrack alone has a test; set TEST.EVALUATE False to train")
+    build_skeleton(cfg)  # raises
     store = build_image_store(cfg)
     annotations = _annotations(cfg, train=False)
     videos = read_videos(annotations) if annotations else []

@@ -1,0 +1,75 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from lib.config import load_config
+from lib.dataset import build_sparse_labels, build_training_set, build_truth
+from lib.utils.errors import InputError
+
+NAMES = ["tail", "left_ear", "right_ear"]
+
+
+@pytest.fixture
+def cfg(tmp_path):
+    images, annotations = [], []
+    for frame in range(6):
+        cv2.imwrite(str(tmp_path / f"{frame}.png"), np.full((60, 80, 3), 10 * frame, np.uint8))
+        images.append({"id": frame, "file_name": f"{frame}.png"})
+        if frame % 2 == 0:
+            keypoints = [10 + frame, 20, 2, 30, 25, 1, 0, 0, 0 if frame else 2]
+            person = {"id": frame, "image_id": frame, "track_id": 0, "keypoints": keypoints, "bbox": [0, 0, 80, 60]}
+            annotations.append(person)
+    content = {"images": images, "annotations": annotations, "categories": [{"keypoints": NAMES}]}
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(content))
+    experiment = tmp_path / "experiment.yaml"
+    experiment.write_text("MODEL: {IMAGE_SIZE: [96, 96], SIGMA: 1}\nDATASET: {DATASET: coco}")
+
+    def build(*overrides):
+        keys = ["DATASET.ROOT", str(tmp_path), "DATASET.TRAIN_ANNOTATIONS", str(labels), "MODEL.NUM_JOINTS", 3]
+        return load_config(experiment, [*keys, *overrides])
+
+    return build
+
+
+def test_joints_are_the_files_own_and_boxes_those_of_the_joints(cfg):
+    people = build_sparse_labels(cfg()).people
+    assert [person.number for person in people] == [0, 2, 4]
+    np.testing.assert_array_equal(people[1].joints[:2], [[12, 20], [30, 25]])
+    assert [person.visible.tolist() for person in people] == [[True, True, True], *[[True, True, False]] * 2]
+    assert people[1].center == pytest.approx([(12 + 30) / 2, 22.5], abs=1)  # that of the joints, not of the bbox
+    assert len(build_truth(cfg("DATASET.TEST_ANNOTATIONS", cfg().DATASET.TRAIN_ANNOTATIONS))) == 3
+
+
+def test_an_epoch_goes_over_the_labels_several_times_each_with_another_crop(cfg):
+    once, thrice = build_training_set(cfg()), build_training_set(cfg("DATASET.REPEAT", 3))
+    assert (len(once), len(thrice)) == (3, 9)
+    targets = [thrice[index].targets.numpy() for index in (0, 3, 6)]
+    assert not any((targets[0] == other).all() for other in targets[1:])
+    assert targets[0].shape == (3, 24, 24)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_mirrored_joints_change_places_by_their_names(cfg, flip):
+    clips = build_training_set(cfg("DATASET.FLIP", flip, "DATASET.SCALE_FACTOR", 0, "DATASET.ROT_FACTOR", 0))
+    mirrored = 0
+    for epoch in range(8):
+        clips.epoch = epoch
+        weights = clips[1].target_weights[:, 0].tolist()  # the right ear is not labelled
+        assert weights in ([1, 1, 0], [1, 0, 1])
+        mirrored += weights == [1, 0, 1]
+    assert (mirrored > 0) == flip
+
+
+def test_targets_can_be_placed_within_cells(cfg):
+    keys = ["DATASET.FLIP", False, "DATASET.SCALE_FACTOR", 0, "DATASET.ROT_FACTOR", 0]
+    plain, unbiased = (build_training_set(cfg(*keys, "MODEL.TARGET_TYPE", kind)) for kind in ("gaussian", "unbiased"))
+    assert plain[0].targets.max() == 1
+    assert 0.5 < unbiased[0].targets.max() < 1
+
+
+def test_another_number_of_joints_is_refused(cfg):
+    with pytest.raises(InputError, match=r"MODEL.NUM_JOINTS is 4; .*labels\.json has 3"):
+        build_sparse_labels(cfg("MODEL.NUM_JOINTS", 4))

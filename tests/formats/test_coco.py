@@ -1,0 +1,125 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from lib.formats.coco import AddedPose, add_poses, keep_labels, read_labels
+from lib.formats.posetrack_set import read_joints, read_videos
+from lib.utils.errors import InputError
+
+CONTENT = {
+    "info": {"description": "two mice"},
+    "images": [
+        {"id": 7, "file_name": "cage/10.png", "width": 64, "anything": [1, 2]},
+        {"id": 3, "file_name": "cage/11.png"},
+    ],
+    "annotations": [
+        {
+            "id": 5,
+            "image_id": 7,
+            "track_id": 1,
+            "category_id": 4,
+            "keypoints": [1, 2, 2, 3.5, 4, 1, 0, 0, 0],
+            "note": "x",
+        },
+        {"id": 6, "image_id": 7, "track_id": 2, "category_id": 4, "keypoints": [5, 6, 2, 7, 8, 2, 9, 10, 2]},
+    ],
+    "categories": [{"id": 4, "name": "mouse", "keypoints": ["nose", "left_ear", "tail"], "skeleton": [[1, 2], [1, 3]]}],
+}
+
+
+def write(folder, **changes):
+    path = folder / "labels.json"
+    path.write_text(json.dumps(copy.deepcopy(CONTENT) | changes))
+    return path
+
+
+def test_joints_and_arrays_of_any_names(tmp_path):
+    path = write(tmp_path)
+    assert read_joints(path) == (["nose", "left_ear", "tail"], [(0, 1), (0, 2)])
+    (video,) = read_videos(path, ["tail", "nose", "left_ear"])
+    np.testing.assert_array_equal(video.points[0], [[0, 0], [1, 2], [3.5, 4]])
+    np.testing.assert_array_equal(video.labeled, [[False, True, True], [True, True, True]])
+    assert (video.name, video.frame_names) == ("cage", ["cage/10.png", "cage/11.png"])
+
+
+def test_what_is_in_a_file_stays_and_people_are_added(tmp_path):
+    content = read_labels(write(tmp_path))
+    before = copy.deepcopy(content)
+    names = ["tail", "nose", "left_ear"]
+    first = AddedPose("11.png", "10.png", 2, np.array([[1, 2], [9, 9], [4.0004, 6]]), np.array([0.5, 0, 0.25]), names)
+    second = AddedPose("12.png", "10.png", -1, np.zeros((3, 2)), np.zeros(3), names)
+    made = add_poses(content, [first, second], {"by": "us"})
+    assert content == before
+    assert made["annotations"][:2] == before["annotations"]
+    assert made["images"][:2] == before["images"]
+    assert made["images"][2:] == [{"id": 8, "file_name": "12.png", "is_labeled": False}]
+    assert made["info"] == {"description": "two mice", "by": "us"}
+    assert made["annotations"][2] == {
+        "id": 7,
+        "image_id": 3,
+        "category_id": 4,
+        "keypoints": [0, 0, 0, 4, 6, 2, 1, 2, 2],
+        "num_keypoints": 2,
+        "scores": [0, 0.25, 0.5],
+        "bbox": [1, 2, 3, 4],
+        "area": pytest.approx(12, abs=0.01),
+        "iscrowd": 0,
+        "propagated_from": "10.png",
+        "track_id": 2,
+    }
+    assert made["annotations"][3]["num_keypoints"] == 0
+    assert "track_id" not in made["annotations"][3]
+    path = tmp_path / "made.json"
+    path.write_text(json.dumps(made))
+    (video,) = read_videos(path, names)
+    np.testing.assert_allclose(video.points[2], [[1, 2], [0, 0], [4, 6]])
+
+
+def test_labels_of_some_frames_are_kept(tmp_path):
+    people = CONTENT["annotations"] + [CONTENT["annotations"][0] | {"image_id": 3, "id": 9}]
+    kept = keep_labels(read_labels(write(tmp_path, annotations=people)), ["11.png"])
+    assert [person["id"] for person in kept["annotations"]] == [9]
+    assert [image["is_labeled"] for image in kept["images"]] == [False, True]
+
+
+def test_a_lone_animal_needs_no_track_id(tmp_path):
+    alone = [{key: value for key, value in CONTENT["annotations"][0].items() if key != "track_id"}]
+    assert read_labels(write(tmp_path, annotations=alone))["annotations"][0]["track_id"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"images": [{"id": 1, "file_name": "a/1.png"}, {"id": 2, "file_name": "b/1.png"}]},
+            "images[1]: a second 1.png",
+        ),
+        ({"images": [{"id": 1}]}, "images[0]: it needs a file_name"),
+        ({"annotations": [{"image_id": 9}]}, "annotations[0]: image_id 9 is not that of an image"),
+        ({"annotations": [{"image_id": 7}, {"image_id": 7}]}, "none has a track_id"),
+        ({"categories": []}, "lacks 'keypoints'"),
+        ({"annotations": None}, "'annotations' has to be a list"),
+    ],
+)
+def test_bad_labels_name_the_record(tmp_path, changes, message):
+    with pytest.raises(InputError) as error:
+        read_labels(write(tmp_path, **changes))
+    assert str(tmp_path / "labels.json") in str(error.value)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("category", "message"),
+    [
+        ({"keypoints": ["a", "a"]}, "all different"),
+        ({"keypoints": []}, "all different"),
+        ({"keypoints": ["a", "b"], "skeleton": [[0, 1]]}, "counted from 1"),
+        ({"keypoints": ["a", "b"], "skeleton": [[1, 2, 3]]}, "counted from 1"),
+        ({"keypoints": [1, 2]}, "lacks 'keypoints'"),
+    ],
+)
+def test_bad_joints(tmp_path, category, message):
+    with pytest.raises(InputError, match=message):
+        read_joints(write(tmp_path, categories=[category]))
