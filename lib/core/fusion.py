@@ -93,11 +93,15 @@ def hidden_error(people: Sequence[Person], mover: Mover) -> float:
 def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mover], errors: Sequence[float]) -> Moved:
     """What several movers make of the labels on both sides, weighted by the inverse square of their errors.
 
+    Labels that stay where they are interpolate between two sides; where there is but one, they do not count.
+
     Args:
         errors: one for each mover, as of `hidden_error`; if one is not known, all count alike.
     """
     known = np.isfinite(errors).all()
+    both = np.array([other is not None for other in partners(people, moves)])
     trusts = [1 / max(error, 1e-3) ** 2 if known else 1.0 for error in errors]
+    trusts = [trust * both if mover is stay else trust for mover, trust in zip(movers, trusts, strict=True)]
     return fuse([fuse_sides(people, moves, mover) for mover in movers], trusts)
 
 

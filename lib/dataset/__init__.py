@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
@@ -15,23 +15,27 @@ from lib.dataset.augment import Augmentation
 from lib.dataset.augmented import is_augmented
 from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
 from lib.dataset.people import Person, is_well_centered, sparse_people
-from lib.dataset.posetrack import PoseTrack, detected_people, joint_boxes, labeled_people, relist, with_boxes
+from lib.dataset.posetrack import detected_people, relist, with_boxes
 from lib.dataset.runs import labeled_of_run, longest_run
+from lib.dataset.sources import (
+    COCO,
+    build_image_store,
+    build_skeleton,
+    find_annotations,
+    find_labeled,
+    read_annotated,
+    split_name,
+)
 from lib.formats.boxes import read_boxes
-from lib.formats.posetrack import KEYPOINT_OF_JOINT, PoseTrackVideo, take_frames
-from lib.formats.posetrack_set import read_joints, read_videos
-from lib.frames.store import ImageStore
+from lib.formats.posetrack import PoseTrackVideo, take_frames
+from lib.formats.posetrack_set import read_videos
 from lib.frames.video import FrameFolder
-from lib.pose.skeletons import POSETRACK as POSETRACK_SKELETON
-from lib.pose.skeletons import Skeleton, named_skeleton
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 from lib.utils.interrupts import forgive_broken_connections
 
 logger = logging.getLogger(__name__)
 
-POSETRACK = ("posetrack17", "posetrack18")
-COCO = "coco"  # a COCO-style file of the frames of videos, with joints of its own
 # Of a test batch on the CPU, five crops of 384×288: larger ones gain nothing, and progress stands still.
 CPU_PIXELS = 600_000
 
@@ -108,7 +112,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         raise InputError("DATASET.DATASET is coco: PoseTrack alone has a test; set TEST.EVALUATE False to train")
     build_skeleton(cfg)  # raises
     store = build_image_store(cfg)
-    annotations = _annotations(cfg, train=False)
+    annotations = find_annotations(cfg, train=False)
     videos = read_videos(annotations) if annotations else []
     if cfg.DATASET.DATASET == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
         logger.warning("%s is in the form of 2018, which DATASET.DATASET posetrack18 would submit in", annotations)
@@ -116,7 +120,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     if cfg.TEST.USE_GT_BBOX:
         if not annotations:
             raise InputError("TEST.USE_GT_BBOX needs annotations: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
-        found = labeled_people(videos, store, width / height)
+        found = find_labeled(cfg, videos)
     elif cfg.TEST.COCO_BBOX_FILE:
         boxes, dropped = read_boxes(cfg.TEST.COCO_BBOX_FILE, cfg.TEST.IMAGE_THRE)
         found = detected_people(videos, boxes, store, width / height, cfg.TEST.NMS_THRE)
@@ -130,7 +134,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         raise InputError(f"{source}: nobody to estimate{_reasons(found.dropped)}")
     clips = _clips(cfg, found.people, found.frames, _sample_frames(cfg))
     logger.info("%d people in %d videos%s", len(clips), len(found.frames), _reasons(found.dropped))
-    return TestSet(clips, found.videos, _split(cfg, train=False), found.dropped)
+    return TestSet(clips, found.videos, split_name(cfg, train=False), found.dropped)
 
 
 def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
@@ -141,11 +145,11 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
     Raises:
         InputError: no annotations, no run that is long enough for a label, nobody labelled, frames that are not there.
     """
-    annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else _annotations(cfg, train=False)
+    annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else find_annotations(cfg, train=False)
     if annotations is None:
         raise InputError("there are no labels to propagate: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
     videos, labeled = [], []
-    for video in _read(cfg, annotations):
+    for video in read_annotated(cfg, annotations):
         run = longest_run(video)
         if kept := labeled_of_run(len(run), every):
             videos.append(take_frames(video, run))
@@ -156,7 +160,7 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         raise InputError(
             f"{annotations}: no video has {every // 2 + 1} consecutive annotated frames, so none is labelled"
         )
-    found = _labeled_people(cfg, videos)
+    found = find_labeled(cfg, videos)
     sources = [person for person in found.people if person.frame in labeled[person.video]]
     if not sources:
         raise InputError(f"{annotations}: nobody in the labelled frames{_reasons(found.dropped)}")
@@ -168,7 +172,7 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         len(videos),
         _reasons(found.dropped),
     )
-    return LabeledRuns(videos, found.people, sources, labeled, found.frames, _split(cfg, train=False))
+    return LabeledRuns(videos, found.people, sources, labeled, found.frames, split_name(cfg, train=False))
 
 
 def build_clips(
@@ -230,9 +234,9 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     Raises:
         InputError: annotations or frames that are not there, or are broken; nobody to train on.
     """
-    annotations = _annotations(cfg, train=True)
-    videos = [with_boxes(video) for video in _read(cfg, annotations)]
-    found = _labeled_people(cfg, videos)
+    annotations = find_annotations(cfg, train=True)
+    videos = [with_boxes(video) for video in read_annotated(cfg, annotations)]
+    found = find_labeled(cfg, videos)
     people = [person for person in found.people if person.visible.any()]
     if is_augmented(annotations):
         logger.info("%s holds a sparse set and what was propagated from it: all of it is used", annotations)
@@ -258,7 +262,9 @@ def build_truth(cfg: CfgNode) -> list[Person]:
     Raises:
         InputError: annotations or frames that are not there, or are broken.
     """
-    return _labeled_people(cfg, [with_boxes(video) for video in _read(cfg, _annotations(cfg, train=False))]).people
+    return find_labeled(
+        cfg, [with_boxes(video) for video in read_annotated(cfg, find_annotations(cfg, train=False))]
+    ).people
 
 
 def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
@@ -276,44 +282,6 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
         worker_init_fn=forgive_broken_connections,
         pin_memory=cfg.PIN_MEMORY and cuda,
     )
-
-
-def build_skeleton(cfg: CfgNode) -> Skeleton:
-    """The joints of the data set that DATASET names: PoseTrack's 17, or those that a COCO-style file lists.
-
-    Raises:
-        InputError: another data set, a broken file, a number of joints that is not MODEL.NUM_JOINTS.
-    """
-    name = cfg.DATASET.DATASET
-    if name in POSETRACK:
-        skeleton, where = POSETRACK_SKELETON, "PoseTrack"
-    elif name == COCO:
-        where = _annotations(cfg, train=True)
-        skeleton = named_skeleton(*read_joints(where))
-    else:
-        raise InputError(f"DATASET.DATASET is {name!r}; this version knows {', '.join(POSETRACK)} and {COCO}")
-    if cfg.MODEL.NUM_JOINTS != skeleton.num_joints:
-        raise InputError(f"MODEL.NUM_JOINTS is {cfg.MODEL.NUM_JOINTS}; {where} has {skeleton.num_joints}")
-    return skeleton
-
-
-def build_image_store(cfg: CfgNode) -> ImageStore:
-    """The images that DATASET names."""
-    return ImageStore(cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".", zipped=cfg.DATASET.DATA_FORMAT == "zip")
-
-
-def _read(cfg: CfgNode, annotations: Path) -> list[PoseTrackVideo]:
-    """The annotated videos. Of files that are not PoseTrack's, the boxes are those of the joints, as 2017's."""
-    skeleton = build_skeleton(cfg)
-    if cfg.DATASET.DATASET in POSETRACK:
-        return read_videos(annotations)
-    return [replace(video, boxes=joint_boxes(video)) for video in read_videos(annotations, skeleton.names)]
-
-
-def _labeled_people(cfg: CfgNode, videos: Sequence[PoseTrackVideo]) -> PoseTrack:
-    width, height = cfg.MODEL.IMAGE_SIZE
-    columns = KEYPOINT_OF_JOINT if cfg.DATASET.DATASET in POSETRACK else range(cfg.MODEL.NUM_JOINTS)
-    return labeled_people(videos, build_image_store(cfg), width / height, columns, cfg.MODEL.NUM_JOINTS)
 
 
 def _clips(
@@ -341,34 +309,6 @@ def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:
     if cfg.TEST.MODE == "pair":
         return RandomPair(cfg.DATASET.FRAME_DELTAS)
     return FixedFrames(cfg.TEST.AGGREGATE.OFFSETS if cfg.TEST.MODE in ("aggregate", "average") else [0])
-
-
-def _split(cfg: CfgNode, train: bool) -> str:
-    name = cfg.DATASET.TRAIN_SET if train else cfg.DATASET.TEST_SET
-    return name.removesuffix("2017")  # the first PoseTrack files said val2017
-
-
-def _annotations(cfg: CfgNode, train: bool) -> Path | None:
-    """The annotations of a split: those that are named, or those that lie where they usually do."""
-    folder = Path(cfg.DATASET.ANNOTATION_DIR or Path(cfg.DATASET.ROOT, "annotations"))
-    key = "TRAIN_ANNOTATIONS" if train else "TEST_ANNOTATIONS"
-    if cfg.DATASET[key]:
-        given = Path(cfg.DATASET[key])
-        if not given.exists() and not (folder / given).exists():
-            raise InputError(f"DATASET.{key}: neither {given} nor {folder / given} exists")
-        return given if given.exists() else folder / given
-    split = _split(cfg, train)
-    candidates = [folder / split, folder / f"{cfg.DATASET.DATASET}_{split}.json", folder / f"posetrack_{split}.json"]
-    for candidate in candidates:
-        if candidate.exists():
-            return candidate
-    if cfg.DATASET.GT_DIR and not train:
-        return Path(cfg.DATASET.GT_DIR)
-    if cfg.DATASET.ANNOTATION_DIR or cfg.TEST.USE_GT_BBOX or train:
-        names = ", ".join(str(candidate) for candidate in candidates)
-        raise InputError(f"no annotations of the split {split!r}: none of {names} exists")
-    logger.info("no annotations under %s: the frames are those that the boxes name", folder)
-    return None
 
 
 def _reasons(dropped: Counter) -> str:

@@ -80,6 +80,14 @@ def test_movers_count_by_their_errors():
     np.testing.assert_allclose(unknown.points[0, 0], [4 + 5, 1])
 
 
+def test_a_label_that_stays_counts_between_two_labels_alone():
+    people, moves = [person(0, x=0), person(4, x=8)], [Move(0, 2), Move(1, 6)]
+    moved = combine(people, moves, [shifted(6), stay], [0.1, 0.1])
+    np.testing.assert_allclose(moved.points[:, 0, 0], [4 + 3, 8 + 6])
+    lone = combine(people, moves, [stay, stay], [0.1, 0.1])
+    np.testing.assert_allclose(lone.points[1], people[1].joints)
+
+
 def test_the_net_draws_poses_to_what_it_sees_near_them():
     people = [person(0, visible=(True, False)), person(10, x=50)]
     moves = [Move(0, 0), Move(0, 2), Move(1, 12), Move(1, 13)]

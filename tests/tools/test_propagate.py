@@ -1,6 +1,7 @@
 """tools/propagate.py from its command line, on a tiny PoseTrack with a tiny, untrained net: its warp moves nothing."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,15 @@ def test_other_spacings_and_both_sides(sample):
     assert "b_video: left out" not in done.stderr
     result, predictions = results(sample, "propagate-warp-fused-every15")
     assert set(result["ap_by_distance"]) == {str(d) for d in range(8)}
+    assert len(read_videos(predictions)) == 2
+
+
+def test_several_ways_are_weighed_and_the_net_has_a_say(sample):
+    done = run(sample, "--prior", "dis", "--prior", "linear", "TEST.PROPAGATE.REFINE", "0.0075", "TEST.DARK", "True")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"labels hidden from them are missed by .*: warp .* %, dis .* %, linear .* %", done.stderr)
+    result, predictions = results(sample, "propagate-warp-dis-linear-refined-every7")
+    assert result["method"] == "warp-dis-linear-refined"
     assert len(read_videos(predictions)) == 2
 
 
