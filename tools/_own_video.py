@@ -4,20 +4,22 @@ import argparse
 import hashlib
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _steps import TOOLS, Step, carry_out
+from _propagating import needs_net
+from _steps import ROOT, Step, carry_out
 
 from lib.config import load_config
 from lib.formats.coco import keep_labels, read_labels
-from lib.formats.posetrack18 import keypoint_names
+from lib.formats.posetrack_set import read_joints, read_videos
 from lib.frames.store import ImageStore, frame_number
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
 
-EXPERIMENTS = TOOLS.parent / "experiments" / "video"
+EXPERIMENTS = ROOT / "experiments" / "video"
 STAGES = ("single", "posewarper")
 CLIPS = 960  # in an epoch of either stage, about
 PIXELS = 160 * 192  # of a crop, at most
@@ -30,76 +32,91 @@ def label_video(args: argparse.Namespace) -> None:
     command goes on where it was interrupted, and other labels begin anew beside it.
 
     Raises:
-        InputError: labels or frames that cannot be used.
+        InputError: labels or frames that cannot be used, or a file to write that would be in the way.
     """
-    content = _labels(args)
-    kept = _keep(content, args.every)
-    people = _box_sizes(kept)
-    if not people:
+    if args.out.suffix != ".json" or args.out.is_dir() or args.out.resolve() == args.labels.resolve():
+        raise InputError(f"--out {args.out}: it has to name a .json file, and not that of the labels")
+    content, numbers = _labels(args)
+    labeled = {person["image_id"] for person in content["annotations"]}
+    names = [image["file_name"] for image in content["images"] if image["id"] in labeled]
+    kept = _spaced(names, args.every)
+    if args.every and len(kept) == len(names):
+        raise InputError(f"--every {args.every} hides no label: there is nothing to measure")
+    if not numbers - {frame_number(name) for name in kept}:
+        raise InputError(f"{args.labels}: every frame of {args.video} is labelled")
+    boxes = _box_sizes(args.labels, kept)
+    if not len(boxes):
         raise InputError(f"{args.labels}: no labelled joint")
-    keys = ["DATASET.ROOT", str(args.video), "MODEL.NUM_JOINTS", len(keypoint_names(content, args.labels))]
-    keys += ["MODEL.IMAGE_SIZE", _crop_size(people), "DATASET.REPEAT", math.ceil(CLIPS / len(people)), *args.opts]
+
+    keys = ["DATASET.ROOT", str(args.video.absolute()), "MODEL.NUM_JOINTS", len(read_joints(args.labels))]
+    keys += ["MODEL.IMAGE_SIZE", _crop_size(boxes), "DATASET.REPEAT", math.ceil(CLIPS / len(boxes)), *args.opts]
     files = [EXPERIMENTS / f"{stage}.yaml" for stage in STAGES]
-    configs = [load_config(file, keys).dump() for file in files]
-    identity = hashlib.sha256(json.dumps([kept, configs]).encode()).hexdigest()[:8]
+    cfgs = [load_config(file, keys) for file in files]
+    learned = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
+    kept_content = keep_labels(content, kept)
+    identity = hashlib.sha256(json.dumps([kept_content, learned, cfgs[0].SEED]).encode()).hexdigest()[:8]
     work = args.out.with_suffix("") / identity
     labels, truth = work / "labels.json", work / "truth.json"
-    write_json(labels, kept)
+    write_json(labels, kept_content)
     write_json(truth, content)
 
     keys += ["DATASET.TRAIN_ANNOTATIONS", labels, "OUTPUT_DIR", work, "LOG_DIR", work / "log"]
-    first, second = (work / "coco" / "pose_hrnet" / stage / "final_state.pth" for stage in STAGES)
-    later = [*keys, "MODEL.PRETRAINED", first]
-    last = [*later, *(["DATASET.TEST_ANNOTATIONS", truth] if args.every else [])]
-    options = ["--method", args.method, *(["--fuse"] if args.fuse else [])]
-    options += [part for prior in args.prior for part in ("--prior", prior)] + (
-        ["--raft", args.raft] if args.raft else []
-    )
-    carry_out(
-        [
-            Step("The pose net learns from the labelled frames.", ["train.py", "--cfg", files[0], *keys], first),
-            Step(
-                "The warping head learns from pairs of a labelled frame and one near it.",
-                ["train.py", "--cfg", files[1], *later],
-                second,
-            ),
-            Step(
-                "The labels are propagated.",
-                ["propagate.py", "--cfg", files[1], *last, "--out", args.out, *options],
-                None,
-            ),
-        ]
-    )
+    results = work / cfgs[0].DATASET.DATASET / cfgs[0].MODEL.NAME
+    first, second = (results / stage / "final_state.pth" for stage in STAGES)
+    later = [*keys, "MODEL.PRETRAINED", first, "EXPERIMENT_NAME", STAGES[1]]
+    train = ["train.py", "--cfg", files[0], *keys, "EXPERIMENT_NAME", STAGES[0]]
+    steps = [
+        Step("The pose net learns from the labelled frames.", train, first),
+        Step(
+            "The warping head learns from pairs of a labelled frame and one near it.",
+            ["train.py", "--cfg", files[1], *later],
+            second,
+        ),
+    ]
+    options = ["--method", args.method, *(["--fuse"] if args.fuse else []), "--out", args.out]
+    options += [part for prior in args.prior for part in ("--prior", prior)]
+    options += ["--raft", args.raft] if args.raft else []
+    measured = ["DATASET.TEST_ANNOTATIONS", truth] if args.every else []
+    propagate = ["propagate.py", "--cfg", files[1], *later, *measured, *options]
+    carry_out([*(steps if needs_net(args, cfgs[1]) else []), Step("The labels are propagated.", propagate, None)])
 
 
-def _labels(args: argparse.Namespace) -> dict[str, Any]:
-    """The labels, whose frames have to be there."""
+def _labels(args: argparse.Namespace) -> tuple[dict[str, Any], set[int]]:
+    """The labels, with the names that the frames' files have, and the numbers of all frames that are there."""
     if not args.video.is_dir():
         raise InputError(f"{args.video}: not a folder of numbered frames")
     content = read_labels(args.labels)
-    frames = FrameFolder(ImageStore(args.video), ".")
-    for image in content["images"]:
-        frames.number_of(image["file_name"])
-    return content
+    frames, numbers = FrameFolder(ImageStore(args.video), "."), set()
+    for index, image in enumerate(content["images"]):
+        number = frames.number_of(image["file_name"])
+        if number in numbers:
+            raise InputError(f"{args.labels}: images[{index}]: a second frame {number}: {image['file_name']}")
+        numbers.add(number)
+        image["file_name"] = frames.name(number)
+    return content, set(frames.numbers)
 
 
-def _keep(content: dict[str, Any], every: int | None) -> dict[str, Any]:
-    """The labels of the first labelled frame, and of those a multiple of `every` after it; None: all."""
-    labeled = {person["image_id"] for person in content["annotations"]}
-    names = {
-        image["file_name"]: frame_number(image["file_name"]) for image in content["images"] if image["id"] in labeled
-    }
-    first = min(names.values(), default=0)
-    return keep_labels(content, [name for name, number in names.items() if (number - first) % (every or 1) == 0])
+def _spaced(names: list[str], every: int | None) -> list[str]:
+    """The first of these frames, and each that is at least `every` frames after the last one taken; None: all."""
+    taken: list[str] = []
+    for name in sorted(names, key=frame_number):
+        if not taken or frame_number(name) - frame_number(taken[-1]) >= (every or 0):
+            taken.append(name)
+    return taken
 
 
-def _box_sizes(content: dict[str, Any]) -> list[np.ndarray]:
-    """Width and height of the box around each person's labelled joints."""
-    keypoints = [np.reshape(person["keypoints"], (-1, 3)) for person in content["annotations"]]
-    return [np.ptp(points[points[:, 2] > 0, :2], axis=0) for points in keypoints if (points[:, 2] > 0).any()]
+def _box_sizes(path: Path, kept: list[str]) -> np.ndarray:
+    """(P, 2) width and height around the labelled joints of everybody in these frames."""
+    numbers = {frame_number(name) for name in kept}
+    sizes = []
+    for video in read_videos(path, read_joints(path)):
+        for frame, points, labeled in zip(video.person_frame, video.points, video.labeled, strict=True):
+            if labeled.any() and frame_number(video.frame_names[frame]) in numbers:
+                sizes.append(np.ptp(points[labeled], axis=0))
+    return np.array(sizes)
 
 
-def _crop_size(boxes: list[np.ndarray]) -> list[int]:
+def _crop_size(boxes: np.ndarray) -> list[int]:
     """Width and height of crops: those that show the largest people largest, in steps of what the net can take."""
     width, height = np.maximum(np.quantile(boxes, 0.9, axis=0), 1)
     sides = range(96, 289, 32)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from _testing import choose_strategy, dark_sigma
 from torch import nn
@@ -19,7 +20,7 @@ from lib.core.fusion import combine, fuse_sides, hidden_error, refine
 from lib.core.inference import Estimates, Poses, collect, infer
 from lib.core.propagation import Infer, Move, Moved, Mover, stay, warp
 from lib.core.strategies import Strategy, near_labels, scatter, scatter_own
-from lib.dataset import build_clips, build_test_loader
+from lib.dataset import COCO, build_clips, build_test_loader
 from lib.dataset.people import Person
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
@@ -66,8 +67,12 @@ def complete_arguments(args: argparse.Namespace, method: str, *prior: str) -> No
         raise InputError("raft needs --raft WEIGHTS, a file of torchvision's raft_large")
     if args.method == "single" and (args.fuse or args.prior):
         raise InputError("--method single estimates each frame alone: there is nothing to fuse")
-    if args.method in args.prior:
-        raise InputError(f"--prior {args.method}: that is the method already")
+    if args.method == "copy" and args.prior:
+        raise InputError("--prior takes both sides, and copy from both sides is linear: name that as the method")
+    if args.fuse and (args.prior or args.method == "linear"):
+        raise InputError(f"--fuse: {'--prior takes' if args.prior else 'linear is'} both sides already")
+    if len({args.method, *args.prior}) <= len(args.prior):
+        raise InputError("--prior: a way to move labels is named twice")
 
 
 def needs_net(args: argparse.Namespace, cfg: CfgNode) -> bool:
@@ -121,11 +126,7 @@ class Machine:
         mover = self._mover(args, args.method, frames)
         if args.prior:
             movers = [mover, *(self._mover(args, name, frames) for name in args.prior)]
-            errors = [hidden_error(people, mover) for mover in movers]
-            shares = (
-                f"{name} {100 * error:.2f} %" for name, error in zip((args.method, *args.prior), errors, strict=True)
-            )
-            logger.info("labels hidden from them are missed by (median, of the crop's height): %s", ", ".join(shares))
+            errors = self._errors(args, people, movers)
             moved = combine(people, moves, movers, errors)
         elif args.fuse or args.method == "linear":
             moved = fuse_sides(people, moves, mover)
@@ -136,9 +137,23 @@ class Machine:
             return moved
 
         def look(share: float) -> Infer:
-            return self.infer(self.net.pose_net, frames, partial(near_labels, spread=share))
+            strategy = partial(near_labels, spread=share, sigma=self.cfg.MODEL.SIGMA)
+            return self.infer(self.net.pose_net, frames, choose_strategy(self.cfg, strategy))
 
         return refine(look, people, moves, moved, spread)
+
+    def _errors(self, args: argparse.Namespace, people: Sequence[Person], movers: Sequence[Mover]) -> list[float]:
+        """How far each way to move labels misses those that are hidden from it."""
+        names, errors = (args.method, *args.prior), [hidden_error(people, mover) for mover in movers]
+        if not np.isfinite(errors).all():
+            logger.info("no label lies between two others of its person: %s count alike", ", ".join(names))
+            return errors
+        shares = [f"{name} {100 * error:.2f} %" for name, error in zip(names, errors, strict=True)]
+        logger.info("labels hidden from them are missed by (median, of the crop's longer side): %s", ", ".join(shares))
+        if args.method == "warp" and self.cfg.DATASET.DATASET == COCO and errors[0] < min(errors[1:]):
+            logger.info("warp learned from these labels: it counts like the best of the others")
+            errors[0] = min(errors[1:])
+        return errors
 
     def _mover(self, args: argparse.Namespace, method: str, frames: dict[int, FrameFolder]) -> Mover:
         """What takes labels to other frames, each from its own side."""

@@ -1,5 +1,6 @@
 """Commands of tools/ one after the other, for learn.py and propagate.py: what was done before is not done again."""
 
+import os
 import shlex
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TOOLS = Path(sys.argv[0]).parent  # as typed
+ROOT = Path(os.path.relpath(Path(__file__).resolve().parents[1]))  # from here, for commands that can be typed
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def carry_out(steps: Sequence[Step]) -> None:
 
 def _run(arguments: list[str | Path]) -> None:
     name, *rest = arguments
-    command = ["python", str(TOOLS / name), *map(str, rest)]
+    command = ["python", str(ROOT / "tools" / name), *map(str, rest)]
     print(f"$ {shlex.join(command)}", flush=True)
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the command too, and that ends in good order
     status = subprocess.call([sys.executable, *command[1:]])

@@ -6,19 +6,17 @@ Each step is a command that is shown and can be typed as well. What an earlier r
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import _init_paths  # noqa: F401
-from _steps import Step, carry_out
+from _steps import ROOT, Step, carry_out
 from table import compare
 
 from lib.config import load_config
 from lib.utils.errors import InputError, run
 from lib.utils.files import atomic_path, read_json, write_json
 
-TOOLS = Path(sys.argv[0]).parent
-EXPERIMENTS = TOOLS.parent / "experiments" / "embedded"
+EXPERIMENTS = ROOT / "experiments" / "embedded"
 LABEL_EVERY = 4  # frames of the test videos: neighbours tell nearly the same
 STAGES = ("single", "posewarper")
 AUGMENTED = "augmented"  # experiments that train on propagated labels too

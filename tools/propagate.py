@@ -1,15 +1,17 @@
-"""Propagate the labels of some frames to the frames around them, and score it, or make training labels of them.
+"""Propagate the labels of some frames to the frames around them: of a data set, or of a video of one's own.
 
 python tools/propagate.py --cfg experiments/posetrack/hrnet/…_video_pose_propagation.yaml
 python tools/propagate.py --cfg experiments/posetrack/hrnet/…_data_augmentation.yaml
+python tools/propagate.py --video frames --labels labels.json --out dense.json
 
-With TEST.PROPAGATE.SAVE the labels of the sparse training set become more labels to train on. Without it the test
-videos' longest annotated runs are taken, every 7th frame of them keeps its labels, and the labels propagated to the
-others are scored.
+The first takes the test videos' longest annotated runs, keeps the labels of every 7th frame, and scores those that are
+propagated to the others. The second (TEST.PROPAGATE.SAVE) makes more labels to train on of the sparse training set's.
+The third learns from the labels of one video and gives all its frames labels; --every K hides labels, to measure.
 """
 
 import argparse
 import logging
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +25,7 @@ from _testing import build_rules, choose_strategy, load_net, write_submission
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
-from lib.core.propagation import Move, distances, nearest, reached, stay
+from lib.core.propagation import Move, around, distances, nearest, reached, stay
 from lib.core.strategies import single
 from lib.core.submission import make_submission
 from lib.dataset import COCO, LabeledRuns, build_labeled_runs, build_skeleton, build_sparse_labels, build_truth
@@ -33,7 +35,6 @@ from lib.dataset.augmented import (
     Propagated,
     augmented_content,
     frames_around,
-    unlabeled_frames,
 )
 from lib.dataset.people import Person
 from lib.dataset.runs import LABELED_EVERY
@@ -55,9 +56,11 @@ def main() -> None:
     log_to_terminal(local_rank())
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
-    parser.add_argument("--every", type=int, help=f"frames from label to label ({LABELED_EVERY})")
-    parser.add_argument("--out", type=Path, help="of TEST.PROPAGATE.SAVE, and of a COCO-style file: the file to write")
-    if "--video" in sys.argv[1:]:
+    parser.add_argument("--every", type=int, help=f"frames from label to label ({LABELED_EVERY}; --video: all labels)")
+    parser.add_argument("--out", type=Path, help="of TEST.PROPAGATE.SAVE, --video and COCO-style files: what to write")
+    parser.add_argument("--video", type=Path, help="folder of a video's numbered frames; there is no --cfg then")
+    parser.add_argument("--labels", type=Path, help="of --video: COCO-style keypoint file of some of its frames")
+    if any(argument.partition("=")[0] == "--video" for argument in sys.argv[1:]):
         label_video(_own_video_arguments(parser))
         return
     cfg, experiment, args = parse_arguments(parser)
@@ -65,8 +68,10 @@ def main() -> None:
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}: this experiment propagates nothing; see tools/test.py")
     complete_arguments(args, "warp")
     own_file, saves = cfg.DATASET.DATASET == COCO, cfg.TEST.PROPAGATE.SAVE
-    if args.method == "single" and saves:
+    if args.method == "single" and (saves or own_file):
         raise InputError("--method single estimates each frame alone: there is nothing to save")
+    if args.labels:
+        raise InputError("--labels is of --video; with --cfg DATASET.TRAIN_ANNOTATIONS names them")
     if args.out and not saves and not own_file:
         raise InputError("--out names a file of training labels: it needs TEST.PROPAGATE.SAVE True")
     if own_file and not args.out:
@@ -91,15 +96,17 @@ def main() -> None:
 
 
 def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The command line with --video. An experiment file has no part in it."""
-    parser.add_argument("--video", type=Path, required=True, help="folder of the video's numbered frames")
-    parser.add_argument("--labels", type=Path, required=True, help="COCO-style keypoint file of some of them")
+    """The command line with --video."""
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of experiments/video to change")
     args = parser.parse_intermixed_args()
-    if args.out is None:
-        raise InputError("--out has to name the file to write")
+    if args.labels is None or args.out is None:
+        raise InputError("--video needs --labels, a file to read, and --out, the file to write")
     if args.every is not None and args.every < 1:
         raise InputError(f"--every {args.every}: it has to be 1 or more")
+    if args.method == "single":
+        raise InputError("--method single propagates no label")
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise InputError("--video starts its own processes: run it without torchrun")
     complete_arguments(args, "warp", "dis", "linear")
     return args
 
@@ -206,12 +213,15 @@ def augment(args: argparse.Namespace, machine: Machine) -> None:
 
 
 def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -> None:
-    """Propagate the labels of a COCO-style file to all frames of its videos that have none, and write both."""
+    """Propagate the labels of a COCO-style file to all frames of its video that have none, and write both."""
     cfg = machine.cfg
     check_writable(args.out.parent)
     labels = build_sparse_labels(cfg)
     content = read_labels(labels.path)
-    moves = nearest(labels.people, unlabeled_frames(labels.people, labels.frames))
+    labeled = {person["image_id"] for person in content["annotations"]}
+    numbers = {frame_number(image["file_name"]) for image in content["images"] if image["id"] in labeled}
+    wanted = ((v, number) for v, frames in labels.frames.items() for number in frames.numbers if number not in numbers)
+    moves = around(labels.people, wanted)
     if not moves:
         raise InputError(f"{labels.path}: every frame is labelled")
     points, scores = machine.move(args, labels.frames, labels.people, moves)
@@ -231,7 +241,8 @@ def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) ->
         ends = [replace(labels.people[move.person], number=move.number) for move in moves]
         result = {"tracks_by_distance": compare_tracks(ends, points, distances(labels.people, moves), truth)} | info
         write_json(folder / f"result-{name}.json", result, indent=1)
-        print(_format_distances(result))
+        if result["tracks_by_distance"]:
+            print(_format_distances(result))
     print(f"{args.out}: {len(content['annotations'])} labelled and {len(poses)} propagated poses")
 
 

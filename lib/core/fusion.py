@@ -33,26 +33,27 @@ def partners(people: Sequence[Person], moves: Sequence[Move]) -> list[Move | Non
     return result
 
 
-def fuse(sources: Sequence[Moved], trusts: Sequence[np.ndarray | float]) -> Moved:
-    """Poses of several sources as one: the mean, weighted by score and trust.
+def fuse(sources: Sequence[Moved], weights: Sequence[np.ndarray]) -> Moved:
+    """Poses of several sources as one: the weighted mean.
 
     Args:
         sources: S of them, of the same M moves.
-        trusts: a factor for each source, or one for each of its moves, (M,).
+        weights: S times (M, J), not negative. Where all are 0 the first source's guess is taken, with score 0.
     Returns:
-        the means; the score of a joint is the mean score, weighted alike.
+        the means of points and scores.
     """
-    points = np.stack([source.points for source in sources])  # (S, M, J, 2)
-    scores = np.maximum(np.stack([source.scores for source in sources]), 0)  # (S, M, J)
-    weights = scores * np.stack([np.broadcast_to(trust, scores.shape[1:2]) for trust in trusts])[..., None]  # (S, M, J)
-    weights[0] += 1e-9  # where nobody knows anything, the first source's guess
-    weights /= weights.sum(axis=0)
-    return Moved((weights[..., None] * points).sum(axis=0), (weights * scores).sum(axis=0))
+    shares = np.stack(weights)  # (S, M, J)
+    total = shares.sum(axis=0)
+    shares = np.where(total > 0, shares / np.where(total > 0, total, 1), 0)
+    points = (shares[..., None] * np.stack([source.points for source in sources])).sum(axis=0)  # (M, J, 2)
+    scores = (shares * np.stack([source.scores for source in sources])).sum(axis=0)
+    return Moved(np.where(total[..., None] > 0, points, sources[0].points), scores)
 
 
 def fuse_sides(people: Sequence[Person], moves: Sequence[Move], mover: Mover) -> Moved:
     """Each pose from the nearest label, and from the same person's next label on the other side of the frame.
 
+    They are weighted by score and by nearness in time.
     With labels that stay where they are this is linear interpolation.
 
     Args:
@@ -61,12 +62,16 @@ def fuse_sides(people: Sequence[Person], moves: Sequence[Move], mover: Mover) ->
     others = partners(people, moves)
     both = [index for index, other in enumerate(others) if other is not None]
     near, far = mover(people, moves), Moved(*(np.zeros_like(part) for part in stay(people, moves)))
-    far_trust = np.zeros(len(moves))
+    weights = [
+        np.maximum(near.scores, 0) / np.maximum(distances(people, moves), 1)[:, None],
+        np.zeros_like(near.scores),
+    ]
     if both:
         moved = mover(people, [others[index] for index in both])
         far.points[both], far.scores[both] = moved.points, moved.scores
-        far_trust[both] = 1 / distances(people, [others[index] for index in both])
-    return fuse([near, far], [1 / np.maximum(distances(people, moves), 1), far_trust])
+        away = distances(people, [others[index] for index in both])
+        weights[1][both] = np.maximum(moved.scores, 0) / away[:, None]
+    return fuse([near, far], weights)
 
 
 def hidden_error(people: Sequence[Person], mover: Mover) -> float:
@@ -100,9 +105,11 @@ def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mo
     """
     known = np.isfinite(errors).all()
     both = np.array([other is not None for other in partners(people, moves)])
-    trusts = [1 / max(error, 1e-3) ** 2 if known else 1.0 for error in errors]
-    trusts = [trust * both if mover is stay else trust for mover, trust in zip(movers, trusts, strict=True)]
-    return fuse([fuse_sides(people, moves, mover) for mover in movers], trusts)
+    sources, weights = [fuse_sides(people, moves, mover) for mover in movers], []
+    for mover, source, error in zip(movers, sources, errors, strict=True):
+        counts = (source.scores > 0) & (both[:, None] if mover is stay else True)
+        weights.append(counts / max(error, 1e-3) ** 2 if known else counts.astype(np.float64))
+    return fuse(sources, weights)
 
 
 def refine(

@@ -60,6 +60,28 @@ def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list
     return moves
 
 
+def around(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Move]:
+    """For each wanted frame everybody of the labelled frames before and after it, from the nearer one that has them.
+
+    Args:
+        people, wanted: as of `nearest`, but none of the frames is labelled.
+    """
+    labeled = _by_frame(people)
+    moves = []
+    for video, number in wanted:
+        before = max((other for other in labeled[video] if other < number), default=None)
+        after = min((other for other in labeled[video] if other > number), default=None)
+        sources = sorted(
+            (other for other in (before, after) if other is not None), key=lambda other: abs(other - number)
+        )
+        known: set[int] = set()
+        for source in sources:
+            own = [person for person in labeled[video][source] if people[person].track not in known]
+            moves += [Move(person, number) for person in own]
+            known |= {people[person].track for person in own}
+    return moves
+
+
 def reached(truth: Iterable[Person], people: Sequence[Person], moves: Sequence[Move]) -> list[Person]:
     """Those of `truth` whom a move leads to, with the joints labelled that are also labelled where it starts."""
     start = {(people[move.person].video, move.number, people[move.person].track): people[move.person] for move in moves}

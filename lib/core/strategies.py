@@ -44,17 +44,21 @@ def scatter_own(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> t
     return _spread(net, frames, lambda key: key)
 
 
-def near_labels(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor, spread: float) -> torch.Tensor:
-    """The key frame alone, in a single-frame net, times a gaussian around the highest cell of each label's heatmap.
+def near_labels(
+    net: nn.Module, frames: torch.Tensor, labels: torch.Tensor, spread: float, sigma: float
+) -> torch.Tensor:
+    """The key frame alone, in a single-frame net, times a gaussian around each label.
 
     Args:
-        spread: the gaussian's width, as a share of the height of the heatmaps. A joint without a label gets nothing.
+        spread: the gaussian's width, as a share of the height of the heatmaps, but a cell at least, under which it
+            would fall between them. A joint without a label gets nothing.
+        sigma: of the labels' own gaussians, in cells.
     """
     height, width = labels.shape[-2:]
-    cells, peaks = decode(labels, post_process=False)
+    cells, peaks = decode(labels, post_process=False, dark_sigma=sigma)
     rows, columns = (torch.arange(size, device=labels.device) for size in (height, width))
     distance = (rows[:, None] - cells[..., 1, None, None]) ** 2 + (columns - cells[..., 0, None, None]) ** 2
-    prior = torch.exp(-distance / (2 * (spread * height) ** 2)) * (peaks > 0)[..., None, None]
+    prior = torch.exp(-distance / (2 * max(1.0, spread * height) ** 2)) * (peaks > 0)[..., None, None]
     return net(frames[:, 0]).clamp(min=0) * prior
 
 

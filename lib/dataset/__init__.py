@@ -19,12 +19,12 @@ from lib.dataset.posetrack import detected_people, relist, with_boxes
 from lib.dataset.runs import labeled_of_run, longest_run
 from lib.dataset.sources import (
     COCO,
+    build_annotations_path,
     build_image_store,
+    build_people,
     build_skeleton,
-    find_annotations,
-    find_labeled,
-    read_annotated,
-    split_name,
+    build_split_name,
+    build_videos,
 )
 from lib.formats.boxes import read_boxes
 from lib.formats.posetrack import PoseTrackVideo, take_frames
@@ -112,7 +112,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         raise InputError("DATASET.DATASET is coco: PoseTrack alone has a test; set TEST.EVALUATE False to train")
     build_skeleton(cfg)  # raises
     store = build_image_store(cfg)
-    annotations = find_annotations(cfg, train=False)
+    annotations = build_annotations_path(cfg, train=False)
     videos = read_videos(annotations) if annotations else []
     if cfg.DATASET.DATASET == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
         logger.warning("%s is in the form of 2018, which DATASET.DATASET posetrack18 would submit in", annotations)
@@ -120,7 +120,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     if cfg.TEST.USE_GT_BBOX:
         if not annotations:
             raise InputError("TEST.USE_GT_BBOX needs annotations: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
-        found = find_labeled(cfg, videos)
+        found = build_people(cfg, videos)
     elif cfg.TEST.COCO_BBOX_FILE:
         boxes, dropped = read_boxes(cfg.TEST.COCO_BBOX_FILE, cfg.TEST.IMAGE_THRE)
         found = detected_people(videos, boxes, store, width / height, cfg.TEST.NMS_THRE)
@@ -134,7 +134,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         raise InputError(f"{source}: nobody to estimate{_reasons(found.dropped)}")
     clips = _clips(cfg, found.people, found.frames, _sample_frames(cfg))
     logger.info("%d people in %d videos%s", len(clips), len(found.frames), _reasons(found.dropped))
-    return TestSet(clips, found.videos, split_name(cfg, train=False), found.dropped)
+    return TestSet(clips, found.videos, build_split_name(cfg, train=False), found.dropped)
 
 
 def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
@@ -145,11 +145,11 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
     Raises:
         InputError: no annotations, no run that is long enough for a label, nobody labelled, frames that are not there.
     """
-    annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else find_annotations(cfg, train=False)
+    annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else build_annotations_path(cfg, train=False)
     if annotations is None:
         raise InputError("there are no labels to propagate: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
     videos, labeled = [], []
-    for video in read_annotated(cfg, annotations):
+    for video in build_videos(cfg, annotations):
         run = longest_run(video)
         if kept := labeled_of_run(len(run), every):
             videos.append(take_frames(video, run))
@@ -160,7 +160,7 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         raise InputError(
             f"{annotations}: no video has {every // 2 + 1} consecutive annotated frames, so none is labelled"
         )
-    found = find_labeled(cfg, videos)
+    found = build_people(cfg, videos)
     sources = [person for person in found.people if person.frame in labeled[person.video]]
     if not sources:
         raise InputError(f"{annotations}: nobody in the labelled frames{_reasons(found.dropped)}")
@@ -172,14 +172,14 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         len(videos),
         _reasons(found.dropped),
     )
-    return LabeledRuns(videos, found.people, sources, labeled, found.frames, split_name(cfg, train=False))
+    return LabeledRuns(videos, found.people, sources, labeled, found.frames, build_split_name(cfg, train=False))
 
 
 def build_clips(
     cfg: CfgNode, people: list[Person], frames: dict[int, FrameFolder], offsets: Sequence[int]
 ) -> ClipDataset:
-    """Clips of these people with the frames at these offsets, the first of them 0, as they are."""
-    return _clips(cfg, people, frames, FixedFrames(offsets))
+    """Clips of these people with the frames at these offsets, the first of them 0, or the nearest that are there."""
+    return _clips(cfg, people, frames, FixedFrames(offsets), replace_key=True)
 
 
 def build_test_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
@@ -234,9 +234,9 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     Raises:
         InputError: annotations or frames that are not there, or are broken; nobody to train on.
     """
-    annotations = find_annotations(cfg, train=True)
-    videos = [with_boxes(video) for video in read_annotated(cfg, annotations)]
-    found = find_labeled(cfg, videos)
+    annotations = build_annotations_path(cfg, train=True)
+    videos = [with_boxes(video) for video in build_videos(cfg, annotations)]
+    found = build_people(cfg, videos)
     people = [person for person in found.people if person.visible.any()]
     if is_augmented(annotations):
         logger.info("%s holds a sparse set and what was propagated from it: all of it is used", annotations)
@@ -262,8 +262,8 @@ def build_truth(cfg: CfgNode) -> list[Person]:
     Raises:
         InputError: annotations or frames that are not there, or are broken.
     """
-    return find_labeled(
-        cfg, [with_boxes(video) for video in read_annotated(cfg, find_annotations(cfg, train=False))]
+    return build_people(
+        cfg, [with_boxes(video) for video in build_videos(cfg, build_annotations_path(cfg, train=False))]
     ).people
 
 
@@ -290,6 +290,7 @@ def _clips(
     frames: dict[int, FrameFolder],
     sample_frames: FixedFrames | RandomPair,
     augmentation: Augmentation | None = None,
+    replace_key: bool = False,
 ) -> ClipDataset:
     return ClipDataset(
         people,
@@ -302,6 +303,7 @@ def _clips(
         cfg.SEED,
         augmentation,
         cfg.MODEL.TARGET_TYPE == "unbiased",
+        replace_key,
     )
 
 

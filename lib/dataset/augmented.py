@@ -53,13 +53,6 @@ def frames_around(people: Sequence[Person], frames: dict[int, FrameFolder]) -> I
         yield from ((video, number) for number in sorted(around) if frames[video].has(number))
 
 
-def unlabeled_frames(people: Sequence[Person], frames: dict[int, FrameFolder]) -> Iterator[tuple[int, int]]:
-    """Video and number of all the frames of the people's videos that are there and are none of their own."""
-    labeled = {(person.video, person.number) for person in people}
-    for video, folder in sorted(frames.items()):
-        yield from ((video, number) for number in folder.numbers if (video, number) not in labeled)
-
-
 def augmented_content(
     videos: Sequence[PoseTrackVideo],
     people: Sequence[Person],

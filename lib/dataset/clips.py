@@ -67,10 +67,12 @@ class ClipDataset(Dataset):
         videos: the frames, by Person.video.
         sample_frames: draws a clip's frame offsets; the first is 0.
         image_size: width, height of the crops; heatmap_size: of the targets, in cells.
-        sigma: of the targets, in cells; unbiased: they are not rounded to cells (lib.pose.heatmaps.encode).
+        sigma: of the targets, in cells.
         rgb: colours in the order red, green, blue; else blue, green, red.
         seed: of the drawing of frames and crops, which is the same for the same seed, `epoch` and clip.
         augmentation: draws the crop; None: the person's own.
+        unbiased: the targets' gaussians are not rounded to cells (lib.pose.heatmaps.encode).
+        replace_key: a key frame that is missing or damaged has the nearest one stand in too, as any other frame does.
 
     Attributes:
         epoch: set it before a pass over the data.
@@ -88,6 +90,7 @@ class ClipDataset(Dataset):
         seed: int,
         augmentation: Augmentation | None = None,
         unbiased: bool = False,
+        replace_key: bool = False,
     ) -> None:
         self.people = people
         self._videos = videos
@@ -96,6 +99,7 @@ class ClipDataset(Dataset):
         self._heatmap_size = heatmap_size
         self._sigma = sigma
         self._unbiased = unbiased
+        self._replace_key = replace_key
         self._rgb = rgb
         self._seed = seed
         self._augmentation = augmentation
@@ -118,9 +122,9 @@ class ClipDataset(Dataset):
         person = self.people[index]
         video = self._videos[person.video]
         rng = np.random.default_rng((self._seed, self.epoch, index))
-        _, *neighbours = video.clip(person.number, self._sample_frames(rng))
-        images, replaced = [video.read(person.number)], 0
-        for number in neighbours:
+        key, *neighbours = video.clip(person.number, self._sample_frames(rng))
+        images, replaced = [] if self._replace_key else [video.read(person.number)], 0
+        for number in [key, *neighbours] if self._replace_key else neighbours:
             image, found = video.read_nearest(number)
             images.append(image)
             replaced += not found

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.posetrack import records, whole_number
+from lib.formats.posetrack import is_true, records, whole_number
 from lib.formats.posetrack18 import keypoint_names
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
@@ -35,51 +35,63 @@ class AddedPose:
 
 
 def read_labels(path: str | Path) -> dict[str, Any]:
-    """The content of a COCO-style keypoint file of one video, with file names that have no folder.
+    """The content of a COCO-style keypoint file of one video, with whole numbers as ids and file names without folders.
 
     A lone person or animal that has no `track_id` is given 0.
 
     Raises:
-        InputError: not such a file, two of its images have one file name, people of a frame without track ids; names
-            the record.
+        InputError: not such a file, two of its images have one file name, people of a frame who cannot be told apart;
+            names the record.
     """
     content = read_json(path)
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     keypoint_names(content, path)
-    ids, seen = set(), set()
+    ids, names = set(), set()
     for index, image in enumerate(records(content, "images", path)):
-        if not isinstance(image.get("file_name"), str) or whole_number(image.get("id")) is None:
+        image["id"] = whole_number(image.get("id"))
+        if not isinstance(image.get("file_name"), str) or image["id"] is None:
             raise InputError(f"{path}: images[{index}]: it needs a file_name and a whole number as id")
         image["file_name"] = image["file_name"].rpartition("/")[2]
-        if image["file_name"] in seen:
+        if image["file_name"] in names:
             raise InputError(f"{path}: images[{index}]: a second {image['file_name']}; the file has to be of one video")
-        seen.add(image["file_name"])
-        ids.add(whole_number(image["id"]))
-    for index, annotation in enumerate(records(content, "annotations", path)):
-        if whole_number(annotation.get("image_id")) not in ids:
-            value = annotation.get("image_id")
-            raise InputError(f"{path}: annotations[{index}]: image_id {value!r} is not that of an image of the file")
-    people = content["annotations"]
-    if all(person.get("track_id") is None for person in people):
-        if len({whole_number(person["image_id"]) for person in people}) < len(people):
-            raise InputError(f"{path}: several people in a frame, and none has a track_id that tells who is who")
-        for person in people:
-            person["track_id"] = 0
+        names.add(image["file_name"])
+        ids.add(image["id"])
+    people = records(content, "annotations", path)
+    for index, person in enumerate(people):
+        image_id = person.get("image_id")
+        person["image_id"] = whole_number(image_id)
+        if person["image_id"] not in ids:
+            raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not that of an image of the file")
+    _tell_apart(people, path)
     return content
 
 
+def _tell_apart(people: list[dict[str, Any]], path: str | Path) -> None:
+    one_each = len({person["image_id"] for person in people}) == len(people)
+    if one_each and all(person.get("track_id") is None for person in people):
+        for person in people:
+            person["track_id"] = 0
+    seen = set()
+    for index, person in enumerate(people):
+        who = person["image_id"], person.get("track_id")
+        if not is_true(person.get("iscrowd", 0)) and (who in seen or (who[1] is None and not one_each)):
+            missing = "no track_id" if who[1] is None else f"a second track_id {who[1]} in its frame"
+            raise InputError(f"{path}: annotations[{index}]: {missing}: who is who cannot be told")
+        seen.add(who)
+
+
 def keep_labels(content: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
-    """The content with the labels of some frames alone, by their file names; all frames stay listed."""
+    """What `read_labels` gave with the labels of some frames alone, by their file names; all frames stay listed."""
     kept = set(kept)
-    ids = {whole_number(image["id"]) for image in content["images"] if image["file_name"] in kept}
-    annotations = [one for one in content["annotations"] if whole_number(one["image_id"]) in ids]
+    ids = {image["id"] for image in content["images"] if image["file_name"] in kept}
+    annotations = [person for person in content["annotations"] if person["image_id"] in ids]
     images = [image | {"is_labeled": image["file_name"] in kept} for image in content["images"]]
     return content | {"images": images, "annotations": annotations}
 
 
 def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[str, Any]) -> dict[str, Any]:
-    """The content with more people, each in an image that is there, or is added at the end of the list.
+    """What `read_labels` gave with more people, each in an image that is there, or is added at the end of the list.
 
     An added person has the box around its joints, a score for each joint, and `propagated_from`.
 
@@ -89,13 +101,14 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
     content = copy.deepcopy(content)
     content["info"] = (content.get("info") or {}) | info
     own_names = content["categories"][0]["keypoints"]
-    ids = {image["file_name"]: whole_number(image["id"]) for image in content["images"]}
+    size = {key: value for key, value in content["images"][0].items() if key in ("width", "height")}
+    ids = {image["file_name"]: image["id"] for image in content["images"]}
     next_image = max(ids.values(), default=-1) + 1
     next_person = max((whole_number(one.get("id")) or 0 for one in content["annotations"]), default=-1) + 1
     for person, pose in enumerate(poses, start=next_person):
         if pose.file_name not in ids:
             ids[pose.file_name] = next_image
-            content["images"].append({"id": next_image, "file_name": pose.file_name, "is_labeled": False})
+            content["images"].append({"id": next_image, "file_name": pose.file_name, "is_labeled": False, **size})
             next_image += 1
         ids_of_record = {
             "id": person,

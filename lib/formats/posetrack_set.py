@@ -52,8 +52,8 @@ def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[Po
     return [replace(video, name=name) for video, name in zip(videos, folders, strict=True)]
 
 
-def read_joints(path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
-    """The names of the joints of a COCO-style file, and the pairs of them that a drawing connects.
+def read_joints(path: str | Path) -> list[str]:
+    """The names of the joints of a COCO-style file.
 
     Raises:
         InputError: not such a file; names that are missing, or not all different.
@@ -64,10 +64,7 @@ def read_joints(path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
     names = posetrack18.keypoint_names(content, path)
     if len(set(names)) < len(names) or not names:
         raise InputError(f"{path}: categories[0]: 'keypoints' has to hold names that are all different")
-    bones = [tuple(pair) for pair in content["categories"][0].get("skeleton") or []]
-    if not all(len(pair) == 2 and all(isinstance(k, int) and 0 < k <= len(names) for k in pair) for pair in bones):
-        raise InputError(f"{path}: categories[0]: 'skeleton' has to hold pairs of joints, counted from 1")
-    return names, [(first - 1, second - 1) for first, second in bones]
+    return names
 
 
 def video_names(folders: list[str], nameless: str) -> list[str]:

@@ -108,29 +108,27 @@ POSETRACK = Skeleton(
 )
 
 
-SIDES = {"left": "right", "l": "r"}
+_OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
-def named_skeleton(names: Sequence[str], bones: Sequence[tuple[int, int]] = ()) -> Skeleton:
+def named_skeleton(names: Sequence[str]) -> Skeleton:
     """The schema of any joints. Their names tell mirror pairs: `left_paw` and `right_paw`, `pawL` and `pawR`.
 
-    Joints weigh alike, have the OKS constant of an ankle in COCO, and none is of an upper body.
+    Joints weigh alike, have the OKS constant of an ankle in COCO, and none is of an upper body; there are no bones.
 
     Args:
         names: J joint names, all different.
-        bones: pairs of joints that a drawing connects.
     """
-    by_parts = {_parts(name): joint for joint, name in enumerate(names)}
+    joint_of = {_words(name): joint for joint, name in enumerate(names)}
     pairs = []
-    for parts, joint in by_parts.items():
-        for place, part in enumerate(parts):
-            mirrored = (*parts[:place], SIDES.get(part), *parts[place + 1 :])
-            if mirrored in by_parts:
-                pairs.append((joint, by_parts[mirrored]))
+    for words, joint in joint_of.items():
+        other = joint_of.get(tuple(_OTHER_SIDE.get(word, word) for word in words), joint)
+        if joint < other:
+            pairs.append((joint, other))
     count = len(names)
-    return Skeleton(tuple(names), tuple(pairs), (), (0.089,) * count, (1.0,) * count, tuple(bones))
+    return Skeleton(tuple(names), tuple(pairs), (), (0.089,) * count, (1.0,) * count, ())
 
 
-def _parts(name: str) -> tuple[str, ...]:
+def _words(name: str) -> tuple[str, ...]:
     """The words of a name in lower case: `LeftFoot1`, `left_foot 1` and `left-foot1` are left, foot, 1."""
     return tuple(part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+", name))

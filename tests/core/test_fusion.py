@@ -37,20 +37,29 @@ def test_a_joint_that_one_side_lacks_is_the_other_sides():
     assert np.isfinite(moved.points).all()
 
 
-def test_fusion_weighs_by_score_and_trust():
-    near = Moved(np.array([[[0.0, 0.0]]]), np.array([[0.4]]))
-    far = Moved(np.array([[[6.0, 3.0]]]), np.array([[0.8]]))
-    fused = fuse([near, far], [np.array([1]), 0.25])
-    np.testing.assert_allclose(fused.points, [[[2, 1]]])  # weights 0.4 and 0.2
-    np.testing.assert_allclose(fused.scores, [[0.4 * 2 / 3 + 0.8 / 3]])
+def test_fusion_is_a_weighted_mean():
+    near = Moved(np.array([[[0.0, 0.0]], [[1.0, 1.0]]]), np.array([[0.4], [0.5]]))
+    far = Moved(np.array([[[6.0, 3.0]], [[9.0, 9.0]]]), np.array([[0.8], [0.5]]))
+    fused = fuse([near, far], [np.array([[0.4], [0]]), np.array([[0.2], [0]])])
+    np.testing.assert_allclose(fused.points, [[[2, 1]], [[1, 1]]])
+    np.testing.assert_allclose(fused.scores, [[0.4 * 2 / 3 + 0.8 / 3], [0]])
 
 
-def shifted(x):
+def test_sides_are_weighted_by_score_and_nearness():
+    def fading(people, moves):
+        moved = stay(people, moves)
+        return Moved(moved.points, moved.scores * [[0.4 if people[move.person].number else 0.8] for move in moves])
+
+    moved = fuse_sides([person(0, x=0), person(4, x=8)], [Move(0, 1)], fading)
+    np.testing.assert_allclose(moved.points[0, 0], [8 * (0.4 / 3) / (0.8 + 0.4 / 3), 1])
+
+
+def shifted(x, score=1):
     """A mover that leaves labels where they are, but for an error."""
 
     def move(people, moves):
         moved = stay(people, moves)
-        return Moved(moved.points + np.array([x, 0]), moved.scores)
+        return Moved(moved.points + np.array([x, 0]), moved.scores * score)
 
     return move
 
@@ -76,6 +85,9 @@ def test_movers_count_by_their_errors():
     people, moves = [person(0, x=0), person(4, x=8)], [Move(0, 2)]
     moved = combine(people, moves, [shifted(0), shifted(10)], [0.1, 0.2])
     np.testing.assert_allclose(moved.points[0, 0], [4 + 10 / 5, 1])  # 4 and 14, weights 4 : 1
+    faint = combine(people, moves, [shifted(0), shifted(10, score=0.1)], [0.1, 0.2])
+    np.testing.assert_allclose(faint.points, moved.points)  # what a mover scores tells nothing of what it errs
+    np.testing.assert_allclose(faint.scores, 0.8 + 0.1 / 5)
     unknown = combine(people, moves, [shifted(0), shifted(10)], [float("nan"), 0.2])
     np.testing.assert_allclose(unknown.points[0, 0], [4 + 5, 1])
 

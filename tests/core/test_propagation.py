@@ -6,7 +6,7 @@ from torch import nn
 
 from lib.config import load_config
 from lib.core.inference import Poses, infer
-from lib.core.propagation import Move, nearest, reached, warp
+from lib.core.propagation import Move, around, nearest, reached, warp
 from lib.core.strategies import FlipTest, near_labels, scatter, scatter_own
 from lib.dataset import build_clips, build_labeled_runs, build_test_loader
 from lib.dataset.people import Person
@@ -28,6 +28,13 @@ def test_a_frame_takes_everybody_of_the_nearest_label_the_earlier_of_two():
     moves = nearest(people, wanted)
     assert moves == [Move(p, n) for n in (2, 3, 4, 5) for p in (0, 1)] + [Move(2, n) for n in (6, 7, 8)]
     assert nearest(people, [(1, 0), (2, 0)]) == [Move(3, 0)]  # video 2 has no label
+
+
+def test_a_frame_between_labels_takes_everybody_of_either():
+    people = [person(0), person(0, track=2), person(10, track=1), person(10, track=2), person(20)]
+    moves = around(people, [(0, 3), (0, 7), (0, 12), (0, 25)])
+    expected = {3: [0, 1, 2], 7: [2, 3, 0], 12: [2, 3, 4], 25: [4]}
+    assert moves == [Move(person, number) for number, own in expected.items() for person in own]
 
 
 def test_people_count_with_the_joints_that_could_be_moved():
@@ -142,7 +149,7 @@ def test_the_net_is_looked_at_near_the_labels_alone():
     seen[0, :, 3, 2], seen[0, :, 8, 7] = 0.5, 1.0  # the net sees each joint twice
     labels = torch.zeros(1, 3, 12, 10)
     labels[0, 0, 4, 3], labels[0, 1, 8, 6] = 1, 1  # the third has no label
-    maps = near_labels(lambda frames: seen, torch.zeros(1, 1, 3, 48, 40), labels, spread=0.125)
+    maps = near_labels(lambda frames: seen, torch.zeros(1, 1, 3, 48, 40), labels, spread=0.125, sigma=1)
     torch.testing.assert_close(maps[0, 0, 3, 2], torch.tensor(0.5 * np.exp(-2 / (2 * 1.5**2)), dtype=torch.float32))
     assert [divmod(int(own.argmax()), 10) for own in maps[0, :2]] == [(3, 2), (8, 7)]
     assert not maps[0, 2].any()

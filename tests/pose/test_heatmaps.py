@@ -105,13 +105,20 @@ def test_unbiased_targets_and_dark_decoding_place_joints_within_cells(sigma):
 
 
 def test_dark_decoding_stays_at_the_border_and_where_there_is_no_peak():
-    maps = torch.zeros(1, 3, 8, 8)
+    maps = torch.zeros(1, 3, 9, 9)
     maps[0, 0, 0, 3] = 1  # at the border
-    maps[0, 1, 4] = 1  # a ridge: no step along it
+    maps[0, 1, 4] = torch.tensor([0, 0, 1, 1, 1.01, 1, 1, 0, 0])  # a ridge, hardly a peak along it
+    maps[0, 1, 5] = maps[0, 1, 4] * 0.9
     cells, _ = decode(maps, post_process=False, dark_sigma=1.0)
     assert cells[0, 0].tolist() == [3, 0]
-    assert torch.isfinite(cells).all()
+    assert cells[0, 1, 0] == pytest.approx(4, abs=1e-3)
+    assert 4.2 < cells[0, 1, 1] < 4.6  # toward the second row
     assert cells[0, 2].tolist() == [0, 0]
+    saddle = torch.full((1, 1, 9, 9), 0.5)
+    saddle[0, 0, 4, 4], saddle[0, 0, 3, 3], saddle[0, 0, 5, 5] = 0.6, 0.6, 0.6
+    saddle[0, 0, 3, 5] = saddle[0, 0, 5, 3] = 0.1
+    cells, _ = decode(saddle, post_process=False, dark_sigma=0.2)
+    assert cells[0, 0].tolist() == [3, 3]  # the first of three, along which it does not fall
 
 
 def test_unbiased_targets_count_as_the_others_do():

@@ -25,8 +25,9 @@ def test_posetrack_skeleton():
 
 def test_names_tell_mirror_pairs():
     names = ["nose", "left_paw", "RightPaw", "earL", "tail", "ear R", "left_paw_2", "L-hip", "r-hip", "l1", "lash"]
-    skeleton = named_skeleton([*names, "right_paw_2"], [(0, 1)])
-    assert skeleton.flip_pairs == ((1, 2), (3, 5), (6, 11), (7, 8))
-    assert skeleton.num_joints == len(skeleton.sigmas) == len(skeleton.joint_weights) == 12
-    assert skeleton.bones == ((0, 1),)
+    names += ["right_paw_2", "left_eye_left_corner", "left_eye_right_corner", "right_eye_right_corner"]
+    skeleton = named_skeleton(names)
+    assert skeleton.flip_pairs == ((1, 2), (3, 5), (6, 11), (7, 8), (12, 14))
+    assert skeleton.flip_order[skeleton.flip_order].tolist() == list(range(15))
+    assert skeleton.num_joints == len(skeleton.sigmas) == len(skeleton.joint_weights) == 15
     assert named_skeleton(POSETRACK.names).flip_pairs == POSETRACK.flip_pairs

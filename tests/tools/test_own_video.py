@@ -1,3 +1,4 @@
+import importlib
 import json
 import subprocess
 import sys
@@ -6,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
+from lib.utils.errors import InputError
 
 PROPAGATE = Path(__file__).parents[2] / "tools/propagate.py"
 NAMES = ["head", "left_paw", "right_paw", "tail"]
@@ -85,8 +88,11 @@ def test_labels_of_some_frames_become_labels_of_all(video):
 
     again = run(video, "--every", "5", *SHORT)
     assert again.stdout.count("done before") == 2
+    changed = run(video, "--every", "5", *SHORT, "TEST.PROPAGATE.HOP", "1")
+    assert changed.stdout.count("done before") == 2  # nothing that the nets learn from is another
     other = run(video, "--every", "5", "--method", "linear", "TEST.PROPAGATE.REFINE", "0", *SHORT, out="line.json")
     assert other.returncode == 0, other.stderr
+    assert "train.py" not in other.stdout  # no net is needed
     points = {}
     for one in json.loads((video / "line.json").read_text())["annotations"]:
         points[one["image_id"] - 50, one["track_id"]] = np.reshape(one["keypoints"], (-1, 3))[:, :2]
@@ -112,8 +118,46 @@ def test_bad_input_is_one_line(video, tmp_path):
     assert "no labelled joint" in refused(labels=with_labels(annotations=[]))
     outside = [*content["images"], {"id": 1, "file_name": "9999.png"}]
     assert "no frame 9999.png" in refused(labels=with_labels(images=outside))
-    assert "--every 0" in refused("--every", "0")
-    assert "raft needs --raft" in refused("--method", "raft")
-    assert "that is the method already" in refused("--method", "dis", "--prior", "dis")
-    assert "TRAIN.NOTHING" in refused("TRAIN.NOTHING", "1")
-    assert not (video / "dense").exists() or not list((video / "dense").glob("*/coco/*/other*"))
+    twice = [*content["images"], {"id": 1, "file_name": "3.png"}]
+    assert "images[12]: a second frame 3: 3.png" in refused(labels=with_labels(images=twice))
+    short = [content["annotations"][0] | {"keypoints": [1, 2, 2]}]
+    assert "annotations[0]: 'keypoints' has to hold 12 finite numbers" in refused(labels=with_labels(annotations=short))
+    assert "every frame" in refused()
+    assert "--every 1 hides no label" in refused("--every", "1")
+    assert "not that of the labels" in refused(out="labels.json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--every", "0"], "--every 0"),
+        (["--method", "raft"], "raft needs --raft"),
+        (["--method", "single"], "propagates no label"),
+        (["--method", "dis", "--prior", "dis"], "named twice"),
+        (["--method", "copy", "--prior", "dis"], "copy from both sides is linear"),
+        (["--prior", "dis", "--method", "warp", "--fuse"], "--prior takes both sides already"),
+    ],
+)
+def test_options_that_do_not_go_together(monkeypatch, arguments, message):
+    monkeypatch.syspath_prepend(str(PROPAGATE.parent))
+    propagate = importlib.import_module("propagate")
+    monkeypatch.setattr(sys, "argv", ["propagate.py", "--video", "v", "--labels", "l", "--out", "o.json", *arguments])
+    with pytest.raises(InputError, match=message):
+        propagate.main()
+
+
+@pytest.mark.slow
+def test_frames_that_are_missing_are_stepped_over(video, tmp_path):
+    (tmp_path / "frames").mkdir()
+    for number in (0, 1, 2, 4, 7, 8, 11):
+        (tmp_path / f"frames/{number:04}.png").write_bytes((video / f"frames/{number:04}.png").read_bytes())
+    content = json.loads((video / "labels.json").read_text())
+    content["images"] = [image for image in content["images"] if image["id"] in (50, 61)]
+    content["annotations"] = [person for person in content["annotations"] if person["image_id"] in (50, 61)]
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    done = run(tmp_path, *SHORT)
+    assert done.returncode == 0, done.stderr
+    dense = json.loads((tmp_path / "dense.json").read_text())
+    assert [image["file_name"] for image in dense["images"]] == [f"{n:04}.png" for n in (0, 11, 1, 2, 4, 7, 8)]
+    assert len(dense["annotations"]) == 14
+    assert "count alike" in done.stderr
