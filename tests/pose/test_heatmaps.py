@@ -114,11 +114,6 @@ def test_dark_decoding_stays_at_the_border_and_where_there_is_no_peak():
     assert cells[0, 1, 0] == pytest.approx(4, abs=1e-3)
     assert 4.2 < cells[0, 1, 1] < 4.6  # toward the second row
     assert cells[0, 2].tolist() == [0, 0]
-    saddle = torch.full((1, 1, 9, 9), 0.5)
-    saddle[0, 0, 4, 4], saddle[0, 0, 3, 3], saddle[0, 0, 5, 5] = 0.6, 0.6, 0.6
-    saddle[0, 0, 3, 5] = saddle[0, 0, 5, 3] = 0.1
-    cells, _ = decode(saddle, post_process=False, dark_sigma=0.2)
-    assert cells[0, 0].tolist() == [3, 3]  # the first of three, along which it does not fall
 
 
 def test_unbiased_targets_count_as_the_others_do():

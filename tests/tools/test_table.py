@@ -3,11 +3,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+
 TOOL = Path(__file__).parents[2] / "tools/table.py"
 
 
-def table(folder, *contents):
-    paths = []
+def table(folder, *contents, options=()):
+    paths = [*options]
     for number, content in enumerate(contents):
         paths.append(folder / f"{number}.json")
         paths[-1].write_text(json.dumps(content))
@@ -42,3 +44,29 @@ def test_what_is_no_result_is_named(tmp_path):
     done = table(tmp_path, {"config": ""})
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path}/0.json: not a scored result")
+
+
+def propagated(method, ap, pck, name=""):
+    tracks = {"0": {"pck": 100}, **{d: {"pck": share} for d, share in pck.items()}, "1+": {"pck": 1}}
+    content = {"method": method, "ap_by_distance": {"0": 99.0, **ap}, "tracks_by_distance": tracks}
+    return content | {"config": f"EXPERIMENT_NAME: '{name}'"}
+
+
+def test_propagated_labels_by_distance(tmp_path):
+    first = propagated("warp", {"1": 80.0, "2": 60.0, "10": 5.0}, {"1": 90.0, "2": 70.0})
+    second = propagated("warp", {"1": 70.0, "2": 50.0}, {"1": 80.0, "2": 60.0})
+    other = propagated("copy", {"1": 50.0, "2": 20.0}, {"1": 40.0, "2": 30.0}, name="mine")
+    picture = tmp_path / "distances.png"
+    done = table(tmp_path, first, second, other, options=["--distance", "--plot", picture])
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["AP", "1", "AP", "2"],
+        ["warp", "75.0", "55.0"],
+        ["mine", "copy", "50.0", "20.0"],
+        ["PCK", ".05", "1", "PCK", ".05", "2"],
+        ["warp", "85.0", "65.0"],
+        ["mine", "copy", "40.0", "30.0"],
+    ]
+    assert cv2.imread(str(picture)) is not None
+    refused = table(tmp_path, result("single", 60.0), options=["--distance"])
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "0.json: not a scored result of tools/propagate.py" in refused.stderr
