@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import _init_paths  # noqa: F401
+import cv2
 import numpy as np
 import torch
 from _testing import dark_sigma
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
-from lib.core.inference import collect, infer
-from lib.core.strategies import gather, single
+from lib.core.inference import Poses, collect, infer
+from lib.core.strategies import average, gather, single
 from lib.core.submission import Rules, make_submission
 from lib.dataset import TestSet, build_image_store, build_test_loader, build_test_set
 from lib.dataset.people import Person
-from lib.formats.posetrack import PoseTrackVideo
 from lib.frames.movie import MovieWriter
 from lib.models import PoseWarper, build_model
 from lib.pose.crop import PIXELS_PER_SCALE, crop_matrix, transform_points
@@ -40,7 +40,8 @@ logger = logging.getLogger("illustrate")
 SEARCHED, EXAMPLES = 240, 3  # people
 MISSED, FOUND = 0.10, 0.03  # distance of a joint from its label, in heights of the crop
 LEAST_SCORE = 0.2  # of a joint that is drawn
-FRAMES_PER_SECOND = 8
+FRAMES_PER_SECOND = 3  # labelled frames of test videos are some apart
+FILMED = 3  # videos
 
 
 def main() -> None:
@@ -63,7 +64,7 @@ def main() -> None:
     if examples:
         plot_warps(examples, args.out / "warp.png")
     else:
-        logger.info("no joint that five frames find and one misses: no picture of the warp")
+        logger.info("no joint that five warped frames find, and one, or five as they are, miss: no picture of the warp")
     film(cfg, net, device, test_set, args.out / "poses.mp4")
     logger.info("pictures in %s", args.out)
 
@@ -76,31 +77,30 @@ def read_histories(folders: dict[str, Path]) -> dict[str, list[dict]]:
 
 def estimate(
     cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet, people: Sequence[Person]
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Points (P, J, 2) in the image and peaks (P, J) of some people: from single frames, and gathered from five."""
+) -> list[Poses]:
+    """Poses of some people: from single frames, from five averaged where they are, from five warped first."""
     clips = copy.copy(test_set.clips)
     clips.people = people
     loader = build_test_loader(cfg, clips, (0, 1), cuda=device.type == "cuda")
-    runs = ((net.pose_net, single), (net, gather))
-    poses = [
+    runs = ((net.pose_net, single), (net, average), (net, gather))
+    return [
         collect(infer(used, loader, strategy, device, cfg.TEST.POST_PROCESS, dark_sigma(cfg)))
         for used, strategy in runs
     ]
-    return (poses[0].points, poses[0].peaks), (poses[1].points, poses[1].peaks)
 
 
 def find_examples(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet) -> list[WarpExample]:
-    """The joints that an aggregation finds and the single frame misses by most, each of another kind and video."""
+    """The joints that an aggregation finds and the others miss by most, each of another kind and video."""
     people = test_set.clips.people[:: max(1, len(test_set.clips) // SEARCHED)]
     heights = np.array([person.scale[1] * PIXELS_PER_SCALE for person in people])[:, None]
     labels = np.stack([person.joints for person in people])
     visible = np.stack([person.visible for person in people])
-    one, five = (
-        np.linalg.norm(points - labels, axis=2) / heights for points, _ in estimate(cfg, net, device, test_set, people)
-    )
-    gains = sorted(zip(*np.nonzero(visible & (one > MISSED) & (five < FOUND)), strict=True), key=lambda at: -one[at])
+    poses = estimate(cfg, net, device, test_set, people)
+    one, unwarped, warped = (np.linalg.norm(found.points - labels, axis=2) / heights for found in poses)
+    missed = np.minimum(one, unwarped)
+    gains = zip(*np.nonzero(visible & (missed > MISSED) & (warped < FOUND)), strict=True)
     chosen: dict[tuple[int, str], WarpExample] = {}
-    for index, joint in gains:
+    for index, joint in sorted(gains, key=lambda at: -missed[at]):
         video, kind = people[index].video, POSETRACK.names[joint].rpartition("_")[2]
         if len(chosen) < EXAMPLES and all(video != v and kind != k for v, k in chosen):
             chosen[video, kind] = make_example(cfg, net, device, test_set, people[index], joint)
@@ -131,19 +131,21 @@ def make_example(
 
 
 def film(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet, path: Path) -> None:
-    """The first test video's labelled frames with poses: of single frames on the left, of five on the right."""
-    first = test_set.clips.people[0].video
-    people = [person for person in test_set.clips.people if person.video == first]
-    sides: list[PoseTrackVideo] = []
-    for points, peaks in estimate(cfg, net, device, test_set, people):
-        sides.append(make_submission(test_set.videos, people, points, peaks, Rules())[first])
-    store, names = build_image_store(cfg), test_set.videos[first].frame_names
-    frames = sorted({person.frame for person in people})  # where nobody is labelled there is no box to look into
-    height, width = store.read(names[frames[0]]).shape[:2]
+    """The first test videos' labelled frames with poses: of single frames on the left, of five warped on the right."""
+    filmed = sorted({person.video for person in test_set.clips.people})[:FILMED]
+    people = [person for person in test_set.clips.people if person.video in filmed]
+    alone, _, warped = (
+        make_submission(test_set.videos, people, found.points, found.peaks, Rules())
+        for found in estimate(cfg, net, device, test_set, people)
+    )
+    # Where nobody is labelled there is no box to look into.
+    frames = sorted({(person.video, person.frame) for person in people})
+    store = build_image_store(cfg)
+    height, width = store.read(test_set.videos[filmed[0]].frame_names[frames[0][1]]).shape[:2]
     with MovieWriter(path, (2 * width, height), FRAMES_PER_SECOND) as movie:
-        for frame in frames:
-            image = store.read(names[frame])
-            movie.write(np.hstack([draw_people(image, side, frame, LEAST_SCORE) for side in sides]))
+        for video, frame in frames:
+            image = cv2.resize(store.read(test_set.videos[video].frame_names[frame]), (width, height))
+            movie.write(np.hstack([draw_people(image, side[video], frame, LEAST_SCORE) for side in (alone, warped)]))
 
 
 if __name__ == "__main__":

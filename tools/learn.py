@@ -125,13 +125,14 @@ def _test(file: Path, keys: list[str], mode: str, folder: Path) -> Step:
 
 def report(out: Path, results: list[Path]) -> None:
     """Print the table and where everything lies."""
-    table = compare(results)
+    modes = "\n".join(f"{mode}: {what}" for mode, what in MODES.items())
+    table = f"PoseTrack AP in per cent, on videos that were not trained on:\n\n{compare(results)}\n\n{modes}\n"
     with atomic_path(out / "table.txt") as path:
-        path.write_text(table + "\n")
-    print(f"\nAverage precision on videos that were not trained on:\n\n{table}\n")
-    print("\n".join(f"{mode}: {what}" for mode, what in MODES.items()))
-    print(f"\n{out}/curves.png\n{out}/warp.png: heatmaps before and after the warp")
-    print(f"{out}/poses.mp4: a test video; left: each frame alone, right: five frames")
+        path.write_text(table)
+    print(f"\n{table}\n{out}/curves.png: loss and accuracy in training")
+    if (out / "warp.png").exists():
+        print(f"{out}/warp.png: heatmaps before and after the warp")
+    print(f"{out}/poses.mp4: test videos; left: each frame alone, right: five frames, warped")
     print(f"{out}/posetrack18/pose_hrnet/: checkpoints, logs, predictions, results; {out}/videos/")
 
 

@@ -25,7 +25,8 @@ def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path
         epochs = [record["epoch"] + 1 for record in history]
         for axis, key in zip(axes, ("loss", "accuracy"), strict=True):
             axis.plot(epochs, [record[key] for record in history], marker=".", label=key)
-            axis.set_title(f"{name}: {key}")
+            axis.set_title(f"{name}: {key} in training")
+            axis.xaxis.get_major_locator().set_params(integer=True)
             axis.set_xlabel("epoch" if row == len(histories) - 1 else "")
             axis.grid(alpha=0.3)
         tested = [(record["epoch"] + 1, record["test"]["table"]["Mean"]) for record in history if _is_tested(record)]
@@ -93,6 +94,7 @@ def plot_warps(examples: Sequence[WarpExample], path: Path) -> None:
     grid = figure.subplots(2 * len(examples), columns)
     for example, before, after in zip(examples, grid[::2], grid[1::2], strict=True):
         _plot_warp(example, before, after)
+    figure.supxlabel("white cross: label; cyan point: highest cell; each panel from 0 to its own maximum", fontsize=9)
     _save(figure, path)
 
 
@@ -107,7 +109,7 @@ def _plot_warp(example: WarpExample, before: Sequence[Axes], after: Sequence[Axe
     weights = np.asarray(example.weights)[:, None, None]
     _overlay(before[-1], key, (weights * example.before).sum(axis=0), example.label)
     _overlay(after[-1], key, (weights * example.after).sum(axis=0), example.label)
-    before[-1].set_title("sum", fontsize=9)
+    before[-1].set_title("weighted sum", fontsize=9)
     before[0].set_ylabel(f"{example.joint.replace('_', ' ')}\nbefore the warp", fontsize=9)
     after[0].set_ylabel("warped to\nthe key frame", fontsize=9)
 

@@ -4,6 +4,7 @@ import torch
 from posetrack_sample import make_video, write_experiment
 
 from lib.config import load_config
+from lib.core.inference import Poses
 from lib.dataset import build_test_set
 from lib.models import build_model
 from lib.pose.heatmaps import encode
@@ -15,7 +16,7 @@ def illustrate(monkeypatch, request):
     return __import__("illustrate")
 
 
-def test_examples_are_joints_that_five_frames_find_and_one_misses(tmp_path, monkeypatch, illustrate):
+def test_examples_are_joints_that_the_warp_alone_finds(tmp_path, monkeypatch, illustrate):
     make_video(tmp_path / "data", "v", num_frames=3)
     cfg = load_config(write_experiment(tmp_path, tmp_path / "data"))
     test_set, net = build_test_set(cfg), build_model(cfg).eval()
@@ -25,7 +26,7 @@ def test_examples_are_joints_that_five_frames_find_and_one_misses(tmp_path, monk
         right = np.stack([person.joints for person in people])
         wrong = right.copy()
         wrong[0, joint] += 1000
-        return (wrong, None), (right, None)
+        return [Poses(points, None, 0) for points in (wrong, wrong, right)]
 
     monkeypatch.setattr(illustrate, "estimate", estimate)
     (example,) = illustrate.find_examples(cfg, net, torch.device("cpu"), test_set)
@@ -37,5 +38,6 @@ def test_examples_are_joints_that_five_frames_find_and_one_misses(tmp_path, monk
     marked, _ = encode(example.label[None] * 4, [1], cfg.MODEL.IMAGE_SIZE, cfg.MODEL.HEATMAP_SIZE, cfg.MODEL.SIGMA)
     np.testing.assert_array_equal(marked[0], targets)
 
-    monkeypatch.setattr(illustrate, "estimate", lambda *arguments: (estimate(*arguments)[1],) * 2)
-    assert illustrate.find_examples(cfg, net, torch.device("cpu"), test_set) == []
+    for found in ([0, 2, 2], [2, 0, 2], [2, 2, 2], [0, 0, 0]):  # also by one frame, by five unwarped, by all, by none
+        monkeypatch.setattr(illustrate, "estimate", lambda *given, found=found: [estimate(*given)[k] for k in found])
+        assert illustrate.find_examples(cfg, net, torch.device("cpu"), test_set) == []
