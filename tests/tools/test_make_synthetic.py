@@ -55,6 +55,8 @@ def test_ctrl_c_leaves_whole_videos(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A test run in the background may have been told to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     annotations = tmp_path / "set/annotations/train"
     started = time.monotonic()
