@@ -36,6 +36,10 @@ def label_video(args: argparse.Namespace) -> None:
     """
     if args.out.suffix != ".json" or args.out.is_dir() or args.out.resolve() == args.labels.resolve():
         raise InputError(f"--out {args.out}: it has to name a .json file, and not that of the labels")
+    if args.out.with_suffix("").resolve() == args.video.resolve():
+        raise InputError(
+            f"--out {args.out}: nets and logs would go into {args.video}, among the frames; name it otherwise"
+        )
     content, numbers = _labels(args)
     labeled = {person["image_id"] for person in content["annotations"]}
     names = [image["file_name"] for image in content["images"] if image["id"] in labeled]

@@ -1,6 +1,6 @@
 """One pose of several sources: two labels, several ways to move one, the net's own heatmaps.
 
-The warp is done here: this is image space, after decoding, and not in the PoseWarper paper.
+Nothing is warped here: this is image space, after decoding, and is not in the PoseWarper paper.
 """
 
 from collections import defaultdict

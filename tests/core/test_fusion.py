@@ -2,17 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from labeled_person import person
 
 from lib.core.fusion import EVEN_PEAK, combine, fuse, fuse_sides, hidden_error, partners, refine
 from lib.core.inference import Poses
 from lib.core.propagation import Move, Moved, stay
-from lib.dataset.people import Person
-
-
-def person(number, track=0, video=0, x=0.0, visible=(True, True)):
-    joints = np.array([[x, 1.0], [x + 10, 2.0]])
-    center, scale = np.zeros(2, np.float32), np.ones(2, np.float32)
-    return Person(video, 0, number, center, scale, 1.0, joints, np.array(visible), track=track)
 
 
 def test_the_partner_is_the_same_persons_next_label_on_the_other_side():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from labeled_person import person
 from posetrack_sample import make_video, write_experiment
 from torch import nn
 
@@ -9,17 +10,10 @@ from lib.core.inference import Poses, infer
 from lib.core.propagation import Move, around, nearest, reached, warp
 from lib.core.strategies import FlipTest, near_labels, scatter, scatter_own
 from lib.dataset import build_clips, build_labeled_runs, build_test_loader
-from lib.dataset.people import Person
 from lib.models import PoseWarper, build_model
 from lib.pose.skeletons import POSETRACK
 
 CPU = torch.device("cpu")
-
-
-def person(number, track=0, video=0, x=0.0, visible=(True, True)):
-    joints = np.array([[x, 1.0], [x + 10, 2.0]])
-    center, scale = np.zeros(2, np.float32), np.ones(2, np.float32)
-    return Person(video, 0, number, center, scale, 1.0, joints, np.array(visible), track=track)
 
 
 def test_a_frame_takes_everybody_of_the_nearest_label_the_earlier_of_two():

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -41,6 +42,25 @@ def test_joints_are_the_files_own_and_boxes_those_of_the_joints(cfg):
     assert [person.visible.tolist() for person in people] == [[True, True, True], *[[True, True, False]] * 2]
     assert people[1].center == pytest.approx([(12 + 30) / 2, 22.5], abs=1)  # that of the joints, not of the bbox
     assert len(build_truth(cfg("DATASET.TEST_ANNOTATIONS", cfg().DATASET.TRAIN_ANNOTATIONS))) == 3
+
+
+@pytest.mark.parametrize(
+    ("points", "bbox", "center", "side"),
+    [
+        ([(20, 30)], [0, 0, 40, 50], (20, 25), 50),  # one joint: the file's box
+        ([(40, 30)], [0, 0, 0, 0], (40, 30), 64),  # none that is one: a square
+        ([(40, 10), (40, 30)], [0, 0, 0, 0], (40, 20), 26),  # on a line: as wide as a quarter of it, and margins
+    ],
+)
+def test_lone_joints_and_joints_in_a_line_have_boxes(cfg, points, bbox, center, side):
+    path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
+    content = json.loads(path.read_text())
+    keypoints = [value for point in points for value in (*point, 2)] + [0] * (9 - 3 * len(points))
+    content["annotations"] = [content["annotations"][0] | {"keypoints": keypoints, "bbox": bbox}]
+    path.write_text(json.dumps(content))
+    (person,) = build_sparse_labels(cfg()).people
+    assert person.center == pytest.approx(center, abs=2)
+    assert person.scale[0] * 200 == pytest.approx(1.25 * side, rel=0.1)
 
 
 def test_an_epoch_goes_over_the_labels_several_times_each_with_another_crop(cfg):

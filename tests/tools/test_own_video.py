@@ -125,6 +125,7 @@ def test_bad_input_is_one_line(video, tmp_path):
     assert "every frame" in refused()
     assert "--every 1 hides no label" in refused("--every", "1")
     assert "not that of the labels" in refused(out="labels.json")
+    assert "among the frames" in refused(out="frames.json")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +145,20 @@ def test_options_that_do_not_go_together(monkeypatch, arguments, message):
     monkeypatch.setattr(sys, "argv", ["propagate.py", "--video", "v", "--labels", "l", "--out", "o.json", *arguments])
     with pytest.raises(InputError, match=message):
         propagate.main()
+
+
+def test_one_labelled_frame_of_one_animal_goes_everywhere(video, tmp_path):
+    content = json.loads((video / "labels.json").read_text())
+    alone = [{key: value for key, value in content["annotations"][10].items() if key != "track_id"}]  # in frame 5
+    (tmp_path / "frames").symlink_to(video / "frames")
+    (tmp_path / "labels.json").write_text(json.dumps(content | {"annotations": alone}))
+    done = run(tmp_path, "--method", "dis", "--prior", "linear", "TEST.PROPAGATE.REFINE", "0")
+    assert done.returncode == 0, done.stderr
+    added = json.loads((tmp_path / "dense.json").read_text())["annotations"][1:]
+    assert sorted(one["image_id"] - 50 for one in added) == [n for n in range(FRAMES) if n != 5]
+    for one in added:  # by the flow alone: a label on one side does not interpolate
+        points = np.reshape(one["keypoints"], (-1, 3))[:, :2]
+        assert np.abs(points - joints(one["image_id"] - 50, 0)).max() < 4
 
 
 @pytest.mark.slow

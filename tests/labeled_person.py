@@ -1,0 +1,11 @@
+"""A labelled person of two joints, for tests of what moves labels."""
+
+import numpy as np
+
+from lib.dataset.people import Person
+
+
+def person(number, track=0, video=0, x=0.0, visible=(True, True)):
+    joints = np.array([[x, 1.0], [x + 10, 2.0]])
+    center, scale = np.zeros(2, np.float32), np.ones(2, np.float32)
+    return Person(video, 0, number, center, scale, 1.0, joints, np.array(visible), track=track)
