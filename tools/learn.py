@@ -97,11 +97,12 @@ def _augmentation(files: list[Path], keys: list[str], later: list[str], out: Pat
     labels, again, warper = out / "augmented.json", results / f"{AUGMENTED}-{STAGES[0]}", results / AUGMENTED
     more = [*keys, "DATASET.TRAIN_ANNOTATIONS", str(labels)]
     last = [*keys, "MODEL.PRETRAINED", str(again / "final_state.pth"), "EXPERIMENT_NAME", AUGMENTED]
-    propagate = ["TEST.MODE", "propagate", "TEST.PROPAGATE.SAVE", "True", "TEST.PROPAGATE.RELATIVE", "True"]
+    propagate = ["TEST.MODE", "propagate", "TEST.PROPAGATE.SAVE", "True"]
+    precise = ["TEST.PROPAGATE.RELATIVE", "True", "TEST.DARK", "True"]
     return [
         Step(
-            "The labels are propagated to the frames around them.",
-            ["propagate.py", "--cfg", files[1], "--out", labels, *later, *propagate],
+            "The labels are propagated to the frames around them: where the warp and optical flow agree.",
+            ["propagate.py", "--cfg", files[1], "--prior", "dis", "--out", labels, *later, *propagate, *precise],
             labels,
         ),
         Step(

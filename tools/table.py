@@ -2,13 +2,16 @@
 EXPERIMENT_NAME, the mean where several have the same.
 
 python tools/table.py output/seed1/…/result-*.json output/seed2/…/result-*.json
+python tools/table.py --over distance --plot distances.png output/…/result-propagate-*.json
+python tools/table.py --over DATASET.NUM_LABELED_VIDEOS --plot videos.png output/v*/…/result-*.json
 
-Of propagated labels, --distance tells AP and PCK by the frames from the label instead, and --plot draws them.
+--over tells how the figures go with something, and --plot draws that.
 """
 
 import argparse
 import math
 from pathlib import Path
+from typing import Any
 
 import _init_paths  # noqa: F401
 import yaml
@@ -16,29 +19,39 @@ import yaml
 from lib.evaluation.tables import format_rows, mean_row
 from lib.utils.errors import InputError, run
 from lib.utils.files import read_json
-from lib.video.plots import plot_distances
+from lib.video.plots import plot_over
+
+DISTANCE = "distance"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", nargs="+", type=Path, help="result-<mode>.json, which tools/test.py leaves")
-    parser.add_argument("--distance", action="store_true", help="of tools/propagate.py: by the frames from the label")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="the same as curves")
+    parser.add_argument("results", nargs="+", type=Path, help="result-<mode>.json, which the tools leave")
+    parser.add_argument(
+        "--over",
+        metavar="KEY",
+        help=f"a key of the experiments that differs: a column for each value; {DISTANCE}: for each distance from the "
+        "label, of tools/propagate.py",
+    )
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="of --over: the same as curves")
     args = parser.parse_args()
-    if args.distance or args.plot:
-        measures = {measure: by_distance(args.results, measure) for measure in ("AP", "PCK .05")}
-        for measure, rows in measures.items():
-            columns = {
-                name: {f"{measure} {distance}": value for distance, value in row.items()} for name, row in rows.items()
-            }
-            print(format_rows(columns))
+    if not args.over:
         if args.plot:
-            plot_distances(measures, args.plot)
-    else:
+            raise InputError("--plot draws how figures go with something: name that by --over")
         print(compare(args.results))
+        return
+    if args.over == DISTANCE:
+        measures = {measure: by_distance(args.results, measure) for measure in ("AP", "PCK .05")}
+    else:
+        measures = {"AP": by_key(args.results, args.over)}
+    for measure, rows in measures.items():
+        columns = {name: {f"{measure} {value:g}": row[value] for value in row} for name, row in rows.items()}
+        print(format_rows(columns))
+    if args.plot:
+        plot_over("frames from the label" if args.over == DISTANCE else args.over, measures, args.plot)
 
 
-def by_distance(paths: list[Path], measure: str) -> dict[str, dict[str, float]]:
+def by_distance(paths: list[Path], measure: str) -> dict[str, dict[float, float]]:
     """Results of propagated labels by the frames from the label, from 1 on, the mean where several have one name.
 
     Args:
@@ -46,7 +59,7 @@ def by_distance(paths: list[Path], measure: str) -> dict[str, dict[str, float]]:
     Returns:
         per name of the results (without the spacing) the figure by distance.
     """
-    rows: dict[str, list[dict[str, float]]] = {}
+    rows: dict[str, list[dict[float, float]]] = {}
     for path in paths:
         content = read_json(path)
         if not isinstance(content, dict) or not {"ap_by_distance", "tracks_by_distance", "method"} <= content.keys():
@@ -55,12 +68,34 @@ def by_distance(paths: list[Path], measure: str) -> dict[str, dict[str, float]]:
         own = content["ap_by_distance"] if measure == "AP" else shares
         config = yaml.safe_load(content["config"])
         name = " ".join(filter(None, [config.get("EXPERIMENT_NAME"), content["method"]]))
-        rows.setdefault(name, []).append({distance: own[distance] for distance in own if distance not in ("0", "1+")})
+        row = {float(distance): own[distance] for distance in own if distance not in ("0", "1+")}
+        rows.setdefault(name, []).append(row)
     shared = set.intersection(*(set(row) for found in rows.values() for row in found))
     if not shared:
         raise InputError("the results have no distance from a label in common")
+    return {name: mean_row([{d: row[d] for d in sorted(shared)} for row in found]) for name, found in rows.items()}
+
+
+def by_key(paths: list[Path], key: str) -> dict[str, dict[float, float]]:
+    """The mean AP of tests by the value of a key of their experiments; NaN where there is no such test.
+
+    Args:
+        key: DATASET.NUM_LABELED_VIDEOS for instance; its values are numbers.
+    Returns:
+        per name of the results the figure by value, the mean where several have both.
+    """
+    rows: dict[str, dict[float, list[float]]] = {}
+    for path in paths:
+        name, scores, value = _read(path)
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if not isinstance(value, int | float):
+            raise InputError(f"{path}: {key} is {value}, not a number")
+        rows.setdefault(name, {}).setdefault(float(value), []).append(scores["Mean"])
+    values = sorted({value for row in rows.values() for value in row})
     return {
-        name: mean_row([{d: row[d] for d in sorted(shared, key=int)} for row in found]) for name, found in rows.items()
+        name: {value: sum(row[value]) / len(row[value]) if value in row else math.nan for value in values}
+        for name, row in rows.items()
     }
 
 
@@ -68,18 +103,23 @@ def compare(paths: list[Path]) -> str:
     """The table of result files, and each one's mean where several have the same mode."""
     tables: dict[str, list[dict[str, float]]] = {}
     for path in paths:
-        content = read_json(path)
-        if not isinstance(content, dict) or not {"table", "config"} <= content.keys():
-            raise InputError(f"{path}: not a scored result of tools/test.py: it lacks 'table' or 'config'")
-        config = yaml.safe_load(content["config"])
-        mode = " ".join(filter(None, [config.get("EXPERIMENT_NAME"), content.get("name") or config["TEST"]["MODE"]]))
-        scores = {name: math.nan if score is None else score for name, score in content["table"].items()}
-        tables.setdefault(mode, []).append(scores)
-    text = format_rows({mode: mean_row(rows) for mode, rows in tables.items()})
-    for mode, rows in tables.items():
+        name, scores, _ = _read(path)
+        tables.setdefault(name, []).append(scores)
+    text = format_rows({name: mean_row(rows) for name, rows in tables.items()})
+    for name, rows in tables.items():
         if len(rows) > 1:
-            text += f"\n{mode}: mean of {len(rows)}, " + ", ".join(f"{row['Mean']:.1f}" for row in rows)
+            text += f"\n{name}: mean of {len(rows)}, " + ", ".join(f"{row['Mean']:.1f}" for row in rows)
     return text
+
+
+def _read(path: Path) -> tuple[str, dict[str, float], dict[str, Any]]:
+    """Name, scores and configuration of a result."""
+    content = read_json(path)
+    if not isinstance(content, dict) or not {"table", "config"} <= content.keys():
+        raise InputError(f"{path}: not a scored result of tools/test.py: it lacks 'table' or 'config'")
+    config = yaml.safe_load(content["config"])
+    name = " ".join(filter(None, [config.get("EXPERIMENT_NAME"), content.get("name") or config["TEST"]["MODE"]]))
+    return name, {name: math.nan if score is None else score for name, score in content["table"].items()}, config
 
 
 if __name__ == "__main__":

@@ -15,6 +15,12 @@ from lib.pose.crop import PIXELS_PER_SCALE
 
 EVEN_PEAK = 0.25
 """The peak of a net's heatmap that counts as much as what the pose was taken for before."""
+AGREEMENT = 0.01
+"""How far from a joint those sources lie that are right about it, in the longer side of the person's crop."""
+DOUBT = 0.015
+"""The distance from where a source is doubted, in the same."""
+ROUNDS = 10
+"""Of finding where sources agree."""
 
 
 def partners(people: Sequence[Person], moves: Sequence[Move]) -> list[Move | None]:
@@ -50,15 +56,46 @@ def fuse(sources: Sequence[Moved], weights: Sequence[np.ndarray]) -> Moved:
     return Moved(np.where(total[..., None] > 0, points, sources[0].points), scores)
 
 
+def agree(sources: Sequence[Moved], weights: Sequence[np.ndarray], sizes: np.ndarray) -> Moved:
+    """Poses of several sources as one, from which a source that lies far from the others takes little.
+
+    The weighted mean with Huber's weights (P. J. Huber, Robust Estimation of a Location Parameter, 1964): those further than
+    DOUBT from the result count by that over their distance.
+
+    Args:
+        sources, weights: as of `fuse`.
+        sizes: (M,) the longer side of each person's crop.
+    Returns:
+        the points; the scores' means, times the share of the weights that agrees with the result: by a gaussian,
+        AGREEMENT wide. Two that err seldom err alike.
+    """
+    fused, doubted = fuse(sources, weights), weights
+    for _ in range(ROUNDS):
+        away = [np.linalg.norm(source.points - fused.points, axis=2) / sizes[:, None] for source in sources]  # (M, J)
+        doubted = [own / np.maximum(distance / DOUBT, 1) for own, distance in zip(weights, away, strict=True)]
+        fused = fuse(sources, doubted)
+    near = [own * np.exp(-((distance / AGREEMENT) ** 2) / 2) for own, distance in zip(weights, away, strict=True)]
+    total = np.sum(weights, axis=0)
+    return Moved(fused.points, fused.scores * np.sum(near, axis=0) / np.where(total > 0, total, 1))
+
+
 def fuse_sides(people: Sequence[Person], moves: Sequence[Move], mover: Mover) -> Moved:
     """Each pose from the nearest label, and from the same person's next label on the other side of the frame.
 
     They are weighted by score and by nearness in time.
-    With labels that stay where they are this is linear interpolation.
+    Labels that stay where they are lie apart as their person moves: their mean is linear interpolation.
 
     Args:
         mover: takes a label to another frame from one side.
     """
+    sources, weights = _sides(people, moves, mover)
+    return fuse(sources, weights) if mover is stay else agree(sources, weights, _sizes(people, moves))
+
+
+def _sides(
+    people: Sequence[Person], moves: Sequence[Move], mover: Mover
+) -> tuple[tuple[Moved, Moved], list[np.ndarray]]:
+    """Where the moves end from their own label and from that on the other side, and what each counts, (M, J)."""
     others = partners(people, moves)
     both = [index for index, other in enumerate(others) if other is not None]
     near, far = mover(people, moves), Moved(*(np.zeros_like(part) for part in stay(people, moves)))
@@ -71,7 +108,12 @@ def fuse_sides(people: Sequence[Person], moves: Sequence[Move], mover: Mover) ->
         far.points[both], far.scores[both] = moved.points, moved.scores
         away = distances(people, [others[index] for index in both])
         weights[1][both] = np.maximum(moved.scores, 0) / away[:, None]
-    return fuse([near, far], weights)
+    return (near, far), weights
+
+
+def _sizes(people: Sequence[Person], moves: Sequence[Move]) -> np.ndarray:
+    """(M,) the longer side of each person's crop, in pixels."""
+    return np.array([people[move.person].scale.max() * PIXELS_PER_SCALE for move in moves])
 
 
 def hidden_error(people: Sequence[Person], mover: Mover) -> float:
@@ -105,11 +147,19 @@ def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mo
     """
     known = np.isfinite(errors).all()
     both = np.array([other is not None for other in partners(people, moves)])
-    sources, weights = [fuse_sides(people, moves, mover) for mover in movers], []
-    for mover, source, error in zip(movers, sources, errors, strict=True):
-        counts = (source.scores > 0) & (both[:, None] if mover is stay else True)
-        weights.append(counts / max(error, 1e-3) ** 2 if known else counts.astype(np.float64))
-    return fuse(sources, weights)
+    sources, weights = [], []
+    for mover, error in zip(movers, errors, strict=True):
+        trust = 1 / max(error, 1e-3) ** 2 if known else 1.0
+        ends, shares = _sides(people, moves, mover)
+        if mover is stay:
+            middle = fuse(ends, shares)
+            sources.append(middle)
+            weights.append(trust * ((middle.scores > 0) & both[:, None]))
+        else:
+            total = np.sum(shares, axis=0)
+            sources += ends
+            weights += [trust * share / np.where(total > 0, total, 1) for share in shares]
+    return agree(sources, weights, _sizes(people, moves))
 
 
 def refine(

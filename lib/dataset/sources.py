@@ -90,7 +90,9 @@ def build_annotations_path(cfg: CfgNode, train: bool) -> Path | None:
     if cfg.DATASET[key]:
         given = Path(cfg.DATASET[key])
         if not given.exists() and not (folder / given).exists():
-            raise InputError(f"DATASET.{key}: neither {given} nor {folder / given} exists")
+            made = "; tools/prepare_posetrack.py makes such files, '' takes the official ones"
+            hint = made if cfg.DATASET.DATASET in POSETRACK else ""
+            raise InputError(f"DATASET.{key}: neither {given} nor {folder / given} exists{hint}")
         return given if given.exists() else folder / given
     split = build_split_name(cfg, train)
     candidates = [folder / split, folder / f"{cfg.DATASET.DATASET}_{split}.json", folder / f"posetrack_{split}.json"]

@@ -37,24 +37,24 @@ def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path
     _save(figure, path)
 
 
-def plot_distances(measures: Mapping[str, Mapping[str, Mapping[str, float]]], path: Path) -> None:
-    """Curves of each way to move labels over the frames from the label, a panel for each measure, as a .png file.
+def plot_over(quantity: str, measures: Mapping[str, Mapping[str, Mapping[float, float]]], path: Path) -> None:
+    """Curves of each way over a quantity, a panel for each measure, as a .png file.
 
     Args:
-        measures: by measure and way the figure at each distance, "1", "2" ….
+        quantity: named at the x axis.
+        measures: by measure and way the figure for each value of the quantity; NaN leaves a gap.
     """
-    figure = Figure(figsize=(4.5 * len(measures), 3.6), layout="constrained")
+    figure = Figure(figsize=(4.5 * len(measures) + 1.5, 3.6), layout="constrained")
     for axis, (measure, rows) in zip(
         figure.subplots(1, len(measures), squeeze=False)[0], measures.items(), strict=True
     ):
         for name, row in rows.items():
-            distances = sorted(map(int, row))
-            axis.plot(distances, [row[str(distance)] for distance in distances], marker=".", label=name)
+            axis.plot(list(row), list(row.values()), marker=".", label=name)
         axis.set_title(measure)
-        axis.set_xlabel("frames from the label")
+        axis.set_xlabel(quantity)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
-    axis.legend(fontsize="small")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", fontsize="small")
     _save(figure, path)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from labeled_person import person
 
-from lib.core.fusion import EVEN_PEAK, combine, fuse, fuse_sides, hidden_error, partners, refine
+from lib.core.fusion import EVEN_PEAK, agree, combine, fuse, fuse_sides, hidden_error, partners, refine
 from lib.core.inference import Poses
 from lib.core.propagation import Move, Moved, stay
 
@@ -44,8 +44,21 @@ def test_sides_are_weighted_by_score_and_nearness():
         moved = stay(people, moves)
         return Moved(moved.points, moved.scores * [[0.4 if people[move.person].number else 0.8] for move in moves])
 
-    moved = fuse_sides([person(0, x=0), person(4, x=8)], [Move(0, 1)], fading)
-    np.testing.assert_allclose(moved.points[0, 0], [8 * (0.4 / 3) / (0.8 + 0.4 / 3), 1])
+    moved = fuse_sides([person(0, x=0), person(4, x=3)], [Move(0, 1)], fading)
+    np.testing.assert_allclose(moved.points[0, 0], [3 * (0.4 / 3) / (0.8 + 0.4 / 3), 1])
+
+
+def test_a_source_far_from_the_others_takes_little():
+    zero = Moved(np.zeros((1, 2, 2)), np.full((1, 2), 0.7))
+    other = Moved(np.array([[[60.0, 0.0], [3.0, 0.0]]]), zero.scores)
+    weights = [np.full((1, 2), 6.0), np.full((1, 2), 1.0)]
+    moved = agree([zero, other], weights, np.array([200.0]))
+    # The heavy one pulls by 6 x, the other by what is doubted from 3 pixels on: 6 x = 3.
+    np.testing.assert_allclose(moved.points[0], [[0.5, 0], [3 / 7, 0]], atol=0.01)
+    agreement = 6 * np.exp(-(0.25**2) / 2) / 7  # an agreement is 2 pixels
+    np.testing.assert_allclose(moved.scores[0, 0], 0.7 * agreement, atol=0.01)
+    torn = agree([zero, other], [weights[1], weights[1]], np.array([200.0]))
+    assert torn.scores[0, 0] < 0.01
 
 
 def shifted(x, score=1):
@@ -76,20 +89,31 @@ def test_the_error_of_a_mover_is_that_on_labels_it_is_not_shown():
 
 
 def test_movers_count_by_their_errors():
-    people, moves = [person(0, x=0), person(4, x=8)], [Move(0, 2)]
-    moved = combine(people, moves, [shifted(0), shifted(10)], [0.1, 0.2])
-    np.testing.assert_allclose(moved.points[0, 0], [4 + 10 / 5, 1])  # 4 and 14, weights 4 : 1
-    faint = combine(people, moves, [shifted(0), shifted(10, score=0.1)], [0.1, 0.2])
+    people, moves = [person(0, x=0), person(4, x=1)], [Move(0, 2)]
+    moved = combine(people, moves, [shifted(0), shifted(2)], [0.1, 0.2])
+    np.testing.assert_allclose(moved.points[0, 0], [0.5 + 2 / 5, 1])  # 0.5 and 2.5, weights 4 : 1
+    faint = combine(people, moves, [shifted(0), shifted(2, score=0.1)], [0.1, 0.2])
     np.testing.assert_allclose(faint.points, moved.points)  # what a mover scores tells nothing of what it errs
-    np.testing.assert_allclose(faint.scores, 0.8 + 0.1 / 5)
-    unknown = combine(people, moves, [shifted(0), shifted(10)], [float("nan"), 0.2])
-    np.testing.assert_allclose(unknown.points[0, 0], [4 + 5, 1])
+    unknown = combine(people, moves, [shifted(0), shifted(2)], [float("nan"), 0.2])
+    np.testing.assert_allclose(unknown.points[0, 0], [0.5 + 1, 1])
+    together = combine([person(0), person(4)], moves, [shifted(0), shifted(0, score=0.1)], [0.1, 0.2])
+    np.testing.assert_allclose(together.scores, 0.8 + 0.1 / 5)
+
+
+def test_movers_that_disagree_are_less_sure():
+    people, moves = [person(0)], [Move(0, 2)]  # 200 pixels the crop: an agreement of 2
+    apart = combine(people, moves, [shifted(0), shifted(4)], [0.1, 0.1])  # each 2 from the mean
+    together, alone = (combine(people, moves, [shifted(0)] * number, [0.1] * number) for number in (2, 1))
+    np.testing.assert_allclose(apart.scores, together.scores * np.exp(-0.5))
+    np.testing.assert_allclose(together.scores, alone.scores)
+    absent = combine(people, moves, [shifted(0), shifted(40, score=0)], [0.1, 0.1])
+    np.testing.assert_allclose(absent.scores, alone.scores)  # one that knows nothing does not disagree
 
 
 def test_a_label_that_stays_counts_between_two_labels_alone():
-    people, moves = [person(0, x=0), person(4, x=8)], [Move(0, 2), Move(1, 6)]
-    moved = combine(people, moves, [shifted(6), stay], [0.1, 0.1])
-    np.testing.assert_allclose(moved.points[:, 0, 0], [4 + 3, 8 + 6])
+    people, moves = [person(0, x=0), person(4, x=2)], [Move(0, 2), Move(1, 6)]
+    moved = combine(people, moves, [shifted(2), stay], [0.1, 0.1])
+    np.testing.assert_allclose(moved.points[:, 0, 0], [1 + 1, 2 + 2])
     lone = combine(people, moves, [stay, stay], [0.1, 0.1])
     np.testing.assert_allclose(lone.points[1], people[1].joints)
 

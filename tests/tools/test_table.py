@@ -16,8 +16,9 @@ def table(folder, *contents, options=()):
     return subprocess.run([sys.executable, TOOL, *paths], capture_output=True, text=True)
 
 
-def result(mode, mean, ankle=50.0):
-    return {"config": f"TEST:\n  MODE: {mode}\n", "table": {"Ankle": ankle, "Mean": mean}}
+def result(mode, mean, ankle=50.0, videos=20):
+    config = f"TEST:\n  MODE: {mode}\nDATASET:\n  NUM_LABELED_VIDEOS: {videos}\n"
+    return {"config": config, "table": {"Ankle": ankle, "Mean": mean}}
 
 
 def test_results_of_one_mode_are_averaged(tmp_path):
@@ -57,7 +58,7 @@ def test_propagated_labels_by_distance(tmp_path):
     second = propagated("warp", {"1": 70.0, "2": 50.0}, {"1": 80.0, "2": 60.0})
     other = propagated("copy", {"1": 50.0, "2": 20.0}, {"1": 40.0, "2": 30.0}, name="mine")
     picture = tmp_path / "distances.png"
-    done = table(tmp_path, first, second, other, options=["--distance", "--plot", picture])
+    done = table(tmp_path, first, second, other, options=["--over", "distance", "--plot", picture])
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["AP", "1", "AP", "2"],
         ["warp", "75.0", "55.0"],
@@ -67,6 +68,23 @@ def test_propagated_labels_by_distance(tmp_path):
         ["mine", "copy", "40.0", "30.0"],
     ]
     assert cv2.imread(str(picture)) is not None
-    refused = table(tmp_path, result("single", 60.0), options=["--distance"])
+    refused = table(tmp_path, result("single", 60.0), options=["--over", "distance"])
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "0.json: not a scored result of tools/propagate.py" in refused.stderr
+
+
+def test_results_over_a_key_of_the_experiments(tmp_path):
+    picture = tmp_path / "videos.png"
+    contents = [result("single", mean, videos=v) for mean, v in ((60.0, 80), (40.0, 20), (50.0, 20))]
+    over = ["--over", "DATASET.NUM_LABELED_VIDEOS"]
+    done = table(tmp_path, *contents, result("aggregate", 70.0, videos=80), options=[*over, "--plot", picture])
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["AP", "20", "AP", "80"],
+        ["single", "45.0", "60.0"],
+        ["aggregate", "nan", "70.0"],
+    ]
+    assert cv2.imread(str(picture)) is not None
+    refused = table(tmp_path, *contents, options=["--over", "TEST.MODE"])
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "0.json: TEST.MODE is single, not a number" in refused.stderr
+    assert "name that by --over" in table(tmp_path, *contents, options=["--plot", picture]).stderr

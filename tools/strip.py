@@ -1,0 +1,95 @@
+"""A picture strip of a video: a column for each frame, a row for each file of poses, around one person.
+
+python tools/strip.py --root data/posetrack18 --frames 11 12 13 14 --track 0 --out strip.png \\
+    data/posetrack18/annotations/val/000342_mpii_test.json output/…/predictions/…/val/000342_mpii_test.json
+
+The first file has the annotations, whose frames and person are taken; the others are predictions of the same video.
+"""
+
+import argparse
+from pathlib import Path
+
+import _init_paths  # noqa: F401
+import cv2
+import numpy as np
+
+from lib.formats.posetrack import PoseTrackVideo
+from lib.formats.posetrack_set import read_video
+from lib.frames.store import ImageStore, frame_number
+from lib.pose.draw import stack
+from lib.utils.errors import InputError, run
+from lib.utils.files import atomic_path
+from lib.video.poses import draw_people
+
+MARGIN = 0.25  # around the person, of the joints' longer side
+HEIGHT = 220  # of a picture, in pixels
+LEAST_SCORE = 0.2  # of a joint that is drawn
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("annotations", type=Path, help="PoseTrack file of the video")
+    parser.add_argument("predictions", type=Path, nargs="+", help="<way>/<split>/<video>.json of tests or propagation")
+    parser.add_argument("--root", type=Path, required=True, help="folder that the frames' names are under")
+    parser.add_argument("--frames", type=int, nargs="+", required=True, help="numbers of the frames")
+    parser.add_argument("--track", type=int, default=0, help="track id of the person (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="the .png file to write")
+    args = parser.parse_args()
+    truth = read_video(args.annotations)
+    frames = [_index(truth, number, args.annotations) for number in args.frames]
+    rows = {"label": truth} | {
+        path.parents[1].name.removeprefix("propagate-"): read_video(path) for path in args.predictions
+    }
+    images = [ImageStore(args.root).read(truth.frame_names[frame]) for frame in frames]
+    windows = _windows(truth, frames, args.track)
+    pictures = []
+    for name, video in rows.items():
+        for number, frame, image, window in zip(args.frames, frames, images, windows, strict=True):
+            own = _index(video, frame_number(truth.frame_names[frame]), name)
+            picture = _cut(draw_people(image, video, own, LEAST_SCORE if video is not truth else -np.inf), window)
+            pictures.append(_write(picture, f"{name} {number}" if number == args.frames[0] else str(number)))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(args.out) as path:
+        path.write_bytes(cv2.imencode(".png", stack(pictures, len(frames)))[1].tobytes())
+
+
+def _index(video: PoseTrackVideo, number: int, path: object) -> int:
+    """The place of a frame among those of a file."""
+    numbers = [frame_number(name) for name in video.frame_names]
+    if number not in numbers:
+        raise InputError(f"{path}: there is no frame {number}")
+    return numbers.index(number)
+
+
+def _windows(video: PoseTrackVideo, frames: list[int], track: int) -> np.ndarray:
+    """(F, 4) x1, y1, x2, y2 of one size around a person's joints in each frame."""
+    boxes = []
+    for frame in frames:
+        (rows,) = np.nonzero((video.person_frame == frame) & (video.track_ids == track))
+        if not len(rows) or not video.labeled[rows[0]].any():
+            raise InputError(f"{video.frame_names[frame]}: track {track} is not labelled; see --track and --frames")
+        points = video.points[rows[0]][video.labeled[rows[0]]]
+        boxes.append([*points.min(axis=0), *points.max(axis=0)])
+    corners = np.array(boxes)
+    centers = (corners[:, :2] + corners[:, 2:]) / 2
+    half = (corners[:, 2:] - corners[:, :2]).max(axis=0) / 2
+    half = half + MARGIN * half.max()
+    return np.hstack([centers - half, centers + half])
+
+
+def _cut(image: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """The window of an image, HEIGHT pixels high; black where it lies outside."""
+    x1, y1, x2, y2 = window
+    scale = HEIGHT / (y2 - y1)
+    matrix = np.array([[scale, 0, -x1 * scale], [0, scale, -y1 * scale]])
+    return cv2.warpAffine(image, matrix, (round((x2 - x1) * scale), HEIGHT))
+
+
+def _write(picture: np.ndarray, text: str) -> np.ndarray:
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        picture = cv2.putText(picture, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thickness, cv2.LINE_AA)
+    return picture
+
+
+if __name__ == "__main__":
+    run(main)
