@@ -1,8 +1,11 @@
 """Watch a PoseWarper learn from a few labelled frames: make videos, train both stages, test on other videos, draw.
 
 python tools/learn.py --out output/demo
+python tools/learn.py --out output/posetrack --cfg stage1.yaml stage2.yaml --augment DATASET.NUM_LABELED_VIDEOS 50
 
-Each step is a command that is shown and can be typed as well. What an earlier run finished is not done again.
+The second does the same with a data set of yours, where DATASET.ROOT of both experiments says; --augment makes more
+labels of the sparse ones and learns from these too. Each step is a command that is shown and can be typed as well. What
+an earlier run finished is not done again.
 """
 
 import argparse
@@ -17,6 +20,7 @@ from lib.utils.errors import InputError, run
 from lib.utils.files import atomic_path, read_json, write_json
 
 EXPERIMENTS = ROOT / "experiments" / "embedded"
+TRAIN, VAL = 80, 20  # videos
 LABEL_EVERY = 4  # frames of the test videos: neighbours tell nearly the same
 STAGES = ("single", "posewarper")
 AUGMENTED = "augmented"  # experiments that train on propagated labels too
@@ -31,18 +35,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for videos, nets, results and pictures")
     names = sorted(path.name for path in EXPERIMENTS.iterdir() if path.is_dir())
-    parser.add_argument("--experiment", choices=names, default="demo", help="folder of experiments/embedded")
+    parser.add_argument("--experiment", choices=names, help="folder of experiments/embedded (demo)")
+    parser.add_argument(
+        "--cfg",
+        type=Path,
+        nargs=2,
+        metavar=("STAGE1", "STAGE2"),
+        help="experiments of both stages, on data that are there",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the videos and the training (%(default)s)")
-    parser.add_argument("--train", type=int, default=80, help="number of training videos (%(default)s)")
-    parser.add_argument("--val", type=int, default=20, help="number of videos to test on (%(default)s)")
+    parser.add_argument("--train", type=int, help=f"number of training videos ({TRAIN})")
+    parser.add_argument("--val", type=int, help=f"number of videos to test on ({VAL})")
     parser.add_argument(
         "--augment", action="store_true", help="then propagate the labels, train both stages again with them, and test"
     )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiments to change")
     args = parser.parse_intermixed_args()
+    if args.cfg and not (args.experiment is args.train is args.val is None):
+        raise InputError("--cfg takes the data that its experiments name: no --experiment, --train and --val then")
     steps = plan(args)
     carry_out(steps)
-    report(args.out, [step.product for step in steps if step.arguments[0] == "test.py"])
+    report(args, [step.product for step in steps if step.arguments[0] == "test.py"])
 
 
 def plan(args: argparse.Namespace) -> list[Step]:
@@ -51,27 +64,29 @@ def plan(args: argparse.Namespace) -> list[Step]:
     Raises:
         InputError: a key is wrong, or the folder holds a run with other settings.
     """
-    files = [EXPERIMENTS / args.experiment / f"{stage}.yaml" for stage in STAGES]
+    files = args.cfg or [EXPERIMENTS / (args.experiment or "demo") / f"{stage}.yaml" for stage in STAGES]
+    if files[0].stem == files[1].stem:
+        raise InputError(f"{files[0]} and {files[1]}: results are called after the files, whose names have to differ")
     videos = args.out / "videos"
-    results = args.out / "posetrack18" / "pose_hrnet"
-    first, second = (results / stage for stage in STAGES)
-    keys = ["DATASET.ROOT", videos, "OUTPUT_DIR", args.out, "LOG_DIR", args.out / "log", "SEED", args.seed, *args.opts]
+    train, val = (usual if given is None else given for given, usual in ((args.train, TRAIN), (args.val, VAL)))
+    own = ["DATASET.ROOT", videos] if not args.cfg else []
+    keys = [*own, "OUTPUT_DIR", args.out, "LOG_DIR", args.out / "log", "SEED", args.seed, *args.opts]
     keys = [str(key) for key in keys]
+    cfg = load_config(files[0], keys)
+    results = args.out / cfg.DATASET.DATASET / cfg.MODEL.NAME
+    first, second = (results / file.stem for file in files)
     later = [*keys, "MODEL.PRETRAINED", str(first / "final_state.pth")]
-    settings = {
-        "train": args.train,
-        "val": args.val,
-        "augment": args.augment,
-        "configs": [load_config(file, own).dump() for file, own in zip(files, (keys, later), strict=True)],
-    }
+    settings = {"augment": args.augment, "configs": [cfg.dump(), load_config(files[1], later).dump()]}
+    settings |= {"train": train, "val": val} if not args.cfg else {}
     record = args.out / "learn.json"
     if record.exists() and read_json(record) != settings:
         raise InputError(f"{args.out}: holds a run with other settings; name another --out, or remove this one")
     write_json(record, settings)
 
-    numbers = ["--seed", args.seed, "--train", args.train, "--val", args.val, "--label-every", LABEL_EVERY]
+    numbers = ["--seed", args.seed, "--train", train, "--val", val, "--label-every", LABEL_EVERY]
+    drawn = [Step("Videos are drawn.", ["make_synthetic.py", "--out", videos, *numbers], None)]
     steps = [
-        Step("Videos are drawn.", ["make_synthetic.py", "--out", videos, *numbers], None),
+        *(drawn if not args.cfg else []),
         Step(
             "Stage 1: the pose net learns from the labelled frames.",
             ["train.py", "--cfg", files[0], *keys, "TEST.EVALUATE", "False"],
@@ -88,7 +103,11 @@ def plan(args: argparse.Namespace) -> list[Step]:
         steps += _augmentation(files, keys, later, args.out, results)
     return [
         *steps,
-        Step("Pictures.", ["illustrate.py", "--cfg", files[1], "--out", args.out, *later], args.out / "poses.mp4"),
+        Step(
+            "Pictures.",
+            ["illustrate.py", "--cfg", files[1], "--out", args.out, *later, "TEST.MODE", "aggregate"],
+            args.out / "poses.mp4",
+        ),
     ]
 
 
@@ -124,17 +143,21 @@ def _test(file: Path, keys: list[str], mode: str, folder: Path) -> Step:
     return Step(f"Test on other videos: {MODES[mode]}.", command, folder / f"result-{mode}.json")
 
 
-def report(out: Path, results: list[Path]) -> None:
+def report(args: argparse.Namespace, results: list[Path]) -> None:
     """Print the table and where everything lies."""
+    out = args.out
     modes = "\n".join(f"{mode}: {what}" for mode, what in MODES.items())
-    table = f"PoseTrack AP in per cent, on videos that were not trained on:\n\n{compare(results)}\n\n{modes}\n"
+    on = "the experiments' test set" if args.cfg else "videos that were not trained on"
+    table = f"PoseTrack AP in per cent, on {on}:\n\n{compare(results)}\n\n{modes}\n"
     with atomic_path(out / "table.txt") as path:
         path.write_text(table)
     print(f"\n{table}\n{out}/curves.png: loss and accuracy in training")
     if (out / "warp.png").exists():
         print(f"{out}/warp.png: heatmaps before and after the warp")
     print(f"{out}/poses.mp4: test videos; left: each frame alone, right: five frames, warped")
-    print(f"{out}/posetrack18/pose_hrnet/: checkpoints, logs, predictions, results; {out}/videos/")
+    print(
+        f"{results[0].parents[1]}/: checkpoints, logs, predictions, results" + ("" if args.cfg else f"; {out}/videos/")
+    )
 
 
 if __name__ == "__main__":

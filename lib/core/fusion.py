@@ -59,8 +59,8 @@ def fuse(sources: Sequence[Moved], weights: Sequence[np.ndarray]) -> Moved:
 def agree(sources: Sequence[Moved], weights: Sequence[np.ndarray], sizes: np.ndarray) -> Moved:
     """Poses of several sources as one, from which a source that lies far from the others takes little.
 
-    The weighted mean with Huber's weights (P. J. Huber, Robust Estimation of a Location Parameter, 1964): those further than
-    DOUBT from the result count by that over their distance.
+    The weighted mean with Huber's weights (P. J. Huber, Robust Estimation of a Location Parameter, 1964): those
+    further than DOUBT from the result count by that over their distance.
 
     Args:
         sources, weights: as of `fuse`.

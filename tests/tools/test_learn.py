@@ -5,19 +5,25 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
+import yaml
+from posetrack_sample import make_video, write_experiment
+
+from lib.config import load_config
+from lib.models import build_model
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
 
 def learn(out, *arguments):
-    command = [sys.executable, TOOLS / "learn.py", "--out", out, "--train", "2", "--val", "1", *arguments]
+    command = [sys.executable, TOOLS / "learn.py", "--out", out, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.slow
 def test_a_demo_in_small(tmp_path):
     out = tmp_path / "demo"
-    keys = ["--augment", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", "2"]
+    keys = ["--train", "2", "--val", "1", "--augment", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", "2"]
     keys += ["TRAIN.END_EPOCH", "1", "MODEL.WARP.NUM_BLOCKS", "1", "MODEL.WARP.DILATIONS", "[1]"]
     done = learn(out, *keys)
     assert done.returncode == 0, done.stderr
@@ -29,7 +35,7 @@ def test_a_demo_in_small(tmp_path):
     for mode in ("single", "average", "aggregate"):
         assert json.loads((results / f"result-{mode}.json").read_text())["videos"] == 1
     assert cv2.imread(str(out / "curves.png")) is not None
-    assert json.loads((out / "augmented.json").read_text())["info"]["propagated_by"] == "warp"
+    assert json.loads((out / "augmented.json").read_text())["info"]["propagated_by"] == "warp-dis"
     movie = cv2.VideoCapture(str(out / "poses.mp4"))
     sizes = []
     while (frame := movie.read()[1]) is not None:
@@ -57,7 +63,52 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path):
 
 
 def test_a_step_that_fails_ends_the_run_with_its_status(tmp_path):
-    done = learn(tmp_path / "demo", "--train", "-1")
+    done = learn(tmp_path / "demo", "--train", "-1", "--val", "1")
     assert done.returncode == 2
     assert done.stderr == "error: synthetic videos: -1 videos for train; it has to be from 0 to 500000\n"
     assert "Stage 1" not in done.stdout
+
+
+@pytest.fixture
+def stages(tmp_path):
+    """The experiment files of both stages, on two tiny videos; stage 1 starts from a file of weights."""
+    for name in ("a_video", "b_video"):
+        make_video(tmp_path / "data", name, num_frames=6)
+    both = yaml.safe_load(write_experiment(tmp_path, tmp_path / "data").read_text())
+    both |= {"TRAIN": {"END_EPOCH": 1, "BATCH_SIZE_PER_GPU": 2}}
+    both["DATASET"] |= {"TRAIN_SET": "val", "NUM_LABELED_FRAMES_PER_VIDEO": 1}
+    warp, pretrained = both["MODEL"]["WARP"], str(tmp_path / "coco.pth")
+    first = both | {"MODEL": both["MODEL"] | {"WARP": {"ENABLED": False}, "PRETRAINED": pretrained}}
+    first |= {"TEST": both["TEST"] | {"MODE": "single"}}
+    second = both | {"MODEL": both["MODEL"] | {"WARP": warp, "FREEZE_POSE_NET": True}}
+    paths = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    for path, content in zip(paths, (first, second), strict=True):
+        path.write_text(yaml.safe_dump(content))
+    torch.save(build_model(load_config(paths[0])).state_dict(), pretrained)
+    return paths
+
+
+@pytest.mark.slow
+def test_the_chain_on_ones_own_data(stages, tmp_path):
+    out = tmp_path / "chain"
+    done = learn(out, "--cfg", *stages, "--augment")
+    assert done.returncode == 0, done.stderr
+    assert "Videos are drawn" not in done.stdout
+    assert "on the experiments' test set" in (out / "table.txt").read_text()
+    results = out / "posetrack18/pose_hrnet"
+    assert sorted(path.name for path in results.iterdir()) == ["augmented", "augmented-single", "first", "second"]
+    assert "coco.pth" in json.loads((results / "first/result-train.json").read_text())["config"]
+    content = json.loads((out / "augmented.json").read_text())
+    assert sum(image["is_labeled"] for image in content["images"]) > 2  # one frame of each video is labelled
+
+
+def test_options_of_other_data_do_not_go_with_ones_own(stages, tmp_path):
+    for options, message in (
+        ([*stages, "--train", "3"], "no --experiment, --train and --val then"),
+        ([stages[0], stages[0]], "names have to differ"),
+        ([stages[0], tmp_path / "none.yaml"], "none.yaml"),
+    ):
+        done = learn(tmp_path / "chain", "--cfg", *options)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.count("\n") == 1
+        assert message in done.stderr
