@@ -144,7 +144,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     if cfg.TEST.EVALUATE:
         result |= evaluate_videos(zip(runs.videos, videos, strict=True))
         result["ap_by_distance"] = score_by_distance(runs.videos, videos, runs.labeled)
-        result["tracks_by_distance"] = compare_tracks(people, points, far, truth)
+        result |= compare_tracks(people, points, far, truth, build_skeleton(cfg).names)
         table = f"{format_table(result)}\n\n{_format_distances(result)}"
     result |= {"versions": describe(machine.device), "config": cfg.dump()}
     write_json(folder / f"result-{name}.json", result, indent=1)
@@ -239,7 +239,7 @@ def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) ->
     if cfg.DATASET.TEST_ANNOTATIONS:
         truth = reached(build_truth(cfg), labels.people, moves)
         ends = [replace(labels.people[move.person], number=move.number) for move in moves]
-        result = {"tracks_by_distance": compare_tracks(ends, points, distances(labels.people, moves), truth)} | info
+        result = compare_tracks(ends, points, distances(labels.people, moves), truth, skeleton.names) | info
         write_json(folder / f"result-{name}.json", result, indent=1)
         if result["tracks_by_distance"]:
             print(_format_distances(result))

@@ -39,29 +39,48 @@ def score_by_distance(
 
 
 def compare_tracks(
-    people: Sequence[Person], points: np.ndarray, distances: np.ndarray, truth: Sequence[Person]
-) -> dict[str, dict[str, float]]:
+    people: Sequence[Person],
+    points: np.ndarray,
+    distances: np.ndarray,
+    truth: Sequence[Person],
+    names: Sequence[str],
+) -> dict[str, dict[str, dict[str, float]]]:
     """Errors of propagated poses against the same people's labels, by the number of frames that they were moved.
 
     Args:
         people: P of them, in the frames that they were moved to; points (P, J, 2); distances (P,) in frames.
         truth: the people and joints that count (lib.core.propagation.reached).
+        names: of the J joints.
     Returns:
-        By distance, and "1+" for all but 0: `joints`, how many; `pck`, at 0.05 of the person's size, in per cent;
-        `pixels`, the mean error.
+        `tracks_by_distance`, by distance, and "1+" for all but 0, and `tracks_by_joint`, of all but 0, each with
+        `joints`, how many; `pck`, `pck_0.1`, `pck_0.2`: at 0.05, 0.1 and 0.2 of the person's size, in per cent;
+        `pixels` and `median_pixels`, the error.
     """
     labels = {(person.video, person.number, person.track): person for person in truth}
     keys = [(person.video, person.number, person.track) for person in people]
     rows = [row for row, key in enumerate(keys) if key in labels]
     if not rows:
-        return {}
+        return {"tracks_by_distance": {}, "tracks_by_joint": {}}
     matched = [labels[keys[row]] for row in rows]
     joints, visible = (np.array([getattr(person, name) for person in matched]) for name in ("joints", "visible"))
     pixels, shares = joint_errors(points[rows], joints, visible)
     of_joint = np.repeat(np.asarray(distances)[rows], visible.sum(axis=1))
-    groups = {str(d): of_joint == d for d in np.unique(of_joint)} | {"1+": of_joint > 0}
+    kind = np.nonzero(visible)[1]
+    by_distance = {str(d): of_joint == d for d in np.unique(of_joint)} | {"1+": of_joint > 0}
+    by_joint = {name: (kind == index) & (of_joint > 0) for index, name in enumerate(names)}
     return {
-        name: {"joints": int(group.sum()), "pck": pck(shares[group]), "pixels": float(pixels[group].mean())}
-        for name, group in groups.items()
-        if group.any()
+        key: {name: _errors(pixels[group], shares[group]) for name, group in groups.items() if group.any()}
+        for key, groups in (("tracks_by_distance", by_distance), ("tracks_by_joint", by_joint))
+    }
+
+
+def _errors(pixels: np.ndarray, shares: np.ndarray) -> dict[str, float]:
+    """Figures of N joints' errors, in pixels and in shares of the person's size."""
+    return {
+        "joints": len(pixels),
+        "pck": pck(shares),
+        "pck_0.1": pck(shares, 0.1),
+        "pck_0.2": pck(shares, 0.2),
+        "pixels": float(pixels.mean()),
+        "median_pixels": float(np.median(pixels)),
     }

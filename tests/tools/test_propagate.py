@@ -74,7 +74,8 @@ def test_baselines_go_through_the_same_scorer(sample, method):
     assert done.returncode == 0, done.stderr
     result, _ = results(sample, f"propagate-{method}-every7")
     assert result["people"] == 2 * (15 + 8)
-    assert result["tracks_by_distance"]["0"] == {"joints": 5 * 2 * 15, "pck": 100.0, "pixels": 0.0}
+    shares = {"pck": 100.0, "pck_0.1": 100.0, "pck_0.2": 100.0}
+    assert result["tracks_by_distance"]["0"] == {"joints": 5 * 2 * 15, **shares, "pixels": 0.0, "median_pixels": 0.0}
     counts = {d: row["joints"] for d, row in result["tracks_by_distance"].items()}
     assert counts == {"0": 150, "1": 2 * 15 * 8, "2": 2 * 15 * 6, "3": 2 * 15 * 4, "1+": 2 * 15 * 18}
 
