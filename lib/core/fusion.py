@@ -83,13 +83,12 @@ def fuse_sides(people: Sequence[Person], moves: Sequence[Move], mover: Mover) ->
     """Each pose from the nearest label, and from the same person's next label on the other side of the frame.
 
     They are weighted by score and by nearness in time.
-    Labels that stay where they are lie apart as their person moves: their mean is linear interpolation.
+    With labels that stay where they are this is linear interpolation.
 
     Args:
         mover: takes a label to another frame from one side.
     """
-    sources, weights = _sides(people, moves, mover)
-    return fuse(sources, weights) if mover is stay else agree(sources, weights, _sizes(people, moves))
+    return fuse(*_sides(people, moves, mover))
 
 
 def _sides(
@@ -109,11 +108,6 @@ def _sides(
         away = distances(people, [others[index] for index in both])
         weights[1][both] = np.maximum(moved.scores, 0) / away[:, None]
     return (near, far), weights
-
-
-def _sizes(people: Sequence[Person], moves: Sequence[Move]) -> np.ndarray:
-    """(M,) the longer side of each person's crop, in pixels."""
-    return np.array([people[move.person].scale.max() * PIXELS_PER_SCALE for move in moves])
 
 
 def hidden_error(people: Sequence[Person], mover: Mover) -> float:
@@ -138,7 +132,9 @@ def hidden_error(people: Sequence[Person], mover: Mover) -> float:
 
 
 def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mover], errors: Sequence[float]) -> Moved:
-    """What several movers make of the labels on both sides, weighted by the inverse square of their errors.
+    """What several movers make of the labels on both sides, as far as they agree.
+
+    Each counts by the inverse square of its error, its two sides by score and nearness in time.
 
     Labels that stay where they are interpolate between two sides; where there is but one, they do not count.
 
@@ -151,7 +147,7 @@ def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mo
     for mover, error in zip(movers, errors, strict=True):
         trust = 1 / max(error, 1e-3) ** 2 if known else 1.0
         ends, shares = _sides(people, moves, mover)
-        if mover is stay:
+        if mover is stay:  # these lie apart as their person moves
             middle = fuse(ends, shares)
             sources.append(middle)
             weights.append(trust * ((middle.scores > 0) & both[:, None]))
@@ -159,7 +155,8 @@ def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mo
             total = np.sum(shares, axis=0)
             sources += ends
             weights += [trust * share / np.where(total > 0, total, 1) for share in shares]
-    return agree(sources, weights, _sizes(people, moves))
+    sizes = np.array([people[move.person].scale.max() * PIXELS_PER_SCALE for move in moves])
+    return agree(sources, weights, sizes)
 
 
 def refine(

@@ -44,8 +44,8 @@ def test_sides_are_weighted_by_score_and_nearness():
         moved = stay(people, moves)
         return Moved(moved.points, moved.scores * [[0.4 if people[move.person].number else 0.8] for move in moves])
 
-    moved = fuse_sides([person(0, x=0), person(4, x=3)], [Move(0, 1)], fading)
-    np.testing.assert_allclose(moved.points[0, 0], [3 * (0.4 / 3) / (0.8 + 0.4 / 3), 1])
+    moved = fuse_sides([person(0, x=0), person(4, x=8)], [Move(0, 1)], fading)
+    np.testing.assert_allclose(moved.points[0, 0], [8 * (0.4 / 3) / (0.8 + 0.4 / 3), 1])
 
 
 def test_a_source_far_from_the_others_takes_little():
