@@ -107,7 +107,7 @@ def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
         raise InputError("--method single propagates no label")
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise InputError("--video starts its own processes: run it without torchrun")
-    complete_arguments(args, "warp", "dis", "linear")
+    complete_arguments(args, "warp", "dis", "lucas_kanade", "linear")
     return args
 
 

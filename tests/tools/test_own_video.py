@@ -82,7 +82,7 @@ def test_labels_of_some_frames_become_labels_of_all(video):
         "0010.png",
     }
     assert all(one["propagated_from"] in ("0000.png", "0005.png", "0010.png") for one in added)
-    assert dense["info"]["propagated_by"] == "warp-dis-linear-refined"
+    assert dense["info"]["propagated_by"] == "warp-dis-lucas_kanade-linear-refined"
     result = next((video / "dense").rglob("result-propagate*.json"))
     assert set(json.loads(result.read_text())["tracks_by_distance"]) == {"1", "2", "1+"}
 
