@@ -42,8 +42,8 @@ class Listed:
 def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[PoseTrackVideo, np.ndarray]:
     """The annotations of a data set of images, and (I, 2) width and height of each, 0 where the file does not tell.
 
-    Joints are in the data set's order; track ids are the ids of the annotations. Where the annotations give centers and scales, boxes are those that
-    lib.pose.crop makes the same crops of.
+    Joints are in the data set's order; track ids are the ids of the annotations. Where these give centers and scales,
+    boxes are those that lib.pose.crop makes the same crops of.
 
     Raises:
         InputError: a broken file, or one of other joints; names file, record and key.
@@ -57,12 +57,12 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Pose
         content = content | {"annotations": [_with_box(one, path) for one in records(content, "annotations", path)]}
     elif data_set.joints == "coco_wholebody":
         content = _with_parts(content, path, skeleton)
-    people = [one | {"track_id": one.get("id")} for one in records(content, "annotations", path)]
-    content = content | {"annotations": people}
+    people = records(content, "annotations", path) if "annotations" in content else []  # test splits have none
+    content = content | {"annotations": [one | {"track_id": one.get("id")} for one in people]}
     names = posetrack18.keypoint_names(content, path) if people else skeleton.names
     if len(names) != skeleton.num_joints:
         raise InputError(
-            f"{path}: its people have {len(names)} joints; those of this data set have {skeleton.num_joints}"
+            f"{path}: its people have {len(names)} joints, and not {skeleton.num_joints} as this data set's"
         )
     images = posetrack18.read(content, path, names)
     return images, _sizes(content["images"], images)
@@ -86,9 +86,8 @@ def _with_parts(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict
         if len(person.get("keypoints") or ()) != 3 * skeleton.num_joints:
             parts = [person.get(key) for key in WHOLE_BODY_PARTS]
             if not all(isinstance(part, list) for part in parts):
-                raise InputError(
-                    f"{path}: annotations[{index}]: not COCO-WholeBody's: {WHOLE_BODY_PARTS} have to be lists"
-                )
+                keys = ", ".join(WHOLE_BODY_PARTS)
+                raise InputError(f"{path}: annotations[{index}]: COCO-WholeBody has the lists {keys}")
             person = person | {"keypoints": [value for part in parts for value in part]}
         people.append(person)
     categories = [{"keypoints": list(skeleton.names)}]
