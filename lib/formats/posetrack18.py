@@ -50,7 +50,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
     columns, num_keypoints = _joint_columns(own_names, names, path), len(own_names)
 
     def table(key: str, width: int, absent: float) -> np.ndarray:
-        return _table(annotations, key, width, absent, path)[order]
+        return number_table(annotations, key, width, absent, f"{path}: annotations")[order]
 
     def unscored(key: str, width: int) -> np.ndarray:
         """A table of numbers that no score depends on: a row that other tools write otherwise is NaN."""
@@ -220,24 +220,31 @@ def _track_ids(annotations: list[dict[str, Any]], path: str | Path) -> np.ndarra
     return np.array(track_ids, dtype=np.int64)
 
 
-def _table(annotations: list[dict[str, Any]], key: str, width: int, absent: float, path: str | Path) -> np.ndarray:
-    """The `width` numbers under `key` of every annotation, (P, width); `absent` where the key is absent or empty.
+def number_table(people: list[dict[str, Any]], key: str, width: int, absent: float, where: str) -> np.ndarray:
+    """The `width` numbers under `key` of every record, (P, width); `absent` where the key is absent or empty.
 
     The numbers are converted all at once, as there are millions; the bad one is looked for only after a failure.
+
+    Args:
+        where: the file and the list, as an error message names them.
+    Raises:
+        InputError: a record holds something else; names the record and the key.
     """
-    rows = [annotation.get(key) for annotation in annotations]
+    rows = [person.get(key) for person in people]
     given = [row is not None and row != [] for row in rows]
     try:
         numbers = np.array([*compress(rows, given)], dtype=np.float64).reshape(-1, width)
     except (TypeError, ValueError):
         numbers = np.empty((0, width))
     if len(numbers) != sum(given) or not np.isfinite(numbers).all():
-        bad = next(index for index, row in enumerate(rows) if given[index] and not _is_row(row, width))
-        numbers_wanted = f"{width} finite numbers" if width > 1 else "a finite number"
-        raise InputError(f"{path}: annotations[{bad}]: '{key}' has to hold {numbers_wanted}")
+        bad = next((index for index, row in enumerate(rows) if given[index] and not _is_row(row, width)), None)
+        if bad is not None:
+            numbers_wanted = f"{width} finite numbers" if width > 1 else "a finite number"
+            raise InputError(f"{where}[{bad}]: '{key}' has to hold {numbers_wanted}")
+        numbers = np.array([np.ravel(row) for row in compress(rows, given)], dtype=np.float64)  # flat and nested rows
     if len(numbers) == len(rows):
         return numbers
-    table = np.full((len(annotations), width), absent)
+    table = np.full((len(people), width), absent)
     table[given] = numbers
     return table
 
