@@ -74,7 +74,9 @@ def evaluate_mpii_trb(truth: CocoPoses, points: np.ndarray) -> dict[str, dict[st
     sizes = _diagonals(truth.head_boxes)
     if np.isnan(sizes[scored]).any():
         lacking = truth.annotation_ids[int(np.flatnonzero(scored & np.isnan(sizes))[0])]
-        raise InputError(f"annotation {lacking}: no 'headbox', the unit of distances; the val file of MPII-TRB has it")
+        raise InputError(
+            f"annotation {lacking} of the ground truth: no 'headbox', the unit of distances; MPII-TRB's val file has it"
+        )
     errors = np.linalg.norm(points - truth.points, axis=2)
     hits = (errors < _TRB_THRESHOLD * sizes[:, None]) & truth.labeled
     hit, labeled = hits.sum(axis=0), truth.labeled.sum(axis=0)  # (40,)

@@ -9,12 +9,11 @@ def format_rows(rows: Mapping[str, Mapping[str, float]]) -> str:
     Args:
         rows: by name, scores by column; all rows have the columns of the first.
     """
-    columns = list(next(iter(rows.values())))
-    first, width = max(5, *(len(name) for name in rows)) + 1, max(10, *(len(column) + 2 for column in columns))
-    lines = [" " * first + "".join(f"{column:>{width}}" for column in columns)]
-    lines += [
-        f"{name:<{first}}" + "".join(f"{row[column]:{width}.1f}" for column in columns) for name, row in rows.items()
-    ]
+    width = max(5, *(len(name) for name in rows)) + 1
+    columns = {column: max(10, len(column) + 2) for column in next(iter(rows.values()))}
+    lines = [" " * width + "".join(f"{column:>{cells}}" for column, cells in columns.items())]
+    for name, row in rows.items():
+        lines.append(f"{name:<{width}}" + "".join(f"{row[column]:{cells}.1f}" for column, cells in columns.items()))
     return "\n".join(lines)
 
 

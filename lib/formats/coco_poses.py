@@ -3,12 +3,11 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lib.formats.posetrack import is_true, records, whole_number
-from lib.formats.posetrack18 import keypoint_names, number_table
+from lib.formats.posetrack18 import id_column, keypoint_names, number_column
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
@@ -48,7 +47,7 @@ def read_poses(path: str | Path) -> CocoPoses:
     people = records(content, "annotations", path)
     names = keypoint_names(content, path)
     where = f"{path}: annotations"
-    keypoints = number_table(people, "keypoints", 3 * len(names), 0.0, where).reshape(len(people), len(names), 3)
+    keypoints = number_column(people, "keypoints", 3 * len(names), where, 0.0).reshape(len(people), len(names), 3)
     crowd = np.array([is_true(person.get("iscrowd", 0)) for person in people], dtype=bool)
     labeled = (keypoints[:, :, 2] > 0) & ~crowd[:, None]
     if not labeled.any():
@@ -56,11 +55,11 @@ def read_poses(path: str | Path) -> CocoPoses:
     return CocoPoses(
         names=names,
         annotation_ids=[whole_number(person.get("id")) for person in people],
-        image_ids=_image_ids(people, where),
+        image_ids=id_column(people, "image_id", where).tolist(),
         points=keypoints[:, :, :2],
         labeled=labeled,
-        boxes=number_table(people, "bbox", 4, np.nan, where),
-        head_boxes=number_table(people, "headbox", 4, np.nan, where),
+        boxes=number_column(people, "bbox", 4, where, np.nan),
+        head_boxes=number_column(people, "headbox", 4, where, np.nan),
     )
 
 
@@ -79,9 +78,9 @@ def read_estimates(path: str | Path, truth: CocoPoses) -> np.ndarray:
     if not isinstance(content, list) or not all(isinstance(pose, dict) and pose.get("keypoints") for pose in content):
         raise InputError(f"{path}: predictions are a JSON list of objects, each with image_id and keypoints")
     where, count = f"{path}: predictions", len(truth.names)
-    keypoints = number_table(content, "keypoints", 3 * count, np.nan, where).reshape(-1, count, 3)
+    keypoints = number_column(content, "keypoints", 3 * count, where, np.nan).reshape(-1, count, 3)
     ids = [whole_number(pose.get("annotation_id", pose.get("id"))) for pose in content]
-    image_ids = _image_ids(content, where)
+    image_ids = id_column(content, "image_id", where).tolist()
     given = [own_id is not None for own_id in ids]
     if any(given) and not all(given):
         raise InputError(f"{where}[{given.index(False)}]: no annotation_id, which others have")
@@ -129,11 +128,3 @@ def _by_order(image_ids: list[int], truth: CocoPoses, path: str | Path) -> list[
             raise InputError(f"{path}: image_id {image_id}: {counts}: give each pose the annotation_id of its person")
         person_of_pose.update(zip(poses, people, strict=True))
     return [person_of_pose[pose] for pose in range(len(image_ids))]
-
-
-def _image_ids(people: list[dict[str, Any]], where: str) -> list[int]:
-    ids = [whole_number(person.get("image_id")) for person in people]
-    if None in ids:
-        bad = ids.index(None)
-        raise InputError(f"{where}[{bad}]: 'image_id' has to be a whole number, not {people[bad].get('image_id')!r}")
-    return ids

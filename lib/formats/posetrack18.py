@@ -50,7 +50,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
     columns, num_keypoints = _joint_columns(own_names, names, path), len(own_names)
 
     def table(key: str, width: int, absent: float) -> np.ndarray:
-        return number_table(annotations, key, width, absent, f"{path}: annotations")[order]
+        return number_column(annotations, key, width, f"{path}: annotations", absent)[order]
 
     def unscored(key: str, width: int) -> np.ndarray:
         """A table of numbers that no score depends on: a row that other tools write otherwise is NaN."""
@@ -175,12 +175,8 @@ def _order_by_frame(
     annotations: list[dict[str, Any]], frame_of_id: dict[int, int], path: str | Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """The indices of the annotations of known images in the order of frames, and those frames."""
-    image_ids = [whole_number(annotation.get("image_id")) for annotation in annotations]
-    if None in image_ids:
-        bad = image_ids.index(None)
-        value = annotations[bad].get("image_id")
-        raise InputError(f"{path}: annotations[{bad}]: 'image_id' has to be a whole number, not {value!r}")
-    frames = np.array([frame_of_id.get(image_id, -1) for image_id in image_ids], dtype=np.int64)
+    image_ids = id_column(annotations, "image_id", f"{path}: annotations")
+    frames = np.array([frame_of_id.get(image_id, -1) for image_id in image_ids.tolist()], dtype=np.int64)
     num_unknown = np.count_nonzero(frames < 0)
     if num_unknown:
         _LOG.warning("%s: %d annotations left out: the file lists no image of their image_id", path, num_unknown)
@@ -220,7 +216,7 @@ def _track_ids(annotations: list[dict[str, Any]], path: str | Path) -> np.ndarra
     return np.array(track_ids, dtype=np.int64)
 
 
-def number_table(people: list[dict[str, Any]], key: str, width: int, absent: float, where: str) -> np.ndarray:
+def number_column(people: Sequence[dict[str, Any]], key: str, width: int, where: str, absent: float) -> np.ndarray:
     """The `width` numbers under `key` of every record, (P, width); `absent` where the key is absent or empty.
 
     The numbers are converted all at once, as there are millions; the bad one is looked for only after a failure.
@@ -247,6 +243,19 @@ def number_table(people: list[dict[str, Any]], key: str, width: int, absent: flo
     table = np.full((len(people), width), absent)
     table[given] = numbers
     return table
+
+
+def id_column(people: Sequence[dict[str, Any]], key: str, where: str) -> np.ndarray:
+    """The whole number under `key` of every record, (P,) int64.
+
+    Raises:
+        InputError: it is none; names the record.
+    """
+    ids = [whole_number(person.get(key)) for person in people]
+    if None in ids:
+        bad = ids.index(None)
+        raise InputError(f"{where}[{bad}]: '{key}' has to be a whole number, not {people[bad].get(key)!r}")
+    return np.array(ids, dtype=np.int64)
 
 
 def _is_row(row: Any, width: int) -> bool:

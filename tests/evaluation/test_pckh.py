@@ -116,7 +116,7 @@ def test_trb_is_strict_and_counts_all_joints_alike():
 
 def test_trb_without_head_box():
     truth = trb([[10, 10, 40, 50], [NAN] * 4])
-    with pytest.raises(InputError, match="annotation 6: no 'headbox'"):
+    with pytest.raises(InputError, match="annotation 6 of the ground truth: no 'headbox'"):
         evaluate_mpii_trb(truth, truth.points)
     truth.labeled[1] = False  # whom nobody scores
     points = np.where(truth.labeled[:, :, None], truth.points, NAN)

@@ -140,7 +140,7 @@ def labels(tmp_path):
     ],
 )
 def test_coco_style_files(tmp_path, labels, kind, options, header, rows):
-    """One head of 30 joints is off by 70 pixels: 0.2333 of the box and 0.25 of the joints' box, which is not under that."""
+    """One head of 30 joints is off by 70 pixels: 0.2333 of the box, 0.25 of the joints' box, not under 0.25."""
     done = evaluate(*labels, *options, kind=kind)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split() for line in done.stdout.splitlines()]
