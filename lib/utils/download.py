@@ -110,7 +110,7 @@ def _verdict(digest: str, expected: str | None) -> str:
 class _WebOnly(HTTPRedirectHandler):
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         if urlsplit(newurl).scheme not in SCHEMES:
-            raise URLError(f"is redirected to {newurl}, which is not followed")
+            raise HTTPError(req.full_url, code, f"redirected to {newurl}, which is not followed", headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -139,7 +139,7 @@ def _receive(url: str, part: Path, path: Path, timeout: float) -> None:
                 bar.update(len(chunk))
             size = file.tell()
     if total is not None and size < total:
-        raise _failure(url, path, f"broke off after {size} of {total} bytes; the same command goes on")
+        raise _failure(url, path, f"broke off after {size} of {total} bytes; {_next_time(path)}")
 
 
 def _open(url: str, begun: int, timeout: float) -> HTTPResponse:
@@ -152,17 +152,21 @@ def _chunks(response: HTTPResponse, url: str, path: Path) -> Iterator[bytes]:
         try:
             chunk = response.read1(CHUNK)
         except (OSError, HTTPException) as error:
-            raise _failure(url, path, f"broke off ({error}); the same command goes on") from None
+            raise _failure(url, path, f"broke off ({error}); {_next_time(path)}") from None
         if not chunk:
             return
         yield chunk
 
 
+def _next_time(path: Path) -> str:
+    return f"the same command {'goes on there' if named_checksum(path.name) else 'begins anew'}"
+
+
 def _failure(url: str, path: Path, reason: Exception | str) -> InputError:
     if isinstance(reason, URLError) and not isinstance(reason, HTTPError):
-        reason = reason.reason
+        reason = f"no connection ({reason.reason})"
     line = " ".join(str(reason).split())
-    return InputError(f"{url}: {line}. Or get it in another way and put it at {path}")
+    return InputError(f"{url}: {line}; fetched by other means, it belongs at {path}")
 
 
 def _progress(name: str, begun: int, total: int | None) -> tqdm:

@@ -45,7 +45,7 @@ def test_a_whole_file_gets_its_name(server, tmp_path):
 def test_a_broken_connection_is_taken_up(server, tmp_path, resumes):
     server.break_at = 100_000
     assert (
-        "broke off after 100000 of 300000 bytes; the same command goes on. Or get it in another way and put it at "
+        "broke off after 100000 of 300000 bytes; the same command goes on there; fetched by other means, it belongs at "
         in (refused(server.url, tmp_path))
     )
     assert names(tmp_path) == [f"{NAME}.part"]
@@ -113,17 +113,17 @@ def test_redirects_are_followed_on_the_web_alone(server, tmp_path):
 
 def test_what_does_not_come_is_told_with_its_place(server, tmp_path):
     del server.files[f"/{NAME}"]
-    place = f"put it at {tmp_path / NAME}"
+    place = f"fetched by other means, it belongs at {tmp_path / NAME}"
     assert (line := refused(server.url, tmp_path)).startswith(f"{server.url}: HTTP Error 404")
     assert line.endswith(place)
     gone = f"http://127.0.0.1:9/{NAME}"  # nobody listens
-    assert (line := refused(gone, tmp_path)).startswith(f"{gone}: [Errno 111] Connection refused")
+    assert (line := refused(gone, tmp_path)).startswith(f"{gone}: no connection ([Errno 111] Connection refused)")
     assert line.endswith(place)
 
 
 def test_a_server_that_stops_talking(server, tmp_path):
     server.stalls, server.break_at = True, 100_000
-    assert "broke off (timed out); the same command goes on" in refused(server.url, tmp_path, timeout=0.5)
+    assert "broke off (timed out); the same command goes on there" in refused(server.url, tmp_path, timeout=0.5)
     assert (tmp_path / f"{NAME}.part").stat().st_size == 100_000
 
 
