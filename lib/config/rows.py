@@ -42,7 +42,8 @@ class Row:
         values: as published, in the order of `metrics`.
         experiment: the file; None: `why` there is none.
         needs: files and folders beside the weights, as the file names them, and where each comes from.
-        weights: likewise.
+        weights: as the file names them, or models/ and what `url` ends with.
+        archive: where weights come from that have no address of their own.
     """
 
     id: str
@@ -52,8 +53,9 @@ class Row:
     values: Sequence[float]
     scorer: str
     needs: Mapping[str, str]
-    weights: Mapping[str, str]
+    weights: str
     url: str
+    archive: str = ""
     boxes: str = ""
     experiment: Path | None = None
     why: str = ""
@@ -83,8 +85,9 @@ class Row:
 
     def weights_file(self, data_dir: Path) -> NeededFile:
         """The weights to test."""
-        ((path, source),) = self.weights.items()
-        return NeededFile(data_dir / path, source)
+        path = data_dir / self.weights
+        place = f" --to {path.parent}" if data_dir != Path() else ""
+        return NeededFile(path, self.archive or f"{self.url}: python tools/download.py {self.id}{place}")
 
     def settings(self, data_dir: Path) -> dict[str, Any]:
         """The keys that make the row of its experiment; results go to a folder of the row's name."""
@@ -167,10 +170,12 @@ def _rows(content: dict[str, Any], path: Path) -> list[Row]:
 def _row(row_id: str, keys: dict[str, Any], files: Mapping[str, str], path: Path) -> Row:
     where = f"{path}: {row_id}"
     needed = [*keys.get("needs", ()), *([keys["boxes"]] if keys.get("boxes") else [])]
-    weights = keys.get("weights")
     try:
         keys["needs"] = {file: files[file] for file in needed}
-        keys["weights"] = {weights: files[weights]} if weights else _fetched(row_id, keys["url"])
+        if "weights" in keys:
+            keys["archive"] = files[keys["weights"]]
+        else:
+            keys["weights"] = f"models/{file_name(keys['url'])}"
         keys["experiment"] = path.parent / keys["experiment"] if keys.get("experiment") else None
         row = Row(id=row_id, **keys)
     except KeyError as error:
@@ -184,7 +189,3 @@ def _row(row_id: str, keys: dict[str, Any], files: Mapping[str, str], path: Path
     if bool(row.experiment) == bool(row.why):
         raise InputError(f"{where}: either an experiment, or why there is none")
     return row
-
-
-def _fetched(row_id: str, url: str) -> dict[str, str]:
-    return {f"models/{file_name(url)}": f"{url}: python tools/download.py {row_id}"}

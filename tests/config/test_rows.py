@@ -66,7 +66,7 @@ def test_weights_carry_a_checksum(url):
 
 
 def test_files_that_no_row_needs_are_not_listed():
-    used = {path for row in ROWS for path in (*row.needs, *row.weights)}
+    used = {path for row in ROWS for path in (*row.needs, row.weights)}
     assert set(yaml.safe_load(PATH.read_text())["files"]) <= used
 
 
@@ -88,6 +88,8 @@ def test_the_files_of_a_row(minimal, tmp_path):
     weights = first.weights_file(Path())
     assert str(weights.path) == "models/net-01234567.pth"
     assert weights.source.endswith("python tools/download.py a/table/first")
+    assert first.weights_file(tmp_path).source == f"{weights.source} --to {tmp_path / 'models'}"
+    assert second.weights_file(tmp_path).source == "the archive"
 
 
 def test_an_empty_folder_is_not_there(minimal, tmp_path):
