@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 
-def format_rows(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """A line of columns' names, then a line for each row: its name and its scores, with one decimal.
+def format_rows(rows: Mapping[str, Mapping[str, float]], decimals: int = 1) -> str:
+    """A line of columns' names, then a line for each row: its name and its scores.
 
     Args:
         rows: by name, scores by column; all rows have the columns of the first.
@@ -13,7 +13,8 @@ def format_rows(rows: Mapping[str, Mapping[str, float]]) -> str:
     columns = {column: max(10, len(column) + 2) for column in next(iter(rows.values()))}
     lines = [" " * width + "".join(f"{column:>{cells}}" for column, cells in columns.items())]
     for name, row in rows.items():
-        lines.append(f"{name:<{width}}" + "".join(f"{row[column]:{cells}.1f}" for column, cells in columns.items()))
+        scores = "".join(f"{row[column]:{cells}.{decimals}f}" for column, cells in columns.items())
+        lines.append(f"{name:<{width}}{scores}")
     return "\n".join(lines)
 
 
