@@ -18,7 +18,7 @@ def read_variables(path: str | Path) -> dict[str, np.ndarray]:
     file there are the arrays of numbers alone; those that MATLAB did not write keep the shapes they have in the file.
 
     Raises:
-        InputError: the file is missing or broken, or is HDF5 and h5py is not installed.
+        InputError: the file is missing or broken.
     """
     try:
         with open(path, "rb") as file:
@@ -51,10 +51,8 @@ def plain(value: np.ndarray) -> list[Any]:
 
 
 def _read_hdf5(path: str | Path) -> dict[str, np.ndarray]:
-    try:
-        import h5py  # an extra that few need
-    except ImportError:
-        raise InputError(f"{path}: an HDF5 file (MATLAB's -v7.3): to read it, pip install h5py") from None
+    import h5py  # here, as SciPy above
+
     arrays = {}
     try:
         with h5py.File(path, "r") as file:

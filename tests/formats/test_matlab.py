@@ -1,8 +1,8 @@
 """Reading MATLAB's files: shapes of structs and cells, HDF5, what is broken."""
 
-import builtins
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from matlab_files import EMPTY, struct_array
@@ -38,23 +38,7 @@ def test_broken_files(tmp_path):
         read_variables(tmp_path / "nowhere.mat")
 
 
-@pytest.mark.parametrize("offset", [0, 512])
-def test_hdf5_without_h5py_says_what_to_install(tmp_path, monkeypatch, offset):
-    (tmp_path / "v.mat").write_bytes(b" " * offset + b"\x89HDF\r\n\x1a\n" + b" " * 99)
-    actual = builtins.__import__
-
-    def importing(name, *args, **kwargs):
-        if name == "h5py":
-            raise ImportError
-        return actual(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", importing)
-    with pytest.raises(InputError, match=r"v\.mat: an HDF5 file .*pip install h5py"):
-        read_variables(tmp_path / "v.mat")
-
-
 def test_hdf5(tmp_path):
-    h5py = pytest.importorskip("h5py")
     array = np.arange(24.0).reshape(4, 3, 2)
     for name, options in (("python.h5", {}), ("matlab.mat", {"userblock_size": 512})):
         with h5py.File(tmp_path / name, "w", **options) as file:

@@ -3,6 +3,7 @@
 import json
 import re
 
+import h5py
 import numpy as np
 import pytest
 from matlab_files import write_mpii_truth
@@ -71,7 +72,6 @@ def test_predictions_of_other_kinds(tmp_path):
         np.testing.assert_array_equal(np.isnan(points) | (points == POINTS), True)
     savemat(tmp_path / "one.mat", {"preds": POINTS[0]})  # (16, 2): MATLAB's of one person
     np.testing.assert_array_equal(read_predictions(tmp_path / "one.mat", 1), POINTS[:1])
-    h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "p.h5", "w") as file:
         file["preds"] = POINTS
     np.testing.assert_array_equal(read_predictions(tmp_path / "p.h5", 3), POINTS)
