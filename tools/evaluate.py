@@ -1,6 +1,7 @@
 """Score predictions against ground truth.
 
 python tools/evaluate.py posetrack --gt data/posetrack18/annotations/val --pred output/…/predictions/aggregate/val
+python tools/evaluate.py coco --gt data/coco/annotations/person_keypoints_val2017.json --pred predictions.json
 python tools/evaluate.py mpii --gt data/mpii/annot/gt_valid.mat --pred pred.mat
 python tools/evaluate.py pck --gt labels.json --pred poses.json --normalizer joints
 """
@@ -12,12 +13,9 @@ from typing import Any
 
 import _init_paths  # noqa: F401
 
-from lib.evaluation.pck import NORMALIZERS, evaluate_jhmdb, evaluate_pck
-from lib.evaluation.pckh import evaluate_mpii, evaluate_mpii_trb
+from lib.evaluation.files import SCORERS, Scorer, pck_scorer
+from lib.evaluation.pck import NORMALIZERS
 from lib.evaluation.posetrack import evaluate_posetrack, format_table
-from lib.evaluation.tables import format_rows
-from lib.formats import mpii
-from lib.formats.coco_poses import read_estimates, read_poses
 from lib.utils.errors import run
 from lib.utils.files import check_writable, write_json
 
@@ -33,20 +31,11 @@ def main() -> None:
     command.add_argument("--tracking", action="store_true", help="score the tracks too (MOTA, MOTP)")
     command.set_defaults(evaluate=_posetrack)
 
-    command = commands.add_parser("mpii", help="MPII: PCKh@0.5")
-    command.add_argument("--gt", type=Path, required=True, help="gt_valid.mat")
-    command.add_argument("--pred", type=Path, required=True, help=".mat, .h5, .npy or .json with preds (people, 16, 2)")
-    command.set_defaults(evaluate=_mpii)
-
-    for name, text, evaluate in (
-        ("mpii_trb", "MPII-TRB: PCKh@0.5 of skeleton and contour", _mpii_trb),
-        ("jhmdb", "JHMDB: PCK@0.2 by box and by torso", _jhmdb),
-        ("pck", "any joints: PCK, AUC and the mean error in pixels (EPE)", _pck),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("--gt", type=Path, required=True, help="COCO-style file of the ground truth")
-        command.add_argument("--pred", type=Path, required=True, help="list of {image_id, keypoints, annotation_id}")
-        command.set_defaults(evaluate=evaluate)
+    for name, scorer in (SCORERS | {"pck": pck_scorer("box")}).items():
+        command = commands.add_parser(name, help=scorer.help, description=scorer.help)
+        command.add_argument("--gt", type=Path, required=True, help=scorer.gt)
+        command.add_argument("--pred", type=Path, required=True, help=scorer.pred)
+        command.set_defaults(evaluate=_files, scorer=scorer)
     commands.choices["pck"].add_argument(
         "--normalizer", choices=NORMALIZERS, default="box", help="what distances are shares of (%(default)s)"
     )
@@ -67,28 +56,10 @@ def _posetrack(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     return result, format_table(result)
 
 
-def _mpii(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    truth = mpii.read_truth(args.gt)
-    result = evaluate_mpii(truth, mpii.read_predictions(args.pred, len(truth.points)))
-    return result, format_rows({"PCKh": result["table"]})
-
-
-def _mpii_trb(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    truth = read_poses(args.gt)
-    result = evaluate_mpii_trb(truth, read_estimates(args.pred, truth))
-    return result, format_rows({"PCKh": result["table"]})
-
-
-def _jhmdb(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    truth = read_poses(args.gt)
-    result = evaluate_jhmdb(truth, read_estimates(args.pred, truth))
-    return result, format_rows({"box": result["table"], "torso": result["torso"]})
-
-
-def _pck(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    truth = read_poses(args.gt)
-    result = evaluate_pck(truth, read_estimates(args.pred, truth), args.normalizer)
-    return result, format_rows({f"by {args.normalizer}": result["table"]})
+def _files(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    scorer: Scorer = pck_scorer(args.normalizer) if "normalizer" in args else args.scorer
+    result = scorer.evaluate(args.gt, args.pred)
+    return result, scorer.format(result)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.formats.columns import id_column, number_column
 from lib.formats.posetrack import is_true, records, whole_number
-from lib.formats.posetrack18 import id_column, keypoint_names, number_column
+from lib.formats.posetrack18 import keypoint_names
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 

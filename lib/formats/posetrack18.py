@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lib.formats.columns import id_column, is_row, number_column
 from lib.formats.posetrack import (
     KEYPOINT_NAMES,
     KEYPOINT_OF_JOINT,
@@ -58,7 +58,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
             return table(key, width, np.nan)
         except InputError:
             rows = [annotation.get(key) for annotation in annotations]
-            rows = [np.ravel(row) if _is_row(row, width) else np.full(width, np.nan) for row in rows]
+            rows = [np.ravel(row) if is_row(row, width) else np.full(width, np.nan) for row in rows]
             return np.array(rows, dtype=np.float64)[order]
 
     keypoints = table("keypoints", 3 * num_keypoints, 0.0).reshape(-1, num_keypoints, 3)[:, columns]
@@ -214,53 +214,3 @@ def _track_ids(annotations: list[dict[str, Any]], path: str | Path) -> np.ndarra
         value = annotations[bad]["track_id"]
         raise InputError(f"{path}: annotations[{bad}]: 'track_id' has to be a whole number, not {value!r}")
     return np.array(track_ids, dtype=np.int64)
-
-
-def number_column(people: Sequence[dict[str, Any]], key: str, width: int, where: str, absent: float) -> np.ndarray:
-    """The `width` numbers under `key` of every record, (P, width); `absent` where the key is absent or empty.
-
-    The numbers are converted all at once, as there are millions; the bad one is looked for only after a failure.
-
-    Args:
-        where: the file and the list, as an error message names them.
-    Raises:
-        InputError: a record holds something else; names the record and the key.
-    """
-    rows = [person.get(key) for person in people]
-    given = [row is not None and row != [] for row in rows]
-    try:
-        numbers = np.array([*compress(rows, given)], dtype=np.float64).reshape(-1, width)
-    except (TypeError, ValueError):
-        numbers = np.empty((0, width))
-    if len(numbers) != sum(given) or not np.isfinite(numbers).all():
-        bad = next((index for index, row in enumerate(rows) if given[index] and not _is_row(row, width)), None)
-        if bad is not None:
-            numbers_wanted = f"{width} finite numbers" if width > 1 else "a finite number"
-            raise InputError(f"{where}[{bad}]: '{key}' has to hold {numbers_wanted}")
-        numbers = np.array([np.ravel(row) for row in compress(rows, given)], dtype=np.float64)  # flat and nested rows
-    if len(numbers) == len(rows):
-        return numbers
-    table = np.full((len(people), width), absent)
-    table[given] = numbers
-    return table
-
-
-def id_column(people: Sequence[dict[str, Any]], key: str, where: str) -> np.ndarray:
-    """The whole number under `key` of every record, (P,) int64.
-
-    Raises:
-        InputError: it is none; names the record.
-    """
-    ids = [whole_number(person.get(key)) for person in people]
-    if None in ids:
-        bad = ids.index(None)
-        raise InputError(f"{where}[{bad}]: '{key}' has to be a whole number, not {people[bad].get(key)!r}")
-    return np.array(ids, dtype=np.int64)
-
-
-def _is_row(row: Any, width: int) -> bool:
-    try:
-        numbers = np.array(row, dtype=np.float64)
-    except (TypeError, ValueError):
-        return False
-    return numbers.size == width and bool(np.isfinite(numbers).all())
