@@ -143,6 +143,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     }
     if cfg.TEST.EVALUATE:
         result |= evaluate_videos(zip(runs.videos, videos, strict=True))
+        result["score"] = result["table"]["Mean"]
         result["ap_by_distance"] = score_by_distance(runs.videos, videos, runs.labeled)
         result |= compare_tracks(people, points, far, truth, build_skeleton(cfg).names)
         table = f"{format_table(result)}\n\n{_format_distances(result)}"

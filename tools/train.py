@@ -11,7 +11,7 @@ from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import torch
-from _testing import run_test
+from _testing import format_result, run_test
 from tensorboardX import SummaryWriter
 from torch import nn, optim
 from torch.nn.parallel import DistributedDataParallel
@@ -26,7 +26,6 @@ from lib.core.optimizer import build_optimizer
 from lib.core.strategies import pair, single
 from lib.core.train import EpochReport, Loss, train_epoch
 from lib.dataset import build_skeleton, build_test_set, build_training_loader, build_training_set
-from lib.evaluation.posetrack import format_table
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from lib.utils.device import choose_device, describe, make_reproducible
@@ -122,10 +121,10 @@ def fit(
         report = _epoch(cfg, trained, loader, progress, device, epoch, process[0])
         record = _record(report, epoch, progress.optimizer)
         if test_set:
-            _, result = run_test(cfg, net.eval(), device, test_set, folder, process)
+            result = run_test(cfg, net.eval(), device, test_set, folder, process)
             if "table" in result:
-                logger.info("\n%s", format_table(result))
-            record["test"] = {"mode": cfg.TEST.MODE, "table": result.get("table")}
+                logger.info("\n%s", format_result(cfg, result))
+            record["test"] = {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}
         progress.schedule.step()
         progress.epoch = epoch + 1
         if writer:
@@ -202,8 +201,8 @@ def _keep(
     cfg: CfgNode, net: nn.Module, progress: Progress, folder: Path, record: dict[str, Any], device: torch.device
 ) -> None:
     """model_best.pth if this epoch is the best (without a score: the last), then checkpoint.pth to go on from."""
-    table = record.get("test", {}).get("table")
-    score = table["Mean"] if table else math.nan
+    score = record.get("test", {}).get("score")
+    score = math.nan if score is None else score
     if math.isnan(score) or score > progress.best:
         save_checkpoint(folder / "model_best.pth", net.state_dict())
         progress.best = progress.best if math.isnan(score) else score

@@ -1,7 +1,7 @@
 """From an experiment file to clips of people: which annotations, which frames, which loader."""
 
 from lib.dataset.loaders import build_clips, build_test_loader, build_training_loader
-from lib.dataset.sources import CUSTOM, build_image_store, build_skeleton
+from lib.dataset.sources import CUSTOM, build_data_set, build_image_store, build_skeleton, has_videos
 from lib.dataset.testing import LabeledRuns, TestSet, build_labeled_runs, build_test_set
 from lib.dataset.training import build_sparse_labels, build_training_set, build_truth
 
@@ -10,6 +10,7 @@ __all__ = [
     "LabeledRuns",
     "TestSet",
     "build_clips",
+    "build_data_set",
     "build_image_store",
     "build_labeled_runs",
     "build_skeleton",
@@ -19,4 +20,5 @@ __all__ = [
     "build_training_loader",
     "build_training_set",
     "build_truth",
+    "has_videos",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from lib.dataset.data_sets import DataSet
 from lib.formats import posetrack18
+from lib.formats.mpii import read_people
 from lib.formats.posetrack import PoseTrackVideo, records
 from lib.frames.images import ImageList
 from lib.frames.store import ImageStore
@@ -21,6 +22,9 @@ WHOLE_BODY_PARTS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "rig
 
 TRB_SIDE = 256
 """Pixels that the scale of MPII-TRB's annotations is of: the crop's side is so many over the scale."""
+
+UNKNOWN_CENTER = -2
+"""MPII's x of a center that is not known, −1, in pixels from 0."""
 
 BEYOND = 2.0
 """Pixels that a box may reach out of its image before the file's width and height are not believed."""
@@ -48,12 +52,10 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Pose
     Raises:
         InputError: a broken file, or one of other joints; names file, record and key.
     """
-    content = read_json(path)
-    if data_set.form == "mpii":
-        content = _from_mpii(content, path, skeleton)
-    elif not isinstance(content, dict) or "images" not in content:
+    content = _from_mpii(path, skeleton) if data_set.form == "mpii" else read_json(path)
+    if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
-    elif data_set.form == "mpii_trb":
+    if data_set.form == "mpii_trb":
         content = content | {"annotations": [_with_box(one, path) for one in records(content, "annotations", path)]}
     elif data_set.joints == "coco_wholebody":
         content = _with_parts(content, path, skeleton)
@@ -102,39 +104,19 @@ def _with_box(person: dict[str, Any], path: Path) -> dict[str, Any]:
     return person | {"bbox": _square(center, TRB_SIDE / scale / PADDING)}
 
 
-def _from_mpii(content: Any, path: Path, skeleton: Skeleton) -> dict[str, Any]:
-    """MPII's list of people in COCO's form: an image for each person, who keep their order.
-
-    Pixels there count from 1; `scale` is of a person's height in units of 200 pixels, `center` above the middle.
-    """
-    if not isinstance(content, list) or not all(isinstance(record, dict) for record in content):
-        raise InputError(f"{path}: not MPII's form: a list of people with image, center and scale")
+def _from_mpii(path: Path, skeleton: Skeleton) -> dict[str, Any]:
+    """MPII's list of people in COCO's form: an image for each person, who keep their order."""
     images, people = [], []
-    for index, record in enumerate(content):
-        center, scale, where = record.get("center"), record.get("scale"), f"{path}: person {index}"
-        if not isinstance(record.get("image"), str) or not _are_numbers(center, 2) or not _are_numbers([scale], 1):
-            raise InputError(f"{where}: it needs image, a text, center, two numbers, and scale, one")
-        x, y = center
-        side = scale * PIXELS_PER_SCALE / PADDING
-        if x != -1:  # an unknown center stays as it is
-            y, side = y + 15 * scale, side * PADDING
-        images.append({"id": index, "file_name": record["image"]})
-        person = {"id": index, "image_id": index, "bbox": _square((x - 1, y - 1), side)}
-        if "joints" in record:
-            person["keypoints"] = _mpii_joints(record, skeleton.num_joints, where)
-        people.append(person)
+    for index, person in enumerate(read_people(path)):
+        center, side = person.center, person.scale * PIXELS_PER_SCALE / PADDING
+        if center[0] != UNKNOWN_CENTER:
+            center, side = np.add(center, (0, 15 * person.scale)), side * PADDING  # `center` lies above the middle
+        images.append({"id": index, "file_name": person.image})
+        record = {"id": index, "image_id": index, "bbox": _square(center, side)}
+        if person.visible.any():
+            record["keypoints"] = np.column_stack([person.joints, person.visible]).ravel().tolist()
+        people.append(record)
     return {"images": images, "annotations": people, "categories": [{"keypoints": list(skeleton.names)}]}
-
-
-def _mpii_joints(record: dict[str, Any], num_joints: int, where: str) -> list[float]:
-    joints, visible = record["joints"], record.get("joints_vis")
-    try:
-        table = np.column_stack([np.array(joints, dtype=np.float64) - 1, np.array(visible, dtype=np.float64)])
-    except (TypeError, ValueError):
-        table = np.empty(0)
-    if table.shape != (num_joints, 3):
-        raise InputError(f"{where}: joints and joints_vis have to be {num_joints} pairs and numbers")
-    return table.ravel().tolist()
 
 
 def _square(center: Any, side: float) -> list[float]:

@@ -18,6 +18,7 @@ from lib.dataset.runs import labeled_of_run, longest_run
 from lib.dataset.sources import (
     CUSTOM,
     build_annotations_path,
+    build_data_set,
     build_image_people,
     build_image_store,
     build_images,
@@ -35,6 +36,8 @@ from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+MPII_TRUTH = "gt_valid.mat"  # beside the lists in JSON, which have no head boxes
+
 
 @dataclass(frozen=True)
 class TestSet:
@@ -46,17 +49,21 @@ class TestSet:
             DATASET.GT_DIR names it, else the annotations.
         split: name of the split.
         dropped: boxes that were left out, by reason.
+        truth: of a data set of images, the file that its scorer takes as ground truth.
     """
 
     clips: ClipDataset
     videos: Sequence[PoseTrackVideo]
     split: str
     dropped: Counter
+    truth: Path | None = None
 
     @property
     def scorable(self) -> bool:
-        """Somebody is labelled, and there are head boxes, the unit of PoseTrack's distances."""
+        """Somebody is labelled, and there is the unit of distances: PoseTrack's head boxes, MPII's file of them."""
         labeled = any(video.labeled.any() for video in self.videos)
+        if self.truth:
+            return labeled and self.truth.exists()
         return labeled and any(np.isfinite(video.head_boxes).any() for video in self.videos)
 
 
@@ -90,20 +97,17 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     if cfg.DATASET.DATASET == CUSTOM:
         raise InputError("DATASET.DATASET is custom: it has no test; set TEST.EVALUATE False to train")
     build_skeleton(cfg)  # raises
-    found, source = _videos(cfg) if has_videos(cfg.DATASET.DATASET) else _images(cfg)
+    videos = has_videos(cfg.DATASET.DATASET)
+    found, source, truth = _videos(cfg) if videos else _images(cfg)
     if not found.people:
         raise InputError(f"{source}: nobody to estimate{reasons(found.dropped)}")
     clips = build_clip_dataset(cfg, found.people, found.frames, _sample_frames(cfg))
-    where = (
-        f"{len(found.frames)} videos"
-        if has_videos(cfg.DATASET.DATASET)
-        else f"{len(found.videos[0].frame_names)} images"
-    )
+    where = f"{len(found.frames)} videos" if videos else f"{len(found.videos[0].frame_names)} images"
     logger.info("%d people in %s%s", len(clips), where, reasons(found.dropped))
-    return TestSet(clips, found.videos, build_split_name(cfg, train=False), found.dropped)
+    return TestSet(clips, found.videos, build_split_name(cfg, train=False), found.dropped, truth)
 
 
-def _videos(cfg: CfgNode) -> tuple[PoseTrack, str]:
+def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, None]:
     """The people to be tested in the videos of PoseTrack, and where they are from."""
     store = build_image_store(cfg)
     annotations = build_annotations_path(cfg, train=False)
@@ -121,18 +125,19 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str]:
     if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
         found = relist(found, read_videos(cfg.DATASET.GT_DIR), cfg.DATASET.GT_DIR)
     source = annotations if cfg.TEST.USE_GT_BBOX else f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {annotations})"
-    return found, str(source)
+    return found, str(source), None
 
 
-def _images(cfg: CfgNode) -> tuple[PoseTrack, str]:
-    """The people to be tested in a data set of images, and where they are from."""
+def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
+    """The people to be tested in a data set of images, where they are from, and the ground truth."""
     images, files, path = build_images(cfg, train=False)
+    truth = path.parent / MPII_TRUTH if build_data_set(cfg).form == "mpii" else path
     if cfg.TEST.USE_GT_BBOX:
-        return build_image_people(cfg, images, files), str(path)
+        return build_image_people(cfg, images, files), str(path), truth
     boxes, dropped = _boxes(cfg)
     found = _detected(cfg, [images], boxes, files)
     found.dropped.update(dropped)
-    return found, f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {path})"
+    return found, f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {path})", truth
 
 
 def _boxes(cfg: CfgNode) -> tuple[list[DetectedBox], Counter]:

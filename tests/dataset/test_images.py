@@ -98,7 +98,7 @@ def test_mpii_counts_pixels_from_one_and_gives_centers(write):
     np.testing.assert_allclose(second.center, [-2, -2])
     np.testing.assert_allclose(second.scale, 0.2, rtol=1e-6)
     people[0] |= {"joints_vis": [1] * 15}
-    with pytest.raises(InputError, match=r"labels\.json: person 0: joints and joints_vis have to be 16 pairs"):
+    with pytest.raises(InputError, match="joints_vis"):
         build_training_set(write("mpii", content=people))
 
 
