@@ -61,6 +61,8 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
             raise InputError("nobody to train on: DATASET.SELECT_DATA leaves everybody out")
     augmentation = Augmentation(
         build_skeleton(cfg),
+        cfg.DATASET.SHIFT_FACTOR,
+        cfg.DATASET.PROB_SHIFT,
         cfg.DATASET.PROB_HALF_BODY,
         cfg.DATASET.NUM_JOINTS_HALF_BODY,
         cfg.DATASET.SCALE_FACTOR,
