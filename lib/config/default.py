@@ -57,6 +57,7 @@ DEFAULTS.DATASET.TEST_ANNOTATIONS = ""  # the same for testing; '' for both: tho
 DEFAULTS.DATASET.IMAGE_DIR = ""  # what the file names of the annotations are relative to; '': ROOT
 DEFAULTS.DATASET.GT_DIR = ""  # official PoseTrack ground truth to score against; '': the annotations
 DEFAULTS.DATASET.DATA_FORMAT = "jpg"  # jpg: image files; zip: images inside zip archives
+DEFAULTS.DATASET.ALSO = []  # more data sets of the same joints to train on, each a mapping of keys of ALSO below
 DEFAULTS.DATASET.FRAME_DELTAS = [-2, -1, 0, 1, 2]  # δ of a pair of frames A, A + δ: one is drawn
 DEFAULTS.DATASET.NUM_LABELED_VIDEOS = -1  # sparse labels: so many videos, −1: all
 DEFAULTS.DATASET.NUM_LABELED_FRAMES_PER_VIDEO = -1  # and so many frames of each, −1: all
@@ -127,6 +128,19 @@ DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_GT = False
 DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_PRED = False
 DEFAULTS.DEBUG.SAVE_HEATMAPS_GT = False
 DEFAULTS.DEBUG.SAVE_HEATMAPS_PRED = False
+
+ALSO = (
+    "DATASET",
+    "ROOT",
+    "TRAIN_SET",
+    "ANNOTATION_DIR",
+    "TRAIN_ANNOTATIONS",
+    "IMAGE_DIR",
+    "DATA_FORMAT",
+    "NUM_LABELED_VIDEOS",
+    "NUM_LABELED_FRAMES_PER_VIDEO",
+)
+"""Keys of DATASET that are each data set's own; in a mapping of DATASET.ALSO those not named have their defaults."""
 
 CHOICES = {
     "MODEL.NAME": ("pose_hrnet", "pose_resnet"),
