@@ -22,7 +22,7 @@ from yacs.config import CfgNode
 
 from lib.config import parse_arguments
 from lib.core.loss import joints_loss
-from lib.core.optimizer import build_optimizer
+from lib.core.optimizer import build_optimizer, build_warm_up
 from lib.core.strategies import pair, single
 from lib.core.train import EpochReport, Loss, train_epoch
 from lib.dataset import build_skeleton, build_test_set, build_training_loader, build_training_set
@@ -42,12 +42,14 @@ class Progress:
     """What a checkpoint holds beside the weights.
 
     Attributes:
+        schedule: steps after each epoch; warm_up: after each iteration, if there is one.
         epoch: the next one.
         best: the highest score so far, −inf before the first.
     """
 
     optimizer: optim.Optimizer
     schedule: optim.lr_scheduler.LRScheduler
+    warm_up: optim.lr_scheduler.LRScheduler | None
     epoch: int
     best: float = -math.inf
 
@@ -69,7 +71,7 @@ def main() -> None:
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
         net = build_model(cfg).to(device, memory_format=torch.channels_last)
         optimizer, schedule = build_optimizer(cfg, net)
-        progress = Progress(optimizer, schedule, cfg.TRAIN.BEGIN_EPOCH)
+        progress = Progress(optimizer, schedule, build_warm_up(cfg, optimizer), cfg.TRAIN.BEGIN_EPOCH)
         begin(cfg, net, progress, folder, device)
         fit(cfg, net, progress, folder, Path(cfg.LOG_DIR, place), device, process)
 
@@ -85,6 +87,8 @@ def begin(cfg: CfgNode, net: nn.Module, progress: Progress, folder: Path, device
             net.load_state_dict(content["state_dict"])
             progress.optimizer.load_state_dict(content["optimizer"])
             progress.schedule.load_state_dict(content["schedule"])
+            if progress.warm_up:
+                progress.warm_up.load_state_dict(content["warm_up"])
             progress.epoch, progress.best = content["epoch"], content["perf"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             line = str(error).splitlines()[0]
@@ -146,6 +150,8 @@ def _epoch(
 
     def each(iteration: int, report: EpochReport) -> None:
         bar.update()
+        if progress.warm_up:
+            progress.warm_up.step()
         if iteration % cfg.PRINT_FREQ == 0:
             logger.info(
                 "Epoch: [%d][%d/%d] loss %.6f accuracy %.3f speed %.1f samples/s data %.3f s",
@@ -212,6 +218,7 @@ def _keep(
         "state_dict": net.state_dict(),
         "optimizer": progress.optimizer.state_dict(),
         "schedule": progress.schedule.state_dict(),
+        "warm_up": progress.warm_up.state_dict() if progress.warm_up else None,
         "perf": progress.best,
         "config": cfg.dump(),
         "versions": describe(device),

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yacs.config import CfgNode
@@ -53,14 +53,16 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
     Raises:
         InputError: annotations or frames that are not there, or are broken; nobody to train on.
     """
-    labels = build_sparse_labels(cfg)
-    people = labels.people * cfg.DATASET.REPEAT
+    people, frames = _together([build_sparse_labels(part) for part in build_parts(cfg)])
+    people = people * cfg.DATASET.REPEAT
     if cfg.DATASET.SELECT_DATA:
         people = [person for person in people if is_well_centered(person)]
         if not people:
             raise InputError("nobody to train on: DATASET.SELECT_DATA leaves everybody out")
     augmentation = Augmentation(
         build_skeleton(cfg),
+        cfg.DATASET.SHIFT_FACTOR,
+        cfg.DATASET.PROB_SHIFT,
         cfg.DATASET.PROB_HALF_BODY,
         cfg.DATASET.NUM_JOINTS_HALF_BODY,
         cfg.DATASET.SCALE_FACTOR,
@@ -69,8 +71,34 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
     )
     pairs = cfg.MODEL.WARP.ENABLED
     return build_clip_dataset(
-        cfg, people, labels.frames, RandomPair(cfg.DATASET.FRAME_DELTAS) if pairs else FixedFrames([0]), augmentation
+        cfg, people, frames, RandomPair(cfg.DATASET.FRAME_DELTAS) if pairs else FixedFrames([0]), augmentation
     )
+
+
+def build_parts(cfg: CfgNode) -> list[CfgNode]:
+    """The experiment as of each data set that it trains on: its own, and those of DATASET.ALSO.
+
+    Raises:
+        InputError: they have different joints.
+    """
+    parts, names = [cfg], build_skeleton(cfg).names
+    for data_set in cfg.DATASET.ALSO:
+        part = cfg.clone()
+        part.DATASET.update(data_set)
+        if build_skeleton(part).names != names:
+            raise InputError(f"DATASET.ALSO: {part.DATASET.DATASET} has other joints than {cfg.DATASET.DATASET}")
+        parts.append(part)
+    return parts
+
+
+def _together(parts: Sequence[SparseLabels]) -> tuple[list[Person], dict[int, FrameFolder | ImageList]]:
+    """The people of all parts and the files of their videos, which are numbered through."""
+    people, frames, count = [], {}, 0
+    for part in parts:
+        people += [replace(person, video=count + person.video) for person in part.people]
+        frames |= {count + video: files for video, files in part.frames.items()}
+        count += len(part.videos)
+    return people, frames
 
 
 def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
