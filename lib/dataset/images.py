@@ -101,7 +101,10 @@ def _with_box(person: dict[str, Any], path: Path) -> dict[str, Any]:
     center, scale = person.get("center"), person.get("scale")
     if not (_are_numbers(center, 2) and _are_numbers([scale], 1) and scale > 0):
         raise InputError(f"{path}: annotation {person.get('id')}: it needs center, two numbers, and scale, one over 0")
-    return person | {"bbox": _square(center, TRB_SIDE / scale / PADDING)}
+    box = {"bbox": _square(center, TRB_SIDE / scale / PADDING)}
+    if _are_numbers(head := person.get("headbox"), 4):
+        box["bbox_head"] = [*head[:2], head[2] - head[0], head[3] - head[1]]
+    return person | box
 
 
 def _from_mpii(path: Path, skeleton: Skeleton) -> dict[str, Any]:

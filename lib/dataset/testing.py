@@ -49,6 +49,7 @@ class TestSet:
             DATASET.GT_DIR names it, else the annotations.
         split: name of the split.
         dropped: boxes that were left out, by reason.
+        scorable: somebody is labelled, and there is the unit of distances: head boxes, where they are that.
         truth: of a data set of images, the file that its scorer takes as ground truth.
     """
 
@@ -56,15 +57,8 @@ class TestSet:
     videos: Sequence[PoseTrackVideo]
     split: str
     dropped: Counter
+    scorable: bool
     truth: Path | None = None
-
-    @property
-    def scorable(self) -> bool:
-        """Somebody is labelled, and there is the unit of distances: PoseTrack's head boxes, MPII's file of them."""
-        labeled = any(video.labeled.any() for video in self.videos)
-        if self.truth:
-            return labeled and self.truth.exists()
-        return labeled and any(np.isfinite(video.head_boxes).any() for video in self.videos)
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,17 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     clips = build_clip_dataset(cfg, found.people, found.frames, _sample_frames(cfg))
     where = f"{len(found.frames)} videos" if videos else f"{len(found.videos[0].frame_names)} images"
     logger.info("%d people in %s%s", len(clips), where, reasons(found.dropped))
-    return TestSet(clips, found.videos, build_split_name(cfg, train=False), found.dropped, truth)
+    return TestSet(
+        clips, found.videos, build_split_name(cfg, train=False), found.dropped, _scorable(cfg, found, truth), truth
+    )
+
+
+def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
+    """Whether there are labels, and what their scorer needs beside them."""
+    labeled = any(video.labeled.any() for video in found.videos)
+    heads = any(np.isfinite(video.head_boxes).any() for video in found.videos)
+    in_heads = truth is None or build_data_set(cfg).form == "mpii_trb"
+    return labeled and (heads or not in_heads) and (truth is None or truth.exists())
 
 
 def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, None]:
@@ -131,8 +135,9 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, None]:
 def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
     """The people to be tested in a data set of images, where they are from, and the ground truth."""
     images, files, path = build_images(cfg, train=False)
-    truth = path.parent / MPII_TRUTH if build_data_set(cfg).form == "mpii" else path
-    if cfg.TEST.USE_GT_BBOX:
+    form = build_data_set(cfg).form
+    truth = path.parent / MPII_TRUTH if form == "mpii" else path
+    if cfg.TEST.USE_GT_BBOX or form != "coco":  # the others come with crops, and nobody detects people in them
         return build_image_people(cfg, images, files), str(path), truth
     boxes, dropped = _boxes(cfg)
     found = _detected(cfg, [images], boxes, files)
