@@ -56,7 +56,9 @@ def test_imports_run_one_way(path):
 def test_only_tools_and_build_functions_see_a_configuration(path):
     if path.relative_to(ROOT).parts[:2] in (("lib", "config"),) or path.parent.name == "tools":
         return
-    for function in ast.walk(ast.parse(path.read_text())):
-        if isinstance(function, ast.FunctionDef) and any(argument.arg == "cfg" for argument in function.args.args):
-            helper = path.name == "__init__.py" and function.name.startswith("_")  # of the build functions beside it
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    builds = any(function.name.startswith("build_") for function in functions)
+    for function in functions:
+        if any(argument.arg == "cfg" for argument in function.args.args):
+            helper = builds and function.name.startswith("_")  # of the build functions beside it
             assert function.name.startswith("build_") or helper, f"{path}: {function.name}"

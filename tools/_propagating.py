@@ -20,7 +20,7 @@ from lib.core.fusion import combine, fuse_sides, hidden_error, refine
 from lib.core.inference import Estimates, Poses, collect, infer
 from lib.core.propagation import Infer, Move, Moved, Mover, stay, warp
 from lib.core.strategies import Strategy, near_labels, scatter, scatter_own
-from lib.dataset import COCO, build_clips, build_test_loader
+from lib.dataset import CUSTOM, build_clips, build_test_loader
 from lib.dataset.people import Person
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
@@ -150,7 +150,7 @@ class Machine:
             return errors
         shares = [f"{name} {100 * error:.2f} %" for name, error in zip(names, errors, strict=True)]
         logger.info("labels hidden from them are missed by (median, of the crop's longer side): %s", ", ".join(shares))
-        if args.method == "warp" and self.cfg.DATASET.DATASET == COCO and errors[0] < min(errors[1:]):
+        if args.method == "warp" and self.cfg.DATASET.DATASET == CUSTOM and errors[0] < min(errors[1:]):
             logger.info("warp learned from these labels: it counts like the best of the others")
             errors[0] = min(errors[1:])
         return errors

@@ -1,4 +1,4 @@
-"""Commands of tools/ one after the other, for learn.py and propagate.py: what was done before is not done again."""
+"""Commands of tools/ that other tools run: learn.py, propagate.py and reproduce.py."""
 
 import os
 import shlex
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(os.path.relpath(Path(__file__).resolve().parents[1]))  # from here, for commands that can be typed
+ROWS = ROOT / "experiments" / "rows.yaml"
 
 
 @dataclass(frozen=True)
@@ -23,23 +24,29 @@ class Step:
 
 
 def carry_out(steps: Sequence[Step]) -> None:
-    """Run the steps whose product is not there; if one fails, or is interrupted, this tool ends like it."""
+    """Run the steps whose product is not there, one after the other; if one fails, or is interrupted, this tool ends
+    like it."""
     start = time.monotonic()
     for number, step in enumerate(steps, start=1):
         print(f"\n[{number}/{len(steps)}] {step.title}", flush=True)
         if step.product and step.product.exists():
             print(f"done before: {step.product}", flush=True)
-        else:
-            _run(step.arguments)
+        elif status := call(step.arguments):
+            sys.exit(status)
         print(f"({(time.monotonic() - start) / 60:.1f} minutes so far)", flush=True)
 
 
-def _run(arguments: list[str | Path]) -> None:
-    name, *rest = arguments
-    command = ["python", str(ROOT / "tools" / name), *map(str, rest)]
+def call(arguments: Sequence[str | Path]) -> int:
+    """Show and run a command of tools/; its exit status."""
+    command = type_command(arguments)
     print(f"$ {shlex.join(command)}", flush=True)
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the command too, and that ends in good order
     status = subprocess.call([sys.executable, *command[1:]])
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if status:
-        sys.exit(status if status > 0 else 128 - status)
+    return status if status >= 0 else 128 - status
+
+
+def type_command(arguments: Sequence[str | Path]) -> list[str]:
+    """The words of such a command, as one would type them here."""
+    name, *rest = arguments
+    return ["python", str(ROOT / "tools" / name), *map(str, rest)]

@@ -1,11 +1,13 @@
-"""The test on PoseTrack that tools/test.py runs, and tools/train.py after every epoch."""
+"""The test that tools/test.py runs, and tools/train.py after every epoch."""
 
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -13,20 +15,22 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
 from lib.core.debug import DebugImages
-from lib.core.inference import Estimates, collect, infer
+from lib.core.inference import Estimates, Poses, collect, infer
 from lib.core.strategies import FlipTest, Strategy, average, gather, single
-from lib.core.submission import Rules, make_submission
-from lib.dataset import TestSet, build_skeleton, build_test_loader
-from lib.evaluation.posetrack import check_truth, evaluate_videos
-from lib.formats import posetrack17, posetrack18
+from lib.core.submission import Rules, make_results, make_submission
+from lib.dataset import TestSet, build_data_set, build_skeleton, build_test_loader, has_videos
+from lib.evaluation.files import SCORERS
+from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
+from lib.formats import mpii, posetrack17, posetrack18
 from lib.formats.posetrack import PoseTrackVideo
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_folder
+from lib.utils.files import atomic_folder, write_json
 
 logger = logging.getLogger(__name__)
 
+OKS = ("coco", "ochuman", "aic", "crowdpose", "coco_wholebody")  # scorers that rank people, who are re-scored for that
 STRATEGIES: dict[str, Strategy] = {"single": single, "pair": gather, "aggregate": gather, "average": average}
 
 
@@ -60,30 +64,74 @@ def dark_sigma(cfg: CfgNode) -> float:
 
 def run_test(
     cfg: CfgNode, net: nn.Module, device: torch.device, test_set: TestSet, folder: Path, process: tuple[int, int]
-) -> tuple[list[PoseTrackVideo], dict[str, Any]]:
-    """Estimate everybody and score it.
+) -> dict[str, Any]:
+    """Estimate everybody, write what is submitted, in `predictions/`, and score it.
 
     Args:
         net: on `device`, in eval mode.
-        folder: for pictures, in `debug/`.
-        process: rank and number of the processes that share the work.
+        folder: for the submission, and for pictures, in `debug/`.
+        process: rank and number of the processes that share the work; the first alone writes and scores.
     Returns:
-        the submission, and the result: counts, `table` and `joints` where there is something to score.
+        the result: counts, `table`, `joints` and `score`, the figure to compare by, where there is something to score.
     """
     scorable = _is_scorable(cfg, test_set)
     poses = collect(_estimate(cfg, net, device, test_set, folder, process))
     if poses.replaced:
         logger.warning("%d times a clip's frame is not there or damaged; the nearest one stood in", poses.replaced)
-    videos = make_submission(test_set.videos, test_set.clips.people, poses.points, poses.peaks, build_rules(cfg))
+    if process[0] > 0:
+        return {}
     result = {
         "people": len(test_set.clips),
-        "videos": len(videos),
+        "videos" if has_videos(cfg.DATASET.DATASET) else "images": len(_places(test_set)),
         "replaced_frames": poses.replaced,
         "boxes_left_out": dict(test_set.dropped),
     }
-    if scorable:
-        result |= evaluate_videos(zip(test_set.videos, videos, strict=True), tracking=cfg.TEST.TRACKING)
-    return videos, result
+    path = folder / "predictions" / cfg.TEST.MODE / test_set.split
+    score = _score_videos if has_videos(cfg.DATASET.DATASET) else _score_images
+    return result | score(cfg, test_set, poses, path, scorable)
+
+
+def _places(test_set: TestSet) -> Sequence[Any]:
+    """The videos, or the images of the one that stands for a data set of them."""
+    return test_set.videos if test_set.truth is None else test_set.videos[0].frame_names
+
+
+def _score_videos(cfg: CfgNode, test_set: TestSet, poses: Poses, path: Path, scorable: bool) -> dict[str, Any]:
+    """PoseTrack's submission and its AP."""
+    videos = make_submission(test_set.videos, test_set.clips.people, poses.points, poses.peaks, build_rules(cfg))
+    write_submission(cfg, videos, path)
+    if not scorable:
+        return {}
+    result = evaluate_videos(zip(test_set.videos, videos, strict=True), tracking=cfg.TEST.TRACKING)
+    return result | {"score": result["table"]["Mean"]}
+
+
+def _score_images(cfg: CfgNode, test_set: TestSet, poses: Poses, path: Path, scorable: bool) -> dict[str, Any]:
+    """The predictions as the scorer of the data set takes them, and what it says."""
+    data_set, images, people = build_data_set(cfg), test_set.videos[0], test_set.clips.people
+    scorer = SCORERS[data_set.scorer]
+    if data_set.form == "mpii":
+        path = path.with_suffix(".mat")
+        points = np.zeros((len(images.points), *poses.points.shape[1:]))  # of people who are left out: missed
+        points[[person.row for person in people]] = poses.points
+        mpii.write_predictions(path, points)
+    else:
+        path = path.with_suffix(".json")
+        rules = replace(build_rules(cfg), oks_nms=data_set.scorer in OKS)
+        results = make_results(images, people, poses.points, poses.peaks, rules, build_skeleton(cfg).sigmas)
+        write_json(path, results)
+    logger.info("predictions: %s", path)
+    if not scorable:
+        return {}
+    result = scorer.evaluate(test_set.truth, path)
+    return result | {"score": result["table"][scorer.headline]}
+
+
+def format_result(cfg: CfgNode, result: dict[str, Any]) -> str:
+    """The table of a scored result."""
+    if has_videos(cfg.DATASET.DATASET):
+        return format_table(result)
+    return SCORERS[build_data_set(cfg).scorer].format(result)
 
 
 def _is_scorable(cfg: CfgNode, test_set: TestSet) -> bool:
@@ -91,9 +139,11 @@ def _is_scorable(cfg: CfgNode, test_set: TestSet) -> bool:
     if not cfg.TEST.EVALUATE:
         logger.info("TEST.EVALUATE is false: not scored")
     elif not test_set.scorable:
-        logger.info("no labels with head boxes: nothing to score; the submission is for the benchmark's server")
+        lacking = "no labels, or none with what they are scored by (head boxes, gt_valid.mat)"
+        logger.info("%s: nothing to score; the predictions are for the benchmark's server", lacking)
     else:
-        check_truth(test_set.videos, cfg.TEST.TRACKING)
+        if not test_set.truth:
+            check_truth(test_set.videos, cfg.TEST.TRACKING)
         return True
     return False
 

@@ -1,6 +1,9 @@
 """Score predictions against ground truth.
 
 python tools/evaluate.py posetrack --gt data/posetrack18/annotations/val --pred output/…/predictions/aggregate/val
+python tools/evaluate.py coco --gt data/coco/annotations/person_keypoints_val2017.json --pred predictions.json
+python tools/evaluate.py mpii --gt data/mpii/annot/gt_valid.mat --pred pred.mat
+python tools/evaluate.py pck --gt labels.json --pred poses.json --normalizer joints
 """
 
 import argparse
@@ -10,6 +13,8 @@ from typing import Any
 
 import _init_paths  # noqa: F401
 
+from lib.evaluation.files import SCORERS, Scorer, pck_scorer
+from lib.evaluation.pck import NORMALIZERS
 from lib.evaluation.posetrack import evaluate_posetrack, format_table
 from lib.utils.errors import run
 from lib.utils.files import check_writable, write_json
@@ -21,10 +26,19 @@ def main() -> None:
     commands = parser.add_subparsers(metavar="DATASET", required=True)
 
     command = commands.add_parser("posetrack", help="PoseTrack17 and PoseTrack18: AP of joints, MOTA of tracks")
-    command.add_argument("--gt", type=Path, required=True, help="folder of the ground truth, one .json per video")
+    command.add_argument("--gt", type=Path, required=True, help="folder of the ground truth, a .json or .mat per video")
     command.add_argument("--pred", type=Path, required=True, help="folder of the predictions, files of the same names")
     command.add_argument("--tracking", action="store_true", help="score the tracks too (MOTA, MOTP)")
     command.set_defaults(evaluate=_posetrack)
+
+    for name, scorer in (SCORERS | {"pck": pck_scorer("box")}).items():
+        command = commands.add_parser(name, help=scorer.help, description=scorer.help)
+        command.add_argument("--gt", type=Path, required=True, help=scorer.gt)
+        command.add_argument("--pred", type=Path, required=True, help=scorer.pred)
+        command.set_defaults(evaluate=_files, scorer=scorer)
+    commands.choices["pck"].add_argument(
+        "--normalizer", choices=NORMALIZERS, default="box", help="what distances are shares of (%(default)s)"
+    )
 
     for command in commands.choices.values():
         command.add_argument("--out", type=Path, help="file to write all numbers to, as JSON")
@@ -40,6 +54,12 @@ def main() -> None:
 def _posetrack(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     result = evaluate_posetrack(args.gt, args.pred, tracking=args.tracking)
     return result, format_table(result)
+
+
+def _files(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    scorer: Scorer = pck_scorer(args.normalizer) if "normalizer" in args else args.scorer
+    result = scorer.evaluate(args.gt, args.pred)
+    return result, scorer.format(result)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from lib.config import parse_arguments
 from lib.core.propagation import Move, around, distances, nearest, reached, stay
 from lib.core.strategies import single
 from lib.core.submission import make_submission
-from lib.dataset import COCO, LabeledRuns, build_labeled_runs, build_skeleton, build_sparse_labels, build_truth
+from lib.dataset import CUSTOM, LabeledRuns, build_labeled_runs, build_skeleton, build_sparse_labels, build_truth
 from lib.dataset.augmented import (
     PROPAGATED_BY,
     REACH,
@@ -67,7 +67,7 @@ def main() -> None:
     if cfg.TEST.MODE != "propagate":
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}: this experiment propagates nothing; see tools/test.py")
     complete_arguments(args, "warp")
-    own_file, saves = cfg.DATASET.DATASET == COCO, cfg.TEST.PROPAGATE.SAVE
+    own_file, saves = cfg.DATASET.DATASET == CUSTOM, cfg.TEST.PROPAGATE.SAVE
     if args.method == "single" and (saves or own_file):
         raise InputError("--method single estimates each frame alone: there is nothing to save")
     if args.labels:
@@ -75,7 +75,7 @@ def main() -> None:
     if args.out and not saves and not own_file:
         raise InputError("--out names a file of training labels: it needs TEST.PROPAGATE.SAVE True")
     if own_file and not args.out:
-        raise InputError("DATASET.DATASET is coco: --out has to name the file to write")
+        raise InputError("DATASET.DATASET is custom: --out has to name the file to write")
     if args.every is not None and (args.every < 1 or saves or own_file):
         raise InputError(f"--every {args.every}: it has to be 1 or more, and is of tests on PoseTrack alone")
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
@@ -143,6 +143,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     }
     if cfg.TEST.EVALUATE:
         result |= evaluate_videos(zip(runs.videos, videos, strict=True))
+        result["score"] = result["table"]["Mean"]
         result["ap_by_distance"] = score_by_distance(runs.videos, videos, runs.labeled)
         result |= compare_tracks(people, points, far, truth, build_skeleton(cfg).names)
         table = f"{format_table(result)}\n\n{_format_distances(result)}"

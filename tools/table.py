@@ -86,12 +86,12 @@ def by_key(paths: list[Path], key: str) -> dict[str, dict[float, float]]:
     """
     rows: dict[str, dict[float, list[float]]] = {}
     for path in paths:
-        name, scores, value = _read(path)
+        name, _, score, value = _read(path)
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if not isinstance(value, int | float):
             raise InputError(f"{path}: {key} is {value}, not a number")
-        rows.setdefault(name, {}).setdefault(float(value), []).append(scores["Mean"])
+        rows.setdefault(name, {}).setdefault(float(value), []).append(score)
     values = sorted({value for row in rows.values() for value in row})
     return {
         name: {value: sum(row[value]) / len(row[value]) if value in row else math.nan for value in values}
@@ -102,24 +102,27 @@ def by_key(paths: list[Path], key: str) -> dict[str, dict[float, float]]:
 def compare(paths: list[Path]) -> str:
     """The table of result files, and each one's mean where several have the same mode."""
     tables: dict[str, list[dict[str, float]]] = {}
+    headlines: dict[str, list[float]] = {}
     for path in paths:
-        name, scores, _ = _read(path)
+        name, scores, score, _ = _read(path)
         tables.setdefault(name, []).append(scores)
+        headlines.setdefault(name, []).append(score)
     text = format_rows({name: mean_row(rows) for name, rows in tables.items()})
-    for name, rows in tables.items():
-        if len(rows) > 1:
-            text += f"\n{name}: mean of {len(rows)}, " + ", ".join(f"{row['Mean']:.1f}" for row in rows)
+    for name, own in headlines.items():
+        if len(own) > 1:
+            text += f"\n{name}: mean of {len(own)}, " + ", ".join(f"{score:.1f}" for score in own)
     return text
 
 
-def _read(path: Path) -> tuple[str, dict[str, float], dict[str, Any]]:
-    """Name, scores and configuration of a result."""
+def _read(path: Path) -> tuple[str, dict[str, float], float, dict[str, Any]]:
+    """Name, scores, the figure to compare by and configuration of a result."""
     content = read_json(path)
-    if not isinstance(content, dict) or not {"table", "config"} <= content.keys():
-        raise InputError(f"{path}: not a scored result of tools/test.py: it lacks 'table' or 'config'")
+    if not isinstance(content, dict) or not {"table", "config", "score"} <= content.keys():
+        raise InputError(f"{path}: not a scored result of tools/test.py: it lacks 'table', 'score' or 'config'")
     config = yaml.safe_load(content["config"])
     name = " ".join(filter(None, [config.get("EXPERIMENT_NAME"), content.get("name") or config["TEST"]["MODE"]]))
-    return name, {name: math.nan if score is None else score for name, score in content["table"].items()}, config
+    scores = {column: math.nan if score is None else score for column, score in content["table"].items()}
+    return name, scores, content["score"], config
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""Run an experiment's net on the people of a test set, write PoseTrack's submission and score it."""
+"""Run an experiment's net on the people of a test set, write its submission and score it."""
 
 import argparse
 import logging
 from pathlib import Path
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
-from _testing import load_net, run_test, write_submission
+from _testing import format_result, load_net, run_test
 
 from lib.config import parse_arguments
 from lib.dataset import build_test_set
-from lib.evaluation.posetrack import format_table
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
@@ -33,18 +32,17 @@ def main() -> None:
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
         test_set = build_test_set(cfg)
         net = load_net(cfg, folder, device)
-        videos, result = run_test(cfg, net, device, test_set, folder, process)
+        result = run_test(cfg, net, device, test_set, folder, process)
         if process[0] > 0:
             return
 
-    write_submission(cfg, videos, folder / "predictions" / cfg.TEST.MODE / test_set.split)
     result |= {"versions": describe(device), "config": cfg.dump()}
     path = folder / f"result-{cfg.TEST.MODE}.json"
     write_json(path, result, indent=1)
     logger.info("result: %s", path)
     if "table" in result:
-        print(format_table(result))
-        to_log_file(format_table(result))
+        print(format_result(cfg, result))
+        to_log_file(format_result(cfg, result))
 
 
 if __name__ == "__main__":

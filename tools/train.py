@@ -11,7 +11,7 @@ from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import torch
-from _testing import run_test
+from _testing import format_result, run_test
 from tensorboardX import SummaryWriter
 from torch import nn, optim
 from torch.nn.parallel import DistributedDataParallel
@@ -22,11 +22,10 @@ from yacs.config import CfgNode
 
 from lib.config import parse_arguments
 from lib.core.loss import joints_loss
-from lib.core.optimizer import build_optimizer
+from lib.core.optimizer import build_optimizer, build_warm_up
 from lib.core.strategies import pair, single
 from lib.core.train import EpochReport, Loss, train_epoch
 from lib.dataset import build_skeleton, build_test_set, build_training_loader, build_training_set
-from lib.evaluation.posetrack import format_table
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from lib.utils.device import choose_device, describe, make_reproducible
@@ -43,12 +42,14 @@ class Progress:
     """What a checkpoint holds beside the weights.
 
     Attributes:
+        schedule: steps after each epoch; warm_up: after each iteration, if there is one.
         epoch: the next one.
         best: the highest score so far, −inf before the first.
     """
 
     optimizer: optim.Optimizer
     schedule: optim.lr_scheduler.LRScheduler
+    warm_up: optim.lr_scheduler.LRScheduler | None
     epoch: int
     best: float = -math.inf
 
@@ -70,7 +71,7 @@ def main() -> None:
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
         net = build_model(cfg).to(device, memory_format=torch.channels_last)
         optimizer, schedule = build_optimizer(cfg, net)
-        progress = Progress(optimizer, schedule, cfg.TRAIN.BEGIN_EPOCH)
+        progress = Progress(optimizer, schedule, build_warm_up(cfg, optimizer), cfg.TRAIN.BEGIN_EPOCH)
         begin(cfg, net, progress, folder, device)
         fit(cfg, net, progress, folder, Path(cfg.LOG_DIR, place), device, process)
 
@@ -86,6 +87,8 @@ def begin(cfg: CfgNode, net: nn.Module, progress: Progress, folder: Path, device
             net.load_state_dict(content["state_dict"])
             progress.optimizer.load_state_dict(content["optimizer"])
             progress.schedule.load_state_dict(content["schedule"])
+            if progress.warm_up:
+                progress.warm_up.load_state_dict(content["warm_up"])
             progress.epoch, progress.best = content["epoch"], content["perf"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             line = str(error).splitlines()[0]
@@ -122,10 +125,10 @@ def fit(
         report = _epoch(cfg, trained, loader, progress, device, epoch, process[0])
         record = _record(report, epoch, progress.optimizer)
         if test_set:
-            _, result = run_test(cfg, net.eval(), device, test_set, folder, process)
+            result = run_test(cfg, net.eval(), device, test_set, folder, process)
             if "table" in result:
-                logger.info("\n%s", format_table(result))
-            record["test"] = {"mode": cfg.TEST.MODE, "table": result.get("table")}
+                logger.info("\n%s", format_result(cfg, result))
+            record["test"] = {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}
         progress.schedule.step()
         progress.epoch = epoch + 1
         if writer:
@@ -147,6 +150,8 @@ def _epoch(
 
     def each(iteration: int, report: EpochReport) -> None:
         bar.update()
+        if progress.warm_up:
+            progress.warm_up.step()
         if iteration % cfg.PRINT_FREQ == 0:
             logger.info(
                 "Epoch: [%d][%d/%d] loss %.6f accuracy %.3f speed %.1f samples/s data %.3f s",
@@ -202,8 +207,8 @@ def _keep(
     cfg: CfgNode, net: nn.Module, progress: Progress, folder: Path, record: dict[str, Any], device: torch.device
 ) -> None:
     """model_best.pth if this epoch is the best (without a score: the last), then checkpoint.pth to go on from."""
-    table = record.get("test", {}).get("table")
-    score = table["Mean"] if table else math.nan
+    score = record.get("test", {}).get("score")
+    score = math.nan if score is None else score
     if math.isnan(score) or score > progress.best:
         save_checkpoint(folder / "model_best.pth", net.state_dict())
         progress.best = progress.best if math.isnan(score) else score
@@ -213,6 +218,7 @@ def _keep(
         "state_dict": net.state_dict(),
         "optimizer": progress.optimizer.state_dict(),
         "schedule": progress.schedule.state_dict(),
+        "warm_up": progress.warm_up.state_dict() if progress.warm_up else None,
         "perf": progress.best,
         "config": cfg.dump(),
         "versions": describe(device),

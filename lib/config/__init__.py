@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from lib.config.default import CHOICES, DEFAULTS, LEAST
+from lib.config.default import ALSO, CHOICES, DEFAULTS, LEAST
 from lib.config.legacy import COMMAND_LINE, OLD_KEYS, Setting, as_gpus, translate
 from lib.utils.errors import InputError
 
@@ -135,9 +135,26 @@ def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
     value = setting.value
     if key == "GPUS":
         value = as_gpus(value)
+    elif key == "DATASET.ALSO":
+        value = _data_sets(value, str(setting))
     elif not key.startswith(FREE_SECTION):
         value = _coerce(value, node[name], str(setting))
     node[name] = value
+
+
+def _data_sets(value: Any, where: str) -> list[dict[str, Any]]:
+    """DATASET.ALSO with all keys of each data set."""
+    if not isinstance(value, list | tuple) or not all(isinstance(one, dict) and "DATASET" in one for one in value):
+        raise InputError(
+            f"{where}: {value!r} is no list of data sets (such as [{{'DATASET': 'posetrack17', 'ROOT': …}}])"
+        )
+    complete = []
+    for one in value:
+        if unknown := one.keys() - set(ALSO):
+            raise InputError(f"{where}: unknown key {min(unknown)}; a further data set has {', '.join(ALSO)}")
+        own = {key: _coerce(one[key], DEFAULTS.DATASET[key], f"{where}: {key}") for key in one}
+        complete.append({key: DEFAULTS.DATASET[key] for key in ALSO} | own)
+    return complete
 
 
 def _coerce(value: Any, default: Any, where: str) -> Any:
@@ -167,7 +184,9 @@ def _complete(cfg: CfgNode, settings: dict[str, Setting]) -> None:
         cfg.MODEL.HEATMAP_SIZE = [side // 4 for side in cfg.MODEL.IMAGE_SIZE]
     cfg.OUTPUT_DIR = cfg.OUTPUT_DIR or DEFAULTS.OUTPUT_DIR
     cfg.LOG_DIR = cfg.LOG_DIR or DEFAULTS.LOG_DIR
-    cfg.DATASET.ROOT = str(Path(cfg.DATA_DIR, cfg.DATASET.ROOT)) if cfg.DATA_DIR else cfg.DATASET.ROOT
+    if cfg.DATA_DIR:
+        for data_set in (cfg.DATASET, *cfg.DATASET.ALSO):
+            data_set["ROOT"] = str(Path(cfg.DATA_DIR, data_set["ROOT"]))
     for section, key in ((cfg.MODEL, "PRETRAINED"), (cfg.TEST, "MODEL_FILE")):
         if cfg.DATA_DIR and section[key]:
             section[key] = str(Path(cfg.DATA_DIR, section[key]))

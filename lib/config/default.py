@@ -57,6 +57,7 @@ DEFAULTS.DATASET.TEST_ANNOTATIONS = ""  # the same for testing; '' for both: tho
 DEFAULTS.DATASET.IMAGE_DIR = ""  # what the file names of the annotations are relative to; '': ROOT
 DEFAULTS.DATASET.GT_DIR = ""  # official PoseTrack ground truth to score against; '': the annotations
 DEFAULTS.DATASET.DATA_FORMAT = "jpg"  # jpg: image files; zip: images inside zip archives
+DEFAULTS.DATASET.ALSO = []  # more data sets of the same joints to train on, each a mapping of keys of ALSO below
 DEFAULTS.DATASET.FRAME_DELTAS = [-2, -1, 0, 1, 2]  # δ of a pair of frames A, A + δ: one is drawn
 DEFAULTS.DATASET.NUM_LABELED_VIDEOS = -1  # sparse labels: so many videos, −1: all
 DEFAULTS.DATASET.NUM_LABELED_FRAMES_PER_VIDEO = -1  # and so many frames of each, −1: all
@@ -65,6 +66,8 @@ DEFAULTS.DATASET.SELECT_DATA = False
 DEFAULTS.DATASET.FLIP = True
 DEFAULTS.DATASET.SCALE_FACTOR = 0.25
 DEFAULTS.DATASET.ROT_FACTOR = 30  # degrees
+DEFAULTS.DATASET.SHIFT_FACTOR = 0.0  # the crop's center moves by at most this share of its width and height,
+DEFAULTS.DATASET.PROB_SHIFT = 0.0  # with this probability
 DEFAULTS.DATASET.PROB_HALF_BODY = 0.0
 DEFAULTS.DATASET.NUM_JOINTS_HALF_BODY = 8
 DEFAULTS.DATASET.COLOR_RGB = False  # False: the net is fed BGR
@@ -74,6 +77,7 @@ DEFAULTS.TRAIN.OPTIMIZER = "adam"
 DEFAULTS.TRAIN.LR = 0.001
 DEFAULTS.TRAIN.LR_FACTOR = 0.1
 DEFAULTS.TRAIN.LR_STEP = [90, 110]  # epochs
+DEFAULTS.TRAIN.WARMUP_ITERATIONS = 0  # the rate rises from a thousandth of it over so many, evenly
 DEFAULTS.TRAIN.MOMENTUM = 0.9
 DEFAULTS.TRAIN.WD = 0.0001  # weight decay of SGD; Adam has none, as the published schedules need it
 DEFAULTS.TRAIN.NESTEROV = False
@@ -125,6 +129,19 @@ DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_PRED = False
 DEFAULTS.DEBUG.SAVE_HEATMAPS_GT = False
 DEFAULTS.DEBUG.SAVE_HEATMAPS_PRED = False
 
+ALSO = (
+    "DATASET",
+    "ROOT",
+    "TRAIN_SET",
+    "ANNOTATION_DIR",
+    "TRAIN_ANNOTATIONS",
+    "IMAGE_DIR",
+    "DATA_FORMAT",
+    "NUM_LABELED_VIDEOS",
+    "NUM_LABELED_FRAMES_PER_VIDEO",
+)
+"""Keys of DATASET that are each data set's own; in a mapping of DATASET.ALSO those not named have their defaults."""
+
 CHOICES = {
     "MODEL.NAME": ("pose_hrnet", "pose_resnet"),
     "MODEL.TARGET_TYPE": ("gaussian", "unbiased"),
@@ -145,6 +162,8 @@ LEAST = {
     "MODEL.WARP.NUM_CHANNELS": 1,
     "MODEL.WARP.DILATIONS": 1,
     "DATASET.REPEAT": 1,
+    "DATASET.SHIFT_FACTOR": 0,
+    "TRAIN.WARMUP_ITERATIONS": 0,
     "TRAIN.BATCH_SIZE_PER_GPU": 1,
     "TEST.BATCH_SIZE_PER_GPU": 1,
     "TEST.OKS_THRE": 0,

@@ -1,7 +1,10 @@
-"""Optimiser and schedule of an experiment."""
+"""Optimiser and schedules of an experiment."""
 
 from torch import nn, optim
 from yacs.config import CfgNode
+
+WARMUP_START = 0.001
+"""Share of the learning rate that a warm-up begins with (MMPose's recipes)."""
 
 
 def build_optimizer(cfg: CfgNode, net: nn.Module) -> tuple[optim.Optimizer, optim.lr_scheduler.LRScheduler]:
@@ -22,3 +25,13 @@ def build_optimizer(cfg: CfgNode, net: nn.Module) -> tuple[optim.Optimizer, opti
             nesterov=cfg.TRAIN.NESTEROV,
         )
     return optimizer, optim.lr_scheduler.MultiStepLR(optimizer, cfg.TRAIN.LR_STEP, cfg.TRAIN.LR_FACTOR)
+
+
+def build_warm_up(cfg: CfgNode, optimizer: optim.Optimizer) -> optim.lr_scheduler.LinearLR | None:
+    """What raises the rate over the first TRAIN.WARMUP_ITERATIONS, one `step` after each; None if there is no warm-up.
+
+    It multiplies the rate that it finds, as the schedule of `build_optimizer` does: both may run at the same time.
+    """
+    if not cfg.TRAIN.WARMUP_ITERATIONS:
+        return None
+    return optim.lr_scheduler.LinearLR(optimizer, WARMUP_START, total_iters=cfg.TRAIN.WARMUP_ITERATIONS)

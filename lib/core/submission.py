@@ -1,8 +1,9 @@
-"""From estimated poses to PoseTrack's submission: joint scores, re-scoring, OKS-NMS, a person in every frame."""
+"""From estimated poses to what is scored: joint scores, re-scoring, OKS-NMS; PoseTrack: a person in every frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -51,13 +52,60 @@ def make_submission(
     Returns:
         one PoseTrackVideo per video, with estimates in place of annotations.
     """
+    kept, scores = select(people, points, peaks, rules, POSETRACK.sigmas)
+    joint_scores = peaks * (box_scores(people)[:, None] if rules.times_box else 1.0)
+    return [_fill(video, v, kept, points, joint_scores, scores) for v, video in enumerate(videos)]
+
+
+def make_results(
+    images: PoseTrackVideo,
+    people: Sequence[Person],
+    points: np.ndarray,
+    peaks: np.ndarray,
+    rules: Rules,
+    sigmas: Sequence[float],
+) -> list[dict[str, Any]]:
+    """The people estimated in a data set of images, in COCO's results form.
+
+    Args:
+        images: the annotated images; their people's track ids are the ids of the annotations.
+        people: sorted by image.
+        points: (P, J, 2) x, y in image pixels; peaks (P, J), the scores of the joints.
+        sigmas: (J,) of OKS.
+    Returns:
+        a record per person: image_id, category_id, keypoints (x, y, score of each joint), score, and of a ground-truth
+        box the annotation's id.
+    """
+    kept, scores = select(people, points, peaks, rules, sigmas)
+    keypoints = np.concatenate([points, peaks[..., None]], axis=2).reshape(len(people), -1)
+    results = []
+    for person in (person for chosen in kept.values() for person in chosen):
+        row = people[person].row
+        record = {
+            "image_id": images.image_ids[people[person].frame],
+            "category_id": 1,
+            "keypoints": np.round(keypoints[person], 3).tolist(),
+            "score": float(scores[person]),
+        }
+        results.append(record | ({"id": int(images.track_ids[row])} if row >= 0 else {}))
+    return results
+
+
+def select(
+    people: Sequence[Person], points: np.ndarray, peaks: np.ndarray, rules: Rules, sigmas: Sequence[float]
+) -> tuple[dict[tuple[int, int], list[int]], np.ndarray]:
+    """Who is submitted, as indices by video and frame, and everybody's score (P,).
+
+    Args:
+        people: sorted by video and frame; points (P, J, 2), peaks (P, J).
+        sigmas: (J,) of OKS.
+    """
     scores = rescore(people, peaks, rules.visible_threshold) if rules.oks_nms else box_scores(people)
     kept: dict[tuple[int, int], list[int]] = {}
     for place, group in groupby(range(len(people)), key=lambda p: (people[p].video, people[p].frame)):
         chosen = [p for p in group if people[p].box_score >= rules.box_threshold]
-        kept[place] = _suppress(chosen, people, points, scores, rules) if rules.oks_nms and chosen else chosen
-    joint_scores = peaks * (box_scores(people)[:, None] if rules.times_box else 1.0)
-    return [_fill(video, v, kept, points, joint_scores, scores) for v, video in enumerate(videos)]
+        kept[place] = _suppress(chosen, people, points, scores, rules, sigmas) if rules.oks_nms and chosen else chosen
+    return kept, scores
 
 
 def box_scores(people: Sequence[Person]) -> np.ndarray:
@@ -73,11 +121,16 @@ def rescore(people: Sequence[Person], peaks: np.ndarray, threshold: float) -> np
 
 
 def _suppress(
-    chosen: list[int], people: Sequence[Person], points: np.ndarray, scores: np.ndarray, rules: Rules
+    chosen: list[int],
+    people: Sequence[Person],
+    points: np.ndarray,
+    scores: np.ndarray,
+    rules: Rules,
+    sigmas: Sequence[float],
 ) -> list[int]:
     areas = np.array([np.prod(people[p].scale.astype(np.float64) * PIXELS_PER_SCALE) for p in chosen])
     select = soft_oks_nms if rules.soft else oks_nms
-    kept = select(points[chosen], scores[chosen], areas, POSETRACK.sigmas, rules.oks_threshold)
+    kept = select(points[chosen], scores[chosen], areas, sigmas, rules.oks_threshold)
     return [chosen[index] for index in kept]
 
 

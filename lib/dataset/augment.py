@@ -15,10 +15,12 @@ FLIP_PROBABILITY = 0.5
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a crop, in the order of HRNet's code.
+    """What may happen to a crop, in the order of HRNet's code; MMPose's, which flips earlier, makes the same crops.
 
     Attributes:
         skeleton: of the joints.
+        shift: farthest that the center moves in x and in y, as a share of the crop's width and height,
+        shift_probability: of it moving at all (MMPose); a half body that is cropped has its own center.
         half_body_probability: of cropping the upper or the lower half of a person instead,
         half_body_joints: if more than so many of its joints are labelled.
         scale: standard deviation of the size's factor, which stays within 1 ± scale.
@@ -27,6 +29,8 @@ class Augmentation:
     """
 
     skeleton: Skeleton
+    shift: float
+    shift_probability: float
     half_body_probability: float
     half_body_joints: int
     scale: float
@@ -41,6 +45,8 @@ class Augmentation:
             size: width, height of the crop.
         """
         center, scale = person.center, person.scale
+        if self.shift and rng.random() < self.shift_probability:
+            center = center + rng.uniform(-self.shift, self.shift, 2) * scale * PIXELS_PER_SCALE
         if person.visible.sum() > self.half_body_joints and rng.random() < self.half_body_probability:
             center, scale = self._half_body(person, size[0] / size[1], rng) or (center, scale)
         scale = scale * np.clip(rng.standard_normal() * self.scale + 1, 1 - self.scale, 1 + self.scale)

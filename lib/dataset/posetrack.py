@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from lib.dataset.images import Listed
 from lib.dataset.people import Person
 from lib.formats.boxes import DetectedBox
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, PoseTrackVideo
@@ -42,22 +43,25 @@ class PoseTrack:
 
 def labeled_people(
     videos: Sequence[PoseTrackVideo],
-    store: ImageStore,
+    files: "Folders | Listed",
     aspect_ratio: float,
     columns: Sequence[int] = KEYPOINT_OF_JOINT,
     num_joints: int = NUM_JOINTS,
+    clipped: bool = True,
 ) -> PoseTrack:
     """The annotated people in their ground-truth boxes; without a box of their own (2017), in that of their joints.
 
     People without a labelled joint are left out, unless the file gives boxes alone.
 
     Args:
+        files: finds the frames.
         aspect_ratio: width / height of the crops.
         columns: per joint of the videos its place among the `num_joints` of the net; by default PoseTrack's.
+        clipped: boxes end where their image does.
     Raises:
         InputError: a frame with people is not there.
     """
-    people, folders, dropped = [], _Folders(store), Counter()
+    people, dropped = [], Counter()
     columns = list(columns)
     for v, video in enumerate(videos):
         boxes = with_boxes(video).boxes
@@ -69,9 +73,8 @@ def labeled_people(
             if not video.labeled[p].any() and not box_alone:
                 dropped["without a labelled joint"] += 1
                 continue
-            folder, number = folders.find(v, video, frame)
-            size = folder.size(number)
-            box = clip_box(boxes[p], *size) if _overlaps(boxes[p], *size) else None
+            source, number = files.find(v, video, frame)
+            box = _clip(boxes[p], *source.size(number)) if clipped else boxes[p]
             if box is None:
                 dropped["empty or outside the image"] += 1
                 continue
@@ -80,39 +83,40 @@ def labeled_people(
             center, scale = box_to_center_scale(box, aspect_ratio)
             track = int(video.track_ids[p])
             people.append(Person(v, int(frame), number, center, scale, 1.0, joints, visible, p, track))
-    return PoseTrack(videos, people, folders.found, dropped)
+    return PoseTrack(videos, people, files.found, dropped)
 
 
 def detected_people(
     videos: Sequence[PoseTrackVideo],
     boxes: Sequence[DetectedBox],
-    store: ImageStore,
+    files: "Folders | Listed",
     aspect_ratio: float,
     nms_threshold: float,
+    num_joints: int = NUM_JOINTS,
 ) -> PoseTrack:
     """People in detected boxes, which are cropped as they are.
 
     Args:
-        videos: the annotated videos; none: those that the boxes' image names tell of.
+        videos: the annotated videos.
+        files: finds the frames.
         aspect_ratio: width / height of the crops.
         nms_threshold: of two boxes in a frame with a larger IoU, the one with the lower score is left out; 1: none is.
     Raises:
         InputError: a frame with boxes is not there; boxes name images by id and there are no annotations.
     """
-    videos = videos or _videos_of(boxes, store)
     by_frame, dropped = _boxes_by_frame(videos, boxes)
-    people, folders = [], _Folders(store)
-    unlabeled = np.zeros((NUM_JOINTS, 2)), np.zeros(NUM_JOINTS, dtype=bool)
+    people = []
+    unlabeled = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
     for v, frame in sorted(by_frame):
-        folder, number = folders.find(v, videos[v], frame)
-        inside = [box for box in by_frame[v, frame] if _overlaps(box.box, *folder.size(number))]
+        source, number = files.find(v, videos[v], frame)
+        inside = [box for box in by_frame[v, frame] if _overlaps(box.box, *source.size(number))]
         kept = _suppress(inside, nms_threshold)
         dropped["empty or outside the image"] += len(by_frame[v, frame]) - len(inside)
         dropped["suppressed by a better box"] += len(inside) - len(kept)
         for box in kept:
             center, scale = box_to_center_scale(box.box, aspect_ratio)
             people.append(Person(v, frame, number, center, scale, box.score, *unlabeled))
-    return PoseTrack(videos, people, folders.found, dropped)
+    return PoseTrack(videos, people, files.found, dropped)
 
 
 def relist(found: PoseTrack, truth: Sequence[PoseTrackVideo], where: str) -> PoseTrack:
@@ -142,14 +146,23 @@ def relist(found: PoseTrack, truth: Sequence[PoseTrackVideo], where: str) -> Pos
     return PoseTrack([truth[v] for v in kept], people, frames, found.dropped)
 
 
-class _Folders:
-    """The frames of each video, looked up on disk when first needed."""
+class Folders:
+    """The frames of each video, looked up on disk when first needed.
+
+    Attributes:
+        found: by index of the video.
+    """
 
     def __init__(self, store: ImageStore) -> None:
         self._store = store
         self.found: dict[int, FrameFolder] = {}
 
     def find(self, v: int, video: PoseTrackVideo, frame: int) -> tuple[FrameFolder, int]:
+        """The files of a video, and the number there of one of its annotated frames.
+
+        Raises:
+            InputError: it is not there.
+        """
         name = video.frame_names[frame]
         if v not in self.found:
             numbers = [frame_number(other) for other in video.frame_names]
@@ -197,7 +210,7 @@ def _boxes_by_frame(
     return by_frame, dropped
 
 
-def _videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrackVideo]:
+def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrackVideo]:
     """The videos that boxes name, with all of their frames that are on disk."""
     num_frames: dict[str, int] = {}
     for box in boxes:
@@ -229,6 +242,11 @@ def joint_boxes(video: PoseTrackVideo) -> np.ndarray:
     return boxes
 
 
+def _clip(box: np.ndarray, width: int, height: int) -> np.ndarray | None:
+    """A ground-truth box inside its image; None if nothing of it is."""
+    return clip_box(box, width, height) if _overlaps(box, width, height) else None
+
+
 def _overlaps(box: np.ndarray, width: int, height: int) -> bool:
     x, y, w, h = box
     return w > 0 and h > 0 and x < width and y < height and x + w > 0 and y + h > 0
@@ -240,3 +258,9 @@ def _suppress(boxes: list[DetectedBox], threshold: float) -> list[DetectedBox]:
     # lib.nms counts the last pixel in: a box of width w ends at x + w − 1.
     corners = np.array([(*box.box[:2], *(box.box[:2] + box.box[2:] - 1), box.score) for box in boxes])
     return [boxes[index] for index in sorted(nms(corners, threshold))]
+
+
+def reasons(dropped: Counter) -> str:
+    """How many boxes were left out and why, to stand at the end of a message."""
+    parts = [f"{count} boxes {reason}" for reason, count in dropped.items() if count]
+    return f"; left out: {', '.join(parts)}" if parts else ""

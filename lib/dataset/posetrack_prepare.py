@@ -14,11 +14,10 @@ from lib.dataset.posetrack import with_boxes
 from lib.dataset.runs import SHORTEST_RUN, labeled_of_run, longest_run
 from lib.formats.posetrack import PoseTrackVideo, whole_number
 from lib.formats.posetrack_coco import CocoVideo, coco_content
-from lib.formats.posetrack_set import read_video
+from lib.formats.posetrack_set import read_content, read_video, video_files
 from lib.frames.store import frame_number
 from lib.pose.crop import clip_box
 from lib.utils.errors import InputError
-from lib.utils.files import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +36,13 @@ def read_split(annotations: Path, split: str) -> list[CocoVideo]:
     Official boxes are kept; a missing one is made of the labelled joints, as PoseTrack18's are.
 
     Args:
-        annotations: the folder that has one folder of official files, one .json per video, for each split.
+        annotations: the folder that has one folder of official files, one per video, for each split.
     Raises:
         InputError: no files there, a broken one, or a frame without a number; names the file and the record.
     """
-    files = sorted((annotations / split).glob("*.json"))
+    files = video_files(annotations / split)
     if not files:
-        raise InputError(f"{annotations / split}: no .json file there; it has to hold the official ones, one per video")
+        raise InputError(f"{annotations / split}: no .json or .mat file there; it has to hold the official ones")
     videos, images = [], []
     for file in tqdm(files, desc=f"reading {split}", unit="video", disable=None):
         video = read_video(file)
@@ -65,11 +64,10 @@ def release(annotations: Path) -> str:
     Args:
         annotations: as of `read_split`.
     """
-    files = sorted((annotations / "val").glob("*.json"))
+    files = video_files(annotations / "val")
     if not files:
         return "no validation videos: the release cannot be told"
-    content = read_json(files[0])
-    if isinstance(content, dict) and "annolist" in content:
+    if "annolist" in read_content(files[0]):
         return f"PoseTrack17: {len(files)} validation videos"
     known = [name for name, counts in RELEASES.items() if len(files) in counts]
     return f"PoseTrack18: {len(files)} validation videos: {known[0] if known else 'neither v0.2 (74) nor v0.45 (170)'}"
@@ -130,7 +128,7 @@ def consecutive(videos: Sequence[CocoVideo]) -> dict[str, Any]:
 
 def _image_keys(video: PoseTrackVideo, path: Path) -> list[dict[str, Any]]:
     """frame_id: the number in the frame's name, by which the first code counts; the rest is 2018's own."""
-    official = read_json(path).get("images") or [{} for _ in video.frame_names]
+    official = read_content(path).get("images") or [{} for _ in video.frame_names]
     keys = []
     for name, image in zip(video.frame_names, official, strict=True):
         size = {key: whole_number(image.get(key)) for key in ("width", "height")}

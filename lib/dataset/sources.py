@@ -3,28 +3,32 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from yacs.config import CfgNode
 
-from lib.dataset.posetrack import PoseTrack, joint_boxes, labeled_people
+from lib.dataset.data_sets import DataSet, known_data_sets
+from lib.dataset.images import Listed, find_folder, read_images
+from lib.dataset.posetrack import Folders, PoseTrack, joint_boxes, labeled_people
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, PoseTrackVideo
 from lib.formats.posetrack_set import read_joints, read_videos
+from lib.frames.images import ImageList
 from lib.frames.store import ImageStore
 from lib.pose.skeletons import POSETRACK as POSETRACK_SKELETON
 from lib.pose.skeletons import Skeleton, named_skeleton
+from lib.pose.skeletons import skeleton as skeleton_of
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 POSETRACK = ("posetrack17", "posetrack18")
-COCO = "coco"  # a COCO-style file of the frames of videos, with joints of its own
+CUSTOM = "custom"  # a COCO-style file of the frames of videos, with joints of its own
 LONE_JOINT = 64  # pixels, the box around a person of one labelled joint and no box
 
 
 def build_skeleton(cfg: CfgNode) -> Skeleton:
-    """The joints of the data set that DATASET names: PoseTrack's 17, or those that a COCO-style file lists.
+    """The joints of the data set that DATASET names, or those that a COCO-style file of one's own lists.
 
     Raises:
         InputError: another data set, a broken file, a number of joints that is not MODEL.NUM_JOINTS.
@@ -32,14 +36,31 @@ def build_skeleton(cfg: CfgNode) -> Skeleton:
     name = cfg.DATASET.DATASET
     if name in POSETRACK:
         skeleton, where = POSETRACK_SKELETON, "PoseTrack"
-    elif name == COCO:
+    elif name == CUSTOM:
         where = build_annotations_path(cfg, train=True)
         skeleton = named_skeleton(read_joints(where))
     else:
-        raise InputError(f"DATASET.DATASET is {name!r}; this version knows {', '.join(POSETRACK)} and {COCO}")
+        skeleton, where = skeleton_of(build_data_set(cfg).joints), name
     if cfg.MODEL.NUM_JOINTS != skeleton.num_joints:
         raise InputError(f"MODEL.NUM_JOINTS is {cfg.MODEL.NUM_JOINTS}; {where} has {skeleton.num_joints}")
     return skeleton
+
+
+def has_videos(name: str) -> bool:
+    """Whether the data set of this name is one of videos; else it is one of images."""
+    return name in (*POSETRACK, CUSTOM)
+
+
+def build_data_set(cfg: CfgNode) -> DataSet:
+    """What is known of the data set of images that DATASET names.
+
+    Raises:
+        InputError: none of this name is known.
+    """
+    name, known = cfg.DATASET.DATASET, known_data_sets()
+    if name not in known:
+        raise InputError(f"DATASET.DATASET is {name!r}; known are {', '.join([*POSETRACK, *known, CUSTOM])}")
+    return known[name]
 
 
 def build_image_store(cfg: CfgNode) -> ImageStore:
@@ -74,7 +95,32 @@ def build_people(cfg: CfgNode, videos: Sequence[PoseTrackVideo]) -> PoseTrack:
     """The labelled people of videos, as of `build_videos`."""
     width, height = cfg.MODEL.IMAGE_SIZE
     columns = KEYPOINT_OF_JOINT if cfg.DATASET.DATASET in POSETRACK else range(cfg.MODEL.NUM_JOINTS)
-    return labeled_people(videos, build_image_store(cfg), width / height, columns, cfg.MODEL.NUM_JOINTS)
+    return labeled_people(videos, Folders(build_image_store(cfg)), width / height, columns, cfg.MODEL.NUM_JOINTS)
+
+
+def build_images(cfg: CfgNode, train: bool) -> tuple[PoseTrackVideo, Listed, Path]:
+    """The annotations of a data set of images, its files, and where the annotations are.
+
+    Raises:
+        InputError: a file or the images are not there, or are broken.
+    """
+    data_set, split = build_data_set(cfg), build_split_name(cfg, train)
+    path = build_annotations_path(cfg, train)
+    images, sizes = read_images(path, data_set, build_skeleton(cfg))
+    store = build_image_store(cfg)
+    usual = data_set.images.get(split, "")
+    folders = ["."] if cfg.DATASET.IMAGE_DIR else list(dict.fromkeys([usual or ".", "images", "."]))
+    folder = find_folder(store, folders, images.frame_names[0]) if images.frame_names else ""
+    names = [str(PurePosixPath(folder, name)) for name in images.frame_names]
+    return images, Listed(ImageList(store, names, sizes)), path
+
+
+def build_image_people(cfg: CfgNode, images: PoseTrackVideo, files: Listed) -> PoseTrack:
+    """The labelled people of a data set of images."""
+    width, height = cfg.MODEL.IMAGE_SIZE
+    joints = cfg.MODEL.NUM_JOINTS
+    clipped = build_data_set(cfg).form == "coco"  # the others' boxes are crops
+    return labeled_people([images], files, width / height, range(joints), joints, clipped)
 
 
 def build_split_name(cfg: CfgNode, train: bool) -> str:
@@ -89,12 +135,15 @@ def build_annotations_path(cfg: CfgNode, train: bool) -> Path | None:
     key = "TRAIN_ANNOTATIONS" if train else "TEST_ANNOTATIONS"
     if cfg.DATASET[key]:
         given = Path(cfg.DATASET[key])
-        if not given.exists() and not (folder / given).exists():
+        places = [given, folder / given, Path(cfg.DATASET.ROOT, given)]
+        if not any(place.exists() for place in places):
             made = "; tools/prepare_posetrack.py makes such files, '' takes the official ones"
             hint = made if cfg.DATASET.DATASET in POSETRACK else ""
             raise InputError(f"DATASET.{key}: neither {given} nor {folder / given} exists{hint}")
-        return given if given.exists() else folder / given
+        return next(place for place in places if place.exists())
     split = build_split_name(cfg, train)
+    if not has_videos(cfg.DATASET.DATASET):
+        return _usual_file(cfg, split)
     candidates = [folder / split, folder / f"{cfg.DATASET.DATASET}_{split}.json", folder / f"posetrack_{split}.json"]
     for candidate in candidates:
         if candidate.exists():
@@ -106,3 +155,15 @@ def build_annotations_path(cfg: CfgNode, train: bool) -> Path | None:
         raise InputError(f"no annotations of the split {split!r}: none of {names} exists")
     logger.info("no annotations under %s: the frames are those that the boxes name", folder)
     return None
+
+
+def _usual_file(cfg: CfgNode, split: str) -> Path:
+    """Where the annotations of a split of a data set of images usually lie, or lie in DATASET.ANNOTATION_DIR."""
+    usual = build_data_set(cfg).annotations
+    if split not in usual:
+        raise InputError(f"{cfg.DATASET.DATASET} has no split {split!r}: it has {', '.join(usual)}")
+    path = Path(cfg.DATASET.ROOT, usual[split])
+    path = Path(cfg.DATASET.ANNOTATION_DIR, path.name) if cfg.DATASET.ANNOTATION_DIR else path
+    if not path.exists():
+        raise InputError(f"{path}: no such file: the annotations of {cfg.DATASET.DATASET}, {split}, belong there")
+    return path

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from lib.evaluation.posetrack_video import Comparison, Detections, TrackCounts, compare, detect, track
-from lib.evaluation.tables import format_rows
+from lib.evaluation.tables import format_rows, joint_columns
 from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo
-from lib.formats.posetrack_set import read_video
+from lib.formats.posetrack_set import read_video, video_files
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 
@@ -41,7 +41,7 @@ def evaluate_posetrack(gt_dir: str | Path, pred_dir: str | Path, tracking: bool 
     Either side may be in the form of 2017 or of 2018. Frames are paired by their position in the file.
 
     Args:
-        gt_dir: folder of the ground truth; every `.json` in it is a video.
+        gt_dir: folder of the ground truth; every `.json` in it is a video, and every `.mat` of another name.
         pred_dir: folder of the predictions.
         tracking: score the tracks too.
 
@@ -141,18 +141,18 @@ def _file_pairs(gt_dir: Path, pred_dir: Path) -> list[tuple[Path, Path]]:
     for folder in (gt_dir, pred_dir):
         if not folder.is_dir():
             raise InputError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
-    names = sorted((path.name for path in gt_dir.glob("*.json")), key=lambda name: Path(name).stem)
-    if not names:
-        raise InputError(f"{gt_dir}: no .json file; ground truth is one file per video")
-    missing = [name for name in names if not (pred_dir / name).is_file()]
+    truth = {path.stem: path for path in video_files(gt_dir)}
+    predicted = {path.stem: path for path in video_files(pred_dir)}
+    if not truth:
+        raise InputError(f"{gt_dir}: no .json or .mat file; ground truth is one file per video")
+    missing = [name for name in truth if name not in predicted]
     if missing:
-        raise InputError(
-            f"{pred_dir / missing[0]}: missing; {len(missing)} of {len(names)} ground-truth files have no prediction"
-        )
-    extra = {path.name for path in pred_dir.glob("*.json")} - set(names)
+        lacking = f"{len(missing)} of {len(truth)} ground-truth files have no prediction"
+        raise InputError(f"{pred_dir / missing[0]}.json: missing; {lacking}")
+    extra = [predicted[name].name for name in predicted if name not in truth]
     if extra:
-        _LOG.warning("%s: left out as no ground truth has their name: %s (%d in all)", pred_dir, min(extra), len(extra))
-    return [(gt_dir / name, pred_dir / name) for name in names]
+        _LOG.warning("%s: left out as no ground truth has their name: %s (%d in all)", pred_dir, extra[0], len(extra))
+    return [(path, predicted[name]) for name, path in truth.items()]
 
 
 def _track_fault(video: PoseTrackVideo) -> str | None:
@@ -230,6 +230,6 @@ def _tracking_tables(counts: TrackCounts) -> dict[str, dict]:
 
 def _table(joints: dict[str, float]) -> dict[str, float]:
     """The published columns of one measure."""
-    table = {column: float(np.mean([joints[name] for name in names])) for column, names in TABLE.items()}
+    table = joint_columns(joints, TABLE)
     values = [value for value in joints.values() if not math.isnan(value)]
     return table | {"Mean": float(np.mean(values)) if values else math.nan}

@@ -1,6 +1,6 @@
-"""PoseTrack's file form of 2017: one JSON per video, a list of frames (`annolist`) of persons (`annorect`) of points.
+"""PoseTrack's file form of 2017: one file per video, a list of frames (`annolist`) of persons (`annorect`) of points.
 
-The official files wrap every value in a list of one, a habit of the MATLAB files they were made from; files made by
+The official .json files wrap every value in a list of one, a habit of the .mat files they were made from; files made by
 other tools often do not. Both are read, and what MATLAB makes of empty lists; the official way is written.
 """
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.formats.matlab import plain, read_variables
 from lib.formats.posetrack import JOINT_NAMES, NO_SCORE, PoseTrackVideo, is_true, whole_number
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
@@ -18,11 +19,28 @@ _HEAD_BOX = ("x1", "y1", "x2", "y2")
 _NUM_JOINTS = len(JOINT_NAMES)
 
 
+def mat_content(path: str | Path) -> dict[str, Any]:
+    """What a .mat file of 2017 holds, as the .json file of that video has it.
+
+    Raises:
+        InputError: not a .mat file, or one without `annolist`.
+    """
+    annolist = read_variables(path).get("annolist")
+    if annolist is None:
+        hint = "a file that MATLAB saved with -v7.3 has to be saved again with -v7"
+        raise InputError(f"{path}: not a PoseTrack file: it has no struct array 'annolist'; {hint}")
+    frames = plain(annolist)
+    for frame in frames:
+        if isinstance(frame, dict) and "annorect" in frame:
+            frame["annorect"] = [rect for rect in frame["annorect"] if not _is_nobody(rect)]
+    return {"annolist": frames}
+
+
 def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
     """Make arrays of a file of 2017. Points with an id that is not one of the 15 joints are left out.
 
     Args:
-        content: the parsed JSON.
+        content: the parsed JSON, or `mat_content`.
         path: where it was read from, for the video's name and for messages.
 
     Raises:
@@ -112,6 +130,11 @@ def _annorect(video: PoseTrackVideo, person: int) -> dict[str, Any]:
 
 class _MalformedError(Exception):
     """What is wrong inside a frame; `read` knows the file and the frame."""
+
+
+def _is_nobody(rect: Any) -> bool:
+    """A struct of empty fields is what MATLAB leaves of a frame without persons."""
+    return isinstance(rect, dict) and not any(rect.values())
 
 
 def _person(rect: dict[str, Any]) -> dict[str, Any]:

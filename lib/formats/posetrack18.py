@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lib.formats.columns import id_column, is_row, number_column
 from lib.formats.posetrack import (
     KEYPOINT_NAMES,
     KEYPOINT_OF_JOINT,
@@ -50,7 +50,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
     columns, num_keypoints = _joint_columns(own_names, names, path), len(own_names)
 
     def table(key: str, width: int, absent: float) -> np.ndarray:
-        return _table(annotations, key, width, absent, path)[order]
+        return number_column(annotations, key, width, f"{path}: annotations", absent)[order]
 
     def unscored(key: str, width: int) -> np.ndarray:
         """A table of numbers that no score depends on: a row that other tools write otherwise is NaN."""
@@ -58,7 +58,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
             return table(key, width, np.nan)
         except InputError:
             rows = [annotation.get(key) for annotation in annotations]
-            rows = [np.ravel(row) if _is_row(row, width) else np.full(width, np.nan) for row in rows]
+            rows = [np.ravel(row) if is_row(row, width) else np.full(width, np.nan) for row in rows]
             return np.array(rows, dtype=np.float64)[order]
 
     keypoints = table("keypoints", 3 * num_keypoints, 0.0).reshape(-1, num_keypoints, 3)[:, columns]
@@ -175,12 +175,8 @@ def _order_by_frame(
     annotations: list[dict[str, Any]], frame_of_id: dict[int, int], path: str | Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """The indices of the annotations of known images in the order of frames, and those frames."""
-    image_ids = [whole_number(annotation.get("image_id")) for annotation in annotations]
-    if None in image_ids:
-        bad = image_ids.index(None)
-        value = annotations[bad].get("image_id")
-        raise InputError(f"{path}: annotations[{bad}]: 'image_id' has to be a whole number, not {value!r}")
-    frames = np.array([frame_of_id.get(image_id, -1) for image_id in image_ids], dtype=np.int64)
+    image_ids = id_column(annotations, "image_id", f"{path}: annotations")
+    frames = np.array([frame_of_id.get(image_id, -1) for image_id in image_ids.tolist()], dtype=np.int64)
     num_unknown = np.count_nonzero(frames < 0)
     if num_unknown:
         _LOG.warning("%s: %d annotations left out: the file lists no image of their image_id", path, num_unknown)
@@ -218,33 +214,3 @@ def _track_ids(annotations: list[dict[str, Any]], path: str | Path) -> np.ndarra
         value = annotations[bad]["track_id"]
         raise InputError(f"{path}: annotations[{bad}]: 'track_id' has to be a whole number, not {value!r}")
     return np.array(track_ids, dtype=np.int64)
-
-
-def _table(annotations: list[dict[str, Any]], key: str, width: int, absent: float, path: str | Path) -> np.ndarray:
-    """The `width` numbers under `key` of every annotation, (P, width); `absent` where the key is absent or empty.
-
-    The numbers are converted all at once, as there are millions; the bad one is looked for only after a failure.
-    """
-    rows = [annotation.get(key) for annotation in annotations]
-    given = [row is not None and row != [] for row in rows]
-    try:
-        numbers = np.array([*compress(rows, given)], dtype=np.float64).reshape(-1, width)
-    except (TypeError, ValueError):
-        numbers = np.empty((0, width))
-    if len(numbers) != sum(given) or not np.isfinite(numbers).all():
-        bad = next(index for index, row in enumerate(rows) if given[index] and not _is_row(row, width))
-        numbers_wanted = f"{width} finite numbers" if width > 1 else "a finite number"
-        raise InputError(f"{path}: annotations[{bad}]: '{key}' has to hold {numbers_wanted}")
-    if len(numbers) == len(rows):
-        return numbers
-    table = np.full((len(annotations), width), absent)
-    table[given] = numbers
-    return table
-
-
-def _is_row(row: Any, width: int) -> bool:
-    try:
-        numbers = np.array(row, dtype=np.float64)
-    except (TypeError, ValueError):
-        return False
-    return numbers.size == width and bool(np.isfinite(numbers).all())

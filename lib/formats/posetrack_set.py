@@ -13,15 +13,34 @@ from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
 
+def video_files(folder: Path) -> list[Path]:
+    """The official files of a folder, one per video, sorted by the videos' names; none where there is none.
+
+    They are .json files, and .mat files of videos that have no .json file.
+    """
+    files = {path.stem: path for suffix in (".mat", ".json") for path in folder.glob(f"*{suffix}")}
+    return [files[stem] for stem in sorted(files)]
+
+
+def read_content(path: str | Path) -> dict[str, Any]:
+    """What an official file holds; that of 2017 has the key `annolist`, that of 2018 `images`.
+
+    Raises:
+        InputError: the file is missing, broken or of another kind.
+    """
+    content = posetrack17.mat_content(path) if Path(path).suffix == ".mat" else read_json(path)
+    if not isinstance(content, dict) or not ("annolist" in content or "images" in content):
+        raise InputError(f"{path}: not a PoseTrack file: it has neither 'annolist' (2017) nor 'images' (2018)")
+    return content
+
+
 def read_video(path: str | Path) -> PoseTrackVideo:
-    """Read a PoseTrack file; the key `annolist` tells the form of 2017 from that of 2018.
+    """Read an official file, .json or .mat, of 2017 or 2018.
 
     Raises:
         InputError: the file is missing or broken, or a record of it is; names the file, the record and the key.
     """
-    content = read_json(path)
-    if not isinstance(content, dict) or not ("annolist" in content or "images" in content):
-        raise InputError(f"{path}: not a PoseTrack file: it has neither 'annolist' (2017) nor 'images' (2018)")
+    content = read_content(path)
     return (posetrack17 if "annolist" in content else posetrack18).read(content, path)
 
 
@@ -38,9 +57,9 @@ def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[Po
     """
     path = Path(path)
     if path.is_dir():
-        files = sorted(path.glob("*.json"))
+        files = video_files(path)
         if not files:
-            raise InputError(f"{path}: no .json file in this folder of annotations")
+            raise InputError(f"{path}: no .json or .mat file in this folder of annotations")
         return [read_video(file) for file in files]
     content = read_json(path)
     if not isinstance(content, dict) or "images" not in content:

@@ -67,14 +67,19 @@ class ImageStore:
         if name in self._images:
             self._images.move_to_end(name)
             return self._images[name]
-        image = _decode(self._bytes(name), self.root / name)
+        image = _decode(self.read_bytes(name), self.root / name)
         self._images[name] = image
         self._cached_bytes += image.nbytes
         while self._cached_bytes > CACHED_BYTES:
             self._cached_bytes -= self._images.popitem(last=False)[1].nbytes
         return image
 
-    def _bytes(self, name: str) -> bytes:
+    def read_bytes(self, name: str) -> bytes:
+        """The content of an image file.
+
+        Raises:
+            InputError: the file is missing or cannot be read.
+        """
         folder, _, file = name.rpartition("/")
         if self._zipped:
             found = self._find(folder)

@@ -1,14 +1,15 @@
-"""Joint schemas of the data sets: names, mirror pairs, OKS constants, bones.
-
-Sources: the data sets' own annotation files (names), COCO's and MMPose's evaluation constants (sigmas), HRNet's
-training weights (joint_weights).
-"""
+"""Joint schemas of the data sets (skeletons.yaml): names, mirror pairs, OKS constants, bones."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
+import yaml
+
+from lib.utils.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Skeleton:
         names: J joint names, in the order of the net's heatmaps.
         flip_pairs: joints that change places in a mirrored image.
         upper_body: joints of the upper half, for the half-body augmentation; all others are the lower half.
-        sigmas: J constants of OKS (object keypoint similarity).
+        sigmas: J constants of OKS (object keypoint similarity); none where nobody scores the data set with it.
         joint_weights: J factors of the training loss.
         bones: pairs of joints that a drawing connects.
     """
@@ -44,69 +45,35 @@ class Skeleton:
         return order
 
 
-# The 17 joints of PoseTrack17 and PoseTrack18: COCO's with head_bottom and head_top in place of the eyes.
-POSETRACK = Skeleton(
-    names=(
-        "nose",
-        "head_bottom",
-        "head_top",
-        "left_ear",
-        "right_ear",
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
-    ),
-    flip_pairs=((3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
-    upper_body=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
-    sigmas=(
-        0.026,
-        0.025,
-        0.025,
-        0.035,
-        0.035,
-        0.079,
-        0.079,
-        0.072,
-        0.072,
-        0.062,
-        0.062,
-        0.107,
-        0.107,
-        0.087,
-        0.087,
-        0.089,
-        0.089,
-    ),
-    joint_weights=(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.2, 1.2, 1.5, 1.5, 1.0, 1.0, 1.2, 1.2, 1.5, 1.5),
-    bones=(
-        (15, 13),
-        (13, 11),
-        (16, 14),
-        (14, 12),
-        (11, 12),
-        (5, 11),
-        (6, 12),
-        (5, 6),
-        (5, 7),
-        (6, 8),
-        (7, 9),
-        (8, 10),
-        (0, 1),
-        (0, 2),
-        (1, 5),
-        (1, 6),
-    ),
-)
+@cache
+def skeleton(name: str) -> Skeleton:
+    """The joints of a data set that skeletons.yaml knows: posetrack18, coco, coco_wholebody, aic, mpii …
 
+    Raises:
+        InputError: it does not know that data set.
+    """
+    schemas = _schemas()
+    if name not in schemas:
+        raise InputError(f"no joints of a data set named {name!r}; those of {', '.join(schemas)} are known")
+    schema = schemas[name]
+    return Skeleton(
+        names=tuple(schema["names"]),
+        flip_pairs=tuple(map(tuple, schema["flip_pairs"])),
+        upper_body=tuple(schema["upper_body"]),
+        sigmas=tuple(schema["sigmas"]),
+        joint_weights=tuple(schema.get("joint_weights", [1.0] * len(schema["names"]))),
+        bones=tuple(map(tuple, schema["bones"])),
+    )
+
+
+@cache
+def _schemas() -> dict[str, dict[str, list]]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times as fast, but not always built
+    return yaml.load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"), loader)
+
+
+POSETRACK = skeleton("posetrack18")
+"""The 17 joints of PoseTrack17 and PoseTrack18."""
 
 _OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 

@@ -27,7 +27,7 @@ def read_json(path: str | Path) -> Any:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise InputError(f"{path}: not a JSON file, or a truncated one ({error})") from None
+        raise InputError(f"{path}: not a JSON file, a truncated one, or one with NaN ({error})") from None
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path
             axis.xaxis.get_major_locator().set_params(integer=True)
             axis.set_xlabel("epoch" if row == len(histories) - 1 else "")
             axis.grid(alpha=0.3)
-        tested = [(record["epoch"] + 1, record["test"]["table"]["Mean"]) for record in history if _is_tested(record)]
+        tested = [(record["epoch"] + 1, record["test"]["score"]) for record in history if _is_tested(record)]
         if tested:
             right = axes[1].twinx()
             right.plot(*zip(*tested, strict=True), color="tab:red", marker=".")
@@ -59,7 +59,7 @@ def plot_over(quantity: str, measures: Mapping[str, Mapping[str, Mapping[float, 
 
 
 def _is_tested(record: Mapping[str, Any]) -> bool:
-    return bool(record.get("test", {}).get("table"))
+    return record.get("test", {}).get("score") is not None
 
 
 @dataclass(frozen=True)

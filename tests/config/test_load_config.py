@@ -82,6 +82,11 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["DATASET.FRAME_DELTAS", "[]"], "FRAME_DELTAS is empty"),
         (["GPUS", "all"], "GPUS"),
         (["TEST.BATCH_SIZE_PER_GPU", "0"], "at least 1"),
+        (["DATASET.SHIFT_FACTOR", "-0.1"], "at least 0"),
+        (["DATASET.ALSO", "posetrack17"], "^command line: DATASET.ALSO: 'posetrack17' is no list of data sets"),
+        (["DATASET.ALSO", "[{'ROOT': 'a'}]"], "is no list of data sets"),
+        (["DATASET.ALSO", "[{'DATASET': 'coco', 'ROT_FACTOR': 3}]"], "DATASET.ALSO: unknown key ROT_FACTOR"),
+        (["DATASET.ALSO", "[{'DATASET': 'coco', 'ROOT': [1]}]"], r"DATASET.ALSO: ROOT: \[1\] is no str"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_key(tmp_path, overrides, message):
@@ -95,6 +100,13 @@ def test_values_may_be_written_as_a_shell_passes_them(tmp_path):
     cfg = load_config(write(tmp_path, "a.yaml", "TRAIN: {MOMENTUM: 1}"), overrides)
     assert (cfg.TRAIN.LR, cfg.TRAIN.LR_STEP, cfg.GPUS, cfg.EXPERIMENT_NAME) == (1e-4, [3, 4], (0, 1), "7")
     assert isinstance(cfg.TRAIN.MOMENTUM, float)
+
+
+def test_a_further_data_set_has_its_own_keys_and_none_of_the_first_ones(tmp_path):
+    text = "DATASET: {DATASET: posetrack18, ROOT: a, TRAIN_ANNOTATIONS: few.json, ALSO: [{DATASET: coco, ROOT: b}]}"
+    (further,) = load_config(write(tmp_path, "a.yaml", text), ["DATA_DIR", "/d"]).DATASET.ALSO
+    assert (further["DATASET"], further["ROOT"], further["TRAIN_ANNOTATIONS"]) == ("coco", "/d/b", "")
+    assert further["NUM_LABELED_VIDEOS"] == -1
 
 
 def test_the_heatmaps_follow_the_image(tmp_path):

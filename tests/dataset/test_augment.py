@@ -10,6 +10,8 @@ from lib.pose.skeletons import POSETRACK
 SIZE = (96, 128)
 NOTHING = {
     "skeleton": POSETRACK,
+    "shift": 0.0,
+    "shift_probability": 0.0,
     "half_body_probability": 0.0,
     "half_body_joints": 8,
     "scale": 0.0,
@@ -69,10 +71,39 @@ def test_a_flip_is_the_crop_of_the_mirrored_image():
     np.testing.assert_allclose(transform_points(joints, crop.matrix), transform_points(there, mirrored), atol=1e-9)
 
 
+def center_of(crop):
+    return np.linalg.solve(crop.matrix[:, :2], np.array(SIZE) / 2 - crop.matrix[:, 2])
+
+
+def test_the_center_moves_by_a_share_of_the_crop():
+    moved = np.array([center_of(crop) for crop in draws(2000, shift=0.16, shift_probability=0.3)]) - (80, 60)
+    share = (np.abs(moved) > 1e-9).any(axis=1)
+    assert 0.27 < share.mean() < 0.33
+    reach = 0.16 * np.array([120, 160])  # the crop is 0.6 · 200 pixels wide and 0.8 · 200 high
+    assert (np.abs(moved) <= reach + 1e-6).all()
+    np.testing.assert_allclose(moved[share].std(axis=0), reach / np.sqrt(3), rtol=0.06)  # evenly spread
+    np.testing.assert_allclose(moved[share].mean(axis=0), (0, 0), atol=2)
+
+
+def test_a_half_body_is_cropped_about_its_own_center_whether_or_not_the_person_moved():
+    (crop,) = draws(1, shift=0.16, shift_probability=1.0, half_body_probability=1.0)
+    upper = np.isin(np.arange(17), POSETRACK.upper_body)
+    means = [person().joints[upper].mean(axis=0), person().joints[~upper].mean(axis=0)]
+    assert min(np.abs(center_of(crop) - mean).max() for mean in means) < 1e-9
+
+
+def test_without_a_shift_nothing_else_is_drawn():
+    changes = {"half_body_probability": 0.5, "scale": 0.3, "rotation": 30, "flip": True}
+    for plain, off in zip(draws(20, **changes), draws(20, **changes, shift_probability=0.3), strict=True):
+        np.testing.assert_array_equal(plain.matrix, off.matrix)
+    rng = np.random.default_rng(3)  # the first draw is that of the half body, the second of which
+    crop = Augmentation(**NOTHING | {"half_body_probability": 0.5}).draw(person(), 160, SIZE, np.random.default_rng(3))
+    assert (rng.random() < 0.5) == (np.abs(center_of(crop) - (80, 60)).max() > 1e-9)
+
+
 def half_body_center(visible, seed):
     augmentation = Augmentation(**NOTHING | {"half_body_probability": 1.0})
-    crop = augmentation.draw(person(visible), 160, SIZE, np.random.default_rng(seed))
-    return np.linalg.solve(crop.matrix[:, :2], np.array(SIZE) / 2 - crop.matrix[:, 2])
+    return center_of(augmentation.draw(person(visible), 160, SIZE, np.random.default_rng(seed)))
 
 
 def test_half_bodies():

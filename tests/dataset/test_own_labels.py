@@ -26,7 +26,7 @@ def cfg(tmp_path):
     labels = tmp_path / "labels.json"
     labels.write_text(json.dumps(content))
     experiment = tmp_path / "experiment.yaml"
-    experiment.write_text("MODEL: {IMAGE_SIZE: [96, 96], SIGMA: 1}\nDATASET: {DATASET: coco}")
+    experiment.write_text("MODEL: {IMAGE_SIZE: [96, 96], SIGMA: 1}\nDATASET: {DATASET: custom}")
 
     def build(*overrides):
         keys = ["DATASET.ROOT", str(tmp_path), "DATASET.TRAIN_ANNOTATIONS", str(labels), "MODEL.NUM_JOINTS", 3]

@@ -11,7 +11,7 @@ from posetrack_sample import make_video, write_annotations, write_experiment
 
 from lib.config import load_config
 from lib.dataset import build_training_set
-from lib.dataset.posetrack import joint_boxes, labeled_people
+from lib.dataset.posetrack import Folders, joint_boxes, labeled_people
 from lib.dataset.posetrack_prepare import consecutive, full, read_split, release, sparse
 from lib.formats import posetrack17
 from lib.formats.posetrack_set import read_videos
@@ -85,7 +85,7 @@ def test_2017_comes_back_with_boxes(root):
         np.testing.assert_array_equal(b.boxes[labeled], joint_boxes(a)[labeled])
         assert (b.boxes[~labeled] == 0).all()
         np.testing.assert_array_equal(np.where(a.present[..., None], a.points, 0), b.points)
-    people = [labeled_people(videos, ImageStore(root), 0.75).people for videos in (official, again)]
+    people = [labeled_people(videos, Folders(ImageStore(root)), 0.75).people for videos in (official, again)]
     assert len(people[0]) == len(people[1]) > 0
     for one, other in zip(*people, strict=True):
         assert (one.video, one.frame, one.number) == (other.video, other.frame, other.number)

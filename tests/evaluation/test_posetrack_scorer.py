@@ -335,7 +335,7 @@ def test_missing_and_extra_files(tmp_path, caplog):
     assert len(caplog.records) == 1
     assert "c.json" in caplog.text
     (gt / "a.json").unlink()
-    with pytest.raises(InputError, match=r"gt: no \.json file"):
+    with pytest.raises(InputError, match=r"gt: no \.json or \.mat file"):
         evaluate_posetrack(gt, pred)
     with pytest.raises(InputError, match="nowhere: no such folder"):
         evaluate_posetrack(gt, tmp_path / "nowhere")

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matlab_files import EMPTY, struct_array, write_posetrack
+from scipy.io import savemat
 
 from lib.formats import posetrack17, posetrack18
 from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, PoseTrackVideo
-from lib.formats.posetrack_set import read_video
+from lib.formats.posetrack_set import read_video, read_videos
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "poseval"
@@ -375,6 +377,81 @@ def test_annotations_of_no_image_are_left_out_aloud(tmp_path, caplog):
         video = read(tmp_path, broken(CONTENT_2018, "annotations", 0, "image_id", 99))
     assert video.track_ids.tolist() == [5]
     assert "1 annotations left out" in caplog.text
+
+
+def test_a_mat_file_reads_as_the_json_file(tmp_path):
+    """Frame 2 has [] for its persons; of the persons one has no points, one an empty list of them."""
+    write_posetrack(tmp_path / "mat/video.mat", CONTENT_2017)
+    video = read_video(tmp_path / "mat/video.mat")
+    assert video.has_points.tolist() == [True, False, True]
+    assert_same(video, read(tmp_path, CONTENT_2017))
+
+
+def test_golden_files_as_mat_files(tmp_path):
+    for path in sorted((GOLDEN / "small/gt_2017").glob("*.json")):
+        write_posetrack(tmp_path / f"{path.stem}.mat", json.loads(path.read_text()))
+    videos = read_videos(tmp_path)
+    assert len(videos) == 4
+    for video in videos:
+        assert_same(video, read_video(GOLDEN / f"small/gt_2017/{video.name}.json"))
+
+
+@pytest.mark.parametrize("persons", ["[]", "1 by 0 structs", "fields without content"])
+def test_a_frame_without_persons_in_a_mat_file(tmp_path, persons):
+    nobody = {
+        "[]": EMPTY,
+        "1 by 0 structs": np.empty((1, 0), dtype=[("x1", object)]),
+        "fields without content": struct_array([{"x1": EMPTY, "annopoints": EMPTY, "track_id": EMPTY}]),
+    }[persons]
+    image = struct_array([{"name": "v/000001.jpg"}])
+    savemat(tmp_path / "v.mat", {"annolist": struct_array([{"image": image, "annorect": nobody}])})
+    video = read_video(tmp_path / "v.mat")
+    assert video.frame_names == ["v/000001.jpg"]
+    assert len(video.person_frame) == 0
+    assert not video.frame_labeled.any()
+
+
+def test_persons_in_cells_of_a_mat_file(tmp_path):
+    """Persons with different fields do not fit into a struct array."""
+    point = struct_array([{"id": 3, "x": 5, "y": 6.5, "is_visible": "1"}])
+    persons = np.empty((1, 2), dtype=object)
+    persons[0] = [
+        struct_array([{"track_id": 4, "annopoints": struct_array([{"point": point}])}]),
+        struct_array([{"x1": 1, "y1": 2, "x2": 3, "y2": 4, "track_id": 5}]),
+    ]
+    frame = {"image": struct_array([{"name": "v/000001.jpg"}]), "annorect": persons}
+    savemat(tmp_path / "v.mat", {"annolist": struct_array([frame])})
+    video = read_video(tmp_path / "v.mat")
+    assert video.track_ids.tolist() == [4, 5]
+    assert video.points[0, 3].tolist() == [5, 6.5]
+    assert video.head_boxes[1].tolist() == [1, 2, 3, 4]
+    assert video.has_points.tolist() == [True, False]
+
+
+def test_a_video_with_both_files_is_read_from_the_json(tmp_path):
+    write_posetrack(tmp_path / "a.mat", CONTENT_2017)
+    write_posetrack(tmp_path / "b.mat", CONTENT_2017)
+    (tmp_path / "b.json").write_text(json.dumps({"annolist": CONTENT_2017["annolist"][:1]}))
+    assert [(video.name, video.nframes) for video in read_videos(tmp_path)] == [("a", 2), ("b", 1)]
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"RELEASE": 1}, "v.mat: not a PoseTrack file: it has no struct array 'annolist'"),
+        ({"annolist": np.ones(3)}, "v.mat: 'annolist': '[1.0, 1.0, 1.0]' has to be a list of objects"),
+        ({"annolist": struct_array([{"imgnum": 1}])}, "v.mat: annolist[0]: 'image' has to be"),
+    ],
+)
+def test_malformed_mat_files(tmp_path, variables, message):
+    savemat(tmp_path / "v.mat", variables)
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_video(tmp_path / "v.mat")
+
+
+def test_flat_and_nested_keypoints_in_one_file(tmp_path):
+    nested = broken(CONTENT_2018, "annotations", 1, "keypoints", KEYPOINTS)
+    assert_same(read(tmp_path, nested), read(tmp_path, CONTENT_2018))
 
 
 def test_truncated_file(tmp_path):

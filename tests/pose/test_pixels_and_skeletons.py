@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 import torch
 from torchvision.transforms.functional import normalize, to_tensor
 
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.pose.pixels import MEAN, STD, normalise
-from lib.pose.skeletons import POSETRACK, named_skeleton
+from lib.pose.skeletons import POSETRACK, named_skeleton, skeleton
+from lib.utils.errors import InputError
 
 
 def test_pixels_equal_torchvisions_transforms():
@@ -21,6 +23,44 @@ def test_posetrack_skeleton():
     order = POSETRACK.flip_order
     assert np.array_equal(order[order], np.arange(17))
     assert order[5] == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "joints"),
+    [
+        ("posetrack18", 17),
+        ("coco", 17),
+        ("coco_wholebody", 133),
+        ("ochuman", 17),
+        ("aic", 14),
+        ("mpii", 16),
+        ("mpii_trb", 40),
+        ("crowdpose", 14),
+        ("jhmdb", 15),
+    ],
+)
+def test_schemas_hold_together(name, joints):
+    schema = skeleton(name)
+    assert schema.num_joints == len(set(schema.names)) == len(schema.joint_weights) == joints
+    assert len(schema.sigmas) == (0 if name == "mpii_trb" else joints)
+    assert {*schema.upper_body, *np.ravel(schema.bones), *np.ravel(schema.flip_pairs)} <= set(range(joints))
+    assert len(np.unique(schema.flip_pairs)) == np.size(schema.flip_pairs)
+    named = set(named_skeleton(schema.names).flip_pairs)
+    assert named <= {tuple(sorted(pair)) for pair in schema.flip_pairs}
+    others = {schema.names[joint] for pair in set(schema.flip_pairs) - named for joint in pair}
+    assert all(other.startswith("face-") for other in others)  # numbered around the face
+
+
+def test_one_schema_under_two_names():
+    assert skeleton("ochuman") == skeleton("coco")
+    assert skeleton("posetrack18") is POSETRACK
+    assert POSETRACK.sigmas == skeleton("coco").sigmas
+    assert skeleton("coco_wholebody").names[:17] == skeleton("coco").names
+
+
+def test_unknown_schema():
+    with pytest.raises(InputError, match=r"no joints of a data set named 'horse'; those of posetrack18, coco, "):
+        skeleton("horse")
 
 
 def test_names_tell_mirror_pairs():

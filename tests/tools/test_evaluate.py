@@ -5,14 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matlab_files import write_mpii_truth, write_posetrack
+from scipy.io import savemat
+
+from lib.formats import mpii
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / "tests" / "golden" / "poseval" / "small"
 
 
-def evaluate(*arguments, folder=ROOT):
-    command = [sys.executable, str(ROOT / "tools" / "evaluate.py"), "posetrack", *map(str, arguments)]
+def evaluate(*arguments, folder=ROOT, kind="posetrack"):
+    command = [sys.executable, str(ROOT / "tools" / "evaluate.py"), kind, *map(str, arguments)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -69,6 +74,88 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path):
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith(f"error: {tmp_path / '001122_mpii_test.json'}: not a JSON file")
     assert (tmp_path / "result").read_text() == "before"
+
+
+def test_ground_truth_of_2017_as_mat_files(tmp_path):
+    for path in (SMALL / "gt_2017").glob("*.json"):
+        write_posetrack(tmp_path / f"gt/{path.stem}.mat", json.loads(path.read_text()))
+    done = evaluate("--gt", tmp_path / "gt", "--pred", SMALL / "pred", "--tracking", "--out", tmp_path / "r.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "r.json").read_text())["table"]["Mean"] == pytest.approx(53.703843131699465, abs=1e-9)
+
+
+def test_mpii(tmp_path):
+    """Two people with a head of 30 pixels; the first one's head is off by more than half of that."""
+    points = np.random.default_rng(0).uniform(1, 500, (16, 2, 2)).round()
+    heads = np.repeat(np.array([[[10], [10]], [[40], [50]]], dtype=float), 2, axis=2)
+    write_mpii_truth(tmp_path / "gt.mat", points, np.zeros((16, 2)), heads, mpii.JOINTS)
+    points[9, 0, 0] += 16
+    savemat(tmp_path / "pred.mat", {"preds": points.transpose(2, 0, 1)})
+    files = "--gt", tmp_path / "gt.mat", "--pred", tmp_path / "pred.mat"
+    done = evaluate(*files, "--out", tmp_path / "r.json", kind="mpii")
+    assert (done.returncode, done.stderr) == (0, "")
+    header, row = (line.split() for line in done.stdout.splitlines())
+    assert header == ["Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean", "Mean@0.1"]
+    assert row == ["PCKh", "50.0", *["100.0"] * 6, "96.4", "96.4"]
+    table = json.loads((tmp_path / "r.json").read_text())["table"]
+    assert list(table) == header
+    assert table["Mean"] == pytest.approx(100 * 27 / 28)
+
+
+SIDED = ("shoulder", "hip", "elbow", "knee", "wrist", "ankle")
+
+
+@pytest.fixture
+def labels(tmp_path):
+    """A file of two people with the joints of JHMDB, and right poses of them."""
+    sides = [f"{side}_{name}" for name in SIDED for side in ("right", "left")]
+    names = ["neck", "belly", "head", *sides]
+    flat = [value for k in range(15) for value in (20 * k, 10, 2)]
+    person = {"image_id": 1, "keypoints": flat, "bbox": [0, 0, 300, 90], "headbox": [0, 0, 60, 80]}
+    people = [person | {"id": 7}, person | {"id": 8}]
+    categories = [{"id": 1, "name": "person", "keypoints": names}]
+    (tmp_path / "gt.json").write_text(json.dumps({"images": [], "annotations": people, "categories": categories}))
+    poses = [{"image_id": 1, "keypoints": [*flat[:6], flat[6] + 70, *flat[7:]]}, {"image_id": 1, "keypoints": flat}]
+    (tmp_path / "pred.json").write_text(json.dumps(poses))
+    return "--gt", tmp_path / "gt.json", "--pred", tmp_path / "pred.json", "--out", tmp_path / "r.json"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "header", "rows"),
+    [
+        ("mpii_trb", [], "Skeleton Contour Mean", ["PCKh 96.4 100.0 96.7"]),  # 70 pixels are more than 0.3 · 100
+        (
+            "jhmdb",
+            [],
+            "Head Shoulder Elbow Wrist Hip Knee Ankle Mean",
+            ["box 50.0 " + 6 * "100.0 " + "96.7", "torso 50.0 " + 6 * "100.0 " + "96.7"],
+        ),
+        ("pck", [], "PCK@0.05 PCK@0.1 PCK@0.2 AUC AUC@box EPE", ["by box 96.7 96.7 96.7 91.8 94.3 2.3"]),
+        (
+            "pck",
+            ["--normalizer", "joints"],
+            "PCK@0.05 PCK@0.1 PCK@0.2 AUC AUC@joints EPE",
+            ["by joints 96.7 96.7 96.7 91.8 94.2 2.3"],
+        ),
+    ],
+)
+def test_coco_style_files(tmp_path, labels, kind, options, header, rows):
+    """One head of 30 joints is off by 70 pixels: 0.2333 of the box, 0.25 of the joints' box, not under 0.25."""
+    done = evaluate(*labels, *options, kind=kind)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == header.split()
+    assert lines[1:] == [row.split() for row in rows]
+    assert list(json.loads((tmp_path / "r.json").read_text())["table"]) == header.split()
+
+
+def test_poses_that_cannot_be_matched(tmp_path, labels):
+    (tmp_path / "pred.json").write_text(json.dumps(json.loads((tmp_path / "pred.json").read_text())[:1]))
+    done = evaluate(*labels, kind="pck")
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = "image_id 1: 1 poses for 2 labelled people: give each pose the annotation_id of its person"
+    assert done.stderr == f"error: {tmp_path / 'pred.json'}: {expected}\n"
+    assert not (tmp_path / "r.json").exists()
 
 
 def test_scoring_does_not_load_torch_or_scipy():

@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from matlab_files import write_posetrack
 from posetrack_sample import make_video
+
+from lib.formats import posetrack17
+from lib.formats.posetrack_set import read_video
 
 TOOL = Path(__file__).parents[2] / "tools/prepare_posetrack.py"
 
@@ -43,6 +47,26 @@ def test_the_files_that_experiments_look_for(tmp_path, annotations, arguments, n
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("PoseTrack18: 3 validation videos: neither")
     assert {path.name for path in annotations.glob("*.json")} == names
+
+
+@pytest.mark.parametrize(
+    ("command", "made"),
+    [
+        (["full"], "posetrack_val.json"),
+        (["sparse", "--frames", 1], "posetrack_train_N1_per_video.json"),
+        (["consecutive"], "posetrack_val_consecutive.json"),
+    ],
+)
+def test_the_mat_files_of_2017_make_what_the_json_files_make(tmp_path, annotations, command, made):
+    for file in annotations.glob("*/*.json"):
+        posetrack17.write(tmp_path / "json" / file.parent.name / file.name, read_video(file))
+    for file in tmp_path.glob("json/*/*.json"):
+        write_posetrack(tmp_path / "mat" / file.parent.name / f"{file.stem}.mat", json.loads(file.read_text()))
+    for form in ("json", "mat"):
+        done = prepare(tmp_path, *command, "--annotations", tmp_path / form)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("PoseTrack17: 3 validation videos")
+    assert (tmp_path / "mat" / made).read_text() == (tmp_path / "json" / made).read_text()
 
 
 def test_options_arrive(tmp_path, annotations):

@@ -104,6 +104,17 @@ def test_killed_and_started_again_ends_with_the_same_weights(sample):
     assert [(r["epoch"], r["loss"]) for r in history] == [(r["epoch"], r["loss"]) for r in expected_history]
 
 
+def test_a_warm_up_goes_on_where_it_stopped(sample):
+    keys = ["TRAIN.WARMUP_ITERATIONS", "5", "TEST.EVALUATE", "False"]  # of three iterations an epoch
+    assert train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "2").returncode == 0
+    _, history, expected = outcome(sample, "stage1")
+    assert [record["lr"] for record in history] == pytest.approx([1e-3 * (0.001 + 0.999 * 3 / 5), 1e-3])
+    for epochs in ("1", "2"):
+        halves = [*keys, "TRAIN.END_EPOCH", epochs, "EXPERIMENT_NAME", "halves"]
+        assert train(sample, "stage1.yaml", *halves).returncode == 0
+    assert_equal(outcome(sample, "halves")[2], expected)
+
+
 def test_workers_do_not_change_the_result(sample):
     results = []
     for workers in ("0", "2"):

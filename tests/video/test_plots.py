@@ -6,7 +6,7 @@ from lib.video.plots import WarpExample, plot_curves, plot_warps
 
 def test_curves_of_two_stages(tmp_path):
     history = [{"epoch": e, "loss": 1 / (e + 1), "accuracy": 0.1 * e} for e in range(3)]
-    tested = [{**record, "test": {"table": {"Mean": 10.0 * record["epoch"]}}} for record in history]
+    tested = [{**record, "test": {"score": 10.0 * record["epoch"]}} for record in history]
     plot_curves({"stage 1": history, "stage 2": tested}, tmp_path / "curves.png")
     both = cv2.imread(str(tmp_path / "curves.png"))
     plot_curves({"stage 1": history}, tmp_path / "one.png")

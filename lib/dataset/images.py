@@ -1,0 +1,144 @@
+"""Data sets of images: their annotations as one video whose frames are no neighbours, and the files they are in."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from lib.dataset.data_sets import DataSet
+from lib.formats import posetrack18
+from lib.formats.mpii import read_people
+from lib.formats.posetrack import PoseTrackVideo, records
+from lib.frames.images import ImageList
+from lib.frames.store import ImageStore
+from lib.pose.crop import PADDING, PIXELS_PER_SCALE
+from lib.pose.skeletons import Skeleton
+from lib.utils.errors import InputError
+from lib.utils.files import read_json
+
+WHOLE_BODY_PARTS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
+"""The keys of an annotation of COCO-WholeBody, in the order of the net's joints."""
+
+TRB_SIDE = 256
+"""Pixels that the scale of MPII-TRB's annotations is of: the crop's side is so many over the scale."""
+
+UNKNOWN_CENTER = -2
+"""MPII's x of a center that is not known, −1, in pixels from 0."""
+
+BEYOND = 2.0
+"""Pixels that a box may reach out of its image before the file's width and height are not believed."""
+
+
+class Listed:
+    """The images of a data set, as lib.dataset.posetrack.Folders the frames of videos."""
+
+    def __init__(self, images: ImageList) -> None:
+        self._images = images
+        self.found: dict[int, ImageList] = {}
+
+    def find(self, v: int, video: PoseTrackVideo, frame: int) -> tuple[ImageList, int]:
+        """Where an image is, and its number there."""
+        self.found[v] = self._images
+        return self._images, int(frame)
+
+
+def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[PoseTrackVideo, np.ndarray]:
+    """The annotations of a data set of images, and (I, 2) width and height of each, 0 where the file does not tell.
+
+    Joints are in the data set's order; track ids are the ids of the annotations. Where these give centers and scales,
+    boxes are those that lib.pose.crop makes the same crops of.
+
+    Raises:
+        InputError: a broken file, or one of other joints; names file, record and key.
+    """
+    content = _from_mpii(path, skeleton) if data_set.form == "mpii" else read_json(path)
+    if not isinstance(content, dict) or "images" not in content:
+        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+    if data_set.form == "mpii_trb":
+        content = content | {"annotations": [_with_box(one, path) for one in records(content, "annotations", path)]}
+    elif data_set.joints == "coco_wholebody":
+        content = _with_parts(content, path, skeleton)
+    people = records(content, "annotations", path) if "annotations" in content else []  # test splits have none
+    content = content | {"annotations": [one | {"track_id": one.get("id")} for one in people]}
+    names = posetrack18.keypoint_names(content, path) if people else skeleton.names
+    if len(names) != skeleton.num_joints:
+        raise InputError(
+            f"{path}: its people have {len(names)} joints, and not {skeleton.num_joints} as this data set's"
+        )
+    images = posetrack18.read(content, path, names)
+    return images, _sizes(content["images"], images)
+
+
+def _sizes(records_of_images: list[dict[str, Any]], images: PoseTrackVideo) -> np.ndarray:
+    """Width and height as the file says, where all boxes lie inside: some list them in the wrong order (CrowdPose)."""
+    stated = [[image.get("width"), image.get("height")] for image in records_of_images]
+    sizes = np.array([pair if all(isinstance(side, int) for side in pair) else (0, 0) for pair in stated]).reshape(
+        -1, 2
+    )
+    ends = np.nan_to_num(images.boxes[:, :2] + images.boxes[:, 2:])
+    sizes[images.person_frame[(ends > sizes[images.person_frame] + BEYOND).any(axis=1)]] = 0
+    return sizes
+
+
+def _with_parts(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict[str, Any]:
+    """COCO-WholeBody's people with all joints under `keypoints`; of those that have so already nothing changes."""
+    people = []
+    for index, person in enumerate(records(content, "annotations", path)):
+        if len(person.get("keypoints") or ()) != 3 * skeleton.num_joints:
+            parts = [person.get(key) for key in WHOLE_BODY_PARTS]
+            if not all(isinstance(part, list) for part in parts):
+                keys = ", ".join(WHOLE_BODY_PARTS)
+                raise InputError(f"{path}: annotations[{index}]: COCO-WholeBody has the lists {keys}")
+            person = person | {"keypoints": [value for part in parts for value in part]}
+        people.append(person)
+    categories = [{"keypoints": list(skeleton.names)}]
+    return content | {"annotations": people, "categories": categories}
+
+
+def _with_box(person: dict[str, Any], path: Path) -> dict[str, Any]:
+    """MPII-TRB's person with the box that is cropped as its center and scale say."""
+    center, scale = person.get("center"), person.get("scale")
+    if not (_are_numbers(center, 2) and _are_numbers([scale], 1) and scale > 0):
+        raise InputError(f"{path}: annotation {person.get('id')}: it needs center, two numbers, and scale, one over 0")
+    box = {"bbox": _square(center, TRB_SIDE / scale / PADDING)}
+    if _are_numbers(head := person.get("headbox"), 4):
+        box["bbox_head"] = [*head[:2], head[2] - head[0], head[3] - head[1]]
+    return person | box
+
+
+def _from_mpii(path: Path, skeleton: Skeleton) -> dict[str, Any]:
+    """MPII's list of people in COCO's form: an image for each person, who keep their order."""
+    images, people = [], []
+    for index, person in enumerate(read_people(path)):
+        center, side = person.center, person.scale * PIXELS_PER_SCALE / PADDING
+        if center[0] != UNKNOWN_CENTER:
+            center, side = np.add(center, (0, 15 * person.scale)), side * PADDING  # `center` lies above the middle
+        images.append({"id": index, "file_name": person.image})
+        record = {"id": index, "image_id": index, "bbox": _square(center, side)}
+        if person.visible.any():
+            record["keypoints"] = np.column_stack([person.joints, person.visible]).ravel().tolist()
+        people.append(record)
+    return {"images": images, "annotations": people, "categories": [{"keypoints": list(skeleton.names)}]}
+
+
+def _square(center: Any, side: float) -> list[float]:
+    return [center[0] - side / 2, center[1] - side / 2, side, side]
+
+
+def _are_numbers(values: Any, count: int) -> bool:
+    return isinstance(values, list) and len(values) == count and all(isinstance(v, int | float) for v in values)
+
+
+def find_folder(store: ImageStore, folders: Sequence[str], name: str) -> str:
+    """The first of these folders of a store that an image is in.
+
+    Raises:
+        InputError: it is in none of them.
+    """
+    inside, _, file = name.rpartition("/")
+    for folder in folders:
+        if file in store.list(str(PurePosixPath(folder, inside))):
+            return folder
+    places = ", ".join(str(store.root / folder / name) for folder in folders)
+    raise InputError(f"the first image is not where it usually is: {places}; check DATASET.ROOT and DATASET.IMAGE_DIR")

@@ -1,0 +1,203 @@
+"""What an experiment is tested on."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from yacs.config import CfgNode
+
+from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
+from lib.dataset.images import Listed
+from lib.dataset.loaders import build_clip_dataset
+from lib.dataset.people import Person
+from lib.dataset.posetrack import Folders, PoseTrack, detected_people, reasons, relist, videos_of
+from lib.dataset.runs import labeled_of_run, longest_run
+from lib.dataset.sources import (
+    CUSTOM,
+    build_annotations_path,
+    build_data_set,
+    build_image_people,
+    build_image_store,
+    build_images,
+    build_people,
+    build_skeleton,
+    build_split_name,
+    build_videos,
+    has_videos,
+)
+from lib.formats.boxes import DetectedBox, read_boxes
+from lib.formats.posetrack import PoseTrackVideo, take_frames
+from lib.formats.posetrack_set import read_videos
+from lib.frames.video import FrameFolder
+from lib.utils.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+MPII_TRUTH = "gt_valid.mat"  # beside the lists in JSON, which have no head boxes
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """What a test runs on and is scored against.
+
+    Attributes:
+        clips: the people, and their frames as the mode of testing wants them.
+        videos: the frames that a submission has to list, and the truth about them: the official ground truth if
+            DATASET.GT_DIR names it, else the annotations.
+        split: name of the split.
+        dropped: boxes that were left out, by reason.
+        scorable: somebody is labelled, and there is the unit of distances: head boxes, where they are that.
+        truth: of a data set of images, the file that its scorer takes as ground truth.
+    """
+
+    clips: ClipDataset
+    videos: Sequence[PoseTrackVideo]
+    split: str
+    dropped: Counter
+    scorable: bool
+    truth: Path | None = None
+
+
+@dataclass(frozen=True)
+class LabeledRuns:
+    """Runs of consecutive annotated frames, some of which keep their labels.
+
+    Attributes:
+        videos: the runs, as annotated.
+        people: everybody in them, sorted by video and frame.
+        sources: those in the labelled frames.
+        labeled: per video the indices of the labelled frames.
+        frames: by index of the video, its files.
+        split: name of the split.
+    """
+
+    videos: Sequence[PoseTrackVideo]
+    people: list[Person]
+    sources: list[Person]
+    labeled: Sequence[Sequence[int]]
+    frames: dict[int, FrameFolder]
+    split: str
+
+
+def build_test_set(cfg: CfgNode) -> TestSet:
+    """The people and frames that TEST and DATASET of an experiment name.
+
+    Raises:
+        InputError: annotations, boxes or frames that are not there, or are broken.
+    """
+    if cfg.DATASET.DATASET == CUSTOM:
+        raise InputError("DATASET.DATASET is custom: it has no test; set TEST.EVALUATE False to train")
+    build_skeleton(cfg)  # raises
+    videos = has_videos(cfg.DATASET.DATASET)
+    found, source, truth = _videos(cfg) if videos else _images(cfg)
+    if not found.people:
+        raise InputError(f"{source}: nobody to estimate{reasons(found.dropped)}")
+    clips = build_clip_dataset(cfg, found.people, found.frames, _sample_frames(cfg))
+    where = f"{len(found.frames)} videos" if videos else f"{len(found.videos[0].frame_names)} images"
+    logger.info("%d people in %s%s", len(clips), where, reasons(found.dropped))
+    return TestSet(
+        clips, found.videos, build_split_name(cfg, train=False), found.dropped, _scorable(cfg, found, truth), truth
+    )
+
+
+def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
+    """Whether there are labels, and what their scorer needs beside them."""
+    labeled = any(video.labeled.any() for video in found.videos)
+    heads = any(np.isfinite(video.head_boxes).any() for video in found.videos)
+    in_heads = truth is None or build_data_set(cfg).form == "mpii_trb"
+    return labeled and (heads or not in_heads) and (truth is None or truth.exists())
+
+
+def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, None]:
+    """The people to be tested in the videos of PoseTrack, and where they are from."""
+    store = build_image_store(cfg)
+    annotations = build_annotations_path(cfg, train=False)
+    videos = read_videos(annotations) if annotations else []
+    if cfg.DATASET.DATASET == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
+        logger.warning("%s is in the form of 2018, which DATASET.DATASET posetrack18 would submit in", annotations)
+    if cfg.TEST.USE_GT_BBOX:
+        if not annotations:
+            raise InputError("TEST.USE_GT_BBOX needs annotations: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
+        found = build_people(cfg, videos)
+    else:
+        boxes, dropped = _boxes(cfg)
+        found = _detected(cfg, videos or videos_of(boxes, store), boxes, Folders(store))
+        found.dropped.update(dropped)
+    if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
+        found = relist(found, read_videos(cfg.DATASET.GT_DIR), cfg.DATASET.GT_DIR)
+    source = annotations if cfg.TEST.USE_GT_BBOX else f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {annotations})"
+    return found, str(source), None
+
+
+def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
+    """The people to be tested in a data set of images, where they are from, and the ground truth."""
+    images, files, path = build_images(cfg, train=False)
+    form = build_data_set(cfg).form
+    truth = path.parent / MPII_TRUTH if form == "mpii" else path
+    if cfg.TEST.USE_GT_BBOX or form != "coco":  # the others come with crops, and nobody detects people in them
+        return build_image_people(cfg, images, files), str(path), truth
+    boxes, dropped = _boxes(cfg)
+    found = _detected(cfg, [images], boxes, files)
+    found.dropped.update(dropped)
+    return found, f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {path})", truth
+
+
+def _boxes(cfg: CfgNode) -> tuple[list[DetectedBox], Counter]:
+    """The detected boxes that TEST names, and how many were left out, by reason."""
+    if not cfg.TEST.COCO_BBOX_FILE:
+        raise InputError("no boxes: set TEST.COCO_BBOX_FILE to detected ones, or TEST.USE_GT_BBOX True")
+    return read_boxes(cfg.TEST.COCO_BBOX_FILE, cfg.TEST.IMAGE_THRE)
+
+
+def _detected(
+    cfg: CfgNode, videos: Sequence[PoseTrackVideo], boxes: Sequence[DetectedBox], files: Folders | Listed
+) -> PoseTrack:
+    width, height = cfg.MODEL.IMAGE_SIZE
+    return detected_people(videos, boxes, files, width / height, cfg.TEST.NMS_THRE, cfg.MODEL.NUM_JOINTS)
+
+
+def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
+    """The longest annotated run of each test video, with labels on some of its frames (paper, video pose propagation).
+
+    Args:
+        every: frames from one label to the next (lib.dataset.runs).
+    Raises:
+        InputError: no annotations, no run that is long enough for a label, nobody labelled, frames that are not there.
+    """
+    annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else build_annotations_path(cfg, train=False)
+    if annotations is None:
+        raise InputError("there are no labels to propagate: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
+    videos, labeled = [], []
+    for video in build_videos(cfg, annotations):
+        run = longest_run(video)
+        if kept := labeled_of_run(len(run), every):
+            videos.append(take_frames(video, run))
+            labeled.append(kept)
+        else:
+            logger.warning("%s: left out: fewer than %d consecutive annotated frames", video.name, every // 2 + 1)
+    if not videos:
+        raise InputError(
+            f"{annotations}: no video has {every // 2 + 1} consecutive annotated frames, so none is labelled"
+        )
+    found = build_people(cfg, videos)
+    sources = [person for person in found.people if person.frame in labeled[person.video]]
+    if not sources:
+        raise InputError(f"{annotations}: nobody in the labelled frames{reasons(found.dropped)}")
+    logger.info(
+        "%d people in %d labelled of %d frames, %d videos%s",
+        len(sources),
+        sum(map(len, labeled)),
+        sum(len(video.frame_names) for video in videos),
+        len(videos),
+        reasons(found.dropped),
+    )
+    return LabeledRuns(videos, found.people, sources, labeled, found.frames, build_split_name(cfg, train=False))
+
+
+def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:
+    if cfg.TEST.MODE == "pair":
+        return RandomPair(cfg.DATASET.FRAME_DELTAS)
+    return FixedFrames(cfg.TEST.AGGREGATE.OFFSETS if cfg.TEST.MODE in ("aggregate", "average") else [0])

@@ -1,0 +1,94 @@
+"""The scorers of whole data sets, by name: a file of ground truth and one of predictions in, a table out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lib.evaluation.oks import evaluate_oks
+from lib.evaluation.oks import format_table as format_oks
+from lib.evaluation.pck import evaluate_jhmdb, evaluate_pck
+from lib.evaluation.pckh import evaluate_mpii, evaluate_mpii_trb
+from lib.evaluation.tables import format_rows
+from lib.formats import mpii
+from lib.formats.coco_poses import CocoPoses, read_estimates, read_poses
+
+POSES = "list of {image_id, keypoints, annotation_id}"
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """How a data set is scored.
+
+    Attributes:
+        help: what it is, in a line; gt, pred: what the two files are.
+        evaluate: these files to a result, with `table`.
+        format: a result to text.
+        headline: the column of the table by which trainings are compared.
+    """
+
+    help: str
+    gt: str
+    pred: str
+    evaluate: Callable[[Path, Path], dict[str, Any]]
+    format: Callable[[dict[str, Any]], str]
+    headline: str
+
+
+def _oks(name: str, text: str, headline: str = "AP") -> Scorer:
+    files = "file of the ground truth, COCO-style", "file of the predictions, in COCO's results form"
+    return Scorer(text, *files, partial(evaluate_oks, name), format_oks, headline)
+
+
+def _of_poses(
+    text: str, evaluate: Callable[..., dict[str, Any]], headline: str, rows: dict[str, str], **options: str
+) -> Scorer:
+    def score(gt: Path, pred: Path) -> dict[str, Any]:
+        truth: CocoPoses = read_poses(gt)
+        return evaluate(truth, read_estimates(pred, truth), **options)
+
+    def write(result: dict[str, Any]) -> str:
+        return format_rows({name: result[key] for name, key in rows.items()})
+
+    return Scorer(text, "COCO-style file of the ground truth", POSES, score, write, headline)
+
+
+def _mpii(gt: Path, pred: Path) -> dict[str, Any]:
+    truth = mpii.read_truth(gt)
+    return evaluate_mpii(truth, mpii.read_predictions(pred, len(truth.points)))
+
+
+def pck_scorer(normalizer: str) -> Scorer:
+    """The scorer of any joints.
+
+    Args:
+        normalizer: what distances are shares of (lib.evaluation.pck.NORMALIZERS).
+    """
+    text = "any joints: PCK, AUC and the mean error in pixels (EPE)"
+    return _of_poses(text, evaluate_pck, "PCK@0.2", {f"by {normalizer}": "table"}, normalizer=normalizer)
+
+
+SCORERS = {
+    "coco": _oks("coco", "COCO, 17 joints: AP and AR"),
+    "ochuman": _oks("ochuman", "OCHuman: the same of people who hide one another"),
+    "aic": _oks("aic", "AI Challenger: the same of 14 joints, or of files in its own form its own mAP"),
+    "crowdpose": _oks("crowdpose", "CrowdPose: the same of 14 joints, and AP of easy, medium and hard images"),
+    "coco_wholebody": _oks(
+        "coco_wholebody",
+        "COCO-WholeBody, 133 joints: AP and AR of body, foot, face, hands and the whole",
+        "wholebody AP",
+    ),
+    "mpii": Scorer(
+        "MPII: PCKh@0.5",
+        "gt_valid.mat",
+        ".mat, .h5, .npy or .json with preds (people, 16, 2)",
+        _mpii,
+        lambda result: format_rows({"PCKh": result["table"]}),
+        "Mean",
+    ),
+    "mpii_trb": _of_poses("MPII-TRB: PCKh@0.5 of skeleton and contour", evaluate_mpii_trb, "Mean", {"PCKh": "table"}),
+    "jhmdb": _of_poses(
+        "JHMDB: PCK@0.2 by box and by torso", evaluate_jhmdb, "Mean", {"box": "table", "torso": "torso"}
+    ),
+}

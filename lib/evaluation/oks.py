@@ -1,0 +1,241 @@
+"""OKS AP of COCO and its relatives, equal to the numbers of xtcocotools (github.com/jin-s13/xtcocoapi).
+
+The matching and the precision are COCO's own (pycocotools). What the relatives do otherwise is done to the input.
+"""
+
+import io
+import logging
+import math
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from lib.evaluation.aic import evaluate_own_form
+from lib.evaluation.tables import format_rows, mean_row
+from lib.formats.coco_people import LabeledPeople, PredictedPeople, read_labels, read_predictions
+from lib.pose.skeletons import skeleton
+from lib.utils.errors import InputError
+from lib.utils.files import read_json
+
+STATS = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
+"""What COCO tells of keypoints: means over OKS thresholds .5 to .95 and at two of them, medium and large people."""
+
+CROWDING = ("AP(E)", "AP(M)", "AP(H)")
+"""CrowdPose's easy, medium and hard images: those with a crowdIndex under .2, under .8, and the rest."""
+
+WHOLEBODY_FIELDS = {"keypoints": 17, "foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
+"""COCO-WholeBody's joints by the key that holds them, in the order of the net's channels."""
+
+WHOLEBODY_PARTS = {
+    "body": slice(0, 17),
+    "foot": slice(17, 23),
+    "face": slice(23, 91),
+    "lefthand": slice(91, 112),
+    "righthand": slice(112, 133),
+    "wholebody": slice(0, 133),
+}
+"""The joints of each part that COCO-WholeBody scores by itself."""
+
+BOX_SHARE = 0.53
+"""A person's area as a share of the box, where none is given (xtcocotools)."""
+
+_LOG = logging.getLogger(__name__)
+
+
+def evaluate_oks(data_set: str, gt: str | Path, pred: str | Path) -> dict[str, dict[str, float]]:
+    """Score a file of predictions.
+
+    Args:
+        data_set: coco, ochuman, aic, crowdpose or coco_wholebody.
+        gt: the ground truth, a COCO-style file; of aic also a list of images in AI Challenger's own form.
+        pred: the predictions, a list of {image_id, category_id, keypoints (x, y, score of each joint), score}, or in
+            AI Challenger's own form too.
+
+    Returns:
+        `table`: 0 to 1, by the names of STATS (CrowdPose: without the sizes, with CROWDING; COCO-WholeBody: each after
+        the name of its part; AI Challenger's own form: `mAP` alone); −1 where nobody is labelled.
+
+    Raises:
+        InputError: a missing or malformed file, a prediction for an image that the ground truth does not list.
+    """
+    content = read_json(gt)
+    if data_set == "aic" and isinstance(content, list):
+        return {"table": {"mAP": evaluate_own_form(content, gt, pred)}}
+    sigmas = np.array(skeleton(data_set).sigmas)
+    fields, score_keys = {"keypoints": len(sigmas)}, ()
+    if data_set == "coco_wholebody":
+        fields, score_keys = WHOLEBODY_FIELDS, [f"{part}_score" for part in WHOLEBODY_PARTS]
+    labeled = read_labels(content, gt, fields)
+    predicted = read_predictions(read_json(pred), pred, fields, score_keys)
+    _check_ids(labeled, predicted, gt, pred)
+
+    use_area = data_set not in ("aic", "crowdpose")
+    box_areas = labeled.boxes[:, 2] * labeled.boxes[:, 3] * BOX_SHARE
+    labeled = replace(labeled, areas=np.where(np.isnan(labeled.areas) | (not use_area), box_areas, labeled.areas))
+    if data_set == "crowdpose":
+        return {"table": _crowdpose_table(labeled, predicted, sigmas, gt)}
+    if data_set == "coco_wholebody":
+        return {"table": _wholebody_table(labeled, predicted, sigmas)}
+    return {"table": _Scorer(labeled, predicted, sigmas).table()}
+
+
+def format_table(result: dict[str, dict[str, float]]) -> str:
+    """The table as text, times 100; of COCO-WholeBody a row per part and one for the mean of the hands."""
+    rows: dict[str, dict[str, float]] = {}
+    for name, value in result["table"].items():
+        part, _, column = name.partition(" ") if name.split()[0] in WHOLEBODY_PARTS else ("", "", name)
+        rows.setdefault(part, {})[column] = 100 * value if value >= 0 else math.nan
+    if "lefthand" in rows:
+        rows["hand"] = mean_row([rows["lefthand"], rows["righthand"]])
+    return format_rows(rows)
+
+
+def _check_ids(labeled: LabeledPeople, predicted: PredictedPeople, gt: str | Path, pred: str | Path) -> None:
+    known = np.isin(predicted.images, labeled.image_ids)
+    if not known.all():
+        bad = int((~known).argmax())
+        raise InputError(f"{pred}: [{bad}]: image_id {predicted.images[bad]} is not that of an image of {gt}")
+    others = int(np.count_nonzero(~np.isin(predicted.categories, labeled.category_ids)))
+    if others:
+        _LOG.warning("%s: %d predictions do not count: %s lists no category of their category_id", pred, others, gt)
+
+
+def _crowdpose_table(
+    labeled: LabeledPeople, predicted: PredictedPeople, sigmas: np.ndarray, gt: str | Path
+) -> dict[str, float]:
+    unknown = np.isnan(labeled.crowd_indices)
+    if unknown.any():
+        raise InputError(f"{gt}: images[{unknown.argmax()}]: it has no 'crowdIndex', which tells easy from hard")
+    scorer = _Scorer(labeled, predicted, sigmas, counted=labeled.num_keypoints, sizes=False)
+    table = {name: value for name, value in scorer.table().items() if not name.endswith(")")}
+    crowding = np.digitize(labeled.crowd_indices, (0.2, 0.8))
+    for index, name in enumerate(CROWDING):
+        scorer.score(labeled.image_ids[crowding == index].tolist())
+        table[name] = round(float(scorer.eval["precision"].mean()), 4)
+    return table
+
+
+def _wholebody_table(labeled: LabeledPeople, predicted: PredictedPeople, sigmas: np.ndarray) -> dict[str, float]:
+    table = {}
+    for part, joints in WHOLEBODY_PARTS.items():
+        own = replace(labeled, keypoints=labeled.keypoints[:, joints])
+        key = "score" if part == "body" else f"{part}_score"
+        found = replace(predicted, keypoints=predicted.keypoints[:, joints], scores={"score": predicted.scores[key]})
+        stats = _Scorer(own, found, sigmas[joints]).table()
+        table |= {f"{part} {name}": value for name, value in stats.items()}
+    return table
+
+
+class _Scorer(COCOeval):
+    """COCO's keypoint evaluation of arrays.
+
+    As xtcocotools and unlike pycocotools, predictions without any joint of a score above 0 are left out, and people
+    are ignored for the joints that are labelled, whatever the file counts.
+    """
+
+    def __init__(
+        self,
+        labeled: LabeledPeople,
+        predicted: PredictedPeople,
+        sigmas: np.ndarray,
+        counted: np.ndarray | None = None,
+        sizes: bool = True,
+    ) -> None:
+        """
+        Args:
+            labeled: with all areas.
+            counted: (P,) numbers of joints as the file tells: of 0 the person is ignored; NaN: those of v > 0 count.
+            sizes: score medium and large people by themselves.
+        """
+        images, categories = ([{"id": n} for n in ids.tolist()] for ids in (labeled.image_ids, labeled.category_ids))
+        truth, found = _label_records(labeled, counted), _prediction_records(predicted)
+        with redirect_stdout(io.StringIO()):
+            super().__init__(_coco(images, categories, truth), _coco(images, categories, found), "keypoints")
+        self.params.kpt_oks_sigmas = sigmas
+        if not sizes:
+            self.params.areaRng, self.params.areaRngLbl = self.params.areaRng[:1], self.params.areaRngLbl[:1]
+        self.score(self.params.imgIds)
+
+    def score(self, image_ids: list[int]) -> None:
+        """Make `eval` that of some images."""
+        self.params.imgIds = image_ids
+        with redirect_stdout(io.StringIO()):
+            self.evaluate()
+            self.accumulate()
+
+    def table(self) -> dict[str, float]:
+        """COCO's ten numbers by name."""
+        with redirect_stdout(io.StringIO()):
+            self.summarize()
+        return dict(zip(STATS, self.stats.tolist(), strict=True))
+
+    def computeOks(self, image: int, category: int) -> np.ndarray | list:  # noqa: N802 (the name is pycocotools')
+        """OKS of an image's best predictions (rows) with its labelled people, all predictions of a person at once.
+
+        COCOeval goes through the pairs one by one, which takes most of its time. The sums are in its order: equal bits.
+        """
+        truth = self._gts[image, category]
+        found = sorted(self._dts[image, category], key=lambda person: -person["score"])[: self.params.maxDets[-1]]
+        if not truth or not found:
+            return []
+        points = np.stack([person["keypoints"] for person in found])[:, :, :2]  # (D, J, 2)
+        variances = (2 * self.params.kpt_oks_sigmas) ** 2
+        similarities = np.empty((len(found), len(truth)))
+        for column, person in enumerate(truth):
+            labeled = person["keypoints"][:, 2] > 0
+            if labeled.any():
+                offsets = points - person["keypoints"][:, :2]
+            else:  # ignored: the distance to its box, grown by its size on each side
+                corner, size = np.split(np.array(person["bbox"]), 2)
+                offsets = np.maximum(0, corner - size - points) + np.maximum(0, points - (corner + 2 * size))
+                labeled = ~labeled
+            errors = (offsets**2).sum(axis=2) / variances / (person["area"] + np.spacing(1)) / 2  # (D, J)
+            similarities[:, column] = np.exp(-np.compress(labeled, errors, axis=1)).sum(axis=1) / labeled.sum()
+        return similarities
+
+
+def _label_records(labeled: LabeledPeople, counted: np.ndarray | None) -> list[dict[str, Any]]:
+    num_keypoints = (labeled.keypoints[:, :, 2] > 0).sum(axis=1)
+    if counted is not None:
+        num_keypoints = np.where(np.isnan(counted), num_keypoints, counted)
+    columns = {
+        "image_id": labeled.person_images.tolist(),
+        "category_id": labeled.person_categories.tolist(),
+        "bbox": labeled.boxes.tolist(),
+        "area": labeled.areas.tolist(),
+        "iscrowd": labeled.crowd.tolist(),
+        "num_keypoints": num_keypoints.tolist(),
+        "keypoints": labeled.keypoints,
+    }
+    return _records(columns)
+
+
+def _prediction_records(predicted: PredictedPeople) -> list[dict[str, Any]]:
+    kept = (predicted.keypoints[:, :, 2] > 0).any(axis=1)
+    columns = {
+        "image_id": predicted.images[kept].tolist(),
+        "category_id": predicted.categories[kept].tolist(),
+        "score": predicted.scores["score"][kept].tolist(),
+        "area": predicted.areas[kept].tolist(),
+        "keypoints": predicted.keypoints[kept],
+    }
+    return _records(columns)
+
+
+def _records(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A record per person, with an id of our own: COCOeval takes people of id 0 for nobody."""
+    rows = zip(*columns.values(), strict=True)
+    return [{"id": number, **dict(zip(columns, row, strict=True))} for number, row in enumerate(rows, start=1)]
+
+
+def _coco(images: list[dict], categories: list[dict], annotations: list[dict]) -> COCO:
+    coco = COCO()
+    coco.dataset = {"images": images, "categories": categories, "annotations": annotations}
+    coco.createIndex()
+    return coco

@@ -1,0 +1,96 @@
+"""PCKh: the share of joints that are estimated within a part of the head's size of where they are."""
+
+import math
+
+import numpy as np
+
+from lib.evaluation.tables import joint_columns
+from lib.formats.coco_poses import CocoPoses
+from lib.formats.mpii import MpiiTruth
+from lib.utils.errors import InputError
+
+HEAD_SIZE = 0.6
+"""MPII calls this part of the head box's diagonal the size of the head (Andriluka et al., CVPR 2014)."""
+
+MPII_TABLE = {
+    "Head": ("head",),
+    "Shoulder": ("lsho", "rsho"),
+    "Elbow": ("lelb", "relb"),
+    "Wrist": ("lwri", "rwri"),
+    "Hip": ("lhip", "rhip"),
+    "Knee": ("lkne", "rkne"),
+    "Ankle": ("lank", "rank"),
+}
+"""The columns of MPII's table and the joints that each is the mean of."""
+
+_NOT_IN_MEAN = ("pelv", "thor")
+_NEAR = 0.11  # HRNet's scorer takes entry 11, counted from 0, of the thresholds 0, 0.01 … 0.5 and calls it "@0.1"
+_NUM_SKELETON = 14
+_TRB_THRESHOLD = 0.3  # of the head box's diagonal, which is MPII's half of a head
+
+
+def evaluate_mpii(truth: MpiiTruth, points: np.ndarray) -> dict[str, dict[str, float]]:
+    """PCKh@0.5 as MPII's tool and HRNet's scorer compute it: a joint is hit at a distance of half a head or less.
+
+    Args:
+        truth: P people.
+        points: (P, 16, 2) x, y in the same pixels; NaN is a miss.
+    Returns:
+        `table`: the columns of MPII_TABLE, `Mean` of all labelled joints but pelvis and thorax, and `Mean@0.1`, whose
+        threshold is 0.11; `joints`: PCKh@0.5 by joint name. All times 100; NaN where no joint is labelled.
+    Raises:
+        InputError: the ground truth lacks a joint of the table.
+    """
+    lacking = [name for names in MPII_TABLE.values() for name in names if name not in truth.names]
+    if lacking:
+        raise InputError(f"MPII's ground truth: dataset_joints lacks {', '.join(lacking)}")
+    heads = HEAD_SIZE * _diagonals(truth.head_boxes)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a head without size: nothing is hit
+        shares = np.linalg.norm(points - truth.points, axis=2) / heads[:, None]  # (P, 16)
+    hits, near = ((shares <= threshold) & truth.labeled for threshold in (0.5, _NEAR))
+    counted = np.array([name not in _NOT_IN_MEAN for name in truth.names])
+    labeled = truth.labeled.sum(axis=0)
+    joints = {
+        name: _per_cent(hit, count) for name, hit, count in zip(truth.names, hits.sum(axis=0), labeled, strict=True)
+    }
+    table = joint_columns(joints, MPII_TABLE)
+    table["Mean"] = _per_cent(hits[:, counted].sum(), labeled[counted].sum())
+    table["Mean@0.1"] = _per_cent(near[:, counted].sum(), labeled[counted].sum())
+    return {"table": table, "joints": joints}
+
+
+def evaluate_mpii_trb(truth: CocoPoses, points: np.ndarray) -> dict[str, dict[str, float]]:
+    """PCKh of MPII-TRB (Duan et al., ICCV 2019) as MMPose computes it: hit at less than 0.3 head box diagonals.
+
+    Args:
+        truth: P people of 40 joints, the first 14 of them the skeleton, the others the contour.
+        points: (P, 40, 2) x, y in the same pixels.
+    Returns:
+        `table`: `Skeleton`, `Contour`, `Mean`, each of all its labelled joints; `joints`: by joint name. Times 100.
+    Raises:
+        InputError: a labelled person has no head box.
+    """
+    scored = truth.labeled.any(axis=1)
+    sizes = _diagonals(truth.head_boxes)
+    if np.isnan(sizes[scored]).any():
+        lacking = truth.annotation_ids[int(np.flatnonzero(scored & np.isnan(sizes))[0])]
+        raise InputError(
+            f"annotation {lacking} of the ground truth: no 'headbox', the unit of distances; MPII-TRB's val file has it"
+        )
+    errors = np.linalg.norm(points - truth.points, axis=2)
+    hits = (errors < _TRB_THRESHOLD * sizes[:, None]) & truth.labeled
+    hit, labeled = hits.sum(axis=0), truth.labeled.sum(axis=0)  # (40,)
+    parts = {"Skeleton": slice(_NUM_SKELETON), "Contour": slice(_NUM_SKELETON, None), "Mean": slice(None)}
+    return {
+        "table": {name: _per_cent(hit[part].sum(), labeled[part].sum()) for name, part in parts.items()},
+        "joints": {name: _per_cent(*counts) for name, *counts in zip(truth.names, hit, labeled, strict=True)},
+    }
+
+
+def _diagonals(boxes: np.ndarray) -> np.ndarray:
+    """Of boxes (P, 4) x1, y1, x2, y2."""
+    return np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=1)
+
+
+def _per_cent(hits: int, labeled: int) -> float:
+    return 100 * float(hits) / float(labeled) if labeled else math.nan

@@ -1,0 +1,137 @@
+"""People of COCO-style keypoint files as arrays, for scoring: ground truth, and predictions in COCO's results form."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.formats.columns import id_column, number_column
+from lib.formats.posetrack import is_true, records
+from lib.utils.errors import InputError
+
+
+@dataclass(frozen=True)
+class LabeledPeople:
+    """The I images and P people of a file of ground truth.
+
+    Attributes:
+        image_ids: (I,) int64.
+        crowd_indices: (I,) float64, CrowdPose's `crowdIndex`, 0 to 1; NaN where the file does not say.
+        category_ids: (C,) int64.
+        person_images, person_categories: (P,) int64 ids.
+        keypoints: (P, J, 3) float64 x, y in pixels, v > 0 where the joint is labelled.
+        boxes: (P, 4) float64 x, y, width, height.
+        areas: (P,) float64, in pixels²; NaN where the file does not say.
+        num_keypoints: (P,) float64, as the file counts them; NaN where it does not say.
+        crowd: (P,) bool, `iscrowd`: not one person.
+    """
+
+    image_ids: np.ndarray
+    crowd_indices: np.ndarray
+    category_ids: np.ndarray
+    person_images: np.ndarray
+    person_categories: np.ndarray
+    keypoints: np.ndarray
+    boxes: np.ndarray
+    areas: np.ndarray
+    num_keypoints: np.ndarray
+    crowd: np.ndarray
+
+
+@dataclass(frozen=True)
+class PredictedPeople:
+    """The P people of a file of predictions.
+
+    Attributes:
+        images, categories: (P,) int64 ids.
+        keypoints: (P, J, 3) float64 x, y in pixels, score.
+        areas: (P,) float64, in pixels²: the box around the joints of the field `keypoints`, or, if the first person of
+            the file has a `bbox`, each one's own.
+        scores: by key, (P,) float64; who lacks one has his `score` in its place.
+    """
+
+    images: np.ndarray
+    categories: np.ndarray
+    keypoints: np.ndarray
+    areas: np.ndarray
+    scores: dict[str, np.ndarray]
+
+
+def read_labels(content: Any, path: str | Path, fields: Mapping[str, int]) -> LabeledPeople:
+    """Arrays of a file of ground truth; `info`, `iscrowd`, `area`, `num_keypoints` and the images' sizes may lack.
+
+    Args:
+        content: the parsed JSON.
+        path: where it was read from, for messages.
+        fields: joints by the key that holds them, in their order; all J may also stand under the first.
+
+    Raises:
+        InputError: a key is missing or holds something else; names file, record and key.
+    """
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a COCO-style file of ground truth: that is an object, not a list")
+    images, people, categories = (records(content, key, path) for key in ("images", "annotations", "categories"))
+    where = f"{path}: annotations"
+    return LabeledPeople(
+        image_ids=id_column(images, "id", f"{path}: images"),
+        crowd_indices=number_column(images, "crowdIndex", 1, f"{path}: images", np.nan)[:, 0],
+        category_ids=id_column(categories, "id", f"{path}: categories"),
+        person_images=id_column(people, "image_id", where),
+        person_categories=id_column(people, "category_id", where),
+        keypoints=_keypoints(people, fields, where),
+        boxes=number_column(people, "bbox", 4, where),
+        areas=number_column(people, "area", 1, where, np.nan)[:, 0],
+        num_keypoints=number_column(people, "num_keypoints", 1, where, np.nan)[:, 0],
+        crowd=np.array([is_true(person.get("iscrowd", 0)) for person in people], dtype=bool),
+    )
+
+
+def read_predictions(
+    content: Any, path: str | Path, fields: Mapping[str, int], score_keys: Sequence[str] = ()
+) -> PredictedPeople:
+    """Arrays of a file of predictions.
+
+    Args:
+        content: the parsed JSON, a list of {image_id, category_id, keypoints, score}.
+        path: where it was read from, for messages.
+        fields: joints by the key that holds them, as of `read_labels`.
+        score_keys: scores of its own that a person may have besides `score`.
+
+    Raises:
+        InputError: a key is missing or holds something else; names file, record and key.
+    """
+    if not isinstance(content, list) or set(map(type, content)) - {dict}:
+        raise InputError(
+            f"{path}: predictions have to be a list of objects with image_id, category_id, keypoints, score"
+        )
+    where = f"{path}: "
+    keypoints = _keypoints(content, fields, where)
+    if content and content[0].get("bbox"):  # as COCO's loadRes
+        sizes = number_column(content, "bbox", 4, where)[:, 2:]
+    else:
+        body = keypoints[:, : next(iter(fields.values())), :2]
+        sizes = body.max(axis=1) - body.min(axis=1)
+    score = number_column(content, "score", 1, where)[:, 0]
+    scores = {"score": score}
+    for key in score_keys:
+        own = number_column(content, key, 1, where, np.nan)[:, 0]
+        scores[key] = np.where(np.isnan(own), score, own)
+    return PredictedPeople(
+        images=id_column(content, "image_id", where),
+        categories=id_column(content, "category_id", where),
+        keypoints=keypoints,
+        areas=sizes.prod(axis=1),
+        scores=scores,
+    )
+
+
+def _keypoints(people: Sequence[dict[str, Any]], fields: Mapping[str, int], where: str) -> np.ndarray:
+    """(P, J, 3), from all fields or from the first alone, as the first person has them."""
+    total, main = sum(fields.values()), next(iter(fields))
+    first = people[0].get(main) if people else None
+    if isinstance(first, list) and len(first) == 3 * total:
+        fields = {main: total}
+    columns = [number_column(people, key, 3 * count, where) for key, count in fields.items()]
+    return np.hstack(columns).reshape(-1, total, 3)

@@ -1,0 +1,174 @@
+"""Published files over HTTP: resumed after a break, and taken only with the checksum that their names carry.
+
+Nothing in a file is read but its bytes.
+"""
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path, PurePosixPath
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from tqdm import tqdm
+
+from lib.utils.errors import InputError
+
+TIMEOUT = 30.0  # seconds without a byte
+CHUNK = 1 << 20  # bytes
+SCHEMES = ("http", "https")
+
+_SAFE_NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
+_CHECKSUM = re.compile(r"-([0-9a-f]{8})(?:_\d{8})?\.\w+$")  # …-4abf88db_20211130.pth, …-ff5fadd5.pth
+
+
+def file_name(url: str) -> str:
+    """The name that an address ends with.
+
+    Raises:
+        InputError: not http or https, or a name that could lead out of a folder.
+    """
+    parts = urlsplit(url)
+    name = PurePosixPath(parts.path).name
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        raise InputError(f"{url}: not an address of http or https")
+    if not _SAFE_NAME.fullmatch(name):
+        raise InputError(f"{url}: ends with {name!r}, which is no plain file name")
+    return name
+
+
+def named_checksum(name: str) -> str | None:
+    """The first eight hex digits of a file's sha256, as MMPose and torchvision put them into its name."""
+    found = _CHECKSUM.search(name)
+    return found[1] if found else None
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, in hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def checked_sha256(path: Path) -> str:
+    """The same of a file that is what its name says.
+
+    Raises:
+        InputError: it is not.
+    """
+    digest, expected = sha256(path), named_checksum(path.name)
+    if expected and not digest.startswith(expected):
+        raise InputError(f"{path}: {_difference(digest, expected)}; move it away and fetch it again")
+    return digest
+
+
+def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
+    """Bring a file into a folder; a file that is there is left as it is.
+
+    What arrives is written to `<name>.part`, which the next call goes on with, and gets its name when it is whole and
+    right.
+
+    Args:
+        timeout: seconds without a byte after which the connection counts as broken.
+    Returns:
+        one line: what the file is.
+    Raises:
+        InputError: no connection, or a broken one; content that is not what the name says; such a file in the folder.
+        OSError: the folder cannot be written to.
+    """
+    path = folder / file_name(url)
+    expected = named_checksum(path.name)
+    if path.exists():
+        return f"{path}: there already; {_verdict(checked_sha256(path), expected)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    if not expected:
+        part.unlink(missing_ok=True)  # nothing could tell whether its halves belong together
+    _receive(url, part, path, timeout)
+    digest = sha256(part)
+    if expected and not digest.startswith(expected):
+        part.unlink()
+        raise InputError(f"{url}: {_difference(digest, expected)}; nothing is kept, the next attempt begins anew")
+    os.replace(part, path)
+    return f"{path}: {path.stat().st_size} bytes; {_verdict(digest, expected)}"
+
+
+def _difference(digest: str, expected: str) -> str:
+    return f"its sha256 begins with {digest[:8]}, but its name says {expected}"
+
+
+def _verdict(digest: str, expected: str | None) -> str:
+    return "its sha256 is right" if expected else f"nothing to check it by, its sha256 is {digest}"
+
+
+class _WebOnly(HTTPRedirectHandler):
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if urlsplit(newurl).scheme not in SCHEMES:
+            raise HTTPError(req.full_url, code, f"redirected to {newurl}, which is not followed", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _receive(url: str, part: Path, path: Path, timeout: float) -> None:
+    """All of the file's bytes that `part` does not have yet."""
+    begun = part.stat().st_size if part.exists() else 0
+    try:
+        response = _open(url, begun, timeout)
+    except HTTPError as error:
+        if error.code == 416 and begun:
+            return  # there are no more bytes than these; the checksum tells whether they are the right ones
+        raise _failure(url, path, error) from None
+    except (OSError, HTTPException) as error:
+        raise _failure(url, path, error) from None
+    with response:
+        if response.headers.get_content_type() == "text/html":
+            raise _failure(url, path, "the answer is a web page, not the file")
+        goes_on = response.status == 206
+        if goes_on and not response.headers.get("Content-Range", "").startswith(f"bytes {begun}-"):
+            part.unlink(missing_ok=True)
+            raise _failure(url, path, "the server goes on at another place; the next attempt begins anew")
+        total = None if response.length is None else begun * goes_on + response.length
+        with open(part, "ab" if goes_on else "wb") as file, _progress(path.name, file.tell(), total) as bar:
+            for chunk in _chunks(response, url, path):
+                file.write(chunk)
+                bar.update(len(chunk))
+            size = file.tell()
+    if total is not None and size < total:
+        raise _failure(url, path, f"broke off after {size} of {total} bytes; {_next_time(path)}")
+
+
+def _open(url: str, begun: int, timeout: float) -> HTTPResponse:
+    headers = {"User-Agent": "posewarper"} | ({"Range": f"bytes={begun}-"} if begun else {})
+    return build_opener(_WebOnly).open(Request(url, headers=headers), timeout=timeout)
+
+
+def _chunks(response: HTTPResponse, url: str, path: Path) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = response.read1(CHUNK)
+        except (OSError, HTTPException) as error:
+            raise _failure(url, path, f"broke off ({error}); {_next_time(path)}") from None
+        if not chunk:
+            return
+        yield chunk
+
+
+def _next_time(path: Path) -> str:
+    return f"the same command {'goes on there' if named_checksum(path.name) else 'begins anew'}"
+
+
+def _failure(url: str, path: Path, reason: Exception | str) -> InputError:
+    if isinstance(reason, URLError) and not isinstance(reason, HTTPError):
+        reason = f"no connection ({reason.reason})"
+    line = " ".join(str(reason).split())
+    return InputError(f"{url}: {line}; fetched by other means, it belongs at {path}")
+
+
+def _progress(name: str, begun: int, total: int | None) -> tqdm:
+    interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
+    return tqdm(desc=name, initial=begun, total=total, unit="B", unit_scale=True, mininterval=interval)

@@ -1,0 +1,138 @@
+"""experiments/rows.yaml, and files like it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lib.config import load_config
+from lib.config.rows import choose, read_rows, read_weights
+from lib.utils.download import file_name, named_checksum
+from lib.utils.errors import InputError
+
+PATH = Path(__file__).parents[2] / "experiments/rows.yaml"
+ROWS = read_rows(PATH)
+
+MINIMAL = """
+files: {data/a/labels.json: here, data/a/boxes.json: there, models/inside.pth: the archive}
+tables:
+  a/table:
+    protocol: p
+    source: s
+    metrics: [AP, AR]
+    scorer: oks
+    needs: [data/a/labels.json]
+    experiment: a.yaml
+    overrides: {WORKERS: 1, SEED: 1}
+    rows:
+      first: {values: [0.5, 0.25], url: "https://a.org/net-01234567.pth", overrides: {SEED: 2}}
+      second: {values: [50, 25], url: "https://a.org/all.zip", weights: models/inside.pth, boxes: data/a/boxes.json}
+starting_weights: {start: "https://a.org/net-01234567.pth"}
+"""
+
+
+@pytest.fixture
+def minimal(tmp_path):
+    def write(old="", new=""):
+        assert old in MINIMAL
+        (tmp_path / "rows.yaml").write_text(MINIMAL.replace(old, new) if old else MINIMAL)
+        return tmp_path / "rows.yaml"
+
+    return write
+
+
+def test_every_published_row_is_there_once():
+    assert len(ROWS) == len({row.id for row in ROWS}) == 41
+    assert sum(len(row.values) for row in ROWS) == 260
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_a_row_has_an_experiment_that_loads_or_a_reason(row, tmp_path):
+    for data_dir in (Path(), tmp_path):
+        if row.why:
+            assert row.experiment is None
+            continue
+        settings = [part for setting in row.settings(data_dir).items() for part in setting]
+        cfg = load_config(row.experiment, settings)
+        for path in row.needs:
+            assert (data_dir / path).is_relative_to(cfg.DATASET.ROOT)
+        assert bool(row.boxes) != cfg.TEST.USE_GT_BBOX or cfg.TEST.MODE == "propagate"
+        assert cfg.TEST.COCO_BBOX_FILE == (str(data_dir / row.boxes) if row.boxes else "")
+
+
+@pytest.mark.parametrize("url", read_weights(PATH))
+def test_weights_carry_a_checksum(url):
+    assert named_checksum(file_name(url)) or file_name(url) == "PoseWarper_supp_files.zip"
+
+
+def test_files_that_no_row_needs_are_not_listed():
+    used = {path for row in ROWS for path in (*row.needs, row.weights)}
+    assert set(yaml.safe_load(PATH.read_text())["files"]) <= used
+
+
+def test_a_row_takes_from_its_table_what_it_does_not_say(minimal, tmp_path):
+    first, second = read_rows(minimal())
+    assert (first.id, second.id) == ("a/table/first", "a/table/second")
+    assert first.overrides == {"WORKERS": 1, "SEED": 2}
+    assert second.overrides == {"WORKERS": 1, "SEED": 1}
+    assert first.experiment == tmp_path / "a.yaml"
+    assert first.published == {"AP": 0.5, "AR": 0.25}
+    assert (first.decimals, second.decimals) == (3, 1)
+
+
+def test_the_files_of_a_row(minimal, tmp_path):
+    first, second = read_rows(minimal())
+    assert [str(file.path) for file in first.data_files(Path())] == ["data/a/labels.json"]
+    assert [file.source for file in second.data_files(tmp_path)] == ["here", "there"]
+    assert second.weights_file(tmp_path).path == tmp_path / "models/inside.pth"
+    weights = first.weights_file(Path())
+    assert str(weights.path) == "models/net-01234567.pth"
+    assert weights.source.endswith("python tools/download.py a/table/first")
+    assert first.weights_file(tmp_path).source == f"{weights.source} --to {tmp_path / 'models'}"
+    assert second.weights_file(tmp_path).source == "the archive"
+
+
+def test_an_empty_folder_is_not_there(minimal, tmp_path):
+    (labels,) = read_rows(minimal())[0].data_files(tmp_path)
+    assert not labels.is_there
+    labels.path.mkdir(parents=True)
+    assert not labels.is_there
+    (labels.path / "1.jpg").touch()
+    assert labels.is_there
+
+
+def test_weights_and_who_needs_them(minimal):
+    assert read_weights(minimal()) == {
+        "https://a.org/net-01234567.pth": ["a/table/first", "start"],
+        "https://a.org/all.zip": ["a/table/second"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("values: [50, 25]", "values: [50]", "a/table/second: a value for each of metrics"),
+        ("[AP, AR]", "[AP, AP]", "a/table/first: a value for each of metrics"),
+        ("[AP, AR]", "[AR, PCK]", "one of which is Mean or AP"),
+        ("scorer: oks", "scorer: mine", "scorer is 'mine'"),
+        ("needs: [data/a/labels.json]", "needs: [data/b.json]", "'data/b.json' is missing, or is not one of files"),
+        ("    experiment: a.yaml\n", "", "either an experiment, or why there is none"),
+        ("experiment: a.yaml", "experiment: a.yaml\n    why: because", "either an experiment, or why there is none"),
+        ("protocol: p", "protocoll: p", "unexpected keyword argument 'protocoll'"),
+        ("https://a.org/net-01234567.pth", "file:///net-01234567.pth", "not an address of http or https"),
+        ("tables:", "table:", "has the keys files and tables"),
+        ("files: {", "files: ", "not a YAML file"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(minimal, old, new, message):
+    with pytest.raises(InputError, match=r"^.*$") as error:
+        read_weights(minimal(old, new))
+    assert message in str(error.value)
+
+
+def test_choosing_by_name_and_by_table():
+    names = {"x": ["resnet/coco/a", "a.pth"], "y": ["resnet/coco/b"], "z": ["resnet/coco-whole/a"]}
+    assert choose(names, ["resnet/coco"]) == choose(names, ["resnet/coco/"]) == ["x", "y"]
+    assert choose(names, ["resnet/coco-whole/a", "a.pth", "resnet/coco/a"]) == ["x", "z"]
+    with pytest.raises(InputError, match="no such name; did you mean resnet/coco"):
+        choose(names, ["a.pth", "resnet/coc"])

@@ -1,0 +1,58 @@
+import pytest
+import torch
+from torch import nn
+
+from lib.config import load_config
+from lib.core.optimizer import build_optimizer, build_warm_up
+
+
+def build(folder, iterations):
+    """A rate of 2 that falls to a tenth after the first epoch."""
+    (folder / "net.yaml").write_text("TRAIN: {LR: 2.0, LR_STEP: [1]}")
+    cfg = load_config(folder / "net.yaml", ["TRAIN.WARMUP_ITERATIONS", iterations])
+    optimizer, schedule = build_optimizer(cfg, nn.Linear(1, 1))
+    return optimizer, schedule, build_warm_up(cfg, optimizer)
+
+
+def rates(optimizer, warm_up, iterations):
+    used = []
+    for _ in range(iterations):
+        used.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        warm_up.step()
+    return used
+
+
+def test_the_rate_rises_evenly_from_a_thousandth(tmp_path):
+    optimizer, schedule, warm_up = build(tmp_path, 4)
+    assert rates(optimizer, warm_up, 6) == pytest.approx([0.002, 0.5015, 1.001, 1.5005, 2, 2], rel=1e-12)
+    schedule.step()
+    assert rates(optimizer, warm_up, 2) == pytest.approx([0.2, 0.2], rel=1e-12)
+
+
+def test_a_warm_up_longer_than_an_epoch_goes_on_after_a_resume(tmp_path):
+    optimizer, schedule, warm_up = build(tmp_path, 4)
+    assert rates(optimizer, warm_up, 2) == pytest.approx([0.002, 0.5015], rel=1e-12)
+    schedule.step()
+    states = [part.state_dict() for part in (optimizer, schedule, warm_up)]
+    resumed = build(tmp_path, 4)
+    for part, state in zip(resumed, states, strict=True):
+        part.load_state_dict(state)
+    assert rates(resumed[0], resumed[2], 4) == pytest.approx([0.1001, 0.15005, 0.2, 0.2], rel=1e-12)
+
+
+def test_without_a_warm_up_the_rate_is_the_rate_from_the_start(tmp_path):
+    optimizer, _, warm_up = build(tmp_path, 0)
+    assert warm_up is None
+    assert optimizer.param_groups[0]["lr"] == 2
+
+
+def test_adam_has_no_weight_decay_and_frozen_parameters_are_left_out(tmp_path):
+    (tmp_path / "net.yaml").write_text("TRAIN: {WD: 0.5}")
+    net = nn.Linear(2, 2)
+    net.bias.requires_grad_(False)
+    optimizer, _ = build_optimizer(load_config(tmp_path / "net.yaml"), net)
+    (group,) = optimizer.param_groups
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert group["weight_decay"] == 0
+    assert group["params"] == [net.weight]

@@ -1,0 +1,163 @@
+"""Data sets of images: the same pictures and people in every form, and crops worked out by hand."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from lib.config import load_config
+from lib.dataset import build_skeleton, build_test_set, build_training_set
+from lib.dataset.data_sets import known_data_sets
+from lib.pose.skeletons import skeleton
+from lib.utils.errors import InputError
+
+WIDTH, HEIGHT = 80, 60
+
+
+def joints_of(name):
+    """(J, 3) x, y, v: joint j at (10 + j / 4, 20 + j / 8); the second is not labelled."""
+    count = skeleton(known_data_sets()[name].joints).num_joints
+    joints = np.column_stack([10 + np.arange(count) / 4, 20 + np.arange(count) / 8, np.full(count, 2)])
+    joints[1] = 0
+    return joints
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes two images and a COCO-style file of a person in the second, with other keys if asked for; its config."""
+
+    def write(name, image=None, person=None, content=None, keys=()):
+        for number in (3, 7):
+            picture = np.full((HEIGHT, WIDTH, 3), number * 20, np.uint8)
+            (tmp_path / "images").mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / f"images/{number:012d}.jpg"), picture)
+        joints = joints_of(name)
+        images = [{"id": n, "file_name": f"{n:012d}.jpg", "width": WIDTH, "height": HEIGHT} for n in (3, 7)]
+        images[1] |= image or {}
+        people = [{"id": 50, "image_id": 7, "category_id": 1, "bbox": [10, 20, 20, 30]}]
+        people[0] |= {"keypoints": joints.ravel().tolist()} | (person or {})
+        categories = [{"id": 1, "keypoints": list(skeleton(known_data_sets()[name].joints).names)}]
+        own = content or {"images": images, "annotations": people, "categories": categories}
+        (tmp_path / "labels.json").write_text(json.dumps(own))
+        (tmp_path / "net.yaml").write_text("MODEL: {IMAGE_SIZE: [96, 96], SIGMA: 1}")
+        files = ["DATASET.TEST_ANNOTATIONS", "labels.json", "DATASET.TRAIN_ANNOTATIONS", "labels.json"]
+        own_keys = ["DATASET.DATASET", name, "DATASET.ROOT", tmp_path, "MODEL.NUM_JOINTS", len(joints), *files, *keys]
+        return load_config(tmp_path / "net.yaml", [*map(str, own_keys), "TEST.USE_GT_BBOX", "True"])
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["coco", "ochuman", "aic", "crowdpose", "jhmdb"])
+def test_a_cocostyle_file_of_each_data_set(write, name):
+    cfg = write(name)
+    clips = build_training_set(cfg)
+    (person,) = clips.people
+    np.testing.assert_allclose(person.joints, joints_of(name)[:, :2])
+    assert person.visible.sum() == len(person.joints) - 1
+    np.testing.assert_allclose(person.center, [10 + 19 / 2, 20 + 29 / 2])  # 20 × 30 pixels: 19 × 29 from first to last
+    np.testing.assert_allclose(person.scale * 200, 29 * 1.25, rtol=1e-6)
+    assert clips[0].frames[0, 48, 48, 0] == pytest.approx(140, abs=2)  # the second image
+    assert build_test_set(cfg).clips.people[0].row == 0
+
+
+def test_the_parts_of_whole_bodies_follow_the_body(write):
+    joints = joints_of("coco_wholebody")
+    sizes = {"keypoints": 17, "foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
+    ends = np.cumsum(list(sizes.values()))
+    parts = {key: part.ravel().tolist() for key, part in zip(sizes, np.split(joints, ends[:-1]), strict=True)}
+    (person,) = build_training_set(write("coco_wholebody", person=parts)).people
+    np.testing.assert_allclose(person.joints, joints[:, :2])
+    del parts["face_kpts"]
+    with pytest.raises(InputError, match=r"annotations\[0\]: COCO-WholeBody has the lists keypoints, foot_kpts"):
+        build_training_set(write("coco_wholebody", person={**parts, "keypoints": parts["keypoints"]}))
+
+
+def test_mpii_counts_pixels_from_one_and_gives_centers(write):
+    joints = np.column_stack([np.arange(16) + 11, np.arange(16) + 21])
+    people = [
+        {
+            "image": "000000000007.jpg",
+            "center": [30, 20],
+            "scale": 0.2,
+            "joints": joints.tolist(),
+            "joints_vis": [1] * 16,
+        },
+        {
+            "image": "000000000003.jpg",
+            "center": [-1, -1],
+            "scale": 0.2,
+            "joints": joints.tolist(),
+            "joints_vis": [1] * 16,
+        },
+    ]
+    first, second = build_training_set(write("mpii", content=people)).people
+    np.testing.assert_allclose(first.joints, joints - 1)
+    np.testing.assert_allclose(first.center, [29, 20 + 15 * 0.2 - 1])
+    np.testing.assert_allclose(first.scale, 0.2 * 1.25, rtol=1e-6)
+    np.testing.assert_allclose(second.center, [-2, -2])
+    np.testing.assert_allclose(second.scale, 0.2, rtol=1e-6)
+    people[0] |= {"joints_vis": [1] * 15}
+    with pytest.raises(InputError, match="joints_vis"):
+        build_training_set(write("mpii", content=people))
+
+
+def test_mpii_trb_gives_the_crop_itself(write):
+    (person,) = build_training_set(write("mpii_trb", person={"center": [30.0, 20.0], "scale": 5.12})).people
+    np.testing.assert_allclose(person.center, [30, 20], rtol=1e-6)
+    np.testing.assert_allclose(person.scale * 200, 256 / 5.12, rtol=1e-6)
+    with pytest.raises(InputError, match="annotation 50: it needs center, two numbers, and scale, one over 0"):
+        build_training_set(write("mpii_trb", person={"center": [30.0, 20.0], "scale": 0}))
+
+
+@pytest.mark.parametrize("size", [{"width": 60, "height": 80}, {"width": None, "height": None}, {"width": 20}])
+def test_a_size_that_the_box_belies_is_taken_from_the_image(write, size):
+    (person,) = build_training_set(write("crowdpose", image=size, person={"bbox": [50, 20, 30, 40]})).people
+    np.testing.assert_allclose(person.center, [50 + 29 / 2, 20 + 39 / 2])
+
+
+def test_fields_that_real_files_lack_or_have_too_many(write):
+    crowd = {"iscrowd": 1}
+    with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes that are crowds"):
+        build_training_set(write("coco", person=crowd))
+    with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes without a labelled joint"):
+        build_training_set(write("coco", person={"keypoints": [0] * 51, "num_keypoints": 0}))
+
+
+def test_what_is_not_there_is_named(write, tmp_path):
+    cfg = write("coco", keys=["DATASET.TRAIN_ANNOTATIONS", "", "DATASET.TRAIN_SET", "train2017"])
+    with pytest.raises(
+        InputError, match=r"annotations/person_keypoints_train2017\.json: no such file: .* belong there"
+    ):
+        build_training_set(cfg)
+    with pytest.raises(InputError, match="coco has no split 'valid'"):
+        build_training_set(write("coco", keys=["DATASET.TRAIN_ANNOTATIONS", "", "DATASET.TRAIN_SET", "valid"]))
+    with pytest.raises(InputError, match=r"the first image is not where it usually is: .*nowhere.*000000000003\.jpg"):
+        build_training_set(write("coco", keys=["DATASET.IMAGE_DIR", tmp_path / "nowhere"]))
+    people = [{"id": 1, "image_id": 3, "keypoints": [1, 1, 2] * 17, "bbox": [0, 0, 9, 9]}]
+    others = {"images": [{"id": 3, "file_name": "000000000003.jpg"}], "annotations": people}
+    cfg = write("crowdpose", content=others | {"categories": [{"keypoints": list(skeleton("coco").names)}]})
+    with pytest.raises(InputError, match="its people have 17 joints, and not 14 as this data set's"):
+        build_training_set(cfg)
+    with pytest.raises(InputError, match=r"DATASET\.DATASET is 'cocoa'; known are posetrack17, .*, coco, .*, custom"):
+        build_skeleton(load_config(tmp_path / "net.yaml", ["DATASET.DATASET", "cocoa"]))
+
+
+def test_detected_boxes_by_the_ids_of_images(write, tmp_path):
+    boxes = [{"image_id": 7, "category_id": 1, "bbox": [10, 20, 20, 30], "score": 0.9}]
+    boxes += [{"image_id": 9, "category_id": 1, "bbox": [10, 20, 20, 30], "score": 0.9}]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    cfg = write("crowdpose")
+    cfg.defrost()
+    cfg.TEST.merge_from_list(["USE_GT_BBOX", False, "COCO_BBOX_FILE", str(tmp_path / "boxes.json")])
+    found = build_test_set(cfg)
+    (person,) = found.clips.people
+    np.testing.assert_allclose(person.center, [20, 35])
+    assert (person.row, person.joints.shape) == (-1, (14, 2))
+    assert found.dropped["of images that the annotations do not list"] == 1
+
+
+def test_every_usual_place_is_a_pair_of_split_and_path():
+    for name, data_set in known_data_sets().items():
+        assert skeleton(data_set.joints).num_joints > 0, name
+        assert set(data_set.images) <= set(data_set.annotations), name

@@ -1,0 +1,48 @@
+"""AI Challenger's own file form."""
+
+import pytest
+
+from lib.formats import aic
+from lib.utils.errors import InputError
+
+PERSON = [float(number) for number in range(42)]
+
+
+def image(**changes):
+    record = {
+        "image_id": "a.jpg",
+        "keypoint_annotations": {"human1": PERSON},
+        "human_annotations": {"human1": [1, 2, 3, 4]},
+    }
+    return {key: value for key, value in (record | changes).items() if value is not ...}
+
+
+def test_people_by_image():
+    people = aic.read([image()], "gt.json", boxes=True)["a"]
+    assert people.keypoints.ravel().tolist() == PERSON
+    assert people.boxes.tolist() == [[1, 2, 3, 4]]
+    people = aic.read([image(human_annotations=..., keypoint_annotations={})], "pred.json", boxes=False)["a"]
+    assert people.keypoints.shape == (0, 14, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "x.json: not in AI Challenger's own form"),
+        ([image(image_id=7)], r"x.json: \[0\]: it has to be an object with image_id, a text"),
+        ([image(), image(image_id="a")], r"x.json: \[1\]: a second a;"),
+        ([image(keypoint_annotations=[])], r"x.json: \[0\]: keypoint_annotations and human_annotations have to be"),
+        ([image(human_annotations=...)], r"x.json: \[0\]: keypoint_annotations and human_annotations have to be"),
+        (
+            [image(human_annotations={})],
+            r"x.json: \[0\]: people\[0\]: 'human_annotations' has to hold 4 finite numbers",
+        ),
+        (
+            [image(keypoint_annotations={"human1": [1, 2]})],
+            r"x.json: \[0\]: people\[0\]: 'keypoint_annotations' has to hold 42 finite numbers, not 2",
+        ),
+    ],
+)
+def test_wrong_files(content, message):
+    with pytest.raises(InputError, match=message):
+        aic.read(content, "x.json", boxes=True)

@@ -1,0 +1,100 @@
+"""Wrong files of COCO-style ground truth and predictions: one line that names the record."""
+
+import numpy as np
+import pytest
+
+from lib.formats.coco_people import read_labels, read_predictions
+from lib.formats.columns import number_column
+from lib.utils.errors import InputError
+
+FIELDS = {"keypoints": 2, "foot_kpts": 1}
+
+
+def labels(**changes):
+    person = {"image_id": 3, "category_id": 1, "bbox": [0, 0, 4, 5], "keypoints": [1, 2, 2] * 3}
+    return {"images": [{"id": 3}], "annotations": [person], "categories": [{"id": 1}]} | changes
+
+
+def prediction(**changes):
+    person = {
+        "image_id": 3,
+        "category_id": 1,
+        "keypoints": [1, 2, 0.5, 5, 4, 0.5],
+        "foot_kpts": [9, 9, 1],
+        "score": 0.5,
+    }
+    return {key: value for key, value in (person | changes).items() if value is not ...}
+
+
+def test_labels():
+    people = read_labels(labels(), "gt.json", FIELDS)
+    assert people.keypoints.tolist() == [[[1, 2, 2]] * 3]
+    assert people.boxes.tolist() == [[0, 0, 4, 5]]
+    assert np.isnan([*people.areas, *people.num_keypoints, *people.crowd_indices]).all()
+    assert not people.crowd.any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"categories": ...}, "gt.json: 'categories' has to be a list of objects"),
+        ({"annotations": ...}, "gt.json: 'annotations' has to be a list of objects"),
+        ({"images": [{"id": "x"}]}, r"gt.json: images\[0\]: 'id' has to be a whole number, not 'x'"),
+        (
+            {"annotations": [{"image_id": 3, "category_id": 1, "keypoints": [1] * 6}]},
+            r"gt.json: annotations\[0\]: 'foot_kpts' has to hold 3 finite numbers",
+        ),
+        (
+            {"annotations": [{"image_id": 3, "category_id": 1, "keypoints": [1] * 9}]},
+            r"gt.json: annotations\[0\]: 'bbox' has to hold 4 finite numbers",
+        ),
+    ],
+)
+def test_wrong_labels(changes, message):
+    content = {key: value for key, value in labels(**changes).items() if value is not ...}
+    with pytest.raises(InputError, match=message):
+        read_labels(content, "gt.json", FIELDS)
+
+
+def test_list_of_labels():
+    with pytest.raises(InputError, match=r"gt.json: not a COCO-style file of ground truth"):
+        read_labels([], "gt.json", FIELDS)
+
+
+def test_predictions():
+    people = read_predictions([prediction(), prediction(foot_score=0.7)], "pred.json", FIELDS, ["foot_score"])
+    assert people.keypoints[0].tolist() == [[1, 2, 0.5], [5, 4, 0.5], [9, 9, 1]]
+    assert people.areas.tolist() == [8, 8]  # of the first field's joints
+    assert {key: values.tolist() for key, values in people.scores.items()} == {
+        "score": [0.5, 0.5],
+        "foot_score": [0.5, 0.7],
+    }
+    assert read_predictions([prediction(bbox=[0, 0, 3, 7])], "pred.json", FIELDS).areas.tolist() == [21]
+    assert read_predictions([], "pred.json", FIELDS).keypoints.shape == (0, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"keypoints": [1, 2, 3]}, r"pred.json: \[1\]: 'keypoints' has to hold 6 finite numbers, not 3"),
+        ({"keypoints": [1, 2, 3, 4, 5, float("nan")]}, r"pred.json: \[1\]: 'keypoints' has to hold 6 finite numbers$"),
+        ({"keypoints": ...}, r"pred.json: \[1\]: 'keypoints' has to hold 6 finite numbers$"),
+        ({"score": None}, r"pred.json: \[1\]: 'score' has to hold a finite number"),
+        ({"score": "high"}, r"pred.json: \[1\]: 'score' has to hold a finite number"),
+        ({"image_id": ...}, r"pred.json: \[1\]: 'image_id' has to be a whole number, not None"),
+        ({"category_id": ...}, r"pred.json: \[1\]: 'category_id' has to be a whole number, not None"),
+    ],
+)
+def test_wrong_predictions(changes, message):
+    with pytest.raises(InputError, match=message):
+        read_predictions([prediction(), prediction(**changes)], "pred.json", FIELDS)
+
+
+@pytest.mark.parametrize("content", [{"annotations": []}, [1], None])
+def test_predictions_are_a_list_of_objects(content):
+    with pytest.raises(InputError, match=r"pred.json: predictions have to be a list of objects"):
+        read_predictions(content, "pred.json", FIELDS)
+
+
+def test_numbers_in_lists_of_some_records():
+    assert number_column([{"a": [1, 2]}, {"a": [[3], [4]]}], "a", 2, "x").tolist() == [[1, 2], [3, 4]]

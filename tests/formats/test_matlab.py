@@ -1,0 +1,56 @@
+"""Reading MATLAB's files: shapes of structs and cells, HDF5, what is broken."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from matlab_files import EMPTY, struct_array
+from scipy.io import savemat
+
+from lib.formats.matlab import plain, read_variables
+from lib.utils.errors import InputError
+
+
+def test_variables_and_what_json_would_hold(tmp_path):
+    cells = np.empty((1, 3), dtype=object)
+    cells[0] = [struct_array([{"a": 1}]), "text", EMPTY]
+    savemat(
+        tmp_path / "v.mat",
+        {"s": struct_array([{"a": 1.5, "b": "x"}, {"a": [[1, 3], [2, 4]]}]), "cells": cells, "none": EMPTY, "bare": {}},
+    )
+    variables = read_variables(tmp_path / "v.mat")
+    assert set(variables) == {"s", "cells", "none", "bare"}
+    assert plain(variables["s"]) == [{"a": [1.5], "b": ["x"]}, {"a": [1, 2, 3, 4], "b": []}]  # columns first
+    assert plain(variables["cells"]) == [{"a": [1]}, "text"]
+    assert plain(variables["none"]) == []
+    assert plain(variables["bare"]) == []
+
+
+def test_broken_files(tmp_path):
+    savemat(tmp_path / "good.mat", {"x": np.arange(1000.0)})
+    good = (tmp_path / "good.mat").read_bytes()
+    for number, content in enumerate((b"", b"no MATLAB file" * 50, good[:1000])):
+        (tmp_path / f"{number}.mat").write_bytes(content)
+        with pytest.raises(InputError, match=rf"{number}\.mat: not a \.mat file, or a truncated one"):
+            read_variables(tmp_path / f"{number}.mat")
+    with pytest.raises(InputError, match=r"nowhere\.mat: No such file"):
+        read_variables(tmp_path / "nowhere.mat")
+
+
+def test_hdf5(tmp_path):
+    array = np.arange(24.0).reshape(4, 3, 2)
+    for name, options in (("python.h5", {}), ("matlab.mat", {"userblock_size": 512})):
+        with h5py.File(tmp_path / name, "w", **options) as file:
+            dataset = file.create_dataset("x", data=array.T if options else array)
+            if options:
+                dataset.attrs["MATLAB_class"] = np.bytes_("double")
+            file.create_group("#refs#")
+            file.create_dataset("text", data="left out")
+        variables = read_variables(tmp_path / name)
+        assert list(variables) == ["x"]
+        np.testing.assert_array_equal(variables["x"], array)
+    whole = Path(tmp_path / "python.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[:100])
+    with pytest.raises(InputError, match=r"cut\.h5: a broken HDF5 file"):
+        read_variables(tmp_path / "cut.h5")

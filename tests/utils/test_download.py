@@ -1,0 +1,152 @@
+"""Downloads from a local server that can break off, ignore ranges, redirect and lie."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from file_server import serve
+
+from lib.utils.download import checked_sha256, fetch, file_name, named_checksum
+from lib.utils.errors import InputError
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+NAME = f"net_256x192-{hashlib.sha256(CONTENT).hexdigest()[:8]}_20201028.pth"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serve({f"/{NAME}": CONTENT}) as server:
+        server.url = f"{server.address}/{NAME}"
+        yield server
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def refused(url, folder, **options):
+    with pytest.raises(InputError) as error:
+        fetch(url, folder, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_whole_file_gets_its_name(server, tmp_path):
+    line = fetch(server.url, tmp_path / "models")
+    assert line == f"{tmp_path / 'models' / NAME}: 300000 bytes; its sha256 is right"
+    assert (tmp_path / "models" / NAME).read_bytes() == CONTENT
+    assert names(tmp_path / "models") == [NAME]
+    assert fetch(server.url, tmp_path / "models").endswith("there already; its sha256 is right")
+    assert server.ranges == [None]  # not asked for again
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_broken_connection_is_taken_up(server, tmp_path, resumes):
+    server.break_at = 100_000
+    assert (
+        "broke off after 100000 of 300000 bytes; the same command goes on there; fetched by other means, it belongs at "
+        in (refused(server.url, tmp_path))
+    )
+    assert names(tmp_path) == [f"{NAME}.part"]
+    server.break_at, server.resumes = None, resumes
+    fetch(server.url, tmp_path)
+    assert server.ranges == [None, "bytes=100000-"]
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert names(tmp_path) == [NAME]
+
+
+def test_a_file_that_changed_meanwhile_is_not_pieced_together(server, tmp_path):
+    (tmp_path / f"{NAME}.part").write_bytes(bytes(1000))
+    assert "its sha256 begins with " in refused(server.url, tmp_path)
+    assert names(tmp_path) == []
+    fetch(server.url, tmp_path)
+
+
+def test_a_part_that_is_whole_needs_its_name_alone(server, tmp_path):
+    (tmp_path / f"{NAME}.part").write_bytes(CONTENT)
+    fetch(server.url, tmp_path)
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+
+
+def test_a_server_that_goes_on_elsewhere(server, tmp_path):
+    (tmp_path / f"{NAME}.part").write_bytes(CONTENT[:1000])
+    server.shift = 1
+    assert "goes on at another place" in refused(server.url, tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_wrong_content_is_thrown_away(server, tmp_path):
+    server.files[f"/{NAME}"] = b"something else"
+    came, expected = hashlib.sha256(b"something else").hexdigest()[:8], NAME.split("-")[1][:8]
+    assert f"its sha256 begins with {came}, but its name says {expected}" in refused(server.url, tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_wrong_file_that_is_there_is_not_overwritten(server, tmp_path):
+    (tmp_path / NAME).write_bytes(b"mine")
+    assert "but its name says" in refused(server.url, tmp_path)
+    assert (tmp_path / NAME).read_bytes() == b"mine"
+    assert server.ranges == []
+
+
+def test_a_name_without_checksum_is_never_pieced_together(server, tmp_path):
+    url = server.url.replace(NAME, "archive.zip?dl=1")
+    server.files["/archive.zip?dl=1"] = b"new"
+    (tmp_path / "archive.zip.part").write_bytes(b"old")
+    digest = hashlib.sha256(b"new").hexdigest()
+    assert fetch(url, tmp_path).endswith(f"archive.zip: 3 bytes; nothing to check it by, its sha256 is {digest}")
+    assert (tmp_path / "archive.zip").read_bytes() == b"new"
+
+
+def test_redirects_are_followed_on_the_web_alone(server, tmp_path):
+    secret = tmp_path / NAME
+    secret.write_bytes(CONTENT)
+    moved = server.url.replace(NAME, f"moved/{NAME}")
+    server.redirects[f"/moved/{NAME}"] = server.url
+    fetch(moved, tmp_path / "web")
+    for place in (f"file://{secret}", f"ftp://127.0.0.1/{NAME}"):
+        server.redirects[f"/moved/{NAME}"] = place
+        assert place in refused(moved, tmp_path / "other")
+    assert names(tmp_path / "other") == []
+
+
+def test_what_does_not_come_is_told_with_its_place(server, tmp_path):
+    del server.files[f"/{NAME}"]
+    place = f"fetched by other means, it belongs at {tmp_path / NAME}"
+    assert (line := refused(server.url, tmp_path)).startswith(f"{server.url}: HTTP Error 404")
+    assert line.endswith(place)
+    gone = f"http://127.0.0.1:9/{NAME}"  # nobody listens
+    assert (line := refused(gone, tmp_path)).startswith(f"{gone}: no connection ([Errno 111] Connection refused)")
+    assert line.endswith(place)
+
+
+def test_a_server_that_stops_talking(server, tmp_path):
+    server.stalls, server.break_at = True, 100_000
+    assert "broke off (timed out); the same command goes on there" in refused(server.url, tmp_path, timeout=0.5)
+    assert (tmp_path / f"{NAME}.part").stat().st_size == 100_000
+
+
+def test_a_web_page_is_no_file(server, tmp_path):
+    server.content_type = "text/html; charset=utf-8"
+    assert "a web page, not the file" in refused(server.url, tmp_path)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a.org/b.pth", "b.pth", "http:///b.pth"])
+def test_other_addresses_are_refused(url, tmp_path):
+    assert "not an address of http or https" in refused(url, tmp_path)
+
+
+@pytest.mark.parametrize("end", ["", "..", ".bashrc", "a%2F..%2Fb.pth", "a b.pth", "a\\b.pth"])
+def test_names_that_are_no_plain_names_are_refused(end, tmp_path):
+    assert "no plain file name" in refused(f"http://a.org/{end}", tmp_path)
+
+
+def test_names_and_their_checksums(tmp_path):
+    assert file_name("https://a.org/x/PoseWarper_supp_files.zip?dl=1") == "PoseWarper_supp_files.zip"
+    assert named_checksum("res50_posetrack18_256x192-a62807c7_20201028.pth") == "a62807c7"
+    assert named_checksum("raft_large_C_T_SKHT_V2-ff5fadd5.pth") == "ff5fadd5"
+    assert named_checksum("PoseWarper_supp_files.zip") is None
+    (tmp_path / NAME).write_bytes(CONTENT)
+    assert checked_sha256(tmp_path / NAME) == hashlib.sha256(CONTENT).hexdigest()

@@ -1,0 +1,189 @@
+"""Published rows: what they are, what this machine lacks for them, and one command that runs them.
+
+python tools/reproduce.py list
+python tools/reproduce.py list --row posewarper/gt-boxes/w48-384x288
+python tools/reproduce.py run posewarper/gt-boxes/w48-384x288
+python tools/reproduce.py run posewarper/propagation --set GPUS "(0,)" --set TEST.BATCH_SIZE_PER_GPU 4
+
+A name may be a table's, which stands for its rows. run prints what was published, what was measured and the difference,
+and leaves these, the configuration, versions and the sha256 of the files in reproduced.json of the row's results.
+"""
+
+import argparse
+import math
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import _init_paths  # noqa: F401
+from _steps import ROWS, call, type_command
+from yacs.config import CfgNode
+
+from lib.config import load_config
+from lib.config.rows import Row, choose, read_rows
+from lib.evaluation.tables import format_rows
+from lib.utils.download import checked_sha256
+from lib.utils.errors import InputError, run
+from lib.utils.files import read_json, write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    command = commands.add_parser("list", help="all rows, and what of them is there")
+    command.add_argument("--row", action="append", metavar="ROW", help="all about this row or table")
+    command = commands.add_parser("run", help="run rows")
+    command.add_argument("row", nargs="+", metavar="ROW", help="name of a row or a table")
+    command.add_argument(
+        "--set",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="change a key for this machine: GPUS, WORKERS, TEST.BATCH_SIZE_PER_GPU, OUTPUT_DIR",
+    )
+    for command in commands.choices.values():
+        command.add_argument("--dataDir", type=_folder, default=Path(), help="folder of data/ and models/ (this one)")
+        command.add_argument("--rows", type=Path, default=ROWS, help="file of the rows (%(default)s)")
+    args = parser.parse_args()
+    rows = {row.id: row for row in read_rows(args.rows)}
+    chosen = [rows[name] for name in choose({name: [name] for name in rows}, args.row or list(rows))]
+    if args.command == "run":
+        run_rows(chosen, args.dataDir, [part for pair in args.set for part in pair])
+    elif args.row:
+        print("\n\n".join(describe_row(row, args.dataDir) for row in chosen))
+    else:
+        print(format_list(chosen, args.dataDir))
+
+
+def _folder(text: str) -> Path:
+    return Path(text).absolute()  # DATA_DIR is joined before paths that are not
+
+
+def format_list(rows: list[Row], data_dir: Path) -> str:
+    """A line per row: its main figure, whether data and weights are there, why it cannot be run."""
+    width = max(len(row.id) for row in rows)
+    lines = [f"{'row':<{width}} {'published':>15}  {'data':<5}{'weights':<9}cannot be run, because"]
+    for row in rows:
+        figure = f"{row.headline} {row.published[row.headline]:.{row.decimals}f}"
+        data = _yes(all(file.is_there for file in row.data_files(data_dir)))
+        weights = _yes(row.weights_file(data_dir).is_there)
+        lines.append(f"{row.id:<{width}} {figure:>15}  {data:<5}{weights:<9}{row.why}".rstrip())
+    lines += ["", "list --row ROW tells which file belongs where, run ROW runs one;"]
+    lines.append("python tools/download.py ROW fetches weights.")
+    return "\n".join(lines)
+
+
+def _yes(there: bool) -> str:
+    return "yes" if there else "no"
+
+
+def describe_row(row: Row, data_dir: Path) -> str:
+    """All that is known of a row: what was published, its files, its command."""
+    lines = [row.id, f"  {row.protocol}", f"  {row.source}; scorer: {row.scorer}"]
+    lines += [f"  {row.note}"] if row.note else []
+    lines += [f"  {line}" for line in format_rows({"published": row.published}, row.decimals).splitlines()]
+    for file in (*row.data_files(data_dir), row.weights_file(data_dir)):
+        lines.append(f"  {'there  ' if file.is_there else 'missing'}  {file.path}")
+        lines += [] if file.is_there else [f"           from {file.source}"]
+    if row.why:
+        return "\n".join([*lines, f"  cannot be run: {row.why}"])
+    _, command = _plan(row, data_dir, [])
+    return "\n".join([*lines, f"  {shlex.join(type_command(command))}"])
+
+
+def run_rows(rows: list[Row], data_dir: Path, changes: list[str]) -> None:
+    """Run one after the other, and go on after a failure.
+
+    Raises:
+        SystemExit: one of them failed.
+    """
+    failed = 0
+    for row in rows:
+        try:
+            reproduce(row, data_dir, changes)
+        except InputError as error:
+            print(f"error: {row.id}: {error}", file=sys.stderr)
+            failed += 1
+    if failed:
+        sys.exit(2)
+
+
+def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
+    """Run a row and tell how far its figures are from those published.
+
+    Raises:
+        InputError: it cannot be run, files are missing or are not the right ones, or the run failed.
+        SystemExit: the run was interrupted.
+    """
+    if row.why:
+        raise InputError(f"cannot be run: {row.why}")
+    files = [*row.data_files(data_dir), row.weights_file(data_dir)]
+    missing = [file for file in files if not file.is_there]
+    for file in missing:
+        print(f"missing: {file.path}\n         from {file.source}", file=sys.stderr)
+    if missing:
+        raise InputError(f"{len(missing)} of {len(files)} files and folders that it needs are missing")
+    hashes = {str(file.path): checked_sha256(file.path) for file in files if file.path.is_file()}
+
+    cfg, command = _plan(row, data_dir, changes)
+    folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, cfg.EXPERIMENT_NAME)
+    before, start = _results(folder), time.monotonic()
+    status = call(command)
+    if status == 128 + signal.SIGINT:
+        sys.exit(status)
+    if status:
+        raise InputError("its run failed")
+    (path,) = (path for path, changed in _results(folder).items() if before.get(path) != changed)
+    result = read_json(path)
+    scores = compare(row, result)
+    content = {"row": row.id, "protocol": row.protocol, "note": row.note, **scores, "sha256": hashes}
+    content |= {"command": shlex.join(type_command(command)), "seconds": time.monotonic() - start, "result": str(path)}
+    write_json(folder / "reproduced.json", content | {key: result[key] for key in ("versions", "config")}, indent=1)
+    print(f"\n{row.id}\n{format_rows(scores, row.decimals)}")
+    if row.note:
+        print(row.note)
+    if row.scorer == "server":
+        print("the labels are not public: the benchmark's server scores the submission")
+    print(f"kept in {folder / 'reproduced.json'}")
+
+
+def compare(row: Row, result: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Published and, where the run was scored, measured figures and the difference, by column.
+
+    Raises:
+        InputError: the result lacks a column.
+    """
+    if row.scorer == "server":
+        return {"published": row.published}
+    table = result.get("table", {})
+    if lacking := [name for name in row.metrics if name not in table]:
+        raise InputError(f"its result has no figure for {', '.join(lacking)}")
+    measured = {name: math.nan if table[name] is None else table[name] for name in row.metrics}
+    difference = {name: measured[name] - value for name, value in row.published.items()}
+    return {"published": row.published, "measured": measured, "difference": difference}
+
+
+def _plan(row: Row, data_dir: Path, changes: list[str]) -> tuple[CfgNode, list[str | Path]]:
+    """A row's configuration and the command of tools/ that runs it.
+
+    Args:
+        changes: keys and values of the command line.
+    """
+    overrides = [str(part) for setting in row.settings(data_dir).items() for part in setting] + changes
+    cfg = load_config(row.experiment, overrides)
+    tool = "propagate.py" if cfg.TEST.MODE == "propagate" else "test.py"
+    given = [row.weights_as, row.weights_file(data_dir).path]
+    return cfg, [tool, "--cfg", row.experiment, *row.options, *given, *overrides]
+
+
+def _results(folder: Path) -> dict[Path, int]:
+    """When each result was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.glob("result-*.json")}
+
+
+if __name__ == "__main__":
+    run(main)
