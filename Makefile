@@ -21,11 +21,12 @@ bench: ops
 	$(PYTHON) benchmarks/bench_deform_conv.py
 	$(PYTHON) benchmarks/bench_nms.py
 
+# A process for each core, of one thread: most of the time goes into tools that the tests start.
 test: ops $(STAMPS)/requirements-dev
-	$(PYTHON) -m pytest
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
 
 test-fast: ops $(STAMPS)/requirements-dev
-	$(PYTHON) -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile -m "not slow"
 
 lint: $(STAMPS)/requirements-dev
 	$(PYTHON) -m ruff check .
