@@ -63,13 +63,20 @@ def dark_sigma(cfg: CfgNode) -> float:
 
 
 def run_test(
-    cfg: CfgNode, net: nn.Module, device: torch.device, test_set: TestSet, folder: Path, process: tuple[int, int]
+    cfg: CfgNode,
+    net: nn.Module,
+    device: torch.device,
+    test_set: TestSet,
+    folder: Path,
+    process: tuple[int, int],
+    name: str,
 ) -> dict[str, Any]:
-    """Estimate everybody, write what is submitted, in `predictions/`, and score it.
+    """Estimate everybody, write what is submitted, in `predictions/<name>/`, and score it.
 
     Args:
         net: on `device`, in eval mode.
         folder: for the submission, and for pictures, in `debug/`.
+        name: of the test.
         process: rank and number of the processes that share the work; the first alone writes and scores.
     Returns:
         the result: counts, `table`, `joints` and `score`, the figure to compare by, where there is something to score.
@@ -86,7 +93,7 @@ def run_test(
         "replaced_frames": poses.replaced,
         "boxes_left_out": dict(test_set.dropped),
     }
-    path = folder / "predictions" / cfg.TEST.MODE / test_set.split
+    path = folder / "predictions" / name / test_set.split
     score = _score_videos if has_videos(cfg.DATASET.DATASET) else _score_images
     return result | score(cfg, test_set, poses, path, scorable)
 
@@ -111,12 +118,12 @@ def _score_images(cfg: CfgNode, test_set: TestSet, poses: Poses, path: Path, sco
     data_set, images, people = build_data_set(cfg), test_set.videos[0], test_set.clips.people
     scorer = SCORERS[data_set.scorer]
     if data_set.form == "mpii":
-        path = path.with_suffix(".mat")
-        points = np.zeros((len(images.points), *poses.points.shape[1:]))  # of people who are left out: missed
+        path = path.with_name(f"{path.name}.mat")
+        points = np.full((len(images.points), *poses.points.shape[1:]), np.nan)  # of people who are left out: missed
         points[[person.row for person in people]] = poses.points
         mpii.write_predictions(path, points)
     else:
-        path = path.with_suffix(".json")
+        path = path.with_name(f"{path.name}.json")
         rules = replace(build_rules(cfg), oks_nms=data_set.scorer in OKS)
         results = make_results(images, people, poses.points, poses.peaks, rules, build_skeleton(cfg).sigmas)
         write_json(path, results)

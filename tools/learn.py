@@ -1,7 +1,8 @@
 """Watch a PoseWarper learn from a few labelled frames: make videos, train both stages, test on other videos, draw.
 
 python tools/learn.py --out output/demo
-python tools/learn.py --out output/posetrack --cfg stage1.yaml stage2.yaml --augment DATASET.NUM_LABELED_VIDEOS 50
+python tools/learn.py --out output/posetrack --cfg stage1.yaml stage2.yaml --augment \\
+    DATASET.NUM_LABELED_VIDEOS 50 DATASET.NUM_LABELED_FRAMES_PER_VIDEO 1
 
 The second does the same with a data set of yours, where DATASET.ROOT of both experiments says; --augment makes more
 labels of the sparse ones and learns from these too. Each step is a command that is shown and can be typed as well. What
@@ -14,6 +15,7 @@ from pathlib import Path
 import _init_paths  # noqa: F401
 from _steps import ROOT, Step, carry_out
 from table import compare
+from yacs.config import CfgNode
 
 from lib.config import load_config
 from lib.utils.errors import InputError, run
@@ -43,7 +45,7 @@ def main() -> None:
         metavar=("STAGE1", "STAGE2"),
         help="experiments of both stages, on data that are there",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the videos and the training (%(default)s)")
+    parser.add_argument("--seed", type=int, help="of the videos and the training (0; with --cfg, what the files say)")
     parser.add_argument("--train", type=int, help=f"number of training videos ({TRAIN})")
     parser.add_argument("--val", type=int, help=f"number of videos to test on ({VAL})")
     parser.add_argument(
@@ -65,25 +67,26 @@ def plan(args: argparse.Namespace) -> list[Step]:
         InputError: a key is wrong, or the folder holds a run with other settings.
     """
     files = args.cfg or [EXPERIMENTS / (args.experiment or "demo") / f"{stage}.yaml" for stage in STAGES]
-    if files[0].stem == files[1].stem:
-        raise InputError(f"{files[0]} and {files[1]}: results are called after the files, whose names have to differ")
     videos = args.out / "videos"
-    train, val = (usual if given is None else given for given, usual in ((args.train, TRAIN), (args.val, VAL)))
+    train, val, seed = (
+        usual if given is None else given for given, usual in ((args.train, TRAIN), (args.val, VAL), (args.seed, 0))
+    )
     own = ["DATASET.ROOT", videos] if not args.cfg else []
-    keys = [*own, "OUTPUT_DIR", args.out, "LOG_DIR", args.out / "log", "SEED", args.seed, *args.opts]
+    own += ["SEED", seed] if not args.cfg or args.seed is not None else []
+    keys = [*own, "OUTPUT_DIR", args.out, "LOG_DIR", args.out / "log", *args.opts]
     keys = [str(key) for key in keys]
-    cfg = load_config(files[0], keys)
-    results = args.out / cfg.DATASET.DATASET / cfg.MODEL.NAME
-    first, second = (results / file.stem for file in files)
+    cfgs = [load_config(file, keys) for file in files]
+    first, second = (_results(cfg, file) for cfg, file in zip(cfgs, files, strict=True))
     later = [*keys, "MODEL.PRETRAINED", str(first / "final_state.pth")]
-    settings = {"augment": args.augment, "configs": [cfg.dump(), load_config(files[1], later).dump()]}
+    _check(cfgs, [first, second], args.augment)
+    settings = {"augment": args.augment, "configs": [cfgs[0].dump(), load_config(files[1], later).dump()]}
     settings |= {"train": train, "val": val} if not args.cfg else {}
     record = args.out / "learn.json"
     if record.exists() and read_json(record) != settings:
         raise InputError(f"{args.out}: holds a run with other settings; name another --out, or remove this one")
     write_json(record, settings)
 
-    numbers = ["--seed", args.seed, "--train", train, "--val", val, "--label-every", LABEL_EVERY]
+    numbers = ["--seed", seed, "--train", train, "--val", val, "--label-every", LABEL_EVERY]
     drawn = [Step("Videos are drawn.", ["make_synthetic.py", "--out", videos, *numbers], None)]
     steps = [
         *(drawn if not args.cfg else []),
@@ -100,7 +103,7 @@ def plan(args: argparse.Namespace) -> list[Step]:
         *(_test(files[1], later, mode, second) for mode in MODES),
     ]
     if args.augment:
-        steps += _augmentation(files, keys, later, args.out, results)
+        steps += _augmentation(files, keys, later, args.out, second.parent)
     return [
         *steps,
         Step(
@@ -109,6 +112,26 @@ def plan(args: argparse.Namespace) -> list[Step]:
             args.out / "poses.mp4",
         ),
     ]
+
+
+def _results(cfg: CfgNode, file: Path) -> Path:
+    """Where training and tests of an experiment leave what they make."""
+    return Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, cfg.EXPERIMENT_NAME or file.stem)
+
+
+def _check(cfgs: list[CfgNode], folders: list[Path], augment: bool) -> None:
+    """Refuse what would be found out after hours."""
+    reserved = {AUGMENTED, f"{AUGMENTED}-{STAGES[0]}"}
+    if folders[0] == folders[1] or reserved & {folder.name for folder in folders}:
+        raise InputError(f"results go to {folders[0]} and {folders[1]}: names have to differ, and not be {AUGMENTED}")
+    if not cfgs[1].MODEL.WARP.ENABLED:
+        raise InputError("stage 2 has no warping head: its MODEL.WARP.ENABLED has to be True")
+    for cfg in cfgs:
+        if not cfg.TEST.EVALUATE or cfg.TEST.MODEL_FILE or cfg.DATA_DIR:
+            raise InputError("TEST.EVALUATE has to be True, TEST.MODEL_FILE and DATA_DIR empty: the steps see to them")
+    sparse = ("NUM_LABELED_VIDEOS", "NUM_LABELED_FRAMES_PER_VIDEO", "TRAIN_ANNOTATIONS")
+    if augment and any(cfgs[0].DATASET[key] != cfgs[1].DATASET[key] for key in sparse):
+        raise InputError(f"--augment compares nets of the same labels: DATASET.{', '.join(sparse)} have to be alike")
 
 
 def _augmentation(files: list[Path], keys: list[str], later: list[str], out: Path, results: Path) -> list[Step]:

@@ -28,7 +28,15 @@ from lib.config import parse_arguments
 from lib.core.propagation import Move, around, distances, nearest, reached, stay
 from lib.core.strategies import single
 from lib.core.submission import make_submission
-from lib.dataset import CUSTOM, LabeledRuns, build_labeled_runs, build_skeleton, build_sparse_labels, build_truth
+from lib.dataset import (
+    CUSTOM,
+    LabeledRuns,
+    build_labeled_runs,
+    build_skeleton,
+    build_sparse_labels,
+    build_truth,
+    has_videos,
+)
 from lib.dataset.augmented import (
     PROPAGATED_BY,
     REACH,
@@ -66,6 +74,8 @@ def main() -> None:
     cfg, experiment, args = parse_arguments(parser)
     if cfg.TEST.MODE != "propagate":
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}: this experiment propagates nothing; see tools/test.py")
+    if not has_videos(cfg.DATASET.DATASET):
+        raise InputError(f"DATASET.DATASET {cfg.DATASET.DATASET}: its images are of no video: nothing to propagate to")
     complete_arguments(args, "warp")
     own_file, saves = cfg.DATASET.DATASET == CUSTOM, cfg.TEST.PROPAGATE.SAVE
     if args.method == "single" and (saves or own_file):
@@ -173,13 +183,16 @@ def _estimate(machine: Machine, runs: LabeledRuns) -> tuple[list[Person], np.nda
 
 
 def _format_distances(result: dict[str, Any]) -> str:
-    """A row per distance from a label."""
-    ap = result.get("ap_by_distance")
-    rows = {}
-    for distance, row in result["tracks_by_distance"].items():
+    """A row per distance from a label, of what was measured there; empty if nothing was."""
+    ap, tracks, rows = result.get("ap_by_distance") or {}, result["tracks_by_distance"], {}
+    for distance in sorted({*ap, *tracks}):
+        row = tracks.get(distance, {})
         scores = {"AP": ap.get(distance, float("nan"))} if ap else {}
-        rows[distance] = scores | {"PCK .05": row["pck"], "pixels": row["pixels"]}
-    return format_rows(rows)
+        rows[distance] = scores | {
+            "PCK .05": row.get("pck", float("nan")),
+            "pixels": row.get("pixels", float("nan")),
+        }
+    return format_rows(rows) if rows else ""
 
 
 def augment(args: argparse.Namespace, machine: Machine) -> None:

@@ -22,6 +22,7 @@ from lib.utils.files import atomic_path
 from lib.video.poses import draw_people
 
 MARGIN = 0.25  # around the person, of the joints' longer side
+LEAST_HALF = 10  # pixels, of a window around a lone joint
 HEIGHT = 220  # of a picture, in pixels
 LEAST_SCORE = 0.2  # of a joint that is drawn
 
@@ -35,22 +36,22 @@ def main() -> None:
     parser.add_argument("--track", type=int, default=0, help="track id of the person (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the .png file to write")
     args = parser.parse_args()
+    if args.out.suffix != ".png":
+        raise InputError(f"--out {args.out}: it has to name a .png file")
     truth = read_video(args.annotations)
     frames = [_index(truth, number, args.annotations) for number in args.frames]
-    rows = {"label": truth} | {
-        path.parents[1].name.removeprefix("propagate-"): read_video(path) for path in args.predictions
-    }
     images = [ImageStore(args.root).read(truth.frame_names[frame]) for frame in frames]
     windows = _windows(truth, frames, args.track)
     pictures = []
-    for name, video in rows.items():
+    for path in (args.annotations, *args.predictions):
+        video = truth if path == args.annotations else read_video(path)
+        name = "label" if video is truth else path.resolve().parents[1].name.removeprefix("propagate-")
         for number, frame, image, window in zip(args.frames, frames, images, windows, strict=True):
-            own = _index(video, frame_number(truth.frame_names[frame]), name)
+            own = _index(video, frame_number(truth.frame_names[frame]), path)
             picture = _cut(draw_people(image, video, own, LEAST_SCORE if video is not truth else -np.inf), window)
-            pictures.append(_write(picture, f"{name} {number}" if number == args.frames[0] else str(number)))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(args.out) as path:
-        path.write_bytes(cv2.imencode(".png", stack(pictures, len(frames)))[1].tobytes())
+            pictures.append(_captioned(picture, f"{name} {number}" if number == args.frames[0] else str(number)))
+    with atomic_path(args.out) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", stack(pictures, len(frames)))[1].tobytes())
 
 
 def _index(video: PoseTrackVideo, number: int, path: object) -> int:
@@ -62,7 +63,7 @@ def _index(video: PoseTrackVideo, number: int, path: object) -> int:
 
 
 def _windows(video: PoseTrackVideo, frames: list[int], track: int) -> np.ndarray:
-    """(F, 4) x1, y1, x2, y2 of one size around a person's joints in each frame."""
+    """(F, 4) center, and half of a width and height that all share, around a person's joints in each frame."""
     boxes = []
     for frame in frames:
         (rows,) = np.nonzero((video.person_frame == frame) & (video.track_ids == track))
@@ -73,19 +74,19 @@ def _windows(video: PoseTrackVideo, frames: list[int], track: int) -> np.ndarray
     corners = np.array(boxes)
     centers = (corners[:, :2] + corners[:, 2:]) / 2
     half = (corners[:, 2:] - corners[:, :2]).max(axis=0) / 2
-    half = half + MARGIN * half.max()
-    return np.hstack([centers - half, centers + half])
+    half = np.maximum(half + MARGIN * half.max(), LEAST_HALF)
+    return np.hstack([centers, np.tile(half, (len(frames), 1))])
 
 
 def _cut(image: np.ndarray, window: np.ndarray) -> np.ndarray:
     """The window of an image, HEIGHT pixels high; black where it lies outside."""
-    x1, y1, x2, y2 = window
-    scale = HEIGHT / (y2 - y1)
-    matrix = np.array([[scale, 0, -x1 * scale], [0, scale, -y1 * scale]])
-    return cv2.warpAffine(image, matrix, (round((x2 - x1) * scale), HEIGHT))
+    x, y, half_width, half_height = window
+    scale = HEIGHT / (2 * half_height)
+    matrix = np.array([[scale, 0, (half_width - x) * scale], [0, scale, (half_height - y) * scale]])
+    return cv2.warpAffine(image, matrix, (round(2 * half_width * scale), HEIGHT))
 
 
-def _write(picture: np.ndarray, text: str) -> np.ndarray:
+def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
     for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         picture = cv2.putText(picture, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thickness, cv2.LINE_AA)
     return picture

@@ -57,7 +57,7 @@ def by_distance(paths: list[Path], measure: str) -> dict[str, dict[float, float]
     Args:
         measure: AP or PCK .05.
     Returns:
-        per name of the results (without the spacing) the figure by distance.
+        per name of the results the figure by distance.
     """
     rows: dict[str, list[dict[float, float]]] = {}
     for path in paths:
@@ -67,7 +67,7 @@ def by_distance(paths: list[Path], measure: str) -> dict[str, dict[float, float]
         shares = {distance: row["pck"] for distance, row in content["tracks_by_distance"].items()}
         own = content["ap_by_distance"] if measure == "AP" else shares
         config = yaml.safe_load(content["config"])
-        name = " ".join(filter(None, [config.get("EXPERIMENT_NAME"), content["method"]]))
+        name = " ".join(filter(None, [config.get("EXPERIMENT_NAME"), content.get("name", content["method"])]))
         row = {float(distance): own[distance] for distance in own if distance not in ("0", "1+")}
         rows.setdefault(name, []).append(row)
     shared = set.intersection(*(set(row) for found in rows.values() for row in found))

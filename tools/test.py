@@ -32,7 +32,7 @@ def main() -> None:
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
         test_set = build_test_set(cfg)
         net = load_net(cfg, folder, device)
-        result = run_test(cfg, net, device, test_set, folder, process)
+        result = run_test(cfg, net, device, test_set, folder, process, cfg.TEST.MODE)
         if process[0] > 0:
             return
 

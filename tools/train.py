@@ -125,7 +125,7 @@ def fit(
         report = _epoch(cfg, trained, loader, progress, device, epoch, process[0])
         record = _record(report, epoch, progress.optimizer)
         if test_set:
-            result = run_test(cfg, net.eval(), device, test_set, folder, process)
+            result = run_test(cfg, net.eval(), device, test_set, folder, process, "training")
             if "table" in result:
                 logger.info("\n%s", format_result(cfg, result))
             record["test"] = {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}

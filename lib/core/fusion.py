@@ -19,6 +19,8 @@ AGREEMENT = 0.01
 """How far from a joint those sources lie that are right about it, in the longer side of the person's crop."""
 DOUBT = 0.015
 """The distance from where a source is doubted, in the same."""
+LEAST_AGREEMENT = 1e-3
+"""Of a joint of which the sources know, but each another place."""
 ROUNDS = 10
 """Of finding where sources agree."""
 
@@ -60,23 +62,30 @@ def agree(sources: Sequence[Moved], weights: Sequence[np.ndarray], sizes: np.nda
     """Poses of several sources as one, from which a source that lies far from the others takes little.
 
     The weighted mean with Huber's weights (P. J. Huber, Robust Estimation of a Location Parameter, 1964): those
-    further than DOUBT from the result count by that over their distance.
+    further than DOUBT from the result count by that over their distance. Sources that err seldom err alike, so that the
+    score tells how far they agree.
 
     Args:
         sources, weights: as of `fuse`.
         sizes: (M,) the longer side of each person's crop.
     Returns:
-        the points; the scores' means, times the share of the weights that agrees with the result: by a gaussian,
-        AGREEMENT wide. Two that err seldom err alike.
+        the points; the scores' means, times the share of the weights that lies at the result, by a gaussian AGREEMENT
+        wide, but LEAST_AGREEMENT at least: nothing is known of a joint of score 0 alone.
     """
-    fused, doubted = fuse(sources, weights), weights
+    fused = fuse(sources, weights)
     for _ in range(ROUNDS):
-        away = [np.linalg.norm(source.points - fused.points, axis=2) / sizes[:, None] for source in sources]  # (M, J)
-        doubted = [own / np.maximum(distance / DOUBT, 1) for own, distance in zip(weights, away, strict=True)]
-        fused = fuse(sources, doubted)
-    near = [own * np.exp(-((distance / AGREEMENT) ** 2) / 2) for own, distance in zip(weights, away, strict=True)]
+        away = _distances(sources, fused, sizes)
+        fused = fuse(sources, [own / np.maximum(far / DOUBT, 1) for own, far in zip(weights, away, strict=True)])
+    away = _distances(sources, fused, sizes)
+    near = [own * np.exp(-((far / AGREEMENT) ** 2) / 2) for own, far in zip(weights, away, strict=True)]
     total = np.sum(weights, axis=0)
-    return Moved(fused.points, fused.scores * np.sum(near, axis=0) / np.where(total > 0, total, 1))
+    agreement = np.sum(near, axis=0) / np.where(total > 0, total, 1)
+    return Moved(fused.points, fused.scores * np.maximum(agreement, LEAST_AGREEMENT))
+
+
+def _distances(sources: Sequence[Moved], fused: Moved, sizes: np.ndarray) -> list[np.ndarray]:
+    """How far each source lies from the result, (M, J) in the longer side of the person's crop."""
+    return [np.linalg.norm(source.points - fused.points, axis=2) / sizes[:, None] for source in sources]
 
 
 def fuse_sides(people: Sequence[Person], moves: Sequence[Move], mover: Mover) -> Moved:
@@ -97,7 +106,8 @@ def _sides(
     """Where the moves end from their own label and from that on the other side, and what each counts, (M, J)."""
     others = partners(people, moves)
     both = [index for index, other in enumerate(others) if other is not None]
-    near, far = mover(people, moves), Moved(*(np.zeros_like(part) for part in stay(people, moves)))
+    near = mover(people, moves)
+    far = Moved(np.zeros_like(near.points), np.zeros_like(near.scores))
     weights = [
         np.maximum(near.scores, 0) / np.maximum(distances(people, moves), 1)[:, None],
         np.zeros_like(near.scores),
@@ -136,13 +146,12 @@ def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mo
 
     Each counts by the inverse square of its error, its two sides by score and nearness in time.
 
-    Labels that stay where they are interpolate between two sides; where there is but one, they do not count.
+    Labels that stay where they are interpolate between two sides; a joint that but one of them has they do not tell of.
 
     Args:
         errors: one for each mover, as of `hidden_error`; if one is not known, all count alike.
     """
     known = np.isfinite(errors).all()
-    both = np.array([other is not None for other in partners(people, moves)])
     sources, weights = [], []
     for mover, error in zip(movers, errors, strict=True):
         trust = 1 / max(error, 1e-3) ** 2 if known else 1.0
@@ -150,7 +159,7 @@ def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mo
         if mover is stay:  # these lie apart as their person moves
             middle = fuse(ends, shares)
             sources.append(middle)
-            weights.append(trust * ((middle.scores > 0) & both[:, None]))
+            weights.append(trust * ((shares[0] > 0) & (shares[1] > 0)))
         else:
             total = np.sum(shares, axis=0)
             sources += ends

@@ -77,17 +77,18 @@ def make_results(
         box the annotation's id.
     """
     kept, scores = select(people, points, peaks, rules, sigmas)
-    keypoints = np.concatenate([points, peaks[..., None]], axis=2).reshape(len(people), -1)
+    keypoints = np.concatenate([np.round(points, 3), peaks[..., None]], axis=2).reshape(len(people), -1)
     results = []
     for person in (person for chosen in kept.values() for person in chosen):
         row = people[person].row
         record = {
             "image_id": images.image_ids[people[person].frame],
             "category_id": 1,
-            "keypoints": np.round(keypoints[person], 3).tolist(),
+            "keypoints": keypoints[person].tolist(),
             "score": float(scores[person]),
         }
-        results.append(record | ({"id": int(images.track_ids[row])} if row >= 0 else {}))
+        known = row >= 0 and images.track_ids[row] >= 0
+        results.append(record | ({"id": int(images.track_ids[row])} if known else {}))
     return results
 
 

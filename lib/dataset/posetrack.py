@@ -74,7 +74,7 @@ def labeled_people(
                 dropped["without a labelled joint"] += 1
                 continue
             source, number = files.find(v, video, frame)
-            box = _clip(boxes[p], *source.size(number)) if clipped else boxes[p]
+            box = _clip(boxes[p], *source.size(number)) if clipped else _sized(boxes[p])
             if box is None:
                 dropped["empty or outside the image"] += 1
                 continue
@@ -245,6 +245,11 @@ def joint_boxes(video: PoseTrackVideo) -> np.ndarray:
 def _clip(box: np.ndarray, width: int, height: int) -> np.ndarray | None:
     """A ground-truth box inside its image; None if nothing of it is."""
     return clip_box(box, width, height) if _overlaps(box, width, height) else None
+
+
+def _sized(box: np.ndarray) -> np.ndarray | None:
+    """A box that is a crop; None if it has no size."""
+    return box if np.isfinite(box).all() and (box[2:] > 0).all() else None
 
 
 def _overlaps(box: np.ndarray, width: int, height: int) -> bool:

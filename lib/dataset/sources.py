@@ -111,6 +111,8 @@ def build_images(cfg: CfgNode, train: bool) -> tuple[PoseTrackVideo, Listed, Pat
     usual = data_set.images.get(split, "")
     folders = ["."] if cfg.DATASET.IMAGE_DIR else list(dict.fromkeys([usual or ".", "images", "."]))
     folder = find_folder(store, folders, images.frame_names[0]) if images.frame_names else ""
+    if not train and not cfg.TEST.USE_GT_BBOX:
+        sizes = np.zeros_like(sizes)  # detected boxes tell nothing of sizes in the wrong order: the images are asked
     names = [str(PurePosixPath(folder, name)) for name in images.frame_names]
     return images, Listed(ImageList(store, names, sizes)), path
 

@@ -91,6 +91,8 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     if cfg.DATASET.DATASET == CUSTOM:
         raise InputError("DATASET.DATASET is custom: it has no test; set TEST.EVALUATE False to train")
     build_skeleton(cfg)  # raises
+    if not has_videos(cfg.DATASET.DATASET) and (cfg.TEST.MODE != "single"):
+        raise InputError(f"TEST.MODE {cfg.TEST.MODE}: {cfg.DATASET.DATASET} has images alone, no frames beside them")
     videos = has_videos(cfg.DATASET.DATASET)
     found, source, truth = _videos(cfg) if videos else _images(cfg)
     if not found.people:

@@ -53,6 +53,9 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
     Raises:
         InputError: annotations or frames that are not there, or are broken; nobody to train on.
     """
+    pairs = cfg.MODEL.WARP.ENABLED
+    if pairs and not has_videos(cfg.DATASET.DATASET):
+        raise InputError(f"MODEL.WARP learns from pairs of frames, and {cfg.DATASET.DATASET} has images alone")
     people, frames = _together([build_sparse_labels(part) for part in build_parts(cfg)])
     people = people * cfg.DATASET.REPEAT
     if cfg.DATASET.SELECT_DATA:
@@ -69,7 +72,6 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
         cfg.DATASET.ROT_FACTOR,
         cfg.DATASET.FLIP,
     )
-    pairs = cfg.MODEL.WARP.ENABLED
     return build_clip_dataset(
         cfg, people, frames, RandomPair(cfg.DATASET.FRAME_DELTAS) if pairs else FixedFrames([0]), augmentation
     )

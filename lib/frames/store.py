@@ -43,10 +43,7 @@ class ImageStore:
         Raises:
             InputError: the folder is not under the root.
         """
-        if PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
-            raise InputError(
-                f"{folder}: not under the image folder {self.root}; set DATASET.IMAGE_DIR to one that holds it"
-            )
+        self._check_inside(folder)
         if self._zipped:
             found = self._find(folder)
             names = found[0].folders.get(found[1], []) if found else []
@@ -78,8 +75,9 @@ class ImageStore:
         """The content of an image file.
 
         Raises:
-            InputError: the file is missing or cannot be read.
+            InputError: the file is missing or cannot be read, or is not under the root.
         """
+        self._check_inside(name)
         folder, _, file = name.rpartition("/")
         if self._zipped:
             found = self._find(folder)
@@ -90,6 +88,12 @@ class ImageStore:
             return (self.root / name).read_bytes()
         except OSError as error:
             raise InputError(f"{self.root / name}: {error.strerror}") from None
+
+    def _check_inside(self, name: str) -> None:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise InputError(
+                f"{name}: not under the image folder {self.root}; set DATASET.IMAGE_DIR to one that holds it"
+            )
 
     def _find(self, folder: str) -> "tuple[_Archive, str] | None":
         """The archive that holds a folder, and the folder's name inside it."""

@@ -58,7 +58,24 @@ def test_a_source_far_from_the_others_takes_little():
     agreement = 6 * np.exp(-(0.25**2) / 2) / 7  # an agreement is 2 pixels
     np.testing.assert_allclose(moved.scores[0, 0], 0.7 * agreement, atol=0.01)
     torn = agree([zero, other], [weights[1], weights[1]], np.array([200.0]))
-    assert torn.scores[0, 0] < 0.01
+    assert 0 < torn.scores[0, 0] < 0.01
+
+
+def test_an_outlier_among_several_is_outvoted():
+    at = [Moved(np.array([[[x, 0.0]]]), np.ones((1, 1))) for x in (0.0, 1.0, 0.5, 100.0)]
+    even = [np.ones((1, 1))] * 4
+    moved = agree(at, even, np.array([200.0]))
+    assert 0.5 <= moved.points[0, 0, 0] <= 1.5 + 1e-6  # three pull by what they are off, the fourth by 3 pixels at most
+    assert 0.6 < moved.scores[0, 0] < 0.75  # three of four agree
+    unknown = agree(at, [np.zeros((1, 1))] * 4, np.array([200.0]))
+    assert unknown.scores[0, 0] == 0
+    np.testing.assert_array_equal(unknown.points, at[0].points)
+
+
+def test_a_joint_of_one_label_alone_is_not_interpolated():
+    people = [person(0, x=0), person(4, x=2, visible=(True, False))]
+    moved = combine(people, [Move(0, 2)], [shifted(2), stay], [0.1, 0.1])
+    np.testing.assert_allclose(moved.points[0, 1], [12, 2])  # the second joint: the first label's, moved
 
 
 def shifted(x, score=1):

@@ -1,0 +1,152 @@
+"""tools/test.py and tools/train.py on data sets of images, a few generated pictures with a tiny, untrained net."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from posetrack_sample import write_experiment
+from scipy.io import loadmat, savemat
+
+from lib.config import load_config
+from lib.models import build_model
+from lib.pose.skeletons import skeleton
+
+TOOLS = Path(__file__).parents[2] / "tools"
+MPII_NAMES = ("rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor", "neck", "head", "rwri", "relb", "rsho")
+MPII_NAMES += ("lsho", "lelb", "lwri")
+
+
+@pytest.fixture
+def tool(tmp_path):
+    """Runs a tool on a data set under the test's folder, from a file of annotations there."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for number in (3, 7):
+        pixels = rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / f"images/{number:03d}.png"), pixels)
+
+    def run(name, data_set, content, *keys):
+        joints = skeleton(data_set).num_joints
+        experiment = yaml.safe_load(write_experiment(tmp_path, tmp_path).read_text())
+        experiment["MODEL"] |= {"NUM_JOINTS": joints, "WARP": {"ENABLED": False}}
+        experiment["TEST"] |= {"MODE": "single"}
+        experiment["TRAIN"] = {"END_EPOCH": 1, "BATCH_SIZE_PER_GPU": 2}
+        annotations = {"TEST_ANNOTATIONS": "labels.json", "TRAIN_ANNOTATIONS": "labels.json"}
+        experiment["DATASET"] |= {
+            "DATASET": data_set,
+            "TEST_SET": "valid" if data_set == "mpii" else "val",
+        } | annotations
+        (tmp_path / "small.yaml").write_text(yaml.safe_dump(experiment))
+        (tmp_path / "labels.json").write_text(json.dumps(content))
+        torch.manual_seed(0)
+        torch.save(build_model(load_config(tmp_path / "small.yaml")).state_dict(), tmp_path / "weights.pth")
+        command = [sys.executable, TOOLS / name, "--cfg", tmp_path / "small.yaml"]
+        command += ["TEST.MODEL_FILE", tmp_path / "weights.pth", *keys]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, timeout=300)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done, tmp_path / "output" / data_set / "pose_hrnet/small"
+
+    return run
+
+
+def people(data_set):
+    """A COCO-style file with two people in the second image and one in the first, not in the order of the images."""
+    names = list(skeleton(data_set).names)
+    places = [(11, 7, 10), (12, 3, 60), (13, 7, 70)]  # id, image, left edge
+    annotations = []
+    for number, image, x in places:
+        keypoints = np.column_stack([x + np.arange(len(names)), 20 + 2 * np.arange(len(names)), np.full(len(names), 2)])
+        box = [x, 20, len(names), 2 * len(names)]
+        annotation = {"id": number, "image_id": image, "category_id": 1, "bbox": box, "area": 600, "iscrowd": 0}
+        annotations.append(annotation | {"keypoints": keypoints.ravel().tolist(), "num_keypoints": len(names)})
+    images = [{"id": n, "file_name": f"{n:03d}.png", "width": 120, "height": 90} for n in (3, 7)]
+    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "keypoints": names}]}
+
+
+def test_coco_is_written_and_scored(tool):
+    done, folder = tool("test.py", "coco", people("coco"))
+    assert done.returncode == 0, done.stderr
+    predictions = json.loads((folder / "predictions/single/val.json").read_text())
+    assert {(one["id"], one["image_id"]) for one in predictions} == {(11, 7), (12, 3), (13, 7)}
+    for one in predictions:
+        x = np.reshape(one["keypoints"], (17, 3))[:, 0]
+        left = {11: 10, 12: 60, 13: 70}[one["id"]]
+        assert left - 40 < x.mean() < left + 17 + 40  # in the person's own crop
+    result = json.loads((folder / "result-single.json").read_text())
+    assert list(result["table"])[:3] == ["AP", "AP .5", "AP .75"]
+    assert result["score"] == result["table"]["AP"]
+    assert (result["people"], result["images"]) == (3, 2)
+    assert "AP .5" in done.stdout
+
+
+def test_jhmdb_is_scored_by_the_ids_of_its_people(tool):
+    done, folder = tool("test.py", "jhmdb", people("jhmdb"))
+    assert done.returncode == 0, done.stderr
+    assert "torso" in done.stdout
+    result = json.loads((folder / "result-single.json").read_text())
+    assert result["score"] == result["table"]["Mean"]
+
+
+def test_mpii_is_written_in_the_order_of_the_list(tool, tmp_path):
+    joints = np.column_stack([np.arange(16) + 40, 2 * np.arange(16) + 30])
+    records = [
+        {"image": f"{image:03d}.png", "center": [x, 50], "scale": scale, "joints": np.add(joints, (x - 48, 0)).tolist()}
+        for image, x, scale in ((7, 40, 0.2), (3, 60, 0), (3, 80, 0.2))
+    ]
+    records = [record | {"joints_vis": [1] * 16} for record in records]
+    truth = {
+        "dataset_joints": np.array([MPII_NAMES], dtype=object),
+        "jnt_missing": np.zeros((16, 3)),
+        "pos_gt_src": np.moveaxis(np.array([record["joints"] for record in records], dtype=float), 0, 2),
+        "headboxes_src": np.tile(np.array([[0.0, 0], [20, 20]])[:, :, None], 3),
+    }
+    savemat(tmp_path / "gt_valid.mat", truth)
+    done, folder = tool("test.py", "mpii", records)
+    assert done.returncode == 0, done.stderr
+    found = loadmat(folder / "predictions/single/valid.mat")["preds"]
+    assert found.shape == (3, 16, 2)
+    assert np.isnan(found[1]).all()  # a person without size
+    assert found[0, :, 0].mean() < found[2, :, 0].mean()
+    result = json.loads((folder / "result-single.json").read_text())
+    assert result["score"] == result["table"]["Mean"]
+    (tmp_path / "gt_valid.mat").unlink()
+    done, _ = tool("test.py", "mpii", records)
+    assert "nothing to score" in done.stderr
+
+
+@pytest.mark.slow
+def test_training_is_tested_after_its_epoch(tool):
+    done, folder = tool("train.py", "aic", people("aic"))
+    assert done.returncode == 0, done.stderr
+    record = json.loads((folder / "history.jsonl").read_text())
+    assert record["test"]["score"] == record["test"]["table"]["AP"]
+    assert (folder / "predictions/training/val.json").exists()
+    assert not (folder / "predictions/single").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "message"),
+    [
+        ("test.py", ["TEST.MODE", "aggregate", "MODEL.WARP.ENABLED", "True"], "coco has images alone"),
+        ("propagate.py", ["TEST.MODE", "propagate", "MODEL.WARP.ENABLED", "True"], "nothing to propagate to"),
+        ("test.py", ["DATASET.IMAGE_DIR", "/nowhere"], "the first image is not where it usually is"),
+    ],
+)
+def test_bad_input_is_one_line(tool, name, keys, message):
+    done, _ = tool(name, "coco", people("coco"), *keys)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_names_that_leave_the_folder_are_refused(tool):
+    content = people("coco")
+    content["images"][1]["file_name"] = "../../etc/passwd"
+    done, _ = tool("test.py", "coco", content)
+    assert done.returncode == 2
+    assert "not under the image folder" in done.stderr
