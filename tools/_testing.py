@@ -155,6 +155,7 @@ def _estimate(
     strategy = choose_strategy(cfg, STRATEGIES[cfg.TEST.MODE])
     debug = DebugImages(
         folder / "debug",
+        build_skeleton(cfg),
         labels=cfg.DEBUG.SAVE_BATCH_IMAGES_GT,
         poses=cfg.DEBUG.SAVE_BATCH_IMAGES_PRED,
         targets=cfg.DEBUG.SAVE_HEATMAPS_GT,
