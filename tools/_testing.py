@@ -146,7 +146,7 @@ def _is_scorable(cfg: CfgNode, test_set: TestSet) -> bool:
     if not cfg.TEST.EVALUATE:
         logger.info("TEST.EVALUATE is false: not scored")
     elif not test_set.scorable:
-        lacking = "no labels, or none with what they are scored by (head boxes, gt_valid.mat)"
+        lacking = "no labels, or none with what they are scored by (head boxes; MPII: gt_valid.mat beside the list)"
         logger.info("%s: nothing to score; the predictions are for the benchmark's server", lacking)
     else:
         if not test_set.truth:
@@ -162,6 +162,7 @@ def _estimate(
     strategy = choose_strategy(cfg, STRATEGIES[cfg.TEST.MODE])
     debug = DebugImages(
         folder / "debug",
+        build_skeleton(cfg),
         labels=cfg.DEBUG.SAVE_BATCH_IMAGES_GT,
         poses=cfg.DEBUG.SAVE_BATCH_IMAGES_PRED,
         targets=cfg.DEBUG.SAVE_HEATMAPS_GT,

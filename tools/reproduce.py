@@ -2,6 +2,7 @@
 
 python tools/reproduce.py list
 python tools/reproduce.py list --row posewarper/gt-boxes/w48-384x288
+python tools/reproduce.py list --markdown > docs/model_zoo.md
 python tools/reproduce.py run posewarper/gt-boxes/w48-384x288
 python tools/reproduce.py run posewarper/propagation --set GPUS "(0,)" --set TEST.BATCH_SIZE_PER_GPU 4
 
@@ -10,16 +11,18 @@ and leaves these, the configuration, versions and the sha256 of the files in rep
 """
 
 import argparse
-import math
+import os
 import shlex
 import signal
 import sys
 import time
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import _init_paths  # noqa: F401
-from _steps import ROWS, call, type_command
+from _steps import ROOT, ROWS, call, type_command
 from yacs.config import CfgNode
 
 from lib.config import load_config
@@ -29,12 +32,15 @@ from lib.utils.download import checked_sha256
 from lib.utils.errors import InputError, run
 from lib.utils.files import read_json, write_json
 
+SERVER = "the labels are not public; the benchmark's server scores the submission"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     command = commands.add_parser("list", help="all rows, and what of them is there")
     command.add_argument("--row", action="append", metavar="ROW", help="all about this row or table")
+    command.add_argument("--markdown", action="store_true", help="the page docs/model_zoo.md")
     command = commands.add_parser("run", help="run rows")
     command.add_argument("row", nargs="+", metavar="ROW", help="name of a row or a table")
     command.add_argument(
@@ -53,6 +59,8 @@ def main() -> None:
     chosen = [rows[name] for name in choose({name: [name] for name in rows}, args.row or list(rows))]
     if args.command == "run":
         run_rows(chosen, args.dataDir, [part for pair in args.set for part in pair])
+    elif args.markdown:
+        print(format_page(chosen))
     elif args.row:
         print("\n\n".join(describe_row(row, args.dataDir) for row in chosen))
     else:
@@ -64,14 +72,14 @@ def _folder(text: str) -> Path:
 
 
 def format_list(rows: list[Row], data_dir: Path) -> str:
-    """A line per row: its main figure, whether data and weights are there, why it cannot be run."""
+    """A line per row: its main figure, whether data and weights are there."""
     width = max(len(row.id) for row in rows)
-    lines = [f"{'row':<{width}} {'published':>15}  {'data':<5}{'weights':<9}cannot be run, because"]
+    lines = [f"{'row':<{width}} {'published':>15}  {'data':<5}weights"]
     for row in rows:
         figure = f"{row.headline} {row.published[row.headline]:.{row.decimals}f}"
         data = _yes(all(file.is_there for file in row.data_files(data_dir)))
         weights = _yes(row.weights_file(data_dir).is_there)
-        lines.append(f"{row.id:<{width}} {figure:>15}  {data:<5}{weights:<9}{row.why}".rstrip())
+        lines.append(f"{row.id:<{width}} {figure:>15}  {data:<5}{weights}")
     lines += ["", "list --row ROW tells which file belongs where, run ROW runs one;"]
     lines.append("python tools/download.py ROW fetches weights.")
     return "\n".join(lines)
@@ -79,6 +87,38 @@ def format_list(rows: list[Row], data_dir: Path) -> str:
 
 def _yes(there: bool) -> str:
     return "yes" if there else "no"
+
+
+PAGE = """# Published models
+
+Results that were published by PoseWarper's authors and in MMPose's model zoo, and what reproduces them here; none of
+these figures was measured by this project yet. `python tools/download.py ROW` fetches the weights of a row,
+`python tools/reproduce.py run ROW` tests them and prints the difference, `python tools/reproduce.py list --row ROW`
+tells which data it needs: [reproduce.md](reproduce.md), [datasets.md](datasets.md).
+
+This page is written by `python tools/reproduce.py list --markdown`."""
+
+
+def format_page(rows: list[Row]) -> str:
+    """The rows as a page of docs/, a section for each table, with links to experiments and weights."""
+    sections = [PAGE]
+    for name, own in groupby(rows, lambda row: row.id.rpartition("/")[0]):
+        table = list(own)
+        titles = ["row", *table[0].metrics, "experiment", "weights"]
+        lines = [f"## {name}", "", f"{table[0].protocol}; {table[0].source}.", ""]
+        lines += [_cells(titles), "|" + "---|" * len(titles)]
+        for row in table:
+            experiment = f"[yaml]({os.path.relpath(row.experiment, ROOT / 'docs')})"
+            figures = [f"{value:.{row.decimals}f}" for value in row.values]
+            lines.append(_cells([row.id, *figures, experiment, f"[{Path(row.weights).name}]({row.url})"]))
+        notes = {row.id: [row.note, SERVER if row.scorer == "server" else ""] for row in table}
+        told = [f"- {row_id}: {'; '.join(filter(None, parts))}" for row_id, parts in notes.items() if any(parts)]
+        sections.append("\n".join([*lines, *([""] if told else []), *told]))
+    return "\n\n".join(sections)
+
+
+def _cells(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
 
 
 def describe_row(row: Row, data_dir: Path) -> str:
@@ -89,8 +129,6 @@ def describe_row(row: Row, data_dir: Path) -> str:
     for file in (*row.data_files(data_dir), row.weights_file(data_dir)):
         lines.append(f"  {'there  ' if file.is_there else 'missing'}  {file.path}")
         lines += [] if file.is_there else [f"           from {file.source}"]
-    if row.why:
-        return "\n".join([*lines, f"  cannot be run: {row.why}"])
     _, command = _plan(row, data_dir, [])
     return "\n".join([*lines, f"  {shlex.join(type_command(command))}"])
 
@@ -116,11 +154,9 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
     """Run a row and tell how far its figures are from those published.
 
     Raises:
-        InputError: it cannot be run, files are missing or are not the right ones, or the run failed.
+        InputError: files are missing or are not the right ones, or the run failed.
         SystemExit: the run was interrupted.
     """
-    if row.why:
-        raise InputError(f"cannot be run: {row.why}")
     files = [*row.data_files(data_dir), row.weights_file(data_dir)]
     missing = [file for file in files if not file.is_there]
     for file in missing:
@@ -147,7 +183,7 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
     if row.note:
         print(row.note)
     if row.scorer == "server":
-        print("the labels are not public: the benchmark's server scores the submission")
+        print(SERVER)
     print(f"kept in {folder / 'reproduced.json'}")
 
 
@@ -159,10 +195,7 @@ def compare(row: Row, result: dict[str, Any]) -> dict[str, dict[str, float]]:
     """
     if row.scorer == "server":
         return {"published": row.published}
-    table = result.get("table", {})
-    if lacking := [name for name in row.metrics if name not in table]:
-        raise InputError(f"its result has no figure for {', '.join(lacking)}")
-    measured = {name: math.nan if table[name] is None else table[name] for name in row.metrics}
+    measured = row.measured(result.get("table", {}))
     difference = {name: measured[name] - value for name, value in row.published.items()}
     return {"published": row.published, "measured": measured, "difference": difference}
 

@@ -1,6 +1,7 @@
 """The rows of published tables (experiments/rows.yaml): what each needs, and the experiment that reproduces it."""
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,6 @@ class Row:
     Attributes:
         id: `<table>/<row>`.
         values: as published, in the order of `metrics`.
-        experiment: the file; None: `why` there is none.
         needs: files and folders beside the weights, as the file names them, and where each comes from.
         weights: as the file names them, or models/ and what `url` ends with.
         archive: where weights come from that have no address of their own.
@@ -52,13 +52,14 @@ class Row:
     metrics: Sequence[str]
     values: Sequence[float]
     scorer: str
+    experiment: Path
     needs: Mapping[str, str]
     weights: str
     url: str
     archive: str = ""
     boxes: str = ""
-    experiment: Path | None = None
-    why: str = ""
+    columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    scale: float = 1.0
     overrides: Mapping[str, Any] = field(default_factory=dict)
     options: Sequence[str] = ()
     weights_as: str = "TEST.MODEL_FILE"
@@ -68,6 +69,24 @@ class Row:
     def published(self) -> dict[str, float]:
         """The values by column."""
         return dict(zip(self.metrics, self.values, strict=True))
+
+    def measured(self, table: Mapping[str, float | None]) -> dict[str, float]:
+        """What a result says of each of `metrics`, in the unit of `values`; NaN where it has no number.
+
+        Args:
+            table: as the scorer of the row's data set makes it, None for NaN.
+        Raises:
+            InputError: it lacks a column.
+        """
+        columns = {metric: self.columns.get(metric, metric) for metric in self.metrics}
+        sources = {metric: [names] if isinstance(names, str) else names for metric, names in columns.items()}
+        if lacking := [name for names in sources.values() for name in names if name not in table]:
+            raise InputError(f"its result has no figure for {', '.join(lacking)}")
+        figures = {metric: [table[name] for name in names] for metric, names in sources.items()}
+        return {
+            metric: math.nan if None in parts else self.scale * sum(parts) / len(parts)
+            for metric, parts in figures.items()
+        }
 
     @property
     def headline(self) -> str:
@@ -176,7 +195,7 @@ def _row(row_id: str, keys: dict[str, Any], files: Mapping[str, str], path: Path
             keys["archive"] = files[keys["weights"]]
         else:
             keys["weights"] = f"models/{file_name(keys['url'])}"
-        keys["experiment"] = path.parent / keys["experiment"] if keys.get("experiment") else None
+        keys["experiment"] = path.parent / keys["experiment"]
         row = Row(id=row_id, **keys)
     except KeyError as error:
         raise InputError(f"{where}: {error} is missing, or is not one of files") from None
@@ -186,6 +205,6 @@ def _row(row_id: str, keys: dict[str, Any], files: Mapping[str, str], path: Path
         raise InputError(f"{where}: a value for each of metrics, one of which is {' or '.join(HEADLINES)}")
     if row.scorer not in SCORERS:
         raise InputError(f"{where}: scorer is {row.scorer!r}; it can be {', '.join(SCORERS)}")
-    if bool(row.experiment) == bool(row.why):
-        raise InputError(f"{where}: either an experiment, or why there is none")
+    if unknown := row.columns.keys() - set(row.metrics):
+        raise InputError(f"{where}: columns: {min(unknown)} is not one of metrics")
     return row

@@ -12,7 +12,7 @@ from lib.core.inference import Estimates
 from lib.pose.draw import draw_heatmaps, draw_pose, stack
 from lib.pose.heatmaps import decode
 from lib.pose.pixels import normalise
-from lib.pose.skeletons import POSETRACK
+from lib.pose.skeletons import Skeleton
 
 MAX_PEOPLE = 8  # of a batch
 COLUMNS = 4
@@ -25,12 +25,14 @@ class DebugImages:
 
     Attributes:
         folder: where they go.
+        skeleton: the net's joints.
         labels: crops with the labelled poses; poses: crops with the estimated ones.
         targets: heatmaps of the labels; heatmaps: the net's, before and after the warp.
         rgb: the clips' colours are in the order red, green, blue.
     """
 
     folder: Path
+    skeleton: Skeleton
     labels: bool
     poses: bool
     targets: bool
@@ -51,10 +53,10 @@ class DebugImages:
         crops = crops[..., ::-1] if self.rgb else crops
         labeled = bool(clips.target_weights.any())
         if self.labels and labeled:
-            self._save(f"{name}_labels", stack(_poses(crops, clips.targets, clips.target_weights[..., 0] > 0), COLUMNS))
+            self._save(f"{name}_labels", self._poses(crops, clips.targets, clips.target_weights[..., 0] > 0))
         if self.poses:
             shown = torch.from_numpy(estimates.peaks > SHOWN_PEAK)
-            self._save(f"{name}_poses", stack(_poses(crops, estimates.heatmaps, shown), COLUMNS))
+            self._save(f"{name}_poses", self._poses(crops, estimates.heatmaps, shown))
         if self.targets and labeled:
             self._save(f"{name}_targets", _heatmaps(crops, clips.targets))
         if self.heatmaps:
@@ -67,19 +69,16 @@ class DebugImages:
                 crops = frames.numpy()[..., ::-1] if self.rgb else frames.numpy()
                 self._save(f"{name}_before_warp", _heatmaps(crops, before))
 
+    def _poses(self, crops: np.ndarray, heatmaps: torch.Tensor, shown: torch.Tensor) -> np.ndarray:
+        cells, _ = decode(heatmaps[: len(crops)], post_process=False)
+        stride = crops.shape[2] / heatmaps.shape[3]
+        people = zip(crops, cells.cpu().numpy() * stride, shown.numpy(), strict=False)
+        return stack([draw_pose(crop, points, visible, self.skeleton) for crop, points, visible in people], COLUMNS)
+
     def _save(self, name: str, picture: np.ndarray) -> None:
         _, encoded = cv2.imencode(".jpg", picture)
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{name}.jpg").write_bytes(encoded.tobytes())
-
-
-def _poses(crops: np.ndarray, heatmaps: torch.Tensor, shown: torch.Tensor) -> list[np.ndarray]:
-    cells, _ = decode(heatmaps[: len(crops)], post_process=False)
-    stride = crops.shape[2] / heatmaps.shape[3]
-    return [
-        draw_pose(crop, points, visible, POSETRACK)
-        for crop, points, visible in zip(crops, cells.cpu().numpy() * stride, shown.numpy(), strict=False)
-    ]
 
 
 def _heatmaps(crops: np.ndarray, heatmaps: torch.Tensor) -> np.ndarray:

@@ -104,17 +104,22 @@ def build_images(cfg: CfgNode, train: bool) -> tuple[PoseTrackVideo, Listed, Pat
     Raises:
         InputError: a file or the images are not there, or are broken.
     """
-    data_set, split = build_data_set(cfg), build_split_name(cfg, train)
     path = build_annotations_path(cfg, train)
-    images, sizes = read_images(path, data_set, build_skeleton(cfg))
+    images, sizes = read_images(path, build_data_set(cfg), build_skeleton(cfg))
     store = build_image_store(cfg)
-    usual = data_set.images.get(split, "")
-    folders = ["."] if cfg.DATASET.IMAGE_DIR else list(dict.fromkeys([usual or ".", "images", "."]))
-    folder = find_folder(store, folders, images.frame_names[0]) if images.frame_names else ""
+    folder = find_folder(store, build_image_folders(cfg, train), images.frame_names[0]) if images.frame_names else ""
     if not train and not cfg.TEST.USE_GT_BBOX:
         sizes = np.zeros_like(sizes)  # detected boxes tell nothing of sizes in the wrong order: the images are asked
     names = [str(PurePosixPath(folder, name)) for name in images.frame_names]
     return images, Listed(ImageList(store, names, sizes)), path
+
+
+def build_image_folders(cfg: CfgNode, train: bool) -> list[str]:
+    """Where in their store the images of a data set of images may be, the usual place first."""
+    if cfg.DATASET.IMAGE_DIR:
+        return ["."]
+    usual = build_data_set(cfg).images.get(build_split_name(cfg, train), ".")
+    return list(dict.fromkeys([usual, "images", "."]))
 
 
 def build_image_people(cfg: CfgNode, images: PoseTrackVideo, files: Listed) -> PoseTrack:

@@ -36,7 +36,7 @@ from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-MPII_TRUTH = "gt_valid.mat"  # beside the lists in JSON, which have no head boxes
+MPII_TRUTH = ("gt_valid.mat", "mpii_gt_val.mat")  # HRNet's and MMPose's name; the lists in JSON have no head boxes
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,19 @@ def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
     """The people to be tested in a data set of images, where they are from, and the ground truth."""
     images, files, path = build_images(cfg, train=False)
     form = build_data_set(cfg).form
-    truth = path.parent / MPII_TRUTH if form == "mpii" else path
+    truth = _mpii_truth(path.parent) if form == "mpii" else path
     if cfg.TEST.USE_GT_BBOX or form != "coco":  # the others come with crops, and nobody detects people in them
         return build_image_people(cfg, images, files), str(path), truth
     boxes, dropped = _boxes(cfg)
     found = _detected(cfg, [images], boxes, files)
     found.dropped.update(dropped)
     return found, f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {path})", truth
+
+
+def _mpii_truth(folder: Path) -> Path:
+    """What MPII's predictions are scored against, beside the list of people; where it belongs, if it is not there."""
+    places = [folder / name for name in MPII_TRUTH]
+    return next((place for place in places if place.exists()), places[0])
 
 
 def _boxes(cfg: CfgNode) -> tuple[list[DetectedBox], Counter]:

@@ -1,12 +1,10 @@
 """Images that are no video: each stands alone, and its number is its place in a list."""
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from lib.frames.store import DamagedImageError, ImageStore
+from lib.frames.store import ImageStore
 
 
 class ImageList:
@@ -30,12 +28,7 @@ class ImageList:
             InputError: they are not known, and the image is not there or cannot be read.
         """
         if not self._sizes[number].all():
-            name = self._names[number]
-            try:
-                with Image.open(BytesIO(self._store.read_bytes(name))) as image:  # the header alone is decoded
-                    self._sizes[number] = image.size
-            except (UnidentifiedImageError, OSError):
-                raise DamagedImageError(f"{self._store.root / name}: not an image") from None
+            self._sizes[number] = self._store.size(self._names[number])
         width, height = self._sizes[number].tolist()
         return width, height
 

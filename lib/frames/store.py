@@ -6,10 +6,12 @@ import zipfile
 import zlib
 from collections import OrderedDict
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from lib.utils.errors import InputError
 
@@ -64,12 +66,28 @@ class ImageStore:
         if name in self._images:
             self._images.move_to_end(name)
             return self._images[name]
-        image = _decode(self.read_bytes(name), self.root / name)
+        image = decode(self.read_bytes(name), self.root / name)
         self._images[name] = image
         self._cached_bytes += image.nbytes
         while self._cached_bytes > CACHED_BYTES:
             self._cached_bytes -= self._images.popitem(last=False)[1].nbytes
         return image
+
+    def size(self, name: str) -> tuple[int, int]:
+        """Width and height of an image, by the header of its file.
+
+        Raises:
+            DamagedImageError: it is not an image.
+            InputError: the file is missing or cannot be read.
+        """
+        path = self.root / name
+        try:
+            with Image.open(BytesIO(self.read_bytes(name)) if self._zipped else path) as image:
+                return image.size
+        except OSError as error:
+            if error.errno:
+                raise InputError(f"{path}: {error.strerror}") from None
+            raise DamagedImageError(f"{path}: not an image") from None
 
     def read_bytes(self, name: str) -> bytes:
         """The content of an image file.
@@ -150,7 +168,12 @@ def frame_number(name: str) -> int | None:
     return int(digits[1]) if digits else None
 
 
-def _decode(content: bytes, path: Path) -> np.ndarray:
+def decode(content: bytes, path: Path) -> np.ndarray:
+    """The image (H, W, 3), uint8, BGR, that a file holds; `path` is for messages.
+
+    Raises:
+        DamagedImageError: it cannot be decoded or is cut short.
+    """
     # OpenCV fills the missing part of a truncated JPEG with grey; its end marker after the last scan tells.
     is_jpeg = content.startswith(b"\xff\xd8")
     whole = not is_jpeg or content.find(b"\xff\xd9", max(0, content.rfind(b"\xff\xda"))) >= 0

@@ -1,5 +1,6 @@
 """experiments/rows.yaml, and files like it."""
 
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -47,17 +48,14 @@ def test_every_published_row_is_there_once():
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_a_row_has_an_experiment_that_loads_or_a_reason(row, tmp_path):
+def test_a_row_has_an_experiment_that_loads(row, tmp_path):
     for data_dir in (Path(), tmp_path):
-        if row.why:
-            assert row.experiment is None
-            continue
         settings = [part for setting in row.settings(data_dir).items() for part in setting]
         cfg = load_config(row.experiment, settings)
         for path in row.needs:
             assert (data_dir / path).is_relative_to(cfg.DATASET.ROOT)
         assert bool(row.boxes) != cfg.TEST.USE_GT_BBOX or cfg.TEST.MODE == "propagate"
-        assert cfg.TEST.COCO_BBOX_FILE == (str(data_dir / row.boxes) if row.boxes else "")
+        assert cfg.TEST.USE_GT_BBOX or cfg.TEST.COCO_BBOX_FILE == (str(data_dir / row.boxes) if row.boxes else "")
 
 
 @pytest.mark.parametrize("url", read_weights(PATH))
@@ -78,6 +76,17 @@ def test_a_row_takes_from_its_table_what_it_does_not_say(minimal, tmp_path):
     assert first.experiment == tmp_path / "a.yaml"
     assert first.published == {"AP": 0.5, "AR": 0.25}
     assert (first.decimals, second.decimals) == (3, 1)
+
+
+def test_figures_by_the_scorers_names_and_in_the_published_unit(minimal):
+    columns = "scorer: oks\n    columns: {AP: [left AP, right AP]}\n    scale: 0.01"
+    row, _ = read_rows(minimal("scorer: oks", columns))
+    assert row.measured({"left AP": 50, "right AP": 60, "AR": 70.0}) == pytest.approx({"AP": 0.55, "AR": 0.7})
+    assert row.measured({"left AP": 50, "right AP": None, "AR": 70}) == pytest.approx(
+        {"AP": nan, "AR": 0.7}, nan_ok=True
+    )
+    with pytest.raises(InputError, match="no figure for right AP, AR"):
+        row.measured({"left AP": 50, "AP": 55})
 
 
 def test_the_files_of_a_row(minimal, tmp_path):
@@ -116,8 +125,8 @@ def test_weights_and_who_needs_them(minimal):
         ("[AP, AR]", "[AR, PCK]", "one of which is Mean or AP"),
         ("scorer: oks", "scorer: mine", "scorer is 'mine'"),
         ("needs: [data/a/labels.json]", "needs: [data/b.json]", "'data/b.json' is missing, or is not one of files"),
-        ("    experiment: a.yaml\n", "", "either an experiment, or why there is none"),
-        ("experiment: a.yaml", "experiment: a.yaml\n    why: because", "either an experiment, or why there is none"),
+        ("    experiment: a.yaml\n", "", "'experiment' is missing"),
+        ("scorer: oks", "scorer: oks\n    columns: {mAP: AP}", "columns: mAP is not one of metrics"),
         ("protocol: p", "protocoll: p", "unexpected keyword argument 'protocoll'"),
         ("https://a.org/net-01234567.pth", "file:///net-01234567.pth", "not an address of http or https"),
         ("tables:", "table:", "has the keys files and tables"),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 from posetrack_sample import make_video, write_experiment
@@ -9,7 +11,7 @@ from lib.core.inference import infer
 from lib.core.strategies import FlipTest, average, gather, single
 from lib.dataset import build_test_loader, build_test_set
 from lib.models import PoseWarper, build_model
-from lib.pose.skeletons import POSETRACK
+from lib.pose.skeletons import POSETRACK, skeleton
 
 CPU = torch.device("cpu")
 
@@ -78,13 +80,23 @@ def test_debug_images(tmp_path):
     cfg, loader = loader_of(tmp_path)
     net = build_model(cfg).eval()
     batch = next(iter(infer(net, loader, gather, CPU, post_process=True)))
-    debug = DebugImages(tmp_path / "debug", labels=True, poses=True, targets=True, heatmaps=True, rgb=True)
+    debug = DebugImages(tmp_path / "debug", POSETRACK, labels=True, poses=True, targets=True, heatmaps=True, rgb=True)
     debug.write("x_0", batch, net, warps=True)
     names = {f"x_0_{kind}.jpg" for kind in ("labels", "poses", "targets", "heatmaps", "before_warp")}
     assert {path.name for path in (tmp_path / "debug").iterdir()} == names
-    off = DebugImages(tmp_path / "none", labels=False, poses=False, targets=False, heatmaps=False, rgb=True)
+    off = DebugImages(tmp_path / "none", POSETRACK, labels=False, poses=False, targets=False, heatmaps=False, rgb=True)
     off.write("x_0", batch, net, warps=True)
     assert not (tmp_path / "none").exists()
+
+
+def test_debug_images_of_other_joints(tmp_path):
+    _, loader = loader_of(tmp_path, "TEST.MODE", "single")
+    batch = next(iter(infer(Labels([loader.dataset[i] for i in range(6)]), loader, single, CPU, post_process=False)))
+    clips = batch.clips._replace(targets=batch.clips.targets[:, :16], target_weights=batch.clips.target_weights[:, :16])
+    fewer = replace(batch, clips=clips, heatmaps=batch.heatmaps[:, :16], peaks=batch.peaks[:, :16])
+    debug = DebugImages(tmp_path, skeleton("mpii"), labels=True, poses=True, targets=False, heatmaps=False, rgb=True)
+    debug.write("y", fewer, nn.Identity(), warps=False)
+    assert {path.name for path in tmp_path.glob("y_*")} == {"y_labels.jpg", "y_poses.jpg"}
 
 
 def test_the_control_averages_frames_where_they_are():

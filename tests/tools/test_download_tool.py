@@ -25,7 +25,7 @@ tables:
     metrics: [AP]
     scorer: oks
     needs: []
-    why: to test downloads
+    experiment: none.yaml
     rows:
       good: {values: [1.0], url: ADDRESS/GOOD}
       bad: {values: [1.0], url: ADDRESS/BAD}

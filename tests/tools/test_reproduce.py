@@ -143,17 +143,6 @@ def test_running_without_files_names_each(tmp_path):
     assert done.stderr.splitlines()[-1].startswith("error: posewarper/precomputed-boxes/w48-384x288: 4 of 4 ")
 
 
-def test_a_row_that_cannot_be_run_says_why(sample):
-    rows = sample / "rows.yaml"
-    rows.write_text(rows.read_text().replace("experiment: small.yaml", "why: nobody wrote it"))
-    done = reproduce(sample, "run", "tiny/test/true-boxes", "--rows", "rows.yaml")
-    assert done.returncode == 2
-    assert done.stderr == "error: tiny/test/true-boxes: cannot be run: nobody wrote it\n"
-    assert (
-        line_of(reproduce(sample, "list", "--rows", "rows.yaml").stdout, "tiny/test/true-boxes")[5] == "nobody wrote it"
-    )
-
-
 def test_a_row_is_one_command(sample):
     row = "tiny/test/true-boxes"
     done = reproduce(sample, "run", row, "--rows", "rows.yaml", "--set", "SEED", 7)

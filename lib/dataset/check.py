@@ -1,0 +1,165 @@
+"""Whether the images that annotations list are there and can be read."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from multiprocessing.pool import ThreadPool
+from pathlib import Path, PurePosixPath
+
+from yacs.config import CfgNode
+
+from lib.dataset.images import read_images
+from lib.dataset.posetrack import Folders
+from lib.dataset.sources import (
+    build_annotations_path,
+    build_data_set,
+    build_image_folders,
+    build_image_store,
+    build_skeleton,
+    build_videos,
+    has_videos,
+)
+from lib.dataset.training import build_parts
+from lib.formats.posetrack import PoseTrackVideo
+from lib.frames.store import ImageStore, decode
+from lib.utils.cores import num_cores
+from lib.utils.errors import InputError
+
+PROBLEMS = ("missing", "misplaced", "broken")
+
+
+@dataclass(frozen=True)
+class ListedImage:
+    """An image of annotations: its name there, its name in the store, and whether it is there."""
+
+    name: str
+    path: str
+    is_there: bool
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the annotations of a split list.
+
+    Attributes:
+        annotations: where they are.
+        store: where the images are.
+        images: each once.
+        people: with a labelled joint.
+        joints: labelled ones, of all people.
+    """
+
+    annotations: Path
+    store: ImageStore
+    images: Sequence[ListedImage]
+    people: int
+    joints: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with an image: one of PROBLEMS, and a line that names the file."""
+
+    kind: str
+    line: str
+
+
+def build_listings(cfg: CfgNode) -> tuple[list[Listing], list[str]]:
+    """What an experiment trains on, its further data sets too, and is tested on; and which annotations are not there.
+
+    Raises:
+        InputError: none are, or a file is broken.
+    """
+    listings, absent = [], []
+    for part, train in [*((part, True) for part in build_parts(cfg)), (cfg, False)]:
+        try:
+            path = build_annotations_path(part, train)
+        except InputError as error:
+            absent.append(str(error))
+            continue
+        if path is None:
+            absent.append("no annotations to test on: the detected boxes tell the frames")
+        elif all(path != listing.annotations for listing in listings):
+            listings.append(_build_listing(part, path, train))
+    if not listings:
+        raise InputError("; ".join(absent))
+    return listings, absent
+
+
+def _build_listing(cfg: CfgNode, path: Path, train: bool) -> Listing:
+    store = build_image_store(cfg)
+    if has_videos(cfg.DATASET.DATASET):
+        videos = build_videos(cfg, path)
+        images = _find_frames(store, videos)
+    else:
+        videos = [read_images(path, build_data_set(cfg), build_skeleton(cfg))[0]]
+        images = _find_images(store, build_image_folders(cfg, train), videos[0].frame_names)
+    people = sum(int(video.labeled.any(axis=1).sum()) for video in videos)
+    return Listing(path, store, images, people, sum(int(video.labeled.sum()) for video in videos))
+
+
+def _find_frames(store: ImageStore, videos: Iterable[PoseTrackVideo]) -> list[ListedImage]:
+    """Frames are found by their numbers, however their files are called."""
+    images, folders = [], Folders(store)
+    for v, video in enumerate(videos):
+        for frame, name in enumerate(video.frame_names):
+            try:
+                source, number = folders.find(v, video, frame)
+                images.append(ListedImage(name, str(PurePosixPath(source.folder, source.name(number))), True))
+            except InputError:
+                images.append(ListedImage(name, name, False))
+    return images
+
+
+def _find_images(store: ImageStore, folders: Sequence[str], names: Sequence[str]) -> list[ListedImage]:
+    """Images belong into the first of the folders that has the most of them."""
+    files = cache(lambda folder: set(store.list(folder)))
+
+    def look(folder: str) -> list[ListedImage]:
+        paths = {name: PurePosixPath(folder, name) for name in names}
+        return [ListedImage(name, str(path), path.name in files(str(path.parent))) for name, path in paths.items()]
+
+    return max(map(look, folders), key=lambda images: sum(image.is_there for image in images))
+
+
+def find_problems(listing: Listing, whole: bool) -> Iterator[Problem | None]:
+    """Check one image after the other; None for each that is in order.
+
+    Args:
+        whole: decode the images; else the headers of their files are read, which do not tell whether they end early.
+    """
+    missing = [image for image in listing.images if not image.is_there]
+    elsewhere = _search(listing.store.root, missing) if missing else {}
+    check = partial(_check, listing.store, elsewhere, whole)
+    with ThreadPool(num_cores()) as pool:
+        yield from pool.imap(check, listing.images, chunksize=16)
+
+
+def _check(store: ImageStore, elsewhere: dict[str, Path], whole: bool, image: ListedImage) -> Problem | None:
+    path = store.root / image.path
+    if image.name in elsewhere:
+        return Problem("misplaced", f"{path} lies at {elsewhere[image.name]}")
+    if not image.is_there:
+        return Problem("missing", str(path))
+    try:
+        if whole:
+            decode(store.read_bytes(image.path), path)
+        else:
+            store.size(image.path)
+    except InputError as error:
+        return Problem("broken", str(error))
+    return None
+
+
+def _search(root: Path, images: Sequence[ListedImage]) -> dict[str, Path]:
+    """By the images' names, files that end like them, at least in the last folder if they have one: those of videos."""
+    ends = {image.name: PurePosixPath(image.name).parts[-2:] for image in images}
+    wanted, found = set(ends.values()), {}
+    for folder, _, files in os.walk(root):
+        for file in files:
+            path = Path(folder, file)
+            for end in ((file,), (path.parent.name, file)):
+                if end in wanted:
+                    found.setdefault(end, path)
+    return {name: found[end] for name, end in ends.items() if end in found}

@@ -1,0 +1,135 @@
+"""Every published row with small data at the places it names: they are what the test looks for, and what it scores."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from row_data import coco_style, place_data
+
+from lib.config import load_config
+from lib.config.rows import read_rows
+from lib.dataset import build_labeled_runs, build_test_set, has_videos
+from lib.dataset.data_sets import known_data_sets
+from lib.evaluation.files import SCORERS
+from lib.evaluation.posetrack import evaluate_posetrack
+from lib.formats import mpii
+from lib.formats.mpii import read_truth
+from lib.models import build_model
+from lib.utils.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+PATH = ROOT / "experiments/rows.yaml"
+ROWS = {row.id: row for row in read_rows(PATH)}
+POSEVAL = ROOT / "tests/golden/poseval/small"
+
+
+def experiment(row, folder):
+    return load_config(row.experiment, [part for pair in row.settings(folder).items() for part in pair])
+
+
+def is_ready(cfg):
+    """Whether a test would find everything and have something to score."""
+    try:
+        if cfg.TEST.MODE == "propagate":
+            return bool(build_labeled_runs(cfg, 7).sources)
+        return build_test_set(cfg).scorable
+    except InputError:
+        return False
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_what_a_row_needs_is_what_its_test_looks_for(row, tmp_path):
+    cfg = experiment(row, tmp_path)
+    place_data(row, cfg.DATASET.DATASET, tmp_path)
+    assert is_ready(cfg)
+    for path in row.needs:
+        (tmp_path / path).rename(tmp_path / "elsewhere")
+        assert not is_ready(cfg), path
+        (tmp_path / "elsewhere").rename(tmp_path / path)
+
+
+def test_mpii_may_have_hrnets_name_of_the_ground_truth(tmp_path):
+    row = ROWS["resnet/mpii/res50-256x256"]
+    cfg = experiment(row, tmp_path)
+    place_data(row, "mpii", tmp_path)
+    folder = tmp_path / "data/mpii/annotations"
+    (folder / "mpii_gt_val.mat").rename(folder / "gt_valid.mat")
+    assert build_test_set(cfg).truth == folder / "gt_valid.mat"
+    assert is_ready(cfg)
+
+
+def perfect_table(data_set, row, folder):
+    """What the scorer says of predictions that are the labels; of PoseTrack, of some that are not."""
+    if has_videos(data_set):
+        return evaluate_posetrack(POSEVAL / "gt", POSEVAL / "pred")["table"]
+    place_data(row, data_set, folder)
+    scorer, predictions = known_data_sets()[data_set].scorer, folder / "predictions.json"
+    truth = next(folder / path for path in row.needs if path.endswith(".mat" if data_set == "mpii" else ".json"))
+    if data_set == "mpii":
+        predictions = folder / "pred.mat"
+        mpii.write_predictions(predictions, read_truth(truth).points - 1)
+    else:
+        (person,) = coco_style(data_set)["annotations"]
+        parts = [person[key] for key in person if key == "keypoints" or key.endswith("kpts")]
+        joints = np.concatenate(parts).tolist()
+        keys = {"image_id": 7, "annotation_id": 50, "category_id": 1, "score": 1.0, "keypoints": joints}
+        predictions.write_text(json.dumps([keys]))
+    return SCORERS[scorer].evaluate(truth, predictions)["table"]
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_published_metrics_are_columns_of_the_scorer_in_the_published_unit(row, tmp_path):
+    data_set = experiment(row, tmp_path).DATASET.DATASET
+    measured = row.measured(perfect_table(data_set, row, tmp_path))
+    assert list(measured) == list(row.metrics)
+    if has_videos(data_set):
+        assert all(10 < value <= 100 for value in measured.values())
+        return
+    empty = {"AP (E)", "AP (H)"}  # the one image is neither easy nor hard
+    assert all(value == pytest.approx(1) for name, value in measured.items() if name not in empty)
+
+
+def test_the_page_of_models_is_up_to_date():
+    command = [sys.executable, "tools/reproduce.py", "list", "--markdown"]
+    printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True).stdout
+    assert (ROOT / "docs/model_zoo.md").read_text() == printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet/coco/res50-256x192", "resnet/mpii-trb/res50-256x256"])
+def test_a_published_row_from_end_to_end(name, tmp_path):
+    """Of the row only the address of the weights, and so their checksum, is another."""
+    table, _, own = name.rpartition("/")
+    torch.manual_seed(0)
+    net = build_model(experiment(ROWS[name], tmp_path))
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    digest = hashlib.sha256((tmp_path / "net.pth").read_bytes()).hexdigest()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "net.pth").rename(tmp_path / f"models/net-{digest[:8]}.pth")
+    content = yaml.safe_load(PATH.read_text())
+    rows = content["tables"][table]["rows"]
+    rows[own] |= {"url": f"https://a.org/net-{digest[:8]}.pth", "experiment": str(ROWS[name].experiment.resolve())}
+    (tmp_path / "rows.yaml").write_text(yaml.safe_dump(content))
+    place_data(ROWS[name], experiment(ROWS[name], tmp_path).DATASET.DATASET, tmp_path)
+
+    command = [sys.executable, ROOT / "tools/reproduce.py", "run", name, "--rows", "rows.yaml", "--set", "WORKERS", "0"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout[done.stdout.rindex(f"\n{name}\n") :].splitlines()
+    published = [float(figure) for figure in printed[3].split()[1:]]
+    measured = [float(figure) for figure in printed[4].split()[1:]]
+    difference = [float(figure) for figure in printed[5].split()[1:]]
+    assert [line.split()[0] for line in printed[3:6]] == ["published", "measured", "difference"]
+    assert published == list(ROWS[name].values)
+    assert difference == pytest.approx(np.subtract(measured, published), abs=0.0011)  # of figures that are rounded
+    (path,) = tmp_path.glob("output/*/pose_resnet/*/reproduced.json")
+    kept = json.loads(path.read_text())
+    result = json.loads(Path(tmp_path, kept["result"]).read_text())["table"]
+    assert kept["measured"] == ROWS[name].measured(result)
+    assert measured == pytest.approx(list(kept["measured"].values()), abs=0.00051)
