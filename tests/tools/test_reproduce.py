@@ -129,7 +129,8 @@ def test_all_about_a_row(tmp_path):
     assert f"from https://download.openmmlab.com/mmpose/top_down/posewarper/{WEIGHTS}: python tools/download.py" in text
     assert "published       88.2" in text
     assert "tools/test.py --cfg" in text.splitlines()[-1]
-    assert "TEST.OKS_NMS True" in text.splitlines()[-1]
+    assert "PoseWarper_stage2.yaml" in text.splitlines()[-1]
+    assert text.splitlines()[-1].endswith("EXPERIMENT_NAME posewarper-gt-boxes-w48-384x288")
 
 
 def test_running_without_files_names_each(tmp_path):
