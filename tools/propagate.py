@@ -185,7 +185,7 @@ def _estimate(machine: Machine, runs: LabeledRuns) -> tuple[list[Person], np.nda
 def _format_distances(result: dict[str, Any]) -> str:
     """A row per distance from a label, of what was measured there; empty if nothing was."""
     ap, tracks, rows = result.get("ap_by_distance") or {}, result["tracks_by_distance"], {}
-    for distance in sorted({*ap, *tracks}):
+    for distance in sorted({*ap, *tracks}, key=lambda name: (name == "1+", int(name.rstrip("+")))):
         row = tracks.get(distance, {})
         scores = {"AP": ap.get(distance, float("nan"))} if ap else {}
         rows[distance] = scores | {

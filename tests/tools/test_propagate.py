@@ -89,6 +89,19 @@ def test_other_spacings_and_both_sides(sample):
     assert len(read_videos(predictions)) == 2
 
 
+def test_people_without_tracks_are_scored_by_ap_alone(sample):
+    for path in (sample / "data/annotations/val").iterdir():
+        content = json.loads(path.read_text())
+        for person in content["annotations"]:
+            del person["track_id"]
+        path.write_text(json.dumps(content))
+    done = run(sample, "--method", "copy")
+    assert done.returncode == 0, done.stderr
+    result, _ = results(sample, "propagate-copy-every7")
+    assert result["tracks_by_distance"] == {}
+    assert [line.split()[0] for line in done.stdout.splitlines() if line][3:] == ["0", "1", "2", "3"]
+
+
 def test_several_ways_are_weighed_and_the_net_has_a_say(sample):
     done = run(sample, "--prior", "dis", "--prior", "linear", "TEST.PROPAGATE.REFINE", "0.0075", "TEST.DARK", "True")
     assert done.returncode == 0, done.stderr
