@@ -11,7 +11,6 @@ from matlab_files import write_mpii_truth
 from posetrack_sample import make_video
 
 from lib.config.rows import Row
-from lib.dataset.data_sets import known_data_sets
 from lib.formats import posetrack17, posetrack18
 from lib.formats.mpii import JOINTS
 from lib.formats.posetrack_set import read_videos
@@ -42,7 +41,7 @@ def place_data(row: Row, data_set: str, folder: Path) -> None:
 
 def coco_style(data_set: str) -> dict:
     """COCO-style annotations of a person, with the keys that the data set's own files add."""
-    names = skeleton(known_data_sets()[data_set].joints).names
+    names = skeleton(data_set).names
     joints = np.column_stack([_points(len(names)), np.full(len(names), 2)])
     person = {"id": 50, "image_id": 7, "category_id": 1, "bbox": BOX, "area": 4000, "iscrowd": 0}
     person |= {"center": [50.0, 60.0], "scale": 2.0, "headbox": [20, 10, 50, 50], "keypoints": joints.ravel().tolist()}

@@ -30,7 +30,6 @@ from lib.utils.files import atomic_folder, write_json
 
 logger = logging.getLogger(__name__)
 
-OKS = ("coco", "ochuman", "aic", "crowdpose", "coco_wholebody")  # scorers that rank people, who are re-scored for that
 STRATEGIES: dict[str, Strategy] = {"single": single, "pair": gather, "aggregate": gather, "average": average}
 
 
@@ -70,18 +69,18 @@ def run_test(
     folder: Path,
     process: tuple[int, int],
     name: str,
+    scorable: bool,
 ) -> dict[str, Any]:
     """Estimate everybody, write what is submitted, in `predictions/<name>/`, and score it.
 
     Args:
         net: on `device`, in eval mode.
         folder: for the submission, and for pictures, in `debug/`.
-        name: of the test.
+        name: of the test; scorable: whether there is something to score (is_scorable).
         process: rank and number of the processes that share the work; the first alone writes and scores.
     Returns:
         the result: counts, `table`, `joints` and `score`, the figure to compare by, where there is something to score.
     """
-    scorable = _is_scorable(cfg, test_set)
     poses = collect(_estimate(cfg, net, device, test_set, folder, process))
     if poses.replaced:
         logger.warning("%d times a clip's frame is not there or damaged; the nearest one stood in", poses.replaced)
@@ -116,7 +115,7 @@ def _score_videos(cfg: CfgNode, test_set: TestSet, poses: Poses, path: Path, sco
 def _score_images(cfg: CfgNode, test_set: TestSet, poses: Poses, path: Path, scorable: bool) -> dict[str, Any]:
     """The predictions as the scorer of the data set takes them, and what it says."""
     data_set, images, people = build_data_set(cfg), test_set.videos[0], test_set.clips.people
-    scorer = SCORERS[data_set.scorer]
+    scorer = SCORERS[data_set.name]
     if data_set.form == "mpii":
         path = path.with_name(f"{path.name}.mat")
         points = np.full((len(images.points), *poses.points.shape[1:]), np.nan)  # of people who are left out: missed
@@ -124,7 +123,7 @@ def _score_images(cfg: CfgNode, test_set: TestSet, poses: Poses, path: Path, sco
         mpii.write_predictions(path, points)
     else:
         path = path.with_name(f"{path.name}.json")
-        rules = replace(build_rules(cfg), oks_nms=data_set.scorer in OKS)
+        rules = replace(build_rules(cfg), oks_nms=scorer.ranked)
         results = make_results(images, people, poses.points, poses.peaks, rules, build_skeleton(cfg).sigmas)
         write_json(path, results)
     logger.info("predictions: %s", path)
@@ -138,10 +137,10 @@ def format_result(cfg: CfgNode, result: dict[str, Any]) -> str:
     """The table of a scored result."""
     if has_videos(cfg.DATASET.DATASET):
         return format_table(result)
-    return SCORERS[build_data_set(cfg).scorer].format(result)
+    return SCORERS[build_data_set(cfg).name].format(result)
 
 
-def _is_scorable(cfg: CfgNode, test_set: TestSet) -> bool:
+def is_scorable(cfg: CfgNode, test_set: TestSet) -> bool:
     """Whether there is something to score; what would stop the scoring in the end stops the test now."""
     if not cfg.TEST.EVALUATE:
         logger.info("TEST.EVALUATE is false: not scored")
@@ -149,10 +148,20 @@ def _is_scorable(cfg: CfgNode, test_set: TestSet) -> bool:
         lacking = "no labels, or none with what they are scored by (head boxes; MPII: gt_valid.mat beside the list)"
         logger.info("%s: nothing to score; the predictions are for the benchmark's server", lacking)
     else:
-        if not test_set.truth:
+        if test_set.truth:
+            _check_images(cfg, test_set)
+        else:
             check_truth(test_set.videos, cfg.TEST.TRACKING)
         return True
     return False
+
+
+def _check_images(cfg: CfgNode, test_set: TestSet) -> None:
+    """Refuse what would stop the scoring of a data set of images."""
+    scorer = SCORERS[cfg.DATASET.DATASET]
+    scorer.check(test_set.truth, len(test_set.videos[0].points))
+    if not scorer.ranked and any(person.row < 0 for person in test_set.clips.people):
+        raise InputError(f"{cfg.DATASET.DATASET} is scored person by person: set TEST.USE_GT_BBOX True")
 
 
 def _estimate(

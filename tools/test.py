@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
-from _testing import format_result, load_net, run_test
+from _testing import format_result, is_scorable, load_net, run_test
 
 from lib.config import parse_arguments
 from lib.dataset import build_test_set
@@ -31,8 +31,9 @@ def main() -> None:
             check_writable(folder / "predictions" / cfg.TEST.MODE)
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
         test_set = build_test_set(cfg)
+        scorable = is_scorable(cfg, test_set)
         net = load_net(cfg, folder, device)
-        result = run_test(cfg, net, device, test_set, folder, process, cfg.TEST.MODE)
+        result = run_test(cfg, net, device, test_set, folder, process, cfg.TEST.MODE, scorable)
         if process[0] > 0:
             return
 

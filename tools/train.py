@@ -11,7 +11,7 @@ from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import torch
-from _testing import format_result, run_test
+from _testing import format_result, is_scorable, run_test
 from tensorboardX import SummaryWriter
 from torch import nn, optim
 from torch.nn.parallel import DistributedDataParallel
@@ -115,6 +115,7 @@ def fit(
     clips = build_training_set(cfg)
     loader = build_training_loader(cfg, clips, process, cuda=device.type == "cuda")
     test_set = build_test_set(cfg) if cfg.TEST.EVALUATE else None
+    scorable = bool(test_set) and is_scorable(cfg, test_set)
     trained = DistributedDataParallel(net) if process[1] > 1 else net
     writer = SummaryWriter(str(log_dir)) if process[0] == 0 else None
     history = folder / "history.jsonl"
@@ -125,7 +126,7 @@ def fit(
         report = _epoch(cfg, trained, loader, progress, device, epoch, process[0])
         record = _record(report, epoch, progress.optimizer)
         if test_set:
-            result = run_test(cfg, net.eval(), device, test_set, folder, process, "training")
+            result = run_test(cfg, net.eval(), device, test_set, folder, process, "training", scorable)
             if "table" in result:
                 logger.info("\n%s", format_result(cfg, result))
             record["test"] = {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}

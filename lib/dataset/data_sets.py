@@ -12,14 +12,12 @@ class DataSet:
     """What is known of a data set of images.
 
     Attributes:
-        joints: name of its joint schema (lib.pose.skeletons).
-        scorer: which rules its tables go by.
+        name: of its joint schema (lib.pose.skeletons) and its scorer (lib.evaluation.files) too.
         form: of its annotations: coco, mpii, or COCO's with centers and scales in place of boxes (mpii_trb).
         annotations, images: by split the usual file and folder under DATASET.ROOT.
     """
 
-    joints: str
-    scorer: str
+    name: str
     annotations: dict[str, str]
     images: dict[str, str]
     form: str = "coco"
@@ -29,4 +27,4 @@ class DataSet:
 def known_data_sets() -> dict[str, DataSet]:
     """All of data_sets.yaml, by name."""
     content = yaml.safe_load(Path(__file__).with_name("data_sets.yaml").read_text())
-    return {name: DataSet(**facts) for name, facts in content.items()}
+    return {name: DataSet(name, **facts) for name, facts in content.items()}

@@ -8,17 +8,15 @@ import numpy as np
 
 from lib.dataset.data_sets import DataSet
 from lib.formats import posetrack18
+from lib.formats.coco_people import WHOLEBODY_FIELDS
 from lib.formats.mpii import read_people
 from lib.formats.posetrack import PoseTrackVideo, records
 from lib.frames.images import ImageList
 from lib.frames.store import ImageStore
 from lib.pose.crop import PADDING, PIXELS_PER_SCALE
-from lib.pose.skeletons import Skeleton
+from lib.pose.skeletons import Skeleton, may_be_same
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
-
-WHOLE_BODY_PARTS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
-"""The keys of an annotation of COCO-WholeBody, in the order of the net's joints."""
 
 TRB_SIDE = 256
 """Pixels that the scale of MPII-TRB's annotations is of: the crop's side is so many over the scale."""
@@ -57,7 +55,7 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Pose
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     if data_set.form == "mpii_trb":
         content = content | {"annotations": [_with_box(one, path) for one in records(content, "annotations", path)]}
-    elif data_set.joints == "coco_wholebody":
+    elif data_set.name == "coco_wholebody":
         content = _with_parts(content, path, skeleton)
     people = records(content, "annotations", path) if "annotations" in content else []  # test splits have none
     content = content | {"annotations": [one | {"track_id": one.get("id")} for one in people]}
@@ -66,6 +64,9 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Pose
         raise InputError(
             f"{path}: its people have {len(names)} joints, and not {skeleton.num_joints} as this data set's"
         )
+    for joint, (own, known) in enumerate(zip(names, skeleton.names, strict=True)):
+        if not may_be_same(own, known):
+            raise InputError(f"{path}: joint {joint} is {own}; this data set's is {known}: check DATASET.DATASET")
     images = posetrack18.read(content, path, names)
     return images, _sizes(content["images"], images)
 
@@ -86,9 +87,9 @@ def _with_parts(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict
     people = []
     for index, person in enumerate(records(content, "annotations", path)):
         if len(person.get("keypoints") or ()) != 3 * skeleton.num_joints:
-            parts = [person.get(key) for key in WHOLE_BODY_PARTS]
+            parts = [person.get(key) for key in WHOLEBODY_FIELDS]
             if not all(isinstance(part, list) for part in parts):
-                keys = ", ".join(WHOLE_BODY_PARTS)
+                keys = ", ".join(WHOLEBODY_FIELDS)
                 raise InputError(f"{path}: annotations[{index}]: COCO-WholeBody has the lists {keys}")
             person = person | {"keypoints": [value for part in parts for value in part]}
         people.append(person)

@@ -40,7 +40,7 @@ def build_skeleton(cfg: CfgNode) -> Skeleton:
         where = build_annotations_path(cfg, train=True)
         skeleton = named_skeleton(read_joints(where))
     else:
-        skeleton, where = skeleton_of(build_data_set(cfg).joints), name
+        skeleton, where = skeleton_of(build_data_set(cfg).name), name
     if cfg.MODEL.NUM_JOINTS != skeleton.num_joints:
         raise InputError(f"MODEL.NUM_JOINTS is {cfg.MODEL.NUM_JOINTS}; {where} has {skeleton.num_joints}")
     return skeleton

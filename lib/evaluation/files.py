@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lib.evaluation.oks import evaluate_oks
+from lib.evaluation.oks import check_truth, evaluate_oks
 from lib.evaluation.oks import format_table as format_oks
 from lib.evaluation.pck import evaluate_jhmdb, evaluate_pck
 from lib.evaluation.pckh import evaluate_mpii, evaluate_mpii_trb
 from lib.evaluation.tables import format_rows
 from lib.formats import mpii
 from lib.formats.coco_poses import CocoPoses, read_estimates, read_poses
+from lib.utils.errors import InputError
 
 POSES = "list of {image_id, keypoints, annotation_id}"
 
@@ -23,22 +24,34 @@ class Scorer:
 
     Attributes:
         help: what it is, in a line; gt, pred: what the two files are.
+        check: refuses ground truth, of so many people, that would stop the scoring.
         evaluate: these files to a result, with `table`.
         format: a result to text.
         headline: the column of the table by which trainings are compared.
+        ranked: by the people's scores; else everybody has one pose, in his own box.
     """
 
     help: str
     gt: str
     pred: str
+    check: Callable[[Path, int], object]
     evaluate: Callable[[Path, Path], dict[str, Any]]
     format: Callable[[dict[str, Any]], str]
     headline: str
+    ranked: bool = False
 
 
 def _oks(name: str, text: str, headline: str = "AP") -> Scorer:
     files = "file of the ground truth, COCO-style", "file of the predictions, in COCO's results form"
-    return Scorer(text, *files, partial(evaluate_oks, name), format_oks, headline)
+    return Scorer(
+        text,
+        *files,
+        lambda gt, _: check_truth(name, gt),
+        partial(evaluate_oks, name),
+        format_oks,
+        headline,
+        ranked=True,
+    )
 
 
 def _of_poses(
@@ -51,7 +64,17 @@ def _of_poses(
     def write(result: dict[str, Any]) -> str:
         return format_rows({name: result[key] for name, key in rows.items()})
 
-    return Scorer(text, "COCO-style file of the ground truth", POSES, score, write, headline)
+    def check(gt: Path, _: int) -> None:
+        truth = read_poses(gt)
+        evaluate(truth, truth.points, **options)
+
+    return Scorer(text, "COCO-style file of the ground truth", POSES, check, score, write, headline)
+
+
+def _check_mpii(gt: Path, num_people: int) -> None:
+    count = len(mpii.read_truth(gt).points)
+    if count != num_people:
+        raise InputError(f"{gt}: it is of {count} people, and the annotations are of {num_people}: not of this split")
 
 
 def _mpii(gt: Path, pred: Path) -> dict[str, Any]:
@@ -83,6 +106,7 @@ SCORERS = {
         "MPII: PCKh@0.5",
         "gt_valid.mat",
         ".mat, .h5, .npy or .json with preds (people, 16, 2)",
+        _check_mpii,
         _mpii,
         lambda result: format_rows({"PCKh": result["table"]}),
         "Mean",

@@ -18,7 +18,7 @@ from pycocotools.cocoeval import COCOeval
 
 from lib.evaluation.aic import evaluate_own_form
 from lib.evaluation.tables import format_rows, mean_row
-from lib.formats.coco_people import LabeledPeople, PredictedPeople, read_labels, read_predictions
+from lib.formats.coco_people import WHOLEBODY_FIELDS, LabeledPeople, PredictedPeople, read_labels, read_predictions
 from lib.pose.skeletons import skeleton
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
@@ -28,9 +28,6 @@ STATS = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "
 
 CROWDING = ("AP(E)", "AP(M)", "AP(H)")
 """CrowdPose's easy, medium and hard images: those with a crowdIndex under .2, under .8, and the rest."""
-
-WHOLEBODY_FIELDS = {"keypoints": 17, "foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
-"""COCO-WholeBody's joints by the key that holds them, in the order of the net's channels."""
 
 WHOLEBODY_PARTS = {
     "body": slice(0, 17),
@@ -67,11 +64,9 @@ def evaluate_oks(data_set: str, gt: str | Path, pred: str | Path) -> dict[str, d
     content = read_json(gt)
     if data_set == "aic" and isinstance(content, list):
         return {"table": {"mAP": evaluate_own_form(content, gt, pred)}}
-    sigmas = np.array(skeleton(data_set).sigmas)
-    fields, score_keys = {"keypoints": len(sigmas)}, ()
-    if data_set == "coco_wholebody":
-        fields, score_keys = WHOLEBODY_FIELDS, [f"{part}_score" for part in WHOLEBODY_PARTS]
-    labeled = read_labels(content, gt, fields)
+    sigmas, fields = np.array(skeleton(data_set).sigmas), _fields(data_set)
+    score_keys = [f"{part}_score" for part in WHOLEBODY_PARTS] if data_set == "coco_wholebody" else ()
+    labeled = _read_truth(data_set, content, gt)
     predicted = read_predictions(read_json(pred), pred, fields, score_keys)
     _check_ids(labeled, predicted, gt, pred)
 
@@ -79,10 +74,32 @@ def evaluate_oks(data_set: str, gt: str | Path, pred: str | Path) -> dict[str, d
     box_areas = labeled.boxes[:, 2] * labeled.boxes[:, 3] * BOX_SHARE
     labeled = replace(labeled, areas=np.where(np.isnan(labeled.areas) | (not use_area), box_areas, labeled.areas))
     if data_set == "crowdpose":
-        return {"table": _crowdpose_table(labeled, predicted, sigmas, gt)}
+        return {"table": _crowdpose_table(labeled, predicted, sigmas)}
     if data_set == "coco_wholebody":
         return {"table": _wholebody_table(labeled, predicted, sigmas)}
     return {"table": _Scorer(labeled, predicted, sigmas).table()}
+
+
+def check_truth(data_set: str, gt: str | Path) -> None:
+    """Refuse now what would stop the scoring of a COCO-style file of ground truth.
+
+    Raises:
+        InputError: a key is missing or holds something else; names file, record and key.
+    """
+    _read_truth(data_set, read_json(gt), gt)
+
+
+def _fields(data_set: str) -> dict[str, int]:
+    """The joints by the keys that hold them."""
+    return WHOLEBODY_FIELDS if data_set == "coco_wholebody" else {"keypoints": skeleton(data_set).num_joints}
+
+
+def _read_truth(data_set: str, content: Any, gt: str | Path) -> LabeledPeople:
+    labeled = read_labels(content, gt, _fields(data_set))
+    unknown = np.isnan(labeled.crowd_indices)
+    if data_set == "crowdpose" and unknown.any():
+        raise InputError(f"{gt}: images[{unknown.argmax()}]: it has no 'crowdIndex', which tells easy from hard")
+    return labeled
 
 
 def format_table(result: dict[str, dict[str, float]]) -> str:
@@ -106,12 +123,7 @@ def _check_ids(labeled: LabeledPeople, predicted: PredictedPeople, gt: str | Pat
         _LOG.warning("%s: %d predictions do not count: %s lists no category of their category_id", pred, others, gt)
 
 
-def _crowdpose_table(
-    labeled: LabeledPeople, predicted: PredictedPeople, sigmas: np.ndarray, gt: str | Path
-) -> dict[str, float]:
-    unknown = np.isnan(labeled.crowd_indices)
-    if unknown.any():
-        raise InputError(f"{gt}: images[{unknown.argmax()}]: it has no 'crowdIndex', which tells easy from hard")
+def _crowdpose_table(labeled: LabeledPeople, predicted: PredictedPeople, sigmas: np.ndarray) -> dict[str, float]:
     scorer = _Scorer(labeled, predicted, sigmas, counted=labeled.num_keypoints, sizes=False)
     table = {name: value for name, value in scorer.table().items() if not name.endswith(")")}
     crowding = np.digitize(labeled.crowd_indices, (0.2, 0.8))

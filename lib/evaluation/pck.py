@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from lib.evaluation.tables import joint_columns
+from lib.evaluation.tables import LIMBS, joint_columns
 from lib.formats.coco_poses import CocoPoses
 from lib.utils.errors import InputError
 
@@ -18,15 +18,7 @@ NORMALIZERS = ("box", "joints", "torso")
 """What distances are shares of: the longer side of the person's box, or of the box around the labelled joints; or the
 way from the left shoulder to the right hip."""
 
-JHMDB_TABLE = {
-    "Head": ("head",),
-    "Shoulder": ("left_shoulder", "right_shoulder"),
-    "Elbow": ("left_elbow", "right_elbow"),
-    "Wrist": ("left_wrist", "right_wrist"),
-    "Hip": ("left_hip", "right_hip"),
-    "Knee": ("left_knee", "right_knee"),
-    "Ankle": ("left_ankle", "right_ankle"),
-}
+JHMDB_TABLE = {"Head": ("head",), **LIMBS}
 """The columns of JHMDB's table and the joints that each is the mean of; `Mean` of all joints follows."""
 
 _THRESHOLDS = (0.05, 0.1, 0.2)

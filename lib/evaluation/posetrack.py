@@ -15,21 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from lib.evaluation.posetrack_video import Comparison, Detections, TrackCounts, compare, detect, track
-from lib.evaluation.tables import format_rows, joint_columns
+from lib.evaluation.tables import LIMBS, format_rows, joint_columns
 from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo
 from lib.formats.posetrack_set import read_video, video_files
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 
-TABLE = {
-    "Head": ("head_top", "neck", "nose"),
-    "Shoulder": ("left_shoulder", "right_shoulder"),
-    "Elbow": ("left_elbow", "right_elbow"),
-    "Wrist": ("left_wrist", "right_wrist"),
-    "Hip": ("left_hip", "right_hip"),
-    "Knee": ("left_knee", "right_knee"),
-    "Ankle": ("left_ankle", "right_ankle"),
-}
+TABLE = {"Head": ("head_top", "neck", "nose"), **LIMBS}
 """The columns of the published table and the joints that each is the mean of; `Mean` of all joints follows."""
 
 _LOG = logging.getLogger(__name__)

@@ -2,6 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+LIMBS = {
+    "Shoulder": ("left_shoulder", "right_shoulder"),
+    "Elbow": ("left_elbow", "right_elbow"),
+    "Wrist": ("left_wrist", "right_wrist"),
+    "Hip": ("left_hip", "right_hip"),
+    "Knee": ("left_knee", "right_knee"),
+    "Ankle": ("left_ankle", "right_ankle"),
+}
+"""The columns of PoseTrack's and JHMDB's tables after `Head`, and the joints that each is the mean of."""
+
 
 def format_rows(rows: Mapping[str, Mapping[str, float]], decimals: int = 1) -> str:
     """A line of columns' names, then a line for each row: its name and its scores.

@@ -11,6 +11,9 @@ from lib.formats.columns import id_column, number_column
 from lib.formats.posetrack import is_true, records
 from lib.utils.errors import InputError
 
+WHOLEBODY_FIELDS = {"keypoints": 17, "foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
+"""COCO-WholeBody's joints by the key that holds them, in the order of the net's channels."""
+
 
 @dataclass(frozen=True)
 class LabeledPeople:

@@ -96,6 +96,14 @@ def named_skeleton(names: Sequence[str]) -> Skeleton:
     return Skeleton(tuple(names), tuple(pairs), (), (0.089,) * count, (1.0,) * count, ())
 
 
+def may_be_same(name: str, other: str) -> bool:
+    """Whether two data sets may call one joint so: of one side and with a word in common, as `head` and `Head top`."""
+    words, others = set(_words(name)), set(_words(other))
+    sides = set(_OTHER_SIDE)
+    same = "".join(_words(name)) == "".join(_words(other))
+    return same or (words & sides == others & sides and bool((words & others) - sides))
+
+
 def _words(name: str) -> tuple[str, ...]:
     """The words of a name in lower case: `LeftFoot1`, `left_foot 1` and `left-foot1` are left, foot, 1."""
     return tuple(part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+", name))

@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 80, 60
 
 def joints_of(name):
     """(J, 3) x, y, v: joint j at (10 + j / 4, 20 + j / 8); the second is not labelled."""
-    count = skeleton(known_data_sets()[name].joints).num_joints
+    count = skeleton(name).num_joints
     joints = np.column_stack([10 + np.arange(count) / 4, 20 + np.arange(count) / 8, np.full(count, 2)])
     joints[1] = 0
     return joints
@@ -37,7 +37,7 @@ def write(tmp_path):
         images[1] |= image or {}
         people = [{"id": 50, "image_id": 7, "category_id": 1, "bbox": [10, 20, 20, 30]}]
         people[0] |= {"keypoints": joints.ravel().tolist()} | (person or {})
-        categories = [{"id": 1, "keypoints": list(skeleton(known_data_sets()[name].joints).names)}]
+        categories = [{"id": 1, "keypoints": list(skeleton(name).names)}]
         own = content or {"images": images, "annotations": people, "categories": categories}
         (tmp_path / "labels.json").write_text(json.dumps(own))
         (tmp_path / "net.yaml").write_text("MODEL: {IMAGE_SIZE: [96, 96], SIGMA: 1}")
@@ -143,6 +143,17 @@ def test_what_is_not_there_is_named(write, tmp_path):
         build_skeleton(load_config(tmp_path / "net.yaml", ["DATASET.DATASET", "cocoa"]))
 
 
+def test_joints_of_another_data_set_are_not_taken_for_its_own(write):
+    people = [{"id": 1, "image_id": 3, "keypoints": [1, 1, 2] * 17, "bbox": [0, 0, 9, 9]}]
+    images = [{"id": 3, "file_name": "000000000003.jpg"}]
+    content = {"images": images, "annotations": people}
+    other = content | {"categories": [{"keypoints": list(skeleton("posetrack18").names)}]}
+    with pytest.raises(InputError, match="joint 1 is head_bottom; this data set's is left_eye: check DATASET"):
+        build_training_set(write("coco", content=other))
+    spelt = [name.replace("_", " ").title() for name in skeleton("coco").names]
+    assert len(build_training_set(write("coco", content=content | {"categories": [{"keypoints": spelt}]}))) == 1
+
+
 def test_detected_boxes_by_the_ids_of_images(write, tmp_path):
     boxes = [{"image_id": 7, "category_id": 1, "bbox": [10, 20, 20, 30], "score": 0.9}]
     boxes += [{"image_id": 9, "category_id": 1, "bbox": [10, 20, 20, 30], "score": 0.9}]
@@ -159,5 +170,5 @@ def test_detected_boxes_by_the_ids_of_images(write, tmp_path):
 
 def test_every_usual_place_is_a_pair_of_split_and_path():
     for name, data_set in known_data_sets().items():
-        assert skeleton(data_set.joints).num_joints > 0, name
+        assert skeleton(name).num_joints > 0, name
         assert set(data_set.images) <= set(data_set.annotations), name

@@ -5,7 +5,7 @@ from torchvision.transforms.functional import normalize, to_tensor
 
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.pose.pixels import MEAN, STD, normalise
-from lib.pose.skeletons import POSETRACK, named_skeleton, skeleton
+from lib.pose.skeletons import POSETRACK, may_be_same, named_skeleton, skeleton
 from lib.utils.errors import InputError
 
 
@@ -71,3 +71,18 @@ def test_names_tell_mirror_pairs():
     assert skeleton.flip_order[skeleton.flip_order].tolist() == list(range(15))
     assert skeleton.num_joints == len(skeleton.sigmas) == len(skeleton.joint_weights) == 15
     assert named_skeleton(POSETRACK.names).flip_pairs == POSETRACK.flip_pairs
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "same"),
+    [
+        ("head", "Head top", True),
+        ("Headtop", "head_top", True),
+        ("RightShoulder", "right_shoulder", True),
+        ("right_shoulder", "left_shoulder", False),
+        ("left_eye", "head_bottom", False),
+        ("left_ankle", "left_knee", False),
+    ],
+)
+def test_names_that_may_be_of_one_joint(name, other, same):
+    assert may_be_same(name, other) is same

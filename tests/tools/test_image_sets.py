@@ -115,6 +115,9 @@ def test_mpii_is_written_in_the_order_of_the_list(tool, tmp_path):
     assert found[0, :, 0].mean() < found[2, :, 0].mean()
     result = json.loads((folder / "result-single.json").read_text())
     assert result["score"] == result["table"]["Mean"]
+    done, _ = tool("test.py", "mpii", records[:2])
+    assert done.returncode == 2
+    assert "it is of 3 people, and the annotations are of 2: not of this split" in done.stderr
     (tmp_path / "gt_valid.mat").unlink()
     done, _ = tool("test.py", "mpii", records)
     assert "nothing to score" in done.stderr
@@ -142,6 +145,20 @@ def test_bad_input_is_one_line(tool, name, keys, message):
     done, _ = tool(name, "coco", people("coco"), *keys)
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
+
+
+def test_what_cannot_be_scored_is_told_before_the_estimates(tool, tmp_path):
+    done, folder = tool("train.py", "crowdpose", people("crowdpose"))
+    assert done.returncode == 2
+    assert "images[0]: it has no 'crowdIndex'" in done.stderr
+    assert "epoch 0" not in done.stderr
+    assert not (folder / "checkpoint.pth").exists()
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([{"image_id": 7, "category_id": 1, "bbox": [10, 20, 15, 30], "score": 0.9}]))
+    keys = ["TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", boxes]
+    done, _ = tool("test.py", "jhmdb", people("jhmdb"), *keys)
+    assert done.returncode == 2
+    assert "jhmdb is scored person by person" in done.stderr
 
 
 def test_names_that_leave_the_folder_are_refused(tool):

@@ -15,7 +15,6 @@ from row_data import coco_style, place_data
 from lib.config import load_config
 from lib.config.rows import read_rows
 from lib.dataset import build_labeled_runs, build_test_set, has_videos
-from lib.dataset.data_sets import known_data_sets
 from lib.evaluation.files import SCORERS
 from lib.evaluation.posetrack import evaluate_posetrack
 from lib.formats import mpii
@@ -69,7 +68,7 @@ def perfect_table(data_set, row, folder):
     if has_videos(data_set):
         return evaluate_posetrack(POSEVAL / "gt", POSEVAL / "pred")["table"]
     place_data(row, data_set, folder)
-    scorer, predictions = known_data_sets()[data_set].scorer, folder / "predictions.json"
+    predictions = folder / "predictions.json"
     truth = next(folder / path for path in row.needs if path.endswith(".mat" if data_set == "mpii" else ".json"))
     if data_set == "mpii":
         predictions = folder / "pred.mat"
@@ -80,7 +79,7 @@ def perfect_table(data_set, row, folder):
         joints = np.concatenate(parts).tolist()
         keys = {"image_id": 7, "annotation_id": 50, "category_id": 1, "score": 1.0, "keypoints": joints}
         predictions.write_text(json.dumps([keys]))
-    return SCORERS[scorer].evaluate(truth, predictions)["table"]
+    return SCORERS[data_set].evaluate(truth, predictions)["table"]
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
