@@ -1,6 +1,7 @@
 """What takes labels to other frames, as the options of tools/propagate.py and an experiment say."""
 
 import argparse
+import hashlib
 import logging
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,11 +20,13 @@ from lib.core import flow
 from lib.core.fusion import combine, fuse_sides, hidden_error, refine
 from lib.core.inference import Estimates, Poses, collect, infer
 from lib.core.propagation import Infer, Move, Moved, Mover, stay, warp
+from lib.core.segments import move_kept
 from lib.core.strategies import Strategy, near_labels, scatter, scatter_own
 from lib.dataset import CUSTOM, build_clips, build_test_loader
 from lib.dataset.people import Person
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
+from lib.utils.files import read_json, write_json
 
 logger = logging.getLogger("propagate")
 
@@ -80,6 +83,11 @@ def needs_net(args: argparse.Namespace, cfg: CfgNode) -> bool:
     return args.method in NETS or cfg.TEST.PROPAGATE.REFINE > 0
 
 
+def takes_both_sides(args: argparse.Namespace) -> bool:
+    """Whether these options ask the labels before and after a frame, not the nearer alone."""
+    return bool(args.fuse or args.prior or args.method == "linear")
+
+
 def describe_method(args: argparse.Namespace, cfg: CfgNode) -> str:
     """The options as a part of a file's name."""
     refined = ["refined"] if cfg.TEST.PROPAGATE.REFINE and args.method != "single" else []
@@ -123,12 +131,42 @@ class Machine:
         moves: Sequence[Move],
     ) -> Moved:
         """Where the labels of `people` end."""
+        return self._carry_out(args, frames, self._errors(args, frames, people), people, moves)
+
+    def move_kept(
+        self,
+        args: argparse.Namespace,
+        frames: dict[int, FrameFolder],
+        people: Sequence[Person],
+        moves: Sequence[Move],
+        folder: Path,
+        name: str,
+    ) -> Moved:
+        """The same, but what was done before, with these settings and this net, is read from `folder`."""
+        if self.process[1] > 1:
+            return self.move(args, frames, people, moves)
+        path = folder / f"errors-{name}.json"
+        errors = read_json(path) if path.exists() else [None]
+        if None in errors:
+            errors = self._errors(args, frames, people)
+            write_json(path, errors)
+        settings = [describe_method(args, self.cfg), errors, self.cfg.MODEL, self.cfg.TEST]
+        settings += [_fingerprint(self.net), *(video.stamp() for video in frames.values())]
+        carry_out = partial(self._carry_out, args, frames, errors)
+        return move_kept(people, moves, carry_out, folder / "stretches", repr(settings))
+
+    def _carry_out(
+        self,
+        args: argparse.Namespace,
+        frames: dict[int, FrameFolder],
+        errors: Sequence[float],
+        people: Sequence[Person],
+        moves: Sequence[Move],
+    ) -> Moved:
         mover = self._mover(args, args.method, frames)
         if args.prior:
-            movers = [mover, *(self._mover(args, name, frames) for name in args.prior)]
-            errors = self._errors(args, people, movers)
-            moved = combine(people, moves, movers, errors)
-        elif args.fuse or args.method == "linear":
+            moved = combine(people, moves, [mover, *(self._mover(args, name, frames) for name in args.prior)], errors)
+        elif takes_both_sides(args):
             moved = fuse_sides(people, moves, mover)
         else:
             moved = mover(people, moves)
@@ -142,9 +180,14 @@ class Machine:
 
         return refine(look, people, moves, moved, spread)
 
-    def _errors(self, args: argparse.Namespace, people: Sequence[Person], movers: Sequence[Mover]) -> list[float]:
-        """How far each way to move labels misses those that are hidden from it."""
-        names, errors = (args.method, *args.prior), [hidden_error(people, mover) for mover in movers]
+    def _errors(
+        self, args: argparse.Namespace, frames: dict[int, FrameFolder], people: Sequence[Person]
+    ) -> list[float]:
+        """How far each of several ways to move labels misses those that are hidden from it."""
+        if not args.prior:
+            return []
+        names = args.method, *args.prior
+        errors = [hidden_error(people, self._mover(args, name, frames)) for name in names]
         if not np.isfinite(errors).all():
             logger.info("no label lies between two others of its person: %s count alike", ", ".join(names))
             return errors
@@ -168,6 +211,14 @@ class Machine:
         if method not in steps:  # copy, and linear, which is copy from both sides
             return stay
         return partial(flow.along_flow, lambda video, number: frames[video].read_nearest(number)[0], step=steps[method])
+
+
+def _fingerprint(net: nn.Module | None) -> str:
+    """What stands for a net's weights."""
+    digest = hashlib.sha256()
+    for tensor in net.state_dict().values() if net else ():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _watched(batches: Iterator[Estimates], bar: tqdm) -> Iterator[Estimates]:

@@ -20,12 +20,20 @@ from typing import Any
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import numpy as np
 from _own_video import label_video
-from _propagating import Machine, add_arguments, complete_arguments, describe_method, needs_net
+from _propagating import (
+    Machine,
+    add_arguments,
+    complete_arguments,
+    describe_method,
+    needs_net,
+    takes_both_sides,
+)
 from _testing import build_rules, choose_strategy, load_net, write_submission
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
-from lib.core.propagation import Move, around, distances, nearest, reached, stay
+from lib.core.fusion import joint_sources
+from lib.core.propagation import Move, around, distances, missing, nearest, reached, stay
 from lib.core.strategies import single
 from lib.core.submission import make_submission
 from lib.dataset import (
@@ -66,6 +74,12 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--every", type=int, help=f"frames from label to label ({LABELED_EVERY}; --video: all labels)")
     parser.add_argument("--out", type=Path, help="of TEST.PROPAGATE.SAVE, --video and COCO-style files: what to write")
+    parser.add_argument(
+        "--merge",
+        choices=("frames", "fill"),
+        help="of --video and COCO-style files: propagate to frames without any label (frames), "
+        "or also people and joints that other labelled frames lack (fill)",
+    )
     parser.add_argument("--video", type=Path, help="folder of a video's numbered frames; there is no --cfg then")
     parser.add_argument("--labels", type=Path, help="of --video: COCO-style keypoint file of some of its frames")
     if any(argument.partition("=")[0] == "--video" for argument in sys.argv[1:]):
@@ -84,6 +98,8 @@ def main() -> None:
         raise InputError("--labels is of --video; with --cfg DATASET.TRAIN_ANNOTATIONS names them")
     if args.out and not saves and not own_file:
         raise InputError("--out names a file of training labels: it needs TEST.PROPAGATE.SAVE True")
+    if args.merge and not own_file:
+        raise InputError("--merge is of --video and COCO-style files: PoseTrack's frames are labelled whole")
     if own_file and not args.out:
         raise InputError("DATASET.DATASET is custom: --out has to name the file to write")
     if args.every is not None and (args.every < 1 or saves or own_file):
@@ -135,7 +151,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     if args.method == "single":
         people, points, scores, far = _estimate(machine, runs)
     else:
-        points, scores = machine.move(args, runs.frames, runs.sources, moves)
+        points, scores, _ = machine.move(args, runs.frames, runs.sources, moves)
         far = distances(runs.sources, moves)
         people = [replace(runs.sources[move.person], number=move.number) for move in moves]
         people = [replace(person, frame=numbers[person.video].index(person.number)) for person in people]
@@ -175,7 +191,7 @@ def _estimate(machine: Machine, runs: LabeledRuns) -> tuple[list[Person], np.nda
     own = stay(runs.sources, [Move(index, person.number) for index, person in enumerate(runs.sources)])
     others = [person for person in runs.people if (person.video, person.number) not in labeled]
     if not others:
-        return runs.sources, *own, np.zeros(len(runs.sources), dtype=int)
+        return runs.sources, own.points, own.scores, np.zeros(len(runs.sources), dtype=int)
     poses = machine.infer(machine.net.pose_net, runs.frames, choose_strategy(machine.cfg, single))(others, [0])
     away = np.array([min(abs(person.frame - frame) for frame in runs.labeled[person.video]) for person in others])
     points, scores = np.concatenate([own.points, poses.points]), np.concatenate([own.scores, poses.peaks])
@@ -205,7 +221,7 @@ def augment(args: argparse.Namespace, machine: Machine) -> None:
     moves = nearest(labels.people, frames_around(labels.people, labels.frames))
     if not moves:
         raise InputError(f"{labels.path}: no frame is there within {REACH} of a labelled one")
-    points, scores = machine.move(args, labels.frames, labels.people, moves)
+    points, scores, _ = machine.move(args, labels.frames, labels.people, moves)
     if not machine.is_first:
         return
     people = [replace(labels.people[move.person], number=move.number) for move in moves]
@@ -232,28 +248,35 @@ def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) ->
     check_writable(args.out.parent)
     labels = build_sparse_labels(cfg)
     content = read_labels(labels.path)
-    labeled = {person["image_id"] for person in content["annotations"]}
-    numbers = {frame_number(image["file_name"]) for image in content["images"] if image["id"] in labeled}
-    wanted = ((v, number) for v, frames in labels.frames.items() for number in frames.numbers if number not in numbers)
-    moves = around(labels.people, wanted)
+    numbers = {video: frames.numbers for video, frames in labels.frames.items()}
+    if args.merge == "fill":
+        moves = missing(labels.people, numbers)
+    else:
+        labeled = {person["image_id"] for person in content["annotations"]}
+        known = {frame_number(image["file_name"]) for image in content["images"] if image["id"] in labeled}
+        moves = around(
+            labels.people, ((v, number) for v, own in numbers.items() for number in own if number not in known)
+        )
     if not moves:
         raise InputError(f"{labels.path}: every frame is labelled")
-    points, scores = machine.move(args, labels.frames, labels.people, moves)
+    moved = machine.move_kept(args, labels.frames, labels.people, moves, folder, name)
     if not machine.is_first:
         return
-    skeleton = build_skeleton(cfg)
-    poses = []
-    for move, own_points, own_scores in zip(moves, points, scores, strict=True):
+    skeleton, poses = build_skeleton(cfg), []
+    sources = joint_sources(labels.people, moves, takes_both_sides(args))
+    apart = np.full(moved.scores.shape, np.nan) if moved.apart is None else moved.apart
+    for row, move in enumerate(moves):
         person = labels.people[move.person]
         frames = labels.frames[person.video]
         names = frames.name(move.number), frames.name(person.number)
-        poses.append(AddedPose(*names, person.track, own_points, own_scores, skeleton.names))
+        own = moved.points[row], moved.scores[row], skeleton.names, sources[row], apart[row]
+        poses.append(AddedPose(*names, person.track, *own))
     info = {PROPAGATED_BY: describe_method(args, cfg), "versions": describe(machine.device), "config": cfg.dump()}
     write_json(args.out, add_poses(content, poses, info))
     if cfg.DATASET.TEST_ANNOTATIONS:
         truth = reached(build_truth(cfg), labels.people, moves)
         ends = [replace(labels.people[move.person], number=move.number) for move in moves]
-        result = compare_tracks(ends, points, distances(labels.people, moves), truth, skeleton.names) | info
+        result = compare_tracks(ends, moved.points, distances(labels.people, moves), truth, skeleton.names) | info
         write_json(folder / f"result-{name}.json", result, indent=1)
         if result["tracks_by_distance"]:
             print(_format_distances(result))

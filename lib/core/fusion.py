@@ -97,7 +97,30 @@ def fuse_sides(people: Sequence[Person], moves: Sequence[Move], mover: Mover) ->
     Args:
         mover: takes a label to another frame from one side.
     """
-    return fuse(*_sides(people, moves, mover))
+    ends, shares = _sides(people, moves, mover)
+    apart = None if mover is stay else _apart(ends, shares)
+    return fuse(ends, shares)._replace(apart=apart)
+
+
+def _apart(ends: Sequence[Moved], shares: Sequence[np.ndarray]) -> np.ndarray:
+    """(M, J) pixels between two sides' ends; NaN where one of them knows nothing of the joint."""
+    both = (shares[0] > 0) & (shares[1] > 0)
+    return np.where(both, np.linalg.norm(ends[0].points - ends[1].points, axis=2), np.nan)
+
+
+def joint_sources(people: Sequence[Person], moves: Sequence[Move], both_sides: bool) -> list[list[list[int]]]:
+    """For each move and joint the numbers of the labelled frames that tell where it is, ascending.
+
+    Args:
+        both_sides: the same person's next label on the frame's other side was asked too.
+    """
+    others = partners(people, moves) if both_sides else [None] * len(moves)
+    result = []
+    for move, other in zip(moves, others, strict=True):
+        labels = sorted((people[end.person] for end in (move, other) if end), key=lambda person: person.number)
+        known = np.stack([person.visible for person in labels], axis=1)  # (J, 1 or 2)
+        result.append([[person.number for person, own in zip(labels, row, strict=True) if own] for row in known])
+    return result
 
 
 def _sides(
@@ -134,7 +157,7 @@ def hidden_error(people: Sequence[Person], mover: Mover) -> float:
         return float("nan")
     moved = fuse_sides(people, [Move(before, people[own].number) for before, own in between], mover)
     errors = []
-    for (_, own), points, scores in zip(between, *moved, strict=True):
+    for (_, own), points, scores in zip(between, moved.points, moved.scores, strict=True):
         known = people[own].visible & (scores > 0)
         size = people[own].scale.max() * PIXELS_PER_SCALE
         errors += (np.linalg.norm(points - people[own].joints, axis=1)[known] / size).tolist()
@@ -153,6 +176,7 @@ def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mo
     """
     known = np.isfinite(errors).all()
     sources, weights = [], []
+    sides: list[tuple[list[Moved], list[np.ndarray]]] = [([], []), ([], [])]
     for mover, error in zip(movers, errors, strict=True):
         trust = 1 / max(error, 1e-3) ** 2 if known else 1.0
         ends, shares = _sides(people, moves, mover)
@@ -164,8 +188,15 @@ def combine(people: Sequence[Person], moves: Sequence[Move], movers: Sequence[Mo
             total = np.sum(shares, axis=0)
             sources += ends
             weights += [trust * share / np.where(total > 0, total, 1) for share in shares]
+            for (own, counts), end, share in zip(sides, ends, shares, strict=True):
+                own.append(end)
+                counts.append(trust * (share > 0))
     sizes = np.array([people[move.person].scale.max() * PIXELS_PER_SCALE for move in moves])
-    return agree(sources, weights, sizes)
+    moved = agree(sources, weights, sizes)
+    if not sides[0][0]:
+        return moved
+    apart = _apart([fuse(*side) for side in sides], [np.sum(counts, axis=0) for _, counts in sides])
+    return moved._replace(apart=apart)
 
 
 def refine(
@@ -192,4 +223,4 @@ def refine(
         trust = np.where(known, seen.peaks / (seen.peaks + EVEN_PEAK), 0)
         points[rows] += trust[..., None] * (seen.points - points[rows])
         scores[rows] += trust * (seen.peaks - scores[rows])
-    return Moved(points, scores)
+    return moved._replace(points=points, scores=scores)

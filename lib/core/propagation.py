@@ -5,7 +5,7 @@ makes one pose of several.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -39,10 +39,13 @@ class Moved(NamedTuple):
     Attributes:
         points: (M, J, 2) float64 x, y in image pixels.
         scores: (M, J) float64; 0 or less where nothing is known of the joint.
+        apart: (M, J) pixels between where the labels before and after the frame take the joint; NaN where one of them
+            alone does; None: each move is from one label, or labels stay where they are.
     """
 
     points: np.ndarray
     scores: np.ndarray
+    apart: np.ndarray | None = None
 
 
 def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Move]:
@@ -79,6 +82,28 @@ def around(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[
             own = [person for person in labeled[video][source] if people[person].track not in known]
             moves += [Move(person, number) for person in own]
             known |= {people[person].track for person in own}
+    return moves
+
+
+def missing(people: Sequence[Person], numbers: Mapping[int, Sequence[int]]) -> list[Move]:
+    """For each frame everybody who is labelled in others but not in it, or not with all joints, from the nearest label.
+
+    Unlike `around`, a labelled frame does not say that those who have no label there are not there.
+
+    Args:
+        people: the labelled people, with tracks.
+        numbers: by video those of its frames.
+    """
+    tracks: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
+    for index, person in enumerate(people):
+        tracks[person.video, person.track][person.number] = index
+    moves = []
+    for (video, _), labels in tracks.items():
+        for number in numbers[video]:
+            own = people[labels[number]].visible if number in labels else False
+            useful = (other for other, index in labels.items() if (people[index].visible & ~np.asarray(own)).any())
+            source = min((other for other in useful if other != number), key=lambda n: abs(n - number), default=None)
+            moves += [Move(labels[source], number)] if source is not None else []
     return moves
 
 

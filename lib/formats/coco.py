@@ -24,6 +24,8 @@ class AddedPose:
         track: the person's number; −1: none.
         points: (J, 2) x, y in pixels of the image; scores (J,): joints of a score that is not over 0 are missing.
         names: J joint names, of the file's own ones.
+        sources: for each joint the numbers of the labelled frames that it comes from.
+        apart: (J,) pixels between what the labels before and after the frame make of it; NaN: one alone tells.
     """
 
     file_name: str
@@ -32,6 +34,8 @@ class AddedPose:
     points: np.ndarray
     scores: np.ndarray
     names: Sequence[str]
+    sources: Sequence[Sequence[int]]
+    apart: np.ndarray
 
 
 def read_labels(path: str | Path) -> dict[str, Any]:
@@ -90,10 +94,27 @@ def keep_labels(content: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
     return content | {"images": images, "annotations": annotations}
 
 
+def drop_propagated(content: dict[str, Any]) -> dict[str, Any]:
+    """What `read_labels` gave without what `add_poses` once added to it: the labels that a person set."""
+    annotations = []
+    for person in content["annotations"]:
+        if "propagated_from" in person:
+            continue
+        if "sources" in person:
+            keypoints = np.reshape(person["keypoints"], (-1, 3))
+            keypoints[[frames is not None for frames in person["sources"]]] = 0
+            person = {key: value for key, value in person.items() if key not in _ADDED}
+            person["keypoints"] = keypoints.ravel().tolist()
+        annotations.append(person)
+    return content | {"annotations": annotations}
+
+
 def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[str, Any]) -> dict[str, Any]:
     """What `read_labels` gave with more people, each in an image that is there, or is added at the end of the list.
 
-    An added person has the box around its joints, a score for each joint, and `propagated_from`.
+    An added person has the box around its joints, `propagated_from`, and for each joint its score, the frames that it
+    comes from and the pixels between two sides. Of a person who is labelled in the image the joints that have no label
+    are added, and what is told of the others is null.
 
     Args:
         info: how the file was made; it stands beside what the file says of itself.
@@ -103,34 +124,70 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
     own_names = content["categories"][0]["keypoints"]
     size = {key: value for key, value in content["images"][0].items() if key in ("width", "height")}
     ids = {image["file_name"]: image["id"] for image in content["images"]}
+    labeled = {(person["image_id"], person.get("track_id")): person for person in content["annotations"]}
     next_image = max(ids.values(), default=-1) + 1
     next_person = max((whole_number(one.get("id")) or 0 for one in content["annotations"]), default=-1) + 1
-    for person, pose in enumerate(poses, start=next_person):
+    for pose in poses:
         if pose.file_name not in ids:
             ids[pose.file_name] = next_image
             content["images"].append({"id": next_image, "file_name": pose.file_name, "is_labeled": False, **size})
             next_image += 1
+        if (person := labeled.get((ids[pose.file_name], pose.track))) is not None:
+            _fill(person, pose, own_names)
+            continue
         ids_of_record = {
-            "id": person,
+            "id": next_person,
             "image_id": ids[pose.file_name],
             "category_id": content["categories"][0].get("id", 1),
         }
         content["annotations"].append(ids_of_record | _record(pose, own_names))
+        next_person += 1
     return content
 
 
+_ADDED = ("scores", "sources", "disagreement")
+
+
+def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str, list[Any]]]:
+    """The pose in the order of the file's joints: (J, 3), and what is told of each joint, null of those without."""
+    keypoints = np.zeros((len(own_names), 3))
+    told: dict[str, list[Any]] = {key: [None] * len(own_names) for key in _ADDED}
+    for row in np.flatnonzero(pose.scores > 0):
+        joint = own_names.index(pose.names[row])
+        keypoints[joint] = *np.round(pose.points[row], 3), 2
+        apart = pose.apart[row]
+        values = (
+            round(float(pose.scores[row]), 4),
+            list(pose.sources[row]),
+            None if np.isnan(apart) else round(float(apart), 3),
+        )
+        for key, value in zip(_ADDED, values, strict=True):
+            told[key][joint] = value
+    return keypoints, told
+
+
+def _fill(person: dict[str, Any], pose: AddedPose, own_names: list[str]) -> None:
+    """Add the joints that a person's record lacks."""
+    keypoints = np.reshape(person["keypoints"], (-1, 3)).astype(float)
+    added, told = _joints(pose, own_names)
+    lacking = (keypoints[:, 2] == 0) & (added[:, 2] > 0)
+    if not lacking.any():
+        return
+    person["keypoints"] = np.where(lacking[:, None], added, keypoints).ravel().tolist()
+    for key, values in told.items():
+        person[key] = [value if lacks else None for value, lacks in zip(values, lacking, strict=True)]
+
+
 def _record(pose: AddedPose, own_names: list[str]) -> dict[str, Any]:
-    keypoints, scores = np.zeros((len(own_names), 3)), np.zeros(len(own_names))
-    known = pose.scores > 0
-    for name, point, score in zip(pose.names, pose.points, pose.scores, strict=True):
-        if score > 0:
-            keypoints[own_names.index(name)], scores[own_names.index(name)] = (*point, 2), score
-    low, high = (f(pose.points[known], axis=0) if known.any() else np.zeros(2) for f in (np.min, np.max))
+    keypoints, told = _joints(pose, own_names)
+    known = keypoints[:, 2] > 0
+    low, high = (f(keypoints[known, :2], axis=0) if known.any() else np.zeros(2) for f in (np.min, np.max))
     width, height = (high - low).tolist()
     record = {
-        "keypoints": np.round(keypoints, 3).ravel().tolist(),
+        "keypoints": keypoints.ravel().tolist(),
         "num_keypoints": int(known.sum()),
-        "scores": np.round(scores, 4).tolist(),
+        **told,
+        "scores": [score or 0 for score in told["scores"]],
         "bbox": np.round([*low.tolist(), width, height], 3).tolist(),
         "area": round(width * height, 3),
         "iscrowd": 0,

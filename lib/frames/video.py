@@ -64,6 +64,12 @@ class FrameFolder:
         """The name of the file of a frame that is there."""
         return self._names[number]
 
+    def stamp(self) -> list[tuple[str, int, int]]:
+        """Stands for the frames as they are: name, size and time of change of each file that is not in an archive."""
+        paths = [(name, self._store.root / self.folder / name) for name in self._names.values()]
+        files = [(name, path.stat()) for name, path in paths if path.exists()]
+        return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]
+
     def size(self, number: int) -> tuple[int, int]:
         """Width and height of the video's frames, which are all alike: those of the first frame asked for."""
         if self._size is None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from labeled_person import person
 
-from lib.core.fusion import EVEN_PEAK, agree, combine, fuse, fuse_sides, hidden_error, partners, refine
+from lib.core.fusion import EVEN_PEAK, agree, combine, fuse, fuse_sides, hidden_error, joint_sources, partners, refine
 from lib.core.inference import Poses
 from lib.core.propagation import Move, Moved, stay
 
@@ -125,6 +125,34 @@ def test_movers_that_disagree_are_less_sure():
     np.testing.assert_allclose(together.scores, alone.scores)
     absent = combine(people, moves, [shifted(0), shifted(40, score=0)], [0.1, 0.1])
     np.testing.assert_allclose(absent.scores, alone.scores)  # one that knows nothing does not disagree
+
+
+def test_how_far_two_sides_are_apart():
+    people = [person(0, x=0), person(4, x=8, visible=(True, False)), person(4, track=1)]
+    moves = [Move(0, 1), Move(2, 5)]
+    assert fuse_sides(people, moves, stay).apart is None  # they lie apart as the person moves
+    for moved in (
+        fuse_sides(people, moves, shifted(3)),
+        combine(people, moves, [shifted(3), shifted(5), stay], [0.1, 0.2, 0.1]),
+    ):
+        np.testing.assert_allclose(moved.apart, [[8, np.nan], [np.nan, np.nan]])
+    assert combine(people, moves, [stay, stay], [0.1, 0.1]).apart is None
+
+    def pulled(people, moves):  # forward by 1, backward by 2
+        moved = stay(people, moves)
+        steps = np.array([1 if move.number > people[move.person].number else -2 for move in moves])
+        return Moved(moved.points + np.stack([steps, 0 * steps], axis=1)[:, None], moved.scores)
+
+    # Each side is the mean by trust: 4 × 1 + 0 and 8 − (4 × 2 + 0) / 5, and at the first joint alone there are two.
+    both = combine(people, moves[:1], [pulled, shifted(0)], [0.1, 0.2])
+    np.testing.assert_allclose(both.apart[0, 0], 8 - 8 / 5 - 4 / 5)
+
+
+def test_the_frames_that_joints_come_from():
+    people = [person(4, x=8, visible=(True, False)), person(0, x=0), person(4, track=1)]
+    moves = [Move(1, 1), Move(0, 3), Move(2, 5)]
+    assert joint_sources(people, moves, both_sides=True) == [[[0, 4], [0]], [[0, 4], [0]], [[4], [4]]]
+    assert joint_sources(people, moves, both_sides=False) == [[[0], [0]], [[4], []], [[4], [4]]]
 
 
 def test_a_label_that_stays_counts_between_two_labels_alone():

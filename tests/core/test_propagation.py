@@ -7,7 +7,7 @@ from torch import nn
 
 from lib.config import load_config
 from lib.core.inference import Poses, infer
-from lib.core.propagation import Move, around, nearest, reached, warp
+from lib.core.propagation import Move, around, missing, nearest, reached, warp
 from lib.core.strategies import FlipTest, near_labels, scatter, scatter_own
 from lib.dataset import build_clips, build_labeled_runs, build_test_loader
 from lib.models import PoseWarper, build_model
@@ -147,3 +147,23 @@ def test_the_net_is_looked_at_near_the_labels_alone():
     torch.testing.assert_close(maps[0, 0, 3, 2], torch.tensor(0.5 * np.exp(-2 / (2 * 1.5**2)), dtype=torch.float32))
     assert [divmod(int(own.argmax()), 10) for own in maps[0, :2]] == [(3, 2), (8, 7)]
     assert not maps[0, 2].any()
+
+
+def test_who_is_missing_in_labelled_frames():
+    people = [
+        person(0),
+        person(4, visible=(True, False)),
+        person(8, visible=(False, False)),
+        person(4, track=1, visible=(True, False)),
+    ]
+    moves = missing(people, {0: [0, 1, 3, 4, 8]})
+    assert moves == [
+        Move(0, 1),
+        Move(1, 3),
+        Move(0, 4),  # the second joint, which the first label alone has
+        Move(1, 8),
+        Move(3, 0),
+        Move(3, 1),
+        Move(3, 3),
+        Move(3, 8),
+    ]

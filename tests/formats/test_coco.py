@@ -1,10 +1,11 @@
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from lib.formats.coco import AddedPose, add_poses, keep_labels, read_labels
+from lib.formats.coco import AddedPose, add_poses, drop_propagated, keep_labels, read_labels
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.utils.errors import InputError
 
@@ -48,8 +49,9 @@ def test_what_is_in_a_file_stays_and_people_are_added(tmp_path):
     content = read_labels(write(tmp_path))
     before = copy.deepcopy(content)
     names = ["tail", "nose", "left_ear"]
-    first = AddedPose("11.png", "10.png", 2, np.array([[1, 2], [9, 9], [4.0004, 6]]), np.array([0.5, 0, 0.25]), names)
-    second = AddedPose("12.png", "10.png", -1, np.zeros((3, 2)), np.zeros(3), names)
+    points, scores, apart = np.array([[1, 2], [9, 9], [4.0004, 6]]), np.array([0.5, 0, 0.25]), np.array([7, 8, np.nan])
+    first = AddedPose("11.png", "10.png", 2, points, scores, names, [[10, 13], [10], [10]], apart)
+    second = AddedPose("12.png", "10.png", -1, np.zeros((3, 2)), np.zeros(3), names, [[], [], []], np.zeros(3))
     made = add_poses(content, [first, second], {"by": "us"})
     assert content == before
     assert made["annotations"][:2] == before["annotations"]
@@ -63,6 +65,8 @@ def test_what_is_in_a_file_stays_and_people_are_added(tmp_path):
         "keypoints": [0, 0, 0, 4, 6, 2, 1, 2, 2],
         "num_keypoints": 2,
         "scores": [0, 0.25, 0.5],
+        "sources": [None, [10], [10, 13]],
+        "disagreement": [None, None, 7],
         "bbox": [1, 2, 3, 4],
         "area": pytest.approx(12, abs=0.01),
         "iscrowd": 0,
@@ -75,6 +79,21 @@ def test_what_is_in_a_file_stays_and_people_are_added(tmp_path):
     path.write_text(json.dumps(made))
     (video,) = read_videos(path, names)
     np.testing.assert_allclose(video.points[2], [[1, 2], [0, 0], [4, 6]])
+
+
+def test_joints_that_a_labelled_person_lacks_are_filled_and_taken_out_again(tmp_path):
+    content = read_labels(write(tmp_path))
+    points, apart = np.array([[50.0, 60], [70, 80], [90, 95]]), np.array([1.5, 2, 3])
+    pose = AddedPose("10.png", "11.png", 1, points, np.full(3, 0.5), ["nose", "left_ear", "tail"], [[11]] * 3, apart)
+    whole = replace(pose, track=2)
+    made = add_poses(content, [pose, whole], {})
+    person = made["annotations"][0]
+    assert person["keypoints"] == [1, 2, 2, 3.5, 4, 1, 90, 95, 2]
+    told = person["scores"], person["sources"], person["disagreement"]
+    assert told == ([None, None, 0.5], [None, None, [11]], [None, None, 3])
+    assert made["annotations"][1:] == content["annotations"][1:]  # he lacks none
+    third = AddedPose("11.png", "10.png", 3, points, np.full(3, 0.5), pose.names, [[10]] * 3, apart)
+    assert drop_propagated(add_poses(made, [third], {}))["annotations"] == content["annotations"]
 
 
 def test_labels_of_some_frames_are_kept(tmp_path):
