@@ -3,33 +3,33 @@
 import argparse
 import hashlib
 import json
-import math
+import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from _propagating import needs_net
 from _steps import ROOT, Step, carry_out
+from yacs.config import CfgNode
 
 from lib.config import load_config
-from lib.formats.coco import keep_labels, read_labels
-from lib.formats.posetrack_set import read_joints, read_videos
+from lib.dataset.own_video import box_sizes, crop_size, repetitions, spaced
+from lib.formats.coco import drop_propagated, keep_labels, read_labels
+from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore, frame_number
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
-from lib.utils.files import write_json
+from lib.utils.files import read_json, write_json
 
-EXPERIMENTS = ROOT / "experiments" / "video"
+RECIPE = ROOT / "experiments" / "video"  # files of both stages
 STAGES = ("single", "posewarper")
-CLIPS = 960  # in an epoch of either stage, about
-PIXELS = 160 * 192  # of a crop, at most
 
 
 def label_video(args: argparse.Namespace) -> None:
-    """Train both stages on the labelled frames of a folder, and propagate their labels to the other frames.
+    """Train both stages on the labelled frames of a video, and propagate their labels to the other frames.
 
-    What a run leaves is in a folder named like `--out`, under a name that stands for its labels and settings: the same
-    command goes on where it was interrupted, and other labels begin anew beside it.
+    What a run leaves is in a folder named like `--out`: the nets, under a name that stands for what they learn and how,
+    and what lies between each two labels. The same command goes on where it was interrupted; after a correction of
+    labels the nets stay as they are, and so does what does not hang on it.
 
     Raises:
         InputError: labels or frames that cannot be used, or a file to write that would be in the way.
@@ -42,55 +42,83 @@ def label_video(args: argparse.Namespace) -> None:
         )
     content, numbers = _labels(args)
     labeled = {person["image_id"] for person in content["annotations"]}
-    names = [image["file_name"] for image in content["images"] if image["id"] in labeled]
-    kept = _spaced(names, args.every)
+    names = {
+        frame_number(image["file_name"]): image["file_name"] for image in content["images"] if image["id"] in labeled
+    }
+    kept = spaced(list(names), args.every) if args.every else list(names)
     if args.every and len(kept) == len(names):
         raise InputError(f"--every {args.every} hides no label: there is nothing to measure")
-    if not numbers - {frame_number(name) for name in kept}:
+    if not numbers - set(kept) and args.merge != "fill":
         raise InputError(f"{args.labels}: every frame of {args.video} is labelled")
-    boxes = _box_sizes(args.labels, kept)
-    if not len(boxes):
-        raise InputError(f"{args.labels}: no labelled joint")
-
-    keys = ["DATASET.ROOT", str(args.video.absolute()), "MODEL.NUM_JOINTS", len(read_joints(args.labels))]
-    keys += ["MODEL.IMAGE_SIZE", _crop_size(boxes), "DATASET.REPEAT", math.ceil(CLIPS / len(boxes)), *args.opts]
-    files = [EXPERIMENTS / f"{stage}.yaml" for stage in STAGES]
-    cfgs = [load_config(file, keys) for file in files]
-    learned = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
-    kept_content = keep_labels(content, kept)
-    identity = hashlib.sha256(json.dumps([kept_content, learned, cfgs[0].SEED]).encode()).hexdigest()[:8]
-    work = args.out.with_suffix("") / identity
-    labels, truth = work / "labels.json", work / "truth.json"
+    kept_content = keep_labels(content, [names[number] for number in kept])
+    nets, keys = _prepare(args, kept_content)
+    labels, truth = nets / "labels.json", nets / "truth.json"
     write_json(labels, kept_content)
     write_json(truth, content)
 
-    keys += ["DATASET.TRAIN_ANNOTATIONS", labels, "OUTPUT_DIR", work, "LOG_DIR", work / "log"]
-    results = work / cfgs[0].DATASET.DATASET / cfgs[0].MODEL.NAME
-    first, second = (results / stage / "final_state.pth" for stage in STAGES)
+    keys += ["DATASET.TRAIN_ANNOTATIONS", str(labels), "OUTPUT_DIR", str(nets), "LOG_DIR", str(nets / "log")]
+    cfgs = [load_config(args.recipe / f"{stage}.yaml", keys) for stage in STAGES]
+    first, second = (_product(cfg, nets, stage) for cfg, stage in zip(cfgs, STAGES, strict=True))
     later = [*keys, "MODEL.PRETRAINED", first, "EXPERIMENT_NAME", STAGES[1]]
-    train = ["train.py", "--cfg", files[0], *keys, "EXPERIMENT_NAME", STAGES[0]]
+    train = ["train.py", "--cfg", args.recipe / f"{STAGES[0]}.yaml", *keys, "EXPERIMENT_NAME", STAGES[0]]
     steps = [
         Step("The pose net learns from the labelled frames.", train, first),
         Step(
             "The warping head learns from pairs of a labelled frame and one near it.",
-            ["train.py", "--cfg", files[1], *later],
+            ["train.py", "--cfg", args.recipe / f"{STAGES[1]}.yaml", *later],
             second,
         ),
     ]
     options = ["--method", args.method, *(["--fuse"] if args.fuse else []), "--out", args.out]
     options += [part for prior in args.prior for part in ("--prior", prior)]
     options += ["--raft", args.raft] if args.raft else []
+    options += ["--merge", args.merge] if args.merge else []
     measured = ["DATASET.TEST_ANNOTATIONS", truth] if args.every else []
-    propagate = ["propagate.py", "--cfg", files[1], *later, *measured, *options]
-    carry_out([*(steps if needs_net(args, cfgs[1]) else []), Step("The labels are propagated.", propagate, None)])
+    propagate = ["propagate.py", "--cfg", args.recipe / f"{STAGES[1]}.yaml", *later, *measured, *options]
+    steps = steps if needs_net(args, cfgs[1]) else []
+    print(f"{len(kept_content['annotations'])} poses are labelled, in {len(kept)} of {len(numbers)} frames.")
+    carry_out([*steps, Step("The labels are propagated.", propagate, None)])
+
+
+def _prepare(args: argparse.Namespace, labels: dict[str, Any]) -> tuple[Path, list[Any]]:
+    """The folder of the nets that learn from these labels, or have learned from earlier ones, and their keys.
+
+    The size of crops and the length of epochs go by the labels that the nets learn from.
+    """
+    names = labels["categories"][0]["keypoints"]
+    given = ["DATASET.ROOT", str(args.frames), "MODEL.NUM_JOINTS", len(names), *args.opts]
+    cfgs = [load_config(args.recipe / f"{stage}.yaml", given) for stage in STAGES]
+    learned = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
+    digest = hashlib.sha256(json.dumps(labels).encode()).hexdigest()
+    identity = [names, learned, cfgs[0].SEED, digest if args.every else None]
+    nets = args.out.with_suffix("") / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+    recipe = nets / "recipe.json"
+    if recipe.exists() and (args.relearn or read_json(recipe)["labels"] != digest):
+        if args.relearn or not _product(cfgs[1], nets, STAGES[1]).exists():
+            shutil.rmtree(nets)
+        else:
+            print("The nets stay as they are, and have learned from other labels: --relearn teaches them these.")
+    if not recipe.exists():
+        path = nets / "labels.json"
+        write_json(path, labels)
+        boxes = box_sizes(read_videos(path, names))
+        if not len(boxes):
+            raise InputError(f"{args.labels}: no labelled joint")
+        keys = {"MODEL.IMAGE_SIZE": crop_size(boxes), "DATASET.REPEAT": repetitions(len(boxes))}
+        write_json(recipe, {"labels": digest, "keys": keys})
+    chosen = [part for pair in read_json(recipe)["keys"].items() for part in pair]
+    return nets, ["DATASET.ROOT", str(args.frames), "MODEL.NUM_JOINTS", len(names), *chosen, *args.opts]
+
+
+def _product(cfg: CfgNode, nets: Path, stage: str) -> Path:
+    """What the training of a stage leaves."""
+    return nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage / "final_state.pth"
 
 
 def _labels(args: argparse.Namespace) -> tuple[dict[str, Any], set[int]]:
     """The labels, with the names that the frames' files have, and the numbers of all frames that are there."""
-    if not args.video.is_dir():
-        raise InputError(f"{args.video}: not a folder of numbered frames")
-    content = read_labels(args.labels)
-    frames, numbers = FrameFolder(ImageStore(args.video), "."), set()
+    content = drop_propagated(read_labels(args.labels))
+    frames, numbers = FrameFolder(ImageStore(args.frames), "."), set()
     for index, image in enumerate(content["images"]):
         number = frames.number_of(image["file_name"])
         if number in numbers:
@@ -98,31 +126,3 @@ def _labels(args: argparse.Namespace) -> tuple[dict[str, Any], set[int]]:
         numbers.add(number)
         image["file_name"] = frames.name(number)
     return content, set(frames.numbers)
-
-
-def _spaced(names: list[str], every: int | None) -> list[str]:
-    """The first of these frames, and each that is at least `every` frames after the last one taken; None: all."""
-    taken: list[str] = []
-    for name in sorted(names, key=frame_number):
-        if not taken or frame_number(name) - frame_number(taken[-1]) >= (every or 0):
-            taken.append(name)
-    return taken
-
-
-def _box_sizes(path: Path, kept: list[str]) -> np.ndarray:
-    """(P, 2) width and height around the labelled joints of everybody in these frames."""
-    numbers = {frame_number(name) for name in kept}
-    sizes = []
-    for video in read_videos(path, read_joints(path)):
-        for frame, points, labeled in zip(video.person_frame, video.points, video.labeled, strict=True):
-            if labeled.any() and frame_number(video.frame_names[frame]) in numbers:
-                sizes.append(np.ptp(points[labeled], axis=0))
-    return np.array(sizes)
-
-
-def _crop_size(boxes: np.ndarray) -> list[int]:
-    """Width and height of crops: those that show the largest people largest, in steps of what the net can take."""
-    width, height = np.maximum(np.quantile(boxes, 0.9, axis=0), 1)
-    sides = range(96, 289, 32)
-    sizes = [(w, h) for w in sides for h in sides if w * h <= PIXELS and w <= 2 * h and h <= 2 * w]
-    return list(max(sizes, key=lambda size: (min(size[0] / width, size[1] / height), -size[0] * size[1])))

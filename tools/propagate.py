@@ -19,7 +19,7 @@ from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import numpy as np
-from _own_video import label_video
+from _own_video import RECIPE, label_video
 from _propagating import (
     Machine,
     add_arguments,
@@ -123,7 +123,11 @@ def main() -> None:
 
 def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The command line with --video."""
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of experiments/video to change")
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="folder of single.yaml and posewarper.yaml")
+    parser.add_argument(
+        "--relearn", action="store_true", help="let the nets learn from labels that are new or corrected"
+    )
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the recipe to change")
     args = parser.parse_intermixed_args()
     if args.labels is None or args.out is None:
         raise InputError("--video needs --labels, a file to read, and --out, the file to write")
@@ -134,6 +138,7 @@ def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise InputError("--video starts its own processes: run it without torchrun")
     complete_arguments(args, "warp", "dis", "lucas_kanade", "linear")
+    args.frames = args.video
     return args
 
 

@@ -36,6 +36,8 @@ from lib.utils.logging import log_to_file, log_to_terminal
 
 logger = logging.getLogger("train")
 
+TIMED = 20  # iterations of an epoch from which the rest is foretold
+
 
 @dataclass
 class Progress:
@@ -164,6 +166,11 @@ def _epoch(
                 report.speed,
                 report.data_seconds / (iteration + 1),
             )
+
+        if iteration + 1 == min(TIMED, iterations):
+            left = (cfg.TRAIN.END_EPOCH - epoch) * iterations - TIMED
+            minutes = max(left, 0) * report.seconds / (iteration + 1) / 60
+            logger.info("about %.1f minutes to the end of epoch %d, tests aside", minutes, cfg.TRAIN.END_EPOCH - 1)
 
     strategy = pair if cfg.MODEL.WARP.ENABLED else single
     with bar, logging_redirect_tqdm():

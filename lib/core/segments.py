@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import time
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,7 @@ def move_kept(
     left = [group for group in groups if group not in done]
     if done:
         _LOG.info("%d of %d stretches between labels are as they were before", len(done), len(groups))
+    start_time, start_left = time.monotonic(), sum(len(groups[group]) for group in left)
     for chunk in _chunks(left, groups):
         rows = [row for group in chunk for row in groups[group]]
         moved = mover(people, [moves[row] for row in rows])
@@ -51,6 +53,10 @@ def move_kept(
             done[group] = Moved(*(None if array is None else array[start:stop] for array in moved))
             _write(files[group], done[group])
             start = stop
+        still = sum(len(groups[group]) for group in left if group not in done)
+        minutes = (time.monotonic() - start_time) / 60 * still / (start_left - still)
+        if still:
+            _LOG.info("%d of %d poses are to be moved yet: about %.1f minutes", still, len(moves), minutes)
     order = np.argsort([row for group in groups for row in groups[group]])
     return Moved(*(None if parts[0] is None else np.concatenate(parts)[order] for parts in _columns(done, groups)))
 
