@@ -158,7 +158,8 @@ class _Pictures:
     def __init__(self, exact: bool) -> None:
         self._exact = exact
         self._sent: dict[int, tuple[float, bool]] = {}  # time and whether it is whole, by the packet's index
-        self._last_time = 0.0  # of a packet
+        self._last_time, self._last_dts = 0.0, -math.inf  # of a packet
+        self._shift = 0.0  # of times, which begin again where files were joined
         self._is_clean = True  # what later packets refer to
         self._clean_from = -math.inf  # pictures shown earlier refer to ones before the last keyframe
         self._number = -1
@@ -171,8 +172,12 @@ class _Pictures:
 
     def send(self, index: int, packet: av.Packet, whole: bool) -> None:
         """A packet has gone to the decoder, which told whether it is whole."""
-        times = (packet.pts, packet.dts, self._last_time)
-        time = self._last_time = next(time for time in times if time is not None)
+        if packet.dts is not None:
+            if packet.dts + self._shift < self._last_dts:
+                self._shift = self._last_dts + (packet.duration or 1) - packet.dts
+            self._last_dts = packet.dts + self._shift
+        time = packet.dts if packet.pts is None else packet.pts
+        time = self._last_time = self._last_time if time is None else time + self._shift
         if not whole:
             self._is_clean = False
         elif packet.is_keyframe and not self._is_clean:
@@ -180,7 +185,7 @@ class _Pictures:
         self._sent[index] = time, self._is_clean and time >= self._clean_from
 
     def receive(self, frame: av.VideoFrame) -> Iterator[tuple[int, av.VideoFrame | None]]:
-        """A frame with its number; before it, those that it passes over. A damaged one waits until it is passed over."""
+        """A frame with its number, after those that it passes over; a damaged one waits until it is passed over."""
         time, whole = self._sent.get(frame.opaque, (self._before[0], True))
         if whole:
             self._sent.pop(frame.opaque, None)
