@@ -23,7 +23,9 @@ class VideoFile:
 
     Attributes:
         size: width, height as shown: turned as the file says, pixels made square by enlarging.
-        fps: frames per second, the mean if they vary, as the file says.
+        fps: frames per second, the mean if they vary, as the file says; 25 if it does not.
+        num_frames: what the file says, which may be wrong; 0 if it does not.
+        first: number of the first frame that can be decoded.
 
     Raises:
         InputError: no such file, no video in it, an unknown codec, not one frame that can be decoded.
@@ -35,8 +37,9 @@ class VideoFile:
             raise InputError(f"{path}: no such video file")
         with _opened(self.path) as stream:
             self.fps = float(stream.average_rate or stream.guessed_rate or 25)
+            self.num_frames = stream.frames or round((stream.container.duration or 0) / av.time_base * self.fps)
             aspect = stream.sample_aspect_ratio or 1
-        first = next((frame for _, frame in _decoded(self.path, threads=1) if frame is not None), None)
+        self.first, first = next((found for found in _decoded(self.path, threads=1) if found[1]), (-1, None))
         if first is None:
             raise InputError(f"{path}: not one of its frames can be decoded")
         wide, high = round(first.width * max(aspect, 1)), round(first.height / min(aspect, 1))
@@ -208,7 +211,7 @@ class _Pictures:
         if whole and self._before[1]:
             shortest, longest, total, count = self._steps or (gap, gap, 0, 0)
             self._steps = [min(shortest, gap), max(longest, gap), total + gap, count + 1]
-        elif self._steps and self._steps[1] - self._steps[0] <= 1:  # a constant rate, but for rounding
+        elif self._steps and self._steps[1] < 1.1 * self._steps[0]:  # a constant rate, but for rounding
             step = self._steps[2] / self._steps[3]
             for _ in range(round(gap / step) - 1):
                 self._number += 1
