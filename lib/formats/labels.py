@@ -87,8 +87,8 @@ class Labels:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {shape}")
         if people and not 0 <= self.frame.min() <= self.frame.max() < len(self.frames):
             raise ValueError("frame has to hold indices into frames")
-        if len({*self.names}) < joints or len({*self.frames}) < len(self.frames):
-            raise ValueError("names and frames have to be all different")
+        if any(len({*values}) < len(values) for values in (self.names, self.frames, self.track_names.values())):
+            raise ValueError("names, frames and track names have to be all different")
         if not all(0 <= joint < joints for edge in self.edges for joint in edge):
             raise ValueError("edges have to be pairs of joints")
         if not np.array_equal(np.isfinite(self.points), np.repeat(self.labeled[:, :, None], 2, axis=2)):
@@ -109,28 +109,82 @@ class Labels:
         return self.labeled.any(axis=1) & np.isnan(self.scores).all(axis=1)
 
 
-def checked(labels: Labels, path: str | Path) -> Labels:
+def from_file(
+    path: str | Path,
+    names: Sequence[str],
+    frames: Sequence[Frame],
+    frame: Sequence[int] | np.ndarray,
+    points: Sequence | np.ndarray,
+    *,
+    visibility: np.ndarray | None = None,
+    track: Sequence[int] | np.ndarray | None = None,
+    scores: np.ndarray | None = None,
+    boxes: np.ndarray | None = None,
+    edges: Iterable[tuple[int, int]] = (),
+    track_names: Mapping[int, str] | None = None,
+) -> Labels:
     """The labels that were read from a file, if they can be used; every reader ends with it.
 
-    Labels outside their image stay, with a warning.
+    Without visibility all finite points are visible, without tracks whoever is alone in all frames is individual 0.
+    Points and scores of joints that are not labelled become NaN. Labels outside their image stay, with a warning.
 
     Raises:
-        InputError: nothing is labelled, or one individual is in a frame twice.
+        InputError: nothing is labelled, one individual is in a frame twice, a frame or a name is there twice, a number
+            is not finite.
     """
-    if not labels.labeled.any():
+    check_names(names, f"{path}: the list of joints")
+    repeated = [one for one, count in Counter(frames).items() if count > 1]
+    if repeated:
+        raise InputError(f"{path}: frame {frame_name(repeated[0])} is listed more than once")
+    repeated = [name for name, count in Counter((track_names or {}).values()).items() if count > 1]
+    if repeated:
+        raise InputError(f"{path}: two individuals are named {repeated[0]!r}: rename one of them")
+    frame, points = np.asarray(frame, dtype=np.int64), np.asarray(points, dtype=np.float64)
+    points = points.reshape(len(frame), len(names), 2)
+    visibility = np.where(np.isnan(points).any(axis=2), NOT_LABELED, VISIBLE if visibility is None else visibility)
+    labeled = visibility > NOT_LABELED
+    if not labeled.any():
         raise InputError(f"{path}: no joint is labelled; label some frames first")
+    points = np.where(labeled[:, :, None], points, np.nan)
+    scores = np.where(labeled, np.nan if scores is None else scores, np.nan)
+    track = np.full(len(frame), -1) if track is None else np.asarray(track, dtype=np.int64)
+    if (track < 0).all() and len(np.unique(frame)) == len(frame):
+        track = np.zeros_like(track)
+    boxes = np.full((len(frame), 4), np.nan) if boxes is None else boxes
+    if any(np.isinf(numbers).any() for numbers in (points, scores, boxes)):
+        raise InputError(f"{path}: a coordinate or score is not a finite number")
+    names, edges, frames = tuple(names), tuple(edges), tuple(frames)
+    visibility = visibility.astype(np.uint8)
+    labels = Labels(names, edges, frames, frame, track, points, visibility, scores, boxes, track_names or {})
+    _check_tracks(labels, path)
+    _warn_of_outside(labels, path)
+    return labels
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """Refuse a list of joint names that is empty, or has a name twice.
+
+    Raises:
+        InputError: it does; `where` names the file and the list.
+    """
+    if len(set(names)) < len(names) or not names:
+        raise InputError(f"{where} has to hold names that are all different")
+
+
+def _check_tracks(labels: Labels, path: str | Path) -> None:
     times = Counter(zip(labels.frame.tolist(), labels.track.tolist(), strict=True))
     for (frame, track), count in times.items():
         if count > 1 and track >= 0:
             who, where = name_tracks(labels)[track], frame_name(labels.frames[frame])
             raise InputError(f"{path}: frame {where}: {who} is in it {count} times: who is who cannot be told")
-    sizes = np.array([(one.width or np.inf, one.height or np.inf) for one in labels.frames])[labels.frame][:, None]
-    outside = ((labels.points < -0.5) | (labels.points > sizes - 0.5)).any(axis=2)
+
+
+def _warn_of_outside(labels: Labels, path: str | Path) -> None:
+    sizes = np.array([(frame.width or np.inf, frame.height or np.inf) for frame in labels.frames])[labels.frame]
+    outside = ((labels.points < -0.5) | (labels.points > sizes[:, None] - 0.5)).any(axis=2)
     if outside.any():
-        person = int(outside.any(axis=1).argmax())
-        where = frame_name(labels.frames[labels.frame[person]])
-        _LOG.warning("%s: %d joints lie outside their image, first in frame %s", path, outside.sum(), where)
-    return labels
+        where = frame_name(labels.frames[labels.frame[outside.any(axis=1).argmax()]])
+        _LOG.warning("%s: joints outside their image: %d, first in frame %s", path, outside.sum(), where)
 
 
 def frame_name(frame: Frame) -> str:
@@ -164,3 +218,32 @@ def name_tracks(labels: Labels) -> dict[int, str]:
     """A name for each track that somebody has, by number ascending: its own, or `track7`."""
     tracks: Sequence[int] = np.unique(labels.track[labels.track >= 0]).tolist()
     return {track: labels.track_names.get(track, f"track{track}") for track in tracks}
+
+
+def lost(labels: Labels, *held: str) -> list[str]:
+    """A line for each thing in the labels that a format has no place for.
+
+    Args:
+        held: what it has a place for: edges, hidden, scores, boxes, sizes, track names, no track, empty frames,
+            empty people, numbers.
+    """
+    used = set(labels.frame.tolist())
+    found = {
+        "edges": (len(labels.edges), "edges of the skeleton"),
+        "hidden": ((labels.visibility == HIDDEN).sum(), "joints that are hidden: they become visible ones"),
+        "scores": ((~np.isnan(labels.scores)).sum(), "scores: their joints look as if a person had set them"),
+        "boxes": ((~np.isnan(labels.boxes).any(axis=1)).sum(), "boxes"),
+        "numbers": (
+            sum(
+                (named := named_frame(frame_name(frame))).number != frame.number or named.video != frame.video
+                for frame in labels.frames
+            ),
+            "frames whose number or video their file names do not tell",
+        ),
+        "sizes": (sum(frame.width > 0 for frame in labels.frames), "frames' width and height"),
+        "track names": (len(labels.track_names), "names of individuals: they become numbers"),
+        "no track": ((labels.track < 0).sum(), "poses of nobody in particular: they become individuals"),
+        "empty frames": (len(labels.frames) - len(used), "frames without labels"),
+        "empty people": ((~labels.labeled.any(axis=1)).sum(), "poses without a labelled joint"),
+    }
+    return [f"{count} {what}" for key, (count, what) in found.items() if count and key not in held]
