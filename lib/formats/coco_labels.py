@@ -74,6 +74,7 @@ def read(path: str | Path) -> Labels:
         boxes=number_column(people, "bbox", 4, where, np.nan),
         edges=edges,
         track_names=track_names,
+        category=str(content["categories"][0].get("name") or "individual"),
     )
 
 
@@ -91,12 +92,12 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         image |= {key: getattr(frame, key) for key in ("width", "height") if getattr(frame, key)}
         image |= {"video_id": videos.index(frame.video)} if frame.video else {}
         images.append(image | ({"frame_id": frame.number} if frame.number >= 0 else {}))
-    edges = [[joint + 1 for joint in edge] for edge in labels.edges]
+    edges, name = [[joint + 1 for joint in edge] for edge in labels.edges], labels.category or "individual"
     content = {
         "videos": [{"id": index, "name": name} for index, name in enumerate(videos)],
         "images": images,
         "annotations": [_record(labels, person) for person in range(len(labels.frame))],
-        "categories": [{"id": 1, "name": "individual", "keypoints": list(labels.names), "skeleton": edges}],
+        "categories": [{"id": 1, "name": name, "keypoints": list(labels.names), "skeleton": edges}],
     }
     write_json(path, content)
     return []

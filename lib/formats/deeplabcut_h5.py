@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from lib.formats.hdf5 import open_hdf5
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
@@ -28,18 +29,11 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[Column], list[Index], 
     Raises:
         InputError: no such file, a truncated one, or one that holds something else.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            groups = [group for group in file.values() if b"frame" in _text(group, "pandas_type")]
-            if len(groups) != 1:
-                raise InputError(f"{path}: not a DeepLabCut file: it holds {len(groups)} pandas frames, not one")
-            return (_read_appendable if "table" in groups[0] else _read_fixed)(groups[0])
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise InputError(f"{path}: not an HDF5 file, or a truncated one") from None
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path}: not a table of DeepLabCut's: {type(error).__name__} {error}") from None
+    with open_hdf5(path, "a table of DeepLabCut's") as file:
+        groups = [group for group in file.values() if b"frame" in _text(group, "pandas_type")]
+        if len(groups) != 1:
+            raise InputError(f"{path}: not a DeepLabCut file: it holds {len(groups)} pandas frames, not one")
+        return (_read_appendable if "table" in groups[0] else _read_fixed)(groups[0])
 
 
 def write_table(

@@ -59,6 +59,7 @@ class Labels:
         scores: (P, J) float64; NaN: set by a person, or not labelled.
         boxes: (P, 4) float64 x, y, width, height; NaN: none.
         track_names: names of some of the tracks, all different.
+        category: what an individual is called, `mouse`; "": nothing, its joints are labelled one by one.
     """
 
     names: tuple[str, ...]
@@ -71,6 +72,7 @@ class Labels:
     scores: np.ndarray
     boxes: np.ndarray
     track_names: Mapping[int, str] = field(default_factory=dict)
+    category: str = "individual"
 
     def __post_init__(self) -> None:
         people, joints = len(self.frame), len(self.names)
@@ -122,6 +124,7 @@ def from_file(
     boxes: np.ndarray | None = None,
     edges: Iterable[tuple[int, int]] = (),
     track_names: Mapping[int, str] | None = None,
+    category: str = "individual",
 ) -> Labels:
     """The labels that were read from a file, if they can be used; every reader ends with it.
 
@@ -155,7 +158,8 @@ def from_file(
         raise InputError(f"{path}: a coordinate or score is not a finite number")
     names, edges, frames = tuple(names), tuple(edges), tuple(frames)
     visibility = visibility.astype(np.uint8)
-    labels = Labels(names, edges, frames, frame, track, points, visibility, scores, boxes, track_names or {})
+    track_names = dict(track_names or {})
+    labels = Labels(names, edges, frames, frame, track, points, visibility, scores, boxes, track_names, category)
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
     return labels
