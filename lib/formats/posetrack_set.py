@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lib.formats import posetrack17, posetrack18
+from lib.formats.labels import check_names
 from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo, records, whole_number
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
@@ -81,8 +82,7 @@ def read_joints(path: str | Path) -> list[str]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     names = posetrack18.keypoint_names(content, path)
-    if len(set(names)) < len(names) or not names:
-        raise InputError(f"{path}: categories[0]: 'keypoints' has to hold names that are all different")
+    check_names(names, f"{path}: categories[0]: 'keypoints'")
     return names
 
 

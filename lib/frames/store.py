@@ -1,7 +1,6 @@
 """Files under a root, on disk or inside zip archives, and the images they hold."""
 
 import os
-import re
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from lib.utils.errors import InputError
+from lib.utils.files import frame_number as frame_number
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 CACHED_BYTES = 128 << 20  # of decoded images: 21 frames at 1920×1080, all labelled frames of a small data set
@@ -160,12 +160,6 @@ class _Archive:
                 raise InputError(f"{self._path}: {error}") from None
             self._process = os.getpid()
         return self._file
-
-
-def frame_number(name: str) -> int | None:
-    """The number that a frame's file name ends with, of any zero-padding; None if it has none."""
-    digits = re.search(r"(\d+)\D*$", Path(name).stem)
-    return int(digits[1]) if digits else None
 
 
 def decode(content: bytes, path: Path) -> np.ndarray:

@@ -79,7 +79,8 @@ _OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
 def named_skeleton(names: Sequence[str]) -> Skeleton:
-    """The schema of any joints. Their names tell mirror pairs: `left_paw` and `right_paw`, `pawL` and `pawR`.
+    """The schema of any joints. Their names tell mirror pairs: `left_paw` and `right_paw`, `pawL` and `pawR`,
+    `leftpaw` and `rightpaw`, `Lpaw` and `Rpaw`.
 
     Joints weigh alike, have the OKS constant of an ankle in COCO, and none is of an upper body; there are no bones.
 
@@ -92,8 +93,15 @@ def named_skeleton(names: Sequence[str]) -> Skeleton:
         other = joint_of.get(tuple(_OTHER_SIDE.get(word, word) for word in words), joint)
         if joint < other:
             pairs.append((joint, other))
+    paired = {joint for pair in pairs for joint in pair}
+    for joint, name in enumerate(names):  # sides that are no words of their own: leftear, Lwrist
+        for left, right in (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"), (r"^L(?=[a-z])", "R")):
+            other = re.sub(left, right, name)
+            if other != name and other in names and not paired & {joint, names.index(other)}:
+                pairs.append((min(joint, names.index(other)), max(joint, names.index(other))))
+                paired |= {joint, names.index(other)}
     count = len(names)
-    return Skeleton(tuple(names), tuple(pairs), (), (0.089,) * count, (1.0,) * count, ())
+    return Skeleton(tuple(names), tuple(sorted(pairs)), (), (0.089,) * count, (1.0,) * count, ())
 
 
 def may_be_same(name: str, other: str) -> bool:

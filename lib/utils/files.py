@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -84,6 +85,12 @@ def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
     """Write `value` as JSON, all or nothing. Numbers keep every digit; NaN, which JSON lacks, becomes null."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(_without_nan(value), indent=indent, allow_nan=False) + "\n")
+
+
+def frame_number(name: str) -> int | None:
+    """The number that a frame's file name ends with, of any zero-padding; None if it has none."""
+    digits = re.search(r"(\d+)\D*$", Path(name).stem)
+    return int(digits[1]) if digits else None
 
 
 def _without_nan(value: Any) -> Any:

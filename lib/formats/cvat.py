@@ -1,0 +1,272 @@
+"""Labels of a video as CVAT has them, "CVAT for video 1.1": XML with a track per individual, or per joint.
+
+CVAT draws on the image as a plane: (0, 0) is the corner of the first pixel, whose centre is (0.5, 0.5). Half a pixel is
+taken off here, and put on in what is written, in decimal numbers so that none changes on the way there and back.
+"""
+
+import logging
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+import numpy as np
+from defusedxml import DefusedXmlException, ElementTree
+
+from lib.formats.labels import HIDDEN, NOT_LABELED, VISIBLE, Frame, Labels, from_file
+from lib.formats.posetrack import is_true, whole_number
+from lib.utils.errors import InputError
+
+_LOG = logging.getLogger(__name__)
+_HALF = Decimal("0.5")
+_NO_PERSON = 1.0  # the score of a joint that CVAT put between two keyframes
+_MOST_FRAMES = 1_000_000
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A joint in a keyframe."""
+
+    x: float
+    y: float
+    outside: bool
+    occluded: bool
+
+
+@dataclass
+class _Path:
+    """A joint of a track: its keyframes by number of the frame; the last frame in which the file has it at all."""
+
+    track: Element
+    who: int
+    joint: str
+    keys: dict[int, _Key] = field(default_factory=dict)
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What the file says of its video, of which each `step`-th frame up to `stop` is labelled."""
+
+    video: str
+    width: int
+    height: int
+    stop: int
+    step: int
+
+
+def read(path: str | Path) -> Labels:
+    """Read tracks of skeletons; or, where there are none, tracks of points, whose labels are the joints.
+
+    As CVAT does, keyframes alone are taken, and a joint between two of them is where the straight line between these
+    has it; after its last keyframe it stays, up to the video's end; `outside` ends it. Joints of keyframes count as set
+    by a person (NaN as score), those between have score 1. Points belong to the individual of their group. Skeletons
+    that were drawn as shapes of single frames have no track.
+
+    Raises:
+        InputError: not such a file, one that declares entities, or that cannot be used; names the track and the frame.
+    """
+    root = _parse(path)
+    tracks = root.findall("track")
+    if root.tag != "annotations" or not tracks:
+        images = " (for images)" if root.find("image") is not None else ""
+        raise InputError(f"{path}: a CVAT file{images} without tracks; export it as 'CVAT for video 1.1'")
+    if len({track.get("task_id") for track in tracks}) > 1:
+        raise InputError(f"{path}: tracks of several tasks; export each task by itself")
+    kind = "skeleton" if any(track.find("skeleton") is not None for track in tracks) else "points"
+    used = [(index, track) for index, track in enumerate(tracks) if track.find(kind) is not None]
+    if len(used) < len(tracks):
+        _LOG.warning("%s: tracks left out that are no %s: %d", path, kind, len(tracks) - len(used))
+    if not used:
+        raise InputError(f"{path}: no track has a skeleton or points")
+    if kind == "skeleton":
+        paths = [one for index, track in used for one in _skeleton(track, index, path)]
+        category = used[0][1].get("label", "")
+        names, edges = _skeleton_joints(root, [track for _, track in used], path)
+    else:
+        paths = [_points(track, f"{path}: track {track.get('id', index)}") for index, track in used]
+        category, names, edges = "", list(dict.fromkeys(one.joint for one in paths)), []
+    task = _task(root, paths, path)
+    if _are_shapes(paths):
+        ends, told = [max(one.keys, default=0) for one in paths], kind == "points"
+    elif any(element.get("keyframe") == "0" for element in root.iter()):  # an export, which has all frames
+        ends, told = [one.last for one in paths], True
+    else:
+        ends, told = [task.stop] * len(paths), True
+    shown = [(one, _between(one, end, task.step)) for one, end in zip(paths, ends, strict=True)]
+    people = _people(shown, names, path)
+    order = sorted(people)
+    cells = np.array([people[who] for who in order]).reshape(-1, len(names), 4)
+    numbers = sorted({number for number, _ in order})
+    place = {number: index for index, number in enumerate(numbers)}
+    return from_file(
+        path,
+        names,
+        [Frame(task.video, number, "", task.width, task.height) for number in numbers],
+        [place[number] for number, _ in order],
+        cells[:, :, :2],
+        visibility=cells[:, :, 2],
+        track=[who if told else -1 for _, who in order],
+        scores=cells[:, :, 3],
+        edges=edges,
+        category=category,
+    )
+
+
+def _parse(path: str | Path) -> Element:
+    try:
+        return ElementTree.parse(path).getroot()
+    except ParseError as error:
+        raise InputError(f"{path}: not an XML file, or a truncated one ({error})") from None
+    except DefusedXmlException:
+        raise InputError(f"{path}: it declares entities, which no file of CVAT's does: not read") from None
+    except (ValueError, LookupError) as error:
+        raise InputError(f"{path}: not an XML file ({error})") from None
+
+
+def _skeleton(track: Element, index: int, path: str | Path) -> list[_Path]:
+    """The joints of a track of skeletons."""
+    where = f"{path}: track {track.get('id', index)}"
+    who = whole_number(track.get("id", index))
+    if who is None or who < 0:
+        raise InputError(f"{where}: 'id' has to be a whole number")
+    paths: dict[str, _Path] = {}
+    for shape in track.findall("skeleton"):
+        for element in shape.findall("points"):
+            name = element.get("label")
+            if not name:
+                raise InputError(f"{where}: a point without a label, frame {shape.get('frame')}")
+            _add(paths.setdefault(name, _Path(track, who, name)), element, shape, where)
+    return list(paths.values())
+
+
+def _points(track: Element, where: str) -> _Path:
+    """The joint that a track of points is."""
+    name, who = track.get("label"), whole_number(track.get("group_id", 0))
+    if not name or who is None or who < 0:
+        raise InputError(f"{where}: it needs a label, and a whole number as group_id if any")
+    joint = _Path(track, who, name)
+    for shape in track.findall("points"):
+        _add(joint, shape, shape, where)
+    return joint
+
+
+def _add(joint: _Path, element: Element, shape: Element, where: str) -> None:
+    """Add a point, an element of `shape` or that itself, if it is a keyframe."""
+    number = whole_number(shape.get("frame"))
+    if number is None or number < 0:
+        raise InputError(f"{where}: 'frame' has to be a whole number, not {shape.get('frame')!r}")
+    joint.last = max(joint.last, number)
+    if not is_true(element.get("keyframe", shape.get("keyframe", "1"))):
+        return
+    text = element.get("points", "")
+    try:
+        x, y = (float(Decimal(value.strip()) - _HALF) for value in text.split(","))
+    except (InvalidOperation, ValueError):
+        x = y = math.nan
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise InputError(f"{where}: frame {number}: {joint.joint} has to be one point, x,y, not {text!r}")
+    if number in joint.keys:
+        raise InputError(f"{where}: frame {number}: {joint.joint} is there twice")
+    outside = is_true(shape.get("outside", "0")) or is_true(element.get("outside", "0"))
+    joint.keys[number] = _Key(x, y, outside, is_true(element.get("occluded", "0")))
+
+
+def _skeleton_joints(root: Element, tracks: list[Element], path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
+    """Joint names, as the task's labels list them, else as they come; and the lines of the skeleton's drawing."""
+    labels = {label.findtext("name", ""): label for label in root.iterfind("meta//label")}
+    parts = [(label.findtext("parent"), label.findtext("name", "")) for label in root.iterfind("meta//label")]
+    names_of: dict[str, list[str]] = {}
+    for track in tracks:
+        own = names_of.setdefault(track.get("label", ""), [])
+        own += [name for parent, name in parts if parent == track.get("label") and name not in own]
+        points = (element.get("label", "") for element in track.iterfind("skeleton/points"))
+        own += [name for name in dict.fromkeys(points) if name not in own]
+    (category, names), *others = names_of.items()
+    for other, own in others:
+        if {*own} != {*names}:
+            raise InputError(f"{path}: the skeletons {category} and {other} have different joints: keep one of them")
+    drawing = labels[category].findtext("svg") if category in labels else None
+    return names, _edges(drawing or "", names)
+
+
+def _edges(drawing: str, names: list[str]) -> list[tuple[int, int]]:
+    """The lines of a skeleton's SVG as pairs of joints; none where it is of another form."""
+    try:
+        elements = list(ElementTree.fromstring(f"<svg>{drawing}</svg>"))
+    except (ParseError, DefusedXmlException):
+        return []
+    joint_of = {
+        one.get("data-node-id"): names.index(name) for one in elements if (name := one.get("data-label-name")) in names
+    }
+    lines = [(one.get("data-node-from"), one.get("data-node-to")) for one in elements if one.tag == "line"]
+    return [(joint_of[start], joint_of[end]) for start, end in lines if start in joint_of and end in joint_of]
+
+
+def _task(root: Element, paths: list[_Path], path: str | Path) -> _Task:
+    def number(name: str) -> int:
+        return max(whole_number(next(root.iterfind(f"meta//{name}"), Element("")).text) or 0, 0)
+
+    frame_filter = next(root.iterfind("meta//frame_filter"), Element("")).text or ""
+    step = re.search(r"step\s*=\s*(\d{1,9})", frame_filter)
+    stop = max(number("stop_frame"), *(one.last for one in paths))
+    if stop > _MOST_FRAMES:
+        raise InputError(f"{path}: frame {stop}: videos of up to {_MOST_FRAMES} frames are read")
+    return _Task(
+        video=(next(root.iterfind("meta//source"), Element("")).text or "").strip(),
+        width=number("original_size/width"),
+        height=number("original_size/height"),
+        stop=stop,
+        step=max(int(step[1]), 1) if step else 1,
+    )
+
+
+def _are_shapes(paths: list[_Path]) -> bool:
+    """Whether the tracks are what CVAT's export makes of shapes of single frames: their ids tell nothing."""
+    frames: dict[int, set[int]] = {}
+    for one in paths:
+        frames.setdefault(id(one.track), set()).update(number for number, key in one.keys.items() if not key.outside)
+    single = all(len(numbers) <= 1 for numbers in frames.values())
+    return (
+        single
+        and len(set().union(*frames.values())) > 1
+        and not any(one.track.get("source") == "file" for one in paths)
+    )
+
+
+def _between(joint: _Path, last: int, step: int) -> Iterator[tuple[int, float, float, int, float]]:
+    """Frame, x, y, visibility and score of a joint in the frames up to `last` that show it."""
+    keys = sorted(joint.keys.items())
+    ends = [*keys[1:], (max(last, *joint.keys, 0) + 1, None)]
+    for (number, key), (end, following) in zip(keys, ends, strict=True):
+        if key.outside:
+            continue
+        visibility = HIDDEN if key.occluded else VISIBLE
+        yield number, key.x, key.y, visibility, math.nan
+        goal = following or key
+        for frame in range(number + step, end, step):
+            share = (frame - number) / (end - number)
+            x, y = key.x + (goal.x - key.x) * share, key.y + (goal.y - key.y) * share
+            yield frame, x, y, visibility, _NO_PERSON
+
+
+def _people(
+    shown: list[tuple[_Path, Iterator[tuple[int, float, float, int, float]]]], names: list[str], path: str | Path
+) -> dict[tuple[int, int], np.ndarray]:
+    """By frame and individual, (J, 4) x, y, visibility, score."""
+    people: dict[tuple[int, int], np.ndarray] = {}
+    empty = np.tile([np.nan, np.nan, NOT_LABELED, np.nan], (len(names), 1))
+    for one, places in shown:
+        joint = names.index(one.joint)
+        for number, *values in places:
+            pose = people.setdefault((number, one.who), empty.copy())
+            if pose[joint, 2] != NOT_LABELED:
+                raise InputError(
+                    f"{path}: frame {number}: a second {one.joint} of individual {one.who}; tell individuals apart by "
+                    "skeletons with ids or by groups of points"
+                )
+            pose[joint] = values
+    return people

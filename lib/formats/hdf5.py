@@ -1,0 +1,37 @@
+"""HDF5 files from outside: what is wrong with them ends in one line, and they lead to no other file."""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from lib.utils.errors import InputError
+
+
+@contextmanager
+def open_hdf5(path: str | Path, kind: str) -> Iterator[h5py.File]:
+    """The file, open for reading; what goes wrong inside the block is the file's fault.
+
+    Args:
+        kind: what the file should be, for messages: `a SLEAP file`.
+    Raises:
+        InputError: it is truncated, of another kind, or has links to other files.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems_links(_check_link)
+            yield file
+    except FileNotFoundError:
+        raise
+    except (OSError, RuntimeError):
+        raise InputError(f"{path}: not an HDF5 file, or a truncated one") from None
+    except (LookupError, ValueError, TypeError, AttributeError, MemoryError, EOFError, pickle.UnpicklingError) as error:
+        detail = str(error).partition("\n")[0]
+        raise InputError(f"{path}: not {kind}, or a damaged one: {type(error).__name__} {detail}") from None
+
+
+def _check_link(name: str, link: object) -> None:
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError(f"{name} leads elsewhere")

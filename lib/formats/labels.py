@@ -1,0 +1,253 @@
+"""Labels of any joints in some frames of people's own videos: the form that every label format is read into.
+
+Coordinates are pixels of the frame, and (0, 0) is the centre of its first pixel, as this project's crops, OpenCV and
+COCO's keypoints have it. A format that puts (0, 0) at that pixel's corner is converted where it is read and written.
+Mirror pairs are told by the joints' names: `lib.pose.skeletons.named_skeleton(labels.names).flip_pairs`.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from lib.utils.errors import InputError
+from lib.utils.files import frame_number
+
+_LOG = logging.getLogger(__name__)
+
+NOT_LABELED, HIDDEN, VISIBLE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame of a video, or an image.
+
+    Attributes:
+        video: name or path of the video as the file has it, never opened; "": not known.
+        number: of the frame in the video, from 0; −1: none, an image alone.
+        file_name: of the frame's image as the file has it, never opened; "": there is none.
+        width, height: in pixels; 0: not known.
+    """
+
+    video: str = ""
+    number: int = -1
+    file_name: str = ""
+    width: int = 0
+    height: int = 0
+
+    def __post_init__(self) -> None:
+        if self.number < 0 and not self.file_name:
+            raise ValueError("a frame needs a number or a file name")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """P poses of J joints, of people or animals, in F frames.
+
+    Attributes:
+        names: J joint names, all different.
+        edges: pairs of joints that a drawing connects.
+        frames: F frames that have labels or are listed, all different.
+        frame: (P,) int64, index into frames.
+        track: (P,) int64, the number of the individual; −1: not told. One number is in a frame only once.
+        points: (P, J, 2) float64 x, y; NaN: not labelled.
+        visibility: (P, J) uint8: 0 not labelled, 1 hidden, 2 visible.
+        scores: (P, J) float64; NaN: set by a person, or not labelled.
+        boxes: (P, 4) float64 x, y, width, height; NaN: none.
+        track_names: names of some of the tracks, all different.
+        category: what an individual is called, `mouse`; "": nothing, its joints are labelled one by one.
+    """
+
+    names: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...]
+    frames: tuple[Frame, ...]
+    frame: np.ndarray
+    track: np.ndarray
+    points: np.ndarray
+    visibility: np.ndarray
+    scores: np.ndarray
+    boxes: np.ndarray
+    track_names: Mapping[int, str] = field(default_factory=dict)
+    category: str = "individual"
+
+    def __post_init__(self) -> None:
+        people, joints = len(self.frame), len(self.names)
+        shapes = {
+            "frame": (people,),
+            "track": (people,),
+            "points": (people, joints, 2),
+            "visibility": (people, joints),
+            "scores": (people, joints),
+            "boxes": (people, 4),
+        }
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {shape}")
+        if people and not 0 <= self.frame.min() <= self.frame.max() < len(self.frames):
+            raise ValueError("frame has to hold indices into frames")
+        if any(len({*values}) < len(values) for values in (self.names, self.frames, self.track_names.values())):
+            raise ValueError("names, frames and track names have to be all different")
+        if not all(0 <= joint < joints for edge in self.edges for joint in edge):
+            raise ValueError("edges have to be pairs of joints")
+        if not np.array_equal(np.isfinite(self.points), np.repeat(self.labeled[:, :, None], 2, axis=2)):
+            raise ValueError("points have to be finite where visibility is not 0, and NaN elsewhere")
+        if np.isinf(self.points).any() or np.isinf(self.scores).any() or np.isinf(self.boxes).any():
+            raise ValueError("a point, score or box is infinite")
+        if not np.isnan(self.scores[~self.labeled]).all():
+            raise ValueError("scores have to be NaN where nothing is labelled")
+
+    @property
+    def labeled(self) -> np.ndarray:
+        """(P, J) bool."""
+        return self.visibility > NOT_LABELED
+
+    @property
+    def by_person(self) -> np.ndarray:
+        """(P,) bool: the poses that a person set: with a labelled joint, and none that has a score."""
+        return self.labeled.any(axis=1) & np.isnan(self.scores).all(axis=1)
+
+
+def from_file(
+    path: str | Path,
+    names: Sequence[str],
+    frames: Sequence[Frame],
+    frame: Sequence[int] | np.ndarray,
+    points: Sequence | np.ndarray,
+    *,
+    visibility: np.ndarray | None = None,
+    track: Sequence[int] | np.ndarray | None = None,
+    scores: np.ndarray | None = None,
+    boxes: np.ndarray | None = None,
+    edges: Iterable[tuple[int, int]] = (),
+    track_names: Mapping[int, str] | None = None,
+    category: str = "individual",
+) -> Labels:
+    """The labels that were read from a file, if they can be used; every reader ends with it.
+
+    Without visibility all finite points are visible, without tracks whoever is alone in all frames is individual 0.
+    Points and scores of joints that are not labelled become NaN. Labels outside their image stay, with a warning.
+
+    Raises:
+        InputError: nothing is labelled, one individual is in a frame twice, a frame or a name is there twice, a number
+            is not finite.
+    """
+    check_names(names, f"{path}: the list of joints")
+    repeated = [one for one, count in Counter(frames).items() if count > 1]
+    if repeated:
+        raise InputError(f"{path}: frame {frame_name(repeated[0])} is listed more than once")
+    repeated = [name for name, count in Counter((track_names or {}).values()).items() if count > 1]
+    if repeated:
+        raise InputError(f"{path}: two individuals are named {repeated[0]!r}: rename one of them")
+    frame, points = np.asarray(frame, dtype=np.int64), np.asarray(points, dtype=np.float64)
+    points = points.reshape(len(frame), len(names), 2)
+    visibility = np.where(np.isnan(points).any(axis=2), NOT_LABELED, VISIBLE if visibility is None else visibility)
+    labeled = visibility > NOT_LABELED
+    if not labeled.any():
+        raise InputError(f"{path}: no joint is labelled; label some frames first")
+    points = np.where(labeled[:, :, None], points, np.nan)
+    scores = np.where(labeled, np.nan if scores is None else scores, np.nan)
+    track = np.full(len(frame), -1) if track is None else np.asarray(track, dtype=np.int64)
+    if (track < 0).all() and len(np.unique(frame)) == len(frame):
+        track = np.zeros_like(track)
+    boxes = np.full((len(frame), 4), np.nan) if boxes is None else boxes
+    if any(np.isinf(numbers).any() for numbers in (points, scores, boxes)):
+        raise InputError(f"{path}: a coordinate or score is not a finite number")
+    names, edges, frames = tuple(names), tuple(edges), tuple(frames)
+    visibility = visibility.astype(np.uint8)
+    track_names = dict(track_names or {})
+    labels = Labels(names, edges, frames, frame, track, points, visibility, scores, boxes, track_names, category)
+    _check_tracks(labels, path)
+    _warn_of_outside(labels, path)
+    return labels
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """Refuse a list of joint names that is empty, or has a name twice.
+
+    Raises:
+        InputError: it does; `where` names the file and the list.
+    """
+    if len(set(names)) < len(names) or not names:
+        raise InputError(f"{where} has to hold names that are all different")
+
+
+def _check_tracks(labels: Labels, path: str | Path) -> None:
+    times = Counter(zip(labels.frame.tolist(), labels.track.tolist(), strict=True))
+    for (frame, track), count in times.items():
+        if count > 1 and track >= 0:
+            who, where = name_tracks(labels)[track], frame_name(labels.frames[frame])
+            raise InputError(f"{path}: frame {where}: {who} is in it {count} times: who is who cannot be told")
+
+
+def _warn_of_outside(labels: Labels, path: str | Path) -> None:
+    sizes = np.array([(frame.width or np.inf, frame.height or np.inf) for frame in labels.frames])[labels.frame]
+    outside = ((labels.points < -0.5) | (labels.points > sizes[:, None] - 0.5)).any(axis=2)
+    if outside.any():
+        where = frame_name(labels.frames[labels.frame[outside.any(axis=1).argmax()]])
+        _LOG.warning("%s: joints outside their image: %d, first in frame %s", path, outside.sum(), where)
+
+
+def frame_name(frame: Frame) -> str:
+    """The frame as one text: its file name, or `clip.mp4#79` for frame 79 of a video."""
+    return frame.file_name or f"{frame.video}#{frame.number}"
+
+
+def named_frame(name: str, width: int = 0, height: int = 0) -> Frame:
+    """The frame that such a text names; the number of an image is the last one in its name, its folder the video."""
+    in_video = re.fullmatch(r"(.*)#(\d{1,18})", name, flags=re.DOTALL)
+    if in_video:
+        return Frame(in_video[1], int(in_video[2]), "", width, height)
+    number = frame_number(name)
+    return Frame(name.rpartition("/")[0].rpartition("/")[2], -1 if number is None else number, name, width, height)
+
+
+def number_tracks(names: Iterable[str]) -> tuple[dict[str, int], dict[int, str]]:
+    """Numbers for names of individuals, in their order: `track7` is number 7, all others have the lowest free ones.
+
+    Returns:
+        numbers by name, and the names that are not told by their numbers, by number.
+    """
+    names = list(dict.fromkeys(names))
+    numbers = {name: int(name[5:]) for name in names if re.fullmatch(r"track(0|[1-9]\d{0,17})", name)}
+    free = (number for number in range(2 * len(names)) if number not in numbers.values())
+    track_names = {next(free): name for name in names if name not in numbers}
+    return numbers | {name: number for number, name in track_names.items()}, track_names
+
+
+def name_tracks(labels: Labels) -> dict[int, str]:
+    """A name for each track that somebody has, by number ascending: its own, or `track7`."""
+    tracks: Sequence[int] = np.unique(labels.track[labels.track >= 0]).tolist()
+    return {track: labels.track_names.get(track, f"track{track}") for track in tracks}
+
+
+def lost(labels: Labels, *held: str) -> list[str]:
+    """A line for each thing in the labels that a format has no place for.
+
+    Args:
+        held: what it has a place for: edges, hidden, scores, boxes, sizes, track names, no track, empty frames,
+            empty people, numbers.
+    """
+    used = set(labels.frame.tolist())
+    found = {
+        "edges": (len(labels.edges), "edges of the skeleton"),
+        "hidden": ((labels.visibility == HIDDEN).sum(), "joints that are hidden: they become visible ones"),
+        "scores": ((~np.isnan(labels.scores)).sum(), "scores: their joints look as if a person had set them"),
+        "boxes": ((~np.isnan(labels.boxes).any(axis=1)).sum(), "boxes"),
+        "numbers": (
+            sum(
+                (named := named_frame(frame_name(frame))).number != frame.number or named.video != frame.video
+                for frame in labels.frames
+            ),
+            "frames whose number or video their file names do not tell",
+        ),
+        "sizes": (sum(frame.width > 0 for frame in labels.frames), "frames' width and height"),
+        "track names": (len(labels.track_names), "names of individuals: they become numbers"),
+        "no track": ((labels.track < 0).sum(), "poses of nobody in particular: they become individuals"),
+        "empty frames": (len(labels.frames) - len(used), "frames without labels"),
+        "empty people": ((~labels.labeled.any(axis=1)).sum(), "poses without a labelled joint"),
+    }
+    return [f"{count} {what}" for key, (count, what) in found.items() if count and key not in held]

@@ -1,0 +1,38 @@
+"""Convert labels of people's own videos from one format to another.
+
+python tools/convert_labels.py CollectedData_me.csv labels.json
+python tools/convert_labels.py project.slp annotations.xml
+python tools/convert_labels.py dense.json CollectedData_me.h5
+
+Formats are found by content and by ending, or named: coco, posetrack18, csv, deeplabcut, cvat, sleap (read only).
+What the new file has no place for is printed, a line each.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+import _init_paths  # noqa: F401
+
+from lib.formats.label_formats import FORMATS, read_any_labels, write_any_labels
+from lib.utils.errors import InputError, run
+
+
+def main() -> None:
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, metavar="IN", help="file of labels to read")
+    parser.add_argument("target", type=Path, metavar="OUT", help="file to write")
+    parser.add_argument("--from", dest="source_format", choices=FORMATS, help="format of IN (by its content)")
+    parser.add_argument("--to", dest="target_format", choices=FORMATS, help="format of OUT (by its ending)")
+    args = parser.parse_args()
+    if args.target.exists() and args.source.exists() and args.target.samefile(args.source):
+        raise InputError(f"{args.target}: it is the file to read; name another one to write")
+    labels = read_any_labels(args.source, args.source_format)
+    for line in write_any_labels(args.target, labels, args.target_format):
+        print(f"lost: {line}")
+    print(f"{args.target}: {len(labels.frame)} poses of {len(labels.names)} joints in {len(labels.frames)} frames")
+
+
+if __name__ == "__main__":
+    run(main)
