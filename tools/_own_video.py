@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from _propagating import needs_net
@@ -13,12 +13,18 @@ from yacs.config import CfgNode
 
 from lib.config import load_config
 from lib.dataset.own_video import box_sizes, crop_size, repetitions, spaced
-from lib.formats.coco import drop_propagated, keep_labels, read_labels
+from lib.formats import coco_labels
+from lib.formats.coco import check_labels, drop_propagated, keep_labels
+from lib.formats.label_formats import ending_format, find_format, read_any_labels, write_any_labels
+from lib.formats.labels import named_frame, select
+from lib.formats.posetrack import whole_number
 from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore, frame_number
+from lib.frames.unpack import unpack
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
+from lib.video.review import write_review
 
 RECIPE = ROOT / "experiments" / "video"  # files of both stages
 STAGES = ("single", "posewarper")
@@ -27,20 +33,24 @@ STAGES = ("single", "posewarper")
 def label_video(args: argparse.Namespace) -> None:
     """Train both stages on the labelled frames of a video, and propagate their labels to the other frames.
 
-    What a run leaves is in a folder named like `--out`: the nets, under a name that stands for what they learn and how,
-    and what lies between each two labels. The same command goes on where it was interrupted; after a correction of
-    labels the nets stay as they are, and so does what does not hang on it.
+    What a run leaves is in a folder named like `--out`: the frames of a video file, the nets, under a name that stands
+    for what they learn and how, and what lies between each two labels. The same command goes on where it was
+    interrupted; after a correction of labels the nets stay as they are, and so does what does not hang on it.
 
     Raises:
         InputError: labels or frames that cannot be used, or a file to write that would be in the way.
     """
-    if args.out.suffix != ".json" or args.out.is_dir() or args.out.resolve() == args.labels.resolve():
-        raise InputError(f"--out {args.out}: it has to name a .json file, and not that of the labels")
-    if args.out.with_suffix("").resolve() == args.video.resolve():
-        raise InputError(
-            f"--out {args.out}: nets and logs would go into {args.video}, among the frames; name it otherwise"
-        )
-    content, numbers = _labels(args)
+    _check_places(args)
+    given = _given_labels(args)
+    if args.video.is_dir():
+        folder = args.video.absolute()
+    else:
+        folder = args.out.with_suffix("") / "frames"
+        damaged = unpack(args.video, folder).damaged
+        if damaged:
+            print(f"{args.video}: {len(damaged)} frames are damaged, the first is {damaged[0]}: they get no labels.")
+    frames = FrameFolder(ImageStore(folder), ".")
+    content, numbers = _number(args, given, frames), set(frames.numbers)
     labeled = {person["image_id"] for person in content["annotations"]}
     names = {
         frame_number(image["file_name"]): image["file_name"] for image in content["images"] if image["id"] in labeled
@@ -51,7 +61,7 @@ def label_video(args: argparse.Namespace) -> None:
     if not numbers - set(kept) and args.merge != "fill":
         raise InputError(f"{args.labels}: every frame of {args.video} is labelled")
     kept_content = keep_labels(content, [names[number] for number in kept])
-    nets, keys = _prepare(args, kept_content)
+    nets, keys = _prepare(args, kept_content, folder)
     labels, truth = nets / "labels.json", nets / "truth.json"
     write_json(labels, kept_content)
     write_json(truth, content)
@@ -69,7 +79,8 @@ def label_video(args: argparse.Namespace) -> None:
             second,
         ),
     ]
-    options = ["--method", args.method, *(["--fuse"] if args.fuse else []), "--out", args.out]
+    dense = nets / "dense.json"
+    options = ["--method", args.method, *(["--fuse"] if args.fuse else []), "--out", dense]
     options += [part for prior in args.prior for part in ("--prior", prior)]
     options += ["--raft", args.raft] if args.raft else []
     options += ["--merge", args.merge] if args.merge else []
@@ -78,15 +89,48 @@ def label_video(args: argparse.Namespace) -> None:
     steps = steps if needs_net(args, cfgs[1]) else []
     print(f"{len(kept_content['annotations'])} poses are labelled, in {len(kept)} of {len(numbers)} frames.")
     carry_out([*steps, Step("The labels are propagated.", propagate, None)])
+    _finish(args, read_json(dense), frames)
 
 
-def _prepare(args: argparse.Namespace, labels: dict[str, Any]) -> tuple[Path, list[Any]]:
+def _check_places(args: argparse.Namespace) -> None:
+    """Refuse files to write that would be in the way of others."""
+    ending_format(args.out)
+    if args.out.is_dir() or args.out.resolve() == args.labels.resolve():
+        raise InputError(f"--out {args.out}: it has to name a file, and not that of the labels")
+    if args.out.with_suffix("").resolve() == args.video.resolve():
+        raise InputError(
+            f"--out {args.out}: nets and logs would go into {args.video}, among the frames; name it otherwise"
+        )
+    if args.review and (args.review.suffix != ".html" or args.review.is_dir()):
+        raise InputError(f"--review {args.review}: it has to name an .html file")
+
+
+def _finish(args: argparse.Namespace, content: dict[str, Any], frames: FrameFolder) -> None:
+    """Write all labels with the video's names of frames, in the format that is wanted, and the page to review them."""
+    if args.video.is_file():
+        for image in content["images"]:
+            image["frame_id"] = frame_number(image["file_name"])
+            image["file_name"] = f"{args.video.name}#{image['frame_id']}"
+        for person in content["annotations"]:
+            if "propagated_from" in person:
+                person["propagated_from"] = f"{args.video.name}#{frame_number(person['propagated_from'])}"
+    if args.out.suffix == ".json":
+        write_json(args.out, content)
+    else:
+        for line in write_any_labels(args.out, coco_labels.labels_of(content, args.out)):
+            print(f"{args.out} has no place for {line}")
+    if args.review:
+        write_review(content, lambda name: frames.read(named_frame(name).number), args.review, args.out.stem)
+    print(f"{args.out}: {len(content['annotations'])} poses")
+
+
+def _prepare(args: argparse.Namespace, labels: dict[str, Any], frames: Path) -> tuple[Path, list[Any]]:
     """The folder of the nets that learn from these labels, or have learned from earlier ones, and their keys.
 
     The size of crops and the length of epochs go by the labels that the nets learn from.
     """
     names = labels["categories"][0]["keypoints"]
-    given = ["DATASET.ROOT", str(args.frames), "MODEL.NUM_JOINTS", len(names), *args.opts]
+    given = ["DATASET.ROOT", str(frames), "MODEL.NUM_JOINTS", len(names), *args.opts]
     cfgs = [load_config(args.recipe / f"{stage}.yaml", given) for stage in STAGES]
     learned = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
     digest = hashlib.sha256(json.dumps(labels).encode()).hexdigest()
@@ -107,7 +151,7 @@ def _prepare(args: argparse.Namespace, labels: dict[str, Any]) -> tuple[Path, li
         keys = {"MODEL.IMAGE_SIZE": crop_size(boxes), "DATASET.REPEAT": repetitions(len(boxes))}
         write_json(recipe, {"labels": digest, "keys": keys})
     chosen = [part for pair in read_json(recipe)["keys"].items() for part in pair]
-    return nets, ["DATASET.ROOT", str(args.frames), "MODEL.NUM_JOINTS", len(names), *chosen, *args.opts]
+    return nets, ["DATASET.ROOT", str(frames), "MODEL.NUM_JOINTS", len(names), *chosen, *args.opts]
 
 
 def _product(cfg: CfgNode, nets: Path, stage: str) -> Path:
@@ -115,14 +159,45 @@ def _product(cfg: CfgNode, nets: Path, stage: str) -> Path:
     return nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage / "final_state.pth"
 
 
-def _labels(args: argparse.Namespace) -> tuple[dict[str, Any], set[int]]:
-    """The labels, with the names that the frames' files have, and the numbers of all frames that are there."""
-    content = drop_propagated(read_labels(args.labels))
-    frames, numbers = FrameFolder(ImageStore(args.frames), "."), set()
+def _given_labels(args: argparse.Namespace) -> dict[str, Any]:
+    """The labels that a person set, as a COCO-style file has them, of the one video."""
+    if find_format(args.labels) == "coco":
+        content = read_json(args.labels)
+    else:
+        labels = read_any_labels(args.labels)
+        content = coco_labels.content_of(select(labels, labels.by_person))
+    _choose_video(args, content)
+    return drop_propagated(check_labels(content, args.labels))
+
+
+def _choose_video(args: argparse.Namespace, content: Any) -> None:
+    """Leave out frames of other videos than the one that is to be labelled."""
+    labels = coco_labels.labels_of(content, args.labels)
+    names = {labels.frames[frame].video for frame in labels.frame}
+    if len(names) > 1:
+        own = [name for name in names if PurePath(name).stem == args.video.stem]
+        if len(own) != 1:
+            known = ", ".join(sorted(names)[:5])
+            raise InputError(
+                f"{args.labels}: has labels of {len(names)} videos ({known}): none is named {args.video.stem}"
+            )
+        pairs = zip(content["images"], labels.frames, strict=True)
+        content["images"] = [image for image, frame in pairs if frame.video == own[0]]
+        ids = {whole_number(image["id"]) for image in content["images"]}
+        people = content["annotations"]
+        content["annotations"] = [person for person in people if whole_number(person["image_id"]) in ids]
+
+
+def _number(args: argparse.Namespace, content: dict[str, Any], frames: FrameFolder) -> dict[str, Any]:
+    """The same with the names that the frames' files have."""
+    numbers = set()
     for index, image in enumerate(content["images"]):
-        number = frames.number_of(image["file_name"])
+        name = image["file_name"]
+        number = frames.number_of(name) if args.video.is_dir() else named_frame(name).number
+        if not frames.has(number):
+            raise InputError(f"{args.video}: has no frame {number}, which {args.labels} labels")
         if number in numbers:
             raise InputError(f"{args.labels}: images[{index}]: a second frame {number}: {image['file_name']}")
         numbers.add(number)
         image["file_name"] = frames.name(number)
-    return content, set(frames.numbers)
+    return content

@@ -80,8 +80,8 @@ def main() -> None:
         help="of --video and COCO-style files: propagate to frames without any label (frames), "
         "or also people and joints that other labelled frames lack (fill)",
     )
-    parser.add_argument("--video", type=Path, help="folder of a video's numbered frames; there is no --cfg then")
-    parser.add_argument("--labels", type=Path, help="of --video: COCO-style keypoint file of some of its frames")
+    parser.add_argument("--video", type=Path, help="video file, or folder of numbered frames; there is no --cfg then")
+    parser.add_argument("--labels", type=Path, help="of --video: labels of some of its frames (docs/labels.md)")
     if any(argument.partition("=")[0] == "--video" for argument in sys.argv[1:]):
         label_video(_own_video_arguments(parser))
         return
@@ -123,6 +123,7 @@ def main() -> None:
 
 def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The command line with --video."""
+    parser.add_argument("--review", type=Path, help="page to look the labels over and correct them, an .html file")
     parser.add_argument("--recipe", type=Path, default=RECIPE, help="folder of single.yaml and posewarper.yaml")
     parser.add_argument(
         "--relearn", action="store_true", help="let the nets learn from labels that are new or corrected"
@@ -138,7 +139,6 @@ def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise InputError("--video starts its own processes: run it without torchrun")
     complete_arguments(args, "warp", "dis", "lucas_kanade", "linear")
-    args.frames = args.video
     return args
 
 

@@ -47,7 +47,11 @@ def read_labels(path: str | Path) -> dict[str, Any]:
         InputError: not such a file, two of its images have one file name, people of a frame who cannot be told apart;
             names the record.
     """
-    content = read_json(path)
+    return check_labels(read_json(path), path)
+
+
+def check_labels(content: Any, path: str | Path) -> dict[str, Any]:
+    """The content of such a file, checked and completed; as of `read_labels`, and `path` is named in errors."""
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     keypoint_names(content, path)

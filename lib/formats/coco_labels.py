@@ -40,7 +40,11 @@ def read(path: str | Path) -> Labels:
     Raises:
         InputError: not such a file, or one that cannot be used; names the record and the key.
     """
-    content = read_json(path)
+    return labels_of(read_json(path), path)
+
+
+def labels_of(content: Any, path: str | Path) -> Labels:
+    """The labels that the content of such a file holds; as of `read`, and `path` is named in errors."""
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     names, edges = _joints(content, path)
@@ -84,6 +88,12 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     Returns:
         A line for each thing that the file does not hold: none.
     """
+    write_json(path, content_of(labels))
+    return []
+
+
+def content_of(labels: Labels) -> dict[str, Any]:
+    """What such a file of these labels holds."""
     videos = [name for name in dict.fromkeys(frame.video for frame in labels.frames) if name]
     images = []
     labeled = set(labels.frame[labels.labeled.any(axis=1)].tolist())
@@ -93,14 +103,12 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         image |= {"video_id": videos.index(frame.video)} if frame.video else {}
         images.append(image | ({"frame_id": frame.number} if frame.number >= 0 else {}))
     edges, name = [[joint + 1 for joint in edge] for edge in labels.edges], labels.category or "individual"
-    content = {
+    return {
         "videos": [{"id": index, "name": name} for index, name in enumerate(videos)],
         "images": images,
         "annotations": [_record(labels, person) for person in range(len(labels.frame))],
         "categories": [{"id": 1, "name": name, "keypoints": list(labels.names), "skeleton": edges}],
     }
-    write_json(path, content)
-    return []
 
 
 def _joints(content: dict[str, Any], path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
@@ -146,9 +154,15 @@ def _name(person: dict[str, Any]) -> bool:
 def _scores(people: list[dict[str, Any]], joints: int, where: str) -> np.ndarray:
     """(P, J) scores of the joints, else of the pose; NaN where there are none."""
     whole = number_column(people, "score", 1, where, NO_SCORE)
-    scores = number_column(people, "scores", joints, where, np.nan)
+    known = [{"scores": _without_null(person.get("scores"))} for person in people]
+    scores = number_column(known, "scores", joints, where, np.nan)
     scores = np.where(np.isnan(scores), whole, scores)
     return np.where(scores == NO_SCORE, np.nan, scores)
+
+
+def _without_null(scores: Any) -> Any:
+    """Scores of joints, of which those that a person set have null."""
+    return [NO_SCORE if score is None else score for score in scores] if isinstance(scores, list) else scores
 
 
 def _record(labels: Labels, person: int) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def read_any_labels(path: str | Path, format: str | None = None) -> Labels:
     Raises:
         InputError: there is no such format, or the file is not of it; names the place.
     """
-    return _format(format or _read_format(Path(path))).read(path)
+    return _format(format or find_format(path)).read(path)
 
 
 def write_any_labels(path: str | Path, labels: Labels, format: str | None = None) -> list[str]:
@@ -56,7 +56,7 @@ def write_any_labels(path: str | Path, labels: Labels, format: str | None = None
     Raises:
         InputError: there is no such format, it is not written, or it cannot hold these labels.
     """
-    name = format or _written_format(Path(path))
+    name = format or ending_format(path)
     write = _format(name).write
     if write is None:
         others = ", ".join(other for other, known in FORMATS.items() if known.write)
@@ -70,7 +70,13 @@ def _format(name: str) -> LabelFormat:
     return FORMATS[name]
 
 
-def _written_format(path: Path) -> str:
+def ending_format(path: str | Path) -> str:
+    """The format in which a file of this name is written.
+
+    Raises:
+        InputError: its ending is of none.
+    """
+    path = Path(path)
     if path.suffix.lower() == ".csv" and (path.stem.startswith("CollectedData") or "DLC_" in path.stem):
         return "deeplabcut"
     name = next((name for name, known in FORMATS.items() if path.suffix.lower() in known.endings), None)
@@ -80,9 +86,18 @@ def _written_format(path: Path) -> str:
     return name
 
 
-def _read_format(path: Path) -> str:
-    with open(path, "rb") as file:
-        start = file.read(4096)
+def find_format(path: str | Path) -> str:
+    """The format that a file's content tells.
+
+    Raises:
+        InputError: it is not there, empty or an archive.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4096)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
     if start.startswith(b"\x89HDF"):
         with open_hdf5(path, "labels") as file:
             return "sleap" if "metadata" in file else "deeplabcut"

@@ -9,7 +9,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +163,12 @@ def from_file(
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
     return labels
+
+
+def select(labels: Labels, people: np.ndarray) -> Labels:
+    """The labels of some of the people alone, and all frames. people: (P,) bool."""
+    columns = ("frame", "track", "points", "visibility", "scores", "boxes")
+    return replace(labels, **{name: getattr(labels, name)[people] for name in columns})
 
 
 def check_names(names: Sequence[str], where: str) -> None:
