@@ -237,11 +237,11 @@ def _sum(text: str) -> str:
 
 
 def _script(key: str, value: bytes) -> bytes:
-    return b'<script type="application/json" id="%s">%s</script>\n' % (key.encode(), value)
+    return b'<script type="application/json" id="data-%s">%s</script>\n' % (key.encode(), value)
 
 
 def _element(picture: Picture) -> bytes:
-    attributes = f'id="frame{picture.frame}" data-width="{picture.width}" data-height="{picture.height}"'
+    attributes = f'data-frame="{picture.frame}" data-width="{picture.width}" data-height="{picture.height}"'
     return f'<script type="image/jpeg" {attributes}>'.encode() + base64.b64encode(picture.jpeg) + b"</script>\n"
 
 

@@ -18,6 +18,8 @@ class App {
     this.bySide = this.tracks.length === 1 && review.sides.some(Boolean);
     this.run = 0; // counts starts of playing; 0: not playing
     this.starts = 0;
+    const buttons = [...document.querySelectorAll("[data-action]")];
+    this.buttons = new Map(buttons.map((button) => [button.dataset.action, button]));
     this.stage = new Stage(this);
     this.timeline = new Timeline(this);
     this.panels = new Panels(this);
@@ -247,7 +249,7 @@ class App {
     document.getElementById("frame").value = frame.number;
     Object.assign(document.getElementById("state"), { textContent: of[state], className: state });
     document.getElementById("count").textContent = `${model.edits.size} corrected`;
-    const enable = (action, isOn) => { document.querySelector(`[data-action=${action}]`).disabled = !isOn; };
+    const enable = (action, isOn) => { this.buttons.get(action).disabled = !isOn; };
     enable("undo", model.past.length);
     enable("redo", model.future.length);
     enable("accept", !model.isDone(frame));

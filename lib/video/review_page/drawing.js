@@ -20,14 +20,16 @@ function theme(name) {
   return themes.get(name);
 }
 
-// A canvas as many pixels large as it takes on the screen; returns its context in units of the page.
-function sized(canvas) {
-  const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
-  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return context;
+// Calls back with the width and height of a canvas, now and whenever they change; it is as sharp as the screen then.
+function watchSize(canvas, resized) {
+  new ResizeObserver(() => {
+    const ratio = window.devicePixelRatio || 1;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    canvas.getContext("2d").scale(ratio, ratio);
+    resized(width, height);
+  }).observe(canvas);
 }
 
 // One pose. `place` takes a joint's x, y in the frame to the screen.

@@ -75,8 +75,8 @@ function listenToKeys(app) {
 }
 
 function listenToButtons(app) {
-  for (const button of document.querySelectorAll("[data-action]")) {
-    const [keys, text, run] = ACTIONS[button.dataset.action];
+  for (const [action, button] of app.buttons) {
+    const [keys, text, run] = ACTIONS[action];
     button.title = `${text} (${keys[0]})`;
     button.addEventListener("click", () => run(app));
   }
@@ -105,7 +105,7 @@ function listKeys() {
 }
 
 function start() {
-  const read = (id) => JSON.parse(document.getElementById(id).textContent);
+  const read = (id) => JSON.parse(document.getElementById(`data-${id}`).textContent);
   const review = read("review");
   document.getElementById("title").textContent = review.name;
   document.getElementById("note").textContent = read("note");

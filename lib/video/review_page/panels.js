@@ -70,7 +70,7 @@ class Panels {
       row.state.disabled = v === MISSING;
       row.shown.checked = !app.unseen.has(joint);
       row.line.classList.toggle("missing", v === MISSING);
-      row.line.setAttribute("aria-selected", joint === app.joint);
+      row.line.setAttribute("aria-current", joint === app.joint);
     });
     const { line } = this.rows[app.joint];
     if (this.shownJoint !== app.joint) line.scrollIntoView({ block: "nearest" });

@@ -3,19 +3,23 @@
 const DECODED_BYTES = 300e6;
 
 class Pictures {
-  constructor() { this.kept = new Map(); } // by index of the frame, the longest unused first
+  constructor() {
+    const elements = [...document.querySelectorAll("script[data-frame]")];
+    this.elements = new Map(elements.map((element) => [Number(element.dataset.frame), element]));
+    this.kept = new Map(); // by index of the frame, the longest unused first
+  }
 
-  has(index) { return document.getElementById(`frame${index}`) !== null; }
+  has(index) { return this.elements.has(index); }
 
   // Width and height of the frame itself, whatever those of its picture are.
   size(index) {
-    const element = document.getElementById(`frame${index}`) ?? document.querySelector("script[data-width]");
-    return element ? [Number(element.dataset.width), Number(element.dataset.height)] : [640, 480];
+    const { width, height } = this.elements.get(index).dataset;
+    return [Number(width), Number(height)];
   }
 
-  // A promise of the picture, an ImageBitmap; of null where there is none.
+  // A promise of the picture, an ImageBitmap.
   get(index) {
-    const found = this.kept.get(index) ?? this.#decode(index);
+    const found = this.kept.get(index) ?? createImageBitmap(this.#file(index));
     this.kept.delete(index);
     this.kept.set(index, found);
     const [width, height] = this.size(index);
@@ -23,15 +27,15 @@ class Pictures {
     if (this.kept.size > most) {
       const [oldest, picture] = this.kept.entries().next().value;
       this.kept.delete(oldest);
-      picture.then((bitmap) => bitmap?.close());
+      picture.then((bitmap) => bitmap.close());
     }
     return found;
   }
 
-  async #decode(index) {
-    const element = document.getElementById(`frame${index}`);
-    if (!element) return null;
-    const bytes = Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
-    return createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
+  #file(index) {
+    const text = atob(this.elements.get(index).textContent);
+    const bytes = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+    return new Blob([bytes], { type: "image/jpeg" });
   }
 }

@@ -16,7 +16,12 @@ class Stage {
     this.isAsked = false;
     this.gestures = 0;
     this.drag = null;
-    new ResizeObserver(() => { if (this.isFitted) this.fit(); this.draw(); }).observe(this.canvas);
+    this.width = this.height = 1; // of the canvas
+    watchSize(this.canvas, (width, height) => {
+      [this.width, this.height] = [width, height];
+      if (this.isFitted) this.fit();
+      this.draw();
+    });
     this.canvas.addEventListener("pointerdown", (event) => this.#press(event));
     this.canvas.addEventListener("pointermove", (event) => this.#move(event));
     this.canvas.addEventListener("pointerup", (event) => this.#release(event));
@@ -43,8 +48,8 @@ class Stage {
   }
 
   #paint() {
-    const context = sized(this.canvas);
-    context.clearRect(0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
+    const context = this.canvas.getContext("2d");
+    context.clearRect(0, 0, this.width, this.height);
     if (!this.bitmap) return;
     const { scale, x, y } = this.view;
     context.imageSmoothingEnabled = scale < 4;
@@ -58,18 +63,18 @@ class Stage {
 
   toFrame(x, y) { return [(x - this.view.x) / this.view.scale - 0.5, (y - this.view.y) / this.view.scale - 0.5]; }
 
-  middle() { return this.toFrame(this.canvas.clientWidth / 2, this.canvas.clientHeight / 2); }
+  middle() { return this.toFrame(this.width / 2, this.height / 2); }
 
   fit() {
     if (!this.size) return;
-    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight];
-    const scale = Math.min(width / this.size[0], height / this.size[1]);
-    this.view = { scale, x: (width - this.size[0] * scale) / 2, y: (height - this.size[1] * scale) / 2 };
+    const [width, height] = this.size;
+    const scale = Math.min(this.width / width, this.height / height);
+    this.view = { scale, x: (this.width - width * scale) / 2, y: (this.height - height * scale) / 2 };
     this.isFitted = true;
     this.draw();
   }
 
-  zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
+  zoom(factor, x = this.width / 2, y = this.height / 2) {
     const scale = Math.min(60, Math.max(0.05, this.view.scale * factor));
     const by = scale / this.view.scale;
     this.view = { scale, x: x - (x - this.view.x) * by, y: y - (y - this.view.y) * by };
@@ -80,8 +85,8 @@ class Stage {
   // Bring a point of the frame to the middle.
   center(px, py) {
     const [x, y] = this.toScreen(px, py);
-    this.view.x += this.canvas.clientWidth / 2 - x;
-    this.view.y += this.canvas.clientHeight / 2 - y;
+    this.view.x += this.width / 2 - x;
+    this.view.y += this.height / 2 - y;
     this.isFitted = false;
     this.draw();
   }

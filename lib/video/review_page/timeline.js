@@ -19,7 +19,11 @@ class Timeline {
     this.track = null; // whose doubts `heat` shows
     this.isAsked = false;
     this.isStale = true;
-    new ResizeObserver(() => this.repaint()).observe(this.canvas);
+    this.width = this.height = 1; // of the part with the frames
+    watchSize(this.canvas, (width, height) => {
+      [this.width, this.height] = [width - GUTTER, height];
+      this.repaint();
+    });
     darkness.addEventListener("change", () => { this.track = null; this.repaint(); });
     this.canvas.addEventListener("pointerdown", (event) => this.#press(event));
     this.canvas.addEventListener("pointermove", (event) => { if (event.buttons & 1) this.#seek(event); });
@@ -36,13 +40,12 @@ class Timeline {
   // Another joint, person or window.
   repaint() { this.isStale = true; this.draw(); }
 
-  // The people of a frame have changed.
+  // The people of a frame have changed; while one is dragged that is often.
   update(frame) {
     if (this.track === this.app.track) this.#heatColumns([frame]);
-    this.repaint();
+    clearTimeout(this.pause);
+    this.pause = setTimeout(() => this.repaint(), 100);
   }
-
-  get width() { return this.canvas.clientWidth - GUTTER; }
 
   x(index) { return GUTTER + ((index + 0.5 - this.range[0]) / (this.range[1] - this.range[0])) * this.width; }
 
@@ -55,30 +58,29 @@ class Timeline {
       this.isStale = true;
     }
     if (this.isStale) this.#paintLayer();
-    const context = sized(this.canvas);
-    context.clearRect(0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
-    context.drawImage(this.layer, 0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
+    const context = this.canvas.getContext("2d");
+    context.clearRect(0, 0, GUTTER + this.width, this.height);
+    context.drawImage(this.layer, 0, 0, GUTTER + this.width, this.height);
     context.fillStyle = theme("text");
-    context.fillRect(this.x(index) - 0.75, 0, 1.5, this.canvas.clientHeight);
+    context.fillRect(this.x(index) - 0.75, 0, 1.5, this.height);
   }
 
   #paintLayer() {
     this.isStale = false;
-    const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight];
-    this.layer.width = Math.max(1, Math.round(width * ratio));
-    this.layer.height = Math.max(1, Math.round(height * ratio));
+    this.layer.width = this.canvas.width; // which also clears it
+    this.layer.height = this.canvas.height;
     const context = this.layer.getContext("2d");
+    const ratio = this.canvas.height / this.height;
     context.scale(ratio, ratio);
     context.font = "11px system-ui, sans-serif";
-    this.#paintHeat(context, height);
+    this.#paintHeat(context);
     this.#paintCurve(context);
-    this.#paintMarks(context, height);
+    this.#paintMarks(context);
   }
 
   #visible() { return this.app.model.frames.slice(this.range[0], this.range[1]); }
 
-  #paintMarks(context, height) {
+  #paintMarks(context) {
     const step = this.width / (this.range[1] - this.range[0]);
     for (const frame of this.#visible()) {
       const x = this.x(frame.index);
@@ -92,7 +94,7 @@ class Timeline {
         if (state === "corrected") context.fillRect(x - 2.5, 2, 5, MARKS - 5);
         else { circle(context, [x, MARKS / 2], 4); context.fill(); }
         context.globalAlpha = 0.35;
-        context.fillRect(x - 0.5, MARKS, 1, height - MARKS);
+        context.fillRect(x - 0.5, MARKS, 1, this.height - MARKS);
         context.globalAlpha = 1;
       } else if (this.app.model.suggested.has(frame.index)) {
         context.strokeStyle = theme("suggested");
@@ -145,18 +147,18 @@ class Timeline {
     context.fillText(text, GUTTER - 6, y, GUTTER - 8);
   }
 
-  #paintHeat(context, height) {
+  #paintHeat(context) {
     if (this.track !== this.app.track) {
       this.track = this.app.track;
       this.#heatColumns(this.app.model.frames);
     }
     const top = MARKS + CURVE + GAP;
-    const row = (height - top) / this.heat.height;
+    const row = (this.height - top) / this.heat.height;
     const [first, last] = this.range;
     context.fillStyle = theme("panel");
-    context.fillRect(GUTTER, top, this.width, height - top);
+    context.fillRect(GUTTER, top, this.width, this.height - top);
     context.imageSmoothingEnabled = last - first > this.width;
-    context.drawImage(this.heat, first, 0, last - first, this.heat.height, GUTTER, top, this.width, height - top);
+    context.drawImage(this.heat, first, 0, last - first, this.heat.height, GUTTER, top, this.width, this.height - top);
     context.strokeStyle = theme("accent");
     context.lineWidth = 1;
     context.strokeRect(GUTTER - 0.5, top + this.app.joint * row, this.width, row);
@@ -191,7 +193,7 @@ class Timeline {
     this.app.stop();
     this.canvas.setPointerCapture(event.pointerId);
     const top = MARKS + CURVE + GAP;
-    const row = Math.floor(((event.offsetY - top) / (this.canvas.clientHeight - top)) * this.heat.height);
+    const row = Math.floor(((event.offsetY - top) / (this.height - top)) * this.heat.height);
     if (row >= 0 && row < this.heat.height) this.app.select(this.app.track, row);
     if (event.offsetX >= GUTTER) this.#seek(event);
   }
