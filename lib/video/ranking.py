@@ -48,9 +48,9 @@ def rank_frames(needs: np.ndarray) -> list[int]:
 def suggest_frames(numbers: np.ndarray, labeled: np.ndarray, needs: np.ndarray, count: int) -> list[int]:
     """The next frames to label: in need, far from labels, and spread out.
 
-    One after the other the frame is taken whose need times its distance from the nearest labelled or taken frame is
-    largest. A distance counts in full from half the spacing on that labels and taken frames would have if they were
-    spread evenly; frames next to a labelled or taken one are never taken.
+    One after the other the frame is taken whose need times d / (d + r) is largest, of equal ones the first: d is its
+    distance from the nearest labelled or taken frame, r half the spacing that these would have if they were spread
+    evenly. Frames next to a labelled or taken one are never taken.
 
     Args:
         numbers: (F,) of the frames, ascending.
@@ -62,13 +62,13 @@ def suggest_frames(numbers: np.ndarray, labeled: np.ndarray, needs: np.ndarray, 
     """
     if not len(numbers):
         return []
-    reach = max(2.0, (numbers[-1] - numbers[0] + 1) / (2 * (labeled.sum() + count)))
+    half = (numbers[-1] - numbers[0] + 1) / (2 * (labeled.sum() + count))
     distances = np.full(len(numbers), np.inf)
     for number in numbers[labeled]:
         distances = np.minimum(distances, np.abs(numbers - number))
     taken: list[int] = []
     while len(taken) < count:
-        worth = np.where(distances > 1, needs * np.minimum(1, distances / reach), 0)
+        worth = np.where(distances > 1, needs / (1 + half / np.maximum(1, distances)), 0)
         best = int(np.argmax(worth))
         if worth[best] <= 0:
             break

@@ -126,8 +126,12 @@ def _read_poses(content: dict[str, Any]) -> _Poses:
     if not images or None in numbers:
         where = f"images[{numbers.index(None)}]: a file_name without a number" if images else "no images"
         raise InputError(f"{where}: the labels have to be of a video's numbered frames")
+    ids = [image["id"] for image in images]
+    if len(set(ids)) < len(ids):
+        place = next(place for place, one in enumerate(ids) if one in ids[:place])
+        raise InputError(f"images[{place}]: a second image of id {ids[place]}")
     order = sorted(range(len(images)), key=numbers.__getitem__)
-    frame_of_id = {images[place]["id"]: frame for frame, place in enumerate(order)}
+    frame_of_id = {ids[place]: frame for frame, place in enumerate(order)}
     frame = np.array([frame_of_id[person["image_id"]] for person in people], dtype=int)
     keypoints = number_column(people, "keypoints", 3 * joints, "annotations", 0.0).reshape(-1, joints, 3)
     track = id_column([{"track_id": person.get("track_id") or 0} for person in people], "track_id", "annotations")

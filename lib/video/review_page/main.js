@@ -60,7 +60,7 @@ function listenToKeys(app) {
   const runs = new Map(Object.values(ACTIONS).flatMap(([keys, , run]) => keys.map((key) => [key, run])));
   document.addEventListener("keydown", (event) => {
     const { tagName, type } = event.target;
-    if (document.querySelector("dialog[open]")) return;
+    if (document.getElementById("keys").open) return;
     if (tagName === "SELECT" || (tagName === "INPUT" && type === "text")) {
       if (event.key === "Escape") event.target.blur();
       return;
