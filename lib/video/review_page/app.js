@@ -9,9 +9,11 @@ class App {
     this.pictures = new Pictures();
     this.pictured = this.model.frames.filter((frame) => this.pictures.has(frame.index));
     this.tracks = this.model.tracks();
-    const first = review.needs.find((one) => this.pictures.has(one.frame));
+    const listed = (name) => review[name].filter((one) => this.pictures.has(one.frame));
+    this.lists = { needs: listed("needs"), suggested: listed("suggested") };
+    this.places = { needs: -1, suggested: -1 }; // in these lists
     this.frame = this.pictured[0];
-    this.track = first?.track ?? this.tracks[0];
+    this.track = this.lists.needs[0]?.track ?? this.tracks[0];
     this.joint = 0;
     this.unseen = new Set(); // joints that are not shown
     this.showNames = false;
@@ -60,22 +62,21 @@ class App {
     return place < this.pictured.length;
   }
 
-  visit({ frame, track, joint }) {
-    this.stop();
-    [this.track, this.joint] = [track, joint];
-    this.timeline.repaint();
-    this.go(frame);
-    this.refresh();
+  // Go on in a list, from where it was left, to the next frame that is not done.
+  follow(name, by) {
+    const list = this.lists[name];
+    let place = this.places[name] + by;
+    while (list[place] && this.model.isDone(this.model.frames[list[place].frame])) place += by;
+    if (list[place]) this.pick(name, place);
+    else this.say(`No more frames ${by > 0 ? "after" : "before"} this one in the list.`);
   }
 
-  // The next frame of a list after the one on show, or its first that is not done.
-  follow(name, by) {
-    const list = this.model.review[name].filter((one) => this.pictures.has(one.frame));
-    const open = list.filter((one) => one.frame === this.frame.index || !this.model.isDone(this.model.frames[one.frame]));
-    const place = open.findIndex((one) => one.frame === this.frame.index);
-    const next = open[place < 0 ? 0 : place + by];
-    if (next) this.visit(next);
-    else this.say("No more of these frames.");
+  pick(name, place) {
+    this.stop();
+    this.places[name] = place;
+    const { frame, track, joint } = this.lists[name][place];
+    this.go(frame);
+    this.select(track, joint);
   }
 
   labelled(by) {

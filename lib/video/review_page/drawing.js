@@ -22,12 +22,10 @@ function theme(name) {
 
 // Calls back with the width and height of a canvas, now and whenever they change; it is as sharp as the screen then.
 function watchSize(canvas, resized) {
-  new ResizeObserver(() => {
-    const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    canvas.getContext("2d").scale(ratio, ratio);
+  new ResizeObserver(([{ contentRect: { width, height } }]) => {
+    canvas.width = Math.round(width * window.devicePixelRatio);
+    canvas.height = Math.round(height * window.devicePixelRatio);
+    canvas.getContext("2d").scale(canvas.width / width, canvas.height / height);
     resized(width, height);
   }).observe(canvas);
 }

@@ -19,13 +19,13 @@ class Panels {
   }
 
   #list(name) {
-    const all = this.app.model.review[name].filter((one) => this.app.pictures.has(one.frame));
+    const all = this.app.lists[name];
     const panel = document.getElementById(name);
-    const items = all.slice(0, LISTED).map((one) => {
+    const items = all.slice(0, LISTED).map((one, place) => {
       const { number } = this.app.model.frames[one.frame];
       const several = this.app.tracks.length > 1 ? `track ${one.track}, ` : "";
       const button = element("button", {}, element("b", { textContent: number }), ` ${several}${one.text}`);
-      button.addEventListener("click", () => this.app.visit(one));
+      button.addEventListener("click", () => this.app.pick(name, place));
       return { frame: one.frame, button, line: element("li", {}, button) };
     });
     panel.querySelector("ol").append(...items.map((item) => item.line));

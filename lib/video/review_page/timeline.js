@@ -70,8 +70,7 @@ class Timeline {
     this.layer.width = this.canvas.width; // which also clears it
     this.layer.height = this.canvas.height;
     const context = this.layer.getContext("2d");
-    const ratio = this.canvas.height / this.height;
-    context.scale(ratio, ratio);
+    context.scale(this.canvas.width / (GUTTER + this.width), this.canvas.height / this.height);
     context.font = "11px system-ui, sans-serif";
     this.#paintHeat(context);
     this.#paintCurve(context);
