@@ -104,6 +104,12 @@ def named_skeleton(names: Sequence[str]) -> Skeleton:
     return Skeleton(tuple(names), tuple(sorted(pairs)), (), (0.089,) * count, (1.0,) * count, ())
 
 
+def side(name: str) -> str:
+    """The side that a joint's name tells: "left", "right", or "" for none."""
+    words = set(_words(name))
+    return "left" if words & {"left", "l"} else "right" if words & {"right", "r"} else ""
+
+
 def may_be_same(name: str, other: str) -> bool:
     """Whether two data sets may call one joint so: of one side and with a word in common, as `head` and `Head top`."""
     words, others = set(_words(name)), set(_words(other))

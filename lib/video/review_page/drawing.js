@@ -1,0 +1,97 @@
+// Colours, and poses on a canvas.
+
+// Okabe and Ito's, which the colour-blind can tell apart; those that show on pictures first.
+const TRACK_COLOURS = ["#56b4e9", "#e69f00", "#f0e442", "#cc79a7", "#00b482", "#d55e00", "#ffffff", "#4f7fff"];
+const SIDE_COLOURS = { left: "#50c850", right: "#ff8c28", "": "#3cc8e6" };
+const RADIUS = 4;
+
+function trackColour(app, track) {
+  return TRACK_COLOURS[app.tracks.indexOf(track) % TRACK_COLOURS.length] ?? TRACK_COLOURS[0];
+}
+
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+const themes = new Map(); // colours of the style sheet; asking it is slow
+darkness.addEventListener("change", () => themes.clear());
+
+function theme(name) {
+  if (!themes.has(name)) {
+    themes.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  }
+  return themes.get(name);
+}
+
+// Calls back with the width and height of a canvas, now and whenever they change; it is as sharp as the screen then.
+function watchSize(canvas, resized) {
+  new ResizeObserver(([{ contentRect: { width, height } }]) => {
+    canvas.width = Math.round(width * window.devicePixelRatio);
+    canvas.height = Math.round(height * window.devicePixelRatio);
+    canvas.getContext("2d").scale(canvas.width / width, canvas.height / height);
+    resized(width, height);
+  }).observe(canvas);
+}
+
+// One pose. `place` takes a joint's x, y in the frame to the screen.
+function drawPerson(context, app, frame, person, place) {
+  const { sides, bones } = app.model.review;
+  const own = trackColour(app, person.track);
+  const colour = (joint) => (app.bySide ? SIDE_COLOURS[sides[joint]] : own);
+  const isShown = (joint) => person.keypoints[3 * joint + 2] > MISSING && !app.unseen.has(joint);
+  const at = (joint) => place(person.keypoints[3 * joint], person.keypoints[3 * joint + 1]);
+  for (const [a, b] of bones) {
+    if (isShown(a) && isShown(b)) drawBone(context, at(a), at(b), colour(sides[a] ? a : b));
+  }
+  for (let joint = 0; joint < app.model.names.length; joint++) {
+    if (!isShown(joint)) continue;
+    const { score } = app.model.evidence(frame, person, joint);
+    context.globalAlpha = score === undefined ? 1 : 0.35 + 0.65 * Math.min(1, score);
+    drawJoint(context, at(joint), colour(joint), person.keypoints[3 * joint + 2] === HIDDEN);
+    context.globalAlpha = 1;
+    const isSelected = person.track === app.track && joint === app.joint;
+    if (isSelected) drawRing(context, at(joint));
+    if (isSelected || app.showNames) drawName(context, at(joint), app.model.names[joint]);
+  }
+}
+
+function drawBone(context, [x1, y1], [x2, y2], colour) {
+  for (const [style, width] of [["rgba(0, 0, 0, 0.45)", 4], [colour, 2]]) {
+    context.strokeStyle = style;
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(x1, y1);
+    context.lineTo(x2, y2);
+    context.stroke();
+  }
+}
+
+function circle(context, [x, y], radius) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+}
+
+// Visible joints are filled, hidden ones are not.
+function drawJoint(context, at, colour, isHidden) {
+  circle(context, at, RADIUS);
+  context.fillStyle = isHidden ? "rgba(0, 0, 0, 0.35)" : colour;
+  context.fill();
+  context.lineWidth = isHidden ? 2 : 1;
+  context.strokeStyle = isHidden ? colour : "rgba(0, 0, 0, 0.8)";
+  context.stroke();
+}
+
+function drawRing(context, at) {
+  for (const [style, width] of [["#000000", 4], ["#ffffff", 2]]) {
+    circle(context, at, RADIUS + 5);
+    context.strokeStyle = style;
+    context.lineWidth = width;
+    context.stroke();
+  }
+}
+
+function drawName(context, [x, y], name) {
+  context.font = "12px system-ui, sans-serif";
+  context.lineWidth = 3;
+  context.strokeStyle = "rgba(0, 0, 0, 0.8)";
+  context.fillStyle = "#ffffff";
+  context.strokeText(name, x + 11, y + 4);
+  context.fillText(name, x + 11, y + 4);
+}

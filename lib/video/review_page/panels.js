@@ -1,0 +1,110 @@
+// The lists beside the picture: frames that need an eye, frames to label next, who is in the frame, and the joints.
+
+const LISTED = 300; // frames of a list, at most
+const DOUBTFUL = 0.5;
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+class Panels {
+  constructor(app) {
+    this.app = app;
+    this.lists = ["needs", "suggested"].map((name) => this.#list(name));
+    this.rows = app.model.names.map((name, joint) => this.#row(name, joint));
+    document.querySelector("#joints tbody").append(...this.rows.map((row) => row.line));
+    for (const tab of document.querySelectorAll("[role=tab]")) tab.addEventListener("click", () => this.#open(tab));
+  }
+
+  #list(name) {
+    const all = this.app.lists[name];
+    const panel = document.getElementById(name);
+    const items = all.slice(0, LISTED).map((one, place) => {
+      const { number } = this.app.model.frames[one.frame];
+      const several = this.app.tracks.length > 1 ? `track ${one.track}, ` : "";
+      const button = element("button", {}, element("b", { textContent: number }), ` ${several}${one.text}`);
+      button.addEventListener("click", () => this.app.pick(name, place));
+      return { frame: one.frame, button, line: element("li", {}, button) };
+    });
+    panel.querySelector("ol").append(...items.map((item) => item.line));
+    panel.querySelector("p").textContent =
+      all.length > LISTED ? `and ${all.length - LISTED} more` : all.length ? "" : "None.";
+    return items;
+  }
+
+  #open(chosen) {
+    for (const tab of document.querySelectorAll("[role=tab]")) {
+      tab.setAttribute("aria-selected", tab === chosen);
+      document.getElementById(tab.getAttribute("aria-controls")).hidden = tab !== chosen;
+    }
+  }
+
+  #row(name, joint) {
+    const { app } = this;
+    const select = element("button", { textContent: name });
+    const state = element("button");
+    const shown = element("input", { type: "checkbox", checked: true, ariaLabel: `show ${name}` });
+    const [score, apart] = [element("td"), element("td")];
+    select.addEventListener("click", () => app.select(app.track, joint));
+    state.addEventListener("click", () => { app.select(app.track, joint); app.toggleHidden(); });
+    shown.addEventListener("change", () => app.show(joint, shown.checked));
+    const line = element("tr", {}, element("td", {}, select), score, apart, element("td", {}, state),
+      element("td", {}, shown));
+    return { line, select, score, apart, state, shown };
+  }
+
+  // All that depends on the frame, its people and what is selected.
+  update() {
+    const { app } = this;
+    const person = app.person();
+    this.#people();
+    this.rows.forEach((row, joint) => {
+      const v = person ? person.keypoints[3 * joint + 2] : MISSING;
+      const { score, apart, doubt } = app.model.evidence(app.frame, person, joint);
+      row.score.textContent = v === MISSING || score === undefined ? "" : score.toFixed(2);
+      row.apart.textContent = v === MISSING || apart == null ? "" : apart.toFixed(apart < 10 ? 1 : 0);
+      row.score.className = row.apart.className = doubt > DOUBTFUL ? "doubtful" : "";
+      row.state.textContent = ["missing", "hidden", "visible"][v] ?? "visible";
+      row.state.disabled = v === MISSING;
+      row.shown.checked = !app.unseen.has(joint);
+      row.line.classList.toggle("missing", v === MISSING);
+      row.line.setAttribute("aria-current", joint === app.joint);
+    });
+    const { line } = this.rows[app.joint];
+    if (this.shownJoint !== app.joint) line.scrollIntoView({ block: "nearest" });
+    this.shownJoint = app.joint;
+    document.getElementById("hint").textContent = this.#hint(person);
+    this.#marks();
+  }
+
+  #people() {
+    const { app } = this;
+    const buttons = app.model.people(app.frame).map(({ track }) => {
+      const chip = element("i");
+      chip.style.background = trackColour(app, track);
+      const button = element("button", { ariaPressed: String(track === app.track) }, chip, `track ${track}`);
+      button.addEventListener("click", () => app.select(track, app.joint));
+      return button;
+    });
+    document.getElementById("people").replaceChildren(...(buttons.length ? buttons : ["Nobody is in this frame."]));
+  }
+
+  #hint(person) {
+    const { app } = this;
+    const name = app.model.names[app.joint];
+    if (!person) return `Track ${app.track} is not in this frame.`;
+    if (app.isPlacing()) return `${name} is missing: click where it is.`;
+    const { sources } = app.model.evidence(app.frame, person, app.joint);
+    return sources?.length ? `${name}: from frame${sources.length > 1 ? "s" : ""} ${sources.join(", ")}.` : "";
+  }
+
+  #marks() {
+    for (const { frame, button, line } of this.lists.flat()) {
+      line.classList.toggle("done", this.app.model.isDone(this.app.model.frames[frame]));
+      if (frame === this.app.frame.index) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    }
+  }
+}

@@ -1,0 +1,41 @@
+// The frames' pictures, which stand in the page as base64: decoded when asked for, and the last ones kept.
+
+const DECODED_BYTES = 300e6;
+
+class Pictures {
+  constructor() {
+    const elements = [...document.querySelectorAll("script[data-frame]")];
+    this.elements = new Map(elements.map((element) => [Number(element.dataset.frame), element]));
+    this.kept = new Map(); // by index of the frame, the longest unused first
+  }
+
+  has(index) { return this.elements.has(index); }
+
+  // Width and height of the frame itself, whatever those of its picture are.
+  size(index) {
+    const { width, height } = this.elements.get(index).dataset;
+    return [Number(width), Number(height)];
+  }
+
+  // A promise of the picture, an ImageBitmap.
+  get(index) {
+    const found = this.kept.get(index) ?? createImageBitmap(this.#file(index));
+    this.kept.delete(index);
+    this.kept.set(index, found);
+    const [width, height] = this.size(index);
+    const most = Math.max(8, Math.floor(DECODED_BYTES / (4 * width * height)));
+    if (this.kept.size > most) {
+      const [oldest, picture] = this.kept.entries().next().value;
+      this.kept.delete(oldest);
+      picture.then((bitmap) => bitmap.close());
+    }
+    return found;
+  }
+
+  #file(index) {
+    const text = atob(this.elements.get(index).textContent);
+    const bytes = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+    return new Blob([bytes], { type: "image/jpeg" });
+  }
+}
