@@ -192,10 +192,7 @@ def _number(args: argparse.Namespace, content: dict[str, Any], frames: FrameFold
     """The same with the names that the frames' files have."""
     numbers = set()
     for index, image in enumerate(content["images"]):
-        name = image["file_name"]
-        number = frames.number_of(name) if args.video.is_dir() else named_frame(name).number
-        if not frames.has(number):
-            raise InputError(f"{args.video}: has no frame {number}, which {args.labels} labels")
+        number = frames.number_of(image["file_name"])
         if number in numbers:
             raise InputError(f"{args.labels}: images[{index}]: a second frame {number}: {image['file_name']}")
         numbers.add(number)

@@ -136,9 +136,10 @@ def _read_poses(content: dict[str, Any]) -> _Poses:
     keypoints = number_column(people, "keypoints", 3 * joints, "annotations", 0.0).reshape(-1, joints, 3)
     track = id_column([{"track_id": person.get("track_id") or 0} for person in people], "track_id", "annotations")
     crowd = np.array([is_true(person.get("iscrowd", 0)) for person in people], dtype=bool)
-    propagated = np.array([bool(person.get("scores")) for person in people], dtype=bool) & ~crowd
+    propagated = np.array([_is_propagated(person) for person in people], dtype=bool) & ~crowd
     present = (keypoints[:, :, 2] > 0) & propagated[:, None]
-    scores = np.where(present, number_column(people, "scores", joints, "annotations", 0.0), np.nan)
+    told = [{"scores": person["scores"] if moved else []} for person, moved in zip(people, propagated, strict=True)]
+    scores = np.where(present, number_column(told, "scores", joints, "annotations", 0.0), np.nan)
     gaps = [{"disagreement": _without_gaps(person.get("disagreement"))} for person in people]
     disagreements = number_column(gaps, "disagreement", joints, "annotations", -1.0)
     disagreements = np.where(present & (disagreements >= 0), disagreements, np.nan)
@@ -147,6 +148,12 @@ def _read_poses(content: dict[str, Any]) -> _Poses:
     doubts = joint_doubts(scores, disagreements, _sizes(keypoints, track))
     numbers = np.array([numbers[place] for place in order])
     return _Poses(order, numbers, frame, track, propagated, labeled, scores, disagreements, doubts)
+
+
+def _is_propagated(person: dict[str, Any]) -> bool:
+    """Whether no joint was set by a person: joints that were added to a person's own leave gaps in the scores."""
+    scores = person.get("scores")
+    return bool(scores) and not (isinstance(scores, list) and None in scores)
 
 
 def _without_gaps(row: Any) -> Any:

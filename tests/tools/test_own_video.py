@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from lib.formats import plain_csv
+from lib.frames.movie import MovieWriter
 from lib.utils.errors import InputError
 
 PROPAGATE = Path(__file__).parents[2] / "tools/propagate.py"
@@ -113,9 +115,10 @@ def test_bad_input_is_one_line(video, tmp_path):
         path.write_text(json.dumps(content | changes))
         return path
 
-    assert "not a folder of numbered frames" in refused(frames="labels.json")
+    assert "labels.json: cannot be read as a video" in refused(frames="labels.json")
+    assert "nowhere: no such video file" in refused(frames="nowhere")
     assert "nothing.json" in refused(labels="nothing.json")
-    assert "no labelled joint" in refused(labels=with_labels(annotations=[]))
+    assert "no joint is labelled" in refused(labels=with_labels(annotations=[]))
     outside = [*content["images"], {"id": 1, "file_name": "9999.png"}]
     assert "no frame 9999.png" in refused(labels=with_labels(images=outside))
     twice = [*content["images"], {"id": 1, "file_name": "3.png"}]
@@ -126,6 +129,13 @@ def test_bad_input_is_one_line(video, tmp_path):
     assert "--every 1 hides no label" in refused("--every", "1")
     assert "not that of the labels" in refused(out="labels.json")
     assert "among the frames" in refused(out="frames.json")
+    assert "its ending tells no format" in refused(out="dense.txt")
+    assert "files of sleap are read and not written" in refused(out="dense.slp")
+    assert "has to name an .html file" in refused("--review", "review.txt")
+    twins = [
+        image | {"file_name": f"{'ab'[number % 2]}/{number}.png"} for number, image in enumerate(content["images"])
+    ]
+    assert "has labels of 2 videos (a, b): none is named frames" in refused(labels=with_labels(images=twins))
 
 
 @pytest.mark.parametrize(
@@ -176,3 +186,85 @@ def test_frames_that_are_missing_are_stepped_over(video, tmp_path):
     assert [image["file_name"] for image in dense["images"]] == [f"{n:04}.png" for n in (0, 11, 1, 2, 4, 7, 8)]
     assert len(dense["annotations"]) == 14
     assert "count alike" in done.stderr
+
+
+FLOW = ("--method", "dis", "--prior", "linear", "TEST.PROPAGATE.REFINE", "0")  # no net to wait for
+
+
+@pytest.fixture
+def clip(video, tmp_path):
+    """The same as a video file, and tidy labels of frames 0, 5 and 10, the second animal's of the first two alone."""
+    with MovieWriter(tmp_path / "clip.mp4", (200, 200), 25) as writer:
+        for frame in range(FRAMES):
+            writer.write(cv2.imread(str(video / f"frames/{frame:04}.png")))
+    rows = [
+        f"{frame},{'ab'[track]},{name},{x},{y}"
+        for frame, track in ((0, 0), (5, 0), (10, 0), (0, 1), (5, 1))
+        for name, (x, y) in zip(NAMES, joints(frame, track), strict=True)
+        if (frame, track, name) != (5, 0, "tail")
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(["frame,track,joint,x,y", *rows]) + "\n")
+    return tmp_path
+
+
+def of_clip(root, *arguments, out="dense.json"):
+    done = run(root, *FLOW, *arguments, frames="clip.mp4", labels="labels.csv", out=out)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def poses_of(labels):
+    return {
+        (labels.frames[frame].number, labels.track_names[track]): (points, scores)
+        for frame, track, points, scores in zip(labels.frame, labels.track, labels.points, labels.scores, strict=True)
+    }
+
+
+def test_a_video_file_with_labels_of_another_format(clip):
+    of_clip(clip, "--review", clip / "review.html")
+    dense = json.loads((clip / "dense.json").read_text())
+    assert {image["file_name"] for image in dense["images"]} == {f"clip.mp4#{frame}" for frame in range(FRAMES)}
+    names = {image["id"]: image["frame_id"] for image in dense["images"]}
+    added = {(names[one["image_id"]], one["track_id"]): one for one in dense["annotations"] if "scores" in one}
+    assert added[2, 0]["sources"] == [[0, 5], [0, 5], [0, 5], [0]]
+    assert added[2, 0]["propagated_from"] == "clip.mp4#0"
+    apart = added[2, 0]["disagreement"]
+    assert all(0 <= pixels < 3 for pixels in apart[:3])
+    assert apart[3] is None
+    assert added[11, 0]["sources"] == [[10]] * 4
+    assert (11, 1) not in added  # frame 10 is labelled, and does not have it
+    for (frame, track), one in added.items():
+        points = np.reshape(one["keypoints"], (-1, 3))
+        assert np.abs(points[:, :2] - joints(frame, track))[points[:, 2] > 0].max() < 4
+    page = (clip / "review.html").read_text()
+    assert "clip.mp4#7" in page
+
+    of_clip(clip, out="dense_tidy.csv")
+    tidy, given = (poses_of(plain_csv.read(clip / name)) for name in ("dense_tidy.csv", "labels.csv"))
+    for person, (points, scores) in given.items():
+        np.testing.assert_array_equal(tidy[person][0], points)
+        assert np.isnan(scores).all()
+    assert not np.isnan(tidy[2, "a"][1]).any()
+
+
+def test_what_is_missing_is_filled(clip):
+    of_clip(clip, "--merge", "fill", out="filled.csv")
+    filled, given = (poses_of(plain_csv.read(clip / name)) for name in ("filled.csv", "labels.csv"))
+    assert set(filled) == {(frame, name) for frame in range(FRAMES) for name in "ab"}
+    points, scores = filled[5, "a"]
+    np.testing.assert_array_equal(points[:3], given[5, "a"][0][:3])
+    assert np.isnan(scores[:3]).all()
+    assert 0 < scores[3] <= 1
+    assert np.abs(points[3] - joints(5, 0)[3]).max() < 4
+    assert np.abs(filled[11, "b"][0] - joints(11, 1)).max() < 6
+
+
+def test_after_a_correction_only_what_hangs_on_it_is_done_anew(clip):
+    assert "as they were before" not in of_clip(clip).stderr
+    first = (clip / "dense.json").read_bytes()
+    assert "5 of 5 stretches" in of_clip(clip).stderr
+    assert (clip / "dense.json").read_bytes() == first
+    labels = (clip / "labels.csv").read_text()
+    (clip / "labels.csv").write_text(labels.replace("10,a,head,100,60", "10,a,head,101,60"))
+    assert "3 of 5 stretches" in of_clip(clip).stderr  # between 5 and 10, and after 10
+    assert (clip / "dense.json").read_bytes() != first
