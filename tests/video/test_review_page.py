@@ -281,7 +281,9 @@ def test_corrections_outlive_the_page(review, path, tmp_path):
 def test_what_the_browser_kept_of_something_else_is_not_taken(review):
     review.go(105)
     review.press("a")
-    review.page.evaluate("() => { for (const key of Object.keys(localStorage)) localStorage[key] = '[{\"from\": 1}]'; }")
+    review.page.evaluate(
+        "() => { for (const key of Object.keys(localStorage)) localStorage[key] = '[{\"from\": 1}]'; }"
+    )
     review.page.reload()
     review.page.wait_for_selector("#state:not(:empty)")
     assert review.text("#count") == "0 corrected"
