@@ -57,7 +57,7 @@ from lib.dataset.runs import LABELED_EVERY
 from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
 from lib.evaluation.propagation import compare_tracks, score_by_distance
 from lib.evaluation.tables import format_rows
-from lib.formats.coco import AddedPose, add_poses, read_labels
+from lib.formats.coco import AddedPose, add_poses, labeled_images, read_labels
 from lib.frames.store import frame_number
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
@@ -257,7 +257,7 @@ def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) ->
     if args.merge == "fill":
         moves = missing(labels.people, numbers)
     else:
-        labeled = {person["image_id"] for person in content["annotations"]}
+        labeled = labeled_images(content)
         known = {frame_number(image["file_name"]) for image in content["images"] if image["id"] in labeled}
         moves = around(
             labels.people, ((v, number) for v, own in numbers.items() for number in own if number not in known)

@@ -98,6 +98,12 @@ def keep_labels(content: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
     return content | {"images": images, "annotations": annotations}
 
 
+def labeled_images(content: dict[str, Any]) -> set[int]:
+    """The ids of the images with people, and of those that are said to be labelled, with nobody in them."""
+    said = {image["id"] for image in content["images"] if is_true(image.get("is_labeled", False))}
+    return said | {person["image_id"] for person in content["annotations"]}
+
+
 def drop_propagated(content: dict[str, Any]) -> dict[str, Any]:
     """What `read_labels` gave without what `add_poses` once added to it: the labels that a person set."""
     annotations = []

@@ -3,7 +3,7 @@
 import numpy as np
 
 CLOSE = 0.05
-"""Of a pose's size: where the labels of both sides differ by so much, a joint's score is worth half (PCK .05's bound)."""
+"""Of a pose's size, the bound of PCK .05: where both sides differ by so much, a joint's score is worth half."""
 
 
 def joint_doubts(scores: np.ndarray, disagreements: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def frame_needs(num_frames: int, person_frame: np.ndarray, doubts: np.ndarray) -
 
 
 def rank_frames(needs: np.ndarray) -> list[int]:
-    """Indices of the frames that need an eye, the neediest first, the earlier of two alike; frames of need 0 are not."""
+    """Indices of the frames of a need over 0, the neediest first; of two alike, the earlier."""
     return [int(frame) for frame in np.argsort(-needs, kind="stable") if needs[frame] > 0]
 
 

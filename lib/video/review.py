@@ -30,8 +30,8 @@ PAGE = Path(__file__).with_name("review_page")
 SCRIPTS = ("model.js", "pictures.js", "drawing.js", "stage.js", "timeline.js", "panels.js", "app.js", "main.js")
 BUDGET = 60_000_000
 """Bytes of a page: what browsers open within a second or two, and mail or a chat still takes."""
-SUGGESTED = 20
-"""Frames that are suggested to be labelled next, at most."""
+SUGGESTED = 3, 20
+"""Frames that are suggested to be labelled next, at least and at most: else as many again as are labelled."""
 NOTES = 2_000
 """Bytes that are kept for what the page says of its pictures."""
 
@@ -60,7 +60,7 @@ def write_review(
     Raises:
         InputError: a record cannot be shown; names it. A frame is not there. The budget is too small.
     """
-    poses = _read_poses(content)
+    poses = _read_poses(content, name)
     images = content["images"]
     # A file of what a person has looked at does not say of itself that it is propagated.
     info = {key: value for key, value in (content.get("info") or {}).items() if key != "propagated_by"}
@@ -119,29 +119,30 @@ class _Poses:
     doubts: np.ndarray
 
 
-def _read_poses(content: dict[str, Any]) -> _Poses:
+def _read_poses(content: dict[str, Any], name: str) -> _Poses:
     images, people = content["images"], content["annotations"]
     joints = len(content["categories"][0]["keypoints"])
     numbers = [frame_number(image["file_name"]) for image in images]
     if not images or None in numbers:
         where = f"images[{numbers.index(None)}]: a file_name without a number" if images else "no images"
-        raise InputError(f"{where}: the labels have to be of a video's numbered frames")
+        raise InputError(f"{name}: {where}: the labels have to be of a video's numbered frames")
     ids = [image["id"] for image in images]
     if len(set(ids)) < len(ids):
         place = next(place for place, one in enumerate(ids) if one in ids[:place])
-        raise InputError(f"images[{place}]: a second image of id {ids[place]}")
+        raise InputError(f"{name}: images[{place}]: a second image of id {ids[place]}")
     order = sorted(range(len(images)), key=numbers.__getitem__)
     frame_of_id = {ids[place]: frame for frame, place in enumerate(order)}
+    where = f"{name}: annotations"
     frame = np.array([frame_of_id[person["image_id"]] for person in people], dtype=int)
-    keypoints = number_column(people, "keypoints", 3 * joints, "annotations", 0.0).reshape(-1, joints, 3)
-    track = id_column([{"track_id": person.get("track_id") or 0} for person in people], "track_id", "annotations")
+    keypoints = number_column(people, "keypoints", 3 * joints, where, 0.0).reshape(-1, joints, 3)
+    track = id_column([{"track_id": person.get("track_id") or 0} for person in people], "track_id", where)
     crowd = np.array([is_true(person.get("iscrowd", 0)) for person in people], dtype=bool)
     propagated = np.array([_is_propagated(person) for person in people], dtype=bool) & ~crowd
     present = (keypoints[:, :, 2] > 0) & propagated[:, None]
     told = [{"scores": person["scores"] if moved else []} for person, moved in zip(people, propagated, strict=True)]
-    scores = np.where(present, number_column(told, "scores", joints, "annotations", 0.0), np.nan)
+    scores = np.where(present, number_column(told, "scores", joints, where, 0.0), np.nan)
     gaps = [{"disagreement": _without_gaps(person.get("disagreement"))} for person in people]
-    disagreements = number_column(gaps, "disagreement", joints, "annotations", -1.0)
+    disagreements = number_column(gaps, "disagreement", joints, where, -1.0)
     disagreements = np.where(present & (disagreements >= 0), disagreements, np.nan)
     labeled = np.zeros(len(images), dtype=bool)
     labeled[frame[~propagated & ~crowd]] = True
@@ -180,7 +181,8 @@ def _page_data(content: dict[str, Any], poses: _Poses, needs: np.ndarray) -> dic
     for pair in named_skeleton(names).flip_pairs:
         for joint in pair:
             sides[joint] = side(names[joint])
-    suggested = suggest_frames(poses.numbers, poses.labeled, needs, SUGGESTED)
+    count = int(np.clip(poses.labeled.sum(), *SUGGESTED))
+    suggested = suggest_frames(poses.numbers, poses.labeled, needs, count)
     return {
         "order": poses.order,
         "numbers": poses.numbers.tolist(),
@@ -205,7 +207,7 @@ def _why(content: dict[str, Any], poses: _Poses, frame: int) -> dict[str, Any]:
     person = rows[row]
     reasons = [f"score {poses.scores[person, joint]:.2f}"]
     if poses.disagreements[person, joint] >= 0.5:
-        reasons.append(f"{poses.disagreements[person, joint]:.0f} px between the two sides")
+        reasons.append(f"{poses.disagreements[person, joint]:.0f} px apart")
     text = f"{names[joint]}: {', '.join(reasons)}"
     return {"frame": frame, "track": int(poses.track[person]), "joint": int(joint), "text": text}
 

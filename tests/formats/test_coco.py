@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lib.formats.coco import AddedPose, add_poses, drop_propagated, keep_labels, read_labels
+from lib.formats.coco import AddedPose, add_poses, drop_propagated, keep_labels, labeled_images, read_labels
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.utils.errors import InputError
 
@@ -101,6 +101,13 @@ def test_labels_of_some_frames_are_kept(tmp_path):
     kept = keep_labels(read_labels(write(tmp_path, annotations=people)), ["11.png"])
     assert [person["id"] for person in kept["annotations"]] == [9]
     assert [image["is_labeled"] for image in kept["images"]] == [False, True]
+
+
+def test_images_may_be_labelled_and_empty(tmp_path):
+    content = read_labels(write(tmp_path))
+    assert labeled_images(content) == {7}
+    content["images"][1]["is_labeled"] = True
+    assert labeled_images(content) == {3, 7}
 
 
 def test_a_lone_animal_needs_no_track_id(tmp_path):

@@ -5,7 +5,7 @@ from torchvision.transforms.functional import normalize, to_tensor
 
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.pose.pixels import MEAN, STD, normalise
-from lib.pose.skeletons import POSETRACK, may_be_same, named_skeleton, skeleton
+from lib.pose.skeletons import POSETRACK, may_be_same, named_skeleton, side, skeleton
 from lib.utils.errors import InputError
 
 
@@ -49,6 +49,11 @@ def test_schemas_hold_together(name, joints):
     assert named <= {tuple(sorted(pair)) for pair in schema.flip_pairs}
     others = {schema.names[joint] for pair in set(schema.flip_pairs) - named for joint in pair}
     assert all(other.startswith("face-") for other in others)  # numbered around the face
+
+
+def test_names_tell_sides():
+    names = ["left_paw", "pawR", "L_ear", "Right Hip", "tail", "leftover", "nose"]
+    assert [side(name) for name in names] == ["left", "right", "left", "right", "", "", ""]
 
 
 def test_one_schema_under_two_names():

@@ -57,7 +57,7 @@ def test_frames_are_ranked_with_a_reason(tmp_path):
     first = review["needs"][0]
     assert first == {"frame": 4, "track": 1, "joint": 1, "text": "left_paw: score 0.10"}
     assert sorted(one["frame"] for one in review["needs"]) == [frame for frame in range(FRAMES) if frame not in (0, 6)]
-    assert "2 px between the two sides" in review["needs"][1]["text"]
+    assert "2 px apart" in review["needs"][1]["text"]
     suggested = sorted(one["frame"] for one in review["suggested"])
     assert 4 in suggested
     assert np.diff(sorted([0, 6, *suggested])).min() > 1
@@ -131,8 +131,8 @@ def test_bad_records_are_named_and_nothing_is_written(tmp_path, place, change, m
     content[place][0] |= change
     if "id" in change and place == "images":
         content["annotations"] = []
-    with pytest.raises(InputError, match=message):
-        written(tmp_path, content)
+    with pytest.raises(InputError, match=f"^mice: .*{message}"):
+        written(tmp_path, content, name="mice")
     assert not list(tmp_path.iterdir())
 
 

@@ -110,13 +110,13 @@ class Timeline {
   #paintCurve(context) {
     const { model, track, joint } = this.app;
     const found = this.#visible().map((frame) => [frame, model.evidence(frame, model.person(frame, track), joint)]);
-    const most = Math.max(1, ...found.map(([, { apart }]) => apart ?? 0));
+    const most = Math.max(0, ...found.map(([, { apart }]) => apart ?? 0));
     const bottom = MARKS + CURVE;
     const step = this.width / Math.max(1, found.length);
     context.fillStyle = theme("bars");
     context.globalAlpha = 0.6;
     for (const [frame, { apart }] of found) {
-      const high = ((apart ?? 0) / most) * (CURVE - 2);
+      const high = ((apart ?? 0) / (most || 1)) * (CURVE - 2);
       context.fillRect(this.x(frame.index) - step / 2, bottom - high, Math.max(0.75, step * 0.9), high);
     }
     context.globalAlpha = 1;
@@ -137,7 +137,7 @@ class Timeline {
     context.strokeRect(GUTTER - 0.5, MARKS - 0.5, this.width, CURVE + 1);
     this.#label(context, model.names[joint], MARKS + 12, theme("text"));
     this.#label(context, "score, to 1", MARKS + 28, theme("curve"));
-    this.#label(context, `apart, to ${Math.round(most)} px`, MARKS + 44, theme("bars"));
+    if (most) this.#label(context, `apart, to ${most.toFixed(most < 10 ? 1 : 0)} px`, MARKS + 44, theme("bars"));
   }
 
   #label(context, text, y, colour) {

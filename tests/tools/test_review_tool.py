@@ -1,0 +1,60 @@
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from reviewed_video import FRAMES, make_content, read_frame
+
+from lib.utils.errors import InputError
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """The tool on frames and labels of a test video, with other options."""
+    monkeypatch.syspath_prepend(str(TOOLS))
+    review = importlib.import_module("review")
+    (tmp_path / "frames").mkdir()
+    for number in range(100, 100 + FRAMES):
+        cv2.imwrite(str(tmp_path / f"frames/{number:06}.png"), read_frame(f"{number:04}.png"))
+    (tmp_path / "dense.json").write_text(json.dumps(make_content()))
+
+    def run(labels="dense.json", video="frames", out="review.html", options=()):
+        places = [str(tmp_path / labels), "--video", str(tmp_path / video), "--out", str(tmp_path / out)]
+        monkeypatch.setattr(sys, "argv", ["review.py", *places, *options])
+        review.main()
+        return (tmp_path / out).read_text(encoding="utf-8")
+
+    return run
+
+
+def test_a_page_is_made_of_a_file_and_a_folder(run):
+    page = run()
+    assert "<title>dense: review</title>" in page
+    assert page.count("data-frame=") == FRAMES  # found by number, whatever the padding
+    assert len(run(options=["--megabytes", "0.1"]).encode()) <= 100_000
+
+
+@pytest.mark.parametrize(
+    ("places", "options", "message"),
+    [
+        ({"out": "review.json"}, [], "has to name a .html file"),
+        ({"labels": "nothing.json"}, [], "nothing.json"),
+        ({"video": "nothing"}, [], "no numbered"),
+        ({}, ["--megabytes", "0"], "--megabytes 0"),
+        ({}, ["--megabytes", "0.01"], "left for pictures"),
+    ],
+)
+def test_bad_input_is_refused(run, tmp_path, places, options, message):
+    with pytest.raises(InputError, match=message):
+        run(**places, options=options)
+    assert not (tmp_path / "review.html").exists()
+
+
+def test_a_frame_that_is_not_there(run, tmp_path):
+    (tmp_path / "frames/000103.png").unlink()
+    with pytest.raises(InputError, match=r"no frame 0103\.png"):
+        run()
