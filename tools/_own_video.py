@@ -14,7 +14,7 @@ from yacs.config import CfgNode
 from lib.config import load_config
 from lib.dataset.own_video import box_sizes, crop_size, repetitions, spaced
 from lib.formats import coco_labels
-from lib.formats.coco import check_labels, drop_propagated, keep_labels, labeled_images
+from lib.formats.coco import check_labels, drop_propagated, keep_labels
 from lib.formats.label_formats import ending_format, find_format, read_any_labels, write_any_labels
 from lib.formats.labels import named_frame, select
 from lib.formats.posetrack import whole_number

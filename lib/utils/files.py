@@ -88,7 +88,7 @@ def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
 
 
 def frame_number(name: str) -> int | None:
-    """The number that a frame's file name ends with, of any zero-padding; 79 of `clip.mp4#79`; None if there is none."""
+    """The number that a frame's file name ends with, of any zero-padding; 79 of `clip.mp4#79`; None if it has none."""
     digits = re.search(r"#(\d+)$", name) or re.search(r"(\d+)\D*$", Path(name).stem)
     return int(digits[1]) if digits else None
 
