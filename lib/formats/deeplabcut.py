@@ -119,10 +119,7 @@ def _frame(entry: Index, path: Path) -> Frame:
     if isinstance(entry, int):
         stem, found, _ = path.stem.partition("DLC_")
         return Frame(stem if found else "", entry)
-    frame = named_frame(entry.replace("\\", "/"))
-    if frame.video == "labeled-data":  # images that lie there themselves, as Lightning Pose has them
-        return Frame("", frame.number, frame.file_name)
-    return frame
+    return named_frame(entry.replace("\\", "/"))
 
 
 def _read_csv(path: Path) -> tuple[tuple[str, ...], list[Column], list[Index], np.ndarray]:
@@ -168,7 +165,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
             videos or of frames without numbers.
     """
     path = Path(path)
-    scorer = path.stem.removeprefix("CollectedData_")
+    scorer = path.stem.removeprefix("CollectedData_") or "labels"
     estimates = not path.stem.startswith("CollectedData") and not np.isnan(labels.scores).all()
     index, row_of_frame, more = _numbered(labels, path) if estimates else _named(labels, path)
     several, who = _individuals(labels, path)
