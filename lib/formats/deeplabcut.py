@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+import h5py
 import numpy as np
 
 from lib.formats.deeplabcut_h5 import Column, Index, read_table, write_table
@@ -53,7 +54,7 @@ def read(path: str | Path) -> Labels:
         InputError: not such a file, a broken one, or one that cannot be used; names the row and the column.
     """
     path = Path(path)
-    levels, columns, index, values = read_table(path) if _is_h5(path) else _read_csv(path)
+    levels, columns, index, values = read_table(path) if _is_h5(path) or h5py.is_hdf5(path) else _read_csv(path)
     table = Table(levels, columns, index, values)
     in_order = tuple(level for level in LEVELS if level in table.levels)
     if table.levels != in_order or not {"bodyparts", "coords"} <= {*in_order}:

@@ -9,7 +9,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +198,32 @@ def _warn_of_outside(labels: Labels, path: str | Path) -> None:
         _LOG.warning("%s: joints outside their image: %d, first in frame %s", path, outside.sum(), where)
 
 
+def take_video(labels: Labels, name: str) -> Labels:
+    """The labels of one video.
+
+    Args:
+        name: the video's, with or without its folder.
+    Raises:
+        InputError: none is called so, or several are.
+    """
+    videos = list(dict.fromkeys(frame.video for frame in labels.frames))
+    found = [video for video in videos if name == video] or [video for video in videos if name == _base(video)]
+    if len(found) != 1:
+        raise InputError(f"{len(found)} videos are called {name!r}, one is wanted; there are {', '.join(videos)}")
+    kept = [index for index, frame in enumerate(labels.frames) if frame.video == found[0]]
+    rows = np.isin(labels.frame, kept)
+    return replace(
+        labels,
+        frames=tuple(labels.frames[index] for index in kept),
+        frame=np.searchsorted(kept, labels.frame[rows]),
+        **{name: getattr(labels, name)[rows] for name in ("track", "points", "visibility", "scores", "boxes")},
+    )
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
 def frame_name(frame: Frame) -> str:
     """The frame as one text: its file name, or `clip.mp4#79` for frame 79 of a video."""
     return frame.file_name or f"{frame.video}#{frame.number}"
@@ -212,7 +238,7 @@ def named_frame(name: str, width: int = 0, height: int = 0) -> Frame:
     if in_video:
         return Frame(in_video[1], int(in_video[2]), "", width, height)
     number = frame_number(name)
-    folder = name.rpartition("/")[0].rpartition("/")[2]
+    folder = _base(name.rpartition("/")[0])
     return Frame("" if folder == "labeled-data" else folder, -1 if number is None else number, name, width, height)
 
 

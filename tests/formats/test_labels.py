@@ -5,7 +5,17 @@ import logging
 import numpy as np
 import pytest
 
-from lib.formats.labels import Frame, Labels, frame_name, from_file, lost, name_tracks, named_frame, number_tracks
+from lib.formats.labels import (
+    Frame,
+    Labels,
+    frame_name,
+    from_file,
+    lost,
+    name_tracks,
+    named_frame,
+    number_tracks,
+    take_video,
+)
 from lib.utils.errors import InputError
 
 NAN = float("nan")
@@ -135,3 +145,14 @@ def test_what_is_lost_is_told():
         "1 frames whose number or video their file names do not tell",
         "1 frames without labels",
     ]
+
+
+def test_one_video_of_several():
+    frames = (Frame("a/one.mp4", 3), Frame("two.mp4", 3), Frame("b/one.mp4", 3), Frame("two.mp4", 9))
+    labels = Labels(**arrays(frames=frames, frame=np.array([3, 0]), boxes=np.arange(8.0).reshape(2, 4)))
+    two = take_video(labels, "two.mp4")
+    assert (two.frames, two.frame.tolist(), two.boxes.tolist()) == ((frames[1], frames[3]), [1], [[0, 1, 2, 3]])
+    assert take_video(labels, "a/one.mp4").frames == (frames[0],)
+    for name, count in (("one.mp4", 2), ("three.mp4", 0)):
+        with pytest.raises(InputError, match=f"{count} videos are called '{name}'"):
+            take_video(labels, name)

@@ -44,6 +44,15 @@ def test_what_is_lost_is_printed(labels, tmp_path):
     ]
 
 
+def test_one_video_of_a_project(tmp_path):
+    project = ROOT / "tests/golden/labels/two_videos.slp"
+    assert convert(project, "a.xml", folder=tmp_path).returncode == 2
+    done = convert(project, "a.xml", "--video", "cage one.mp4", folder=tmp_path)
+    assert done.returncode == 0
+    assert "WARNING" in done.stderr
+    assert [frame.number for frame in read_any_labels(tmp_path / "a.xml").frames] == [3, 11]
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
@@ -54,7 +63,7 @@ def test_what_is_lost_is_printed(labels, tmp_path):
         (["labels.csv", "out.json", "--from", "cvat"], "not an XML file"),
         (["nothing.csv", "out.json"], "nothing.csv: No such file"),
         (["sub", "out.json"], "sub: Is a directory"),
-        (["labels.csv", "sub", "--to", "coco"], "sub: Is a directory"),
+        (["labels.csv", "sub", "--to", "coco"], "sub: a folder; name a file"),
     ],
 )
 def test_what_cannot_be_converted_ends_in_a_line(labels, tmp_path, arguments, fault):
