@@ -14,7 +14,7 @@ from lib.formats import coco_labels, cvat, cvat_writing, deeplabcut, plain_csv, 
 from lib.formats.labels import Frame
 from lib.formats.posetrack import KEYPOINT_NAMES
 
-settings.register_profile("files", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("files", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("files")
 
 
