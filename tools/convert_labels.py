@@ -15,6 +15,7 @@ from pathlib import Path
 import _init_paths  # noqa: F401
 
 from lib.formats.label_formats import FORMATS, read_any_labels, write_any_labels
+from lib.formats.labels import take_video
 from lib.utils.errors import InputError, run
 
 
@@ -25,10 +26,15 @@ def main() -> None:
     parser.add_argument("target", type=Path, metavar="OUT", help="file to write")
     parser.add_argument("--from", dest="source_format", choices=FORMATS, help="format of IN (by its content)")
     parser.add_argument("--to", dest="target_format", choices=FORMATS, help="format of OUT (by its ending)")
+    parser.add_argument("--video", help="the one to take of IN, if it has several and OUT can hold one")
     args = parser.parse_args()
     if args.target.exists() and args.source.exists() and args.target.samefile(args.source):
         raise InputError(f"{args.target}: it is the file to read; name another one to write")
+    if args.target.is_dir():
+        raise InputError(f"{args.target}: a folder; name a file to write")
     labels = read_any_labels(args.source, args.source_format)
+    if args.video is not None:
+        labels = take_video(labels, args.video)
     for line in write_any_labels(args.target, labels, args.target_format):
         print(f"lost: {line}")
     print(f"{args.target}: {len(labels.frame)} poses of {len(labels.names)} joints in {len(labels.frames)} frames")

@@ -27,7 +27,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     """
     numbers = [frame.number for frame in labels.frames]
     if len({frame.video for frame in labels.frames}) > 1:
-        raise InputError(f"{path}: a CVAT file is of one video, and these labels are of several; write them by video")
+        raise InputError(f"{path}: a CVAT file is of one video, and these labels are of several; take one at a time")
     if min(numbers, default=0) < 0 or len(set(numbers)) < len(numbers):
         raise InputError(f"{path}: a CVAT file is of numbered frames, and some have no number, or the same")
     step = _step(sorted(numbers))

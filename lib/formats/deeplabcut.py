@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+import h5py
 import numpy as np
 
 from lib.formats.deeplabcut_h5 import Column, Index, read_table, write_table
@@ -53,7 +54,7 @@ def read(path: str | Path) -> Labels:
         InputError: not such a file, a broken one, or one that cannot be used; names the row and the column.
     """
     path = Path(path)
-    levels, columns, index, values = read_table(path) if _is_h5(path) else _read_csv(path)
+    levels, columns, index, values = read_table(path) if _is_h5(path) or h5py.is_hdf5(path) else _read_csv(path)
     table = Table(levels, columns, index, values)
     in_order = tuple(level for level in LEVELS if level in table.levels)
     if table.levels != in_order or not {"bodyparts", "coords"} <= {*in_order}:
@@ -119,10 +120,7 @@ def _frame(entry: Index, path: Path) -> Frame:
     if isinstance(entry, int):
         stem, found, _ = path.stem.partition("DLC_")
         return Frame(stem if found else "", entry)
-    frame = named_frame(entry.replace("\\", "/"))
-    if frame.video == "labeled-data":  # images that lie there themselves, as Lightning Pose has them
-        return Frame("", frame.number, frame.file_name)
-    return frame
+    return named_frame(entry.replace("\\", "/"))
 
 
 def _read_csv(path: Path) -> tuple[tuple[str, ...], list[Column], list[Index], np.ndarray]:
@@ -168,7 +166,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
             videos or of frames without numbers.
     """
     path = Path(path)
-    scorer = path.stem.removeprefix("CollectedData_")
+    scorer = path.stem.removeprefix("CollectedData_") or "labels"
     estimates = not path.stem.startswith("CollectedData") and not np.isnan(labels.scores).all()
     index, row_of_frame, more = _numbered(labels, path) if estimates else _named(labels, path)
     several, who = _individuals(labels, path)

@@ -21,7 +21,9 @@ def open_hdf5(path: str | Path, kind: str) -> Iterator[h5py.File]:
     """
     try:
         with h5py.File(path, "r") as file:
-            file.visititems_links(_check_link)
+            elsewhere = file.visititems_links(lambda name, link: None if isinstance(link, h5py.HardLink) else name)
+            if elsewhere:
+                raise ValueError(f"{elsewhere} leads elsewhere")
             yield file
     except FileNotFoundError:
         raise
@@ -30,8 +32,3 @@ def open_hdf5(path: str | Path, kind: str) -> Iterator[h5py.File]:
     except (LookupError, ValueError, TypeError, AttributeError, MemoryError, EOFError, pickle.UnpicklingError) as error:
         detail = str(error).partition("\n")[0]
         raise InputError(f"{path}: not {kind}, or a damaged one: {type(error).__name__} {detail}") from None
-
-
-def _check_link(name: str, link: object) -> None:
-    if not isinstance(link, h5py.HardLink):
-        raise ValueError(f"{name} leads elsewhere")

@@ -43,6 +43,11 @@ class Frame:
         if self.number < 0 and not self.file_name:
             raise ValueError("a frame needs a number or a file name")
 
+    @property
+    def identity(self) -> tuple[str, int, str]:
+        """What no other frame has: video, number and file name."""
+        return self.video, self.number, self.file_name
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -89,7 +94,8 @@ class Labels:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {shape}")
         if people and not 0 <= self.frame.min() <= self.frame.max() < len(self.frames):
             raise ValueError("frame has to hold indices into frames")
-        if any(len({*values}) < len(values) for values in (self.names, self.frames, self.track_names.values())):
+        different = self.names, [frame.identity for frame in self.frames], self.track_names.values()
+        if any(len({*values}) < len(values) for values in different):
             raise ValueError("names, frames and track names have to be all different")
         if not all(0 <= joint < joints for edge in self.edges for joint in edge):
             raise ValueError("edges have to be pairs of joints")
@@ -136,7 +142,8 @@ def from_file(
             is not finite.
     """
     check_names(names, f"{path}: the list of joints")
-    repeated = [one for one, count in Counter(frames).items() if count > 1]
+    times = Counter(frame.identity for frame in frames)
+    repeated = [frame for frame in frames if times[frame.identity] > 1]
     if repeated:
         raise InputError(f"{path}: frame {frame_name(repeated[0])} is listed more than once")
     repeated = [name for name, count in Counter((track_names or {}).values()).items() if count > 1]
@@ -197,18 +204,48 @@ def _warn_of_outside(labels: Labels, path: str | Path) -> None:
         _LOG.warning("%s: joints outside their image: %d, first in frame %s", path, outside.sum(), where)
 
 
+def take_video(labels: Labels, name: str) -> Labels:
+    """The labels of one video.
+
+    Args:
+        name: the video's, with or without its folder.
+    Raises:
+        InputError: none is called so, or several are.
+    """
+    videos = list(dict.fromkeys(frame.video for frame in labels.frames))
+    found = [video for video in videos if name == video] or [video for video in videos if name == _base(video)]
+    if len(found) != 1:
+        raise InputError(f"{len(found)} videos are called {name!r}, one is wanted; there are {', '.join(videos)}")
+    kept = [index for index, frame in enumerate(labels.frames) if frame.video == found[0]]
+    rows = np.isin(labels.frame, kept)
+    return replace(
+        labels,
+        frames=tuple(labels.frames[index] for index in kept),
+        frame=np.searchsorted(kept, labels.frame[rows]),
+        **{name: getattr(labels, name)[rows] for name in ("track", "points", "visibility", "scores", "boxes")},
+    )
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
 def frame_name(frame: Frame) -> str:
     """The frame as one text: its file name, or `clip.mp4#79` for frame 79 of a video."""
     return frame.file_name or f"{frame.video}#{frame.number}"
 
 
 def named_frame(name: str, width: int = 0, height: int = 0) -> Frame:
-    """The frame that such a text names; the number of an image is the last one in its name, its folder the video."""
+    """The frame that such a text names; the number of an image is the last one in its name, its folder the video.
+
+    The folder `labeled-data` is none: DeepLabCut keeps those of videos in it, Lightning Pose the images themselves.
+    """
     in_video = re.fullmatch(r"(.*)#(\d{1,18})", name, flags=re.DOTALL)
     if in_video:
         return Frame(in_video[1], int(in_video[2]), "", width, height)
     number = frame_number(name)
-    return Frame(name.rpartition("/")[0].rpartition("/")[2], -1 if number is None else number, name, width, height)
+    folder = _base(name.rpartition("/")[0])
+    return Frame("" if folder == "labeled-data" else folder, -1 if number is None else number, name, width, height)
 
 
 def number_tracks(names: Iterable[str]) -> tuple[dict[str, int], dict[int, str]]:

@@ -7,6 +7,7 @@ the centre of the first pixel. A row without a joint lists its frame.
 """
 
 import csv
+import itertools
 import re
 from pathlib import Path
 
@@ -81,17 +82,19 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     """
     named = labels.track_names and not any(name.isdecimal() for name in labels.track_names.values())
     names = name_tracks(labels) if named else {}
-    order = np.argsort(labels.frame, kind="stable")
-    used, rows = set(labels.frame.tolist()), []
-    for person in order:
-        track = int(labels.track[person])
-        who = names.get(track, track) if track >= 0 else ""
-        frame = _name(labels.frames[labels.frame[person]])
-        for joint, name in enumerate(labels.names):
+    people: list[list[int]] = [[] for _ in labels.frames]
+    for person, frame in enumerate(labels.frame.tolist()):
+        people[frame].append(person)
+    rows = []
+    for frame, own in zip(labels.frames, people, strict=True):
+        for person, (joint, name) in itertools.product(own, enumerate(labels.names)):
+            track = int(labels.track[person])
             numbers = [*labels.points[person, joint].tolist(), labels.scores[person, joint].item()]
             x, y, score = ("" if np.isnan(number) else repr(number) for number in numbers)
-            rows.append([frame, who, name, x, y, labels.visibility[person, joint] or "", score])
-    rows += [[_name(frame), *[""] * 6] for index, frame in enumerate(labels.frames) if index not in used]
+            who = names.get(track, track) if track >= 0 else ""
+            rows.append([_name(frame), who, name, x, y, labels.visibility[person, joint] or "", score])
+        if not own:
+            rows.append([_name(frame), *[""] * 6])
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
     held = ["hidden", "scores", "no track", "empty frames", "empty people"]
@@ -121,7 +124,7 @@ def _poses(
             raise InputError(f"{path}: line {line}: a second {row['joint']} of {track} in frame {row['frame']}")
         given[pose].add(row["joint"])
         cells[pose][joints[row["joint"]]] = _cells(row, f"{path}: line {line}")
-    return poses, np.array(cells).reshape(-1, len(joints), 4)
+    return poses, np.array(cells).reshape(len(poses), len(joints), 4)
 
 
 def _cells(row: dict[str, str], where: str) -> tuple[float, float, int, float]:

@@ -51,7 +51,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         InputError: the frames are of several videos, or no joint is one of PoseTrack's.
     """
     if len({frame.video for frame in labels.frames}) > 1:
-        raise InputError(f"{path}: a PoseTrack file is of one video; write COCO's format")
+        raise InputError(f"{path}: a PoseTrack file is of one video; take one at a time, or write COCO's format")
     named = [KEYPOINT_NAMES[keypoint] for keypoint in _COLUMNS]
     common = [name for name in labels.names if name in named]
     if not common:

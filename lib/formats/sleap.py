@@ -64,7 +64,7 @@ def read(path: str | Path) -> Labels:
         frames = [videos[int(video)].frame(int(number)) for video, number in tables["frames"][["video", "frame_idx"]]]
         tracks = tables["instances"]["track"][[row for _, row in rows]].astype(np.int64)
         named = {int(track): str(track_names[track]) for track in np.unique(tracks[tracks >= 0])}
-    _tell_missing(path, {frame.video for frame in frames})
+    _tell_missing(path, {frame.video for frame in frames if not frame.file_name})
     cells = np.array(poses).reshape(-1, len(names), 4)
     hidden = np.isfinite(cells[:, :, :2]).all(axis=2) & (cells[:, :, 2] == 0)
     if hidden.any():

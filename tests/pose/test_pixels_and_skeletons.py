@@ -76,6 +76,8 @@ def test_names_tell_mirror_pairs():
     assert skeleton.flip_order[skeleton.flip_order].tolist() == list(range(15))
     assert skeleton.num_joints == len(skeleton.sigmas) == len(skeleton.joint_weights) == 15
     assert named_skeleton(POSETRACK.names).flip_pairs == POSETRACK.flip_pairs
+    names = ["rightear", "snout", "leftear", "Lwrist", "Rwrist", "Lip", "bright", "earLeft", "earRight", "cleft"]
+    assert named_skeleton(names).flip_pairs == ((0, 2), (3, 4), (7, 8))
 
 
 @pytest.mark.parametrize(

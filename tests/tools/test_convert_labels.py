@@ -1,0 +1,77 @@
+"""The command line: what it prints, what it writes, how it ends."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lib.formats.label_formats import read_any_labels
+
+ROOT = Path(__file__).parents[2]
+TEXT = "frame,joint,x,y,visibility\n3,nose,1,2,1\n3,tail,5,6,2\n40,nose,3,4,2\n"
+
+
+def convert(*arguments, folder):
+    command = [sys.executable, str(ROOT / "tools/convert_labels.py"), *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def labels(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(TEXT)
+    return path
+
+
+def test_there_and_back(labels, tmp_path):
+    done = convert("labels.csv", "new/labels.xml", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "new/labels.xml: 2 poses of 2 joints in 2 frames\n"
+    done = convert("new/labels.xml", "again.csv", folder=tmp_path)
+    assert done.returncode == 0
+    assert read_any_labels(tmp_path / "again.csv").points.tolist()[0] == [[1, 2], [5, 6]]
+
+
+def test_what_is_lost_is_printed(labels, tmp_path):
+    done = convert("labels.csv", "out.csv", "--to", "deeplabcut", folder=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "lost: 2 frames have no image file: extract them, under the names in the table",
+        "lost: 2 frames whose number or video the images' names tell otherwise",
+        "lost: 1 joints that are hidden: they become visible ones",
+        "out.csv: 2 poses of 2 joints in 2 frames",
+    ]
+
+
+def test_one_video_of_a_project(tmp_path):
+    project = ROOT / "tests/golden/labels/two_videos.slp"
+    assert convert(project, "a.xml", folder=tmp_path).returncode == 2
+    done = convert(project, "a.xml", "--video", "cage one.mp4", folder=tmp_path)
+    assert done.returncode == 0
+    assert "WARNING" in done.stderr
+    assert [frame.number for frame in read_any_labels(tmp_path / "a.xml").frames] == [3, 11]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["labels.csv", "labels.csv"], "it is the file to read"),
+        (["labels.csv", "sub/../labels.csv"], "it is the file to read"),
+        (["labels.csv", "out.slp"], "read and not written"),
+        (["labels.csv", "out.txt"], "its ending tells no format"),
+        (["labels.csv", "out.json", "--from", "cvat"], "not an XML file"),
+        (["nothing.csv", "out.json"], "nothing.csv: No such file"),
+        (["sub", "out.json"], "sub: Is a directory"),
+        (["labels.csv", "sub", "--to", "coco"], "sub: a folder; name a file"),
+    ],
+)
+def test_what_cannot_be_converted_ends_in_a_line(labels, tmp_path, arguments, fault):
+    (tmp_path / "sub").mkdir()
+    done = convert(*arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert fault in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert labels.read_text() == TEXT
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.csv", "sub"]
