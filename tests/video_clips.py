@@ -91,11 +91,11 @@ def patch(path, place, content):
     path.write_bytes(data)
 
 
-def blank(path, first, last):
-    """Zeros in place of packets, `last` included."""
-    found = packets(path)
-    for place, size, _ in found[first : last + 1]:
-        patch(path, place, bytes(size))
+def blank(path, first, last, share=1):
+    """Zeros in place of packets, `last` included, or of their rear share."""
+    for place, size, _ in packets(path)[first : last + 1]:
+        kept = round((1 - share) * size)
+        patch(path, place + kept, bytes(size - kept))
 
 
 def turn(path, degrees):

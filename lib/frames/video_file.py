@@ -193,7 +193,12 @@ class _Pictures:
     def receive(self, frame: av.VideoFrame) -> Iterator[tuple[int, av.VideoFrame | None]]:
         """A frame with its number, after those that it passes over; a damaged one waits until it is passed over."""
         time, whole = self._sent.get(frame.opaque, (self._before[0], True))
-        if whole:
+        if frame.is_corrupt and whole:
+            if not self._exact:
+                raise _SomewhereDamagedError
+            self._sent[frame.opaque] = time, False
+            self.damage()
+        elif whole:
             self._sent.pop(frame.opaque, None)
             yield from self.passed(time)
             yield from self._next(time, frame)
