@@ -64,21 +64,23 @@ def unpack(video: Path, folder: Path, wanted: Iterable[int] | None = None, suffi
 def _write(source: VideoFile, target: "_Target", wanted: set[int] | None) -> None:
     """Add what the folder has not, as far as it is wanted."""
     first = next(number for number in (count() if wanted is None else sorted(wanted)) if number not in target.done)
-    expected, size = source.num_frames if wanted is None else len(wanted), 0
-    number, written = first - 1, 0
+    expected = source.num_frames if wanted is None else len(wanted)
+    number, sizes = first - 1, []
     with tqdm(desc=target.folder.name, total=expected or None, unit="frame", disable=None) as bar:
         for number, image in source.frames(first):
             if wanted is None or number in wanted:
-                size += target.add(number, image)
                 bar.update()
-            written += image is not None
-            if written == SAMPLED:
-                logger.info(
-                    "%s: %d MB for %d frames, about", target.folder, size / SAMPLED * expected / 1e6, expected or 1000
-                )
+                if size := target.add(number, image):
+                    sizes.append(size)
+                    if len(sizes) == SAMPLED:
+                        _tell_size(target.folder, sum(sizes) / SAMPLED, expected or 1000)
             if wanted is not None and number >= max(wanted):
                 return
     target.num_frames = number + 1
+
+
+def _tell_size(folder: Path, size: float, count: int) -> None:
+    logger.info("%s: %d frames take about %.1f MB", folder, count, size * count / 1e6)
 
 
 class _Target:

@@ -164,6 +164,7 @@ class _Pictures:
         self._last_time, self._last_dts = 0.0, -math.inf  # of a packet
         self._shift = 0.0  # of times, which begin again where files were joined
         self._is_clean = True  # what later packets refer to
+        self._in_doubt = False  # what a container flags as damaged may be one packet too early
         self._clean_from = -math.inf  # pictures shown earlier refer to ones before the last keyframe
         self._number = -1
         self._before: tuple[float, bool] = (0.0, False)  # time of the picture last numbered and whether it is whole
@@ -178,19 +179,26 @@ class _Pictures:
         if packet.dts is not None:
             if packet.dts + self._shift < self._last_dts:
                 self._shift = self._last_dts + (packet.duration or 1) - packet.dts
+                self._in_doubt = False
             self._last_dts = packet.dts + self._shift
         time = packet.dts if packet.pts is None else packet.pts
         time = self._last_time = self._last_time if time is None else time + self._shift
         if not whole:
             self._is_clean = False
-        elif packet.is_keyframe and not self._is_clean:
+        elif packet.is_keyframe and not self._is_clean and not self._in_doubt:
             self._is_clean, self._clean_from = True, time
+        self._in_doubt = packet.is_corrupt
         self._sent[index] = time, self._is_clean and time >= self._clean_from
 
     def receive(self, frame: av.VideoFrame) -> Iterator[tuple[int, av.VideoFrame | None]]:
         """A frame with its number, after those that it passes over; a damaged one waits until it is passed over."""
         time, whole = self._sent.get(frame.opaque, (self._before[0], True))
-        if whole:
+        if frame.is_corrupt and whole:
+            if not self._exact:
+                raise _SomewhereDamagedError
+            self._sent[frame.opaque] = time, False
+            self.damage()
+        elif whole:
             self._sent.pop(frame.opaque, None)
             yield from self.passed(time)
             yield from self._next(time, frame)
