@@ -15,7 +15,7 @@ from lib.config import load_config
 from lib.dataset.own_video import box_sizes, crop_size, repetitions, spaced
 from lib.formats import coco_labels
 from lib.formats.coco import check_labels, drop_propagated, keep_labels
-from lib.formats.label_formats import ending_format, find_format, read_any_labels, write_any_labels
+from lib.formats.label_formats import check_written, find_format, read_any_labels, write_any_labels
 from lib.formats.labels import named_frame, select
 from lib.formats.posetrack import whole_number
 from lib.formats.posetrack_set import read_videos
@@ -94,7 +94,7 @@ def label_video(args: argparse.Namespace) -> None:
 
 def _check_places(args: argparse.Namespace) -> None:
     """Refuse files to write that would be in the way of others."""
-    ending_format(args.out)
+    check_written(args.out)
     if args.out.is_dir() or args.out.resolve() == args.labels.resolve():
         raise InputError(f"--out {args.out}: it has to name a file, and not that of the labels")
     if args.out.with_suffix("").resolve() == args.video.resolve():

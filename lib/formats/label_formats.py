@@ -56,12 +56,20 @@ def write_any_labels(path: str | Path, labels: Labels, format: str | None = None
     Raises:
         InputError: there is no such format, it is not written, or it cannot hold these labels.
     """
-    name = format or ending_format(path)
-    write = _format(name).write
-    if write is None:
+    return FORMATS[check_written(path, format)].write(path, labels)
+
+
+def check_written(path: str | Path, format: str | None = None) -> str:
+    """The format in which a file is written: the one that is named, or that its ending tells.
+
+    Raises:
+        InputError: its ending is of none, or files of this format are not written.
+    """
+    name = format or _ending_format(Path(path))
+    if _format(name).write is None:
         others = ", ".join(other for other, known in FORMATS.items() if known.write)
         raise InputError(f"{path}: files of {name} are read and not written; write one of {others}")
-    return write(path, labels)
+    return name
 
 
 def _format(name: str) -> LabelFormat:
@@ -70,13 +78,7 @@ def _format(name: str) -> LabelFormat:
     return FORMATS[name]
 
 
-def ending_format(path: str | Path) -> str:
-    """The format in which a file of this name is written.
-
-    Raises:
-        InputError: its ending is of none.
-    """
-    path = Path(path)
+def _ending_format(path: Path) -> str:
     if path.suffix.lower() == ".csv" and (path.stem.startswith("CollectedData") or "DLC_" in path.stem):
         return "deeplabcut"
     name = next((name for name, known in FORMATS.items() if path.suffix.lower() in known.endings), None)
