@@ -124,7 +124,8 @@ def _score_images(cfg: CfgNode, test_set: TestSet, poses: Poses, path: Path, sco
     else:
         path = path.with_name(f"{path.name}.json")
         rules = replace(build_rules(cfg), oks_nms=scorer.ranked)
-        results = make_results(images, people, poses.points, poses.peaks, rules, build_skeleton(cfg).sigmas)
+        sigmas = build_skeleton(cfg).sigmas
+        results = make_results(images, people, poses.points, poses.peaks, rules, sigmas, data_set.first_pixel)
         write_json(path, results)
     logger.info("predictions: %s", path)
     if not scorable:

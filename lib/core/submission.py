@@ -64,20 +64,22 @@ def make_results(
     peaks: np.ndarray,
     rules: Rules,
     sigmas: Sequence[float],
+    first_pixel: int = 0,
 ) -> list[dict[str, Any]]:
     """The people estimated in a data set of images, in COCO's results form.
 
     Args:
         images: the annotated images; their people's track ids are the ids of the annotations.
         people: sorted by image.
-        points: (P, J, 2) x, y in image pixels; peaks (P, J), the scores of the joints.
+        points: (P, J, 2) x, y in image pixels from 0; peaks (P, J), the scores of the joints.
         sigmas: (J,) of OKS.
+        first_pixel: what the data set's files count pixels from.
     Returns:
         a record per person: image_id, category_id, keypoints (x, y, score of each joint), score, and of a ground-truth
         box the annotation's id.
     """
     kept, scores = select(people, points, peaks, rules, sigmas)
-    keypoints = np.concatenate([np.round(points, 3), peaks[..., None]], axis=2).reshape(len(people), -1)
+    keypoints = np.concatenate([np.round(points + first_pixel, 3), peaks[..., None]], axis=2).reshape(len(people), -1)
     results = []
     for person in (person for chosen in kept.values() for person in chosen):
         row = people[person].row
