@@ -30,16 +30,29 @@ BEYOND = 2.0
 
 
 class Listed:
-    """The images of a data set, as lib.dataset.posetrack.Folders the frames of videos."""
+    """The images of a data set, as lib.dataset.posetrack.Folders the frames of videos.
 
-    def __init__(self, images: ImageList) -> None:
+    Args:
+        images: the files.
+        folder: of the store, which the names of the annotations are relative to.
+    """
+
+    def __init__(self, images: ImageList, folder: str) -> None:
         self._images = images
+        self._folder = folder
         self.found: dict[int, ImageList] = {}
 
     def find(self, v: int, video: PoseTrackVideo, frame: int) -> tuple[ImageList, int]:
         """Where an image is, and its number there."""
         self.found[v] = self._images
         return self._images, int(frame)
+
+    def key(self, name: str) -> str:
+        """What one image's names have in common: with its folder, as of the store, and without, as annotations list it.
+
+        Numbers tell nothing here: names may be hashes (AI Challenger), or all be 00001 in folders of their own (JHMDB).
+        """
+        return str(PurePosixPath(name)).removeprefix(f"{PurePosixPath(self._folder)}/")
 
 
 def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[PoseTrackVideo, np.ndarray]:

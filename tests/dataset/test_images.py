@@ -186,6 +186,36 @@ def test_detected_boxes_by_the_ids_of_images(write, tmp_path):
     assert found.dropped["of images that the annotations do not list"] == 1
 
 
+@pytest.mark.parametrize("prefix", ["", "images/", "./images/", "elsewhere/"])
+def test_detected_boxes_by_the_names_of_images(write, tmp_path, prefix):
+    """Hashes that end in one number, as AI Challenger's do, and files of one name in several folders, as JHMDB's."""
+    names = ["ab7.jpg", "cd7.jpg", "clip/00001.jpg", "other/00001.jpg"]
+    images = [{"id": n, "file_name": name, "width": WIDTH, "height": HEIGHT} for n, name in enumerate(names)]
+    cfg = write("aic", content={"images": images, "annotations": []})
+    for name in names:
+        (tmp_path / "images" / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "images" / name), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    order = [2, 0, 3, 1, 1]
+    boxes = [{"image_name": prefix + names[n], "bbox": [10 + n, 20, 20, 30], "score": 0.9} for n in order]
+    boxes += [{"image_name": f"{prefix}ef7.jpg", "bbox": [10, 20, 20, 30], "score": 0.9}]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    cfg.defrost()
+    cfg.TEST.merge_from_list(["USE_GT_BBOX", False, "COCO_BBOX_FILE", str(tmp_path / "boxes.json")])
+    if prefix == "elsewhere/":
+        with pytest.raises(InputError, match="left out: 6 boxes of images that the annotations do not list"):
+            build_test_set(cfg)
+        return
+    found = build_test_set(cfg)
+    assert [(person.frame, person.center[0] - 20) for person in found.clips.people] == [
+        (0, 0),
+        (1, 1),
+        (1, 1),
+        (2, 2),
+        (3, 3),
+    ]
+    assert found.dropped["of images that the annotations do not list"] == 1
+
+
 def test_every_usual_place_is_a_pair_of_split_and_path():
     for name, data_set in known_data_sets().items():
         assert skeleton(name).num_joints > 0, name
