@@ -123,7 +123,7 @@ def _score_images(cfg: CfgNode, test_set: TestSet, poses: Poses, path: Path, sco
         mpii.write_predictions(path, points)
     else:
         path = path.with_name(f"{path.name}.json")
-        rules = replace(build_rules(cfg), oks_nms=scorer.ranked)
+        rules = replace(build_rules(cfg), oks_nms=cfg.TEST.OKS_NMS and scorer.ranked)
         sigmas = build_skeleton(cfg).sigmas
         results = make_results(images, people, poses.points, poses.peaks, rules, sigmas, data_set.first_pixel)
         write_json(path, results)
