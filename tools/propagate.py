@@ -21,7 +21,7 @@ import _init_paths  # noqa: F401 (first: makes lib importable)
 import numpy as np
 from _own_video import label_video
 from _propagating import Machine, add_arguments, complete_arguments, describe_method, needs_net
-from _testing import build_rules, choose_strategy, load_net, write_submission
+from _testing import build_rules, choose_strategy, load_net
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
@@ -50,6 +50,7 @@ from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
 from lib.evaluation.propagation import compare_tracks, score_by_distance
 from lib.evaluation.tables import format_rows
 from lib.formats.coco import AddedPose, add_poses, read_labels
+from lib.formats.posetrack_set import write_videos
 from lib.frames.store import frame_number
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
@@ -144,7 +145,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     order = sorted(range(len(people)), key=lambda index: (people[index].video, people[index].frame))
     people, points, scores, far = [people[index] for index in order], points[order], scores[order], far[order]
     videos = make_submission(runs.videos, people, points, scores, build_rules(cfg))
-    write_submission(cfg, videos, folder / "predictions" / name / runs.split)
+    write_videos(folder / "predictions" / name / runs.split, videos, cfg.DATASET.DATASET)
     result = {
         "name": name.removeprefix("propagate-"),
         "method": describe_method(args, cfg),

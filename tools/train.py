@@ -11,7 +11,7 @@ from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import torch
-from _testing import format_result, is_scorable, run_test
+from _testing import run_test, will_score
 from tensorboardX import SummaryWriter
 from torch import nn, optim
 from torch.nn.parallel import DistributedDataParallel
@@ -26,6 +26,7 @@ from lib.core.optimizer import build_optimizer, build_warm_up
 from lib.core.strategies import pair, single
 from lib.core.train import EpochReport, Loss, train_epoch
 from lib.dataset import build_skeleton, build_test_set, build_training_loader, build_training_set
+from lib.evaluation.scoring import format_result
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from lib.utils.device import choose_device, describe, make_reproducible
@@ -115,7 +116,7 @@ def fit(
     clips = build_training_set(cfg)
     loader = build_training_loader(cfg, clips, process, cuda=device.type == "cuda")
     test_set = build_test_set(cfg) if cfg.TEST.EVALUATE else None
-    scorable = bool(test_set) and is_scorable(cfg, test_set)
+    scorable = bool(test_set) and will_score(cfg, test_set)
     trained = DistributedDataParallel(net) if process[1] > 1 else net
     writer = SummaryWriter(str(log_dir)) if process[0] == 0 else None
     history = folder / "history.jsonl"
@@ -128,7 +129,7 @@ def fit(
         if test_set:
             result = run_test(cfg, net.eval(), device, test_set, folder, process, "training", scorable)
             if "table" in result:
-                logger.info("\n%s", format_result(cfg, result))
+                logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
             record["test"] = {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}
         progress.schedule.step()
         progress.epoch = epoch + 1

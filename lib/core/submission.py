@@ -1,17 +1,24 @@
 """From estimated poses to what is scored: joint scores, re-scoring, OKS-NMS; PoseTrack: a person in every frame."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lib.dataset.data_sets import DataSet
 from lib.dataset.people import Person
+from lib.formats import mpii
 from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, PoseTrackVideo
 from lib.nms import oks_nms, soft_oks_nms
 from lib.pose.crop import PIXELS_PER_SCALE
 from lib.pose.skeletons import POSETRACK
+from lib.utils.files import write_json
+
+logger = logging.getLogger(__name__)
 
 DUMMY_SCORE = -100.0
 
@@ -92,6 +99,37 @@ def make_results(
         known = row >= 0 and images.track_ids[row] >= 0
         results.append(record | ({"id": int(images.track_ids[row])} if known else {}))
     return results
+
+
+def write_results(
+    path: Path,
+    data_set: DataSet,
+    images: PoseTrackVideo,
+    people: Sequence[Person],
+    points: np.ndarray,
+    peaks: np.ndarray,
+    rules: Rules,
+    sigmas: Sequence[float],
+) -> Path:
+    """Write the people estimated in a data set of images, as its scorer takes them: MPII's preds, or COCO's results.
+
+    Args:
+        path: of the file without its ending.
+        images, people, points, peaks, rules, sigmas: as of `make_results`; MPII's file has everybody who is listed, and
+            NaN for those who were left out.
+    Returns:
+        the file.
+    """
+    if data_set.form == "mpii":
+        path = path.with_name(f"{path.name}.mat")
+        listed = np.full((len(images.points), *points.shape[1:]), np.nan)
+        listed[[person.row for person in people]] = points
+        mpii.write_predictions(path, listed)
+    else:
+        path = path.with_name(f"{path.name}.json")
+        write_json(path, make_results(images, people, points, peaks, rules, sigmas, data_set.first_pixel))
+    logger.info("predictions: %s", path)
+    return path
 
 
 def select(
