@@ -159,7 +159,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
         result |= compare_tracks(people, points, far, truth, build_skeleton(cfg).names)
         table = f"{format_table(result)}\n\n{_format_distances(result)}"
     result |= {"versions": describe(machine.device), "config": cfg.dump()}
-    write_json(folder / f"result-{name}.json", result, indent=1)
+    write_json(folder / f"result-{name}.json", result, indent=True)
     logger.info("result: %s", folder / f"result-{name}.json")
     if cfg.TEST.EVALUATE:
         print(table)
@@ -255,7 +255,7 @@ def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) ->
         truth = reached(build_truth(cfg), labels.people, moves)
         ends = [replace(labels.people[move.person], number=move.number) for move in moves]
         result = compare_tracks(ends, points, distances(labels.people, moves), truth, skeleton.names) | info
-        write_json(folder / f"result-{name}.json", result, indent=1)
+        write_json(folder / f"result-{name}.json", result, indent=True)
         if result["tracks_by_distance"]:
             print(_format_distances(result))
     print(f"{args.out}: {len(content['annotations'])} labelled and {len(poses)} propagated poses")

@@ -40,7 +40,7 @@ def main() -> None:
 
     result |= {"versions": describe(device), "config": cfg.dump()}
     path = folder / f"result-{cfg.TEST.MODE}.json"
-    write_json(path, result, indent=1)
+    write_json(path, result, indent=True)
     logger.info("result: %s", path)
     if "table" in result:
         print(format_result(cfg.DATASET.DATASET, result))

@@ -139,7 +139,7 @@ def fit(
     if writer:
         writer.close()
         save_checkpoint(folder / "final_state.pth", net.state_dict())
-        write_json(folder / "result-train.json", {"versions": describe(device), "config": cfg.dump()}, indent=1)
+        write_json(folder / "result-train.json", {"versions": describe(device), "config": cfg.dump()}, indent=True)
         logger.info("done: %s", folder / "final_state.pth")
 
 

@@ -82,8 +82,8 @@ def make_results(
         sigmas: (J,) of OKS.
         first_pixel: what the data set's files count pixels from.
     Returns:
-        a record per person: image_id, category_id, keypoints (x, y, score of each joint), score, and of a ground-truth
-        box the annotation's id.
+        a record per person: image_id, category_id, keypoints (x, y, score of each joint, an array: lists of many people
+        take gigabytes), score, and of a ground-truth box the annotation's id.
     """
     kept, scores = select(people, points, peaks, rules, sigmas)
     keypoints = np.concatenate([np.round(points + first_pixel, 3), peaks[..., None]], axis=2).reshape(len(people), -1)
@@ -93,7 +93,7 @@ def make_results(
         record = {
             "image_id": images.image_ids[people[person].frame],
             "category_id": 1,
-            "keypoints": keypoints[person].tolist(),
+            "keypoints": keypoints[person],
             "score": float(scores[person]),
         }
         known = row >= 0 and images.track_ids[row] >= 0
