@@ -11,6 +11,7 @@ from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import torch
+import yaml
 from _testing import run_test, will_score
 from tensorboardX import SummaryWriter
 from torch import nn, optim
@@ -22,7 +23,7 @@ from yacs.config import CfgNode
 
 from lib.config import parse_arguments
 from lib.core.loss import joints_loss
-from lib.core.optimizer import build_optimizer, build_warm_up
+from lib.core.optimizer import build_optimizer, build_warm_up, check_unchanged
 from lib.core.strategies import pair, single
 from lib.core.train import EpochReport, Loss, train_epoch
 from lib.dataset import build_skeleton, build_test_set, build_training_loader, build_training_set
@@ -85,13 +86,14 @@ def begin(cfg: CfgNode, net: nn.Module, progress: Progress, folder: Path, device
     if checkpoint:
         content = read_checkpoint(checkpoint)
         try:
+            check_unchanged(cfg.TRAIN, yaml.safe_load(content["config"])["TRAIN"], checkpoint)
             net.load_state_dict(content["state_dict"])
             progress.optimizer.load_state_dict(content["optimizer"])
             progress.schedule.load_state_dict(content["schedule"])
             if progress.warm_up:
                 progress.warm_up.load_state_dict(content["warm_up"])
             progress.epoch, progress.best = content["epoch"], content["perf"]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, yaml.YAMLError) as error:
             line = str(error).splitlines()[0]
             raise InputError(
                 f"{checkpoint}: no checkpoint of this experiment ({line}); move it away to begin anew"
