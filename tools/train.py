@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import math
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,7 +237,8 @@ def _write_record(writer: SummaryWriter, history: Path, record: dict[str, Any]) 
         writer.add_scalar(f"train/{name}", record[name], record["epoch"])
     table = record.get("test", {}).get("table")
     for name, value in (table or {}).items():
-        writer.add_scalar(f"test/{name}", value, record["epoch"])
+        curve = re.sub(r"[^-./\w]", "_", name)  # what tensorboard makes of "AP .5", with a warning for each
+        writer.add_scalar(f"test/{curve}", value, record["epoch"])
     earlier = history.read_text() if history.exists() else ""
     with atomic_path(history) as temporary:
         temporary.write_text(f"{earlier}{json.dumps(record)}\n")

@@ -144,6 +144,7 @@ def test_training_is_tested_after_its_epoch(tool):
     record = json.loads((folder / "history.jsonl").read_text())
     assert record["test"]["score"] == record["test"]["table"]["AP"]
     assert (folder / "predictions/training/val.json").exists()
+    assert "illegal" not in done.stderr  # names of curves
     assert not (folder / "predictions/single").exists()
 
 
