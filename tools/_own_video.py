@@ -19,11 +19,11 @@ from lib.formats.label_formats import check_written, find_format, read_any_label
 from lib.formats.labels import named_frame, select
 from lib.formats.posetrack import whole_number
 from lib.formats.posetrack_set import read_videos
-from lib.frames.store import ImageStore, frame_number
+from lib.frames.store import ImageStore
 from lib.frames.unpack import unpack
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
-from lib.utils.files import read_json, write_json
+from lib.utils.files import frame_number, read_json, write_json
 from lib.video.review import write_review
 
 RECIPE = ROOT / "experiments" / "video"  # files of both stages

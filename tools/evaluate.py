@@ -48,7 +48,7 @@ def main() -> None:
     result, table = args.evaluate(args)
     print(table)
     if args.out:
-        write_json(args.out, result, indent=1)
+        write_json(args.out, result, indent=True)
 
 
 def _posetrack(args: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -28,7 +28,7 @@ from _propagating import (
     needs_net,
     takes_both_sides,
 )
-from _testing import build_rules, choose_strategy, load_net, write_submission
+from _testing import build_rules, choose_strategy, load_net
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
@@ -58,11 +58,11 @@ from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
 from lib.evaluation.propagation import compare_tracks, score_by_distance
 from lib.evaluation.tables import format_rows
 from lib.formats.coco import AddedPose, add_poses, labeled_images, read_labels
-from lib.frames.store import frame_number
+from lib.formats.posetrack_set import write_videos
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
-from lib.utils.files import check_writable, write_json
+from lib.utils.files import check_writable, frame_number, write_json
 from lib.utils.logging import log_to_file, log_to_terminal, to_log_file
 
 logger = logging.getLogger("propagate")
@@ -165,7 +165,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     order = sorted(range(len(people)), key=lambda index: (people[index].video, people[index].frame))
     people, points, scores, far = [people[index] for index in order], points[order], scores[order], far[order]
     videos = make_submission(runs.videos, people, points, scores, build_rules(cfg))
-    write_submission(cfg, videos, folder / "predictions" / name / runs.split)
+    write_videos(folder / "predictions" / name / runs.split, videos, cfg.DATASET.DATASET)
     result = {
         "name": name.removeprefix("propagate-"),
         "method": describe_method(args, cfg),
@@ -179,7 +179,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
         result |= compare_tracks(people, points, far, truth, build_skeleton(cfg).names)
         table = f"{format_table(result)}\n\n{_format_distances(result)}"
     result |= {"versions": describe(machine.device), "config": cfg.dump()}
-    write_json(folder / f"result-{name}.json", result, indent=1)
+    write_json(folder / f"result-{name}.json", result, indent=True)
     logger.info("result: %s", folder / f"result-{name}.json")
     if cfg.TEST.EVALUATE:
         print(table)
@@ -282,7 +282,7 @@ def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) ->
         truth = reached(build_truth(cfg), labels.people, moves)
         ends = [replace(labels.people[move.person], number=move.number) for move in moves]
         result = compare_tracks(ends, moved.points, distances(labels.people, moves), truth, skeleton.names) | info
-        write_json(folder / f"result-{name}.json", result, indent=1)
+        write_json(folder / f"result-{name}.json", result, indent=True)
         if result["tracks_by_distance"]:
             print(_format_distances(result))
     print(f"{args.out}: {len(content['annotations'])} labelled and {len(poses)} propagated poses")

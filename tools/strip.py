@@ -15,10 +15,10 @@ import numpy as np
 
 from lib.formats.posetrack import PoseTrackVideo
 from lib.formats.posetrack_set import read_video
-from lib.frames.store import ImageStore, frame_number
+from lib.frames.store import ImageStore
 from lib.pose.draw import stack
 from lib.utils.errors import InputError, run
-from lib.utils.files import atomic_path
+from lib.utils.files import atomic_path, frame_number
 from lib.video.poses import draw_people
 
 MARGIN = 0.25  # around the person, of the joints' longer side

@@ -5,10 +5,11 @@ import logging
 from pathlib import Path
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
-from _testing import format_result, is_scorable, load_net, run_test
+from _testing import load_net, run_test, will_score
 
 from lib.config import parse_arguments
 from lib.dataset import build_test_set
+from lib.evaluation.scoring import format_result
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
@@ -31,7 +32,7 @@ def main() -> None:
             check_writable(folder / "predictions" / cfg.TEST.MODE)
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
         test_set = build_test_set(cfg)
-        scorable = is_scorable(cfg, test_set)
+        scorable = will_score(cfg, test_set)
         net = load_net(cfg, folder, device)
         result = run_test(cfg, net, device, test_set, folder, process, cfg.TEST.MODE, scorable)
         if process[0] > 0:
@@ -39,11 +40,11 @@ def main() -> None:
 
     result |= {"versions": describe(device), "config": cfg.dump()}
     path = folder / f"result-{cfg.TEST.MODE}.json"
-    write_json(path, result, indent=1)
+    write_json(path, result, indent=True)
     logger.info("result: %s", path)
     if "table" in result:
-        print(format_result(cfg, result))
-        to_log_file(format_result(cfg, result))
+        print(format_result(cfg.DATASET.DATASET, result))
+        to_log_file(format_result(cfg.DATASET.DATASET, result))
 
 
 if __name__ == "__main__":

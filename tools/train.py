@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import math
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import torch
-from _testing import format_result, is_scorable, run_test
+import yaml
+from _testing import run_test, will_score
 from tensorboardX import SummaryWriter
 from torch import nn, optim
 from torch.nn.parallel import DistributedDataParallel
@@ -22,10 +24,11 @@ from yacs.config import CfgNode
 
 from lib.config import parse_arguments
 from lib.core.loss import joints_loss
-from lib.core.optimizer import build_optimizer, build_warm_up
+from lib.core.optimizer import build_optimizer, build_warm_up, check_unchanged
 from lib.core.strategies import pair, single
 from lib.core.train import EpochReport, Loss, train_epoch
 from lib.dataset import build_skeleton, build_test_set, build_training_loader, build_training_set
+from lib.evaluation.scoring import format_result
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from lib.utils.device import choose_device, describe, make_reproducible
@@ -86,13 +89,14 @@ def begin(cfg: CfgNode, net: nn.Module, progress: Progress, folder: Path, device
     if checkpoint:
         content = read_checkpoint(checkpoint)
         try:
+            check_unchanged(cfg.TRAIN, yaml.safe_load(content["config"])["TRAIN"], checkpoint)
             net.load_state_dict(content["state_dict"])
             progress.optimizer.load_state_dict(content["optimizer"])
             progress.schedule.load_state_dict(content["schedule"])
             if progress.warm_up:
                 progress.warm_up.load_state_dict(content["warm_up"])
             progress.epoch, progress.best = content["epoch"], content["perf"]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, yaml.YAMLError) as error:
             line = str(error).splitlines()[0]
             raise InputError(
                 f"{checkpoint}: no checkpoint of this experiment ({line}); move it away to begin anew"
@@ -117,7 +121,7 @@ def fit(
     clips = build_training_set(cfg)
     loader = build_training_loader(cfg, clips, process, cuda=device.type == "cuda")
     test_set = build_test_set(cfg) if cfg.TEST.EVALUATE else None
-    scorable = bool(test_set) and is_scorable(cfg, test_set)
+    scorable = bool(test_set) and will_score(cfg, test_set)
     trained = DistributedDataParallel(net) if process[1] > 1 else net
     writer = SummaryWriter(str(log_dir)) if process[0] == 0 else None
     history = folder / "history.jsonl"
@@ -130,7 +134,7 @@ def fit(
         if test_set:
             result = run_test(cfg, net.eval(), device, test_set, folder, process, "training", scorable)
             if "table" in result:
-                logger.info("\n%s", format_result(cfg, result))
+                logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
             record["test"] = {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}
         progress.schedule.step()
         progress.epoch = epoch + 1
@@ -140,7 +144,7 @@ def fit(
     if writer:
         writer.close()
         save_checkpoint(folder / "final_state.pth", net.state_dict())
-        write_json(folder / "result-train.json", {"versions": describe(device), "config": cfg.dump()}, indent=1)
+        write_json(folder / "result-train.json", {"versions": describe(device), "config": cfg.dump()}, indent=True)
         logger.info("done: %s", folder / "final_state.pth")
 
 
@@ -240,7 +244,8 @@ def _write_record(writer: SummaryWriter, history: Path, record: dict[str, Any]) 
         writer.add_scalar(f"train/{name}", record[name], record["epoch"])
     table = record.get("test", {}).get("table")
     for name, value in (table or {}).items():
-        writer.add_scalar(f"test/{name}", value, record["epoch"])
+        curve = re.sub(r"[^-./\w]", "_", name)  # what tensorboard makes of "AP .5", with a warning for each
+        writer.add_scalar(f"test/{curve}", value, record["epoch"])
     earlier = history.read_text() if history.exists() else ""
     with atomic_path(history) as temporary:
         temporary.write_text(f"{earlier}{json.dumps(record)}\n")

@@ -115,7 +115,8 @@ DEFAULTS.TEST.COCO_BBOX_FILE = ""  # detected boxes
 DEFAULTS.TEST.IMAGE_THRE = 0.1  # detected boxes under this score are dropped
 DEFAULTS.TEST.NMS_THRE = 1.0  # detected boxes of one frame that overlap more (IoU) are dropped; 1: none
 DEFAULTS.TEST.JOINT_SCORE = "peak_times_box"  # a joint's submitted score; or the raw heatmap peak (peak)
-DEFAULTS.TEST.OKS_NMS = False  # re-score persons and drop those that repeat another (images: as the data set has it)
+DEFAULTS.TEST.OKS_NMS = False  # re-score persons and drop those that repeat another, where scores rank them: PoseTrack,
+# OKS AP. PCK and PCKh want one pose of everybody: there nobody is dropped
 DEFAULTS.TEST.SOFT_NMS = False  # of OKS_NMS: the soft variant
 DEFAULTS.TEST.OKS_THRE = 0.5
 DEFAULTS.TEST.IN_VIS_THRE = 0.0  # joints over this peak count in the re-scoring

@@ -188,6 +188,11 @@ TRANSLATED: tuple[tuple[str, tuple[str, ...], Callable[[Old], Any]], ...] = (
     ),
     ("DATASET.TRAIN_ANNOTATIONS", ("DATASET.PSEUDO_GT_TRAIN",), _train_annotations),
     ("DATASET.TEST_ANNOTATIONS", ("DATASET.JSON_FILE", "ONLY_CONSECUTIVE"), _test_annotations),
+    (
+        "TEST.OKS_NMS",
+        ("TEST.BBOX_THRE",),  # of old files alone; what their code did with COCO, it had no key for
+        lambda old: True if old.get("DATASET.DATASET") == "coco" else None,
+    ),
     ("TRAIN.BATCH_SIZE_PER_GPU", ("TRAIN.BATCH_SIZE",), _per_gpu("TRAIN.BATCH_SIZE")),
     ("TEST.BATCH_SIZE_PER_GPU", ("TEST.BATCH_SIZE",), _per_gpu("TEST.BATCH_SIZE")),
 )

@@ -1,17 +1,24 @@
 """From estimated poses to what is scored: joint scores, re-scoring, OKS-NMS; PoseTrack: a person in every frame."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lib.dataset.data_sets import DataSet
 from lib.dataset.people import Person
+from lib.formats import mpii
 from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, PoseTrackVideo
 from lib.nms import oks_nms, soft_oks_nms
 from lib.pose.crop import PIXELS_PER_SCALE
 from lib.pose.skeletons import POSETRACK
+from lib.utils.files import write_json
+
+logger = logging.getLogger(__name__)
 
 DUMMY_SCORE = -100.0
 
@@ -64,32 +71,65 @@ def make_results(
     peaks: np.ndarray,
     rules: Rules,
     sigmas: Sequence[float],
+    first_pixel: int = 0,
 ) -> list[dict[str, Any]]:
     """The people estimated in a data set of images, in COCO's results form.
 
     Args:
         images: the annotated images; their people's track ids are the ids of the annotations.
         people: sorted by image.
-        points: (P, J, 2) x, y in image pixels; peaks (P, J), the scores of the joints.
+        points: (P, J, 2) x, y in image pixels from 0; peaks (P, J), the scores of the joints.
         sigmas: (J,) of OKS.
+        first_pixel: what the data set's files count pixels from.
     Returns:
-        a record per person: image_id, category_id, keypoints (x, y, score of each joint), score, and of a ground-truth
-        box the annotation's id.
+        a record per person: image_id, category_id, keypoints (x, y, score of each joint, an array: lists of many people
+        take gigabytes), score, and of a ground-truth box the annotation's id.
     """
     kept, scores = select(people, points, peaks, rules, sigmas)
-    keypoints = np.concatenate([np.round(points, 3), peaks[..., None]], axis=2).reshape(len(people), -1)
+    keypoints = np.concatenate([np.round(points + first_pixel, 3), peaks[..., None]], axis=2).reshape(len(people), -1)
     results = []
     for person in (person for chosen in kept.values() for person in chosen):
         row = people[person].row
         record = {
             "image_id": images.image_ids[people[person].frame],
             "category_id": 1,
-            "keypoints": keypoints[person].tolist(),
+            "keypoints": keypoints[person],
             "score": float(scores[person]),
         }
         known = row >= 0 and images.track_ids[row] >= 0
         results.append(record | ({"id": int(images.track_ids[row])} if known else {}))
     return results
+
+
+def write_results(
+    path: Path,
+    data_set: DataSet,
+    images: PoseTrackVideo,
+    people: Sequence[Person],
+    points: np.ndarray,
+    peaks: np.ndarray,
+    rules: Rules,
+    sigmas: Sequence[float],
+) -> Path:
+    """Write the people estimated in a data set of images, as its scorer takes them: MPII's preds, or COCO's results.
+
+    Args:
+        path: of the file without its ending.
+        images, people, points, peaks, rules, sigmas: as of `make_results`; MPII's file has everybody who is listed, and
+            NaN for those who were left out.
+    Returns:
+        the file.
+    """
+    if data_set.form == "mpii":
+        path = path.with_name(f"{path.name}.mat")
+        listed = np.full((len(images.points), *points.shape[1:]), np.nan)
+        listed[[person.row for person in people]] = points
+        mpii.write_predictions(path, listed)
+    else:
+        path = path.with_name(f"{path.name}.json")
+        write_json(path, make_results(images, people, points, peaks, rules, sigmas, data_set.first_pixel))
+    logger.info("predictions: %s", path)
+    return path
 
 
 def select(

@@ -11,9 +11,8 @@ import numpy as np
 from lib.dataset.people import Person
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE, PERSON_ARRAYS, PoseTrackVideo, take_frames, take_people
 from lib.formats.posetrack_coco import CocoVideo, coco_content
-from lib.frames.store import frame_number
 from lib.frames.video import FrameFolder
-from lib.utils.files import read_json
+from lib.utils.files import frame_number, read_json
 
 REACH = 3
 """Frames that a label is propagated to on either side."""

@@ -15,12 +15,15 @@ class DataSet:
         name: of its joint schema (lib.pose.skeletons) and its scorer (lib.evaluation.files) too.
         form: of its annotations: coco, mpii, or COCO's with centers and scales in place of boxes (mpii_trb).
         annotations, images: by split the usual file and folder under DATASET.ROOT.
+        first_pixel: what a COCO-style file calls the center of an image's first pixel: 0, or MATLAB's 1. (Of the form
+            mpii it is always 1, which lib.formats.mpii knows.)
     """
 
     name: str
     annotations: dict[str, str]
     images: dict[str, str]
     form: str = "coco"
+    first_pixel: int = 0
 
 
 @cache

@@ -1,6 +1,7 @@
 """Data sets of images: their annotations as one video whose frames are no neighbours, and the files they are in."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,10 +30,16 @@ BEYOND = 2.0
 
 
 class Listed:
-    """The images of a data set, as lib.dataset.posetrack.Folders the frames of videos."""
+    """The images of a data set, as lib.dataset.posetrack.Folders the frames of videos.
 
-    def __init__(self, images: ImageList) -> None:
+    Args:
+        images: the files.
+        folder: of the store, which the names of the annotations are relative to.
+    """
+
+    def __init__(self, images: ImageList, folder: str) -> None:
         self._images = images
+        self._folder = folder
         self.found: dict[int, ImageList] = {}
 
     def find(self, v: int, video: PoseTrackVideo, frame: int) -> tuple[ImageList, int]:
@@ -40,12 +47,19 @@ class Listed:
         self.found[v] = self._images
         return self._images, int(frame)
 
+    def key(self, name: str) -> str:
+        """What one image's names have in common: with its folder, as of the store, and without, as annotations list it.
+
+        Numbers tell nothing here: names may be hashes (AI Challenger), or all be 00001 in folders of their own (JHMDB).
+        """
+        return str(PurePosixPath(name)).removeprefix(f"{PurePosixPath(self._folder)}/")
+
 
 def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[PoseTrackVideo, np.ndarray]:
     """The annotations of a data set of images, and (I, 2) width and height of each, 0 where the file does not tell.
 
-    Joints are in the data set's order; track ids are the ids of the annotations. Where these give centers and scales,
-    boxes are those that lib.pose.crop makes the same crops of.
+    Joints are in the data set's order, in pixels from 0; track ids are the ids of the annotations. Where these give
+    centers and scales, boxes are those that lib.pose.crop makes the same crops of.
 
     Raises:
         InputError: a broken file, or one of other joints; names file, record and key.
@@ -67,8 +81,20 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Pose
     for joint, (own, known) in enumerate(zip(names, skeleton.names, strict=True)):
         if not may_be_same(own, known):
             raise InputError(f"{path}: joint {joint} is {own}; this data set's is {known}: check DATASET.DATASET")
-    images = posetrack18.read(content, path, names)
+    images = _from_zero(posetrack18.read(content, path, names), data_set.first_pixel)
     return images, _sizes(content["images"], images)
+
+
+def _from_zero(images: PoseTrackVideo, first_pixel: int) -> PoseTrackVideo:
+    """The annotations in pixels from 0."""
+    if not first_pixel:
+        return images
+    return replace(
+        images,
+        points=np.where(images.present[:, :, None], images.points - first_pixel, 0),
+        boxes=images.boxes - (first_pixel, first_pixel, 0, 0),
+        head_boxes=images.head_boxes - first_pixel,
+    )
 
 
 def _sizes(records_of_images: list[dict[str, Any]], images: PoseTrackVideo) -> np.ndarray:

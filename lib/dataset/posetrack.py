@@ -13,11 +13,12 @@ from lib.dataset.people import Person
 from lib.formats.boxes import DetectedBox
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, PoseTrackVideo
 from lib.formats.posetrack_set import unlabeled_video, video_names
-from lib.frames.store import ImageStore, frame_number
+from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.nms import nms
 from lib.pose.crop import box_to_center_scale, clip_box, joints_box
 from lib.utils.errors import InputError
+from lib.utils.files import frame_number
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def detected_people(
     Raises:
         InputError: a frame with boxes is not there; boxes name images by id and there are no annotations.
     """
-    by_frame, dropped = _boxes_by_frame(videos, boxes)
+    by_frame, dropped = _boxes_by_frame(videos, boxes, files)
     people = []
     unlabeled = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
     for v, frame in sorted(by_frame):
@@ -129,17 +130,18 @@ def relist(found: PoseTrack, truth: Sequence[PoseTrackVideo], where: str) -> Pos
     Raises:
         InputError: a frame with people is not in the ground truth.
     """
-    places = {_frame_key(name): (v, f) for v, video in enumerate(truth) for f, name in enumerate(video.frame_names)}
-    listed = (places.get(_frame_key(name)) for video in found.videos for name in video.frame_names)
+    key = Folders.key
+    places = {key(name): (v, f) for v, video in enumerate(truth) for f, name in enumerate(video.frame_names)}
+    listed = (places.get(key(name)) for video in found.videos for name in video.frame_names)
     kept = sorted({place[0] for place in listed if place})
     if len(kept) < len(truth):
         logger.warning("%s: %d of %d videos are tested and scored", where, len(kept), len(truth))
     people, frames = [], {}
     for person in found.people:
         name = found.videos[person.video].frame_names[person.frame]
-        if _frame_key(name) not in places:
+        if key(name) not in places:
             raise InputError(f"{where}: the ground truth does not list the frame {name}")
-        v, frame = places[_frame_key(name)]
+        v, frame = places[key(name)]
         people.append(replace(person, video=kept.index(v), frame=frame))
         frames[kept.index(v)] = found.frames[person.video]
     people.sort(key=lambda person: (person.video, person.frame))
@@ -170,6 +172,12 @@ class Folders:
             self.found[v] = FrameFolder(self._store, _existing_folder(self._store, name), video.nframes, first)
         return self.found[v], self.found[v].number_of(name)
 
+    @staticmethod
+    def key(name: str) -> tuple[str, int | None]:
+        """What one frame's names have in common, of any zero-padding and ending: its folder and its number."""
+        folder, _, file = name.rpartition("/")
+        return folder.removeprefix("images/"), frame_number(file)
+
 
 def _existing_folder(store: ImageStore, frame_name: str) -> str:
     """The frame's folder: "images/" begins the names of some annotation files and not those of others."""
@@ -180,25 +188,20 @@ def _existing_folder(store: ImageStore, frame_name: str) -> str:
     raise InputError(f"{store.root / frame_name}: neither it nor any frame beside it is there; check DATASET.IMAGE_DIR")
 
 
-def _frame_key(name: str) -> tuple[str, int | None]:
-    folder, _, file = name.rpartition("/")
-    return folder.removeprefix("images/"), frame_number(file)
-
-
 def _boxes_by_frame(
-    videos: Sequence[PoseTrackVideo], boxes: Sequence[DetectedBox]
+    videos: Sequence[PoseTrackVideo], boxes: Sequence[DetectedBox], files: "Folders | Listed"
 ) -> tuple[dict[tuple[int, int], list[DetectedBox]], Counter]:
     """Boxes by (video, frame), and how many are of images that no annotation lists."""
     places, shared_ids = {}, set()
     for v, video in enumerate(videos):
         for f, (name, image_id) in enumerate(zip(video.frame_names, video.image_ids, strict=True)):
-            places[_frame_key(name)] = v, f
+            places[files.key(name)] = v, f
             if image_id in places:
                 shared_ids.add(image_id)
             places[image_id] = v, f
     by_frame, dropped = defaultdict(list), Counter()
     for box in boxes:
-        place = places.get(_frame_key(box.image) if isinstance(box.image, str) else box.image)
+        place = places.get(files.key(box.image) if isinstance(box.image, str) else box.image)
         if box.image in shared_ids:
             raise InputError(
                 f"a box has image_id {box.image}, which several frames have; use a box file with image_name"

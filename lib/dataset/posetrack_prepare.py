@@ -15,9 +15,9 @@ from lib.dataset.runs import SHORTEST_RUN, labeled_of_run, longest_run
 from lib.formats.posetrack import PoseTrackVideo, whole_number
 from lib.formats.posetrack_coco import CocoVideo, coco_content
 from lib.formats.posetrack_set import read_content, read_video, video_files
-from lib.frames.store import frame_number
 from lib.pose.crop import clip_box
 from lib.utils.errors import InputError
+from lib.utils.files import frame_number
 
 logger = logging.getLogger(__name__)
 

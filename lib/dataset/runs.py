@@ -1,7 +1,7 @@
 """Runs of annotated frames, and which frames of them keep their labels (paper, video pose propagation)."""
 
 from lib.formats.posetrack import PoseTrackVideo
-from lib.frames.store import frame_number
+from lib.utils.files import frame_number
 
 LABELED_EVERY = 7
 """The paper's distance between labelled frames: no frame is more than three away from a label."""

@@ -111,7 +111,7 @@ def build_images(cfg: CfgNode, train: bool) -> tuple[PoseTrackVideo, Listed, Pat
     if not train and not cfg.TEST.USE_GT_BBOX:
         sizes = np.zeros_like(sizes)  # detected boxes tell nothing of sizes in the wrong order: the images are asked
     names = [str(PurePosixPath(folder, name)) for name in images.frame_names]
-    return images, Listed(ImageList(store, names, sizes)), path
+    return images, Listed(ImageList(store, names, sizes), folder), path
 
 
 def build_image_folders(cfg: CfgNode, train: bool) -> list[str]:

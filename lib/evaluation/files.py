@@ -6,14 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lib.evaluation.matching import match_poses
 from lib.evaluation.oks import check_truth, evaluate_oks
 from lib.evaluation.oks import format_table as format_oks
 from lib.evaluation.pck import evaluate_jhmdb, evaluate_pck
 from lib.evaluation.pckh import evaluate_mpii, evaluate_mpii_trb
 from lib.evaluation.tables import format_rows
 from lib.formats import mpii
-from lib.formats.coco_poses import CocoPoses, read_estimates, read_poses
+from lib.formats.coco_people import LabeledPeople, read_labels, read_predictions
 from lib.utils.errors import InputError
+from lib.utils.files import read_json
 
 POSES = "list of {image_id, keypoints, annotation_id}"
 
@@ -58,17 +60,25 @@ def _of_poses(
     text: str, evaluate: Callable[..., dict[str, Any]], headline: str, rows: dict[str, str], **options: str
 ) -> Scorer:
     def score(gt: Path, pred: Path) -> dict[str, Any]:
-        truth: CocoPoses = read_poses(gt)
-        return evaluate(truth, read_estimates(pred, truth), **options)
+        truth = _read_truth(gt)
+        predicted = read_predictions(read_json(pred), pred, {"keypoints": len(truth.names)}, ranked=False)
+        return evaluate(truth, match_poses(truth, predicted, pred), **options)
 
     def write(result: dict[str, Any]) -> str:
         return format_rows({name: result[key] for name, key in rows.items()})
 
     def check(gt: Path, _: int) -> None:
-        truth = read_poses(gt)
+        truth = _read_truth(gt)
         evaluate(truth, truth.points, **options)
 
     return Scorer(text, "COCO-style file of the ground truth", POSES, check, score, write, headline)
+
+
+def _read_truth(gt: Path) -> LabeledPeople:
+    truth = read_labels(read_json(gt), gt)
+    if not truth.labeled.any():
+        raise InputError(f"{gt}: no annotation has a labelled joint: there is nothing to score")
+    return truth
 
 
 def _check_mpii(gt: Path, num_people: int) -> None:

@@ -117,7 +117,9 @@ def _check_ids(labeled: LabeledPeople, predicted: PredictedPeople, gt: str | Pat
     known = np.isin(predicted.images, labeled.image_ids)
     if not known.all():
         bad = int((~known).argmax())
-        raise InputError(f"{pred}: [{bad}]: image_id {predicted.images[bad]} is not that of an image of {gt}")
+        raise InputError(
+            f"{pred}: predictions[{bad}]: image_id {predicted.images[bad]} is not that of an image of {gt}"
+        )
     others = int(np.count_nonzero(~np.isin(predicted.categories, labeled.category_ids)))
     if others:
         _LOG.warning("%s: %d predictions do not count: %s lists no category of their category_id", pred, others, gt)

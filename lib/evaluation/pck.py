@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from lib.evaluation.tables import LIMBS, joint_columns
-from lib.formats.coco_poses import CocoPoses
+from lib.formats.coco_people import LabeledPeople
 from lib.utils.errors import InputError
 
 NORMALIZERS = ("box", "joints", "torso")
@@ -83,7 +83,7 @@ def auc(shares: np.ndarray, labeled: np.ndarray) -> float:
     return float(np.mean([_mean(pck_by_joint(shares, labeled, threshold)) for threshold in thresholds]))
 
 
-def evaluate_pck(truth: CocoPoses, estimates: np.ndarray, normalizer: str) -> dict[str, object]:
+def evaluate_pck(truth: LabeledPeople, estimates: np.ndarray, normalizer: str) -> dict[str, object]:
     """PCK, AUC and EPE of any joints.
 
     Args:
@@ -112,7 +112,7 @@ def evaluate_pck(truth: CocoPoses, estimates: np.ndarray, normalizer: str) -> di
     return {"normalizer": normalizer, "table": table, "joints": joints}
 
 
-def evaluate_jhmdb(truth: CocoPoses, estimates: np.ndarray) -> dict[str, dict[str, float]]:
+def evaluate_jhmdb(truth: LabeledPeople, estimates: np.ndarray) -> dict[str, dict[str, float]]:
     """PCK@0.2 of JHMDB (Jhuang et al., ICCV 2013) as MMPose computes it.
 
     Args:
@@ -137,7 +137,7 @@ def evaluate_jhmdb(truth: CocoPoses, estimates: np.ndarray) -> dict[str, dict[st
 
 
 def _shares(
-    truth: CocoPoses, estimates: np.ndarray, errors: np.ndarray, normalizer: str
+    truth: LabeledPeople, estimates: np.ndarray, errors: np.ndarray, normalizer: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Errors (P, J) as shares of people's sizes, and which count: those of labelled joints of people with a size."""
     scored = truth.labeled.any(axis=1)
@@ -157,7 +157,7 @@ def _shares(
     return errors / sizes, truth.labeled & ~np.isnan(sizes)
 
 
-def _torsos(truth: CocoPoses, estimates: np.ndarray) -> np.ndarray:
+def _torsos(truth: LabeledPeople, estimates: np.ndarray) -> np.ndarray:
     """(P,) pixels; as in MMPose the estimated torso stands in for one that is not labelled or is under a pixel."""
     lacking = [name for name in _TORSO if name not in truth.names]
     if lacking:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from lib.evaluation.tables import joint_columns
-from lib.formats.coco_poses import CocoPoses
+from lib.formats.coco_people import LabeledPeople
 from lib.formats.mpii import MpiiTruth
 from lib.utils.errors import InputError
 
@@ -59,7 +59,7 @@ def evaluate_mpii(truth: MpiiTruth, points: np.ndarray) -> dict[str, dict[str, f
     return {"table": table, "joints": joints}
 
 
-def evaluate_mpii_trb(truth: CocoPoses, points: np.ndarray) -> dict[str, dict[str, float]]:
+def evaluate_mpii_trb(truth: LabeledPeople, points: np.ndarray) -> dict[str, dict[str, float]]:
     """PCKh of MPII-TRB (Duan et al., ICCV 2019) as MMPose computes it: hit at less than 0.3 head box diagonals.
 
     Args:

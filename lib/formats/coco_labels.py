@@ -23,7 +23,7 @@ from lib.formats.labels import (
     named_frame,
 )
 from lib.formats.posetrack import NO_SCORE, is_true, records, whole_number
-from lib.formats.posetrack18 import keypoint_names, track_numbers
+from lib.formats.posetrack18 import keypoint_names
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
@@ -64,7 +64,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
         raise InputError(f"{where}: image_id {bad['image_id']!r} is not that of an image of the file")
     keypoints = number_column(people, "keypoints", 3 * len(names), where, 0.0).reshape(-1, len(names), 3)
     seen, flags = keypoints[:, :, 2] > 0, keypoints[:, :, 2]
-    track = track_numbers(people, path)
+    track = id_column(people, "track_id", where, -1)
     track_names = {int(t): person["track_name"] for t, person in zip(track, people, strict=True) if _name(person)}
     return from_file(
         path,

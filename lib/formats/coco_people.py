@@ -1,4 +1,8 @@
-"""People of COCO-style keypoint files as arrays, for scoring: ground truth, and predictions in COCO's results form."""
+"""People of COCO-style keypoint files as arrays, for scoring: ground truth, and predictions in COCO's results form.
+
+Files that OKS scores have known joints, and everybody in them has joints, a box and a category. Others, which PCK
+scores, name their joints and may lack the rest.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from lib.formats.columns import id_column, number_column
-from lib.formats.posetrack import is_true, records
+from lib.formats.posetrack import is_true, records, whole_number
+from lib.formats.posetrack18 import keypoint_names
 from lib.utils.errors import InputError
 
 WHOLEBODY_FIELDS = {"keypoints": 17, "foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
@@ -17,30 +22,46 @@ WHOLEBODY_FIELDS = {"keypoints": 17, "foot_kpts": 6, "face_kpts": 68, "lefthand_
 
 @dataclass(frozen=True)
 class LabeledPeople:
-    """The I images and P people of a file of ground truth.
+    """The I images and P people of a file of ground truth, both in its order.
 
     Attributes:
+        names: J joint names, as the file lists them; none where the reader was told the joints.
         image_ids: (I,) int64.
         crowd_indices: (I,) float64, CrowdPose's `crowdIndex`, 0 to 1; NaN where the file does not say.
-        category_ids: (C,) int64.
-        person_images, person_categories: (P,) int64 ids.
-        keypoints: (P, J, 3) float64 x, y in pixels, v > 0 where the joint is labelled.
-        boxes: (P, 4) float64 x, y, width, height.
+        category_ids: (C,) int64; −1 where the file does not say.
+        annotation_ids: P numbers, None where there is none.
+        person_images, person_categories: (P,) int64 ids; −1 of a category that the file does not say.
+        keypoints: (P, J, 3) float64 x, y in pixels, v > 0 where the joint is labelled; 0 of a person without any.
+        boxes: (P, 4) float64 x, y, width, height; NaN where the file does not say.
+        head_boxes: (P, 4) float64 x1, y1, x2, y2, MPII-TRB's `headbox`; NaN where the file does not say.
         areas: (P,) float64, in pixels²; NaN where the file does not say.
         num_keypoints: (P,) float64, as the file counts them; NaN where it does not say.
         crowd: (P,) bool, `iscrowd`: not one person.
     """
 
+    names: list[str]
     image_ids: np.ndarray
     crowd_indices: np.ndarray
     category_ids: np.ndarray
+    annotation_ids: list[int | None]
     person_images: np.ndarray
     person_categories: np.ndarray
     keypoints: np.ndarray
     boxes: np.ndarray
+    head_boxes: np.ndarray
     areas: np.ndarray
     num_keypoints: np.ndarray
     crowd: np.ndarray
+
+    @property
+    def points(self) -> np.ndarray:
+        """(P, J, 2) x, y in pixels."""
+        return self.keypoints[:, :, :2]
+
+    @property
+    def labeled(self) -> np.ndarray:
+        """(P, J) bool: v > 0; no joint of a crowd is."""
+        return (self.keypoints[:, :, 2] > 0) & ~self.crowd[:, None]
 
 
 @dataclass(frozen=True)
@@ -48,27 +69,30 @@ class PredictedPeople:
     """The P people of a file of predictions.
 
     Attributes:
-        images, categories: (P,) int64 ids.
+        images, categories: (P,) int64 ids; −1 of a category that the file does not say.
+        annotation_ids: P numbers, `annotation_id` or `id` of the person it is the pose of; None where there is none.
         keypoints: (P, J, 3) float64 x, y in pixels, score.
         areas: (P,) float64, in pixels²: the box around the joints of the field `keypoints`, or, if the first person of
             the file has a `bbox`, each one's own.
-        scores: by key, (P,) float64; who lacks one has his `score` in its place.
+        scores: by key, (P,) float64; who lacks one has his `score` in its place. NaN where the file does not say.
     """
 
     images: np.ndarray
     categories: np.ndarray
+    annotation_ids: list[int | None]
     keypoints: np.ndarray
     areas: np.ndarray
     scores: dict[str, np.ndarray]
 
 
-def read_labels(content: Any, path: str | Path, fields: Mapping[str, int]) -> LabeledPeople:
+def read_labels(content: Any, path: str | Path, fields: Mapping[str, int] | None = None) -> LabeledPeople:
     """Arrays of a file of ground truth; `info`, `iscrowd`, `area`, `num_keypoints` and the images' sizes may lack.
 
     Args:
         content: the parsed JSON.
         path: where it was read from, for messages.
-        fields: joints by the key that holds them, in their order; all J may also stand under the first.
+        fields: joints by the key that holds them, in their order; all J may also stand under the first. Everybody has
+            to have them, a box and a category. None: the joints are those that the file names, and that may lack too.
 
     Raises:
         InputError: a key is missing or holds something else; names file, record and key.
@@ -76,15 +100,20 @@ def read_labels(content: Any, path: str | Path, fields: Mapping[str, int]) -> La
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a COCO-style file of ground truth: that is an object, not a list")
     images, people, categories = (records(content, key, path) for key in ("images", "annotations", "categories"))
+    names = [] if fields else keypoint_names(content, path)
+    no_joint, no_number, no_id = (None, None, None) if fields else (0.0, np.nan, -1)
     where = f"{path}: annotations"
     return LabeledPeople(
+        names=names,
         image_ids=id_column(images, "id", f"{path}: images"),
         crowd_indices=number_column(images, "crowdIndex", 1, f"{path}: images", np.nan)[:, 0],
-        category_ids=id_column(categories, "id", f"{path}: categories"),
+        category_ids=id_column(categories, "id", f"{path}: categories", no_id),
+        annotation_ids=[whole_number(person.get("id")) for person in people],
         person_images=id_column(people, "image_id", where),
-        person_categories=id_column(people, "category_id", where),
-        keypoints=_keypoints(people, fields, where),
-        boxes=number_column(people, "bbox", 4, where),
+        person_categories=id_column(people, "category_id", where, no_id),
+        keypoints=_keypoints(people, fields or {"keypoints": len(names)}, where, no_joint),
+        boxes=number_column(people, "bbox", 4, where, no_number),
+        head_boxes=number_column(people, "headbox", 4, where, np.nan),
         areas=number_column(people, "area", 1, where, np.nan)[:, 0],
         num_keypoints=number_column(people, "num_keypoints", 1, where, np.nan)[:, 0],
         crowd=np.array([is_true(person.get("iscrowd", 0)) for person in people], dtype=bool),
@@ -92,7 +121,7 @@ def read_labels(content: Any, path: str | Path, fields: Mapping[str, int]) -> La
 
 
 def read_predictions(
-    content: Any, path: str | Path, fields: Mapping[str, int], score_keys: Sequence[str] = ()
+    content: Any, path: str | Path, fields: Mapping[str, int], score_keys: Sequence[str] = (), ranked: bool = True
 ) -> PredictedPeople:
     """Arrays of a file of predictions.
 
@@ -101,40 +130,44 @@ def read_predictions(
         path: where it was read from, for messages.
         fields: joints by the key that holds them, as of `read_labels`.
         score_keys: scores of its own that a person may have besides `score`.
+        ranked: people of one category compete by `score`: both have to be there.
 
     Raises:
         InputError: a key is missing or holds something else; names file, record and key.
     """
     if not isinstance(content, list) or set(map(type, content)) - {dict}:
-        raise InputError(
-            f"{path}: predictions have to be a list of objects with image_id, category_id, keypoints, score"
-        )
-    where = f"{path}: "
+        wanted = "image_id, category_id, keypoints, score" if ranked else "image_id and keypoints"
+        raise InputError(f"{path}: predictions have to be a list of objects with {wanted}")
+    where = f"{path}: predictions"
+    no_number, no_id = (None, None) if ranked else (np.nan, -1)
     keypoints = _keypoints(content, fields, where)
     if content and content[0].get("bbox"):  # as COCO's loadRes
-        sizes = number_column(content, "bbox", 4, where)[:, 2:]
+        sizes = number_column(content, "bbox", 4, where, no_number)[:, 2:]
     else:
         body = keypoints[:, : next(iter(fields.values())), :2]
         sizes = body.max(axis=1) - body.min(axis=1)
-    score = number_column(content, "score", 1, where)[:, 0]
+    score = number_column(content, "score", 1, where, no_number)[:, 0]
     scores = {"score": score}
     for key in score_keys:
         own = number_column(content, key, 1, where, np.nan)[:, 0]
         scores[key] = np.where(np.isnan(own), score, own)
     return PredictedPeople(
         images=id_column(content, "image_id", where),
-        categories=id_column(content, "category_id", where),
+        categories=id_column(content, "category_id", where, no_id),
+        annotation_ids=[whole_number(person.get("annotation_id", person.get("id"))) for person in content],
         keypoints=keypoints,
         areas=sizes.prod(axis=1),
         scores=scores,
     )
 
 
-def _keypoints(people: Sequence[dict[str, Any]], fields: Mapping[str, int], where: str) -> np.ndarray:
+def _keypoints(
+    people: Sequence[dict[str, Any]], fields: Mapping[str, int], where: str, absent: float | None = None
+) -> np.ndarray:
     """(P, J, 3), from all fields or from the first alone, as the first person has them."""
     total, main = sum(fields.values()), next(iter(fields))
     first = people[0].get(main) if people else None
     if isinstance(first, list) and len(first) == 3 * total:
         fields = {main: total}
-    columns = [number_column(people, key, 3 * count, where) for key, count in fields.items()]
+    columns = [number_column(people, key, 3 * count, where, absent) for key, count in fields.items()]
     return np.hstack(columns).reshape(-1, total, 3)

@@ -54,14 +54,18 @@ def is_row(row: Any, width: int) -> bool:
     return numbers.size == width and bool(np.isfinite(numbers).all())
 
 
-def id_column(records: Sequence[dict[str, Any]], key: str, where: str) -> np.ndarray:
+def id_column(records: Sequence[dict[str, Any]], key: str, where: str, absent: int | None = None) -> np.ndarray:
     """The whole number under `key` of every record, (N,) int64.
+
+    Args:
+        absent: what stands where the key is absent; None: it has to be there.
 
     Raises:
         InputError: it is none; names the record.
     """
-    ids = [whole_number(record.get(key)) for record in records]
+    values = [record.get(key) for record in records]
+    ids = [absent if value is None else whole_number(value) for value in values]
     if None in ids:
         bad = ids.index(None)
-        raise InputError(f"{where}[{bad}]: '{key}' has to be a whole number, not {records[bad].get(key)!r}")
+        raise InputError(f"{where}[{bad}]: '{key}' has to be a whole number, not {values[bad]!r}")
     return np.array(ids, dtype=np.int64)

@@ -144,7 +144,7 @@ def read_predictions(path: str | Path, num_people: int) -> np.ndarray:
 
 
 def write_predictions(path: str | Path, points: np.ndarray) -> None:
-    """Write pred.mat, as MPII takes submissions and as `read_predictions` reads them.
+    """Write pred.mat, as HRNet's code does and as `read_predictions` reads it.
 
     Args:
         points: (P, 16, 2) x, y in pixels from 0, in the order of the list of people.

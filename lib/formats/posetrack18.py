@@ -82,7 +82,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
         labeled=keypoints[:, :, 2] > 0,
         scores=np.where(present, table("scores", num_keypoints, NO_SCORE)[:, columns], NO_SCORE),
         person_scores=unscored("score", 1)[:, 0],
-        track_ids=track_numbers(annotations, path)[order],
+        track_ids=id_column(annotations, "track_id", f"{path}: annotations", -1)[order],
         head_boxes=head_boxes,
         boxes=unscored("bbox", 4),
         crowd=np.array([is_true(annotation.get("iscrowd", 0)) for annotation in annotations], dtype=bool)[order],
@@ -203,19 +203,3 @@ def _joint_columns(names: Sequence[str], wanted: Sequence[str], path: str | Path
     if missing:
         raise InputError(f"{path}: categories[0]: 'keypoints' lacks {', '.join(missing)}: not the joints looked for")
     return [names.index(name) for name in wanted]
-
-
-def track_numbers(annotations: list[dict[str, Any]], path: str | Path) -> np.ndarray:
-    """(P,) int64, the `track_id` of each annotation; −1 where there is none.
-
-    Raises:
-        InputError: one is not a whole number; names the annotation.
-    """
-    track_ids = [
-        -1 if (value := annotation.get("track_id")) is None else whole_number(value) for annotation in annotations
-    ]
-    if None in track_ids:
-        bad = track_ids.index(None)
-        value = annotations[bad]["track_id"]
-        raise InputError(f"{path}: annotations[{bad}]: 'track_id' has to be a whole number, not {value!r}")
-    return np.array(track_ids, dtype=np.int64)

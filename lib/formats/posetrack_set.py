@@ -1,5 +1,6 @@
 """Many PoseTrack videos at once: a folder of official files, or one COCO-style file of all their frames."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,9 @@ from lib.formats import posetrack17, posetrack18
 from lib.formats.labels import check_names
 from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo, records, whole_number
 from lib.utils.errors import InputError
-from lib.utils.files import read_json
+from lib.utils.files import atomic_folder, read_json
+
+logger = logging.getLogger(__name__)
 
 
 def video_files(folder: Path) -> list[Path]:
@@ -70,6 +73,19 @@ def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[Po
     videos = [posetrack18.read(part, path, *wanted) for _, part in parts]
     folders = video_names([folder for folder, _ in parts], path.stem)
     return [replace(video, name=name) for video, name in zip(videos, folders, strict=True)]
+
+
+def write_videos(folder: Path, videos: Sequence[PoseTrackVideo], data_set: str) -> None:
+    """Write a file for each video, in the form of the data set's year, in place of what the folder held.
+
+    Args:
+        data_set: posetrack17 or posetrack18.
+    """
+    write = posetrack17.write if data_set == "posetrack17" else posetrack18.write
+    with atomic_folder(folder) as temporary:
+        for video in videos:
+            write(temporary / f"{video.name}.json", video)
+    logger.info("submission: %d files in %s", len(videos), folder)
 
 
 def read_joints(path: str | Path) -> list[str]:

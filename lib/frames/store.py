@@ -1,9 +1,11 @@
 """Files under a root, on disk or inside zip archives, and the images they hold."""
 
 import os
+import warnings
 import zipfile
 import zlib
 from collections import OrderedDict
+from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -13,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from lib.utils.errors import InputError
-from lib.utils.files import frame_number as frame_number
+
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of photographs of 90 megapixels and more
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 CACHED_BYTES = 128 << 20  # of decoded images: 21 frames at 1920×1080, all labelled frames of a small data set
@@ -77,15 +80,14 @@ class ImageStore:
         """Width and height of an image, by the header of its file.
 
         Raises:
-            DamagedImageError: it is not an image.
+            DamagedImageError: it is not an image, or too large a one.
             InputError: the file is missing or cannot be read.
         """
         path = self.root / name
         try:
-            with Image.open(BytesIO(self.read_bytes(name)) if self._zipped else path) as image:
-                return image.size
-        except OSError as error:
-            if error.errno:
+            return _header_size(BytesIO(self.read_bytes(name)) if self._zipped else path, path)
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno:
                 raise InputError(f"{path}: {error.strerror}") from None
             raise DamagedImageError(f"{path}: not an image") from None
 
@@ -162,12 +164,23 @@ class _Archive:
         return self._file
 
 
+def _header_size(file: Path | BytesIO, path: Path) -> tuple[int, int]:
+    """Width and height by an image's header; Pillow refuses what would fill the memory (179 megapixels)."""
+    try:
+        with Image.open(file) as image:
+            return image.size
+    except Image.DecompressionBombError as error:
+        raise DamagedImageError(f"{path}: too large an image: {error}") from None
+
+
 def decode(content: bytes, path: Path) -> np.ndarray:
     """The image (H, W, 3), uint8, BGR, that a file holds; `path` is for messages.
 
     Raises:
-        DamagedImageError: it cannot be decoded or is cut short.
+        DamagedImageError: it cannot be decoded, is cut short or too large.
     """
+    with suppress(OSError, ValueError):  # what Pillow does not know OpenCV may
+        _header_size(BytesIO(content), path)
     # OpenCV fills the missing part of a truncated JPEG with grey; its end marker after the last scan tells.
     is_jpeg = content.startswith(b"\xff\xd8")
     whole = not is_jpeg or content.find(b"\xff\xd9", max(0, content.rfind(b"\xff\xda"))) >= 0

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from lib.frames.store import ImageStore, frame_number
+from lib.frames.store import ImageStore
 from lib.frames.video_file import VideoFile
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path, read_json, write_json
+from lib.utils.files import atomic_path, frame_number, read_json, write_json
 
 logger = logging.getLogger(__name__)
 

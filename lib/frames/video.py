@@ -5,8 +5,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from lib.frames.store import DamagedImageError, ImageStore, frame_number
+from lib.frames.store import DamagedImageError, ImageStore
 from lib.utils.errors import InputError
+from lib.utils.files import frame_number
 
 
 class FrameFolder:

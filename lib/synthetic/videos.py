@@ -130,7 +130,7 @@ def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
             raise InputError(f"{out}: not overwritten: it has no {SETTINGS}, so something else made what is in it")
     for folder in ("annotations", "images", "videos"):
         shutil.rmtree(out / folder, ignore_errors=True)
-    write_json(out / SETTINGS, settings, indent=1)
+    write_json(out / SETTINGS, settings, indent=True)
 
 
 def _start_worker() -> None:

@@ -3,10 +3,15 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import distributed
+
+PATIENCE = timedelta(days=1)
+"""How long a process waits for the others. The first one writes and scores alone, on a large test set for longer than
+NCCL's own ten minutes, while the others wait to train on. For one that dies nobody waits: torchrun ends the others."""
 
 
 @contextmanager
@@ -19,7 +24,7 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0, 1
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield distributed.get_rank(), distributed.get_world_size()
     finally:

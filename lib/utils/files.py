@@ -1,7 +1,5 @@
 """Reading and writing whole files: JSON with errors that name the file, writes that are never half done."""
 
-import json
-import math
 import os
 import re
 import shutil
@@ -81,21 +79,19 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         raise
 
 
-def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
-    """Write `value` as JSON, all or nothing. Numbers keep every digit; NaN, which JSON lacks, becomes null."""
+def write_json(path: str | Path, value: Any, indent: bool = False) -> None:
+    """Write `value` as JSON, all or nothing. Numbers keep every digit; NaN and infinity, which JSON lacks, become null.
+
+    Args:
+        value: of JSON's types, tuples and NumPy arrays.
+        indent: a line for each item, for readers.
+    """
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if indent else 0)
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(_without_nan(value), indent=indent, allow_nan=False) + "\n")
+        temporary.write_bytes(orjson.dumps(value, option=options))
 
 
 def frame_number(name: str) -> int | None:
     """The number that a frame's file name ends with, of any zero-padding; 79 of `clip.mp4#79`; None if it has none."""
     digits = re.search(r"#(\d+)$", name) or re.search(r"(\d+)\D*$", Path(name).stem)
     return int(digits[1]) if digits else None
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

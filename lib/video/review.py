@@ -17,10 +17,9 @@ import orjson
 
 from lib.formats.columns import id_column, number_column
 from lib.formats.posetrack import is_true
-from lib.frames.store import frame_number
 from lib.pose.skeletons import POSETRACK, named_skeleton, side, skeleton
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path
+from lib.utils.files import atomic_path, frame_number
 from lib.video.pictures import LADDER, Picture, pictures, plan_pictures
 from lib.video.ranking import frame_needs, joint_doubts, rank_frames, spread_frames, suggest_frames
 

@@ -1,8 +1,13 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from lib.core.submission import Rules, make_submission, rescore
+from lib.core.submission import Rules, make_submission, rescore, write_results
+from lib.dataset.data_sets import known_data_sets
 from lib.dataset.people import Person
+from lib.formats import mpii
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE
 from lib.formats.posetrack_set import unlabeled_video
 
@@ -46,6 +51,37 @@ def test_rescoring_counts_joints_over_the_threshold():
     peaks[1] = 0.2  # not over
     peaks[2, 5] = 0.21
     np.testing.assert_allclose(rescore([person(0, s) for s in (0.5, 0.9, 1.0)], peaks, 0.2), [0.3, 0, 0.21])
+
+
+def test_files_of_image_sets_are_in_the_form_of_their_scorers(tmp_path):
+    """The second of three people is left out; MPII lists him, and counts pixels from 1 as JHMDB does."""
+    joints = {"coco": 17, "mpii": 16, "jhmdb": 15}
+    for name, count in joints.items():
+        people = [replace(person(frame, 0.5), row=frame) for frame in (0, 2)]
+        images = replace(
+            unlabeled_video("v", ["0.jpg", "1.jpg", "2.jpg"], 3),
+            points=np.zeros((3, count, 2)),
+            track_ids=np.array([40, 41, 42]),
+        )
+        points, peaks = np.full((2, count, 2), 7.0), np.full((2, count), 0.25)
+        rules, sigmas = Rules(), (0.1,) * count
+        path = write_results(
+            tmp_path / "a.split", known_data_sets()[name], images, people, points, peaks, rules, sigmas
+        )
+        if name == "mpii":
+            assert path.name == "a.split.mat"
+            found = mpii.read_predictions(path, 3)
+            assert (found[[0, 2]] == 8).all()
+            assert np.isnan(found[1]).all()
+        else:
+            assert path.name == "a.split.json"
+            records = json.loads(path.read_text())
+            assert [[record[key] for key in ("image_id", "id", "score")] for record in records] == [
+                [0, 40, 0.5],
+                [2, 42, 0.5],
+            ]
+            place = 8 if name == "jhmdb" else 7
+            assert records[1]["keypoints"] == [place, place, 0.25] * count
 
 
 def test_oks_nms_leaves_out_the_worse_of_two_equal_poses_of_one_frame_alone():

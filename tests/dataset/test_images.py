@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lib.config import load_config
+from lib.core.submission import Rules, make_results
 from lib.dataset import build_skeleton, build_test_set, build_training_set
 from lib.dataset.data_sets import known_data_sets
 from lib.pose.skeletons import skeleton
@@ -53,12 +54,29 @@ def test_a_cocostyle_file_of_each_data_set(write, name):
     cfg = write(name)
     clips = build_training_set(cfg)
     (person,) = clips.people
-    np.testing.assert_allclose(person.joints, joints_of(name)[:, :2])
+    first = 1 if name == "jhmdb" else 0  # what the file calls the first pixel
+    labeled = joints_of(name)[:, 2:] > 0
+    np.testing.assert_allclose(person.joints, np.where(labeled, joints_of(name)[:, :2] - first, 0))
     assert person.visible.sum() == len(person.joints) - 1
-    np.testing.assert_allclose(person.center, [10 + 19 / 2, 20 + 29 / 2])  # 20 × 30 pixels: 19 × 29 from first to last
+    center = np.array([10 + 19 / 2, 20 + 29 / 2]) - first  # 20 × 30 pixels: 19 × 29 from first to last
+    np.testing.assert_allclose(person.center, center)
     np.testing.assert_allclose(person.scale * 200, 29 * 1.25, rtol=1e-6)
     assert clips[0].frames[0, 48, 48, 0] == pytest.approx(140, abs=2)  # the second image
     assert build_test_set(cfg).clips.people[0].row == 0
+
+
+@pytest.mark.parametrize("name", ["coco", "coco_wholebody", "jhmdb", "mpii_trb"])
+def test_predictions_are_in_the_pixels_of_the_annotations(write, tmp_path, name):
+    """Whatever these count from: estimates that are the labels are written as the labels."""
+    cfg = write(name, person={"center": [30.0, 20.0], "scale": 5.12})
+    found = build_test_set(cfg)
+    points = np.stack([person.joints for person in found.clips.people])
+    first_pixel = known_data_sets()[name].first_pixel
+    (result,) = make_results(found.videos[0], found.clips.people, points, points[..., 0], Rules(), (), first_pixel)
+    labeled = joints_of(name)[:, 2] > 0
+    np.testing.assert_allclose(
+        np.reshape(result["keypoints"], (-1, 3))[labeled, :2], joints_of(name)[labeled, :2], atol=5e-4
+    )
 
 
 def test_the_parts_of_whole_bodies_follow_the_body(write):
@@ -165,6 +183,36 @@ def test_detected_boxes_by_the_ids_of_images(write, tmp_path):
     (person,) = found.clips.people
     np.testing.assert_allclose(person.center, [20, 35])
     assert (person.row, person.joints.shape) == (-1, (14, 2))
+    assert found.dropped["of images that the annotations do not list"] == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "images/", "./images/", "elsewhere/"])
+def test_detected_boxes_by_the_names_of_images(write, tmp_path, prefix):
+    """Hashes that end in one number, as AI Challenger's do, and files of one name in several folders, as JHMDB's."""
+    names = ["ab7.jpg", "cd7.jpg", "clip/00001.jpg", "other/00001.jpg"]
+    images = [{"id": n, "file_name": name, "width": WIDTH, "height": HEIGHT} for n, name in enumerate(names)]
+    cfg = write("aic", content={"images": images, "annotations": []})
+    for name in names:
+        (tmp_path / "images" / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "images" / name), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    order = [2, 0, 3, 1, 1]
+    boxes = [{"image_name": prefix + names[n], "bbox": [10 + n, 20, 20, 30], "score": 0.9} for n in order]
+    boxes += [{"image_name": f"{prefix}ef7.jpg", "bbox": [10, 20, 20, 30], "score": 0.9}]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    cfg.defrost()
+    cfg.TEST.merge_from_list(["USE_GT_BBOX", False, "COCO_BBOX_FILE", str(tmp_path / "boxes.json")])
+    if prefix == "elsewhere/":
+        with pytest.raises(InputError, match="left out: 6 boxes of images that the annotations do not list"):
+            build_test_set(cfg)
+        return
+    found = build_test_set(cfg)
+    assert [(person.frame, person.center[0] - 20) for person in found.clips.people] == [
+        (0, 0),
+        (1, 1),
+        (1, 1),
+        (2, 2),
+        (3, 3),
+    ]
     assert found.dropped["of images that the annotations do not list"] == 1
 
 

@@ -244,7 +244,9 @@ def test_other_category_does_not_count_and_is_told(score, caplog):
 
 
 def test_predictions_for_an_unknown_image(score):
-    with pytest.raises(InputError, match=r"pred.json: \[1\]: image_id 7 is not that of an image of .*gt.json"):
+    with pytest.raises(
+        InputError, match=r"pred.json: predictions\[1\]: image_id 7 is not that of an image of .*gt.json"
+    ):
         score("coco", truth(), [found(row(17, 1)), found(row(17, 1), image_id=7)])
 
 

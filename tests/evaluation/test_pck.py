@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from labeled_people import labeled_people
 
 from lib.evaluation.pck import evaluate_jhmdb, evaluate_pck, joint_errors, pck
-from lib.formats.coco_poses import CocoPoses
 from lib.utils.errors import InputError
 
 
@@ -30,11 +30,7 @@ JHMDB = [
 
 
 def people(points, labeled, boxes=None, names=("a", "b", "c")):
-    points = np.array(points, dtype=float)
-    count = len(points)
-    boxes = np.array(boxes if boxes is not None else np.full((count, 4), np.nan), dtype=float)
-    ids = list(range(1, count + 1))
-    return CocoPoses(list(names), ids, ids, points, np.array(labeled), boxes, np.full((count, 4), np.nan))
+    return labeled_people(points, labeled, names, range(1, len(points) + 1), boxes)
 
 
 @pytest.fixture
@@ -121,7 +117,7 @@ def test_jhmdb_by_box_and_by_torso():
 
 def test_a_torso_of_which_one_end_is_not_labelled_is_the_estimated_one():
     truth = jhmdb()
-    truth.labeled[0, JHMDB.index("left_shoulder")] = False
+    truth.keypoints[0, JHMDB.index("left_shoulder"), 2] = 0
     estimates = truth.points.copy()
     estimates[0, JHMDB.index("left_shoulder"), 0] = -150  # 200 pixels
     estimates[:, JHMDB.index("head"), 0] += 39, 0, 0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from labeled_people import labeled_people
 
 from lib.evaluation.pckh import evaluate_mpii, evaluate_mpii_trb
-from lib.formats.coco_poses import CocoPoses
 from lib.formats.mpii import JOINTS, MpiiTruth, read_predictions, read_truth
 from lib.utils.errors import InputError
 
@@ -96,7 +96,7 @@ def trb(heads):
     labeled = np.ones((2, 40), dtype=bool)
     labeled[0, 38:] = False
     names = [f"joint{k}" for k in range(40)]
-    return CocoPoses(names, [5, 6], [1, 2], points, labeled, np.full((2, 4), NAN), np.array(heads, dtype=float))
+    return labeled_people(points, labeled, names, [5, 6], head_boxes=heads)
 
 
 def test_trb_is_strict_and_counts_all_joints_alike():
@@ -118,6 +118,6 @@ def test_trb_without_head_box():
     truth = trb([[10, 10, 40, 50], [NAN] * 4])
     with pytest.raises(InputError, match="annotation 6 of the ground truth: no 'headbox'"):
         evaluate_mpii_trb(truth, truth.points)
-    truth.labeled[1] = False  # whom nobody scores
+    truth.keypoints[1, :, 2] = 0  # whom nobody scores
     points = np.where(truth.labeled[:, :, None], truth.points, NAN)
     assert evaluate_mpii_trb(truth, points)["table"]["Mean"] == 100

@@ -34,6 +34,47 @@ def test_labels():
     assert not people.crowd.any()
 
 
+ANY = {
+    "images": [{"id": 1}, {"id": 2}],
+    "annotations": [
+        {"id": 11, "image_id": 1, "keypoints": [10, 20, 2, 30, 40, 1], "bbox": [1, 2, 3, 4], "iscrowd": 0},
+        {"id": 12, "image_id": 1, "keypoints": [5, 5, 0, 6, 6, 0]},
+        {"image_id": 1, "keypoints": [50, 60, 2, 0, 0, 0], "headbox": [5, 6, 7, 8]},
+        {"id": 14, "image_id": 2, "keypoints": [1, 1, 2, 2, 2, 2], "iscrowd": 1},
+        {"id": 15, "image_id": 2},
+    ],
+    "categories": [{"keypoints": ["nose", "tail"]}],
+}
+"""A file of joints that nobody knows, which lacks what it can."""
+
+
+def test_labels_of_any_joints():
+    people = read_labels(ANY, "gt.json")
+    assert people.names == ["nose", "tail"]
+    assert people.annotation_ids == [11, 12, None, 14, 15]
+    assert people.person_images.tolist() == [1, 1, 1, 2, 2]
+    assert people.points[0].tolist() == [[10, 20], [30, 40]]
+    both, none = [True, True], [False, False]
+    assert people.labeled.tolist() == [both, none, [True, False], none, none]  # the fourth is a crowd
+    np.testing.assert_array_equal(people.boxes[:2], [[1, 2, 3, 4], [np.nan] * 4])
+    np.testing.assert_array_equal(people.head_boxes[1:3], [[np.nan] * 4, [5, 6, 7, 8]])
+    assert (people.category_ids.tolist(), people.person_categories.tolist()) == ([-1], [-1] * 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"annotations": [{"image_id": 1, "keypoints": [1]}]}, r"annotations\[0\]: 'keypoints' has to hold 6"),
+        ({"annotations": [{"image_id": 1, "category_id": "x"}]}, r"annotations\[0\]: 'category_id' has to be a whole"),
+        ({"categories": []}, "lacks 'keypoints'"),
+        ({"categories": [{"id": 1}]}, "lacks 'keypoints'"),
+    ],
+)
+def test_wrong_labels_of_any_joints(changes, message):
+    with pytest.raises(InputError, match=message):
+        read_labels(ANY | changes, "gt.json")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -76,18 +117,31 @@ def test_predictions():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"keypoints": [1, 2, 3]}, r"pred.json: \[1\]: 'keypoints' has to hold 6 finite numbers, not 3"),
-        ({"keypoints": [1, 2, 3, 4, 5, float("nan")]}, r"pred.json: \[1\]: 'keypoints' has to hold 6 finite numbers$"),
-        ({"keypoints": ...}, r"pred.json: \[1\]: 'keypoints' has to hold 6 finite numbers$"),
-        ({"score": None}, r"pred.json: \[1\]: 'score' has to hold a finite number"),
-        ({"score": "high"}, r"pred.json: \[1\]: 'score' has to hold a finite number"),
-        ({"image_id": ...}, r"pred.json: \[1\]: 'image_id' has to be a whole number, not None"),
-        ({"category_id": ...}, r"pred.json: \[1\]: 'category_id' has to be a whole number, not None"),
+        ({"keypoints": [1, 2, 3]}, r"pred.json: predictions\[1\]: 'keypoints' has to hold 6 finite numbers, not 3"),
+        (
+            {"keypoints": [1, 2, 3, 4, 5, float("nan")]},
+            r"pred.json: predictions\[1\]: 'keypoints' has to hold 6 finite numbers$",
+        ),
+        ({"keypoints": ...}, r"pred.json: predictions\[1\]: 'keypoints' has to hold 6 finite numbers$"),
+        ({"score": None}, r"pred.json: predictions\[1\]: 'score' has to hold a finite number"),
+        ({"score": "high"}, r"pred.json: predictions\[1\]: 'score' has to hold a finite number"),
+        ({"image_id": ...}, r"pred.json: predictions\[1\]: 'image_id' has to be a whole number, not None"),
+        ({"category_id": ...}, r"pred.json: predictions\[1\]: 'category_id' has to be a whole number, not None"),
     ],
 )
 def test_wrong_predictions(changes, message):
     with pytest.raises(InputError, match=message):
         read_predictions([prediction(), prediction(**changes)], "pred.json", FIELDS)
+
+
+def test_predictions_that_nobody_ranks():
+    poses = [{"image_id": 3, "keypoints": [1, 2, 0.5]}, {"image_id": "3", "keypoints": [[1, 2, 0.5]], "id": 7}]
+    people = read_predictions(poses, "pred.json", {"keypoints": 1}, ranked=False)
+    assert people.keypoints.tolist() == [[[1, 2, 0.5]]] * 2
+    assert people.annotation_ids == [None, 7]
+    assert people.categories.tolist() == [-1, -1]
+    assert np.isnan(people.scores["score"]).all()
+    assert read_predictions([poses[1] | {"annotation_id": 8}], "", {"keypoints": 1}, ranked=False).annotation_ids == [8]
 
 
 @pytest.mark.parametrize("content", [{"annotations": []}, [1], None])

@@ -1,12 +1,15 @@
+import struct
 import zipfile
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 
 import lib.frames.store as subject
-from lib.frames.store import DamagedImageError, ImageStore, frame_number
+from lib.frames.store import DamagedImageError, ImageStore
 from lib.utils.errors import InputError
+from lib.utils.files import frame_number
 
 PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8), (64, 48))
 
@@ -55,6 +58,39 @@ def test_a_damaged_image_is_named(tmp_path, content):
     (tmp_path / "0.jpg").write_bytes(content)
     with pytest.raises(DamagedImageError, match=r"0\.jpg: damaged or truncated"):
         ImageStore(tmp_path).read("0.jpg")
+
+
+def png_header(width, height, *chunks):
+    """The beginning of a PNG file of that size, with other chunks; of its pixels there are none."""
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), *chunks, (b"IDAT", zlib.compress(b""))]
+    written = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+    ]
+    return b"".join([b"\x89PNG\r\n\x1a\n", *written])
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("side", [20_000, 40_000])  # OpenCV refuses the second with an error of its own
+def test_an_image_that_would_fill_the_memory_is_one_line(tmp_path, side, zipped):
+    content = png_header(side, side)
+    (tmp_path / "0.png").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("0.png", content)
+    store, name = ImageStore(tmp_path, zipped), "a/0.png" if zipped else "0.png"
+    for use in (store.size, store.read):
+        with pytest.raises(DamagedImageError, match=rf"0\.png: too large an image: .* \({side**2} pixels\)") as caught:
+            use(name)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # pytest undoes the filter of ours
+def test_a_large_photograph_is_no_bomb_and_a_bomb_of_text_no_image(tmp_path):
+    (tmp_path / "0.png").write_bytes(png_header(12_000, 9_000))
+    assert ImageStore(tmp_path).size("0.png") == (12_000, 9_000)
+    text = b"key\0\0" + zlib.compress(bytes(100 << 20))
+    (tmp_path / "1.png").write_bytes(png_header(10, 10, (b"zTXt", text)))
+    with pytest.raises(DamagedImageError, match=r"1\.png: not an image"):
+        ImageStore(tmp_path).size("1.png")
 
 
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path):

@@ -85,6 +85,20 @@ def test_coco_is_written_and_scored(tool):
     assert "AP .5" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("data_set", "oks_nms", "kept"), [("coco", True, [7, 3]), ("coco", False, [7, 7, 3]), ("jhmdb", True, [7, 7, 3])]
+)
+def test_who_repeats_another_is_dropped_if_that_is_asked_for(tool, data_set, oks_nms, kept):
+    content = people(data_set)
+    content["annotations"][2]["bbox"] = content["annotations"][0]["bbox"]  # so the estimates are the same
+    content["images"].reverse()
+    done, folder = tool("test.py", data_set, content, "TEST.OKS_NMS", oks_nms)
+    assert done.returncode == 0, done.stderr
+    predictions = json.loads((folder / "predictions/single/val.json").read_text())
+    assert [one["image_id"] for one in predictions] == kept
+    assert all((one["score"] == 1) != (oks_nms and data_set == "coco") for one in predictions)
+
+
 def test_jhmdb_is_scored_by_the_ids_of_its_people(tool):
     done, folder = tool("test.py", "jhmdb", people("jhmdb"))
     assert done.returncode == 0, done.stderr
@@ -130,6 +144,7 @@ def test_training_is_tested_after_its_epoch(tool):
     record = json.loads((folder / "history.jsonl").read_text())
     assert record["test"]["score"] == record["test"]["table"]["AP"]
     assert (folder / "predictions/training/val.json").exists()
+    assert "illegal" not in done.stderr  # names of curves
     assert not (folder / "predictions/single").exists()
 
 

@@ -115,6 +115,16 @@ def test_a_warm_up_goes_on_where_it_stopped(sample):
     assert_equal(outcome(sample, "halves")[2], expected)
 
 
+def test_a_schedule_does_not_change_on_the_way(sample):
+    keys = ["TEST.EVALUATE", "False", "TRAIN.WARMUP_ITERATIONS", "5"]
+    assert train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "1").returncode == 0
+    for key, value, was in (("WARMUP_ITERATIONS", "0", "5"), ("LR_STEP", "[1]", r"[2]"), ("LR", "0.1", "0.001")):
+        line = refused(sample, "stage1.yaml", *keys, f"TRAIN.{key}", value)
+        assert f"checkpoint.pth: TRAIN.{key} was {was} and is {value}: set it as it was to go on" in line
+    _, history, _ = outcome(sample, "stage1")
+    assert len(history) == 1  # as it was
+
+
 def test_workers_do_not_change_the_result(sample):
     results = []
     for workers in ("0", "2"):

@@ -1,0 +1,73 @@
+"""Whose pose is whose, where everybody has one: predictions and the people of the ground truth."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from lib.formats.coco_people import LabeledPeople, PredictedPeople
+from lib.utils.errors import InputError
+
+
+def match_poses(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> np.ndarray:
+    """The pose that was predicted for each person.
+
+    A pose's annotation id is that of its person. Where no pose has one, the poses of an image are those of all its
+    annotations, or of all its labelled ones, in the file's order.
+
+    Args:
+        truth: P people of J joints; predicted: poses of the same joints.
+        path: of the predictions, for messages.
+    Returns:
+        (P, J, 2) x, y; NaN for a person without labels and without a pose.
+    Raises:
+        InputError: it cannot be told whose pose one is, or whose is missing; names the record.
+    """
+    given = [own_id is not None for own_id in predicted.annotation_ids]
+    if any(given) and not all(given):
+        raise InputError(f"{path}: predictions[{given.index(False)}]: no annotation_id, which others have")
+    people = _by_id(truth, predicted, path) if any(given) else _by_order(truth, predicted, path)
+    points = np.full(truth.points.shape, np.nan)
+    points[people] = predicted.keypoints[:, :, :2]
+    missing = np.flatnonzero(truth.labeled.any(axis=1) & np.isnan(points[:, 0, 0]))
+    if len(missing):
+        image_id, own_id = truth.person_images[missing[0]], truth.annotation_ids[missing[0]]
+        raise InputError(f"{path}: no pose for annotation {own_id} of image_id {image_id} ({len(missing)} lack one)")
+    return points
+
+
+def _by_id(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> list[int]:
+    """Per pose its person, by the annotation's id."""
+    person_of_id = {own_id: person for person, own_id in enumerate(truth.annotation_ids)}
+    if len(person_of_id) < len(truth.annotation_ids):
+        raise InputError(f"{path}: poses name annotations by id, but two in the ground truth have one id")
+    seen = set()
+    for index, (own_id, image_id) in enumerate(zip(predicted.annotation_ids, predicted.images.tolist(), strict=True)):
+        person = person_of_id.get(own_id)
+        if person is None or truth.person_images[person] != image_id:
+            of_image = f"an annotation of image_id {image_id} in the ground truth"
+            raise InputError(f"{path}: predictions[{index}]: id {own_id} is not that of {of_image}")
+        if person in seen:
+            raise InputError(f"{path}: predictions[{index}]: a second pose of annotation {own_id}")
+        seen.add(person)
+    return [person_of_id[own_id] for own_id in predicted.annotation_ids]
+
+
+def _by_order(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> list[int]:
+    """Per pose its person, by its place among those of the image."""
+    people_of, labeled_of, poses_of = defaultdict(list), defaultdict(list), defaultdict(list)
+    labeled = truth.labeled.any(axis=1)
+    for person, image_id in enumerate(truth.person_images.tolist()):
+        people_of[image_id].append(person)
+        if labeled[person]:
+            labeled_of[image_id].append(person)
+    for pose, image_id in enumerate(predicted.images.tolist()):
+        poses_of[image_id].append(pose)
+    person_of_pose = {}
+    for image_id, poses in poses_of.items():
+        people = people_of[image_id] if len(poses) == len(people_of[image_id]) else labeled_of[image_id]
+        if len(poses) != len(people):
+            counts = f"{len(poses)} poses for {len(people)} labelled people"
+            raise InputError(f"{path}: image_id {image_id}: {counts}: give each pose the annotation_id of its person")
+        person_of_pose.update(zip(poses, people, strict=True))
+    return [person_of_pose[pose] for pose in range(len(predicted.images))]

@@ -1,0 +1,63 @@
+"""What the predictions of a test are scored by, whatever its data set: PoseTrack's rules, or those of its images."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lib.dataset import TestSet, has_videos
+from lib.evaluation.files import SCORERS
+from lib.evaluation.posetrack import check_truth, evaluate_videos
+from lib.evaluation.posetrack import format_table as format_posetrack
+from lib.formats.posetrack import PoseTrackVideo
+from lib.utils.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def is_ranked(data_set: str) -> bool:
+    """Whether people are ranked by their scores; else everybody has one pose, in his own box."""
+    return has_videos(data_set) or SCORERS[data_set].ranked
+
+
+def is_scorable(data_set: str, test_set: TestSet, tracking: bool) -> bool:
+    """Whether there is something to score; what would stop the scoring in the end is refused now.
+
+    Args:
+        data_set: name of the test set's.
+        tracking: PoseTrack's MOTA is wanted too.
+    Raises:
+        InputError: ground truth or boxes that cannot be scored.
+    """
+    if not test_set.scorable:
+        lacking = "no labels, or none with what they are scored by (head boxes; MPII: gt_valid.mat beside the list)"
+        logger.info("%s: nothing to score; the predictions are for the benchmark's server", lacking)
+        return False
+    if has_videos(data_set):
+        check_truth(test_set.videos, tracking)
+        return True
+    scorer = SCORERS[data_set]
+    scorer.check(test_set.truth, len(test_set.videos[0].points))
+    if not scorer.ranked and any(person.row < 0 for person in test_set.clips.people):
+        raise InputError(f"{data_set} is scored person by person: set TEST.USE_GT_BBOX True")
+    return True
+
+
+def score_videos(
+    videos: Sequence[PoseTrackVideo], predicted: Sequence[PoseTrackVideo], tracking: bool
+) -> dict[str, Any]:
+    """PoseTrack's result, and in it `score`, the figure to compare trainings by."""
+    result = evaluate_videos(zip(videos, predicted, strict=True), tracking=tracking)
+    return result | {"score": result["table"]["Mean"]}
+
+
+def score_images(data_set: str, truth: Path, predictions: Path) -> dict[str, Any]:
+    """The result of a data set of images, of files, and in it `score`, the figure to compare trainings by."""
+    scorer = SCORERS[data_set]
+    result = scorer.evaluate(truth, predictions)
+    return result | {"score": result["table"][scorer.headline]}
+
+
+def format_result(data_set: str, result: dict[str, Any]) -> str:
+    """The table of a result as text."""
+    return format_posetrack(result) if has_videos(data_set) else SCORERS[data_set].format(result)
