@@ -90,7 +90,7 @@ def crop_matrix(
     angle = np.deg2rad(rotation)
     size = np.asarray(size, dtype=np.float64)
     extent = size - udp
-    factors = size[0] / (scale[0] * PIXELS_PER_SCALE) * (extent / size)
+    factors = size[0] / (float(scale[0]) * PIXELS_PER_SCALE) * (extent / size)
     rotate = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     linear = rotate.T / factors if inverse else rotate * factors[:, None]
     source, target = np.asarray(center, dtype=np.float64), extent / 2

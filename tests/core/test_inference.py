@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from posetrack_sample import make_video, write_experiment
 from torch import nn
@@ -50,6 +51,16 @@ def test_estimates_are_in_the_images_pixels_and_in_order(tmp_path):
     for person, estimate in zip(loader.dataset.people, points, strict=True):
         cell = person.scale[0] * 200 / 16  # pixels
         assert np.abs(estimate - person.joints)[person.visible].max() <= 0.5 * cell + 1e-3
+
+
+@pytest.mark.parametrize("target_type", ["unbiased", "udp"])
+def test_five_frames_of_targets_within_cells_give_the_joints_back(tmp_path, target_type):
+    _, loader = loader_of(tmp_path, "MODEL.TARGET_TYPE", target_type)
+    net = Labels([loader.dataset[i] for i in range(len(loader.dataset))])
+    points = np.concatenate([b.points for b in infer(net, loader, gather, CPU, post_process=False, dark_sigma=1.0)])
+    for person, estimate in zip(loader.dataset.people, points, strict=True):
+        cell = person.scale[0] * 200 / 16  # pixels
+        np.testing.assert_allclose(estimate[person.visible], person.joints[person.visible], atol=0.005 * cell)
 
 
 def test_a_single_frame_net_sees_the_key_frame(tmp_path):
