@@ -52,8 +52,8 @@ def choose_strategy(cfg: CfgNode, strategy: Strategy) -> Strategy:
 
 
 def dark_sigma(cfg: CfgNode) -> float:
-    """What decoding has to know of the targets, in cells: 0 without TEST.DARK."""
-    return float(cfg.MODEL.SIGMA) if cfg.TEST.DARK else 0.0
+    """What decoding has to know of the targets, in cells: 0 without TEST.DARK, which is part of UDP."""
+    return float(cfg.MODEL.SIGMA) if cfg.TEST.DARK or cfg.MODEL.TARGET_TYPE == "udp" else 0.0
 
 
 def run_test(
@@ -123,6 +123,7 @@ def _estimate(
         targets=cfg.DEBUG.SAVE_HEATMAPS_GT,
         heatmaps=cfg.DEBUG.SAVE_HEATMAPS_PRED,
         rgb=cfg.DATASET.COLOR_RGB,
+        udp=test_set.clips.udp,
     )
     rank, _ = process
     loader = build_test_loader(cfg, test_set.clips, process, cuda=device.type == "cuda")

@@ -125,7 +125,8 @@ def make_example(
         before=before[:, joint].cpu().numpy(),
         after=after[:, joint].cpu().numpy(),
         label=transform_points(
-            person.joints[joint], crop_matrix(person.center, person.scale, 0.0, cfg.MODEL.HEATMAP_SIZE)
+            person.joints[joint],
+            crop_matrix(person.center, person.scale, 0.0, cfg.MODEL.HEATMAP_SIZE, udp=clips.udp),
         ),
     )
 

@@ -207,6 +207,12 @@ def _check(cfg: CfgNode, where: dict[str, str]) -> None:
             raise InputError(f"{where[key]} is empty")
     if cfg.TEST.SOFT_NMS and cfg.TEST.OKS_THRE == 0:
         raise InputError(f"{where['TEST.OKS_THRE']} is 0; TEST.SOFT_NMS needs more")
+    if cfg.LOSS.USE_OHKM and cfg.LOSS.TOPK > cfg.MODEL.NUM_JOINTS:
+        raise InputError(f"{where['LOSS.TOPK']} is {cfg.LOSS.TOPK}, of MODEL.NUM_JOINTS {cfg.MODEL.NUM_JOINTS}")
+    if cfg.MODEL.TARGET_TYPE == "udp" and cfg.TEST.SHIFT_HEATMAP:
+        raise InputError(
+            f"{where['TEST.SHIFT_HEATMAP']} is True, and would misplace what MODEL.TARGET_TYPE udp aligns; set it False"
+        )
     size, cells = cfg.MODEL.IMAGE_SIZE, cfg.MODEL.HEATMAP_SIZE
     if len(size) != 2 or any(side <= 0 or side % STRIDE for side in size):
         raise InputError(f"{where['MODEL.IMAGE_SIZE']} is {size}; width and height must be multiples of {STRIDE}")

@@ -29,7 +29,8 @@ DEFAULTS.MODEL.INIT_WEIGHTS = True
 DEFAULTS.MODEL.PRETRAINED = ""  # weights that training starts from
 DEFAULTS.MODEL.FREEZE_POSE_NET = False  # train the warping head only; the pose net's BatchNorm keeps its statistics
 DEFAULTS.MODEL.NUM_JOINTS = 17
-DEFAULTS.MODEL.TARGET_TYPE = "gaussian"  # around the joint's cell; unbiased: around the joint itself
+DEFAULTS.MODEL.TARGET_TYPE = "gaussian"  # around the joint's cell; unbiased: around the joint itself; udp: that too,
+# with crops, flip test and decoding by UDP, in training and tests: no SHIFT_HEATMAP, DARK in any case
 DEFAULTS.MODEL.IMAGE_SIZE = [256, 256]  # width, height of the crop in pixels
 DEFAULTS.MODEL.HEATMAP_SIZE = [64, 64]  # width, height in cells: a quarter of IMAGE_SIZE, and may be left out
 DEFAULTS.MODEL.SIGMA = 2.0  # of a target's gaussian, in cells
@@ -145,7 +146,7 @@ ALSO = (
 
 CHOICES = {
     "MODEL.NAME": ("pose_hrnet", "pose_resnet"),
-    "MODEL.TARGET_TYPE": ("gaussian", "unbiased"),
+    "MODEL.TARGET_TYPE": ("gaussian", "unbiased", "udp"),
     "DATASET.DATA_FORMAT": ("jpg", "png", "zip"),
     "TRAIN.OPTIMIZER": ("adam", "sgd"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),
@@ -159,9 +160,11 @@ LEAST = {
     "SEED": 0,
     "PRINT_FREQ": 1,
     "MODEL.NUM_JOINTS": 1,
+    "MODEL.SIGMA": 0.5,
     "MODEL.WARP.NUM_BLOCKS": 1,
     "MODEL.WARP.NUM_CHANNELS": 1,
     "MODEL.WARP.DILATIONS": 1,
+    "LOSS.TOPK": 1,
     "DATASET.REPEAT": 1,
     "DATASET.SHIFT_FACTOR": 0,
     "TRAIN.WARMUP_ITERATIONS": 0,

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lib.core.inference import Estimates
+from lib.pose.crop import cell_stride
 from lib.pose.draw import draw_heatmaps, draw_pose, stack
 from lib.pose.heatmaps import decode
 from lib.pose.pixels import normalise
@@ -29,6 +30,7 @@ class DebugImages:
         labels: crops with the labelled poses; poses: crops with the estimated ones.
         targets: heatmaps of the labels; heatmaps: the net's, before and after the warp.
         rgb: the clips' colours are in the order red, green, blue.
+        udp: the crops are in UDP's convention (lib.pose.crop).
     """
 
     folder: Path
@@ -38,6 +40,7 @@ class DebugImages:
     targets: bool
     heatmaps: bool
     rgb: bool
+    udp: bool = False
 
     def write(self, name: str, estimates: Estimates, net: nn.Module, warps: bool) -> None:
         """Write `<name>_labels.jpg`, `_poses.jpg`, `_targets.jpg`, `_heatmaps.jpg` and `_before_warp.jpg`.
@@ -71,7 +74,7 @@ class DebugImages:
 
     def _poses(self, crops: np.ndarray, heatmaps: torch.Tensor, shown: torch.Tensor) -> np.ndarray:
         cells, _ = decode(heatmaps[: len(crops)], post_process=False)
-        stride = crops.shape[2] / heatmaps.shape[3]
+        stride = cell_stride(crops.shape[2:0:-1], heatmaps.shape[:-3:-1], self.udp)
         people = zip(crops, cells.cpu().numpy() * stride, shown.numpy(), strict=False)
         return stack([draw_pose(crop, points, visible, self.skeleton) for crop, points, visible in people], COLUMNS)
 

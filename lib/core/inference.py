@@ -60,7 +60,8 @@ def infer(
             cells, peaks = decode(heatmaps.flatten(0, -4), post_process, dark_sigma)
         batch = [people[index] for index in clips.index.tolist()]
         centers, scales = [person.center for person in batch], [person.scale for person in batch]
-        points = to_image(cells.cpu().numpy().reshape(len(batch), -1, 2), centers, scales, heatmaps.shape[:-3:-1])
+        cells = cells.cpu().numpy().reshape(len(batch), -1, 2)
+        points = to_image(cells, centers, scales, heatmaps.shape[:-3:-1], loader.dataset.udp)
         shape = heatmaps.shape[:-2]  # (B, J) or (B, T, J)
         yield Estimates(clips, heatmaps, points.reshape(*shape, 2), peaks.cpu().numpy().reshape(shape))
 

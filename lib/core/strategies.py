@@ -77,7 +77,8 @@ class FlipTest:
     Attributes:
         strategy: what is done with either.
         flip_order: (J,) joint that each joint of the mirror image is.
-        shift: move the mirror image's heatmaps one cell to the right first (lib.pose.heatmaps.flip_back).
+        shift: move heatmaps one cell to the right as they are mirrored (lib.pose.heatmaps.flip_back): the labels on
+            their way to the mirror image, what is made of it on its way back.
     """
 
     strategy: Strategy
@@ -85,5 +86,5 @@ class FlipTest:
     shift: bool
 
     def __call__(self, net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        mirrored = self.strategy(net, frames.flip(4), flip_back(labels, self.flip_order, shift=False))
+        mirrored = self.strategy(net, frames.flip(4), flip_back(labels, self.flip_order, self.shift))
         return (self.strategy(net, frames, labels) + flip_back(mirrored, self.flip_order, self.shift)) / 2

@@ -37,12 +37,15 @@ class Augmentation:
     rotation: float
     flip: bool
 
-    def draw(self, person: Person, image_width: int, size: tuple[int, int], rng: np.random.Generator) -> "DrawnCrop":
+    def draw(
+        self, person: Person, image_width: int, size: tuple[int, int], rng: np.random.Generator, udp: bool = False
+    ) -> "DrawnCrop":
         """A random crop of a person.
 
         Args:
             image_width: of the frames, in pixels.
             size: width, height of the crop.
+            udp: the crop is in UDP's convention (lib.pose.crop).
         """
         center, scale = person.center, person.scale
         if self.shift and rng.random() < self.shift_probability:
@@ -56,7 +59,7 @@ class Augmentation:
         flipped = self.flip and rng.random() < FLIP_PROBABILITY
         if flipped:
             center = np.array([image_width - 1 - center[0], center[1]])
-        matrix = crop_matrix(center, scale, rotation, size)
+        matrix = crop_matrix(center, scale, rotation, size, udp=udp)
         if flipped:  # the same as cropping the mirrored image: x becomes width − 1 − x first
             matrix = matrix @ np.array([[-1.0, 0.0, image_width - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         return DrawnCrop(matrix, self.skeleton.flip_order if flipped else np.arange(self.skeleton.num_joints))

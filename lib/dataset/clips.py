@@ -73,8 +73,10 @@ class ClipDataset(Dataset):
         augmentation: draws the crop; None: the person's own.
         unbiased: the targets' gaussians are not rounded to cells (lib.pose.heatmaps.encode).
         replace_key: a key frame that is missing or damaged has the nearest one stand in too, as any other frame does.
+        udp: crops and targets are in UDP's convention (lib.pose.crop).
 
     Attributes:
+        udp: as given: the heatmaps of these crops are to be decoded so.
         epoch: set it before a pass over the data.
     """
 
@@ -91,6 +93,7 @@ class ClipDataset(Dataset):
         augmentation: Augmentation | None = None,
         unbiased: bool = False,
         replace_key: bool = False,
+        udp: bool = False,
     ) -> None:
         self.people = people
         self._videos = videos
@@ -103,6 +106,7 @@ class ClipDataset(Dataset):
         self._rgb = rgb
         self._seed = seed
         self._augmentation = augmentation
+        self.udp = udp
         self.epoch = 0
 
     @property
@@ -129,13 +133,16 @@ class ClipDataset(Dataset):
             images.append(image)
             replaced += not found
 
-        crop = DrawnCrop(crop_matrix(person.center, person.scale, 0.0, self._image_size), np.arange(len(person.joints)))
         if self._augmentation:
-            crop = self._augmentation.draw(person, images[0].shape[1], self._image_size, rng)
+            crop = self._augmentation.draw(person, images[0].shape[1], self._image_size, rng, self.udp)
+        else:
+            matrix = crop_matrix(person.center, person.scale, 0.0, self._image_size, udp=self.udp)
+            crop = DrawnCrop(matrix, np.arange(len(person.joints)))
         frames = np.stack([crop_image(image, crop.matrix, self._image_size) for image in images])  # (T, H, W, 3)
         if self._rgb:
             frames = frames[..., ::-1].copy()
         joints = transform_points(person.joints[crop.joint_order], crop.matrix)
         visible = person.visible[crop.joint_order]
-        targets, weights = encode(joints, visible, self._image_size, self._heatmap_size, self._sigma, self._unbiased)
+        sizes = self._image_size, self._heatmap_size
+        targets, weights = encode(joints, visible, *sizes, self._sigma, self._unbiased, self.udp)
         return Clips(torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced)

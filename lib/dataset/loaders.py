@@ -81,6 +81,7 @@ def build_clip_dataset(
         cfg.DATASET.COLOR_RGB,
         cfg.SEED,
         augmentation,
-        cfg.MODEL.TARGET_TYPE == "unbiased",
+        cfg.MODEL.TARGET_TYPE in ("unbiased", "udp"),
         replace_key,
+        cfg.MODEL.TARGET_TYPE == "udp",
     )

@@ -1,7 +1,13 @@
 """From a person's box to the net's input and back.
 
 A crop is a similarity transform. It is described as the first HRNet code does: a center in image pixels and a scale
-(width, height) in units of 200 pixels. Pixel convention: the crop's centre is mapped to (width / 2, height / 2).
+(width, height) in units of 200 pixels. There are two pixel conventions:
+
+- That code's: a crop of w pixels is w units wide. The box's centre is mapped to (w / 2, h / 2), so that the last pixel
+  lies a pixel inside the box, a heatmap's last cell a cell, and a mirrored crop is not the mirrored image's crop.
+- UDP (Huang et al., The Devil Is in the Details: Delving Into Unbiased Data Processing, CVPR 2020): a crop is as wide
+  as it is from its first pixel to its last, w − 1 units. The box's corners are the corner pixels, and the corner cells
+  of heatmaps too.
 """
 
 from collections.abc import Sequence
@@ -60,7 +66,12 @@ def box_to_center_scale(box: Sequence[float], aspect_ratio: float) -> tuple[np.n
 
 
 def crop_matrix(
-    center: Sequence[float], scale: Sequence[float], rotation: float, size: Sequence[int], inverse: bool = False
+    center: Sequence[float],
+    scale: Sequence[float],
+    rotation: float,
+    size: Sequence[int],
+    inverse: bool = False,
+    udp: bool = False,
 ) -> np.ndarray:
     """The transform from image to crop, or back.
 
@@ -72,17 +83,25 @@ def crop_matrix(
         scale: (2,) in units of 200 pixels.
         rotation: degrees.
         size: width, height of the crop, in its own pixels or cells.
+        udp: in UDP's convention; x and y then differ in size by (w − 1) / (h − 1) over w / h.
     Returns:
         (2, 3) float64 matrix for column vectors (x, y, 1).
     """
     angle = np.deg2rad(rotation)
-    factor = size[0] / (scale[0] * PIXELS_PER_SCALE)
+    size = np.asarray(size, dtype=np.float64)
+    extent = size - udp
+    factors = size[0] / (float(scale[0]) * PIXELS_PER_SCALE) * (extent / size)
     rotate = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    linear = rotate.T / factor if inverse else rotate * factor
-    source, target = np.asarray(center, dtype=np.float64), np.asarray(size, dtype=np.float64) / 2
+    linear = rotate.T / factors if inverse else rotate * factors[:, None]
+    source, target = np.asarray(center, dtype=np.float64), extent / 2
     if inverse:
         source, target = target, source
     return np.column_stack([linear, target - linear @ source])
+
+
+def cell_stride(image_size: Sequence[int], heatmap_size: Sequence[int], udp: bool = False) -> np.ndarray:
+    """(2,) pixels of the crop, in x and in y, from one heatmap cell to the next; the first is at the first pixel."""
+    return (np.asarray(image_size, dtype=np.float64) - udp) / (np.asarray(heatmap_size) - udp)
 
 
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:

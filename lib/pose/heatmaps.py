@@ -1,18 +1,17 @@
 """Joints to heatmaps and back.
 
-A heatmap cell (column i, row j) stands for the point (i, j) of the crop divided by the stride. Encoding rounds to a
-cell (half up, but toward zero left of and above the map); decoding gives cell coordinates, which the inverse crop
-transform at heatmap size takes to the image.
+A heatmap cell (column i, row j) stands for the point (i, j) of the crop divided by the stride (lib.pose.crop, which has
+two conventions of it). Encoding rounds to a cell (half up, but toward zero left of and above the map); decoding gives
+cell coordinates, which the inverse crop transform at heatmap size takes to the image.
 """
 
-import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
-from torch import nn
 
-from lib.pose.crop import crop_matrix, transform_points
+from lib.pose.crop import cell_stride, crop_matrix, transform_points
 
 
 def encode(
@@ -22,6 +21,7 @@ def encode(
     heatmap_size: Sequence[int],
     sigma: float,
     unbiased: bool = False,
+    udp: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Target heatmaps: a gaussian of peak 1 at each visible joint's cell, cut at three sigma.
 
@@ -31,6 +31,7 @@ def encode(
         image_size: width, height of the crop; heatmap_size: of the heatmaps.
         sigma: in cells.
         unbiased: the gaussian's centre is the joint itself, not its cell (DARK, Zhang et al., CVPR 2020, section 3.2).
+        udp: the crop is in UDP's convention (lib.pose.crop).
     Returns:
         heatmaps (J, h, w) float32 and weights (J, 1) float32: 1 for a visible joint, 0 for one that is not, or whose
         gaussian lies outside the map. (One that ends a cell outside on the left or the top keeps its weight 1 beside
@@ -42,7 +43,7 @@ def encode(
     reach = int(3 * sigma)
     offsets = np.arange(-reach, reach + 1, dtype=np.float32)
     patch = np.exp(-(offsets[:, None] ** 2 + offsets[None, :] ** 2) / (2 * sigma**2))
-    stride = np.asarray(image_size, dtype=np.float64) / np.asarray(heatmap_size)
+    stride = cell_stride(image_size, heatmap_size, udp)
     for j in np.flatnonzero(weights):
         cell = joints[j] / stride
         x, y = (int(value) for value in cell + 0.5)  # truncated toward zero
@@ -64,11 +65,12 @@ def decode(heatmaps: torch.Tensor, post_process: bool, dark_sigma: float = 0.0) 
     """Joints of heatmaps: the highest cell.
 
     Args:
-        heatmaps: (N, J, h, w).
+        heatmaps: (N, J, h, w), at least three cells high and wide.
         post_process: move a quarter of a cell toward the higher neighbour, in x and in y, where 1 < x < w − 1 and
             1 < y < h − 1.
-        dark_sigma: over 0, move to where the gaussian around it has its peak instead, after smoothing by one of so
-            many cells, that of the targets (DARK, Zhang et al., CVPR 2020, section 3.1).
+        dark_sigma: over 0, move to where the gaussian around it has its peak instead, which may lie up to a cell
+            beyond the border. So many cells are the targets' sigma, by which the map is smoothed first (DARK, Zhang et
+            al., CVPR 2020, section 3.1).
     Returns:
         cells (N, J, 2) x, y float32, (0, 0) where no cell is above 0; peaks (N, J) float32.
     """
@@ -91,48 +93,61 @@ def decode(heatmaps: torch.Tensor, post_process: bool, dark_sigma: float = 0.0) 
 
 
 def _to_gaussian_peak(heatmaps: torch.Tensor, x: torch.Tensor, y: torch.Tensor, sigma: float) -> torch.Tensor:
-    """(N, J, 2) the step from cells x, y (N, J) to the peak of the gaussian there; at most one cell, 0 at the border.
+    """(N, J, 2) the step from cells x, y (N, J) to the peak of the gaussian there, at most one cell in x and in y.
 
-    The logarithm of a gaussian is a parabola: its peak follows from first and second differences.
+    The logarithm of a gaussian is a parabola: its peak follows from first and second differences around any cell near
+    it. At the border that is the next cell within.
     """
-    n, j, h, w = heatmaps.shape
-    reach = math.ceil(3 * sigma)
-    bell = torch.exp(-(torch.arange(-reach, reach + 1, device=heatmaps.device) ** 2) / (2 * sigma**2))
-    bell = (bell / bell.sum())[None, None]
-    smooth = heatmaps.reshape(n * j, 1, h, w)
-    smooth = nn.functional.conv2d(smooth, bell[..., None], padding=(reach, 0))
-    smooth = nn.functional.conv2d(smooth, bell[:, :, None], padding=(0, reach)).reshape(n, j, h, w)
+    h, w = heatmaps.shape[2:]
+    column, row = x.clamp(1, w - 2), y.clamp(1, h - 2)
+    smooth = _smoothing(row, h, sigma) @ heatmaps @ _smoothing(column, w, sigma).transpose(2, 3)  # (N, J, 3, 3)
     log = smooth.clamp(min=1e-10).log()
-    inside = (x > 0) & (x < w - 1) & (y > 0) & (y < h - 1)
-    x, y = x.clamp(1, max(1, w - 2)), y.clamp(1, max(1, h - 2))
-    rows, columns = torch.arange(n, device=x.device)[:, None], torch.arange(j, device=x.device)[None]
 
     def at(dx: int, dy: int) -> torch.Tensor:
-        return log[rows, columns, y + dy, x + dx]
+        return log[..., 1 + dy, 1 + dx]
 
     gradient = torch.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], dim=2) / 2
     xx = at(1, 0) + at(-1, 0) - 2 * at(0, 0)
     yy = at(0, 1) + at(0, -1) - 2 * at(0, 0)
     xy = (at(1, 1) + at(-1, -1) - at(1, -1) - at(-1, 1)) / 4
     determinant = xx * yy - xy**2
-    is_peak = inside & (xx < 0) & (determinant > 0)
-    adjugate = torch.stack([yy, -xy, -xy, xx], dim=2).reshape(n, j, 2, 2)
+    is_peak = (xx < 0) & (determinant > 0)
+    adjugate = torch.stack([yy, -xy, -xy, xx], dim=2).unflatten(2, (2, 2))
     step = -(adjugate @ gradient[..., None])[..., 0] / torch.where(is_peak, determinant, 1)[..., None]
+    step = torch.stack([column - x, row - y], dim=2) + step
     return torch.where(is_peak[..., None], step, 0).clamp(-1, 1)
 
 
-def to_image(cells: np.ndarray, centers: np.ndarray, scales: np.ndarray, heatmap_size: Sequence[int]) -> np.ndarray:
+def _smoothing(cells: torch.Tensor, length: int, sigma: float) -> torch.Tensor:
+    """(N, J, 3, length) what smooths an axis of so many cells, at those cells (N, J) and the two beside them.
+
+    The kernel is that of the published code for targets of `sigma`: OpenCV's, 11 cells wide for 2 and 17 for 3. Near
+    the border it is cut on both sides to what lies within: zeros from beyond would push the peak away from there.
+    """
+    reach = round(3 * sigma - 1)
+    kernel = torch.from_numpy(cv2.getGaussianKernel(2 * reach + 1, 0)[:, 0]).to(cells.device, torch.float32)
+    taken = torch.minimum(cells - 1, length - 2 - cells)[..., None, None]
+    beside = torch.arange(-1, 2, device=cells.device)[:, None]
+    offsets = torch.arange(length, device=cells.device) - cells[..., None, None] - beside
+    weights = kernel[(offsets + reach).clamp(0, 2 * reach)] * (offsets.abs() <= taken.clamp(max=reach))
+    return weights / weights.sum(dim=3, keepdim=True)
+
+
+def to_image(
+    cells: np.ndarray, centers: np.ndarray, scales: np.ndarray, heatmap_size: Sequence[int], udp: bool = False
+) -> np.ndarray:
     """Decoded cells in image pixels.
 
     Args:
         cells: (N, J, 2); centers (N, 2), scales (N, 2): of the crops, which are not rotated.
         heatmap_size: width, height in cells.
+        udp: the crops are in UDP's convention (lib.pose.crop).
     Returns:
         (N, J, 2) float64.
     """
     points = np.empty(cells.shape, dtype=np.float64)
     for n, (center, scale) in enumerate(zip(centers, scales, strict=True)):
-        points[n] = transform_points(cells[n], crop_matrix(center, scale, 0.0, heatmap_size, inverse=True))
+        points[n] = transform_points(cells[n], crop_matrix(center, scale, 0.0, heatmap_size, inverse=True, udp=udp))
     return points
 
 
@@ -142,8 +157,10 @@ def flip_back(heatmaps: torch.Tensor, flip_order: Sequence[int], shift: bool) ->
     Args:
         heatmaps: (..., J, h, w).
         flip_order: (J,) joint that each joint's map comes from.
-        shift: move the maps one cell to the right (the first column stays), which makes up for the half pixel by
-            which a mirrored crop misses the crop.
+        shift: move the maps one cell to the right (the first column stays). A point x of a crop of w pixels and four
+            to a cell is at w − 1 − x in the mirrored crop, (w − 1 − x) / 4 in its maps, and x / 4 − 3 / 4 when these
+            are mirrored back: three quarters of a cell too far left, and with the shift one quarter too far right. In
+            UDP's convention, with (w − 1) / (w / 4 − 1) pixels to a cell, it is at its own place without a shift.
     Returns:
         (..., J, h, w), a copy.
     """

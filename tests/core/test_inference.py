@@ -1,6 +1,8 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
+import pytest
 import torch
 from posetrack_sample import make_video, write_experiment
 from torch import nn
@@ -11,6 +13,7 @@ from lib.core.inference import infer
 from lib.core.strategies import FlipTest, average, gather, single
 from lib.dataset import build_test_loader, build_test_set
 from lib.models import PoseWarper, build_model
+from lib.pose.crop import crop_image, crop_matrix
 from lib.pose.skeletons import POSETRACK, skeleton
 
 CPU = torch.device("cpu")
@@ -50,6 +53,22 @@ def test_estimates_are_in_the_images_pixels_and_in_order(tmp_path):
     for person, estimate in zip(loader.dataset.people, points, strict=True):
         cell = person.scale[0] * 200 / 16  # pixels
         assert np.abs(estimate - person.joints)[person.visible].max() <= 0.5 * cell + 1e-3
+
+
+@pytest.mark.parametrize("target_type", ["unbiased", "udp"])
+def test_five_frames_of_targets_within_cells_give_the_joints_back(tmp_path, target_type):
+    _, loader = loader_of(tmp_path, "MODEL.TARGET_TYPE", target_type)
+    clips, (person, *_) = loader.dataset, loader.dataset.people
+    image = clips[0].frames[0].flip(-1).numpy()  # BGR
+    matrix = crop_matrix(person.center, person.scale, 0.0, (64, 96), udp=target_type == "udp")
+    assert np.array_equal(
+        image, crop_image(cv2.imread(str(tmp_path / "data/images/val/v/000000.jpg")), matrix, (64, 96))
+    )
+    net = Labels([clips[i] for i in range(len(clips))])
+    points = np.concatenate([b.points for b in infer(net, loader, gather, CPU, post_process=False, dark_sigma=1.0)])
+    for person, estimate in zip(loader.dataset.people, points, strict=True):
+        cell = person.scale[0] * 200 / 16  # pixels
+        np.testing.assert_allclose(estimate[person.visible], person.joints[person.visible], atol=0.005 * cell)
 
 
 def test_a_single_frame_net_sees_the_key_frame(tmp_path):

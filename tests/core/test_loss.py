@@ -27,6 +27,18 @@ def test_losses_equal_the_reference(arrays):
     assert joints_loss(output, target, weight, hardest=8).item() == pytest.approx(expected["ohkm_top8"], rel=1e-6)
 
 
+def test_the_hardest_joints_by_hand():
+    # Errors ½ · mean(d²) of the joints: 2, 0.5, 4.5 in the first sample; 0, 0.5 and, but for the weight, 8 in the last.
+    output = torch.tensor([[2.0, 1.0, 3.0], [0.0, 1.0, 4.0]])[:, :, None, None].expand(-1, -1, 2, 3)
+    target, weight = torch.zeros(2, 3, 2, 3), torch.ones(2, 3, 1)
+    weight[1, 2] = 0
+    # Of each sample by itself the two largest: (4.5 + 2) / 2 and (0.5 + 0) / 2, then the mean of both.
+    assert joints_loss(output, target, weight, hardest=2).item() == pytest.approx((3.25 + 0.25) / 2)
+    assert joints_loss(output, target, hardest=1).item() == pytest.approx((4.5 + 8) / 2)
+    assert joints_loss(output, target, weight, hardest=3).item() == pytest.approx(7.5 / 6)
+    assert joints_loss(output, target, weight).item() == pytest.approx(7.5 / 6)
+
+
 def test_accuracy_equals_the_reference(arrays):
     output, target, _ = arrays
     assert accuracy(output, target) == pytest.approx(GOLDEN["accuracy"]["average"], rel=1e-6)

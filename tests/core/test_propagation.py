@@ -111,14 +111,6 @@ def test_scatter_warps_the_labels_to_every_frame():
     torch.testing.assert_close(own[:, 2], net.warp(maps[:, 0], source=maps[:, 0], target=maps[:, 2]))
 
 
-@torch.no_grad()
-def test_the_flip_test_mirrors_the_labels_too():
-    net = PoseWarper(nn.Conv2d(3, 17, 1), 17, num_blocks=1, num_channels=4, dilations=[1]).eval()  # warps nothing
-    labels = torch.rand(2, 17, 8, 6)
-    result = FlipTest(scatter, POSETRACK.flip_order, shift=False)(net, torch.randn(2, 3, 3, 8, 6), labels)
-    torch.testing.assert_close(result, labels[:, None].expand(-1, 3, -1, -1, -1))
-
-
 def test_the_loop_yields_the_poses_of_all_frames(tmp_path):
     make_video(tmp_path / "data", "v", num_frames=15)
     cfg = load_config(write_experiment(tmp_path, tmp_path / "data"), ["TEST.MODE", "propagate"])
@@ -135,6 +127,24 @@ def test_the_loop_yields_the_poses_of_all_frames(tmp_path):
         error = np.abs(own - source.joints)[:, source.visible]
         assert error.max() <= 0.5 * cell + 1e-3  # an untrained warp leaves labels where they are
         np.testing.assert_allclose(own_peaks[:, source.visible], 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("target_type", "shift"), [("unbiased", False), ("unbiased", True), ("udp", False)])
+def test_labels_within_cells_come_back_exactly_and_from_the_mirror_image_too(tmp_path, target_type, shift):
+    make_video(tmp_path / "data", "v", num_frames=7)
+    keys = ["TEST.MODE", "propagate", "MODEL.TARGET_TYPE", target_type]
+    cfg = load_config(write_experiment(tmp_path, tmp_path / "data"), keys)
+    runs = build_labeled_runs(cfg, 7)
+    loader = build_test_loader(cfg, build_clips(cfg, runs.sources, runs.frames, [0, 1]), (0, 1), cuda=False)
+    strategy = FlipTest(scatter, POSETRACK.flip_order, shift)
+    batches = infer(build_model(cfg).eval(), loader, strategy, CPU, post_process=False, dark_sigma=1.0)
+    points = np.concatenate([batch.points for batch in batches])
+    for source, own in zip(runs.sources, points, strict=True):
+        cell = source.scale[0] * 200 / 16  # pixels
+        known = source.visible
+        if shift:  # it doubles the crop's first column, eight cells left of the centre
+            known = known & (source.joints[:, 0] > source.center[0] - 4 * cell)
+        np.testing.assert_allclose(own[:, known], [source.joints[known]] * 2, atol=0.005 * cell)
 
 
 @torch.no_grad()

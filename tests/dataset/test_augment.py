@@ -37,6 +37,20 @@ def test_nothing_drawn_is_the_persons_own_crop():
     assert crop.joint_order.tolist() == list(range(17))
 
 
+def test_a_flip_in_the_convention_of_udp_is_the_mirrored_crop():
+    augmentation = Augmentation(**NOTHING | {"flip": True})
+    joints, own = person().joints, crop_matrix((80, 60), person().scale, 0.0, SIZE, udp=True)
+    flips = 0
+    for seed in range(20):
+        crop = augmentation.draw(person(), 160, SIZE, np.random.default_rng(seed), udp=True)
+        expected = transform_points(joints, own)
+        if np.linalg.det(crop.matrix[:, :2]) < 0:
+            flips += 1
+            expected[:, 0] = SIZE[0] - 1 - expected[:, 0]
+        np.testing.assert_allclose(transform_points(joints, crop.matrix), expected, atol=1e-9)
+    assert 0 < flips < 20
+
+
 def test_sizes_and_angles():
     factors = np.array([np.sqrt(np.linalg.det(c.matrix[:, :2])) * 0.6 * 200 / 96 for c in draws(scale=0.35)])
     sizes = 1 / factors

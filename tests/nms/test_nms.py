@@ -107,6 +107,18 @@ def test_oks_by_hand(implementation):
     np.testing.assert_allclose(result, [expected], rtol=1e-12)
 
 
+def test_soft_nms_by_hand(implementation):
+    # One joint with (2σ)² = 1 and areas of 1: OKS is exp(−d²/2), and at 0.5 a score decays by exp(−2 · OKS²).
+    # First choice: 0. Distance 1 leaves pose 1 with 0.8 · 0.479 = 0.383, distance 2 pose 2 with 0.5 · 0.964 = 0.482.
+    # Second: 2. It leaves pose 1, at a distance of 1 again, with 0.383 · 0.479 = 0.184, so 3 with its 0.35 is third.
+    poses = np.array([0.0, 1.0, 2.0, 20.0])[:, None, None] * [1.0, 0.0]
+    scores, areas, sigmas = [0.9, 0.8, 0.5, 0.35], np.ones(4), [0.5]
+    assert soft_oks_nms(poses, scores, areas, sigmas, 0.5) == [0, 2, 3, 1]
+    assert soft_oks_nms(poses, scores, areas, sigmas, 0.5, max_dets=3) == [0, 2, 3]
+    assert soft_oks_nms(poses, scores, areas, sigmas, 50.0) == [0, 1, 2, 3]  # hardly a decay
+    assert oks_nms(poses, scores, areas, sigmas, 0.5) == [0, 2, 3]
+
+
 def test_the_twins_agree_on_oks(monkeypatch):
     poses, _, areas = crowd(50)
     compiled = oks_iou(poses[0], poses, areas[0], areas, COCO_SIGMAS)

@@ -131,6 +131,35 @@ def test_detected_boxes_and_the_rules_of_mmpose(sample):
     assert [a["image_id"] for a in content["annotations"]] == [1_000_000, 1_000_001, 1_000_002]
 
 
+def test_soft_nms_takes_twenty_people_of_a_frame(sample):
+    box = {"category_id": 1, "bbox": [20, 30, 40, 60]}
+    boxes = [box | {"image_id": 1_000_000, "score": 0.9 - 0.01 * k} for k in range(25)]  # all alike
+    (sample / "data/annotations/val/b_video.json").unlink()
+    (sample / "boxes.json").write_text(json.dumps(boxes))
+    keys = ["TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", "boxes.json", "TEST.OKS_NMS", "True"]
+    counts = []
+    for soft in ("False", "True"):
+        assert run(sample, *keys, "TEST.SOFT_NMS", soft).returncode == 0
+        people = json.loads(results(sample)[1]["a_video.json"])["annotations"]
+        counts.append(sum(person["image_id"] == 1_000_000 for person in people))
+    assert counts == [1, 20]
+    assert "TEST.SOFT_NMS is a variant of TEST.OKS_NMS" in refused(sample, *keys[:4], "TEST.SOFT_NMS", "True")
+
+
+def test_dark_and_udp_decode_five_frames(sample):
+    flip, udp = ["TEST.FLIP_TEST", "True"], ["MODEL.TARGET_TYPE", "udp", "DEBUG.DEBUG", "True"]
+    udp += ["DEBUG.SAVE_BATCH_IMAGES_PRED", "True"]
+    submissions = []
+    for keys in ([], ["TEST.DARK", "True", *flip], ["TEST.DARK", "True", *flip, "TEST.SHIFT_HEATMAP", "True"], udp):
+        done = run(sample, *keys)
+        assert done.returncode == 0, done.stderr
+        submissions.append(results(sample)[1]["a_video.json"])
+    assert len(set(submissions)) == 4
+    assert run(sample, *udp, "TEST.DARK", "True").returncode == 0
+    assert results(sample)[1]["a_video.json"] == submissions[-1]  # it does so anyway
+    assert "TEST.SHIFT_HEATMAP is True" in refused(sample, *udp, *flip, "TEST.SHIFT_HEATMAP", "True")
+
+
 def test_a_split_without_labels_is_submitted_and_not_scored(sample):
     for path in (sample / "data/annotations/val").iterdir():
         content = json.loads(path.read_text())

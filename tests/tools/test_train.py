@@ -84,6 +84,18 @@ def test_both_stages(sample):
     assert stage2["offsets1.weight"].abs().max() > 0
 
 
+def test_a_posewarper_learns_by_udp_and_from_the_hardest_joints(sample):
+    keys = ["MODEL.TARGET_TYPE", "udp", "LOSS.USE_OHKM", "True", "TRAIN.END_EPOCH", "1", "TEST.FLIP_TEST", "True"]
+    done = train(sample, "stage2.yaml", *keys)
+    assert done.returncode == 0, done.stderr
+    (hardest,) = outcome(sample, "stage2")[1]
+    assert hardest["test"]["table"]
+    keys = [*keys[:2], *keys[4:], "EXPERIMENT_NAME", "all_joints"]
+    assert train(sample, "stage2.yaml", *keys).returncode == 0
+    (all_joints,) = outcome(sample, "all_joints")[1]
+    assert hardest["loss"] > all_joints["loss"]
+
+
 def test_killed_and_started_again_ends_with_the_same_weights(sample):
     assert train(sample, "stage2.yaml").returncode == 0
     _, expected_history, expected = outcome(sample, "stage2")
