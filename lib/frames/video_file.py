@@ -1,0 +1,197 @@
+"""A video file frame by frame, with the numbers that stepping through it in a player gives."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+
+from lib.utils.cores import num_cores
+from lib.utils.errors import InputError
+
+MOST_THREADS = 8  # each holds a few frames
+MOST_FAILURES = 100  # of reading in a row, after which nothing more is expected of a file
+
+
+class VideoFile:
+    """A file of any kind that FFmpeg reads.
+
+    Args:
+        path: of the file.
+
+    Attributes:
+        size: width, height as shown: turned as the file says, pixels made square by enlarging.
+        fps: frames per second, the mean if they vary, as the file says.
+
+    Raises:
+        InputError: no such file, no video in it, an unknown codec, not one frame that can be decoded.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise InputError(f"{path}: no such video file")
+        with _opened(self.path) as stream:
+            self.fps = float(stream.average_rate or stream.guessed_rate or 25)
+            aspect = stream.sample_aspect_ratio or 1
+        first = next((frame for _, frame in _decoded(self.path, threads=1) if frame is not None), None)
+        if first is None:
+            raise InputError(f"{path}: not one of its frames can be decoded")
+        wide, high = round(first.width * max(aspect, 1)), round(first.height / min(aspect, 1))
+        self._coded_size = wide, high
+        self._quarter_turns = round(first.rotation / 90) % 4  # counterclockwise
+        self.size = (high, wide) if self._quarter_turns % 2 else (wide, high)
+
+    def frames(self, start: int = 0) -> Iterator[tuple[int, np.ndarray | None]]:
+        """All frames from number `start` on, in the order in which a player shows them, the first of the file being 0.
+
+        An image is (H, W, 3), uint8, BGR. None stands for a damaged frame, and for the frames after it that are coded as
+        differences from it: all up to the next that is coded by itself. The frames before `start` are decoded too.
+        """
+        for number, frame in self._decoded():
+            if number >= start:
+                yield number, None if frame is None else self._shown(frame)
+
+    def _decoded(self) -> Iterator[tuple[int, av.VideoFrame | None]]:
+        """With threads as long as all is well, else over again, and without, up to where it was and on from there."""
+        done = 0
+        try:
+            for number, frame in _decoded(self.path, min(num_cores(), MOST_THREADS)):
+                yield number, frame
+                done = number + 1
+        except _SomewhereDamagedError:
+            yield from (found for found in _decoded(self.path, threads=1) if found[0] >= done)
+
+    def _shown(self, frame: av.VideoFrame) -> np.ndarray:
+        width, height = self._coded_size
+        image = frame.reformat(width, height, format="bgr24").to_ndarray()
+        return np.ascontiguousarray(np.rot90(image, self._quarter_turns))
+
+
+class _SomewhereDamagedError(Exception):
+    """A decoder with threads has met damage; which packet it is in, one without threads can tell."""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[av.VideoStream]:
+    """The video of a file.
+
+    Raises:
+        InputError: there is none, or none that can be decoded.
+    """
+    try:
+        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+    except av.FFmpegError as error:
+        raise InputError(f"{path}: cannot be read as a video: {error.strerror}") from None
+    with container:
+        stream = container.streams.best("video")
+        if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+            raise InputError(f"{path}: no video in it")
+        if stream.codec_context is None:
+            raise InputError(f"{path}: its video codec is not known; convert the file, to H.264 for example")
+        yield stream
+
+
+def _packets(stream: av.VideoStream) -> Iterator[av.Packet | None]:
+    """The packets of a stream in the order of the file; None where something between them cannot be read."""
+    failures = 0
+    while failures < MOST_FAILURES:
+        try:
+            for packet in stream.container.demux(stream):
+                if packet.size:  # an empty one would end the decoding
+                    failures = 0
+                    yield packet
+            return
+        except av.FFmpegError:
+            failures += 1
+            yield None
+
+
+def _decoded(path: Path, threads: int) -> Iterator[tuple[int, av.VideoFrame | None]]:
+    """The numbered frames; None for damaged ones.
+
+    Raises:
+        _SomewhereDamagedError: with threads, as soon as it cannot be told which frames are damaged.
+    """
+    with _opened(path) as stream:
+        decoder = stream.codec_context
+        decoder.thread_type = "AUTO" if threads > 1 else "NONE"
+        decoder.thread_count = threads
+        decoder.copy_opaque = True  # a frame tells its packet
+        decoder.options = {"err_detect": "explode"}  # or damage is painted over
+        pictures = _Pictures(exact=threads == 1)
+        for index, packet in enumerate(_packets(stream)):
+            if packet is None:
+                pictures.damage()
+                continue
+            packet.opaque = index
+            frames, whole = [], not packet.is_corrupt
+            try:
+                frames = decoder.decode(packet) if whole else []
+            except av.FFmpegError:
+                if threads > 1:
+                    raise _SomewhereDamagedError from None
+                whole = False
+            if not packet.is_discard:  # before the cut of an edit list
+                pictures.send(index, packet, whole)
+            for frame in frames:
+                yield from pictures.receive(frame)
+        try:
+            for frame in decoder.decode(None):
+                yield from pictures.receive(frame)
+        except av.FFmpegError:
+            if threads > 1:
+                raise _SomewhereDamagedError from None
+        yield from pictures.rest()
+
+
+class _Pictures:
+    """Numbers of the pictures that a decoder gives, which is in the order of their times, and of those it cannot give.
+
+    Args:
+        exact: the decoder has no threads: a packet without damage whose picture is passed over never had one to show.
+    """
+
+    def __init__(self, exact: bool) -> None:
+        self._exact = exact
+        self._sent: dict[int, tuple[float, bool]] = {}  # time and whether it is whole, by the packet's index
+        self._last_time = -math.inf
+        self._number = -1
+        self._is_clean = True  # what later packets refer to
+        self._clean_from = -math.inf  # pictures shown earlier refer to ones before the last keyframe
+
+    def damage(self) -> None:
+        """What is sent from here on may refer to something lost."""
+        self._is_clean = False
+
+    def send(self, index: int, packet: av.Packet, whole: bool) -> None:
+        """A packet has gone to the decoder, which told whether it is whole."""
+        times = (packet.pts, packet.dts, self._last_time)
+        time = self._last_time = next(time for time in times if time is not None)
+        if not whole:
+            self._is_clean = False
+        elif packet.is_keyframe and not self._is_clean:
+            self._is_clean, self._clean_from = True, time
+        self._sent[index] = time, self._is_clean and time >= self._clean_from
+
+    def receive(self, frame: av.VideoFrame) -> Iterator[tuple[int, av.VideoFrame | None]]:
+        """A frame with its number; before it, those that it passes over."""
+        time, whole = self._sent.pop(frame.opaque, (-math.inf, True))
+        yield from self._passed(time)
+        self._number += 1
+        yield self._number, frame if whole else None
+
+    def rest(self) -> Iterator[tuple[int, None]]:
+        """Those of which no frame has come, in the end."""
+        yield from self._passed(math.inf)
+
+    def _passed(self, time: float) -> Iterator[tuple[int, None]]:
+        for index in [index for index, sent in self._sent.items() if sent[0] < time]:
+            whole = self._sent.pop(index)[1]
+            if not whole:
+                self._number += 1
+                yield self._number, None
+            elif not self._exact:
+                raise _SomewhereDamagedError
