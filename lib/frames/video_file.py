@@ -47,8 +47,8 @@ class VideoFile:
     def frames(self, start: int = 0) -> Iterator[tuple[int, np.ndarray | None]]:
         """All frames from number `start` on, in the order in which a player shows them, the first of the file being 0.
 
-        An image is (H, W, 3), uint8, BGR. None stands for a damaged frame, and for the frames after it that are coded as
-        differences from it: all up to the next that is coded by itself. The frames before `start` are decoded too.
+        An image is (H, W, 3), uint8, BGR. None stands for a damaged frame, and for those that are coded as differences
+        from it: all up to the next that is coded by itself. The frames before `start` are decoded too.
         """
         for number, frame in self._decoded():
             if number >= start:
@@ -144,23 +144,26 @@ def _decoded(path: Path, threads: int) -> Iterator[tuple[int, av.VideoFrame | No
         except av.FFmpegError:
             if threads > 1:
                 raise _SomewhereDamagedError from None
-        yield from pictures.rest()
+        yield from pictures.passed()
 
 
 class _Pictures:
     """Numbers of the pictures that a decoder gives, which is in the order of their times, and of those it cannot give.
 
     Args:
-        exact: the decoder has no threads: a packet without damage whose picture is passed over never had one to show.
+        exact: the decoder has no threads: a packet without damage whose picture is passed over has none to show, unless
+            there is damage about.
     """
 
     def __init__(self, exact: bool) -> None:
         self._exact = exact
         self._sent: dict[int, tuple[float, bool]] = {}  # time and whether it is whole, by the packet's index
-        self._last_time = -math.inf
-        self._number = -1
+        self._last_time = 0.0  # of a packet
         self._is_clean = True  # what later packets refer to
         self._clean_from = -math.inf  # pictures shown earlier refer to ones before the last keyframe
+        self._number = -1
+        self._before: tuple[float, bool] = (0.0, False)  # time of the picture last numbered and whether it is whole
+        self._steps: list[float] = []  # shortest, longest, sum and number of the times between whole pictures
 
     def damage(self) -> None:
         """What is sent from here on may refer to something lost."""
@@ -177,21 +180,34 @@ class _Pictures:
         self._sent[index] = time, self._is_clean and time >= self._clean_from
 
     def receive(self, frame: av.VideoFrame) -> Iterator[tuple[int, av.VideoFrame | None]]:
-        """A frame with its number; before it, those that it passes over."""
-        time, whole = self._sent.pop(frame.opaque, (-math.inf, True))
-        yield from self._passed(time)
-        self._number += 1
-        yield self._number, frame if whole else None
+        """A frame with its number; before it, those that it passes over. A damaged one waits until it is passed over."""
+        time, whole = self._sent.get(frame.opaque, (self._before[0], True))
+        if whole:
+            self._sent.pop(frame.opaque, None)
+            yield from self.passed(time)
+            yield from self._next(time, frame)
 
-    def rest(self) -> Iterator[tuple[int, None]]:
-        """Those of which no frame has come, in the end."""
-        yield from self._passed(math.inf)
-
-    def _passed(self, time: float) -> Iterator[tuple[int, None]]:
-        for index in [index for index, sent in self._sent.items() if sent[0] < time]:
+    def passed(self, until: float = math.inf) -> Iterator[tuple[int, None]]:
+        """Those of which no frame has come, up to a time."""
+        damaged = not all(whole for _, whole in self._sent.values())
+        for time, index in sorted((time, index) for index, (time, _) in self._sent.items() if time < until):
             whole = self._sent.pop(index)[1]
-            if not whole:
+            if whole and not self._exact:
+                raise _SomewhereDamagedError
+            if damaged:
+                yield from self._next(time, None)
+
+    def _next(self, time: float, frame: av.VideoFrame | None) -> Iterator[tuple[int, av.VideoFrame | None]]:
+        """The next number, after those of frames that are lost without a trace but for the time they would take."""
+        whole, gap = frame is not None, time - self._before[0]
+        if whole and self._before[1]:
+            shortest, longest, total, count = self._steps or (gap, gap, 0, 0)
+            self._steps = [min(shortest, gap), max(longest, gap), total + gap, count + 1]
+        elif self._steps and self._steps[1] - self._steps[0] <= 1:  # a constant rate, but for rounding
+            step = self._steps[2] / self._steps[3]
+            for _ in range(round(gap / step) - 1):
                 self._number += 1
                 yield self._number, None
-            elif not self._exact:
-                raise _SomewhereDamagedError
+        self._before = time, whole
+        self._number += 1
+        yield self._number, frame
