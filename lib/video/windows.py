@@ -38,7 +38,7 @@ def windows(
 ) -> Iterator[Window]:
     """The frames from `start` on and before `end`, `count` at a time, each time with `reach` more on either side.
 
-    No more than count + 2 · reach frames are in memory.
+    No more than 2 · (count + reach) frames are in memory, those of the window before among them.
 
     Args:
         frames: number and image of consecutive frames, from `reach` before `start` on, or from the video's first one.
