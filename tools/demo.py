@@ -30,6 +30,7 @@ from yacs.config import CfgNode
 from lib.config import parse_arguments
 from lib.config.rows import read_rows, row_of_weights
 from lib.dataset import build_skeleton
+from lib.dataset.posetrack import reasons
 from lib.formats.video_poses import FramePoses, PosesFile
 from lib.frames.movie import MovieWriter
 from lib.frames.video_file import VideoFile
@@ -189,14 +190,15 @@ def progress(**options: Any) -> tqdm:
 
 def finish(args: argparse.Namespace, estimator: Estimator, video: VideoFile, file: PosesFile, end: int) -> None:
     """Make the file whole, and tell what is in it."""
-    unused = {}
+    unused: Counter = Counter()
     if isinstance(estimator.find, ListedBoxes):
         outside = {"of other frames than those looked at": estimator.find.outside(args.start, end)}
-        unused = {"boxes_unused": dict(+(estimator.find.dropped + Counter(outside)))}
+        unused = +(estimator.find.dropped + Counter(outside))
     info = {"description": "Estimated poses; scores are heatmap peaks", "video": args.video.name, "fps": video.fps}
     skeleton = estimator.skeleton
-    counts = file.finish(info | unused, args.video.name, video.size, skeleton.names, skeleton.bones)
-    logger.info("%s: %s", file.path, ", ".join(f"{value} {name}" for name, value in counts.items()))
+    counts = file.finish(info, unused, args.video.name, video.size, skeleton.names, skeleton.bones)
+    found = "{people} people on {tracks} tracks in {frames} frames, {damaged_frames} of them damaged".format(**counts)
+    logger.info("%s: %s%s", file.path, found, reasons(Counter(counts["boxes_left_out"])))
 
 
 def film(args: argparse.Namespace, video: VideoFile, file: PosesFile, skeleton: Skeleton) -> None:

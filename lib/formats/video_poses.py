@@ -119,19 +119,26 @@ class PosesFile:
         self._file.flush()
 
     def finish(
-        self, info: dict[str, Any], video: str, size: tuple[int, int], names: Sequence[str], bones: Sequence[Any]
+        self,
+        info: dict[str, Any],
+        left_out: Counter,
+        video: str,
+        size: tuple[int, int],
+        names: Sequence[str],
+        bones: Sequence[Any],
     ) -> dict[str, Any]:
         """Make the file of all frames that were kept.
 
         Args:
             info: what it tells of itself, beside the counts.
+            left_out: boxes of no frame that were not used, by reason.
             video: the file's name; size: its width and height.
             names: J joint names; bones: pairs of joints, from 0.
         Returns:
             the counts: `frames`, `people`, `tracks`, `damaged_frames`, `replaced_frames`, `boxes_left_out`.
         """
         self._file.close()
-        counts = self._counts()
+        counts = self._counts(left_out)
         category = {"id": CATEGORY, "name": "person", "keypoints": list(names)}
         category["skeleton"] = [[a + 1, b + 1] for a, b in bones]  # COCO counts from 1
         with atomic_path(self.path) as temporary, open(temporary, "wb") as file:
@@ -162,9 +169,9 @@ class PosesFile:
             file.readline()
             yield from map(orjson.loads, file)
 
-    def _counts(self) -> dict[str, Any]:
+    def _counts(self, left_out: Counter) -> dict[str, Any]:
         counts: Counter = Counter(frames=0, people=0, tracks=0, damaged_frames=0, replaced_frames=0)
-        left_out: Counter = Counter()
+        left_out = left_out.copy()
         for frame in self._frames():
             counts["frames"] += 1
             counts["people"] += len(frame["people"])

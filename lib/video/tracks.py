@@ -8,7 +8,7 @@ import numpy as np
 from lib.formats.video_poses import TrackedPose
 from lib.nms import oks_iou
 
-LEAST_ALIKE = 0.3  # of two poses of one person in frames that follow each other
+LEAST_ALIKE = 0.1  # of two poses of one person in frames that follow each other: arms and crouching change boxes much
 MEMORY = 15  # frames that a person may be out of sight and come back as the same
 
 

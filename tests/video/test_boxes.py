@@ -22,13 +22,8 @@ def test_a_whole_frame_is_one_box():
 
 
 def test_frames_are_named_in_any_of_these_ways(tmp_path):
-    names = [
-        {"image_id": 12},
-        {"image_name": "clip/000012.jpg"},
-        {"image_name": "my.mp4#12"},
-        {"image_name": "a/12.png"},
-    ]
-    find = listed(tmp_path, *names, {"image_id": 3})
+    names = ["clip/000012.jpg", "my.mp4#12", "a/12.png"]
+    find = listed(tmp_path, {"image_id": 12}, *({"image_name": name} for name in names), {"image_id": 3})
     twelve, four, three = find([12, 4, 3], [None, None, None])
     assert [box.image for box in twelve] == [12, *names]
     assert four == []

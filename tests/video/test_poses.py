@@ -38,7 +38,8 @@ def test_tracks_have_colours_of_their_own():
     blank = np.zeros((120, 160, 3), np.uint8)
     for track in (0, 7):
         drawn = draw_tracks(blank, [tracked(points, scores, track)], aic, least_score=0.2)
-        assert tuple(drawn[60, 20]) == tuple(drawn[60, 40]) == tuple(drawn[60, 60]) == track_colour(track)
+        assert tuple(drawn[60, 20]) == tuple(drawn[60, 60]) == track_colour(track)
+        assert np.abs(drawn[60, 40] - np.array(track_colour(track))).max() < 30  # the bone, which is one pixel wide
         assert not drawn[60, 70:].any()  # nothing of the shoulder, nor of the bone to it
         assert not drawn[70:].any()
         assert drawn[40:56, 20:60].any()  # the number above
