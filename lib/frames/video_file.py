@@ -23,7 +23,9 @@ class VideoFile:
 
     Attributes:
         size: width, height as shown: turned as the file says, pixels made square by enlarging.
-        fps: frames per second, the mean if they vary, as the file says.
+        fps: frames per second, the mean if they vary, as the file says; 25 if it does not.
+        num_frames: what the file says, which may be wrong; 0 if it does not.
+        first: number of the first frame that can be decoded.
 
     Raises:
         InputError: no such file, no video in it, an unknown codec, not one frame that can be decoded.
@@ -35,8 +37,9 @@ class VideoFile:
             raise InputError(f"{path}: no such video file")
         with _opened(self.path) as stream:
             self.fps = float(stream.average_rate or stream.guessed_rate or 25)
+            self.num_frames = stream.frames or round((stream.container.duration or 0) / av.time_base * self.fps)
             aspect = stream.sample_aspect_ratio or 1
-        first = next((frame for _, frame in _decoded(self.path, threads=1) if frame is not None), None)
+        self.first, first = next((found for found in _decoded(self.path, threads=1) if found[1]), (-1, None))
         if first is None:
             raise InputError(f"{path}: not one of its frames can be decoded")
         wide, high = round(first.width * max(aspect, 1)), round(first.height / min(aspect, 1))
@@ -158,8 +161,10 @@ class _Pictures:
     def __init__(self, exact: bool) -> None:
         self._exact = exact
         self._sent: dict[int, tuple[float, bool]] = {}  # time and whether it is whole, by the packet's index
-        self._last_time = 0.0  # of a packet
+        self._last_time, self._last_dts = 0.0, -math.inf  # of a packet
+        self._shift = 0.0  # of times, which begin again where files were joined
         self._is_clean = True  # what later packets refer to
+        self._in_doubt = False  # what a container flags as damaged may be one packet too early
         self._clean_from = -math.inf  # pictures shown earlier refer to ones before the last keyframe
         self._number = -1
         self._before: tuple[float, bool] = (0.0, False)  # time of the picture last numbered and whether it is whole
@@ -171,18 +176,29 @@ class _Pictures:
 
     def send(self, index: int, packet: av.Packet, whole: bool) -> None:
         """A packet has gone to the decoder, which told whether it is whole."""
-        times = (packet.pts, packet.dts, self._last_time)
-        time = self._last_time = next(time for time in times if time is not None)
+        if packet.dts is not None:
+            if packet.dts + self._shift < self._last_dts:
+                self._shift = self._last_dts + (packet.duration or 1) - packet.dts
+                self._in_doubt = False
+            self._last_dts = packet.dts + self._shift
+        time = packet.dts if packet.pts is None else packet.pts
+        time = self._last_time = self._last_time if time is None else time + self._shift
         if not whole:
             self._is_clean = False
-        elif packet.is_keyframe and not self._is_clean:
+        elif packet.is_keyframe and not self._is_clean and not self._in_doubt:
             self._is_clean, self._clean_from = True, time
+        self._in_doubt = packet.is_corrupt
         self._sent[index] = time, self._is_clean and time >= self._clean_from
 
     def receive(self, frame: av.VideoFrame) -> Iterator[tuple[int, av.VideoFrame | None]]:
-        """A frame with its number; before it, those that it passes over. A damaged one waits until it is passed over."""
+        """A frame with its number, after those that it passes over; a damaged one waits until it is passed over."""
         time, whole = self._sent.get(frame.opaque, (self._before[0], True))
-        if whole:
+        if frame.is_corrupt and whole:
+            if not self._exact:
+                raise _SomewhereDamagedError
+            self._sent[frame.opaque] = time, False
+            self.damage()
+        elif whole:
             self._sent.pop(frame.opaque, None)
             yield from self.passed(time)
             yield from self._next(time, frame)
@@ -203,7 +219,7 @@ class _Pictures:
         if whole and self._before[1]:
             shortest, longest, total, count = self._steps or (gap, gap, 0, 0)
             self._steps = [min(shortest, gap), max(longest, gap), total + gap, count + 1]
-        elif self._steps and self._steps[1] - self._steps[0] <= 1:  # a constant rate, but for rounding
+        elif self._steps and self._steps[1] < 1.1 * self._steps[0]:  # a constant rate, but for rounding
             step = self._steps[2] / self._steps[3]
             for _ in range(round(gap / step) - 1):
                 self._number += 1
