@@ -3,7 +3,7 @@
 import argparse
 import ast
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +47,28 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
     return cfg
 
 
-def parse_arguments(parser: argparse.ArgumentParser) -> tuple[CfgNode, str, argparse.Namespace]:
+def parse_arguments(
+    parser: argparse.ArgumentParser, choose: Callable[[Sequence[str]], list[Any]] | None = None
+) -> tuple[CfgNode, str, argparse.Namespace]:
     """The command line of tools that run an experiment.
 
     Args:
         parser: with the tool's own options; --cfg and what else all these tools share is added to it.
+        choose: makes an experiment file, and keys and values to change, of those typed, where --cfg is not given.
     Returns:
         The configuration, the name of the experiment and all options.
     """
-    parser.add_argument("--cfg", required=True, help="experiment file, for example experiments/posetrack/hrnet/….yaml")
+    example = "experiment file, for example experiments/posetrack/hrnet/….yaml"
+    parser.add_argument("--cfg", required=choose is None, help=example)
     parser.add_argument("--modelDir", default="", help="folder for results (OUTPUT_DIR)")
     parser.add_argument("--logDir", default="", help="folder for tensorboard files (LOG_DIR)")
     parser.add_argument("--dataDir", default="", help="folder that data and weights are under (DATA_DIR)")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiment file to change")
     args = parser.parse_intermixed_args()  # options may also follow the keys
+    file, *changes = [args.cfg] if args.cfg else choose(args.opts)
     folders = (("OUTPUT_DIR", args.modelDir), ("LOG_DIR", args.logDir), ("DATA_DIR", args.dataDir))
-    cfg = load_config(args.cfg, [*args.opts, *(item for pair in folders if pair[1] for item in pair)])
-    return cfg, cfg.EXPERIMENT_NAME or Path(args.cfg).stem, args
+    cfg = load_config(file, [*changes, *args.opts, *(item for pair in folders if pair[1] for item in pair)])
+    return cfg, cfg.EXPERIMENT_NAME or Path(file).stem, args
 
 
 def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, dict[str, Any]]]:

@@ -142,6 +142,11 @@ def read_weights(path: Path) -> dict[str, list[str]]:
     return users
 
 
+def row_of_weights(rows: Sequence[Row], name: str) -> Row | None:
+    """The first of the rows whose published weights are a file of this name; None: there is none."""
+    return next((row for row in rows if Path(row.weights).name == name and row.weights_as == Row.weights_as), None)
+
+
 def choose(names: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> list[str]:
     """Those that go by one of the wanted names, which may also be the part of a name before a slash: a table.
 

@@ -107,17 +107,36 @@ def detected_people(
     """
     by_frame, dropped = _boxes_by_frame(videos, boxes, files)
     people = []
-    unlabeled = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
     for v, frame in sorted(by_frame):
         source, number = files.find(v, videos[v], frame)
-        inside = [box for box in by_frame[v, frame] if _overlaps(box.box, *source.size(number))]
-        kept = _suppress(inside, nms_threshold)
-        dropped["empty or outside the image"] += len(by_frame[v, frame]) - len(inside)
-        dropped["suppressed by a better box"] += len(inside) - len(kept)
-        for box in kept:
-            center, scale = box_to_center_scale(box.box, aspect_ratio)
-            people.append(Person(v, frame, number, center, scale, box.score, *unlabeled))
+        kept, others = usable_boxes(by_frame[v, frame], *source.size(number), nms_threshold)
+        dropped.update(others)
+        people += [person_in_box(box, v, frame, number, aspect_ratio, num_joints) for box in kept]
     return PoseTrack(videos, people, files.found, dropped)
+
+
+def usable_boxes(
+    boxes: Sequence[DetectedBox], width: int, height: int, nms_threshold: float
+) -> tuple[list[DetectedBox], Counter]:
+    """The boxes of an image to look for people in, and how many were left out, by reason.
+
+    Args:
+        width, height: of the image.
+        nms_threshold: of two boxes with a larger IoU, the one with the lower score is left out; 1: none is.
+    """
+    inside = [box for box in boxes if _overlaps(box.box, width, height)]
+    kept = _suppress(inside, nms_threshold)
+    reasons = {"empty or outside the image": len(boxes) - len(inside)}
+    return kept, Counter(reasons | {"suppressed by a better box": len(inside) - len(kept)})
+
+
+def person_in_box(
+    box: DetectedBox, video: int, frame: int, number: int, aspect_ratio: float, num_joints: int
+) -> Person:
+    """A person without labels in a detected box, which is cropped as it is."""
+    center, scale = box_to_center_scale(box.box, aspect_ratio)
+    unlabeled = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
+    return Person(video, frame, number, center, scale, box.score, *unlabeled)
 
 
 def relist(found: PoseTrack, truth: Sequence[PoseTrackVideo], where: str) -> PoseTrack:

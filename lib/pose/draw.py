@@ -1,5 +1,6 @@
 """Poses and heatmaps as pictures."""
 
+import colorsys
 from collections.abc import Sequence
 
 import cv2
@@ -7,27 +8,64 @@ import numpy as np
 
 from lib.pose.skeletons import Skeleton
 
+Colour = tuple[int, int, int]  # blue, green, red
 
-def draw_pose(image: np.ndarray, points: np.ndarray, shown: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+
+def draw_pose(
+    image: np.ndarray, points: np.ndarray, shown: np.ndarray, skeleton: Skeleton, colour: Colour | None = None
+) -> np.ndarray:
     """A copy of an image with one pose drawn: bones, left ones green, right ones orange, and joints.
 
     Args:
         image: (H, W, 3) uint8, BGR.
         points: (J, 2) x, y in pixels.
         shown: (J,) bool, which joints are drawn; a bone needs both of its joints.
+        colour: of all bones and joints, in place of these.
     """
     image = image.copy()
     thickness = max(1, round(min(image.shape[:2]) / 150))
     centers = [(round(x), round(y)) for x, y in np.clip(points, -1e5, 1e5).tolist()]
     for a, b in skeleton.bones:
         if shown[a] and shown[b]:
-            sides = skeleton.names[a] + skeleton.names[b]
-            colour = (80, 200, 80) if "left" in sides else (40, 140, 255) if "right" in sides else (230, 200, 60)
-            cv2.line(image, centers[a], centers[b], colour, thickness, cv2.LINE_AA)
+            bone = colour or _side_colour(skeleton.names[a] + skeleton.names[b])
+            cv2.line(image, centers[a], centers[b], bone, thickness, cv2.LINE_AA)
     for center, visible in zip(centers, shown, strict=True):
         if visible:
-            cv2.circle(image, center, thickness + 1, (60, 60, 230), -1, cv2.LINE_AA)
+            cv2.circle(image, center, thickness + 1, colour or (60, 60, 230), -1, cv2.LINE_AA)
     return image
+
+
+def _side_colour(names: str) -> Colour:
+    return (80, 200, 80) if "left" in names else (40, 140, 255) if "right" in names else (230, 200, 60)
+
+
+def draw_number(image: np.ndarray, number: int, points: np.ndarray, colour: Colour) -> np.ndarray:
+    """A copy of an image with a number above the points (N, 2) of somebody, inside the image."""
+    image = image.copy()
+    scale = max(0.4, min(image.shape[:2]) / 700)
+    (width, height), _ = cv2.getTextSize(str(number), cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    middle, top = points[:, 0].mean(), points[:, 1].min() - height / 2
+    x = round(float(np.clip(middle - width / 2, 0, max(0, image.shape[1] - width))))
+    y = round(float(np.clip(top, height + 1, image.shape[0] - 1)))
+    for shade, thickness in (((0, 0, 0), 3), (colour, 1)):
+        cv2.putText(
+            image,
+            str(number),
+            (x, y),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            shade,
+            round(thickness * max(1, scale)),
+            cv2.LINE_AA,
+        )
+    return image
+
+
+def track_colour(track: int) -> Colour:
+    """A bright colour of a person's own; those of people who follow each other are far apart."""
+    golden = 0.618034  # of the circle of hues: no two of the first numbers come near each other
+    red, green, blue = colorsys.hsv_to_rgb((0.1 + golden * track) % 1, 0.75, 1.0)
+    return round(255 * blue), round(255 * green), round(255 * red)
 
 
 def draw_heatmaps(crop: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:

@@ -102,7 +102,7 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
             or with values that are not finite.
     """
     path = Path(path)
-    tensors, renamed = _rename(_state_dict(read_checkpoint(path), path), path)
+    tensors, renamed = _rename(read_state_dict(path), path)
     own = model.state_dict()
     file_net, model_net = _net(tensors), _net(own)
     if file_net and model_net and file_net != model_net:
@@ -178,6 +178,25 @@ def read_checkpoint(path: str | Path) -> Any:
         ) from None
 
 
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a bare state dict or of a training file, by the names that they have there.
+
+    Raises:
+        InputError: as `read_checkpoint`, or the file holds no weights.
+    """
+    content = read_checkpoint(path)
+    if isinstance(content, Mapping):
+        # In the first implementations' training files `model` is the net's name.
+        parts = [content.get(key) for key in ("state_dict", "model", "best_state_dict")]
+        state_dict = next((part for part in parts if isinstance(part, Mapping)), content)
+        tensors = {
+            name: value for name, value in state_dict.items() if isinstance(name, str) and isinstance(value, Tensor)
+        }
+        if tensors:
+            return tensors
+    raise InputError(f"{path}: holds no weights: take a file with a state dict")
+
+
 class _Unread:
     """Stands in for an object beside the weights that nobody reads; does nothing whatever the file asks of it."""
 
@@ -197,20 +216,6 @@ def _inert_types() -> list[Any]:
         types += [(rebuild_scalar, f"{module}.scalar"), (rebuild_array, f"{module}._reconstruct")]
     # The log's entries name methods of this class, which pickle writes as calls of getattr.
     return [*types, (_Unread, "mmengine.logging.history_buffer.HistoryBuffer"), (_Unread, "builtins.getattr")]
-
-
-def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    """The tensors of a bare state dict or of a training file."""
-    if isinstance(content, Mapping):
-        # In the first implementations' training files `model` is the net's name.
-        parts = [content.get(key) for key in ("state_dict", "model", "best_state_dict")]
-        state_dict = next((part for part in parts if isinstance(part, Mapping)), content)
-        tensors = {
-            name: value for name, value in state_dict.items() if isinstance(name, str) and isinstance(value, Tensor)
-        }
-        if tensors:
-            return tensors
-    raise InputError(f"{path}: holds no weights: take a file with a state dict")
 
 
 def _rename(tensors: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -1,0 +1,295 @@
+"""tools/demo.py on a tiny video with a tiny net."""
+
+import importlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from posetrack_sample import write_experiment
+
+from lib.config import load_config
+from lib.core.inference import collect, infer
+from lib.core.strategies import gather
+from lib.dataset import build_clips, build_test_loader
+from lib.dataset.people import Person
+from lib.frames.movie import MovieWriter
+from lib.frames.store import ImageStore
+from lib.frames.video import FrameFolder
+from lib.frames.video_file import VideoFile
+from lib.models import build_model
+from lib.pose.crop import box_to_center_scale
+from lib.utils.errors import InputError
+
+TOOL = Path(__file__).parents[2] / "tools/demo.py"
+FRAMES, EMPTY = 12, 5
+
+
+def box(frame, person):
+    return [10.0 + 3 * frame + 70 * person, 20.0, 40.0, 70.0]
+
+
+def write_video(path, frames=FRAMES):
+    rng = np.random.default_rng(0)
+    ground = cv2.resize(rng.integers(0, 200, (15, 20, 3), dtype=np.uint8), (160, 120))
+    with MovieWriter(path, (160, 120), 10) as movie:
+        for frame in range(frames):
+            image = ground.copy()
+            for person in (0, 1):
+                x, y, w, h = map(int, box(frame, person))
+                cv2.rectangle(image, (x, y), (x + w, y + h), (40, 90 + 120 * person, 220), -1)
+            movie.write(image)
+
+
+def write_boxes(path, frames=FRAMES):
+    """Two people in every frame but one, and boxes that are of no use."""
+    boxes = [
+        {"image_id": frame, "category_id": 1, "bbox": box(frame, person), "score": 0.9}
+        for frame in range(frames)
+        for person in (0, 1)
+        if frame != EMPTY
+    ]
+    boxes += [{"image_id": 99, "category_id": 1, "bbox": box(0, 0), "score": 0.9}]  # there is no such frame
+    boxes += [{"image_id": 1, "category_id": 1, "bbox": [500, 0, 9, 9], "score": 0.9}]  # outside
+    boxes += [{"image_id": 1, "category_id": 1, "bbox": box(1, 0), "score": 0.1}]
+    path.write_text(json.dumps(boxes))
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_video(tmp_path / "clip.mp4")
+    write_boxes(tmp_path / "boxes.json")
+    torch.manual_seed(0)
+    net = build_model(load_config(write_experiment(tmp_path, tmp_path)))
+    weights = net.state_dict()
+    for name, values in weights.items():
+        if name.startswith("offsets"):
+            values.normal_(0, 0.3)  # or the head would warp nothing
+    torch.save(weights, tmp_path / "tiny.pth")
+    return tmp_path
+
+
+@pytest.fixture
+def demo(root, monkeypatch):
+    """Runs the tool in this process."""
+    monkeypatch.syspath_prepend(str(TOOL.parent))
+    tool = importlib.import_module("demo")
+    monkeypatch.chdir(root)
+
+    def call(*arguments, cfg=("--cfg", "small.yaml")):
+        command = ["demo.py", "--video", "clip.mp4", *cfg, *arguments, "TEST.MODEL_FILE", "tiny.pth"]
+        monkeypatch.setattr(sys, "argv", [str(part) for part in command])
+        tool.main()
+
+    call.tool = tool
+    return call
+
+
+def read(path):
+    return json.loads(Path(path).read_text())
+
+
+def read_movie(path):
+    return [image for _, image in VideoFile(path).frames()]
+
+
+def test_boxes_become_poses_tracks_and_a_film(demo, root):
+    demo("--boxes", "boxes.json", "--out", "out/poses.mp4", "--joint-score", "-9")
+    content = read("out/poses.json")
+    info = content["info"]
+    assert (info["frames"], info["people"], info["tracks"], info["damaged_frames"]) == (FRAMES, 2 * FRAMES - 2, 2, 0)
+    assert info["boxes_left_out"] == {
+        "empty or outside the image": 1,
+        "with a score under 0.5": 1,
+        "of other frames than those looked at": 1,
+    }
+    assert info["fps"] == 10
+    assert "torch" in info["made_with"]["versions"]
+    assert "AGGREGATE" in info["made_with"]["config"]
+    assert [image["file_name"] for image in content["images"]] == [f"clip.mp4#{frame}" for frame in range(FRAMES)]
+    for person in content["annotations"]:
+        assert person["bbox"] == box(person["image_id"], person["track_id"])
+        assert len(person["keypoints"]) == 3 * 17
+    assert EMPTY not in {person["image_id"] for person in content["annotations"]}
+
+    plain, drawn = read_movie("clip.mp4"), read_movie("out/poses.mp4")
+    assert len(drawn) == FRAMES
+    changed = [np.abs(a.astype(int) - b).mean() for a, b in zip(plain, drawn, strict=True)]
+    assert changed[EMPTY] < 0.5 * min(value for frame, value in enumerate(changed) if frame != EMPTY)
+
+
+def test_the_poses_are_those_of_the_test(demo, root):
+    """Five frames are warped as in tools/test.py, from pictures of the same frames."""
+    demo("--boxes", "boxes.json", "--json", "poses.json")
+    (root / "frames").mkdir()
+    for number, image in VideoFile(root / "clip.mp4").frames():
+        cv2.imwrite(str(root / f"frames/{number}.png"), image)
+    cfg = load_config(root / "small.yaml")
+    content = read("poses.json")
+    unlabeled = np.zeros((17, 2)), np.zeros(17, dtype=bool)
+    people = [
+        Person(0, one["image_id"], one["image_id"], *box_to_center_scale(one["bbox"], 64 / 96), 0.9, *unlabeled)
+        for one in content["annotations"]
+    ]
+    clips = build_clips(cfg, people, {0: FrameFolder(ImageStore(root), "frames")}, [0, -1, -2, 1, 2])
+    net = build_model(cfg).eval()
+    net.load_state_dict(torch.load("tiny.pth"))
+    loader = build_test_loader(cfg, clips, (0, 1), cuda=False)
+    expected = collect(infer(net, loader, gather, torch.device("cpu"), post_process=True))
+    found = np.array([one["keypoints"] for one in content["annotations"]]).reshape(-1, 17, 3)
+    shown = np.round(expected.peaks, 4) > 0
+    assert shown.any()
+    np.testing.assert_array_equal(found[..., 2], 2 * shown)
+    np.testing.assert_allclose(found[..., :2][shown], expected.points[shown], atol=0.01)
+    np.testing.assert_allclose([one["scores"] for one in content["annotations"]], expected.peaks, atol=2e-4)
+
+
+def test_the_whole_frame_is_one_person_and_a_part_of_the_video_is_enough(demo):
+    demo("--json", "poses.json", "--start", "3", "--end", "6", "TEST.MODE", "single")
+    content = read("poses.json")
+    assert [image["id"] for image in content["images"]] == [3, 4, 5]
+    assert [(one["bbox"], one["track_id"]) for one in content["annotations"]] == [([0, 0, 160, 120], 0)] * 3
+    demo("--json", "all.json", "TEST.MODE", "single")
+    everything = {one["image_id"]: one["keypoints"] for one in read("all.json")["annotations"]}
+    assert {one["image_id"]: one["keypoints"] for one in content["annotations"]} == {
+        n: everything[n] for n in (3, 4, 5)
+    }
+
+
+def test_a_part_sees_the_frames_around_it(demo):
+    demo("--json", "part.json", "--start", "3", "--end", "5")
+    demo("--json", "all.json")
+    people = {one["image_id"]: one["keypoints"] for one in read("all.json")["annotations"]}
+    assert [one["keypoints"] for one in read("part.json")["annotations"]] == [people[3], people[4]]
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    arguments = ["--boxes", "boxes.json", "--out", "poses.mp4"]
+    (root / "poses.mp4").write_text("an older film")
+    estimate, done = demo.tool.Estimator.__call__, []
+
+    def interrupted(self, window):
+        if len(done) == 7:
+            raise KeyboardInterrupt
+        done.extend(window.keys)
+        return estimate(self, window)
+
+    monkeypatch.setattr(demo.tool.Estimator, "__call__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        demo(*arguments)
+    assert "poses.json.part keeps the frames before 7" in caplog.text
+    assert not (root / "poses.json").exists()
+    assert (root / "poses.mp4").read_text() == "an older film"
+
+    monkeypatch.setattr(demo.tool.Estimator, "__call__", lambda self, w: done.extend(w.keys) or estimate(self, w))
+    demo(*arguments)
+    assert done == list(range(FRAMES))  # nothing twice
+    assert len(read_movie("poses.mp4")) == FRAMES
+    went_on = (root / "poses.json").read_bytes()
+    demo("--boxes", "boxes.json", "--json", "whole.json")
+    assert went_on == (root / "whole.json").read_bytes()
+
+    del done[:]
+    (root / "poses.mp4").unlink()
+    demo(*arguments)
+    assert not done  # the poses are there; the film alone is made anew
+    assert len(read_movie("poses.mp4")) == FRAMES
+    assert (root / "poses.json").read_bytes() == went_on
+
+
+def test_damaged_frames_are_counted_and_passed_over(demo, monkeypatch):
+    frames = VideoFile.frames
+    damaged = (0, 4, 5)
+
+    def some_damaged(self, start=0):
+        for number, image in frames(self, start):
+            yield number, None if number in damaged else image
+
+    with monkeypatch.context() as patched:
+        patched.setattr(VideoFile, "frames", some_damaged)
+        demo("--out", "poses.mp4")
+    content = read("poses.json")
+    assert content["info"]["damaged_frames"] == 3
+    # Frames 1, 2, 3, 6 and 7 have them among those two frames before and behind; before 0 there is 0 again.
+    assert content["info"]["replaced_frames"] == 2 + 2 + 2 + 2 + 1
+    assert [image["id"] for image in content["images"] if image.get("damaged")] == list(damaged)
+    assert {one["image_id"] for one in content["annotations"]} == set(range(FRAMES)) - set(damaged)
+    drawn = read_movie("poses.mp4")
+    assert len(drawn) == FRAMES
+    assert drawn[0].max() < 20  # nothing has been seen yet
+    assert np.abs(drawn[5].astype(int) - drawn[3]).mean() < 2  # the picture before stays
+
+
+def test_nobody_found_at_all(demo, root):
+    (root / "none.json").write_text("[]")
+    demo("--boxes", "none.json", "--out", "poses.mp4")
+    content = read("poses.json")
+    assert content["annotations"] == []
+    assert len(content["images"]) == content["info"]["frames"] == FRAMES
+    assert len(read_movie("poses.mp4")) == FRAMES
+
+
+def test_published_weights_tell_their_experiment(demo, monkeypatch):
+    monkeypatch.setattr(demo.tool, "ROWS", TOOL.parents[1] / "experiments/rows.yaml")  # from any folder
+    opts = ["TEST.MODEL_FILE", "models/res50_aic_none.pth"]
+    with pytest.raises(InputError, match=r"res50_aic_none\.pth: not the name of published weights"):
+        demo.tool.published_experiment(opts)
+    with pytest.raises(InputError, match="neither --cfg"):
+        demo.tool.published_experiment([])
+    opts[1] = "elsewhere/hrnet_w48_posetrack18_384x288_posewarper_stage2-4abf88db_20211130.pth"
+    experiment, *changes = demo.tool.published_experiment(opts)
+    cfg = load_config(experiment, [*changes, *opts])
+    assert (cfg.TEST.MODE, cfg.MODEL.WARP.ENABLED, cfg.TEST.MODEL_FILE) == ("aggregate", True, opts[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to write"),
+        (["--out", "poses.avi"], r"--out poses\.avi: it has to name a \.mp4 file"),
+        (["--out", "clip.mp4"], r"--out clip\.mp4: that is the file to read"),
+        (["--boxes", "boxes.json", "--json", "boxes.json"], r"--json boxes\.json: that is the file to read"),
+        (["--out", "a.mp4", "--boxes", "boxes.json", "--detector", "d.pth"], "one of them"),
+        (["--out", "a.mp4", "--detector", "d.pth"], r"d\.pth: there are no weights of a detector here; take https://"),
+        (["--out", "a.mp4", "--start", "4", "--end", "4"], "no frames between them"),
+        (["--out", "a.mp4", "--start", "400"], r"clip\.mp4: it has no frame 400"),
+        (["--out", "a.mp4", "TEST.MODE", "propagate"], r"set TEST\.MODE aggregate \(five frames\) or single"),
+        (["--out", "a.mp4", "--video", "none.mp4"], r"none\.mp4: no such video file"),
+    ],
+)
+def test_bad_input_is_one_line(demo, root, arguments, message):
+    before = sorted(root.iterdir())
+    with pytest.raises(InputError, match=message) as error:
+        demo(*arguments)
+    assert "\n" not in str(error.value)
+    assert [path for path in sorted(root.iterdir()) if path.suffix != ".part"] == before
+
+
+@pytest.mark.slow
+def test_ctrl_c_from_the_command_line(root):
+    write_video(root / "long.mp4", frames=60)
+    command = [sys.executable, TOOL, "--video", "long.mp4", "--out", "long_poses.mp4", "--cfg", "small.yaml"]
+    command = [*map(str, command), "TEST.MODEL_FILE", "tiny.pth"]
+    process = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
+    part = root / "long_poses.json.part"
+    while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 5):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    (kept,) = re.findall(r"keeps the frames before (\d+)", said)
+    assert not list(root.glob("long_poses.m*"))
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert f"going on at frame {kept}" in done.stderr
+    assert read(root / "long_poses.json")["info"]["frames"] == 60
+    assert len(read_movie(root / "long_poses.mp4")) == 60

@@ -1,0 +1,223 @@
+"""Poses on a video without labels: a film with everybody's pose drawn, and a COCO-style file with tracks.
+
+python tools/demo.py --video clip.mp4 --out poses.mp4 --cfg experiments/….yaml TEST.MODEL_FILE weights.pth
+python tools/demo.py --video clip.mp4 --out poses.mp4 --detector models/fasterrcnn_….pth TEST.MODEL_FILE published.pth
+
+People are found by --detector, or are in the --boxes of a file, or else each frame as a whole is taken for one person.
+Weights that are published, and have their published name, tell their experiment. An interrupted run goes on when the
+same command is given again.
+"""
+
+import argparse
+import logging
+import math
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import _init_paths  # noqa: F401
+import numpy as np
+import torch
+from _estimating import Estimator
+from _steps import ROWS
+from _testing import load_net
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+from yacs.config import CfgNode
+
+from lib.config import parse_arguments
+from lib.config.rows import read_rows, row_of_weights
+from lib.dataset import build_skeleton
+from lib.dataset.posetrack import reasons
+from lib.formats.video_poses import FramePoses, PosesFile
+from lib.frames.movie import MovieWriter
+from lib.frames.video_file import VideoFile
+from lib.pose.skeletons import Skeleton
+from lib.utils.device import choose_device, describe, make_reproducible
+from lib.utils.errors import InputError, run
+from lib.utils.files import check_writable
+from lib.utils.logging import log_to_terminal
+from lib.video.boxes import FindPeople, ListedBoxes, whole_frame
+from lib.video.detect import Detector, load_detector
+from lib.video.poses import draw_tracks
+from lib.video.windows import windows
+
+logger = logging.getLogger("demo")
+
+FRAMES_AT_ONCE = 8  # on a GPU; on a CPU one, which takes as long each and is kept sooner
+
+
+def main() -> None:
+    log_to_terminal()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    cfg, experiment, args = parse_arguments(parser, published_experiment)
+    check(args, cfg)
+    video = VideoFile(args.video)
+    device = choose_device(cfg.GPUS, 0)
+    # Each number of people is a batch of another size, and cuDNN would time its ways of computing anew for each.
+    make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
+    folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
+    net = load_net(cfg, folder, device)
+    find = build_finder(args, device)
+    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    path = args.json or args.out.with_suffix(".json")
+    with PosesFile(path, made_with(args, cfg, weights, device)) as file:
+        if file.finished:
+            logger.info("%s: there already, of the same video, weights and settings", path)
+        else:
+            estimate(args, Estimator(cfg, net, device, find), video, file)
+    if args.out:
+        film(args, video, file, build_skeleton(cfg))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--video", type=Path, required=True, help="video file")
+    parser.add_argument("--out", type=Path, help="the .mp4 file to draw")
+    parser.add_argument("--json", type=Path, help="the file of poses to write (beside --out, with its name)")
+    parser.add_argument("--detector", type=Path, help="weights of a detector of torchvision")
+    parser.add_argument("--boxes", type=Path, help="people's boxes, a JSON list: image_id (frame, from 0), bbox, score")
+    parser.add_argument("--box-score", type=float, default=0.5, help="least score of a box (%(default)s)")
+    parser.add_argument("--joint-score", type=float, default=0.2, help="least score of a joint to draw (%(default)s)")
+    parser.add_argument("--start", type=int, default=0, help="first frame (%(default)s)")
+    parser.add_argument("--end", type=int, help="frame to stop before")
+
+
+def check(args: argparse.Namespace, cfg: CfgNode) -> None:
+    """Refuse what could not be done, before anything is."""
+    if args.out is None and args.json is None:
+        raise InputError("nothing to write: --out names a video, --json a file of poses")
+    for option, path, suffix in (("--out", args.out, ".mp4"), ("--json", args.json, ".json")):
+        if path is not None and (path.suffix != suffix or path.is_dir()):
+            raise InputError(f"{option} {path}: it has to name a {suffix} file")
+        if path is not None and path.resolve() in [other.resolve() for other in (args.video, args.boxes) if other]:
+            raise InputError(f"{option} {path}: that is the file to read")
+    if args.detector and args.boxes:
+        raise InputError("--detector and --boxes: one of them tells where people are")
+    if args.start < 0 or (args.end is not None and args.end <= args.start):
+        raise InputError(f"--start {args.start} --end {args.end}: there are no frames between them")
+    if cfg.TEST.MODE not in ("single", "aggregate", "average"):
+        modes = "aggregate (five frames) or single" if cfg.MODEL.WARP.ENABLED else "single"
+        raise InputError(f"TEST.MODE {cfg.TEST.MODE}: it estimates no frame of its own; set TEST.MODE {modes}")
+    for path in filter(None, (args.out, args.json)):
+        check_writable(path.parent)
+
+
+def published_experiment(opts: Sequence[str]) -> list[Any]:
+    """The experiment file of published weights, by the name of TEST.MODEL_FILE, and the keys that it is changed by.
+
+    Raises:
+        InputError: no weights, or of another name.
+    """
+    weights = dict(zip(opts[::2], opts[1::2], strict=False)).get("TEST.MODEL_FILE")
+    if weights is None:
+        raise InputError("neither --cfg, an experiment file, nor TEST.MODEL_FILE, published weights")
+    row = row_of_weights(read_rows(ROWS), Path(weights).name)
+    if row is None:
+        raise InputError(f"{weights}: not the name of published weights ({ROWS}); --cfg has to name their experiment")
+    logger.info("%s: the weights of %s, %s", weights, row.id, row.experiment)
+    return [row.experiment, *(part for setting in row.overrides.items() for part in setting)]
+
+
+def made_with(args: argparse.Namespace, cfg: CfgNode, weights: Path, device: torch.device) -> dict[str, Any]:
+    """All that poses depend on."""
+    return {
+        "video": _identity(args.video),
+        "start": args.start,
+        "end": args.end,
+        "detector": args.detector and _identity(args.detector),
+        "boxes": args.boxes and _identity(args.boxes),
+        "box_score": args.box_score,
+        "weights": _identity(weights),
+        "versions": describe(device),
+        "config": cfg.dump(),
+    }
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    """What tells a file from another one, without reading it.
+
+    Raises:
+        OSError: it is not there.
+    """
+    status = path.stat()
+    return {"file": path.name, "bytes": status.st_size, "modified": status.st_mtime_ns}
+
+
+def build_finder(args: argparse.Namespace, device: torch.device) -> FindPeople:
+    """What tells where people are."""
+    if args.detector:
+        return Detector(load_detector(args.detector, device), device, args.box_score)
+    return ListedBoxes(args.boxes, args.box_score) if args.boxes else whole_frame
+
+
+def estimate(args: argparse.Namespace, estimator: Estimator, video: VideoFile, file: PosesFile) -> None:
+    """Fill the file of poses, from where an interrupted run stopped."""
+    done = args.start
+
+    def recall(frame: FramePoses) -> None:
+        nonlocal done
+        estimator.tracker.recall(frame.number, frame.poses)
+        done = frame.number + 1
+
+    file.begin(recall)
+    if done > args.start:
+        logger.info("%s: going on at frame %d", file.part, done)
+    reach = max(map(abs, estimator.offsets))
+    count = FRAMES_AT_ONCE if estimator.device.type == "cuda" else 1
+    end = math.inf if args.end is None else args.end
+    total = None if args.end is None else args.end - args.start
+    try:
+        with progress(desc="poses", total=total, initial=done - args.start) as bar, logging_redirect_tqdm():
+            for window in windows(video.frames(max(0, done - reach)), done, end, count, reach):
+                file.append(estimator(window))
+                done = window.keys[-1] + 1
+                bar.update(len(window.keys))
+    except KeyboardInterrupt:
+        logger.info("%s keeps the frames before %d; the same command goes on there", file.part, done)
+        raise
+    if done == args.start:
+        raise InputError(f"{args.video}: it has no frame {args.start}")
+    finish(args, estimator, video, file, done)
+
+
+def progress(**options: Any) -> tqdm:
+    interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
+    return tqdm(unit="frame", mininterval=interval, **options)
+
+
+def finish(args: argparse.Namespace, estimator: Estimator, video: VideoFile, file: PosesFile, end: int) -> None:
+    """Make the file whole, and tell what is in it."""
+    unused: Counter = Counter()
+    if isinstance(estimator.find, ListedBoxes):
+        outside = {"of other frames than those looked at": estimator.find.outside(args.start, end)}
+        unused = +(estimator.find.dropped + Counter(outside))
+    info = {"description": "Estimated poses; scores are heatmap peaks", "video": args.video.name, "fps": video.fps}
+    skeleton = estimator.skeleton
+    counts = file.finish(info, unused, args.video.name, video.size, skeleton.names, skeleton.bones)
+    found = "{people} people on {tracks} tracks in {frames} frames, {damaged_frames} of them damaged".format(**counts)
+    logger.info("%s: %s%s", file.path, found, reasons(Counter(counts["boxes_left_out"])))
+
+
+def film(args: argparse.Namespace, video: VideoFile, file: PosesFile, skeleton: Skeleton) -> None:
+    """The frames with the poses of the file, and of a damaged one the picture before it."""
+    people = file.people()
+    number, poses = next(people, (None, []))
+    width, height = video.size
+    picture = np.zeros((height, width, 3), np.uint8)
+    with MovieWriter(args.out, video.size, video.fps) as movie:
+        for frame, image in progress(iterable=video.frames(args.start), desc="drawn"):
+            if args.end is not None and frame >= args.end:
+                break
+            if image is not None:
+                picture = draw_tracks(image, poses if frame == number else [], skeleton, args.joint_score)
+            if frame == number:
+                number, poses = next(people, (None, []))
+            movie.write(picture)
+    logger.info("%s", args.out)
+
+
+if __name__ == "__main__":
+    run(main)
