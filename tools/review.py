@@ -1,15 +1,17 @@
 """A page to look through propagated labels, correct them, and save them to propagate again.
 
-python tools/review.py dense.json --video frames --out review.html
+python tools/review.py dense.json --video clip.mp4 --out review.html
 """
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import _init_paths  # noqa: F401
 
 from lib.formats.coco import read_labels
 from lib.frames.store import ImageStore
+from lib.frames.unpack import unpack
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError, run
 from lib.utils.logging import log_to_terminal
@@ -22,7 +24,7 @@ def main() -> None:
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labels", type=Path, help="COCO-style file that tools/propagate.py --video wrote")
-    parser.add_argument("--video", type=Path, required=True, help="folder of the video's numbered frames")
+    parser.add_argument("--video", type=Path, required=True, help="video file, or folder of its numbered frames")
     parser.add_argument("--out", type=Path, required=True, help="the .html file to write")
     parser.add_argument(
         "--megabytes", type=float, default=BUDGET / MEGABYTE, help="of the page, at most (%(default).0f)"
@@ -32,14 +34,18 @@ def main() -> None:
         raise InputError(f"--out {args.out}: it has to name a .html file")
     if not args.megabytes > 0:
         raise InputError(f"--megabytes {args.megabytes}: it has to be over 0")
-    frames = FrameFolder(ImageStore(args.video), ".")
-    write_review(
-        read_labels(args.labels),
-        lambda name: frames.read(frames.number_of(name)),
-        args.out,
-        name=args.labels.stem,
-        budget=round(args.megabytes * MEGABYTE),
-    )
+    labels = read_labels(args.labels)
+    with TemporaryDirectory(prefix="frames-") as folder:
+        if args.video.is_file():
+            unpack(args.video, Path(folder))
+        frames = FrameFolder(ImageStore(folder if args.video.is_file() else args.video), ".")
+        write_review(
+            labels,
+            lambda name: frames.read(frames.number_of(name)),
+            args.out,
+            name=args.labels.stem,
+            budget=round(args.megabytes * MEGABYTE),
+        )
 
 
 if __name__ == "__main__":

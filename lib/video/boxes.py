@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from lib.formats.boxes import DetectedBox, read_boxes
-from lib.frames.store import frame_number
 from lib.utils.errors import InputError
+from lib.utils.files import frame_number
 
 FindPeople = Callable[[Sequence[int], Sequence[np.ndarray]], list[list[DetectedBox]]]
 """Frame numbers and images (H, W, 3), uint8, BGR, to the boxes of each frame."""

@@ -7,7 +7,9 @@ import cv2
 import pytest
 from reviewed_video import FRAMES, make_content, read_frame
 
+from lib.frames.movie import MovieWriter
 from lib.utils.errors import InputError
+from lib.utils.files import frame_number
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -36,6 +38,18 @@ def test_a_page_is_made_of_a_file_and_a_folder(run):
     assert "<title>dense: review</title>" in page
     assert page.count("data-frame=") == FRAMES  # found by number, whatever the padding
     assert len(run(options=["--megabytes", "0.1"]).encode()) <= 100_000
+
+
+def test_frames_of_a_video_file(run, tmp_path):
+    content = make_content()
+    for image in content["images"]:
+        image["file_name"] = f"clip.mp4#{frame_number(image['file_name']) - 100}"
+    (tmp_path / "clip.json").write_text(json.dumps(content))
+    height, width = read_frame("0100.png").shape[:2]
+    with MovieWriter(tmp_path / "clip.mp4", (width, height), 25) as writer:
+        for number in range(100, 100 + FRAMES):
+            writer.write(read_frame(f"{number:04}.png"))
+    assert run(labels="clip.json", video="clip.mp4").count("data-frame=") == FRAMES
 
 
 @pytest.mark.parametrize(
