@@ -85,6 +85,8 @@ def test_figures_by_the_scorers_names_and_in_the_published_unit(minimal):
     assert row.measured({"left AP": 50, "right AP": None, "AR": 70}) == pytest.approx(
         {"AP": nan, "AR": 0.7}, nan_ok=True
     )
+    nothing = row.measured({"left AP": -1.0, "right AP": -1.0, "AR": 0})
+    assert nothing == pytest.approx({"AP": nan, "AR": 0}, nan_ok=True)
     with pytest.raises(InputError, match="no figure for right AP, AR"):
         row.measured({"left AP": 50, "AP": 55})
 
@@ -143,5 +145,5 @@ def test_choosing_by_name_and_by_table():
     names = {"x": ["resnet/coco/a", "a.pth"], "y": ["resnet/coco/b"], "z": ["resnet/coco-whole/a"]}
     assert choose(names, ["resnet/coco"]) == choose(names, ["resnet/coco/"]) == ["x", "y"]
     assert choose(names, ["resnet/coco-whole/a", "a.pth", "resnet/coco/a"]) == ["x", "z"]
-    with pytest.raises(InputError, match="no such name; did you mean resnet/coco"):
+    with pytest.raises(InputError, match=r"no such name; did you mean resnet/coco\?"):
         choose(names, ["a.pth", "resnet/coc"])

@@ -109,6 +109,14 @@ def test_list_in_an_empty_folder(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_a_reader_of_the_list_who_has_enough(tmp_path):
+    running = subprocess.Popen(command("list"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    running.stdout.close()
+    assert running.stderr.read() == ""
+    assert running.wait(timeout=60) == 128 + signal.SIGPIPE
+    running.stderr.close()
+
+
 @pytest.mark.parametrize("options", [[], ["--dataDir", "elsewhere"]])
 def test_list_tells_what_is_there(tmp_path, options):
     folder = tmp_path / "elsewhere" if options else tmp_path
