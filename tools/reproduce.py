@@ -191,11 +191,13 @@ def compare(row: Row, result: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Published and, where the run was scored, measured figures and the difference, by column.
 
     Raises:
-        InputError: the result lacks a column.
+        InputError: nothing was scored, or the result lacks a column.
     """
     if row.scorer == "server":
         return {"published": row.published}
-    measured = row.measured(result.get("table", {}))
+    if "table" not in result:
+        raise InputError("its run was not scored; what it printed tells why")
+    measured = row.measured(result["table"])
     difference = {name: measured[name] - value for name, value in row.published.items()}
     return {"published": row.published, "measured": measured, "difference": difference}
 

@@ -62,6 +62,11 @@ class LoadReport:
             parts.append(f"not in the model, and left out: {_by_part(self.unexpected)}")
         return "; ".join(parts)
 
+    @property
+    def initial(self) -> list[str]:
+        """All tensors of the model that were left as they were."""
+        return [*self.missing, *self.unasked, *(name for name, *_ in self.other_shape)]
+
     def raise_if_incomplete(self) -> None:
         """For testing, where nothing may be left at its initial value.
 

@@ -63,6 +63,14 @@ def test_weights_carry_a_checksum(url):
     assert named_checksum(file_name(url)) or file_name(url) == "PoseWarper_supp_files.zip"
 
 
+def test_weights_that_trainings_start_from_can_be_fetched():
+    """But for HRNet's of ImageNet, whose names' digits are not known to be a checksum."""
+    known = {file_name(url) for url in read_weights(PATH)}
+    experiments = [path for kind in ("hrnet", "resnet") for path in PATH.parent.rglob(f"{kind}/[wr]*.yaml")]
+    wanted = {Path(load_config(path).MODEL.PRETRAINED).name for path in experiments} - {""}
+    assert wanted - known == {"hrnet_w32-36af842e.pth", "hrnet_w48-8ef0771d.pth"}
+
+
 def test_files_that_no_row_needs_are_not_listed():
     used = {path for row in ROWS for path in (*row.needs, row.weights)}
     assert set(yaml.safe_load(PATH.read_text())["files"]) <= used

@@ -174,6 +174,13 @@ def test_a_row_is_one_command(sample):
     assert printed[5] == "a note"
 
 
+def test_a_run_that_is_not_scored(sample):
+    done = reproduce(sample, "run", "tiny/test/true-boxes", "--rows", "rows.yaml", "--set", "TEST.EVALUATE", False)
+    assert done.returncode == 2
+    assert "TEST.EVALUATE is false: not scored" in done.stderr
+    assert done.stderr.endswith("error: tiny/test/true-boxes: its run was not scored; what it printed tells why\n")
+
+
 def test_propagation_and_another_data_folder(sample):
     row = "tiny/propagation/linear"
     done = reproduce(sample.parent, "run", "tiny/propagation", "--rows", sample / "rows.yaml", "--dataDir", sample.name)
