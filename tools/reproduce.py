@@ -94,7 +94,8 @@ PAGE = """# Published models
 Results that were published by PoseWarper's authors and in MMPose's model zoo, and what reproduces them here; none of
 these figures was measured by this project yet. `python tools/download.py ROW` fetches the weights of a row,
 `python tools/reproduce.py run ROW` tests them and prints the difference, `python tools/reproduce.py list --row ROW`
-tells which data it needs: [reproduce.md](reproduce.md), [datasets.md](datasets.md).
+tells which data it needs: [reproduce.md](reproduce.md), [datasets.md](datasets.md). The files load as they are; other
+files that do are told in [migrating.md](migrating.md).
 
 This page is written by `python tools/reproduce.py list --markdown`."""
 
