@@ -94,7 +94,8 @@ PAGE = """# Published models
 Results that were published by PoseWarper's authors and in MMPose's model zoo, and what reproduces them here; none of
 these figures was measured by this project yet. `python tools/download.py ROW` fetches the weights of a row,
 `python tools/reproduce.py run ROW` tests them and prints the difference, `python tools/reproduce.py list --row ROW`
-tells which data it needs: [reproduce.md](reproduce.md), [datasets.md](datasets.md).
+tells which data it needs: [reproduce.md](reproduce.md), [datasets.md](datasets.md). The files load as they are; other
+files that do are told in [migrating.md](migrating.md).
 
 This page is written by `python tools/reproduce.py list --markdown`."""
 
@@ -191,11 +192,13 @@ def compare(row: Row, result: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Published and, where the run was scored, measured figures and the difference, by column.
 
     Raises:
-        InputError: the result lacks a column.
+        InputError: nothing was scored, or the result lacks a column.
     """
     if row.scorer == "server":
         return {"published": row.published}
-    measured = row.measured(result.get("table", {}))
+    if "table" not in result:
+        raise InputError("its run was not scored; what it printed tells why")
+    measured = row.measured(result["table"])
     difference = {name: measured[name] - value for name, value in row.published.items()}
     return {"published": row.published, "measured": measured, "difference": difference}
 

@@ -103,9 +103,23 @@ def begin(cfg: CfgNode, net: nn.Module, progress: Progress, folder: Path, device
             ) from None
         logger.info("%s: going on with epoch %d", checkpoint, progress.epoch)
     elif cfg.MODEL.PRETRAINED:
-        logger.info("%s", load_weights(net, cfg.MODEL.PRETRAINED, cfg.MODEL.EXTRA.get("PRETRAINED_LAYERS")))
+        _begin_with(cfg, net, Path(cfg.MODEL.PRETRAINED))
     elif cfg.MODEL.FREEZE_POSE_NET:
         logger.warning("MODEL.PRETRAINED is not set: the frozen pose net has random weights")
+
+
+def _begin_with(cfg: CfgNode, net: nn.Module, path: Path) -> None:
+    if not path.exists():
+        raise InputError(
+            f"MODEL.PRETRAINED: {path} is not there; docs/training.md tells where such files come from, and "
+            f"MODEL.PRETRAINED '' begins with random weights"
+        )
+    report = load_weights(net, path, cfg.MODEL.EXTRA.get("PRETRAINED_LAYERS"))
+    logger.info("%s", report)
+    if cfg.MODEL.FREEZE_POSE_NET and any(
+        name.startswith(("deconv_layers.", "final_layer.")) for name in report.initial
+    ):
+        logger.warning("%s has not all of the pose net: what it lacks is random, and frozen", path)
 
 
 def fit(

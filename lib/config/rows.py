@@ -74,7 +74,7 @@ class Row:
         """What a result says of each of `metrics`, in the unit of `values`; NaN where it has no number.
 
         Args:
-            table: as the scorer of the row's data set makes it, None for NaN.
+            table: as the scorer of the row's data set makes it; None is NaN, and so is COCO's -1 for nothing to score.
         Raises:
             InputError: it lacks a column.
         """
@@ -84,7 +84,7 @@ class Row:
             raise InputError(f"its result has no figure for {', '.join(lacking)}")
         figures = {metric: [table[name] for name in names] for metric, names in sources.items()}
         return {
-            metric: math.nan if None in parts else self.scale * sum(parts) / len(parts)
+            metric: math.nan if None in parts or -1 in parts else self.scale * sum(parts) / len(parts)
             for metric, parts in figures.items()
         }
 
@@ -159,6 +159,7 @@ def choose(names: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> list[st
     for name, keys in chosen.items():
         if not keys:
             known = [own for every in names.values() for own in every]
+            known += [own.rpartition("/")[0] for own in known if "/" in own]  # tables
             nearest = difflib.get_close_matches(name, known, 1, cutoff=0.0)
             raise InputError(f"{name}: no such name{f'; did you mean {nearest[0]}?' if nearest else ''}")
     return [key for key in names if any(key in keys for keys in chosen.values())]

@@ -1,4 +1,4 @@
-"""Weights from files of any age: this project's, the first implementations', MMPose's, ImageNet ones.
+"""Weights from files of any age: this project's, the first implementations', MMPose's, ImageNet ones of several zoos.
 
 Files are not trusted: only tensors and a few inert types are read, nothing in a file is run.
 """
@@ -7,6 +7,7 @@ import io
 import pickle
 import re
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,20 +19,7 @@ from torch import Tensor, nn
 
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
-
-# Published name → ours, applied in this order. MMPose 0.x and 1.x put the parts of a net under backbone, neck and
-# (keypoint_)head, and number PoseWarper's dilations from 0.
-_RENAMES = [
-    (re.compile(r"^module\."), ""),  # written through DataParallel or DistributedDataParallel
-    (re.compile(r"^(backbone|neck)\."), ""),
-    (re.compile(r"^(keypoint_)?head\.(?=final_layer\.|deconv_layers\.)"), ""),
-    (re.compile(r"^trans_layer\."), "final_layer."),
-    (re.compile(r"^offset_layers\.(\d+)"), lambda match: f"offsets{int(match[1]) + 1}"),
-    (re.compile(r"^deform_conv_layers\.(\d+)"), lambda match: f"deform_conv{int(match[1]) + 1}"),
-]
-
-# What ImageNet files of ResNet and HRNet hold beyond the trunk.
-_CLASSIFIER = re.compile(r"^(fc|classifier|incre_modules|downsamp_modules|final_layer\.\d+)\.")
+from lib.utils.weight_names import is_of_head, net, our_names, trunk
 
 
 @dataclass(frozen=True)
@@ -40,32 +28,44 @@ class LoadReport:
 
     Attributes:
         path: the file.
+        file_net, model_net: what they are in words, such as "HRNet-W48 with 17 joints"; "" if it is not known.
         loaded: taken from the file.
         renamed: of these, name in the file → name in the model, where they differ.
         missing: in the model, not in the file; left as they were.
+        unasked: in both, but not of the layers that were asked for; left as they were.
         unexpected: in the file, not in the model.
         other_shape: (name, shape in the file, shape in the model); left as they were.
     """
 
     path: Path
+    file_net: str
+    model_net: str
     loaded: list[str]
     renamed: dict[str, str]
     missing: list[str]
+    unasked: list[str]
     unexpected: list[str]
     other_shape: list[tuple[str, tuple[int, ...], tuple[int, ...]]]
 
     def __str__(self) -> str:
-        parts = [f"{self.path}: {len(self.loaded)} tensors loaded"]
+        parts = [f"{self.path}: {self.file_net or 'weights'}; {len(self.loaded)} tensors loaded"]
         if self.renamed:
             old, new = next(iter(self.renamed.items()))
             parts[0] += f" ({len(self.renamed)} renamed, such as {old} to {new})"
         if self.missing:
-            parts.append(f"{len(self.missing)} are not in the file and stay as they were: {_some(self.missing)}")
-        if self.unexpected:
-            parts.append(f"{len(self.unexpected)} in the file are not in the model: {_some(self.unexpected)}")
+            parts.append(f"not in the file, and left at initial values: {_by_part(self.missing)}")
+        if self.unasked:
+            parts.append(f"not of the layers asked for, and left at initial values: {_by_part(self.unasked)}")
         if self.other_shape:
-            parts.append(f"{len(self.other_shape)} have another shape and stay as they were: {self._shapes()}")
+            parts.append(f"of another shape, and left at initial values: {self._shapes()}")
+        if self.unexpected:
+            parts.append(f"not in the model, and left out: {_by_part(self.unexpected)}")
         return "; ".join(parts)
+
+    @property
+    def initial(self) -> list[str]:
+        """All tensors of the model that were left as they were."""
+        return [*self.missing, *self.unasked, *(name for name, *_ in self.other_shape)]
 
     def raise_if_incomplete(self) -> None:
         """For testing, where nothing may be left at its initial value.
@@ -75,11 +75,14 @@ class LoadReport:
         """
         problems = []
         if self.missing:
-            problems.append(f"{len(self.missing)} tensors of the model are not in the file ({_some(self.missing)})")
+            problems.append(f"not in the file are {_by_part(self.missing)}")
         if self.other_shape:
-            problems.append(f"{len(self.other_shape)} have another shape ({self._shapes()})")
+            problems.append(f"of another shape are {self._shapes()}")
         if problems:
-            raise InputError(f"{self.path}: {' and '.join(problems)}: take the file and the experiment of one net")
+            raise InputError(
+                f"{self.path}: {_compare(self.file_net, self.model_net)}: {' and '.join(problems)}: "
+                f"take weights that were trained for it; training can start from these (MODEL.PRETRAINED)"
+            )
 
     def _shapes(self) -> str:
         return _some(f"{name} {there} in the file, {here} in the model" for name, there, here in self.other_shape)
@@ -88,8 +91,9 @@ class LoadReport:
 def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | None = None) -> LoadReport:
     """Copy the tensors of a checkpoint into a model, converted to the model's dtypes and devices.
 
-    Understood are bare state dicts and training files, names with `module.` in front, MMPose's names, ImageNet
-    files of ResNet and HRNet (their classifiers are left out).
+    Understood are bare state dicts and training files, names with `module.` in front, MMPose's names, and ImageNet
+    files of ResNet and HRNet (their classifiers are left out). What a pose net adds to its trunk may lack; the trunk
+    must be whole.
 
     Args:
         model: changed in place; untouched if an error is raised.
@@ -101,41 +105,50 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
         InputError: the file cannot be used: missing, truncated, no checkpoint, with code in it, of another net,
             or with values that are not finite.
     """
-    path = Path(path)
-    tensors, renamed = _rename(read_state_dict(path), path)
-    own = model.state_dict()
-    file_net, model_net = _net(tensors), _net(own)
-    if file_net and model_net and file_net != model_net:
-        raise InputError(f"{path}: holds the weights of {file_net}, but the experiment's net is {model_net}")
+    path, own = Path(path), model.state_dict()
+    tensors, renamed = _rename(read_state_dict(path), own, path)
+    nets = {"file_net": net(tensors), "model_net": net(own)}
+    if trunk(tensors) and trunk(own) and trunk(tensors) != trunk(own):
+        raise InputError(f"{path}: {_compare(**nets)}: take weights of that net, or these weights' experiment")
 
-    if layers is not None and "*" not in layers:
-        tensors = {name: tensor for name, tensor in tensors.items() if name.split(".")[0] in layers}
-    fitting = {name: tensor for name, tensor in tensors.items() if name in own and tensor.shape == own[name].shape}
-    if not fitting or 2 * len(fitting) < len(tensors):
-        looks_like = f"; it looks like {file_net}" if file_net else ""
+    asked = {name for name in own if layers is None or "*" in layers or name.split(".")[0] in layers}
+    fitting = {
+        name: tensors[name]
+        for name in own
+        if name in asked and name in tensors and tensors[name].shape == own[name].shape
+    }
+    # Files older than PyTorch 0.4.1 do not count batches, and with a momentum nothing depends on the count.
+    lacking = [name for name in own if name not in fitting and not name.endswith("num_batches_tracked")]
+    needed = [name for name in lacking if not fitting or (name in asked and not is_of_head(name))]
+    if needed:
         raise InputError(
-            f"{path}: only {len(fitting)} of its {len(tensors)} tensors fit the experiment's net{looks_like}: "
-            f"take the weights of the same net"
+            f"{path}: {_compare(**nets)}: only {len(fitting)} of its {len(tensors)} tensors fit, and {len(needed)} "
+            f"that are needed are not among them ({_some(needed)}): take weights of the same net"
         )
-    damaged = [name for name, tensor in fitting.items() if not tensor.isfinite().all()]
-    if damaged:
-        raise InputError(
-            f"{path}: {damaged[0]} holds values that are not finite: the training diverged; take another file"
-        )
+    _check_finite(fitting, path)
     model.load_state_dict(fitting, strict=False)
     return LoadReport(
         path=path,
+        **nets,
         loaded=list(fitting),
         renamed={old: new for old, new in renamed.items() if new in fitting},
-        # Files older than PyTorch 0.4.1 do not count batches, and with a momentum nothing depends on the count.
-        missing=[name for name in own if name not in tensors and not name.endswith("num_batches_tracked")],
+        missing=[name for name in lacking if name not in tensors],
+        unasked=[name for name in lacking if name in tensors and name not in asked],
         unexpected=[name for name in tensors if name not in own],
         other_shape=[
-            (name, tuple(tensor.shape), tuple(own[name].shape))
-            for name, tensor in tensors.items()
-            if name in own and name not in fitting
+            (name, tuple(tensors[name].shape), tuple(own[name].shape))
+            for name in lacking
+            if name in tensors and name in asked
         ],
     )
+
+
+def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise InputError(
+                f"{path}: {name} holds values that are not finite: the training diverged; take another file"
+            )
 
 
 def save_checkpoint(path: str | Path, content: Any) -> None:
@@ -153,13 +166,15 @@ def save_checkpoint(path: str | Path, content: Any) -> None:
 
 
 def read_checkpoint(path: str | Path) -> Any:
-    """The content of a file of `torch.save`, in the zip or the older format, on the CPU.
+    """The content of a file of `torch.save`, in the zip or the older format, or of a `.safetensors`; on the CPU.
 
     Raises:
         InputError: the file is missing, empty, truncated, not a checkpoint, or holds more than tensors, numbers and
-            other inert values.
+            other inert values; or the package safetensors is missing.
     """
     path = Path(path)
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
     try:
         with torch.serialization.safe_globals(_inert_types()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of protocols that it then refuses, and the error says it
@@ -178,6 +193,19 @@ def read_checkpoint(path: str | Path) -> Any:
         ) from None
 
 
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        from safetensors.torch import load_file  # not required: no published row is such a file
+    except ImportError:
+        raise InputError(f"{path}: a package is missing for files of this kind: pip install safetensors") from None
+    try:
+        return load_file(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except Exception:  # damaged bytes can end in an exception of any kind
+        raise InputError(f"{path}: not a safetensors file, or an empty or truncated one") from None
+
+
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a bare state dict or of a training file, by the names that they have there.
 
@@ -186,8 +214,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """
     content = read_checkpoint(path)
     if isinstance(content, Mapping):
-        # In the first implementations' training files `model` is the net's name.
-        parts = [content.get(key) for key in ("state_dict", "model", "best_state_dict")]
+        # In the first implementations' training files `model` is the net's name. MMEngine keeps the average of weights
+        # as `state_dict`, and what it averages as `ema_state_dict`.
+        parts = [content.get(key) for key in ("state_dict", "model", "best_state_dict", "ema_state_dict")]
         state_dict = next((part for part in parts if isinstance(part, Mapping)), content)
         tensors = {
             name: value for name, value in state_dict.items() if isinstance(name, str) and isinstance(value, Tensor)
@@ -208,44 +237,37 @@ class _Unread:
 
 
 def _inert_types() -> list[Any]:
-    """What genuine files hold beside tensors: NumPy numbers and arrays (`perf`), MMEngine's log."""
+    """What genuine files hold beside tensors: NumPy numbers and arrays (`perf`), options (`args`), MMEngine's log."""
     # NumPy 2 moved the module, and files of either age name their own; __reduce__ yields the installed NumPy's.
     rebuild_scalar, rebuild_array = np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]
     types: list[Any] = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bhilqBHILQefd"}]
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
         types += [(rebuild_scalar, f"{module}.scalar"), (rebuild_array, f"{module}._reconstruct")]
+    types.append((_Unread, "argparse.Namespace"))
     # The log's entries name methods of this class, which pickle writes as calls of getattr.
     return [*types, (_Unread, "mmengine.logging.history_buffer.HistoryBuffer"), (_Unread, "builtins.getattr")]
 
 
-def _rename(tensors: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors under this project's names, without an ImageNet classifier, and old name → new name."""
-    result: dict[str, Tensor] = {}
-    renamed = {}
-    for old, tensor in tensors.items():
-        new = old
-        for pattern, replacement in _RENAMES:
-            new = pattern.sub(replacement, new)
-        if _CLASSIFIER.match(new):
-            continue
-        if new in result:
-            raise InputError(f"{path}: holds {new} twice, with and without a prefix: keep one of them")
-        result[new] = tensor
-        if new != old:
-            renamed[old] = new
-    return result, renamed
+def _rename(
+    tensors: Mapping[str, Tensor], own: Collection[str], path: Path
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors under the model's names, `own`, and old name → new name where they differ."""
+    names = our_names(tensors, own)
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    if twice:
+        raise InputError(f"{path}: holds {twice[0]} twice, with and without a prefix: keep one of them")
+    result = {new: tensors[old] for old, new in names.items()}
+    return result, {old: new for old, new in names.items() if old != new}
 
 
-def _net(tensors: Mapping[str, Tensor]) -> str | None:
-    """Which trunk the tensors belong to, told by their names; None: neither HRNet nor ResNet."""
-    branch = tensors.get("stage2.0.branches.0.0.conv1.weight")
-    if branch is not None and branch.ndim == 4:
-        return f"HRNet-W{len(branch)}"
-    if "layer4.0.conv1.weight" in tensors:
-        # The number counts these convolutions, the first one and the classifier; shortcuts do not count.
-        convolutions = [name for name in tensors if re.fullmatch(r"layer\d+\.\d+\.conv\d\.weight", name)]
-        return f"ResNet-{len(convolutions) + 2}"
-    return None
+def _compare(file_net: str, model_net: str) -> str:
+    return f"holds {file_net or 'another net'}, and the experiment's net is {model_net or 'of another kind'}"
+
+
+def _by_part(names: Iterable[str]) -> str:
+    """How many of each first part: `9 of deconv_layers, 2 of final_layer`."""
+    parts = Counter(name.split(".")[0] for name in names)
+    return _some((f"{count} of {part}" for part, count in parts.items()), limit=5)
 
 
 def _some(items: Iterable[str], limit: int = 3) -> str:

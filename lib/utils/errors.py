@@ -1,5 +1,6 @@
 """The one exception that means "the input is wrong", and what a command line makes of it."""
 
+import os
 import re
 import signal
 import sys
@@ -16,7 +17,8 @@ class InputError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a tool: a wrong input or a file that cannot be used ends in one line and exit status 2, Ctrl-C in 130.
+    """Run a tool: a wrong input or a file that cannot be used ends in one line and exit status 2, Ctrl-C in 130, and
+    without a word in 141 if nobody reads on.
 
     Args:
         main: the tool, without arguments.
@@ -25,8 +27,12 @@ def run(main: Callable[[], None]) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main()
+        sys.stdout.flush()
     except InputError as error:
         _stop(_last_line(error), 2)
+    except BrokenPipeError:  # whoever reads the output, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to write
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise  # not about a file: a fault of ours

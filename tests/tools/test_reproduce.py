@@ -109,6 +109,14 @@ def test_list_in_an_empty_folder(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_a_reader_of_the_list_who_has_enough(tmp_path):
+    running = subprocess.Popen(command("list"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    running.stdout.close()
+    assert running.stderr.read() == ""
+    assert running.wait(timeout=60) == 128 + signal.SIGPIPE
+    running.stderr.close()
+
+
 @pytest.mark.parametrize("options", [[], ["--dataDir", "elsewhere"]])
 def test_list_tells_what_is_there(tmp_path, options):
     folder = tmp_path / "elsewhere" if options else tmp_path
@@ -164,6 +172,13 @@ def test_a_row_is_one_command(sample):
     assert printed[3].split()[-1] == f"{result['table']['Mean']:.1f}"
     assert printed[4].split()[-1] == f"{result['table']['Mean'] - 8:.1f}"
     assert printed[5] == "a note"
+
+
+def test_a_run_that_is_not_scored(sample):
+    done = reproduce(sample, "run", "tiny/test/true-boxes", "--rows", "rows.yaml", "--set", "TEST.EVALUATE", False)
+    assert done.returncode == 2
+    assert "TEST.EVALUATE is false: not scored" in done.stderr
+    assert done.stderr.endswith("error: tiny/test/true-boxes: its run was not scored; what it printed tells why\n")
 
 
 def test_propagation_and_another_data_folder(sample):

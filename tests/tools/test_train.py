@@ -13,6 +13,9 @@ import pytest
 import torch
 from posetrack_sample import make_video, write_annotations, write_experiment
 
+from lib.config import load_config
+from lib.models import build_model
+
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 TRAINING = """
@@ -96,6 +99,23 @@ def test_a_posewarper_learns_by_udp_and_from_the_hardest_joints(sample):
     assert hardest["loss"] > all_joints["loss"]
 
 
+def test_a_trunk_alone_begins_a_training(sample):
+    torch.manual_seed(0)
+    weights = build_model(load_config(sample / "stage1.yaml")).state_dict()
+    trunk = {f"backbone.{name}": tensor for name, tensor in weights.items() if not name.startswith("final_layer.")}
+    torch.save({"state_dict": trunk | {"head.fc.weight": torch.zeros(1000, 8)}}, sample / "imagenet.pth")
+    keys = ["MODEL.PRETRAINED", "imagenet.pth", "TRAIN.END_EPOCH", "1", "TEST.EVALUATE", "False", "TRAIN.LR", "1e-9"]
+    done = train(sample, "stage1.yaml", *keys)
+    assert done.returncode == 0, done.stderr
+    assert "without a pose head; " in done.stderr
+    assert "not in the file, and left at initial values: 2 of final_layer\n" in done.stderr
+    _, _, trained = outcome(sample, "stage1")
+    torch.testing.assert_close(trained["conv1.weight"], weights["conv1.weight"], rtol=0, atol=1e-7)
+    assert "random, and frozen" not in done.stderr
+    done = train(sample, "stage2.yaml", *keys)
+    assert "imagenet.pth has not all of the pose net: what it lacks is random, and frozen" in done.stderr
+
+
 def test_killed_and_started_again_ends_with_the_same_weights(sample):
     assert train(sample, "stage2.yaml").returncode == 0
     _, expected_history, expected = outcome(sample, "stage2")
@@ -167,7 +187,7 @@ def test_a_sparse_subset_and_few_iterations(sample):
 
 def test_wrong_input_is_one_line(sample):
     assert "no annotations of the split 'train'" in refused(sample, "stage1.yaml", "DATASET.TRAIN_SET", "train")
-    assert "nothing.pth" in refused(sample, "stage1.yaml", "MODEL.PRETRAINED", "nothing.pth")
+    assert "nothing.pth is not there; docs/" in refused(sample, "stage1.yaml", "MODEL.PRETRAINED", "nothing.pth")
     assert "MODEL.WARP.ENABLED" in refused(sample, "stage1.yaml", "MODEL.FREEZE_POSE_NET", "True")
     out = sample / "output/posetrack18/pose_hrnet/stage1"
     torch.save({"epoch": 1}, out / "checkpoint.pth")
