@@ -1,0 +1,36 @@
+"""One way to score whatever was tested."""
+
+import json
+
+import pytest
+
+from lib.evaluation.scoring import format_result, is_ranked, score_images
+from lib.pose.skeletons import skeleton
+
+
+@pytest.mark.parametrize(
+    ("data_set", "ranked"),
+    [
+        ("posetrack18", True),
+        ("coco", True),
+        ("crowdpose", True),
+        ("mpii", False),
+        ("mpii_trb", False),
+        ("jhmdb", False),
+    ],
+)
+def test_who_is_ranked(data_set, ranked):
+    assert is_ranked(data_set) == ranked
+
+
+@pytest.mark.parametrize(("data_set", "score", "row"), [("coco", 1, "100.0"), ("jhmdb", 100, "torso")])
+def test_a_result_has_the_figure_that_trainings_are_compared_by(tmp_path, data_set, score, row):
+    names = list(skeleton(data_set).names)
+    keypoints = [value for joint in range(len(names)) for value in (10 + 5 * joint, 20 + 3 * joint**2, 2)]
+    person = {"id": 5, "image_id": 7, "category_id": 1, "bbox": [10, 20, 90, 600], "area": 9000, "keypoints": keypoints}
+    truth = {"images": [{"id": 7}], "annotations": [person], "categories": [{"id": 1, "keypoints": names}]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "predictions.json").write_text(json.dumps([person | {"score": 0.5}]))
+    result = score_images(data_set, tmp_path / "truth.json", tmp_path / "predictions.json")
+    assert result["score"] == pytest.approx(score)
+    assert row in format_result(data_set, result)
