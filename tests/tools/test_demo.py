@@ -237,6 +237,20 @@ def test_nobody_found_at_all(demo, root):
     assert len(read_movie("poses.mp4")) == FRAMES
 
 
+def test_people_that_a_detector_finds(demo, monkeypatch):
+    class Net(torch.nn.Module):
+        def forward(self, images):
+            corners = torch.tensor([[10.0, 20, 50, 90], [80, 20, 120, 90]])
+            return [
+                {"boxes": corners, "labels": torch.tensor([1, 3]), "scores": torch.tensor([0.75, 0.9])} for _ in images
+            ]
+
+    monkeypatch.setattr(demo.tool, "load_detector", lambda path, device: Net())
+    demo("--detector", "tiny.pth", "--json", "poses.json", "--end", "3")
+    people = read("poses.json")["annotations"]
+    assert [(one["bbox"], one["bbox_score"], one["track_id"]) for one in people] == [([10, 20, 40, 70], 0.75, 0)] * 3
+
+
 def test_published_weights_tell_their_experiment(demo, monkeypatch):
     monkeypatch.setattr(demo.tool, "ROWS", TOOL.parents[1] / "experiments/rows.yaml")  # from any folder
     opts = ["TEST.MODEL_FILE", "models/res50_aic_none.pth"]
