@@ -237,6 +237,18 @@ def test_nobody_found_at_all(demo, root):
     assert len(read_movie("poses.mp4")) == FRAMES
 
 
+def test_of_two_poses_that_are_alike_the_better_one_stays(demo, root):
+    boxes = [{"image_name": "clip/000002.jpg", "bbox": box(2, 0), "score": score} for score in (0.7, 0.9, 0.8)]
+    (root / "twins.json").write_text(
+        json.dumps([*boxes, {"image_name": "clip.mp4#2", "bbox": box(2, 1), "score": 0.6}])
+    )
+    keys = ["TEST.OKS_NMS", "True", "TEST.OKS_THRE", "0.9", "TEST.IN_VIS_THRE", "-9"]
+    demo("--boxes", "twins.json", "--json", "poses.json", "--end", "4", *keys)
+    content = read("poses.json")
+    assert [(one["image_id"], one["bbox_score"]) for one in content["annotations"]] == [(2, 0.9), (2, 0.6)]
+    assert content["info"]["boxes_left_out"] == {"that repeat a better pose": 2}
+
+
 def test_people_that_a_detector_finds(demo, monkeypatch):
     class Net(torch.nn.Module):
         def forward(self, images):
