@@ -85,7 +85,7 @@ def _opened(path: Path) -> Iterator[av.VideoStream]:
         InputError: there is none, or none that can be decoded.
     """
     try:
-        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+        container = av.open(str(path.absolute()))
     except av.FFmpegError as error:
         raise InputError(f"{path}: cannot be read as a video: {error.strerror}") from None
     with container:
@@ -179,7 +179,6 @@ class _Pictures:
         if packet.dts is not None:
             if packet.dts + self._shift < self._last_dts:
                 self._shift = self._last_dts + (packet.duration or 1) - packet.dts
-                self._in_doubt = False
             self._last_dts = packet.dts + self._shift
         time = packet.dts if packet.pts is None else packet.pts
         time = self._last_time = self._last_time if time is None else time + self._shift
