@@ -57,7 +57,7 @@ class Estimator:
         frames = []
         for number in window.keys:
             own = self.tracker.link(number, poses.get(number, []))
-            left_out[number]["that repeat a better pose"] = sum(box.image == number for box in boxes) - len(own)
+            left_out[number]["that repeat a better pose"] = sum(one.frame == number for one in people) - len(own)
             clip = window.clip(number, self.offsets) if number in whole else []
             replaced = sum(window.images[other] is None for other in clip)
             frames.append(FramePoses(number, own, number not in whole, replaced, +left_out[number]))

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from lib.config import load_config
-from lib.config.rows import choose, read_rows, read_weights
+from lib.config.rows import choose, read_rows, read_weights, row_of_weights
 from lib.utils.download import file_name, named_checksum
 from lib.utils.errors import InputError
 
@@ -69,6 +69,23 @@ def test_weights_that_trainings_start_from_can_be_fetched():
     experiments = [path for kind in ("hrnet", "resnet") for path in PATH.parent.rglob(f"{kind}/[wr]*.yaml")]
     wanted = {Path(load_config(path).MODEL.PRETRAINED).name for path in experiments} - {""}
     assert wanted - known == {"hrnet_w32-36af842e.pth", "hrnet_w48-8ef0771d.pth"}
+
+
+def test_the_row_of_a_file_s_name(minimal):
+    rows = read_rows(minimal())
+    assert row_of_weights(rows, "inside.pth").id == "a/table/second"
+    assert row_of_weights(rows, "net-01234567.pth").id == "a/table/first"
+    assert row_of_weights(rows, "all.zip") is None
+    assert row_of_weights(read_rows(minimal("overrides: {SEED: 2}", "weights_as: --raft")), "net-01234567.pth") is None
+
+
+@pytest.mark.parametrize(
+    "name", sorted({Path(row.weights).name for row in ROWS if row.weights_as == "TEST.MODEL_FILE"})
+)
+def test_published_weights_tell_an_experiment_that_estimates_single_frames_or_five(name):
+    row = row_of_weights(ROWS, name)
+    changes = [part for pair in row.overrides.items() for part in pair]
+    assert load_config(row.experiment, changes).TEST.MODE in ("single", "aggregate")
 
 
 def test_files_that_no_row_needs_are_not_listed():

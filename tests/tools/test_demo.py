@@ -237,6 +237,32 @@ def test_nobody_found_at_all(demo, root):
     assert len(read_movie("poses.mp4")) == FRAMES
 
 
+def test_of_two_poses_that_are_alike_the_better_one_stays(demo, root):
+    boxes = [{"image_name": "clip/000002.jpg", "bbox": box(2, 0), "score": score} for score in (0.7, 0.9, 0.8)]
+    (root / "twins.json").write_text(
+        json.dumps([*boxes, {"image_name": "clip.mp4#2", "bbox": box(2, 1), "score": 0.6}])
+    )
+    keys = ["TEST.OKS_NMS", "True", "TEST.OKS_THRE", "0.9", "TEST.IN_VIS_THRE", "-9"]
+    demo("--boxes", "twins.json", "--json", "poses.json", "--end", "4", *keys)
+    content = read("poses.json")
+    assert [(one["image_id"], one["bbox_score"]) for one in content["annotations"]] == [(2, 0.9), (2, 0.6)]
+    assert content["info"]["boxes_left_out"] == {"that repeat a better pose": 2}
+
+
+def test_people_that_a_detector_finds(demo, monkeypatch):
+    class Net(torch.nn.Module):
+        def forward(self, images):
+            corners = torch.tensor([[10.0, 20, 50, 90], [80, 20, 120, 90]])
+            return [
+                {"boxes": corners, "labels": torch.tensor([1, 3]), "scores": torch.tensor([0.75, 0.9])} for _ in images
+            ]
+
+    monkeypatch.setattr(demo.tool, "load_detector", lambda path, device: Net())
+    demo("--detector", "tiny.pth", "--json", "poses.json", "--end", "3")
+    people = read("poses.json")["annotations"]
+    assert [(one["bbox"], one["bbox_score"], one["track_id"]) for one in people] == [([10, 20, 40, 70], 0.75, 0)] * 3
+
+
 def test_published_weights_tell_their_experiment(demo, monkeypatch):
     monkeypatch.setattr(demo.tool, "ROWS", TOOL.parents[1] / "experiments/rows.yaml")  # from any folder
     opts = ["TEST.MODEL_FILE", "models/res50_aic_none.pth"]
