@@ -25,6 +25,7 @@ class VideoFile:
         size: width, height as shown: turned as the file says, pixels made square by enlarging.
         fps: frames per second, the mean if they vary, as the file says; 25 if it does not.
         num_frames: what the file says, which may be wrong; 0 if it does not.
+        first: number of the first frame that can be decoded.
 
     Raises:
         InputError: no such file, no video in it, an unknown codec, not one frame that can be decoded.
@@ -38,7 +39,7 @@ class VideoFile:
             self.fps = float(stream.average_rate or stream.guessed_rate or 25)
             self.num_frames = stream.frames or round((stream.container.duration or 0) / av.time_base * self.fps)
             aspect = stream.sample_aspect_ratio or 1
-        first = next((frame for _, frame in _decoded(self.path, threads=1) if frame), None)
+        self.first, first = next((found for found in _decoded(self.path, threads=1) if found[1]), (-1, None))
         if first is None:
             raise InputError(f"{path}: not one of its frames can be decoded")
         wide, high = round(first.width * max(aspect, 1)), round(first.height / min(aspect, 1))

@@ -49,6 +49,7 @@ def test_frames_have_the_numbers_in_which_they_are_shown(tmp_path, name, decodin
     assert numbers(video) == list(range(count))
     assert decodings == [1, 4]  # the first frame; then once, fast
     assert video.size == SIZE
+    assert video.first == 0
     assert video.fps == pytest.approx(25) or name.startswith("varying")
     assert [number for number, _ in video.frames(start=count - 1)] == [count - 1]
 
@@ -196,7 +197,7 @@ def test_damage_at_the_beginning(tmp_path):
     blank(path, 0, 0)
     video = VideoFile(path)
     assert numbers(video) == [None] * 12 + list(range(12, 60))
-    assert video.size == SIZE
+    assert (video.first, video.size) == (12, SIZE)
 
 
 def test_many_packets_in_a_row_are_damaged(tmp_path):

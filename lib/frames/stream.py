@@ -1,0 +1,106 @@
+"""A video file in the place of a folder of frames, for what goes through it from beginning to end."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lib.frames.store import DamagedImageError, ImageStore
+from lib.frames.video import FrameFolder
+from lib.frames.video_file import VideoFile
+
+WINDOW = 16
+
+
+def open_frames(path: str | Path) -> "FrameFolder | FrameStream":
+    """The frames of a video file, or of a folder of numbered images.
+
+    Raises:
+        InputError: neither is there.
+    """
+    return FrameFolder(ImageStore(path), ".") if Path(path).is_dir() else FrameStream(VideoFile(path))
+
+
+class FrameStream:
+    """The frames of a video file, read once, of which the last few are kept; else like a FrameFolder.
+
+    Args:
+        video: the file.
+        window: frames that are kept. Reading one of them that has left is an error; a clip has to fit into it twice.
+    """
+
+    def __init__(self, video: VideoFile, window: int = WINDOW) -> None:
+        self._video = video
+        self._window = window
+        self._frames = video.frames()
+        self._images: dict[int, np.ndarray] = {}  # ascending
+        self._newest = -1  # number of the last frame that was read, damaged or not
+        self._left = -1  # number of the last image that left the window
+
+    @property
+    def numbers(self) -> Iterator[int]:
+        """The numbers of the frames that can be read, ascending; each is in the window when its turn comes."""
+        number = 0
+        while self._advance(number):
+            if number in self._images:
+                yield number
+            number += 1
+
+    def size(self, number: int) -> tuple[int, int]:
+        """Width and height of the frames, which are all alike."""
+        return self._video.size
+
+    def clip(self, key: int, offsets: Sequence[int]) -> list[int]:
+        """Frame numbers key + offset, kept inside the frames that can be read; some between these may be damaged."""
+        ahead = key + max(offsets)
+        last = ahead if self._advance(ahead) else max(self._images)
+        return [min(max(key + offset, self._video.first), last) for offset in offsets]
+
+    def read(self, number: int) -> np.ndarray:
+        """A frame (H, W, 3), uint8, BGR.
+
+        Raises:
+            DamagedImageError: it cannot be decoded.
+            IndexError: it has left the window, or the video has none of this number.
+        """
+        if self._reach(number):
+            return self._images[number]
+        raise DamagedImageError(f"{self._video.path}: frame {number} is damaged")
+
+    def read_nearest(self, number: int) -> tuple[np.ndarray, bool]:
+        """The frame of this number or the nearest one that can be read (the earlier of two), and whether it is that.
+
+        Raises:
+            IndexError: as `read`.
+        """
+        if self._reach(number):
+            return self._images[number], True
+        before = max((other for other in self._images if other < number), default=-math.inf)
+        while max(self._images, default=-1) < number and self._newest - number < number - before - 1:
+            if not self._advance(self._newest + 1):
+                break
+        return self._images[min(self._images, key=lambda other: (abs(other - number), other))], False
+
+    def _reach(self, number: int) -> bool:
+        """Whether a frame that is not left behind can be read."""
+        oldest = next(iter(self._images), number)
+        if number < oldest and self._left >= 0:
+            raise IndexError(f"frame {number} has left the window of {self._window} frames, which is at {oldest}")
+        if not self._advance(number):
+            raise IndexError(f"{self._video.path}: no frame {number}: its last is {self._newest}")
+        return number in self._images
+
+    def _advance(self, number: int) -> bool:
+        """Read up to a frame; whether the video has it."""
+        while self._newest < number:
+            found = next(self._frames, None)
+            if found is None:
+                return False
+            self._newest, image = found
+            if image is not None:
+                self._images[self._newest] = image
+            if len(self._images) > self._window:
+                self._left = next(iter(self._images))
+                del self._images[self._left]
+        return True

@@ -1,0 +1,97 @@
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+from video_clips import blank, read_number, write_clip
+
+from lib.dataset.clips import ClipDataset, FixedFrames
+from lib.dataset.people import Person
+from lib.frames.store import DamagedImageError
+from lib.frames.stream import FrameStream, open_frames
+from lib.frames.unpack import unpack
+from lib.frames.video import FrameFolder
+from lib.frames.video_file import VideoFile
+
+OFFSETS = [0, -1, -2, 1, 2]
+
+
+@pytest.fixture(params=["whole", "damaged", "damaged from the beginning"])
+def clip(request, tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", frames=50)
+    if request.param != "whole":
+        first = 16 if request.param == "damaged" else 0
+        blank(path, first, first)
+    return path
+
+
+def test_a_file_and_its_unpacked_frames_are_the_same(clip, tmp_path):
+    unpack(clip, tmp_path / "frames", suffix=".png")
+    folder, stream = open_frames(tmp_path / "frames"), open_frames(str(clip))
+    assert isinstance(folder, FrameFolder)
+    assert isinstance(stream, FrameStream)
+    seen = []
+    for number in stream.numbers:
+        seen.append(number)
+        assert stream.size(number) == folder.size(number) == (160, 112)
+        assert np.array_equal(stream.read(number), folder.read(number))
+        clip_numbers = stream.clip(number, OFFSETS)
+        assert clip_numbers == folder.clip(number, OFFSETS)
+        for neighbour in clip_numbers:
+            image, found = stream.read_nearest(neighbour)
+            expected, expected_found = folder.read_nearest(neighbour)
+            assert found == expected_found
+            assert read_number(image) == read_number(expected)
+    assert seen == folder.numbers
+
+
+def test_clips_of_people_come_from_either(clip, tmp_path):
+    unpack(clip, tmp_path / "frames", suffix=".png")
+    folder, stream = open_frames(tmp_path / "frames"), open_frames(clip)
+    people = [
+        Person(0, number, number, np.full(2, 56.0), np.full(2, 0.5), 1.0, np.zeros((3, 2)), np.zeros(3, bool))
+        for number in folder.numbers
+    ]
+    both = [
+        ClipDataset(people, {0: frames}, FixedFrames(OFFSETS), (48, 64), (12, 16), 2.0, rgb=True, seed=0)
+        for frames in (folder, stream)
+    ]
+    for index in range(len(people)):
+        first, second = (clips[index] for clips in both)
+        assert np.array_equal(first.frames, second.frames)
+        assert first.replaced == second.replaced
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc to ask")
+def test_memory_does_not_grow_with_the_video(tmp_path):
+    video = VideoFile(write_clip(tmp_path / "long.mp4", frames=900, size=(320, 224)))
+    stream, used = FrameStream(video), []
+    for number in stream.numbers:
+        for neighbour in stream.clip(number, OFFSETS):
+            assert read_number(stream.read(neighbour)) == neighbour
+        used.append(int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize())
+    assert len(used) == 900
+    assert used[-1] - used[100] < 30 * 320 * 224 * 3  # of 800 frames
+
+
+def test_what_has_left_the_window_is_a_fault_of_the_caller(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", frames=30)
+    for read in (FrameStream.read, FrameStream.read_nearest):
+        stream = FrameStream(VideoFile(path), window=4)
+        read(stream, 9)
+        read(stream, 6)
+        with pytest.raises(IndexError, match="frame 5 has left the window of 4 frames, which is at 6"):
+            read(stream, 5)
+        with pytest.raises(IndexError, match=r"clip\.mp4: no frame 30: its last is 29"):
+            read(stream, 30)
+
+
+def test_a_damaged_frame(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", frames=60)
+    blank(path, 12, 12)
+    stream = FrameStream(VideoFile(path), window=4)
+    with pytest.raises(DamagedImageError, match=r"clip\.mp4: frame 14 is damaged"):
+        stream.read(14)
+    assert [read_number(stream.read_nearest(number)[0]) for number in (14, 17, 18, 20, 23)] == [11, 11, 24, 24, 24]
+    assert read_number(stream.read(11)) == 11
+    assert stream.clip(11, OFFSETS) == [11, 10, 9, 12, 13]
