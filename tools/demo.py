@@ -10,7 +10,6 @@ same command is given again.
 
 import argparse
 import logging
-import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ from lib.dataset import build_skeleton
 from lib.dataset.posetrack import reasons
 from lib.formats.video_poses import FramePoses, PosesFile
 from lib.frames.movie import MovieWriter
+from lib.frames.stream import FrameStream
 from lib.frames.video_file import VideoFile
 from lib.pose.skeletons import Skeleton
 from lib.utils.device import choose_device, describe, make_reproducible
@@ -42,11 +42,10 @@ from lib.utils.logging import log_to_terminal
 from lib.video.boxes import FindPeople, ListedBoxes, whole_frame
 from lib.video.detect import Detector, load_detector
 from lib.video.poses import draw_tracks
-from lib.video.windows import windows
 
 logger = logging.getLogger("demo")
 
-FRAMES_AT_ONCE = 8  # on a GPU; on a CPU one, which takes as long each and is kept sooner
+FRAMES_AT_ONCE = {"cuda": 8, "cpu": 1}  # a CPU takes as long for each, and what is done is kept sooner
 
 
 def main() -> None:
@@ -166,21 +165,29 @@ def estimate(args: argparse.Namespace, estimator: Estimator, video: VideoFile, f
     if done > args.start:
         logger.info("%s: going on at frame %d", file.part, done)
     reach = max(map(abs, estimator.offsets))
-    count = FRAMES_AT_ONCE if estimator.device.type == "cuda" else 1
-    end = math.inf if args.end is None else args.end
-    total = None if args.end is None else args.end - args.start
+    count = FRAMES_AT_ONCE[estimator.device.type]
+    # What stands in for a damaged frame within reach can lie as far beyond it.
+    frames = FrameStream(video, 2 * (count + 2 * reach), max(0, done - 2 * reach))
+    end = video.num_frames if args.end is None else args.end
+    total = max(0, end - args.start) or None  # the file may not tell, or tell a wrong number
     try:
         with progress(desc="poses", total=total, initial=done - args.start) as bar, logging_redirect_tqdm():
-            for window in windows(video.frames(max(0, done - reach)), done, end, count, reach):
-                file.append(estimator(window))
-                done = window.keys[-1] + 1
-                bar.update(len(window.keys))
+            while keys := upcoming(frames, done, count, args.end):
+                file.append(estimator(keys, frames))
+                done += len(keys)
+                bar.update(len(keys))
     except KeyboardInterrupt:
         logger.info("%s keeps the frames before %d; the same command goes on there", file.part, done)
         raise
     if done == args.start:
         raise InputError(f"{args.video}: it has no frame {args.start}")
     finish(args, estimator, video, file, done)
+
+
+def upcoming(frames: FrameStream, first: int, count: int, end: int | None) -> list[int]:
+    """The numbers of the next frames to estimate; none: that was the last one."""
+    wanted = range(first, first + count if end is None else min(first + count, end))
+    return [number for number in wanted if frames.has(number)]
 
 
 def progress(**options: Any) -> tqdm:

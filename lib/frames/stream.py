@@ -28,14 +28,15 @@ class FrameStream:
     Args:
         video: the file.
         window: frames that are kept. Reading one of them that has left is an error; a clip has to fit into it twice.
+        start: number of the first frame that is wanted.
     """
 
-    def __init__(self, video: VideoFile, window: int = WINDOW) -> None:
+    def __init__(self, video: VideoFile, window: int = WINDOW, start: int = 0) -> None:
         self._video = video
         self._window = window
-        self._frames = video.frames()
+        self._frames = video.frames(start)
         self._images: dict[int, np.ndarray] = {}  # ascending
-        self._newest = -1  # number of the last frame that was read, damaged or not
+        self._newest = start - 1  # number of the last frame that was read, damaged or not
         self._left = -1  # number of the last image that left the window
 
     @property
@@ -46,6 +47,10 @@ class FrameStream:
             if number in self._images:
                 yield number
             number += 1
+
+    def has(self, number: int) -> bool:
+        """Whether the video has a frame of this number, damaged or not; it is in the window then, if it can be read."""
+        return self._advance(number)
 
     def size(self, number: int) -> tuple[int, int]:
         """Width and height of the frames, which are all alike."""

@@ -95,3 +95,14 @@ def test_a_damaged_frame(tmp_path):
     assert [read_number(stream.read_nearest(number)[0]) for number in (14, 17, 18, 20, 23)] == [11, 11, 24, 24, 24]
     assert read_number(stream.read(11)) == 11
     assert stream.clip(11, OFFSETS) == [11, 10, 9, 12, 13]
+
+
+def test_a_stream_from_the_midst(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", frames=30)
+    stream = FrameStream(VideoFile(path), window=8, start=12)
+    assert stream.has(14)
+    assert [read_number(stream.read(number)) for number in (14, 12, 13)] == [14, 12, 13]
+    assert stream.clip(14, OFFSETS) == [14, 13, 12, 15, 16]
+    assert stream.has(29)
+    assert not stream.has(30)
+    assert stream.clip(29, OFFSETS) == [29, 28, 27, 29, 29]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import cv2
@@ -170,17 +171,30 @@ def test_a_part_sees_the_frames_around_it(demo):
     assert [one["keypoints"] for one in read("part.json")["annotations"]] == [people[3], people[4]]
 
 
+def test_a_part_has_the_same_frames_stand_in_for_damaged_ones(demo, monkeypatch):
+    frames = VideoFile.frames
+
+    def damaged(self, start=0):
+        yield from ((number, None if number == 5 else image) for number, image in frames(self, start))
+
+    monkeypatch.setattr(VideoFile, "frames", damaged)
+    demo("--json", "part.json", "--start", "7", "--end", "8")  # of frames 4 and 6 the earlier one stands in for 5
+    demo("--json", "all.json")
+    people = {one["image_id"]: one["scores"] for one in read("all.json")["annotations"]}
+    assert [one["scores"] for one in read("part.json")["annotations"]] == [people[7]]
+
+
 def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, caplog):
     caplog.set_level("INFO")
     arguments = ["--boxes", "boxes.json", "--out", "poses.mp4"]
     (root / "poses.mp4").write_text("an older film")
     estimate, done = demo.tool.Estimator.__call__, []
 
-    def interrupted(self, window):
+    def interrupted(self, keys, video):
         if len(done) == 7:
             raise KeyboardInterrupt
-        done.extend(window.keys)
-        return estimate(self, window)
+        done.extend(keys)
+        return estimate(self, keys, video)
 
     monkeypatch.setattr(demo.tool.Estimator, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -189,7 +203,11 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
     assert not (root / "poses.json").exists()
     assert (root / "poses.mp4").read_text() == "an older film"
 
-    monkeypatch.setattr(demo.tool.Estimator, "__call__", lambda self, w: done.extend(w.keys) or estimate(self, w))
+    def watched(self, keys, video):
+        done.extend(keys)
+        return estimate(self, keys, video)
+
+    monkeypatch.setattr(demo.tool.Estimator, "__call__", watched)
     demo(*arguments)
     assert done == list(range(FRAMES))  # nothing twice
     assert len(read_movie("poses.mp4")) == FRAMES
@@ -226,6 +244,30 @@ def test_damaged_frames_are_counted_and_passed_over(demo, monkeypatch):
     assert len(drawn) == FRAMES
     assert drawn[0].max() < 20  # nothing has been seen yet
     assert np.abs(drawn[5].astype(int) - drawn[3]).mean() < 2  # the picture before stays
+
+
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_few_frames_are_in_memory(demo, monkeypatch, at_once):
+    """Of a video of 60 frames; those that are read for the film are not counted."""
+    write_video(Path("clip.mp4"), frames=60)
+    frames, alive, held = VideoFile.frames, weakref.WeakSet(), []
+
+    class Frame(np.ndarray):
+        __hash__ = object.__hash__
+
+    def watched(self, start=0):
+        for number, image in frames(self, start):
+            image = image.view(Frame)
+            alive.add(image)
+            held.append(len(alive))
+            yield number, image
+            del image
+
+    monkeypatch.setattr(VideoFile, "frames", watched)
+    monkeypatch.setattr(demo.tool, "FRAMES_AT_ONCE", {"cpu": at_once, "cuda": at_once})
+    demo("--boxes", "boxes.json", "--json", "poses.json")
+    assert read("poses.json")["info"]["frames"] == len(held) == 60
+    assert max(held) <= 2 * (at_once + 4) + 2
 
 
 def test_nobody_found_at_all(demo, root):
