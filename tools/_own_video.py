@@ -16,7 +16,7 @@ from lib.dataset.own_video import box_sizes, crop_size, repetitions, spaced
 from lib.formats import coco_labels
 from lib.formats.coco import check_labels, drop_propagated, keep_labels
 from lib.formats.label_formats import check_written, find_format, read_any_labels, write_any_labels
-from lib.formats.labels import named_frame, select
+from lib.formats.labels import select
 from lib.formats.posetrack import whole_number
 from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore
@@ -24,6 +24,7 @@ from lib.frames.unpack import unpack
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number, read_json, write_json
+from lib.video.poses import film_labels
 from lib.video.review import write_review
 
 RECIPE = ROOT / "experiments" / "video"  # files of both stages
@@ -40,16 +41,9 @@ def label_video(args: argparse.Namespace) -> None:
     Raises:
         InputError: labels or frames that cannot be used, or a file to write that would be in the way.
     """
-    _check_places(args)
-    given = _given_labels(args)
-    if args.video.is_dir():
-        folder = args.video.absolute()
-    else:
-        folder = args.out.with_suffix("") / "frames"
-        damaged = unpack(args.video, folder).damaged
-        if damaged:
-            print(f"{args.video}: {len(damaged)} frames are damaged, the first is {damaged[0]}: they get no labels.")
-    frames = FrameFolder(ImageStore(folder), ".")
+    check_places(args)
+    given = given_labels(args)
+    frames = open_folder(args)
     content, numbers = _number(args, given, frames), set(frames.numbers)
     labeled = {person["image_id"] for person in content["annotations"]}
     names = {
@@ -61,14 +55,14 @@ def label_video(args: argparse.Namespace) -> None:
     if not numbers - set(kept) and args.merge != "fill":
         raise InputError(f"{args.labels}: every frame of {args.video} is labelled")
     kept_content = keep_labels(content, [names[number] for number in kept])
-    nets, keys = _prepare(args, kept_content, folder)
+    nets, keys = _prepare(args, kept_content, frames.path.absolute())
     labels, truth = nets / "labels.json", nets / "truth.json"
     write_json(labels, kept_content)
     write_json(truth, content)
 
     keys += ["DATASET.TRAIN_ANNOTATIONS", str(labels), "OUTPUT_DIR", str(nets), "LOG_DIR", str(nets / "log")]
     cfgs = [load_config(args.recipe / f"{stage}.yaml", keys) for stage in STAGES]
-    first, second = (_product(cfg, nets, stage) for cfg, stage in zip(cfgs, STAGES, strict=True))
+    first, second = (product(cfg, nets, stage) for cfg, stage in zip(cfgs, STAGES, strict=True))
     later = [*keys, "MODEL.PRETRAINED", first, "EXPERIMENT_NAME", STAGES[1]]
     train = ["train.py", "--cfg", args.recipe / f"{STAGES[0]}.yaml", *keys, "EXPERIMENT_NAME", STAGES[0]]
     steps = [
@@ -89,10 +83,10 @@ def label_video(args: argparse.Namespace) -> None:
     steps = steps if needs_net(args, cfgs[1]) else []
     print(f"{len(kept_content['annotations'])} poses are labelled, in {len(kept)} of {len(numbers)} frames.")
     carry_out([*steps, Step("The labels are propagated.", propagate, None)])
-    _finish(args, read_json(dense), frames)
+    finish(args, read_json(dense))
 
 
-def _check_places(args: argparse.Namespace) -> None:
+def check_places(args: argparse.Namespace) -> None:
     """Refuse files to write that would be in the way of others."""
     check_written(args.out)
     if args.out.is_dir() or args.out.resolve() == args.labels.resolve():
@@ -101,12 +95,14 @@ def _check_places(args: argparse.Namespace) -> None:
         raise InputError(
             f"--out {args.out}: nets and logs would go into {args.video}, among the frames; name it otherwise"
         )
+    if args.draw and (args.draw.suffix != ".mp4" or args.draw.is_dir()):
+        raise InputError(f"--draw {args.draw}: it has to name an .mp4 file")
     if args.review and (args.review.suffix != ".html" or args.review.is_dir()):
         raise InputError(f"--review {args.review}: it has to name an .html file")
 
 
-def _finish(args: argparse.Namespace, content: dict[str, Any], frames: FrameFolder) -> None:
-    """Write all labels with the video's names of frames, in the format that is wanted, and the page to review them."""
+def finish(args: argparse.Namespace, content: dict[str, Any]) -> None:
+    """Write all labels with the video's names of frames, in the format that is wanted, and what shows them."""
     if args.video.is_file():
         for image in content["images"]:
             image["frame_id"] = frame_number(image["file_name"])
@@ -114,14 +110,29 @@ def _finish(args: argparse.Namespace, content: dict[str, Any], frames: FrameFold
         for person in content["annotations"]:
             if "propagated_from" in person:
                 person["propagated_from"] = f"{args.video.name}#{frame_number(person['propagated_from'])}"
+    labels = coco_labels.labels_of(content, args.out)
     if args.out.suffix == ".json":
         write_json(args.out, content)
     else:
-        for line in write_any_labels(args.out, coco_labels.labels_of(content, args.out)):
+        for line in write_any_labels(args.out, labels):
             print(f"{args.out} has no place for {line}")
     if args.review:
-        write_review(content, lambda name: frames.read(named_frame(name).number), args.review, args.out.stem)
+        frames = open_folder(args)
+        write_review(content, lambda name: frames.read(frames.number_of(name)), args.review, args.out.stem)
+    if args.draw:
+        film_labels(args.draw, args.video, labels)
     print(f"{args.out}: {len(content['annotations'])} poses")
+
+
+def open_folder(args: argparse.Namespace) -> FrameFolder:
+    """The video's frames; those of a file are unpacked first."""
+    if args.video.is_dir():
+        return FrameFolder(ImageStore(args.video), ".")
+    folder = args.out.with_suffix("") / "frames"
+    damaged = unpack(args.video, folder).damaged
+    if damaged:
+        print(f"{args.video}: {len(damaged)} frames are damaged, the first is {damaged[0]}: they get no labels.")
+    return FrameFolder(ImageStore(folder), ".")
 
 
 def _prepare(args: argparse.Namespace, labels: dict[str, Any], frames: Path) -> tuple[Path, list[Any]]:
@@ -138,7 +149,7 @@ def _prepare(args: argparse.Namespace, labels: dict[str, Any], frames: Path) -> 
     nets = args.out.with_suffix("") / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     recipe = nets / "recipe.json"
     if recipe.exists() and (args.relearn or read_json(recipe)["labels"] != digest):
-        if args.relearn or not _product(cfgs[1], nets, STAGES[1]).exists():
+        if args.relearn or not product(cfgs[1], nets, STAGES[1]).exists():
             shutil.rmtree(nets)
         else:
             print("The nets stay as they are, and have learned from other labels: --relearn teaches them these.")
@@ -154,20 +165,21 @@ def _prepare(args: argparse.Namespace, labels: dict[str, Any], frames: Path) -> 
     return nets, ["DATASET.ROOT", str(frames), "MODEL.NUM_JOINTS", len(names), *chosen, *args.opts]
 
 
-def _product(cfg: CfgNode, nets: Path, stage: str) -> Path:
+def product(cfg: CfgNode, nets: Path, stage: str) -> Path:
     """What the training of a stage leaves."""
     return nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage / "final_state.pth"
 
 
-def _given_labels(args: argparse.Namespace) -> dict[str, Any]:
-    """The labels that a person set, as a COCO-style file has them, of the one video."""
+def given_labels(args: argparse.Namespace, of_video: bool = True) -> dict[str, Any]:
+    """The labels that a person set, as a COCO-style file has them, of the one video, or of images."""
     if find_format(args.labels) == "coco":
         content = read_json(args.labels)
     else:
         labels = read_any_labels(args.labels)
         content = coco_labels.content_of(select(labels, labels.by_person))
-    _choose_video(args, content)
-    return drop_propagated(check_labels(content, args.labels))
+    if of_video:
+        _choose_video(args, content)
+    return drop_propagated(check_labels(content, args.labels, of_video))
 
 
 def _choose_video(args: argparse.Namespace, content: Any) -> None:

@@ -13,11 +13,11 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import _init_paths  # noqa: F401
-import numpy as np
 import torch
 from _estimating import Estimator
 from _steps import ROWS
@@ -30,8 +30,7 @@ from lib.config import parse_arguments
 from lib.config.rows import read_rows, row_of_weights
 from lib.dataset import build_skeleton
 from lib.dataset.posetrack import reasons
-from lib.formats.video_poses import FramePoses, PosesFile
-from lib.frames.movie import MovieWriter
+from lib.formats.video_poses import FramePoses, PosesFile, TrackedPose
 from lib.frames.stream import FrameStream
 from lib.frames.video_file import VideoFile
 from lib.pose.skeletons import Skeleton
@@ -41,7 +40,7 @@ from lib.utils.files import check_writable
 from lib.utils.logging import log_to_terminal
 from lib.video.boxes import FindPeople, ListedBoxes, whole_frame
 from lib.video.detect import Detector, load_detector
-from lib.video.poses import draw_tracks
+from lib.video.poses import film_poses
 
 logger = logging.getLogger("demo")
 
@@ -142,7 +141,7 @@ def _identity(path: Path) -> dict[str, Any]:
         OSError: it is not there.
     """
     status = path.stat()
-    return {"file": path.name, "bytes": status.st_size, "modified": status.st_mtime_ns}
+    return {"file": path.name, "bytes": status.st_size, "modified": status.st_mtime}
 
 
 def build_finder(args: argparse.Namespace, device: torch.device) -> FindPeople:
@@ -209,21 +208,20 @@ def finish(args: argparse.Namespace, estimator: Estimator, video: VideoFile, fil
 
 
 def film(args: argparse.Namespace, video: VideoFile, file: PosesFile, skeleton: Skeleton) -> None:
-    """The frames with the poses of the file, and of a damaged one the picture before it."""
+    """The frames with the poses of the file."""
     people = file.people()
     number, poses = next(people, (None, []))
-    width, height = video.size
-    picture = np.zeros((height, width, 3), np.uint8)
-    with MovieWriter(args.out, video.size, video.fps) as movie:
-        for frame, image in progress(iterable=video.frames(args.start), desc="drawn"):
-            if args.end is not None and frame >= args.end:
-                break
-            if image is not None:
-                picture = draw_tracks(image, poses if frame == number else [], skeleton, args.joint_score)
-            if frame == number:
-                number, poses = next(people, (None, []))
-            movie.write(picture)
-    logger.info("%s", args.out)
+
+    def own(frame: int) -> Sequence[TrackedPose]:
+        nonlocal number, poses
+        found = poses if frame == number else []
+        if frame == number:
+            number, poses = next(people, (None, []))
+        return found
+
+    frames = takewhile(lambda pair: args.end is None or pair[0] < args.end, video.frames(args.start))
+    frames = progress(iterable=frames, desc="drawn")
+    film_poses(args.out, video.size, video.fps, frames, own, skeleton, args.joint_score)
 
 
 if __name__ == "__main__":

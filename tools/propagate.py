@@ -19,6 +19,7 @@ from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import numpy as np
+from _own_images import label_from_images
 from _own_video import RECIPE, label_video
 from _propagating import (
     Machine,
@@ -83,7 +84,8 @@ def main() -> None:
     parser.add_argument("--video", type=Path, help="video file, or folder of numbered frames; there is no --cfg then")
     parser.add_argument("--labels", type=Path, help="of --video: labels of some of its frames (docs/labels.md)")
     if any(argument.partition("=")[0] == "--video" for argument in sys.argv[1:]):
-        label_video(_own_video_arguments(parser))
+        args = _own_video_arguments(parser)
+        label_from_images(args) if args.images else label_video(args)
         return
     cfg, experiment, args = parse_arguments(parser)
     if cfg.TEST.MODE != "propagate":
@@ -124,6 +126,12 @@ def main() -> None:
 def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The command line with --video."""
     parser.add_argument("--review", type=Path, help="page to look the labels over and correct them, an .html file")
+    parser.add_argument("--draw", type=Path, help="film of the labels on the video, an .mp4 file")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        help="folder of the labels' images, which are no frames of the video: a net learns from them to estimate these",
+    )
     parser.add_argument("--recipe", type=Path, default=RECIPE, help="folder of single.yaml and posewarper.yaml")
     parser.add_argument(
         "--relearn", action="store_true", help="let the nets learn from labels that are new or corrected"
@@ -138,6 +146,8 @@ def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
         raise InputError("--method single propagates no label")
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise InputError("--video starts its own processes: run it without torchrun")
+    if args.images and (args.every or args.merge or args.method or args.prior or args.fuse or args.relearn):
+        raise InputError("--images: nothing is propagated, and --every, --merge, --method and their like say nothing")
     complete_arguments(args, "warp", "dis", "lucas_kanade", "linear")
     return args
 

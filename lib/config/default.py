@@ -59,6 +59,7 @@ DEFAULTS.DATASET.IMAGE_DIR = ""  # what the file names of the annotations are re
 DEFAULTS.DATASET.GT_DIR = ""  # official PoseTrack ground truth to score against; '': the annotations
 DEFAULTS.DATASET.DATA_FORMAT = "jpg"  # jpg: image files; zip: images inside zip archives
 DEFAULTS.DATASET.ALSO = []  # more data sets of the same joints to train on, each a mapping of keys of ALSO below
+DEFAULTS.DATASET.BOXES = "joints"  # custom: of people are those around their joints (joints), or the file's own (file)
 DEFAULTS.DATASET.FRAME_DELTAS = [-2, -1, 0, 1, 2]  # δ of a pair of frames A, A + δ: one is drawn
 DEFAULTS.DATASET.NUM_LABELED_VIDEOS = -1  # sparse labels: so many videos, −1: all
 DEFAULTS.DATASET.NUM_LABELED_FRAMES_PER_VIDEO = -1  # and so many frames of each, −1: all
@@ -148,6 +149,7 @@ CHOICES = {
     "MODEL.NAME": ("pose_hrnet", "pose_resnet"),
     "MODEL.TARGET_TYPE": ("gaussian", "unbiased", "udp"),
     "DATASET.DATA_FORMAT": ("jpg", "png", "zip"),
+    "DATASET.BOXES": ("joints", "file"),
     "TRAIN.OPTIMIZER": ("adam", "sgd"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),

@@ -69,7 +69,7 @@ def build_image_store(cfg: CfgNode) -> ImageStore:
 
 
 def build_videos(cfg: CfgNode, annotations: Path) -> list[PoseTrackVideo]:
-    """The annotated videos. Of files that are not PoseTrack's, the boxes are those of the joints, as 2017's.
+    """The annotated videos. Of files that are not PoseTrack's, the boxes are as DATASET.BOXES says.
 
     Raises:
         InputError: a broken file.
@@ -77,7 +77,8 @@ def build_videos(cfg: CfgNode, annotations: Path) -> list[PoseTrackVideo]:
     skeleton = build_skeleton(cfg)
     if cfg.DATASET.DATASET in POSETRACK:
         return read_videos(annotations)
-    return [replace(video, boxes=_grown(video)) for video in read_videos(annotations, skeleton.names)]
+    videos = read_videos(annotations, skeleton.names)
+    return videos if cfg.DATASET.BOXES == "file" else [replace(video, boxes=_grown(video)) for video in videos]
 
 
 def _grown(video: PoseTrackVideo) -> np.ndarray:

@@ -50,8 +50,12 @@ def read_labels(path: str | Path) -> dict[str, Any]:
     return check_labels(read_json(path), path)
 
 
-def check_labels(content: Any, path: str | Path) -> dict[str, Any]:
-    """The content of such a file, checked and completed; as of `read_labels`, and `path` is named in errors."""
+def check_labels(content: Any, path: str | Path, of_video: bool = True) -> dict[str, Any]:
+    """The content of such a file, checked and completed; as of `read_labels`, and `path` is named in errors.
+
+    Args:
+        of_video: the images are frames of one video; else they keep their folders.
+    """
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     keypoint_names(content, path)
@@ -60,7 +64,7 @@ def check_labels(content: Any, path: str | Path) -> dict[str, Any]:
         image["id"] = whole_number(image.get("id"))
         if not isinstance(image.get("file_name"), str) or image["id"] is None:
             raise InputError(f"{path}: images[{index}]: it needs a file_name and a whole number as id")
-        image["file_name"] = image["file_name"].rpartition("/")[2]
+        image["file_name"] = image["file_name"].rpartition("/")[2] if of_video else image["file_name"]
         if image["file_name"] in names:
             raise InputError(f"{path}: images[{index}]: a second {image['file_name']}; the file has to be of one video")
         names.add(image["file_name"])

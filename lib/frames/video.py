@@ -1,7 +1,7 @@
 """The frames of one video that are there, found by number whatever their files are called."""
 
 import bisect
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -51,6 +51,11 @@ class FrameFolder:
         if name in self._files:
             self._names[number] = name
         return number
+
+    @property
+    def path(self) -> Path:
+        """The folder on the disk, if it is not in an archive."""
+        return self._store.root / self.folder
 
     @property
     def numbers(self) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 
 from lib.formats import plain_csv
 from lib.frames.movie import MovieWriter
+from lib.frames.video_file import VideoFile
 from lib.utils.errors import InputError
 
 PROPAGATE = Path(__file__).parents[2] / "tools/propagate.py"
@@ -268,3 +269,59 @@ def test_after_a_correction_only_what_hangs_on_it_is_done_anew(clip):
     (clip / "labels.csv").write_text(labels.replace("10,a,head,100,60", "10,a,head,101,60"))
     assert "3 of 5 stretches" in of_clip(clip).stderr  # between 5 and 10, and after 10
     assert (clip / "dense.json").read_bytes() != first
+
+
+def labels_of_images(root, video):
+    """Labels of one animal in images of two sizes, in a folder of their own."""
+    content = json.loads((video / "labels.json").read_text())
+    content["annotations"] = [person for person in content["annotations"] if person["track_id"] == 0]
+    (root / "images/elsewhere").mkdir(parents=True)
+    for number, image in enumerate(content["images"]):
+        picture = cv2.imread(str(video / f"frames/{number:04}.png"))
+        cv2.imwrite(str(root / "images" / image["file_name"]), picture[: 200 - 20 * (number % 2)])
+    (root / "labels.json").write_text(json.dumps(content))
+
+
+@pytest.mark.slow
+def test_a_net_learns_from_images_and_estimates_a_video(clip, video):
+    labels_of_images(clip, video)
+    keys = ["TRAIN.END_EPOCH", "1", "DATASET.REPEAT", "2", "WORKERS", "0", "MODEL.IMAGE_SIZE", "[96,96]"]
+    done = run(clip, "--images", clip / "images", "--draw", clip / "film.mp4", *keys, frames="clip.mp4")
+    assert done.returncode == 0, done.stderr
+    dense = json.loads((clip / "dense.json").read_text())
+    assert [image["file_name"] for image in dense["images"]] == [f"clip.mp4#{frame}" for frame in range(FRAMES)]
+    assert len(dense["annotations"]) == FRAMES
+    assert all(len(one["scores"]) == 4 and one["bbox"] == [0, 0, 200, 200] for one in dense["annotations"])
+    work = next((clip / "dense").glob("*/images"))
+    assert sorted(folder.name for folder in work.iterdir()) == ["200x180", "200x200"]
+    film = VideoFile(clip / "film.mp4")
+    assert film.size == (200, 200)
+    assert len(list(film.frames())) == FRAMES
+    again = run(clip, "--images", clip / "images", *keys, frames="clip.mp4")
+    assert "done before" in again.stdout
+    assert "there already" in again.stderr
+
+
+def test_images_that_are_not_there(clip, video):
+    labels_of_images(clip, video)
+
+    def refused(*arguments, frames="clip.mp4"):
+        done = run(clip, "--images", clip / "images", *arguments, frames=frames)
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        return done.stderr
+
+    assert "--every, --merge" in refused("--every", "3")
+    assert "of a video file, and this is none" in refused(frames="images")
+    (clip / "images/elsewhere/0003.png").unlink()
+    assert "image elsewhere/0003.png is not under" in refused()
+
+
+def test_labels_are_drawn(clip):
+    of_clip(clip, "--draw", clip / "film.mp4")
+    film = [image for _, image in VideoFile(clip / "film.mp4").frames()]
+    plain = [image for _, image in VideoFile(clip / "clip.mp4").frames()]
+    assert len(film) == FRAMES
+    for frame in (0, 2):
+        x, y = joints(frame, 0)[0]
+        around = slice(y - 2, y + 3), slice(x - 2, x + 3)
+        assert np.abs(film[frame][around].astype(int) - plain[frame][around]).mean() > 20
