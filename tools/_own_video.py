@@ -14,9 +14,8 @@ from yacs.config import CfgNode
 from lib.config import load_config
 from lib.dataset.own_video import box_sizes, crop_size, repetitions, spaced
 from lib.formats import coco_labels
-from lib.formats.coco import check_labels, drop_propagated, keep_labels
+from lib.formats.coco import check_labels, keep_labels, labeled_images
 from lib.formats.label_formats import check_written, find_format, read_any_labels, write_any_labels
-from lib.formats.labels import select
 from lib.formats.posetrack import whole_number
 from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore
@@ -45,10 +44,9 @@ def label_video(args: argparse.Namespace) -> None:
     given = given_labels(args)
     frames = open_folder(args)
     content, numbers = _number(args, given, frames), set(frames.numbers)
-    labeled = {person["image_id"] for person in content["annotations"]}
-    names = {
-        frame_number(image["file_name"]): image["file_name"] for image in content["images"] if image["id"] in labeled
-    }
+    labeled = labeled_images(content)
+    names = [image["file_name"] for image in content["images"] if image["id"] in labeled]
+    names = {frame_number(name): name for name in names}
     kept = spaced(list(names), args.every) if args.every else list(names)
     if args.every and len(kept) == len(names):
         raise InputError(f"--every {args.every} hides no label: there is nothing to measure")
@@ -103,9 +101,13 @@ def check_places(args: argparse.Namespace) -> None:
 
 def finish(args: argparse.Namespace, content: dict[str, Any]) -> None:
     """Write all labels with the video's names of frames, in the format that is wanted, and what shows them."""
+    video = next((image["video_id"] for image in content["images"] if "video_id" in image), None)
+    for image in content["images"]:
+        image["frame_id"] = frame_number(image["file_name"])
+        if video is not None:
+            image["video_id"] = video
     if args.video.is_file():
         for image in content["images"]:
-            image["frame_id"] = frame_number(image["file_name"])
             image["file_name"] = f"{args.video.name}#{image['frame_id']}"
         for person in content["annotations"]:
             if "propagated_from" in person:
@@ -143,16 +145,22 @@ def _prepare(args: argparse.Namespace, labels: dict[str, Any], frames: Path) -> 
     names = labels["categories"][0]["keypoints"]
     given = ["DATASET.ROOT", str(frames), "MODEL.NUM_JOINTS", len(names), *args.opts]
     cfgs = [load_config(args.recipe / f"{stage}.yaml", given) for stage in STAGES]
-    learned = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
+    taught = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
     digest = hashlib.sha256(json.dumps(labels).encode()).hexdigest()
-    identity = [names, learned, cfgs[0].SEED, digest if args.every else None]
+    identity = [names, taught, cfgs[0].SEED, digest if args.every else None]
     nets = args.out.with_suffix("") / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     recipe = nets / "recipe.json"
-    if recipe.exists() and (args.relearn or read_json(recipe)["labels"] != digest):
-        if args.relearn or not product(cfgs[1], nets, STAGES[1]).exists():
+    if recipe.exists() and read_json(recipe)["labels"] != digest:
+        learned = product(cfgs[1], nets, STAGES[1])
+        places = [
+            product(cfg, nets, stage).with_name("checkpoint.pth") for cfg, stage in zip(cfgs, STAGES, strict=True)
+        ]
+        if learned.exists() and not args.relearn:
+            print("The nets stay as they are, and have learned from other labels: --relearn teaches them these.")
+        elif any(place.exists() for place in places):
             shutil.rmtree(nets)
         else:
-            print("The nets stay as they are, and have learned from other labels: --relearn teaches them these.")
+            recipe.unlink()  # nothing has learned by it
     if not recipe.exists():
         path = nets / "labels.json"
         write_json(path, labels)
@@ -175,38 +183,56 @@ def given_labels(args: argparse.Namespace, of_video: bool = True) -> dict[str, A
     if find_format(args.labels) == "coco":
         content = read_json(args.labels)
     else:
-        labels = read_any_labels(args.labels)
-        content = coco_labels.content_of(select(labels, labels.by_person))
+        content = coco_labels.content_of(read_any_labels(args.labels))
+    content = coco_labels.set_by_person(content, args.labels)
     if of_video:
         _choose_video(args, content)
-    return drop_propagated(check_labels(content, args.labels, of_video))
+    return check_labels(content, args.labels, of_video)
 
 
-def _choose_video(args: argparse.Namespace, content: Any) -> None:
-    """Leave out frames of other videos than the one that is to be labelled."""
+def _choose_video(args: argparse.Namespace, content: dict[str, Any]) -> None:
+    """Leave out frames of other videos than the one that is to be labelled; name those of a video file by number."""
     labels = coco_labels.labels_of(content, args.labels)
-    names = {labels.frames[frame].video for frame in labels.frame}
+    names = {labels.frames[frame].video for frame in labels.frame} - {""}
     if len(names) > 1:
-        own = [name for name in names if PurePath(name).stem == args.video.stem]
+        own = {name for name in names if PurePath(name).stem == args.video.stem}
         if len(own) != 1:
-            known = ", ".join(sorted(names)[:5])
-            raise InputError(
-                f"{args.labels}: has labels of {len(names)} videos ({known}): none is named {args.video.stem}"
-            )
-        pairs = zip(content["images"], labels.frames, strict=True)
-        content["images"] = [image for image, frame in pairs if frame.video == own[0]]
-        ids = {whole_number(image["id"]) for image in content["images"]}
-        people = content["annotations"]
-        content["annotations"] = [person for person in people if whole_number(person["image_id"]) in ids]
+            known, here = ", ".join(sorted(names)[:5]), args.video.stem
+            raise InputError(f"{args.labels}: has labels of {len(names)} videos ({known}): none is named {here}")
+        names = own
+    names.add("")  # a file name without a folder
+    kept = [pair for pair in zip(content["images"], labels.frames, strict=True) if pair[1].video in names]
+    content["images"] = [image for image, _ in kept]
+    ids = {whole_number(image["id"]) for image, _ in kept}
+    content["annotations"] = [one for one in content["annotations"] if whole_number(one["image_id"]) in ids]
+    if args.video.is_file():
+        for image, frame in kept:
+            if frame.number >= 0:
+                image["file_name"] = f"{args.video.name}#{frame.number}"
 
 
 def _number(args: argparse.Namespace, content: dict[str, Any], frames: FrameFolder) -> dict[str, Any]:
-    """The same with the names that the frames' files have."""
-    numbers = set()
+    """The same with the names that the frames' files have, without images that are not there and have no label."""
+    labeled, numbers, images, sized = labeled_images(content), set(), [], True
     for index, image in enumerate(content["images"]):
+        number = frame_number(image["file_name"])
+        if number is None or not frames.has(number):
+            if image["id"] not in labeled:
+                continue
+            first, last = frames.numbers[0], frames.numbers[-1]
+            raise InputError(
+                f"{args.labels}: images[{index}]: {image['file_name']} is labelled, and is not there or is damaged: "
+                f"the frames of {args.video} are {first} to {last}"
+            )
         number = frames.number_of(image["file_name"])
         if number in numbers:
             raise InputError(f"{args.labels}: images[{index}]: a second frame {number}: {image['file_name']}")
         numbers.add(number)
-        image["file_name"] = frames.name(number)
+        if not image.get("width"):
+            sized = False
+            image["width"], image["height"] = frames.size(number)
+        images.append(image | {"file_name": frames.name(number)})
+    content = content | {"images": images}
+    if not sized:
+        coco_labels.labels_of(content, args.labels)  # tells of labels outside the frames
     return content

@@ -140,20 +140,21 @@ class Machine:
         people: Sequence[Person],
         moves: Sequence[Move],
         folder: Path,
-        name: str,
     ) -> Moved:
         """The same, but what was done before, with these settings and this net, is read from `folder`."""
         if self.process[1] > 1:
             return self.move(args, frames, people, moves)
-        path = folder / f"errors-{name}.json"
+        raft = args.raft and args.raft.stat()
+        settings = [describe_method(args, self.cfg), self.cfg.MODEL, self.cfg.TEST, _fingerprint(self.net)]
+        settings += [raft and (str(args.raft), raft.st_size, raft.st_mtime_ns)]
+        settings += [video.stamp() for video in frames.values()]
+        path = folder / f"errors-{hashlib.sha256(repr(settings).encode()).hexdigest()[:16]}.json"
         errors = read_json(path) if path.exists() else [None]
         if None in errors:
             errors = self._errors(args, frames, people)
             write_json(path, errors)
-        settings = [describe_method(args, self.cfg), errors, self.cfg.MODEL, self.cfg.TEST]
-        settings += [_fingerprint(self.net), *(video.stamp() for video in frames.values())]
         carry_out = partial(self._carry_out, args, frames, errors)
-        return move_kept(people, moves, carry_out, folder / "stretches", repr(settings))
+        return move_kept(people, moves, carry_out, folder / "stretches", repr([errors, *settings]))
 
     def _carry_out(
         self,

@@ -85,7 +85,10 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, help="of --video: labels of some of its frames (docs/labels.md)")
     if any(argument.partition("=")[0] == "--video" for argument in sys.argv[1:]):
         args = _own_video_arguments(parser)
-        label_from_images(args) if args.images else label_video(args)
+        if args.images:
+            label_from_images(args)
+        else:
+            label_video(args)
         return
     cfg, experiment, args = parse_arguments(parser)
     if cfg.TEST.MODE != "propagate":
@@ -274,7 +277,7 @@ def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) ->
         )
     if not moves:
         raise InputError(f"{labels.path}: every frame is labelled")
-    moved = machine.move_kept(args, labels.frames, labels.people, moves, folder, name)
+    moved = machine.move_kept(args, labels.frames, labels.people, moves, folder)
     if not machine.is_first:
         return
     skeleton, poses = build_skeleton(cfg), []

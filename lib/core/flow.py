@@ -40,8 +40,11 @@ def along_flow(read: Read, people: Sequence[Person], moves: Sequence[Move], step
         for number in range(start, farthest + direction, direction):
             if number != start:
                 following = read(video, number)
-                points[known], found = step(image, following, points[known])
-                known[known] = found
+                if image.shape == following.shape:
+                    points[known], found = step(image, following, points[known])
+                    known[known] = found
+                else:  # another camera: nothing can be followed over the cut
+                    known[:] = False
                 image = following
             for index in ends.get(number, ()):
                 result.points[index] = points[row[moves[index].person]]

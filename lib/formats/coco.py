@@ -13,6 +13,9 @@ from lib.formats.posetrack18 import keypoint_names
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
+TOLD = ("scores", "sources", "disagreement")
+"""What is told of each joint that a person did not label."""
+
 
 @dataclass(frozen=True)
 class AddedPose:
@@ -73,6 +76,8 @@ def check_labels(content: Any, path: str | Path, of_video: bool = True) -> dict[
     for index, person in enumerate(people):
         image_id = person.get("image_id")
         person["image_id"] = whole_number(image_id)
+        if person.get("track_id") is not None:
+            person["track_id"] = whole_number(person["track_id"])
         if person["image_id"] not in ids:
             raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not that of an image of the file")
     _tell_apart(people, path)
@@ -98,7 +103,7 @@ def keep_labels(content: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
     kept = set(kept)
     ids = {image["id"] for image in content["images"] if image["file_name"] in kept}
     annotations = [person for person in content["annotations"] if person["image_id"] in ids]
-    images = [image | {"is_labeled": image["file_name"] in kept} for image in content["images"]]
+    images = [image | {"is_labeled": image["id"] in ids} for image in content["images"]]
     return content | {"images": images, "annotations": annotations}
 
 
@@ -106,21 +111,6 @@ def labeled_images(content: dict[str, Any]) -> set[int]:
     """The ids of the images with people, and of those that are said to be labelled, with nobody in them."""
     said = {image["id"] for image in content["images"] if is_true(image.get("is_labeled", False))}
     return said | {person["image_id"] for person in content["annotations"]}
-
-
-def drop_propagated(content: dict[str, Any]) -> dict[str, Any]:
-    """What `read_labels` gave without what `add_poses` once added to it: the labels that a person set."""
-    annotations = []
-    for person in content["annotations"]:
-        if "propagated_from" in person:
-            continue
-        if "sources" in person:
-            keypoints = np.reshape(person["keypoints"], (-1, 3))
-            keypoints[[frames is not None for frames in person["sources"]]] = 0
-            person = {key: value for key, value in person.items() if key not in _ADDED}
-            person["keypoints"] = keypoints.ravel().tolist()
-        annotations.append(person)
-    return content | {"annotations": annotations}
 
 
 def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +128,7 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
     own_names = content["categories"][0]["keypoints"]
     size = {key: value for key, value in content["images"][0].items() if key in ("width", "height")}
     ids = {image["file_name"]: image["id"] for image in content["images"]}
-    labeled = {(person["image_id"], person.get("track_id")): person for person in content["annotations"]}
+    labeled = {(one["image_id"], one.get("track_id", -1)): one for one in content["annotations"]}
     next_image = max(ids.values(), default=-1) + 1
     next_person = max((whole_number(one.get("id")) or 0 for one in content["annotations"]), default=-1) + 1
     for pose in poses:
@@ -159,13 +149,10 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
     return content
 
 
-_ADDED = ("scores", "sources", "disagreement")
-
-
 def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str, list[Any]]]:
     """The pose in the order of the file's joints: (J, 3), and what is told of each joint, null of those without."""
     keypoints = np.zeros((len(own_names), 3))
-    told: dict[str, list[Any]] = {key: [None] * len(own_names) for key in _ADDED}
+    told: dict[str, list[Any]] = {key: [None] * len(own_names) for key in TOLD}
     for row in np.flatnonzero(pose.scores > 0):
         joint = own_names.index(pose.names[row])
         keypoints[joint] = *np.round(pose.points[row], 3), 2
@@ -175,7 +162,7 @@ def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str
             list(pose.sources[row]),
             None if np.isnan(apart) else round(float(apart), 3),
         )
-        for key, value in zip(_ADDED, values, strict=True):
+        for key, value in zip(TOLD, values, strict=True):
             told[key][joint] = value
     return keypoints, told
 

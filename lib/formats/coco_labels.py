@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.formats.coco import TOLD
 from lib.formats.columns import id_column, number_column
 from lib.formats.labels import (
     HIDDEN,
@@ -90,6 +91,31 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     """
     write_json(path, content_of(labels))
     return []
+
+
+def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
+    """The content of such a file without what a program placed: joints with a score, and poses of no others.
+
+    Raises:
+        InputError: as `read`, or nothing is left.
+    """
+    labels = labels_of(content, path)
+    own = labels.labeled & np.isnan(labels.scores)
+    people = [person for person in content["annotations"] if not is_true(person.get("iscrowd", 0))]
+    kept = []
+    for person, labeled, mine in zip(people, labels.labeled, own, strict=True):
+        if not mine.any():
+            continue
+        if not (labeled == mine).all():
+            keypoints = np.reshape(person["keypoints"], (-1, 3)).astype(float)
+            keypoints[~mine] = 0
+            person = person | {"keypoints": keypoints.ravel().tolist(), "num_keypoints": int(mine.sum())}
+        kept.append({key: value for key, value in person.items() if key not in (*TOLD, "score")})
+    if not kept:
+        raise InputError(f"{path}: no joint is labelled by a person; all have scores")
+    if len(kept) < len(people):
+        _LOG.info("%s: %d poses are of a program, as their scores tell, and left out", path, len(people) - len(kept))
+    return content | {"annotations": kept}
 
 
 def content_of(labels: Labels) -> dict[str, Any]:

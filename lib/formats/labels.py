@@ -111,11 +111,6 @@ class Labels:
         """(P, J) bool."""
         return self.visibility > NOT_LABELED
 
-    @property
-    def by_person(self) -> np.ndarray:
-        """(P,) bool: the poses that a person set: with a labelled joint, and none that has a score."""
-        return self.labeled.any(axis=1) & np.isnan(self.scores).all(axis=1)
-
 
 def from_file(
     path: str | Path,
@@ -170,12 +165,6 @@ def from_file(
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
     return labels
-
-
-def select(labels: Labels, people: np.ndarray) -> Labels:
-    """The labels of some of the people alone, and all frames. people: (P,) bool."""
-    columns = ("frame", "track", "points", "visibility", "scores", "boxes")
-    return replace(labels, **{name: getattr(labels, name)[people] for name in columns})
 
 
 def check_names(names: Sequence[str], where: str) -> None:

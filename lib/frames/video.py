@@ -33,10 +33,12 @@ class FrameFolder:
                 self._names.setdefault(number, name)
         self._numbers = sorted(self._names)
         if not self._numbers:
-            raise InputError(f"{store.root / folder}: no numbered .jpg or .png frames; check DATASET.IMAGE_DIR")
+            raise InputError(
+                f"{store.root / folder}: no numbered .jpg or .png frames; check --video or DATASET.IMAGE_DIR"
+            )
         self._first = self._numbers[0] if first is None else min(first, self._numbers[0])
         self._last = max(self._numbers[-1], self._first + num_frames - 1)
-        self._size: tuple[int, int] | None = None
+        self._sizes: dict[int, tuple[int, int]] = {}
 
     def number_of(self, file_name: str) -> int:
         """The number of an annotated frame, which may be written with another zero-padding or ending than its file.
@@ -77,11 +79,18 @@ class FrameFolder:
         return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]
 
     def size(self, number: int) -> tuple[int, int]:
-        """Width and height of the video's frames, which are all alike: those of the first frame asked for."""
-        if self._size is None:
-            height, width = self.read(number).shape[:2]
-            self._size = width, height
-        return self._size
+        """Width and height of a frame, by its header; of one that is not there or damaged, those of the nearest.
+
+        Raises:
+            InputError: none can be read.
+        """
+        if number not in self._sizes:
+            try:
+                self._sizes[number] = self._store.size(str(PurePosixPath(self.folder, self._names[number])))
+            except (KeyError, DamagedImageError):
+                height, width = self.read_nearest(number)[0].shape[:2]
+                self._sizes[number] = width, height
+        return self._sizes[number]
 
     def clip(self, key: int, offsets: list[int]) -> list[int]:
         """Frame numbers key + offset, kept inside the video; the frames may be missing from the folder."""

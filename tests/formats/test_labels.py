@@ -39,7 +39,7 @@ def arrays(**changes):
 def test_joints_that_are_labelled_and_people_who_labelled_them():
     labels = Labels(**arrays())
     assert labels.labeled.tolist() == [[True, False], [True, True]]
-    assert labels.by_person.tolist() == [True, False]
+    assert (~np.isnan(labels.scores)).any(axis=1).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -102,14 +102,34 @@ def test_labels_of_some_frames_become_labels_of_all(video):
     assert all(np.allclose(points[frame, track], joints(frame, track)) for frame in range(11) for track in (0, 1))
 
 
-def test_bad_input_is_one_line(video, tmp_path):
+@pytest.fixture
+def refusal(monkeypatch):
+    """What the tool says of bad input, in one line."""
+    monkeypatch.syspath_prepend(str(PROPAGATE.parent))
+    propagate = importlib.import_module("propagate")
+
+    def refused(root, *arguments, frames="frames", labels="labels.json", out="dense.json"):
+        places = ["--video", root / frames, "--labels", root / labels, "--out", root / out]
+        monkeypatch.setattr(sys, "argv", ["propagate.py", *map(str, [*places, *arguments])])
+        with pytest.raises(InputError) as error:
+            propagate.main()
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    return refused
+
+
+def test_bad_input_is_one_line_of_a_command(video):
+    done = run(video, "--every", "1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: --every 1 hides no label: there is nothing to measure\n"
+
+
+def test_bad_input_is_told(video, tmp_path, refusal):
     content = json.loads((video / "labels.json").read_text())
 
     def refused(*arguments, **places):
-        done = run(video, *arguments, **places)
-        assert (done.returncode, done.stdout) == (2, ""), done.stderr
-        assert done.stderr.count("\n") == 1
-        return done.stderr
+        return refusal(video, *arguments, **places)
 
     def with_labels(**changes):
         path = tmp_path / "other.json"
@@ -120,10 +140,12 @@ def test_bad_input_is_one_line(video, tmp_path):
     assert "nowhere: no such video file" in refused(frames="nowhere")
     assert "nothing.json" in refused(labels="nothing.json")
     assert "no joint is labelled" in refused(labels=with_labels(annotations=[]))
-    outside = [*content["images"], {"id": 1, "file_name": "9999.png"}]
-    assert "no frame 9999.png" in refused(labels=with_labels(images=outside))
-    twice = [*content["images"], {"id": 1, "file_name": "3.png"}]
+    outside = [content["images"][0] | {"file_name": "9999.png"}, *content["images"][1:]]
+    assert "images[0]: 9999.png is labelled, and is not there" in refused(labels=with_labels(images=outside))
+    twice = [*content["images"], {"id": 1, "file_name": "elsewhere/3.png"}]
     assert "images[12]: a second frame 3: 3.png" in refused(labels=with_labels(images=twice))
+    program = [person | {"scores": [0.5] * 4} for person in content["annotations"]]
+    assert "no joint is labelled by a person; all have scores" in refused(labels=with_labels(annotations=program))
     short = [content["annotations"][0] | {"keypoints": [1, 2, 2]}]
     assert "annotations[0]: 'keypoints' has to hold 12 finite numbers" in refused(labels=with_labels(annotations=short))
     assert "every frame" in refused()
@@ -302,13 +324,11 @@ def test_a_net_learns_from_images_and_estimates_a_video(clip, video):
     assert "there already" in again.stderr
 
 
-def test_images_that_are_not_there(clip, video):
+def test_images_that_are_not_there(clip, video, refusal):
     labels_of_images(clip, video)
 
     def refused(*arguments, frames="clip.mp4"):
-        done = run(clip, "--images", clip / "images", *arguments, frames=frames)
-        assert (done.returncode, done.stdout) == (2, ""), done.stderr
-        return done.stderr
+        return refusal(clip, "--images", clip / "images", *arguments, frames=frames)
 
     assert "--every, --merge" in refused("--every", "3")
     assert "of a video file, and this is none" in refused(frames="images")
