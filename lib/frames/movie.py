@@ -7,8 +7,11 @@ import av
 import cv2
 import numpy as np
 
-ENCODERS = {"libx264": {"crf": "18"}, "mpeg4": {"flags": "+qscale", "global_quality": "354"}}  # the first there is
-THREADS = 4  # a fixed number: the same frames make the same file on any machine
+# The first there is. With slower presets, B-frames or threads x264 does not always make the same file of one video.
+ENCODERS = {
+    "libx264": {"crf": "18", "preset": "superfast", "bf": "0"},
+    "mpeg4": {"flags": "+qscale", "global_quality": "354"},
+}
 
 
 class MovieWriter:
@@ -32,7 +35,7 @@ class MovieWriter:
         rate = Fraction(fps).limit_denominator(1001)
         self._stream = self._container.add_stream(codec, rate, options=ENCODERS[codec])
         self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.thread_count = THREADS
+        self._stream.codec_context.thread_count = 1
         width, height = size
         self._border = 0, height % 2, 0, width % 2  # top, bottom, left, right
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
