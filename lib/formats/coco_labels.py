@@ -48,6 +48,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     names, edges = _joints(content, path)
+    category = keypoint_category(content).get("name")
     images = records(content, "images", path)
     ids = id_column(images, "id", f"{path}: images").tolist()
     if len(set(ids)) < len(ids):
@@ -78,7 +79,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
         boxes=number_column(people, "bbox", 4, where, np.nan),
         edges=edges,
         track_names=track_names,
-        category=str(keypoint_category(content).get("name", "individual")),
+        category="individual" if category is None else str(category),
     )
 
 

@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 _HALF = Decimal("0.5")
 _NO_PERSON = 1.0  # the score of a joint that CVAT put between two keyframes
 _MOST_FRAMES = 1_000_000
-_MOST_JOINTS = 5_000_000  # of all poses, those between keyframes too: some 20 s and 2 GB
+_MOST_JOINTS = 5_000_000  # of all poses, those between keyframes too: some 5 s and 1 GB
 
 
 @dataclass(frozen=True)
@@ -256,11 +256,12 @@ def _poses(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """By frame and individual, (P,) both, and (P, J, 4) x, y, visibility, score; of joints and their last frames."""
     individuals = sorted({one.who for one, _ in paths})
+    rank, joint_of = ({value: place for place, value in enumerate(values)} for values in (individuals, names))
     tables, owners, joints, total = [], [], [], 0
     for one, last in paths:
         tables.append(_between(one, last, step))
-        owners.append(np.full(len(tables[-1]), individuals.index(one.who)))
-        joints.append(np.full(len(tables[-1]), names.index(one.joint)))
+        owners.append(np.full(len(tables[-1]), rank[one.who]))
+        joints.append(np.full(len(tables[-1]), joint_of[one.joint]))
         total += len(tables[-1])
         _check_size(total, path)
     rows = np.concatenate(tables)
