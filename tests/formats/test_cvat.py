@@ -261,3 +261,8 @@ def test_many_joints_of_which_each_is_of_another_individual(tmp_path):
     tracks = "".join(f'<track label="{n}" group_id="{n}">{point(0, "1,1")}</track>' for n in range(2300))
     with pytest.raises(InputError, match="over 5000000 joints"):
         read(tmp_path, f"<annotations>{tracks}</annotations>")
+
+
+def test_skeletons_without_points(tmp_path):
+    with pytest.raises(InputError, match="its skeletons have no points"):
+        read(tmp_path, '<annotations><track id="0" label="m"><skeleton frame="0"/></track></annotations>')

@@ -221,7 +221,7 @@ function readPeople(text, model) {
   const isPerson = (one) => Number.isInteger(one?.from) && one.from < model.labels.annotations.length
     && Number.isInteger(one.track) && Array.isArray(one.keypoints)
     && one.keypoints.length === 3 * model.names.length && one.keypoints.every(Number.isFinite)
-    && (one.propagated ?? []).every((joint) => joint in model.names);
+    && Array.isArray(one.propagated ?? []) && (one.propagated ?? []).every(Number.isInteger);
   if (!Array.isArray(people) || !people.every(isPerson)) return null;
   return people.map((one) => ({ propagated: [], ...one })); // earlier pages kept labels alone, without it
 }
