@@ -55,3 +55,10 @@ def make_content(*, bare=False):
             "categories": [{"id": 4, "name": "mouse", "keypoints": NAMES, "skeleton": [[1, 2], [1, 3], [1, 4]]}],
         }
     )
+
+
+def fill(content, frame, track, *, joints=(3,), score=0.4):
+    """Make joints of a labelled person such as `tools/propagate.py --merge fill` adds."""
+    person = next(person for person in content["annotations"] if person["id"] == 2 * frame + track)
+    for key, value in (("scores", score), ("sources", [100]), ("disagreement", 2.0)):
+        person[key] = [value if joint in joints else None for joint in range(len(NAMES))]

@@ -24,7 +24,7 @@ from lib.formats.labels import (
     named_frame,
 )
 from lib.formats.posetrack import NO_SCORE, is_true, records, whole_number
-from lib.formats.posetrack18 import keypoint_names
+from lib.formats.posetrack18 import keypoint_category, keypoint_names
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
@@ -49,6 +49,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     names, edges = _joints(content, path)
+    category = keypoint_category(content).get("name")
     images = records(content, "images", path)
     ids = id_column(images, "id", f"{path}: images").tolist()
     if len(set(ids)) < len(ids):
@@ -79,7 +80,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
         boxes=number_column(people, "bbox", 4, where, np.nan),
         edges=edges,
         track_names=track_names,
-        category=str(content["categories"][0].get("name") or "individual"),
+        category="individual" if category is None else str(category),
     )
 
 
@@ -128,29 +129,31 @@ def content_of(labels: Labels) -> dict[str, Any]:
         image |= {key: getattr(frame, key) for key in ("width", "height") if getattr(frame, key)}
         image |= {"video_id": videos.index(frame.video)} if frame.video else {}
         images.append(image | ({"frame_id": frame.number} if frame.number >= 0 else {}))
-    edges, name = [[joint + 1 for joint in edge] for edge in labels.edges], labels.category or "individual"
+    edges = [[joint + 1 for joint in edge] for edge in labels.edges]
     return {
         "videos": [{"id": index, "name": name} for index, name in enumerate(videos)],
         "images": images,
         "annotations": [_record(labels, person) for person in range(len(labels.frame))],
-        "categories": [{"id": 1, "name": name, "keypoints": list(labels.names), "skeleton": edges}],
+        "categories": [{"id": 1, "name": labels.category, "keypoints": list(labels.names), "skeleton": edges}],
     }
 
 
 def _joints(content: dict[str, Any], path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
     """Names of the joints and pairs of them, by index, that are connected."""
     names = keypoint_names(content, path)
-    check_names(names, f"{path}: categories[0]: 'keypoints'")
-    for index, category in enumerate(content["categories"]):
-        if category.get("keypoints") not in (None, [], names):
-            raise InputError(f"{path}: categories[{index}]: other 'keypoints' than in categories[0]; keep one of them")
-    pairs = content["categories"][0].get("skeleton") or []
+    category, categories = keypoint_category(content), content["categories"]
+    where = f"categories[{categories.index(category)}]"
+    check_names(names, f"{path}: {where}: 'keypoints'")
+    for index, other in enumerate(categories):
+        if other.get("keypoints") not in (None, [], names):
+            raise InputError(f"{path}: categories[{index}]: other 'keypoints' than in {where}; keep one of them")
+    pairs = category.get("skeleton") or []
     try:
         edges = np.array(pairs, dtype=np.int64).reshape(-1, 2) - 1
     except (TypeError, ValueError, OverflowError):
         edges = np.full((1, 2), -1)
     if edges.size and not 0 <= edges.min() <= edges.max() < len(names):
-        _LOG.warning("%s: categories[0]: 'skeleton' left out: pairs of numbers from 1 to %d wanted", path, len(names))
+        _LOG.warning("%s: %s: 'skeleton' left out: pairs of numbers from 1 to %d wanted", path, where, len(names))
         return names, []
     return names, [(first, second) for first, second in edges.tolist()]
 

@@ -7,7 +7,7 @@ taken off here, and put on in what is written, in decimal numbers so that none c
 import logging
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -24,6 +24,7 @@ _LOG = logging.getLogger(__name__)
 _HALF = Decimal("0.5")
 _NO_PERSON = 1.0  # the score of a joint that CVAT put between two keyframes
 _MOST_FRAMES = 1_000_000
+_MOST_JOINTS = 5_000_000  # of all poses, those between keyframes too: some 5 s and 1 GB
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ def read(path: str | Path) -> Labels:
     else:
         paths = [_points(track, f"{path}: track {track.get('id', index)}") for index, track in used]
         category, names, edges = "", list(dict.fromkeys(one.joint for one in paths)), []
+    if not paths:
+        raise InputError(f"{path}: no joint is labelled: its skeletons have no points")
     task = _task(root, paths, path)
     if _are_shapes(paths):
         ends, told = [max(one.keys, default=0) for one in paths], kind == "points"
@@ -96,20 +99,16 @@ def read(path: str | Path) -> Labels:
         ends, told = [one.last for one in paths], True
     else:
         ends, told = [task.stop] * len(paths), True
-    shown = [(one, _between(one, end, task.step)) for one, end in zip(paths, ends, strict=True)]
-    people = _people(shown, names, path)
-    order = sorted(people)
-    cells = np.array([people[who] for who in order]).reshape(-1, len(names), 4)
-    numbers = sorted({number for number, _ in order})
-    place = {number: index for index, number in enumerate(numbers)}
+    frame_of_pose, who, cells = _poses(list(zip(paths, ends, strict=True)), task.step, names, path)
+    numbers, frame = np.unique(frame_of_pose, return_inverse=True)
     return from_file(
         path,
         names,
-        [Frame(task.video, number, "", task.width, task.height) for number in numbers],
-        [place[number] for number, _ in order],
+        [Frame(task.video, number, "", task.width, task.height) for number in numbers.tolist()],
+        frame,
         cells[:, :, :2],
         visibility=cells[:, :, 2],
-        track=[who if told else -1 for _, who in order],
+        track=who if told else [-1] * len(who),
         scores=cells[:, :, 3],
         edges=edges,
         category=category,
@@ -237,36 +236,57 @@ def _are_shapes(paths: list[_Path]) -> bool:
     )
 
 
-def _between(joint: _Path, last: int, step: int) -> Iterator[tuple[int, float, float, int, float]]:
-    """Frame, x, y, visibility and score of a joint in the frames up to `last` that show it."""
+def _between(joint: _Path, last: int, step: int) -> np.ndarray:
+    """(N, 5) frame, x, y, visibility and score of a joint in the frames up to `last` that show it."""
     keys = sorted(joint.keys.items())
-    ends = [*keys[1:], (max(last, *joint.keys, 0) + 1, None)]
-    for (number, key), (end, following) in zip(keys, ends, strict=True):
-        if key.outside:
-            continue
-        visibility = HIDDEN if key.occluded else VISIBLE
-        yield number, key.x, key.y, visibility, math.nan
-        goal = following or key
-        for frame in range(number + step, end, step):
-            share = (frame - number) / (end - number)
-            x, y = key.x + (goal.x - key.x) * share, key.y + (goal.y - key.y) * share
-            yield frame, x, y, visibility, _NO_PERSON
+    starts = np.array([number for number, _ in keys], dtype=np.int64)
+    ends = np.append(starts[1:], max(last, *joint.keys, 0) + 1)[: len(keys)]
+    xy = np.array([(key.x, key.y) for _, key in keys]).reshape(-1, 2)
+    goals = np.vstack([xy[1:], xy[-1:]])
+    outside = np.array([key.outside for _, key in keys], dtype=bool)
+    visibility = np.array([HIDDEN if key.occluded else VISIBLE for _, key in keys], dtype=np.int64)
+    counts = np.where(outside, 0, 1 + (ends - starts - 1) // step)
+    key = np.repeat(np.arange(len(keys)), counts)
+    after = (np.arange(len(key)) - np.repeat(np.cumsum(counts) - counts, counts)) * step  # frames since the keyframe
+    share = after / (ends - starts)[key]
+    places = xy[key] + (goals - xy)[key] * share[:, None]
+    return np.column_stack([starts[key] + after, places, visibility[key], np.where(after > 0, _NO_PERSON, np.nan)])
 
 
-def _people(
-    shown: list[tuple[_Path, Iterator[tuple[int, float, float, int, float]]]], names: list[str], path: str | Path
-) -> dict[tuple[int, int], np.ndarray]:
-    """By frame and individual, (J, 4) x, y, visibility, score."""
-    people: dict[tuple[int, int], np.ndarray] = {}
-    empty = np.tile([np.nan, np.nan, NOT_LABELED, np.nan], (len(names), 1))
-    for one, places in shown:
-        joint = names.index(one.joint)
-        for number, *values in places:
-            pose = people.setdefault((number, one.who), empty.copy())
-            if pose[joint, 2] != NOT_LABELED:
-                raise InputError(
-                    f"{path}: frame {number}: a second {one.joint} of individual {one.who}; tell individuals apart by "
-                    "skeletons with ids or by groups of points"
-                )
-            pose[joint] = values
-    return people
+def _poses(
+    paths: Sequence[tuple[_Path, int]], step: int, names: list[str], path: str | Path
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By frame and individual, (P,) both, and (P, J, 4) x, y, visibility, score; of joints and their last frames."""
+    individuals = sorted({one.who for one, _ in paths})
+    rank, joint_of = ({value: place for place, value in enumerate(values)} for values in (individuals, names))
+    tables, owners, joints, total = [], [], [], 0
+    for one, last in paths:
+        tables.append(_between(one, last, step))
+        owners.append(np.full(len(tables[-1]), rank[one.who]))
+        joints.append(np.full(len(tables[-1]), joint_of[one.joint]))
+        total += len(tables[-1])
+        _check_size(total, path)
+    rows = np.concatenate(tables)
+    poses, pose = np.unique(
+        rows[:, 0].astype(np.int64) * len(individuals) + np.concatenate(owners), return_inverse=True
+    )
+    _check_size(len(poses) * len(names), path)
+    frame, who = poses // len(individuals), np.array(individuals)[poses % len(individuals)]
+    place = pose * len(names) + np.concatenate(joints)
+    again = np.flatnonzero(np.bincount(place, minlength=1) > 1)
+    if len(again):
+        first, joint = divmod(int(again[0]), len(names))
+        raise InputError(
+            f"{path}: frame {frame[first]}: a second {names[joint]} of individual {who[first]}; tell individuals apart "
+            "by skeletons with ids or by groups of points"
+        )
+    cells = np.tile([np.nan, np.nan, NOT_LABELED, np.nan], (len(poses) * len(names), 1))
+    cells[place] = rows[:, 1:]
+    return frame, who, cells.reshape(-1, len(names), 4)
+
+
+def _check_size(joints: int, path: str | Path) -> None:
+    if joints > _MOST_JOINTS:
+        raise InputError(
+            f"{path}: over {_MOST_JOINTS} joints, with those between keyframes; export a shorter job, or end its tracks"
+        )

@@ -10,13 +10,14 @@ from lib.formats import posetrack_labels as posetrack
 from lib.formats.hdf5 import open_hdf5
 from lib.formats.labels import Labels
 from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.posetrack18 import keypoint_category
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
 
 @dataclass(frozen=True)
 class LabelFormat:
-    """How files are read and written (None: they are not), and their endings."""
+    """How files are read and written (None: they are not), and the endings that ask for it when one is written."""
 
     read: Callable[[str | Path], Labels]
     write: Callable[[str | Path, Labels], list[str]] | None
@@ -25,7 +26,7 @@ class LabelFormat:
 
 FORMATS = {
     "coco": LabelFormat(coco.read, coco.write, (".json",)),
-    "posetrack18": LabelFormat(posetrack.read, posetrack.write, (".json", ".mat")),
+    "posetrack18": LabelFormat(posetrack.read, posetrack.write, (".json",)),
     "csv": LabelFormat(plain_csv.read, plain_csv.write, (".csv",)),
     "deeplabcut": LabelFormat(deeplabcut.read, deeplabcut.write, (".h5", ".hdf5", ".csv")),
     "cvat": LabelFormat(cvat.read, cvat_writing.write, (".xml",)),
@@ -122,6 +123,7 @@ def _is_posetrack(content: object) -> bool:
     if not isinstance(content, dict) or "annolist" in content:
         return isinstance(content, dict)
     try:
-        return content["categories"][0]["keypoints"] == list(KEYPOINT_NAMES) and "nframes" in content["images"][0]
-    except (LookupError, TypeError):
+        names = keypoint_category(content)["keypoints"]
+        return names == list(KEYPOINT_NAMES) and "nframes" in content["images"][0]
+    except (LookupError, TypeError, AttributeError):
         return False

@@ -57,6 +57,8 @@ def read(path: str | Path) -> Labels:
     for line, row in rows:
         if None in row or None in row.values() or not row["frame"]:
             raise InputError(f"{path}: line {line}: a value for each of the columns wanted: {', '.join(header)}")
+        if re.fullmatch(r"\s*-\d+(\.\d*)?\s*", row["frame"]):
+            raise InputError(f"{path}: line {line}: frames count from 0: {row['frame']!r} is none")
     frames = {name: index for index, name in enumerate(dict.fromkeys(row["frame"] for _, row in rows))}
     joints = {name: j for j, name in enumerate(dict.fromkeys(row["joint"] for _, row in rows if row["joint"]))}
     poses, cells = _poses(rows, joints, path)

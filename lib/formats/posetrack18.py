@@ -184,16 +184,27 @@ def _order_by_frame(
     return order, frames[order]
 
 
+def keypoint_category(content: dict[str, Any]) -> dict[str, Any]:
+    """The category of a COCO-style file that lists joints: the first that does, else the first one, else nothing.
+
+    Others may stand before it, as Roboflow's supercategory does.
+    """
+    categories = content["categories"]
+    return next((category for category in categories if category.get("keypoints")), next(iter(categories), {}))
+
+
 def keypoint_names(content: dict[str, Any], path: str | Path) -> list[str]:
-    """The names of the joints, as a COCO-style file lists them in its first category.
+    """The names of the joints, as a COCO-style file lists them in the first category that has any.
 
     Raises:
         InputError: there is no such list.
     """
     categories = records(content, "categories", path)
-    names = categories[0].get("keypoints") if categories else None
+    category = keypoint_category(content)
+    names = category.get("keypoints")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{path}: categories[0] lacks 'keypoints', the list of the joints' names")
+        place = categories.index(category) if categories else 0
+        raise InputError(f"{path}: categories[{place}] lacks 'keypoints', the list of the joints' names")
     return names
 
 
@@ -201,5 +212,5 @@ def _joint_columns(names: Sequence[str], wanted: Sequence[str], path: str | Path
     """Per wanted joint its place in the file's own list of keypoint names."""
     missing = [name for name in wanted if name not in names]
     if missing:
-        raise InputError(f"{path}: categories[0]: 'keypoints' lacks {', '.join(missing)}: not the joints looked for")
+        raise InputError(f"{path}: categories: 'keypoints' lacks {', '.join(missing)}: not the joints looked for")
     return [names.index(name) for name in wanted]

@@ -98,7 +98,7 @@ def read_joints(path: str | Path) -> list[str]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     names = posetrack18.keypoint_names(content, path)
-    check_names(names, f"{path}: categories[0]: 'keypoints'")
+    check_names(names, f"{path}: categories: 'keypoints'")
     return names
 
 

@@ -16,7 +16,8 @@ import numpy as np
 import orjson
 
 from lib.formats.columns import id_column, number_column
-from lib.formats.posetrack import is_true
+from lib.formats.posetrack import NO_SCORE, is_true
+from lib.formats.posetrack18 import keypoint_category
 from lib.pose.skeletons import POSETRACK, named_skeleton, side, skeleton
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, frame_number
@@ -48,9 +49,10 @@ def write_review(
     them even so, frames with labels, those most in need of an eye and an even spread of the others have theirs.
 
     Args:
-        content: COCO-style, as `lib.formats.coco.read_labels` and `add_poses` give it. People with `scores` are
-            propagated; they may have `disagreement`, per joint the pixels between what the labels of both sides make
-            of it or None, and `sources`, per joint the numbers of the frames that it came from.
+        content: COCO-style, as `lib.formats.coco.read_labels` and `add_poses` give it. A joint is propagated that has a
+            score in `scores`; None is that of joints that a person set. There may be `disagreement`, per joint the
+            pixels between what the labels of both sides make of it or None, and `sources`, per joint the numbers of
+            the frames that it came from.
         read_frame: a frame (H, W, 3), uint8, BGR, by its `file_name`.
         path: of the .html file.
         name: of the labels, without an ending: the page's title, and how the file that it saves is called.
@@ -102,7 +104,9 @@ class _Poses:
     Attributes:
         order: (F) place of each frame in `images`, by the frames' numbers; numbers (F,) these.
         frame: (P,) index of each annotation's frame; track (P,) its number, 0 where it has none.
-        propagated: (P,) bool, it is not of a person; labeled: (F,) bool, somebody of the frame is.
+        propagated: (P, J) bool, no person set the joint: all of a propagated pose, missing ones too, and those that are
+            there of the joints that were added to a person's own pose; labeled: (F,) bool, somebody is in the frame,
+            and no propagated joint.
         scores: (P, J), NaN where there is no propagated joint; disagreements (P, J), NaN of one side alone.
         doubts: (P, J) from 0 to 1, NaN where there is no propagated joint.
     """
@@ -120,7 +124,7 @@ class _Poses:
 
 def _read_poses(content: dict[str, Any], name: str) -> _Poses:
     images, people = content["images"], content["annotations"]
-    joints = len(content["categories"][0]["keypoints"])
+    joints = len(keypoint_category(content)["keypoints"])
     numbers = [frame_number(image["file_name"]) for image in images]
     if not images or None in numbers:
         where = f"images[{numbers.index(None)}]: a file_name without a number" if images else "no images"
@@ -136,28 +140,26 @@ def _read_poses(content: dict[str, Any], name: str) -> _Poses:
     keypoints = number_column(people, "keypoints", 3 * joints, where, 0.0).reshape(-1, joints, 3)
     track = id_column([{"track_id": person.get("track_id") or 0} for person in people], "track_id", where)
     crowd = np.array([is_true(person.get("iscrowd", 0)) for person in people], dtype=bool)
-    propagated = np.array([_is_propagated(person) for person in people], dtype=bool) & ~crowd
-    present = (keypoints[:, :, 2] > 0) & propagated[:, None]
-    told = [{"scores": person["scores"] if moved else []} for person, moved in zip(people, propagated, strict=True)]
-    scores = np.where(present, number_column(told, "scores", joints, where, 0.0), np.nan)
-    gaps = [{"disagreement": _without_gaps(person.get("disagreement"))} for person in people]
-    disagreements = number_column(gaps, "disagreement", joints, where, -1.0)
+    scores = _told(people, "scores", joints, where, NO_SCORE)
+    scored = (scores != NO_SCORE) & ~crowd[:, None]
+    propagated = scored & ((keypoints[:, :, 2] > 0) | scored.all(axis=1, keepdims=True))
+    present = propagated & (keypoints[:, :, 2] > 0)
+    scores = np.where(present, scores, np.nan)
+    disagreements = _told(people, "disagreement", joints, where, -1.0)
     disagreements = np.where(present & (disagreements >= 0), disagreements, np.nan)
     labeled = np.zeros(len(images), dtype=bool)
-    labeled[frame[~propagated & ~crowd]] = True
+    labeled[frame[~crowd]] = True
+    labeled[frame[propagated.any(axis=1)]] = False
     doubts = joint_doubts(scores, disagreements, _sizes(keypoints, track))
     numbers = np.array([numbers[place] for place in order])
     return _Poses(order, numbers, frame, track, propagated, labeled, scores, disagreements, doubts)
 
 
-def _is_propagated(person: dict[str, Any]) -> bool:
-    """Whether no joint was set by a person: joints that were added to a person's own leave gaps in the scores."""
-    scores = person.get("scores")
-    return bool(scores) and not (isinstance(scores, list) and None in scores)
-
-
-def _without_gaps(row: Any) -> Any:
-    return [-1 if value is None else value for value in row] if isinstance(row, list) else row
+def _told(people: list[dict[str, Any]], key: str, joints: int, where: str, absent: float) -> np.ndarray:
+    """(P, J) what people have under a key for each joint, `absent` where that is None or they do not have the key."""
+    rows = [person.get(key) for person in people]
+    rows = [[absent if value is None else value for value in row] if isinstance(row, list) else row for row in rows]
+    return number_column([{key: row} for row in rows], key, joints, where, absent)
 
 
 def _sizes(keypoints: np.ndarray, track: np.ndarray) -> np.ndarray:
@@ -174,7 +176,7 @@ def _sizes(keypoints: np.ndarray, track: np.ndarray) -> np.ndarray:
 
 def _page_data(content: dict[str, Any], poses: _Poses, needs: np.ndarray) -> dict[str, Any]:
     """What the page knows beside the labels themselves; frames are counted by number, from 0."""
-    category = content["categories"][0]
+    category = keypoint_category(content)
     names = category["keypoints"]
     sides = [""] * len(names)
     for pair in named_skeleton(names).flip_pairs:
@@ -185,21 +187,21 @@ def _page_data(content: dict[str, Any], poses: _Poses, needs: np.ndarray) -> dic
     return {
         "order": poses.order,
         "numbers": poses.numbers.tolist(),
-        "propagated": np.flatnonzero(poses.propagated).tolist(),
+        "propagated": [np.flatnonzero(row).tolist() for row in poses.propagated],
         "doubts": [
             [None if np.isnan(doubt) else round(doubt, 2) for doubt in row] if propagated else None
-            for row, propagated in zip(poses.doubts.tolist(), poses.propagated, strict=True)
+            for row, propagated in zip(poses.doubts.tolist(), poses.propagated.any(axis=1), strict=True)
         ],
         "bones": _bones(category.get("skeleton"), names),
         "sides": sides,
-        "needs": [_why(content, poses, frame) for frame in rank_frames(np.where(poses.labeled, 0, needs))],
+        "needs": [_why(content, poses, frame) for frame in rank_frames(needs)],
         "suggested": [_why(content, poses, frame) for frame in suggested],
     }
 
 
 def _why(content: dict[str, Any], poses: _Poses, frame: int) -> dict[str, Any]:
     """A frame's most doubtful joint, and what is doubtful about it."""
-    names = content["categories"][0]["keypoints"]
+    names = keypoint_category(content)["keypoints"]
     rows = np.flatnonzero(poses.frame == frame)
     doubts = np.nan_to_num(poses.doubts[rows], nan=-1)
     row, joint = np.unravel_index(np.argmax(doubts), doubts.shape)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib.formats import coco, coco_labels, posetrack_labels
+from lib.formats import coco, coco_labels, cvat, cvat_writing, posetrack_labels
 from lib.formats.labels import Frame, from_file
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.utils.errors import InputError
@@ -140,3 +140,33 @@ def test_posetrack_has_its_own_joints(tmp_path):
     with pytest.raises(InputError, match="of one video"):
         posetrack_labels.write(tmp_path / "w.json", several)
     assert [Path(path).name for path in tmp_path.iterdir()] == ["v.json"]
+
+
+@pytest.mark.parametrize("joints", [{}, {"keypoints": []}])
+def test_the_first_category_with_joints_counts(tmp_path, joints):
+    def change(content):
+        content["categories"] = [{"id": 0, "name": "animals", "skeleton": [[7, 8]]} | joints, *content["categories"]]
+
+    labels, expected = read(tmp_path, change), read(tmp_path)
+    assert (labels.names, labels.edges, labels.category) == (expected.names, expected.edges, expected.category)
+    np.testing.assert_array_equal(labels.points, expected.points)
+
+
+def test_joints_labelled_one_by_one_stay_so(tmp_path):
+    """CVAT's points have no category, and are no skeletons again on their way back."""
+    labels = from_file("x", ["nose"], [Frame("v", 3)], [0], [[[1, 2]]], category="")
+    coco_labels.write(tmp_path / "a.json", labels)
+    read_back = coco_labels.read(tmp_path / "a.json")
+    assert read_back.category == ""
+    cvat_writing.write(tmp_path / "a.xml", read_back)
+    assert "skeleton" not in (tmp_path / "a.xml").read_text()
+    assert cvat.read(tmp_path / "a.xml").category == ""
+
+
+@pytest.mark.parametrize("name", [..., None])
+def test_a_category_without_a_name(tmp_path, name):
+    def change(content):
+        del content["categories"][0]["name"]
+        content["categories"][0] |= {} if name is ... else {"name": name}
+
+    assert read(tmp_path, change).category == "individual"

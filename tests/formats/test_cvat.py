@@ -239,3 +239,30 @@ def test_files_that_cannot_be_used(tmp_path, text, fault):
     with pytest.raises(InputError, match=fault) as error:
         read(tmp_path, text)
     assert "\n" not in str(error.value)
+
+
+def test_a_small_file_of_many_joints(tmp_path):
+    """Of one keyframe CVAT shows all frames to the video's end: more than can be wanted is not read."""
+    points = "".join(f'<points label="{joint}" points="{joint},1"/>' for joint in range(17))
+
+    def text(stop):
+        meta = f"<meta><task><stop_frame>{stop}</stop_frame></task></meta>"
+        return f'<annotations>{meta}<track id="0"><skeleton frame="0">{points}</skeleton></track></annotations>'
+
+    labels = read(tmp_path, text(30_000))
+    assert labels.points.shape == (30_001, 17, 2)
+    assert (labels.points[:, :, 0] == np.arange(17) - 0.5).all()
+    with pytest.raises(InputError, match="over 5000000 joints") as error:
+        read(tmp_path, text(900_000))
+    assert "\n" not in str(error.value)
+
+
+def test_many_joints_of_which_each_is_of_another_individual(tmp_path):
+    tracks = "".join(f'<track label="{n}" group_id="{n}">{point(0, "1,1")}</track>' for n in range(2300))
+    with pytest.raises(InputError, match="over 5000000 joints"):
+        read(tmp_path, f"<annotations>{tracks}</annotations>")
+
+
+def test_skeletons_without_points(tmp_path):
+    with pytest.raises(InputError, match="its skeletons have no points"):
+        read(tmp_path, '<annotations><track id="0" label="m"><skeleton frame="0"/></track></annotations>')

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from lib.formats.label_formats import FORMATS, read_any_labels, write_any_labels
+from lib.formats.label_formats import FORMATS, find_format, read_any_labels, write_any_labels
 from lib.formats.labels import Frame, from_file
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.utils.errors import InputError
@@ -50,6 +50,21 @@ def test_slp_mat_and_the_form_of_2017():
     assert read_any_labels(GOLDEN / "labels/two_videos.slp").names[0] == "tail"
     (path, *_) = sorted((GOLDEN / "poseval/small/gt").iterdir())
     assert read_any_labels(path).names == KEYPOINT_NAMES
+
+
+def test_nothing_is_written_under_an_ending_that_is_read_alone(tmp_path):
+    with pytest.raises(InputError, match=r"out\.mat: its ending tells no format of labels"):
+        write_any_labels(tmp_path / "out.mat", small())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_category_without_joints_before_posetracks(tmp_path):
+    write_any_labels(tmp_path / "a.json", small(), "posetrack18")
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["categories"].insert(0, {"id": 0, "name": "people"})
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert find_format(tmp_path / "a.json") == "posetrack18"
+    assert read_any_labels(tmp_path / "a.json").names == KEYPOINT_NAMES
 
 
 def test_what_is_written_to_a_csv_file_depends_on_its_name(tmp_path):

@@ -57,6 +57,8 @@ HEADER = "frame,track,joint,x,y,visibility,score\n"
         (HEADER + "1,,a,1\n", "line 2: a value for each"),
         (HEADER + "1,,a,1,2,2,1,5\n", "line 2: a value for each"),
         (HEADER + ",,a,1,2,2,1\n", "line 2: a value for each"),
+        (HEADER + "1,,a,1,2,2,\n-5,,a,1,2,2,\n", "line 3: frames count from 0: '-5' is none"),
+        (HEADER + "-5.0,,a,1,2,2,\n", "line 2: frames count from 0"),
         (HEADER + "1,,a,inf,2,2,\n", "line 2: x has to be a finite number or empty, not 'inf'"),
         (HEADER + "1,,a,1,1e999,2,\n", "line 2: y has to be a finite"),
         (HEADER + "1,,a,1,two,2,\n", "line 2: y has to be a finite"),

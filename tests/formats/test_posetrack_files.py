@@ -303,7 +303,7 @@ POINT = (*RECT, "annopoints", 0, "point", 1)
         ),
         (broken(CONTENT_2018, "annotations", 1, "track_id", 1.5), "'track_id' has to be a whole number, not 1.5"),
         (broken(CONTENT_2018, "categories", 0, "keypoints", ...), "categories[0] lacks 'keypoints'"),
-        (broken(CONTENT_2018, "categories", 0, "keypoints", 0, "eye"), "categories[0]: 'keypoints' lacks nose"),
+        (broken(CONTENT_2018, "categories", 0, "keypoints", 0, "eye"), "categories: 'keypoints' lacks nose"),
     ],
 )
 def test_malformed(tmp_path, content, message):

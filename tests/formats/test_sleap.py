@@ -125,6 +125,15 @@ def damage(file, name):
     elif name == "link":
         del file["points"]
         file["points"] = h5py.ExternalLink("/etc/other.h5", "points")
+    elif name == "external":
+        points = file["points"][()]
+        del file["points"]
+        file.create_dataset("points", points.shape, points.dtype, external=[("/etc/hostname", 0, points.nbytes)])
+    elif name == "virtual":
+        layout = h5py.VirtualLayout(file["points"].shape, file["points"].dtype)
+        layout[...] = h5py.VirtualSource("/etc/other.h5", "points", layout.shape)
+        del file["points"]
+        file.create_virtual_dataset("points", layout)
     else:
         table, column, value = name
         content = file[table][()]
@@ -142,6 +151,8 @@ def damage(file, name):
         ("infinite", "not a finite number"),
         ("empty", "no joint is labelled"),
         ("link", "points leads elsewhere"),
+        ("external", "points is kept in another file"),
+        ("virtual", "points is kept in another file"),
         (("frames", "instance_id_end", 99), "instances of a frame"),
         (("frames", "video", 5), "damaged"),
         (("instances", "skeleton", 4), "damaged"),

@@ -6,8 +6,9 @@ import re
 import cv2
 import numpy as np
 import pytest
-from reviewed_video import FRAMES, HEIGHT, NAMES, WIDTH, make_content, read_frame
+from reviewed_video import FRAMES, HEIGHT, NAMES, WIDTH, fill, make_content, read_frame
 
+from lib.formats.posetrack import NO_SCORE
 from lib.frames.store import DamagedImageError
 from lib.utils.errors import InputError
 from lib.video.review import write_review
@@ -39,7 +40,8 @@ def test_a_page_has_labels_and_pictures_in_order_of_the_frames(tmp_path):
     assert [content["images"][place]["id"] for place in review["order"]] == [*range(7000, 7000 + FRAMES)]
     assert review["bones"] == [[0, 1], [0, 2], [0, 3]]
     assert review["sides"] == ["", "left", "right", ""]
-    assert [content["annotations"][one]["id"] for one in review["propagated"][:3]] == [14, 15, 16]
+    assert review["propagated"][:3] == [[], [], [0, 1, 2, 3]]  # of frame 106, and of 107
+    assert review["propagated"][-1] == []  # a crowd
     found = pictures(page)
     assert sorted(found) == [*range(FRAMES)]
     for frame in (0, 7):
@@ -111,7 +113,41 @@ def test_only_labels_of_people(tmp_path):
     content = make_content()
     content["annotations"] = [person for person in content["annotations"] if "scores" not in person]
     review = data(written(tmp_path, content), "review")
-    assert (review["needs"], review["suggested"], review["propagated"]) == ([], [], [])
+    assert (review["needs"], review["suggested"]) == ([], [])
+    assert not any(review["propagated"])
+
+
+def test_joints_added_to_a_persons_own_need_an_eye(tmp_path):
+    content = make_content()
+    fill(content, 6, 1, score=0.05)
+    place = next(place for place, person in enumerate(content["annotations"]) if person["id"] == 13)
+    review = data(written(tmp_path, content), "review")
+    assert review["propagated"][place] == [3]
+    assert review["doubts"][place][:3] == [None] * 3
+    assert review["needs"][0] == {"frame": 6, "track": 1, "joint": 3, "text": f"{NAMES[3]}: score 0.05, 2 px apart"}
+    assert 0 not in [one["frame"] for one in review["needs"]]
+
+
+def test_somebody_propagated_beside_a_labelled_person_needs_an_eye(tmp_path):
+    content = make_content()
+    person = next(person for person in content["annotations"] if person["id"] == 12)
+    person |= {"scores": [0.9, 0.01, 0.9, 0.9], "propagated_from": "0100.png"}
+    review = data(written(tmp_path, content), "review")
+    assert "left_paw: score 0.01" in [one["text"] for one in review["needs"] if one["frame"] == 6]
+
+
+def test_scores_of_joints_that_a_person_set_may_be_given_as_none_or_as_coco_labels_writes_them(tmp_path):
+    content = make_content()
+    person = next(person for person in content["annotations"] if person["id"] == 12)
+    person["scores"] = [NO_SCORE, 0.5, None, NO_SCORE]
+    place = content["annotations"].index(person)
+    assert data(written(tmp_path, content), "review")["propagated"][place] == [1]
+
+
+def test_the_category_with_joints_counts(tmp_path):
+    content = make_content()
+    content["categories"].insert(0, {"id": 0, "name": "animals"})
+    assert data(written(tmp_path, content), "review")["bones"] == [[0, 1], [0, 2], [0, 3]]
 
 
 @pytest.mark.parametrize(

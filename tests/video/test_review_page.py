@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from reviewed_video import FRAMES, HEIGHT, LABELED, NAMES, WIDTH, joints, make_content, read_frame
+from reviewed_video import FRAMES, HEIGHT, LABELED, NAMES, WIDTH, fill, joints, make_content, read_frame
 
 from lib.formats.coco import read_labels
 from lib.frames.store import DamagedImageError
@@ -395,3 +395,78 @@ def test_a_frame_without_a_picture_is_stepped_over(browser, tmp_path, scheme):
     assert review.faults == []
     assert review.save(tmp_path) == labels_of_people()
     context.close()
+
+
+@pytest.fixture
+def filled(browser, tmp_path):
+    """A page of which frame 106 has two joints that were added to the own pose of track 1; its categories are two."""
+    content = make_content()
+    fill(content, 6, 1, joints=(1, 3))
+    content["categories"].insert(0, {"id": 0, "name": "animals"})
+    write_review(content, read_frame, tmp_path / "review.html", name="mice")
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    review = Review(context, tmp_path / "review.html")
+    review.go(106)
+    review.page.click("#people >> text=track 1")
+    yield review
+    assert review.faults == []
+    context.close()
+
+
+def scores_shown(review):
+    return [cell.inner_text() for cell in review.page.locator("#joints tbody tr td:nth-child(2)").all()]
+
+
+def test_added_joints_are_shown_as_propagated_and_accepted(filled, tmp_path):
+    assert filled.at == ("106", "propagated")
+    assert scores_shown(filled) == ["", "0.40", "", "0.40"]
+    before = people(filled.save(tmp_path), 6)
+    assert before[1]["scores"] == [None, 0.4, None, 0.4]
+    filled.press("a")
+    assert filled.at == ("106", "corrected or accepted")
+    assert scores_shown(filled) == [""] * 4
+    after = people(filled.save(tmp_path), 6)
+    assert after[0] == before[0]
+    assert after[1] == {key: value for key, value in before[1].items() if key not in OF_PROPAGATION}
+    filled.press("z")
+    assert filled.at == ("106", "propagated")
+
+
+def test_a_dragged_joint_of_those_added_alone_becomes_a_label(filled, tmp_path):
+    x, y = joints(6, 1)[3]
+    filled.drag((x, y), 40, 0)
+    assert filled.at == ("106", "propagated")
+    assert scores_shown(filled) == ["", "0.40", "", ""]
+    saved = people(filled.save(tmp_path), 6)[1]
+    assert saved["keypoints"][9] == pytest.approx(x + 40 / filled.scale, abs=0.01)
+    assert saved["scores"] == [None, 0.4, None, None]
+    assert saved["sources"] == [None, [100], None, None]
+    assert saved["disagreement"] == [None, 2.0, None, None]
+    filled.page.reload()
+    filled.page.wait_for_selector("#state:not(:empty)")
+    filled.go(106)
+    filled.press("a")
+    assert filled.at == ("106", "corrected or accepted")
+    saved = people(filled.save(tmp_path), 6)[1]
+    assert not OF_PROPAGATION & set(saved)
+    assert saved["keypoints"][9] == pytest.approx(x + 40 / filled.scale, abs=0.01)
+
+
+def test_the_last_added_joint_that_is_corrected_makes_the_frame_labelled(filled, tmp_path):
+    for joint in (1, 3):
+        filled.drag(joints(6, 1)[joint], 30, 0)
+    assert filled.at == ("106", "corrected or accepted")
+    assert not OF_PROPAGATION & set(people(filled.save(tmp_path), 6)[1])
+
+
+def test_what_an_earlier_page_kept_are_labels(filled):
+    filled.press("a")
+    filled.page.evaluate(
+        """() => { for (const key of Object.keys(localStorage)) {
+            localStorage[key] = JSON.stringify(JSON.parse(localStorage[key]).map(({ propagated, ...one }) => one));
+        } }"""
+    )
+    filled.page.reload()
+    filled.page.wait_for_selector("#state:not(:empty)")
+    filled.go(106)
+    assert filled.at == ("106", "corrected or accepted")

@@ -150,9 +150,7 @@ class App {
   #setJoint(x, y, v, gesture) {
     const person = this.person();
     if (!person) { this.say(`Track ${this.track} is not in this frame.`); return; }
-    const keypoints = [...person.keypoints];
-    keypoints.splice(3 * this.joint, 3, x, y, v);
-    this.model.editPerson(this.frame, person, keypoints, gesture);
+    this.model.editJoint(this.frame, person, this.joint, [x, y, v], gesture);
   }
 
   // To a place inside the frame, in hundredths of a pixel.
@@ -191,7 +189,7 @@ class App {
   addPerson() {
     const inFrame = new Set(this.model.people(this.frame).map((person) => person.track));
     const track = this.tracks.find((one) => !inFrame.has(one)) ?? Math.max(...this.tracks) + 1;
-    const person = { from: -1, track, keypoints: new Array(3 * this.model.names.length).fill(0) };
+    const person = { from: -1, track, keypoints: new Array(3 * this.model.names.length).fill(0), propagated: [] };
     this.model.edit(this.frame, [...this.model.people(this.frame), person]);
     this.select(track, 0);
     this.say(`Track ${track} added: click where its joints are.`);
@@ -206,7 +204,7 @@ class App {
 
   accept() {
     if (this.model.isDone(this.frame)) this.say("This frame counts as labelled already.");
-    else this.model.edit(this.frame, this.model.people(this.frame));
+    else this.model.accept(this.frame);
   }
 
   revert() { if (this.model.edits.has(this.frame.index)) this.model.edit(this.frame, undefined); }

@@ -31,7 +31,7 @@ function watchSize(canvas, resized) {
 }
 
 // One pose. `place` takes a joint's x, y in the frame to the screen.
-function drawPerson(context, app, frame, person, place) {
+function drawPerson(context, app, person, place) {
   const { sides, bones } = app.model.review;
   const own = trackColour(app, person.track);
   const colour = (joint) => (app.bySide ? SIDE_COLOURS[sides[joint]] : own);
@@ -42,7 +42,7 @@ function drawPerson(context, app, frame, person, place) {
   }
   for (let joint = 0; joint < app.model.names.length; joint++) {
     if (!isShown(joint)) continue;
-    const { score } = app.model.evidence(frame, person, joint);
+    const { score } = app.model.evidence(person, joint);
     context.globalAlpha = score === undefined ? 1 : 0.35 + 0.65 * Math.min(1, score);
     drawJoint(context, at(joint), colour(joint), person.keypoints[3 * joint + 2] === HIDDEN);
     context.globalAlpha = 1;

@@ -1,8 +1,9 @@
 // The labels, what a person changed in them, and the file that comes of both.
 //
-// A person of a frame is {from, track, keypoints}: `from` is the place among the file's annotations, -1 for somebody
-// added here; keypoints are x, y, v of each joint, v 0: missing, 1: hidden, 2: visible. People and lists of them are
-// never changed, always replaced, so that the history can keep them.
+// A person of a frame is {from, track, keypoints, propagated}: `from` is the place among the file's annotations, -1 for
+// somebody added here; keypoints are x, y, v of each joint, v 0: missing, 1: hidden, 2: visible; propagated are the
+// joints that nobody has set or looked at, all of a propagated pose, or those that were added to a person's own. People
+// and lists of them are never changed, always replaced, so that the history can keep them.
 
 const MISSING = 0, HIDDEN = 1, VISIBLE = 2;
 const BOX_MARGIN = 0.15; // of the extent of the joints on each side, as the boxes that training makes
@@ -12,10 +13,10 @@ class Model {
   constructor(labels, review) {
     this.labels = labels;
     this.review = review;
-    this.names = labels.categories[0].keypoints;
-    this.propagated = new Set(review.propagated);
+    this.category = labels.categories.find((category) => category.keypoints?.length);
+    this.names = this.category.keypoints;
     this.frames = review.order.map((place, index) => ({
-      index, number: review.numbers[index], image: labels.images[place], people: [], labelled: false,
+      index, number: review.numbers[index], image: labels.images[place], people: [],
     }));
     this.frameOf = new Map(this.frames.map((frame) => [frame.image.id, frame]));
     labels.annotations.forEach((record, place) => this.#add(record, place));
@@ -31,24 +32,28 @@ class Model {
     if (isCrowd(record)) return;
     const frame = this.frameOf.get(record.image_id);
     const keypoints = record.keypoints?.length ? record.keypoints : new Array(3 * this.names.length).fill(0);
-    frame.people.push({ from: place, track: Number(record.track_id ?? 0), keypoints });
-    if (!this.propagated.has(place)) frame.labelled = true;
+    const propagated = this.review.propagated[place];
+    frame.people.push({ from: place, track: Number(record.track_id ?? 0), keypoints, propagated });
   }
+
+  // Whether nothing of an annotation of the file was set by a person.
+  #isPropagated(place) { return this.review.propagated[place].length === this.names.length; }
 
   people(frame) { return this.edits.get(frame.index) ?? frame.people; }
 
   person(frame, track) { return this.people(frame).find((person) => person.track === track); }
 
   state(frame) {
+    if (this.people(frame).some((person) => person.propagated.length)) return "propagated";
     if (this.edits.has(frame.index)) return "corrected";
-    return frame.labelled ? "labelled" : frame.people.length ? "propagated" : "empty";
+    return frame.people.length ? "labelled" : "empty";
   }
 
-  isDone(frame) { return frame.labelled || this.edits.has(frame.index); }
+  isDone(frame) { return ["corrected", "labelled"].includes(this.state(frame)); }
 
   // The score, the disagreement, the sources and the doubt of a joint; nothing of joints that a person has looked at.
-  evidence(frame, person, joint) {
-    if (!person || this.edits.has(frame.index) || !this.propagated.has(person.from)) return {};
+  evidence(person, joint) {
+    if (!person?.propagated.includes(joint)) return {};
     const record = this.labels.annotations[person.from];
     return {
       score: record.scores[joint], apart: record.disagreement?.[joint], sources: record.sources?.[joint],
@@ -62,8 +67,11 @@ class Model {
     return [...tracks].sort((a, b) => a - b);
   }
 
-  // Give a frame other people. Changes that follow each other and have one `gesture` are undone together.
-  edit(frame, people, gesture = null) {
+  // Give a frame other people. Changes that follow each other and have one `gesture` are undone together. Poses that
+  // are propagated as a whole become labels by it; joints that were added to a person's own pose stay what they are.
+  edit(frame, changed, gesture = null) {
+    const people = changed?.map((one) => (
+      one.from >= 0 && this.#isPropagated(one.from) ? { ...one, propagated: [] } : one));
     const before = this.edits.get(frame.index);
     const last = this.past.at(-1);
     if (gesture !== null && last && last.gesture === gesture && last.frame === frame) last.after = people;
@@ -72,10 +80,15 @@ class Model {
     this.#set(frame, people);
   }
 
-  editPerson(frame, person, keypoints, gesture) {
-    const people = this.people(frame).map((one) => (one === person ? { ...person, keypoints } : one));
-    this.edit(frame, people, gesture);
+  editJoint(frame, person, joint, values, gesture) {
+    const keypoints = [...person.keypoints];
+    keypoints.splice(3 * joint, 3, ...values);
+    const propagated = person.propagated.filter((one) => one !== joint);
+    const changed = { ...person, keypoints, propagated };
+    this.edit(frame, this.people(frame).map((one) => (one === person ? changed : one)), gesture);
   }
+
+  accept(frame) { this.edit(frame, this.people(frame).map((one) => ({ ...one, propagated: [] }))); }
 
   // Both return the frame that changed, if any did.
   undo() {
@@ -137,7 +150,7 @@ class Model {
       const frame = this.frameOf.get(record.image_id);
       const edit = this.edits.get(frame.index);
       const person = edit?.find((one) => one.from === place);
-      if (isCrowd(record) || (!edit && !this.propagated.has(place))) annotations.push(record);
+      if (isCrowd(record) || (!edit && !this.#isPropagated(place))) annotations.push(record);
       else if (person) annotations.push(this.#record(person, record));
     });
     let id = this.labels.annotations.reduce((most, record) => Math.max(most, Number(record.id) || 0), 0);
@@ -147,20 +160,25 @@ class Model {
       }
     }
     const images = this.labels.images.map((image) =>
-      this.edits.has(this.frameOf.get(image.id).index) ? { ...image, is_labeled: true } : image);
+      this.state(this.frameOf.get(image.id)) === "corrected" ? { ...image, is_labeled: true } : image);
     return { ...this.labels, images, annotations };
   }
 
   #blank(frame, id) {
-    return { id, image_id: frame.image.id, category_id: this.labels.categories[0].id ?? 1, iscrowd: 0 };
+    return { id, image_id: frame.image.id, category_id: this.category.id ?? 1, iscrowd: 0 };
   }
 
   #record(person, record) {
-    const isOwn = person.from >= 0 && !this.propagated.has(person.from);
-    if (isOwn && person.keypoints === record.keypoints) return record;
-    if (isOwn && String(person.keypoints) === String(record.keypoints)) return record;
+    const isOwn = person.from >= 0 && !this.#isPropagated(person.from);
+    const isLess = person.from >= 0 && person.propagated.length < this.review.propagated[person.from].length;
+    if (isOwn && !isLess && String(person.keypoints) === String(record.keypoints)) return record;
     const made = { ...record, track_id: record.track_id ?? person.track, keypoints: person.keypoints };
-    for (const key of OF_PROPAGATION) delete made[key];
+    for (const key of OF_PROPAGATION) {
+      if (!person.propagated.length) delete made[key];
+      else if (Array.isArray(made[key])) {
+        made[key] = made[key].map((value, joint) => (person.propagated.includes(joint) ? value : null));
+      }
+    }
     if (!isOwn || "num_keypoints" in record) {
       made.num_keypoints = person.keypoints.filter((value, place) => place % 3 === 2 && value > 0).length;
     }
@@ -202,6 +220,8 @@ function readPeople(text, model) {
   try { people = JSON.parse(text); } catch { return null; }
   const isPerson = (one) => Number.isInteger(one?.from) && one.from < model.labels.annotations.length
     && Number.isInteger(one.track) && Array.isArray(one.keypoints)
-    && one.keypoints.length === 3 * model.names.length && one.keypoints.every(Number.isFinite);
-  return Array.isArray(people) && people.every(isPerson) ? people : null;
+    && one.keypoints.length === 3 * model.names.length && one.keypoints.every(Number.isFinite)
+    && Array.isArray(one.propagated ?? []) && (one.propagated ?? []).every(Number.isInteger);
+  if (!Array.isArray(people) || !people.every(isPerson)) return null;
+  return people.map((one) => ({ propagated: [], ...one })); // earlier pages kept labels alone, without it
 }

@@ -62,7 +62,7 @@ class Panels {
     this.#people();
     this.rows.forEach((row, joint) => {
       const v = person ? person.keypoints[3 * joint + 2] : MISSING;
-      const { score, apart, doubt } = app.model.evidence(app.frame, person, joint);
+      const { score, apart, doubt } = app.model.evidence(person, joint);
       row.score.textContent = v === MISSING || score === undefined ? "" : score.toFixed(2);
       row.apart.textContent = v === MISSING || apart == null ? "" : apart.toFixed(apart < 10 ? 1 : 0);
       row.score.className = row.apart.className = doubt > DOUBTFUL ? "doubtful" : "";
@@ -96,7 +96,7 @@ class Panels {
     const name = app.model.names[app.joint];
     if (!person) return `Track ${app.track} is not in this frame.`;
     if (app.isPlacing()) return `${name} is missing: click where it is.`;
-    const { sources } = app.model.evidence(app.frame, person, app.joint);
+    const { sources } = app.model.evidence(person, app.joint);
     return sources?.length ? `${name}: from frame${sources.length > 1 ? "s" : ""} ${sources.join(", ")}.` : "";
   }
 

@@ -55,7 +55,7 @@ class Stage {
     context.imageSmoothingEnabled = scale < 4;
     context.drawImage(this.bitmap, x, y, this.size[0] * scale, this.size[1] * scale);
     const people = this.app.model.people(this.frame);
-    for (const person of people) drawPerson(context, this.app, this.frame, person, (px, py) => this.toScreen(px, py));
+    for (const person of people) drawPerson(context, this.app, person, (px, py) => this.toScreen(px, py));
   }
 
   // Coordinates are those of pixels' centres: 0, 0 is the middle of the first pixel.

@@ -109,7 +109,7 @@ class Timeline {
   // Score as a line from 0 to 1, disagreement as bars up to the largest in sight.
   #paintCurve(context) {
     const { model, track, joint } = this.app;
-    const found = this.#visible().map((frame) => [frame, model.evidence(frame, model.person(frame, track), joint)]);
+    const found = this.#visible().map((frame) => [frame, model.evidence(model.person(frame, track), joint)]);
     const most = Math.max(0, ...found.map(([, { apart }]) => apart ?? 0));
     const bottom = MARKS + CURVE;
     const step = this.width / Math.max(1, found.length);
@@ -173,10 +173,10 @@ class Timeline {
     const pixels = context.createImageData(frames.length, joints);
     const { model } = this.app;
     frames.forEach((frame, column) => {
-      const person = model.edits.has(frame.index) ? null : model.person(frame, this.app.track);
-      const doubts = person && model.review.doubts[person.from];
-      for (let joint = 0; doubts && joint < joints; joint++) {
-        pixels.data.set([red, green, blue, 255 * (doubts[joint] ?? 0)], 4 * (joint * frames.length + column));
+      const person = model.person(frame, this.app.track);
+      for (let joint = 0; joint < joints; joint++) {
+        const { doubt } = model.evidence(person, joint);
+        pixels.data.set([red, green, blue, 255 * (doubt ?? 0)], 4 * (joint * frames.length + column));
       }
     });
     context.putImageData(pixels, frames.length === this.heat.width ? 0 : frames[0].index, 0);
