@@ -131,7 +131,7 @@ def test_mpii_is_written_in_the_order_of_the_list(tool, tmp_path):
     assert result["score"] == result["table"]["Mean"]
     done, _ = tool("test.py", "mpii", records[:2])
     assert done.returncode == 2
-    assert "it is of 3 people, and the annotations are of 2: not of this split" in done.stderr
+    assert "it is of 3 people, and the annotations are of 2: not of this split; set TEST.EVALUATE False" in done.stderr
     (tmp_path / "gt_valid.mat").unlink()
     done, _ = tool("test.py", "mpii", records)
     assert "nothing to score" in done.stderr
