@@ -153,7 +153,7 @@ def test_training_is_tested_after_its_epoch(tool):
     [
         ("test.py", ["TEST.MODE", "aggregate", "MODEL.WARP.ENABLED", "True"], "coco has images alone"),
         ("propagate.py", ["TEST.MODE", "propagate", "MODEL.WARP.ENABLED", "True"], "nothing to propagate to"),
-        ("test.py", ["DATASET.IMAGE_DIR", "/nowhere"], "the first image is not where it usually is"),
+        ("test.py", ["DATASET.IMAGE_DIR", "/nowhere"], "no image is where it usually is"),
     ],
 )
 def test_bad_input_is_one_line(tool, name, keys, message):
@@ -174,6 +174,21 @@ def test_what_cannot_be_scored_is_told_before_the_estimates(tool, tmp_path):
     done, _ = tool("test.py", "jhmdb", people("jhmdb"), *keys)
     assert done.returncode == 2
     assert "jhmdb is scored person by person" in done.stderr
+
+
+def test_an_image_that_is_not_there_is_counted(tool, tmp_path):
+    (tmp_path / "images/003.png").unlink()  # the first one of the list
+    done, folder = tool("test.py", "coco", people("coco"))
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 images are not there, such as " in done.stderr
+    assert "003.png; tools/check_data.py lists them all" in done.stderr
+    result = json.loads((folder / "result-single.json").read_text())
+    assert (result["people"], result["boxes_left_out"]) == (2, {"of images that are not there": 1})
+    assert "AP" in result["table"]
+    done, folder = tool("test.py", "jhmdb", people("jhmdb"))
+    assert done.returncode == 0, done.stderr
+    assert "jhmdb is scored person by person, and images are not there: not scored" in done.stderr
+    assert "table" not in json.loads((folder / "result-single.json").read_text())
 
 
 def test_names_that_leave_the_folder_are_refused(tool):
