@@ -159,7 +159,7 @@ _SIMPLE_BASELINE = {  # keys that only SimpleBaseline's files have; it shifts an
     "MODEL.EXTRA.HEATMAP_SIZE",
     "MODEL.EXTRA.SIGMA",
 }
-# Who gives one of these, and does not say TEST.OKS_NMS, is a file of HRNet or SimpleBaseline, whose code had no such key.
+# A file with one of these and without TEST.OKS_NMS is HRNet's or SimpleBaseline's, whose code had no such key.
 _OF_OKS_NMS = {"TEST.OKS_THRE", "TEST.IN_VIS_THRE", "TEST.BBOX_THRE"}
 _SCORED_BY_OKS = ("coco", "ochuman", "aic", "crowdpose", "coco_wholebody")
 

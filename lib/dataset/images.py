@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib.dataset.data_sets import DataSet
-from lib.formats import posetrack18
+from lib.formats import aic, posetrack18
 from lib.formats.coco_people import WHOLEBODY_FIELDS
 from lib.formats.mpii import read_people
 from lib.formats.posetrack import PoseTrackVideo, records
@@ -68,6 +68,8 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Pose
         InputError: a broken file, or one of other joints; names file, record and key.
     """
     content = _from_mpii(path, skeleton) if data_set.form == "mpii" else read_json(path)
+    if data_set.name == "aic" and isinstance(content, list):
+        content = aic.to_coco(content, path, skeleton.names)
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     if data_set.form == "mpii_trb":

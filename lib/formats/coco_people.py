@@ -133,7 +133,7 @@ def read_predictions(
         path: where it was read from, for messages.
         fields: joints by the key that holds them, as of `read_labels`.
         score_keys: scores of its own that a person may have besides `score`.
-        ranked: people of one category compete by `score`: both have to be there. Else neither scores nor boxes are read.
+        ranked: people of one category compete by `score`: both have to be there. Else scores and boxes are not read.
 
     Raises:
         InputError: a key is missing or holds something else; names file, record and key.

@@ -99,6 +99,27 @@ def test_who_repeats_another_is_dropped_if_that_is_asked_for(tool, data_set, oks
     assert all((one["score"] == 1) != (oks_nms and data_set == "coco") for one in predictions)
 
 
+def test_ai_challengers_own_form_is_scored_as_its_converted_one(tool, tmp_path):
+    for image in (tmp_path / "images").iterdir():
+        cv2.imwrite(str(image.with_suffix(".jpg")), cv2.imread(str(image)))
+    content = people("aic")
+    own = []
+    for image in content["images"]:
+        image["file_name"] = f"{image['id']:03d}.jpg"
+        of_image = {str(one["id"]): one for one in content["annotations"] if one["image_id"] == image["id"]}
+        keypoints = {name: np.reshape(one["keypoints"], (14, 3)) - (0, 0, 1) for name, one in of_image.items()}  # v 1
+        boxes = {name: np.add(one["bbox"], [0, 0, *one["bbox"][:2]]).tolist() for name, one in of_image.items()}
+        keypoints = {name: points.ravel().tolist() for name, points in keypoints.items()}
+        own.append({"image_id": f"{image['id']:03d}", "keypoint_annotations": keypoints, "human_annotations": boxes})
+    tables = []
+    for form in (content, own):
+        done, folder = tool("test.py", "aic", form)
+        assert done.returncode == 0, done.stderr
+        tables.append(json.loads((folder / "result-single.json").read_text())["table"])
+    assert tables[0] == tables[1]
+    assert "AP .5" in tables[0]
+
+
 def test_jhmdb_is_scored_by_the_ids_of_its_people(tool):
     done, folder = tool("test.py", "jhmdb", people("jhmdb"))
     assert done.returncode == 0, done.stderr
