@@ -178,6 +178,12 @@ def test_people_of_images_that_are_not_there_are_left_out(write, tmp_path, caplo
     assert (len(found.clips), found.dropped["of images that are not there"]) == (1, 1)
 
 
+def test_the_soft_variant_needs_the_suppression(write):
+    with pytest.raises(InputError, match=r"TEST\.SOFT_NMS is a variant of TEST\.OKS_NMS, which is False"):
+        build_test_set(write("coco", keys=["TEST.SOFT_NMS", "True"]))
+    assert build_test_set(write("coco", keys=["TEST.SOFT_NMS", "True", "TEST.OKS_NMS", "True"])).clips.people
+
+
 def test_joints_of_another_data_set_are_not_taken_for_its_own(write):
     people = [{"id": 1, "image_id": 3, "keypoints": [1, 1, 2] * 17, "bbox": [0, 0, 9, 9]}]
     images = [{"id": 3, "file_name": "000000000003.jpg"}]
