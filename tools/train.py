@@ -186,8 +186,8 @@ def _epoch(
             )
 
         if iteration + 1 == min(TIMED, iterations):
-            left = (cfg.TRAIN.END_EPOCH - epoch) * iterations - TIMED
-            minutes = max(left, 0) * report.seconds / (iteration + 1) / 60
+            left = (cfg.TRAIN.END_EPOCH - epoch) * iterations - (iteration + 1)
+            minutes = left * report.seconds / (iteration + 1) / 60
             logger.info("about %.1f minutes to the end of epoch %d, tests aside", minutes, cfg.TRAIN.END_EPOCH - 1)
 
     strategy = pair if cfg.MODEL.WARP.ENABLED else single

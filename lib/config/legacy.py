@@ -159,6 +159,9 @@ _SIMPLE_BASELINE = {  # keys that only SimpleBaseline's files have; it shifts an
     "MODEL.EXTRA.HEATMAP_SIZE",
     "MODEL.EXTRA.SIGMA",
 }
+# A file with one of these and without TEST.OKS_NMS is HRNet's or SimpleBaseline's, whose code had no such key.
+_OF_OKS_NMS = {"TEST.OKS_THRE", "TEST.IN_VIS_THRE", "TEST.BBOX_THRE"}
+_SCORED_BY_OKS = ("coco", "ochuman", "aic", "crowdpose", "coco_wholebody")
 
 # New key, the old keys that decide it (at least one of them is given), how. None: the old keys do not say.
 TRANSLATED: tuple[tuple[str, tuple[str, ...], Callable[[Old], Any]], ...] = (
@@ -188,11 +191,6 @@ TRANSLATED: tuple[tuple[str, tuple[str, ...], Callable[[Old], Any]], ...] = (
     ),
     ("DATASET.TRAIN_ANNOTATIONS", ("DATASET.PSEUDO_GT_TRAIN",), _train_annotations),
     ("DATASET.TEST_ANNOTATIONS", ("DATASET.JSON_FILE", "ONLY_CONSECUTIVE"), _test_annotations),
-    (
-        "TEST.OKS_NMS",
-        ("TEST.BBOX_THRE",),  # of old files alone; what their code did with COCO, it had no key for
-        lambda old: True if old.get("DATASET.DATASET") == "coco" else None,
-    ),
     ("TRAIN.BATCH_SIZE_PER_GPU", ("TRAIN.BATCH_SIZE",), _per_gpu("TRAIN.BATCH_SIZE")),
     ("TEST.BATCH_SIZE_PER_GPU", ("TEST.BATCH_SIZE",), _per_gpu("TEST.BATCH_SIZE")),
 )
@@ -242,10 +240,13 @@ def translate(settings: dict[str, Setting], known: set[str]) -> dict[str, Settin
         last = max(given, key=lambda setting: setting.layer)
         if key in deciding or key not in result or result[key].layer < last.layer:
             result[key] = replace(last, value=value)
-    for name in _SIMPLE_BASELINE & settings.keys():
-        if settings[name].source != COMMAND_LINE:
-            for key in ("TEST.POST_PROCESS", "TEST.SHIFT_HEATMAP"):
-                result.setdefault(key, replace(settings[name], value=True))
+    of_files = {key for key, setting in settings.items() if setting.source != COMMAND_LINE}
+    for name in _SIMPLE_BASELINE & of_files:
+        for key in ("TEST.POST_PROCESS", "TEST.SHIFT_HEATMAP"):
+            result.setdefault(key, replace(settings[name], value=True))
+    if old.get("DATASET.DATASET") in _SCORED_BY_OKS:
+        for name in _OF_OKS_NMS & of_files:
+            result.setdefault("TEST.OKS_NMS", replace(settings[name], value=True))
     return result
 
 

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
 
 from yacs.config import CfgNode
 
-from lib.dataset.images import read_images
+from lib.dataset.images import find_images, read_images
 from lib.dataset.posetrack import Folders
 from lib.dataset.sources import (
     build_annotations_path,
@@ -113,14 +113,12 @@ def _find_frames(store: ImageStore, videos: Iterable[PoseTrackVideo]) -> list[Li
 
 
 def _find_images(store: ImageStore, folders: Sequence[str], names: Sequence[str]) -> list[ListedImage]:
-    """Images belong into the first of the folders that has the most of them."""
-    files = cache(lambda folder: set(store.list(folder)))
-
-    def look(folder: str) -> list[ListedImage]:
-        paths = {name: PurePosixPath(folder, name) for name in names}
-        return [ListedImage(name, str(path), path.name in files(str(path.parent))) for name, path in paths.items()]
-
-    return max(map(look, folders), key=lambda images: sum(image.is_there for image in images))
+    names = list(dict.fromkeys(names))
+    folder, there = find_images(store, folders, names)
+    return [
+        ListedImage(name, str(PurePosixPath(folder, name)), is_there)
+        for name, is_there in zip(names, there.tolist(), strict=True)
+    ]
 
 
 def find_problems(listing: Listing, whole: bool) -> Iterator[Problem | None]:

@@ -1,14 +1,15 @@
 """Data sets of images: their annotations as one video whose frames are no neighbours, and the files they are in."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from lib.dataset.data_sets import DataSet
-from lib.formats import posetrack18
+from lib.formats import aic, posetrack18
 from lib.formats.coco_people import WHOLEBODY_FIELDS
 from lib.formats.mpii import read_people
 from lib.formats.posetrack import PoseTrackVideo, records
@@ -35,9 +36,11 @@ class Listed:
     Args:
         images: the files.
         folder: of the store, which the names of the annotations are relative to.
+        absent: the numbers of those that are not there.
     """
 
-    def __init__(self, images: ImageList, folder: str) -> None:
+    def __init__(self, images: ImageList, folder: str, absent: Set[int] = frozenset()) -> None:
+        self.absent = absent
         self._images = images
         self._folder = folder
         self.found: dict[int, ImageList] = {}
@@ -65,6 +68,8 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Pose
         InputError: a broken file, or one of other joints; names file, record and key.
     """
     content = _from_mpii(path, skeleton) if data_set.form == "mpii" else read_json(path)
+    if data_set.name == "aic" and isinstance(content, list):
+        content = aic.to_coco(content, path, skeleton.names)
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     if data_set.form == "mpii_trb":
@@ -157,15 +162,13 @@ def _are_numbers(values: Any, count: int) -> bool:
     return isinstance(values, list) and len(values) == count and all(isinstance(v, int | float) for v in values)
 
 
-def find_folder(store: ImageStore, folders: Sequence[str], name: str) -> str:
-    """The first of these folders of a store that an image is in.
+def find_images(store: ImageStore, folders: Sequence[str], names: Sequence[str]) -> tuple[str, np.ndarray]:
+    """The first of these folders of a store that has the most of the images, and (I,) bool which of them it has."""
+    files = cache(lambda folder: set(store.list(folder)))
 
-    Raises:
-        InputError: it is in none of them.
-    """
-    inside, _, file = name.rpartition("/")
-    for folder in folders:
-        if file in store.list(str(PurePosixPath(folder, inside))):
-            return folder
-    places = ", ".join(str(store.root / folder / name) for folder in folders)
-    raise InputError(f"the first image is not where it usually is: {places}; check DATASET.ROOT and DATASET.IMAGE_DIR")
+    def look(folder: str) -> np.ndarray:
+        paths = (PurePosixPath(folder, name) for name in names)
+        return np.array([path.name in files(str(path.parent)) for path in paths], dtype=bool)
+
+    found = {folder: look(folder) for folder in folders}
+    return max(found.items(), key=lambda item: item[1].sum())

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -23,6 +23,7 @@ from lib.utils.files import frame_number
 logger = logging.getLogger(__name__)
 
 NUM_JOINTS = len(KEYPOINT_NAMES)
+ABSENT = "of images that are not there"  # a reason to leave boxes out
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ def labeled_people(
             if not video.labeled[p].any() and not box_alone:
                 dropped["without a labelled joint"] += 1
                 continue
+            if frame in files.absent:
+                dropped[ABSENT] += 1
+                continue
             source, number = files.find(v, video, frame)
             box = _clip(boxes[p], *source.size(number)) if clipped else _sized(boxes[p])
             if box is None:
@@ -108,6 +112,9 @@ def detected_people(
     by_frame, dropped = _boxes_by_frame(videos, boxes, files)
     people = []
     for v, frame in sorted(by_frame):
+        if frame in files.absent:
+            dropped[ABSENT] += len(by_frame[v, frame])
+            continue
         source, number = files.find(v, videos[v], frame)
         kept, others = usable_boxes(by_frame[v, frame], *source.size(number), nms_threshold)
         dropped.update(others)
@@ -172,7 +179,10 @@ class Folders:
 
     Attributes:
         found: by index of the video.
+        absent: none: for a frame that is not there the nearest one stands in.
     """
+
+    absent: Set[int] = frozenset()
 
     def __init__(self, store: ImageStore) -> None:
         self._store = store

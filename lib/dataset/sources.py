@@ -9,7 +9,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from lib.dataset.data_sets import DataSet, known_data_sets
-from lib.dataset.images import Listed, find_folder, read_images
+from lib.dataset.images import Listed, find_images, read_images
 from lib.dataset.posetrack import Folders, PoseTrack, joint_boxes, labeled_people
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, PoseTrackVideo
 from lib.formats.posetrack_set import read_joints, read_videos
@@ -108,11 +108,21 @@ def build_images(cfg: CfgNode, train: bool) -> tuple[PoseTrackVideo, Listed, Pat
     path = build_annotations_path(cfg, train)
     images, sizes = read_images(path, build_data_set(cfg), build_skeleton(cfg))
     store = build_image_store(cfg)
-    folder = find_folder(store, build_image_folders(cfg, train), images.frame_names[0]) if images.frame_names else ""
+    folders = build_image_folders(cfg, train)
+    folder, there = find_images(store, folders, images.frame_names)
+    absent = set(np.flatnonzero(~there).tolist())
+    if absent and not there.any():
+        places = ", ".join(str(store.root / place / images.frame_names[0]) for place in folders)
+        raise InputError(
+            f"no image is where it usually is, the first one at {places}; check DATASET.ROOT and DATASET.IMAGE_DIR"
+        )
     if not train and not cfg.TEST.USE_GT_BBOX:
         sizes = np.zeros_like(sizes)  # detected boxes tell nothing of sizes in the wrong order: the images are asked
     names = [str(PurePosixPath(folder, name)) for name in images.frame_names]
-    return images, Listed(ImageList(store, names, sizes), folder), path
+    if absent:
+        line = "%s: %d of %d images are not there, such as %s; tools/check_data.py lists them all"
+        logger.warning(line, path, len(absent), len(names), store.root / names[min(absent)])
+    return images, Listed(ImageList(store, names, sizes), folder, absent), path
 
 
 def build_image_folders(cfg: CfgNode, train: bool) -> list[str]:

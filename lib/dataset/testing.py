@@ -94,7 +94,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     if not has_videos(cfg.DATASET.DATASET) and (cfg.TEST.MODE != "single"):
         raise InputError(f"TEST.MODE {cfg.TEST.MODE}: {cfg.DATASET.DATASET} has images alone, no frames beside them")
     videos = has_videos(cfg.DATASET.DATASET)
-    if videos and cfg.TEST.SOFT_NMS and not cfg.TEST.OKS_NMS:
+    if cfg.TEST.SOFT_NMS and not cfg.TEST.OKS_NMS:
         raise InputError("TEST.SOFT_NMS is a variant of TEST.OKS_NMS, which is False; set that True")
     found, source, truth = _videos(cfg) if videos else _images(cfg)
     if not found.people:

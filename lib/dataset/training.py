@@ -62,8 +62,11 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
         people = [person for person in people if is_well_centered(person)]
         if not people:
             raise InputError("nobody to train on: DATASET.SELECT_DATA leaves everybody out")
+    skeleton = build_skeleton(cfg)
+    if (cfg.DATASET.FLIP or cfg.TEST.FLIP_TEST) and not skeleton.flip_pairs:
+        logger.warning("mirrored images are on, and no joints' names are of two sides, as left_paw and right_paw are")
     augmentation = Augmentation(
-        build_skeleton(cfg),
+        skeleton,
         cfg.DATASET.SHIFT_FACTOR,
         cfg.DATASET.PROB_SHIFT,
         cfg.DATASET.PROB_HALF_BODY,

@@ -10,22 +10,20 @@ import numpy as np
 from lib.formats import aic
 from lib.formats.aic import AicPeople
 from lib.pose.skeletons import skeleton
-from lib.utils.files import read_json
 
 _LOG = logging.getLogger(__name__)
 
 
-def evaluate_own_form(content: list[Any], gt: str | Path, pred: str | Path) -> float:
-    """The mAP of a file of predictions.
+def evaluate_own_form(content: list[Any], gt: str | Path, predictions: Any, pred: str | Path) -> float:
+    """The mAP of predictions.
 
     Args:
         content: the ground truth, as it was read from `gt`.
-        pred: predictions in the same form.
+        predictions: in the same form, as they were read from `pred`.
 
     Raises:
-        InputError: a missing or malformed file.
+        InputError: a malformed file.
     """
-    predictions = read_json(pred)
     labeled, predicted = aic.read(content, gt, boxes=True), aic.read(predictions, pred, boxes=False)
     others = len(predicted.keys() - labeled.keys())
     if others:

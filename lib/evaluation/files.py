@@ -84,7 +84,10 @@ def _read_truth(gt: Path) -> LabeledPeople:
 def _check_mpii(gt: Path, num_people: int) -> None:
     count = len(mpii.read_truth(gt).points)
     if count != num_people:
-        raise InputError(f"{gt}: it is of {count} people, and the annotations are of {num_people}: not of this split")
+        raise InputError(
+            f"{gt}: it is of {count} people, and the annotations are of {num_people}: not of this split; "
+            f"set TEST.EVALUATE False to predict alone"
+        )
 
 
 def _mpii(gt: Path, pred: Path) -> dict[str, Any]:

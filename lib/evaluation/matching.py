@@ -38,8 +38,11 @@ def match_poses(truth: LabeledPeople, predicted: PredictedPeople, path: str | Pa
 
 def _by_id(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> list[int]:
     """Per pose its person, by the annotation's id."""
-    person_of_id = {own_id: person for person, own_id in enumerate(truth.annotation_ids)}
-    if len(person_of_id) < len(truth.annotation_ids):
+    named = [(own_id, person) for person, own_id in enumerate(truth.annotation_ids) if own_id is not None]
+    if not named:
+        raise InputError(f"{path}: poses name annotations by id, but the ground truth has no ids: leave them out")
+    person_of_id = dict(named)
+    if len(person_of_id) < len(named):
         raise InputError(f"{path}: poses name annotations by id, but two in the ground truth have one id")
     seen = set()
     for index, (own_id, image_id) in enumerate(zip(predicted.annotation_ids, predicted.images.tolist(), strict=True)):

@@ -18,6 +18,7 @@ from pycocotools.cocoeval import COCOeval
 
 from lib.evaluation.aic import evaluate_own_form
 from lib.evaluation.tables import format_rows, mean_row
+from lib.formats import aic
 from lib.formats.coco_people import WHOLEBODY_FIELDS, LabeledPeople, PredictedPeople, read_labels, read_predictions
 from lib.pose.skeletons import skeleton
 from lib.utils.errors import InputError
@@ -52,7 +53,7 @@ def evaluate_oks(data_set: str, gt: str | Path, pred: str | Path) -> dict[str, d
         data_set: coco, ochuman, aic, crowdpose or coco_wholebody.
         gt: the ground truth, a COCO-style file; of aic also a list of images in AI Challenger's own form.
         pred: the predictions, a list of {image_id, category_id, keypoints (x, y, score of each joint), score}, or in
-            AI Challenger's own form too.
+            AI Challenger's own form too. Those of the former kind count the images of such ground truth from 1.
 
     Returns:
         `table`: 0 to 1, by the names of STATS (CrowdPose: without the sizes, with CROWDING; COCO-WholeBody: each after
@@ -61,13 +62,13 @@ def evaluate_oks(data_set: str, gt: str | Path, pred: str | Path) -> dict[str, d
     Raises:
         InputError: a missing or malformed file, a prediction for an image that the ground truth does not list.
     """
-    content = read_json(gt)
-    if data_set == "aic" and isinstance(content, list):
-        return {"table": {"mAP": evaluate_own_form(content, gt, pred)}}
+    content, predictions = read_json(gt), read_json(pred)
+    if data_set == "aic" and isinstance(content, list) and not _are_results(predictions):
+        return {"table": {"mAP": evaluate_own_form(content, gt, predictions, pred)}}
     sigmas, fields = np.array(skeleton(data_set).sigmas), _fields(data_set)
     score_keys = [f"{part}_score" for part in WHOLEBODY_PARTS] if data_set == "coco_wholebody" else ()
     labeled = _read_truth(data_set, content, gt)
-    predicted = read_predictions(read_json(pred), pred, fields, score_keys)
+    predicted = read_predictions(predictions, pred, fields, score_keys)
     _check_ids(labeled, predicted, gt, pred)
 
     use_area = data_set not in ("aic", "crowdpose")
@@ -81,7 +82,7 @@ def evaluate_oks(data_set: str, gt: str | Path, pred: str | Path) -> dict[str, d
 
 
 def check_truth(data_set: str, gt: str | Path) -> None:
-    """Refuse now what would stop the scoring of a COCO-style file of ground truth.
+    """Refuse now what would stop the scoring of a file of ground truth by COCO's results.
 
     Raises:
         InputError: a key is missing or holds something else; names file, record and key.
@@ -94,7 +95,14 @@ def _fields(data_set: str) -> dict[str, int]:
     return WHOLEBODY_FIELDS if data_set == "coco_wholebody" else {"keypoints": skeleton(data_set).num_joints}
 
 
+def _are_results(predictions: Any) -> bool:
+    """Whether predictions are in COCO's results form, and not in AI Challenger's."""
+    return isinstance(predictions, list) and any(isinstance(one, dict) and "keypoints" in one for one in predictions)
+
+
 def _read_truth(data_set: str, content: Any, gt: str | Path) -> LabeledPeople:
+    if data_set == "aic" and isinstance(content, list):
+        content = aic.to_coco(content, gt, skeleton("aic").names)
     labeled = read_labels(content, gt, _fields(data_set))
     unknown = np.isnan(labeled.crowd_indices)
     if data_set == "crowdpose" and unknown.any():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.dataset import TestSet, has_videos
+from lib.dataset.posetrack import ABSENT
 from lib.evaluation.files import SCORERS
 from lib.evaluation.posetrack import check_truth, evaluate_videos
 from lib.evaluation.posetrack import format_table as format_posetrack
@@ -37,6 +38,9 @@ def is_scorable(data_set: str, test_set: TestSet, tracking: bool) -> bool:
         check_truth(test_set.videos, tracking)
         return True
     scorer = SCORERS[data_set]
+    if not scorer.ranked and test_set.dropped[ABSENT]:
+        logger.warning("%s is scored person by person, and images are not there: not scored", data_set)
+        return False
     scorer.check(test_set.truth, len(test_set.videos[0].points))
     if not scorer.ranked and any(person.row < 0 for person in test_set.clips.people):
         raise InputError(f"{data_set} is scored person by person: set TEST.USE_GT_BBOX True")

@@ -1,5 +1,6 @@
 """AI Challenger's own file form: a list of images, each with its people by name ("human1" …)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from lib.formats.columns import number_column
 from lib.utils.errors import InputError
 
 NUM_JOINTS = 14
+
+COCO_VISIBILITY = np.array([0, 2, 1, 0])
+"""COCO's v (0 not labelled, 1 hidden, 2 visible) by AI Challenger's."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,29 @@ def read(content: Any, path: str | Path, boxes: bool) -> dict[str, AicPeople]:
             number_column(people if boxes else [], "human_annotations", 4, f"{where}: people"),
         )
     return images
+
+
+def to_coco(content: Any, path: str | Path, names: Sequence[str]) -> dict[str, Any]:
+    """Ground truth in COCO's form: images and people are counted from 1 in the file's order, and joints without a label
+    are at 0. An image's file is its id with the ending .jpg.
+
+    Args:
+        content, path: as of `read`.
+        names: of the 14 joints.
+
+    Raises:
+        InputError: as `read`, or a v that is none of 1, 2 and 3.
+    """
+    images, annotations = [], []
+    for number, (name, people) in enumerate(read(content, path, boxes=True).items(), start=1):
+        images.append({"id": number, "file_name": f"{name}.jpg"})
+        for keypoints, (x1, y1, x2, y2) in zip(people.keypoints, people.boxes.tolist(), strict=True):
+            if not np.isin(keypoints[:, 2], (1, 2, 3)).all():
+                raise InputError(f"{path}: image {name}: the third number of each joint has to be 1, 2 or 3")
+            visibility = COCO_VISIBILITY[keypoints[:, 2].astype(int)]
+            points = np.where(visibility[:, None] > 0, keypoints[:, :2], 0)
+            annotation = {"id": len(annotations) + 1, "image_id": number, "category_id": 1, "iscrowd": 0}
+            annotation |= {"keypoints": np.column_stack([points, visibility]).ravel().tolist()}
+            annotation |= {"num_keypoints": int((visibility > 0).sum()), "bbox": [x1, y1, x2 - x1, y2 - y1]}
+            annotations.append(annotation)
+    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "keypoints": list(names)}]}

@@ -73,7 +73,7 @@ class PredictedPeople:
         annotation_ids: P numbers, `annotation_id` or `id` of the person it is the pose of; None where there is none.
         keypoints: (P, J, 3) float64 x, y in pixels, score.
         areas: (P,) float64, in pixels²: the box around the joints of the field `keypoints`, or, if the first person of
-            the file has a `bbox`, each one's own.
+            the file has a `bbox` and they are ranked, each one's own.
         scores: by key, (P,) float64; who lacks one has his `score` in its place. NaN where the file does not say.
     """
 
@@ -88,6 +88,8 @@ class PredictedPeople:
 def read_labels(content: Any, path: str | Path, fields: Mapping[str, int] | None = None) -> LabeledPeople:
     """Arrays of a file of ground truth; `info`, `iscrowd`, `area`, `num_keypoints` and the images' sizes may lack.
 
+    Without `fields` the list of images may lack too, and areas and numbers of joints are not read.
+
     Args:
         content: the parsed JSON.
         path: where it was read from, for messages.
@@ -99,10 +101,11 @@ def read_labels(content: Any, path: str | Path, fields: Mapping[str, int] | None
     """
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a COCO-style file of ground truth: that is an object, not a list")
-    images, people, categories = (records(content, key, path) for key in ("images", "annotations", "categories"))
+    people, categories = (records(content, key, path) for key in ("annotations", "categories"))
+    images = records(content, "images", path) if fields or "images" in content else []
     names = [] if fields else keypoint_names(content, path)
     no_joint, no_number, no_id = (None, None, None) if fields else (0.0, np.nan, -1)
-    where = f"{path}: annotations"
+    where, measured = f"{path}: annotations", people if fields else [{}] * len(people)
     return LabeledPeople(
         names=names,
         image_ids=id_column(images, "id", f"{path}: images"),
@@ -114,8 +117,8 @@ def read_labels(content: Any, path: str | Path, fields: Mapping[str, int] | None
         keypoints=_keypoints(people, fields or {"keypoints": len(names)}, where, no_joint),
         boxes=number_column(people, "bbox", 4, where, no_number),
         head_boxes=number_column(people, "headbox", 4, where, np.nan),
-        areas=number_column(people, "area", 1, where, np.nan)[:, 0],
-        num_keypoints=number_column(people, "num_keypoints", 1, where, np.nan)[:, 0],
+        areas=number_column(measured, "area", 1, where, np.nan)[:, 0],
+        num_keypoints=number_column(measured, "num_keypoints", 1, where, np.nan)[:, 0],
         crowd=np.array([is_true(person.get("iscrowd", 0)) for person in people], dtype=bool),
     )
 
@@ -130,7 +133,7 @@ def read_predictions(
         path: where it was read from, for messages.
         fields: joints by the key that holds them, as of `read_labels`.
         score_keys: scores of its own that a person may have besides `score`.
-        ranked: people of one category compete by `score`: both have to be there.
+        ranked: people of one category compete by `score`: both have to be there. Else scores and boxes are not read.
 
     Raises:
         InputError: a key is missing or holds something else; names file, record and key.
@@ -139,21 +142,20 @@ def read_predictions(
         wanted = "image_id, category_id, keypoints, score" if ranked else "image_id and keypoints"
         raise InputError(f"{path}: predictions have to be a list of objects with {wanted}")
     where = f"{path}: predictions"
-    no_number, no_id = (None, None) if ranked else (np.nan, -1)
     keypoints = _keypoints(content, fields, where)
-    if content and content[0].get("bbox"):  # as COCO's loadRes
-        sizes = number_column(content, "bbox", 4, where, no_number)[:, 2:]
+    if ranked and content and content[0].get("bbox"):  # as COCO's loadRes
+        sizes = number_column(content, "bbox", 4, where)[:, 2:]
     else:
         body = keypoints[:, : next(iter(fields.values())), :2]
         sizes = body.max(axis=1) - body.min(axis=1)
-    score = number_column(content, "score", 1, where, no_number)[:, 0]
+    score = number_column(content, "score", 1, where)[:, 0] if ranked else np.full(len(content), np.nan)
     scores = {"score": score}
     for key in score_keys:
         own = number_column(content, key, 1, where, np.nan)[:, 0]
         scores[key] = np.where(np.isnan(own), score, own)
     return PredictedPeople(
         images=id_column(content, "image_id", where),
-        categories=id_column(content, "category_id", where, no_id),
+        categories=id_column(content, "category_id", where, None if ranked else -1),
         annotation_ids=[whole_number(person.get("annotation_id", person.get("id"))) for person in content],
         keypoints=keypoints,
         areas=sizes.prod(axis=1),

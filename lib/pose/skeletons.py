@@ -75,49 +75,84 @@ def _schemas() -> dict[str, dict[str, list]]:
 POSETRACK = skeleton("posetrack18")
 """The 17 joints of PoseTrack17 and PoseTrack18."""
 
-_OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
+_SIDES = {"left": "left", "right": "right", "l": "left", "r": "right"}
+_OTHER_SIDE = {"left": "right", "right": "left"}
+
+Words = tuple[str, ...]
 
 
 def named_skeleton(names: Sequence[str]) -> Skeleton:
     """The schema of any joints. Their names tell mirror pairs: `left_paw` and `right_paw`, `pawL` and `pawR`,
-    `leftpaw` and `rightpaw`, `Lpaw` and `Rpaw`.
+    `leftpaw` and `rightpaw`, `Lpaw` and `Rpaw`, `lpaw` and `rpaw`, `LPAW` and `RPAW`.
 
     Joints weigh alike, have the OKS constant of an ankle in COCO, and none is of an upper body; there are no bones.
 
     Args:
         names: J joint names, all different.
     """
-    joint_of = {_words(name): joint for joint, name in enumerate(names)}
-    pairs = []
-    for words, joint in joint_of.items():
-        other = joint_of.get(tuple(_OTHER_SIDE.get(word, word) for word in words), joint)
-        if joint < other:
-            pairs.append((joint, other))
-    paired = {joint for pair in pairs for joint in pair}
-    for joint, name in enumerate(names):  # sides that are no words of their own: leftear, Lwrist
-        for left, right in (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"), (r"^L(?=[a-z])", "R")):
-            other = re.sub(left, right, name)
-            if other != name and other in names and not paired & {joint, names.index(other)}:
-                pairs.append((min(joint, names.index(other)), max(joint, names.index(other))))
-                paired |= {joint, names.index(other)}
+    joint_of: dict[Words, int] = {}
+    for joint, name in enumerate(names):
+        for reading in _readings(name):
+            joint_of.setdefault(reading, joint)
+    pairs, paired = [], set()
+    for joint, name in enumerate(names):
+        for candidate in mirrored(name):
+            other = joint_of.get(candidate, joint)
+            if joint < other and not paired & {joint, other}:
+                pairs.append((joint, other))
+                paired |= {joint, other}
     count = len(names)
     return Skeleton(tuple(names), tuple(sorted(pairs)), (), (0.089,) * count, (1.0,) * count, ())
 
 
-def side(name: str) -> str:
-    """The side that a joint's name tells: "left", "right", or "" for none."""
-    words = set(_words(name))
-    return "left" if words & {"left", "l"} else "right" if words & {"right", "r"} else ""
+def mirrored(name: str) -> list[Words]:
+    """What the joint of the other side may be called, in lower-case words: `lsho` is mirrored by right, sho.
+
+    Empty for a name that can tell no side. Where the side is no word of its own this is a guess (`lip`: right, ip):
+    it counts if a joint of that name exists.
+    """
+    others = [(reading, tuple(_OTHER_SIDE.get(word, word) for word in reading)) for reading in _readings(name)]
+    return [other for reading, other in others if other != reading]
+
+
+def side(name: str, names: Sequence[str]) -> str:
+    """The side that a joint's name tells: "left", "right", or "" for none.
+
+    Args:
+        names: of all joints: a side that is no word of its own, as in `leftear`, counts if its counterpart is there.
+    """
+    known = {reading for other in names for reading in _readings(other)}
+    guessed = len(_readings(name)) > 1
+    for candidate in mirrored(name):
+        if not guessed or candidate in known:
+            return "left" if "right" in candidate else "right"
+    return ""
 
 
 def may_be_same(name: str, other: str) -> bool:
     """Whether two data sets may call one joint so: of one side and with a word in common, as `head` and `Head top`."""
-    words, others = set(_words(name)), set(_words(other))
+    if "".join(_words(name)) == "".join(_words(other)):
+        return True
     sides = set(_OTHER_SIDE)
-    same = "".join(_words(name)) == "".join(_words(other))
-    return same or (words & sides == others & sides and bool((words & others) - sides))
+    pairs = ((set(mine), set(yours)) for mine in _readings(name) for yours in _readings(other))
+    return any(mine & sides == yours & sides and bool((mine & yours) - sides) for mine, yours in pairs)
 
 
-def _words(name: str) -> tuple[str, ...]:
+def _readings(name: str) -> list[Words]:
+    """The words of a name, sides spelt out; if none of them is a side, also with each side that one may begin with,
+    or have in it."""
+    words = _words(name)
+    if _SIDES.keys() & set(words):
+        return [tuple(_SIDES.get(word, word) for word in words)]
+    readings = [words]
+    for index, word in enumerate(words):
+        if found := re.fullmatch(r"(.*?)(left|right)(.*)", word):
+            readings.append((*words[:index], *filter(None, found.groups()), *words[index + 1 :]))
+    if words and (found := re.fullmatch(r"([lr])(.+)", words[0])):
+        readings.append((_SIDES[found[1]], found[2], *words[1:]))
+    return readings
+
+
+def _words(name: str) -> Words:
     """The words of a name in lower case: `LeftFoot1`, `left_foot 1` and `left-foot1` are left, foot, 1."""
     return tuple(part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+", name))

@@ -102,10 +102,16 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
             MODEL.EXTRA.PRETRAINED_LAYERS lists them; None or a list with "*": all.
 
     Raises:
+        InputError: the model has no such layer.
         InputError: the file cannot be used: missing, truncated, no checkpoint, with code in it, of another net,
             or with values that are not finite.
     """
     path, own = Path(path), model.state_dict()
+    parts = list(dict.fromkeys(name.split(".")[0] for name in own))
+    if unknown := set(layers or ()) - {"*", *parts}:
+        raise InputError(
+            f"MODEL.EXTRA.PRETRAINED_LAYERS: the net has no layer {min(unknown)!r}; it has {', '.join(parts)}"
+        )
     tensors, renamed = _rename(read_state_dict(path), own, path)
     nets = {"file_net": net(tensors), "model_net": net(own)}
     if trunk(tensors) and trunk(own) and trunk(tensors) != trunk(own):

@@ -18,7 +18,7 @@ class InputError(Exception):
 
 def run(main: Callable[[], None]) -> None:
     """Run a tool: a wrong input or a file that cannot be used ends in one line and exit status 2, Ctrl-C in 130, and
-    without a word in 141 if nobody reads on.
+    in 141, with a word in the log file alone, if nobody reads on.
 
     Args:
         main: the tool, without arguments.
@@ -31,6 +31,7 @@ def run(main: Callable[[], None]) -> None:
     except InputError as error:
         _stop(_last_line(error), 2)
     except BrokenPipeError:  # whoever reads the output, such as head, has enough
+        to_log_file("error: a pipe broke")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to write
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:

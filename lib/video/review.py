@@ -181,7 +181,7 @@ def _page_data(content: dict[str, Any], poses: _Poses, needs: np.ndarray) -> dic
     sides = [""] * len(names)
     for pair in named_skeleton(names).flip_pairs:
         for joint in pair:
-            sides[joint] = side(names[joint])
+            sides[joint] = side(names[joint], names)
     count = int(np.clip(poses.labeled.sum(), *SUGGESTED))
     suggested = suggest_frames(poses.numbers, poses.labeled, needs, count)
     return {

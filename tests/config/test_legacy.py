@@ -169,6 +169,19 @@ def test_simple_baseline_files(load):
     assert not load({}, ["TEST.BATCH_SIZE", "8"]).TEST.SHIFT_HEATMAP  # a key alone makes no SimpleBaseline file
 
 
+@pytest.mark.parametrize("key", ["TEST.OKS_THRE", "TEST.IN_VIS_THRE", "TEST.BBOX_THRE"])
+@pytest.mark.parametrize("name", ["coco", "ochuman", "aic", "crowdpose", "coco_wholebody"])
+def test_files_of_oks_drop_who_repeats_another_unless_they_say_otherwise(load, name, key):
+    old = {"DATASET.DATASET": name, key: 0.5}
+    assert load(old).TEST.OKS_NMS
+    assert load({key: 0.5}, ["DATASET.DATASET", name]).TEST.OKS_NMS
+    assert not load(old | {"TEST.OKS_NMS": False}).TEST.OKS_NMS
+    assert not load(old, ["TEST.OKS_NMS", "False"]).TEST.OKS_NMS
+    assert not load(old | {"TEST.OKS_NMS": False}, [key, "0.6"]).TEST.OKS_NMS
+    assert not load(old, ["DATASET.DATASET", "mpii"]).TEST.OKS_NMS
+    assert not load({"DATASET.DATASET": name}, [key, "0.5"]).TEST.OKS_NMS  # a key alone makes no old file
+
+
 def test_ignored_keys_say_so_once_each(load, caplog):
     with caplog.at_level(logging.INFO):
         load(dict.fromkeys(IGNORED, 1))

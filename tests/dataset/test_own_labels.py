@@ -44,6 +44,17 @@ def test_joints_are_the_files_own_and_boxes_those_of_the_joints(cfg):
     assert len(build_truth(cfg("DATASET.TEST_ANNOTATIONS", cfg().DATASET.TRAIN_ANNOTATIONS))) == 3
 
 
+def test_mirrored_images_without_sides_are_told(cfg, caplog):
+    build_training_set(cfg())
+    assert not caplog.records
+    path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
+    path.write_text(path.read_text().replace("right_ear", "right_paw"))
+    build_training_set(cfg("DATASET.FLIP", "False"))
+    assert not caplog.records
+    build_training_set(cfg())
+    assert "mirrored images are on, and no joints' names are of two sides" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("points", "bbox", "center", "side"),
     [

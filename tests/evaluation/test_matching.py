@@ -90,3 +90,10 @@ def test_ids_that_are_taken_twice_tell_nothing():
     with pytest.raises(InputError, match="two in the ground truth have one id"):
         matched(truth, GOOD)
     np.testing.assert_array_equal(first_x(truth, [pose(1, 1), pose(1, 3), pose(2, 5)]), [1, NAN, 3, NAN, 5])
+
+
+def test_ids_of_poses_need_ids_of_people():
+    people = [{key: value for key, value in one.items() if key != "id"} for one in CONTENT["annotations"]]
+    truth = read_labels(CONTENT | {"annotations": people}, "gt.json")
+    with pytest.raises(InputError, match=r"pred\.json: poses name annotations by id, but the ground truth has no ids"):
+        matched(truth, [pose(1, 1, id=11)])

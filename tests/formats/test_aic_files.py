@@ -25,6 +25,24 @@ def test_people_by_image():
     assert people.keypoints.shape == (0, 14, 3)
 
 
+def test_cocos_form():
+    names = [f"joint {number}" for number in range(14)]
+    person = [5, 6, 1, 7, 8, 2, 9, 9, 3, *[0, 0, 3] * 11]
+    people = {"human1": person, "human2": [1, 1, 1] * 14}
+    boxes = {"human1": [10, 20, 40, 60], "human2": [0, 0, 9, 9]}
+    content = [image(image_id="b"), image(keypoint_annotations=people, human_annotations=boxes)]
+    content[0]["keypoint_annotations"] = {}
+    coco = aic.to_coco(content, "gt.json", names)
+    assert coco["images"] == [{"id": 1, "file_name": "b.jpg"}, {"id": 2, "file_name": "a.jpg"}]
+    assert coco["categories"] == [{"id": 1, "keypoints": names}]
+    first, second = coco["annotations"]
+    assert first["keypoints"] == [5, 6, 2, 7, 8, 1, *[0] * 36]
+    assert (first["bbox"], first["num_keypoints"]) == ([10, 20, 30, 40], 2)
+    assert [(one["id"], one["image_id"]) for one in (first, second)] == [(1, 2), (2, 2)]
+    with pytest.raises(InputError, match=r"gt\.json: image a: the third number of each joint has to be 1, 2 or 3"):
+        aic.to_coco([image()], "gt.json", names)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

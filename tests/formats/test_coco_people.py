@@ -59,6 +59,9 @@ def test_labels_of_any_joints():
     np.testing.assert_array_equal(people.boxes[:2], [[1, 2, 3, 4], [np.nan] * 4])
     np.testing.assert_array_equal(people.head_boxes[1:3], [[np.nan] * 4, [5, 6, 7, 8]])
     assert (people.category_ids.tolist(), people.person_categories.tolist()) == ([-1], [-1] * 5)
+    person = ANY["annotations"][0] | {"area": "?", "num_keypoints": None}
+    content = {"annotations": [person], "categories": ANY["categories"]}  # no list of images
+    assert read_labels(content, "gt.json").points.tolist() == [[[10, 20], [30, 40]]]
 
 
 @pytest.mark.parametrize(
@@ -142,6 +145,10 @@ def test_predictions_that_nobody_ranks():
     assert people.categories.tolist() == [-1, -1]
     assert np.isnan(people.scores["score"]).all()
     assert read_predictions([poses[1] | {"annotation_id": 8}], "", {"keypoints": 1}, ranked=False).annotation_ids == [8]
+    poses = [poses[0] | {"bbox": [1, 2, 3, 4, 0.9], "score": [0.5]}, poses[1] | {"bbox": None, "score": "high"}]
+    people = read_predictions(poses, "pred.json", {"keypoints": 1}, ranked=False)  # MMPose's boxes have their score
+    assert np.isnan(people.scores["score"]).all()
+    assert people.areas.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("content", [{"annotations": []}, [1], None])

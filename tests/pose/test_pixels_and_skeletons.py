@@ -53,7 +53,9 @@ def test_schemas_hold_together(name, joints):
 
 def test_names_tell_sides():
     names = ["left_paw", "pawR", "L_ear", "Right Hip", "tail", "leftover", "nose"]
-    assert [side(name) for name in names] == ["left", "right", "left", "right", "", "", ""]
+    assert [side(name, names) for name in names] == ["left", "right", "left", "right", "", "", ""]
+    names = ["leftear", "rightear", "LSHO", "RSHO", "lip", "bright"]
+    assert [side(name, names) for name in names] == ["left", "right", "left", "right", "", ""]
 
 
 def test_one_schema_under_two_names():
@@ -78,6 +80,9 @@ def test_names_tell_mirror_pairs():
     assert named_skeleton(POSETRACK.names).flip_pairs == POSETRACK.flip_pairs
     names = ["rightear", "snout", "leftear", "Lwrist", "Rwrist", "Lip", "bright", "earLeft", "earRight", "cleft"]
     assert named_skeleton(names).flip_pairs == ((0, 2), (3, 4), (7, 8))
+    names = ["LSHO", "RSHO", "lhip", "rhip", "lwrist", "REAR", "rwrist", "LEAR", "lip", "rump", "nose", "lash"]
+    assert named_skeleton(names).flip_pairs == ((0, 1), (2, 3), (4, 6), (5, 7))
+    assert named_skeleton(["REAR", "front", "lear_tip"]).flip_pairs == ()
 
 
 @pytest.mark.parametrize(
@@ -88,6 +93,10 @@ def test_names_tell_mirror_pairs():
         ("RightShoulder", "right_shoulder", True),
         ("right_shoulder", "left_shoulder", False),
         ("left_eye", "head_bottom", False),
+        ("l_shoulder", "left_shoulder", True),
+        ("lshoulder", "left_shoulder", True),
+        ("r_shoulder", "left_shoulder", False),
+        ("rshoulder", "lshoulder", False),
         ("left_ankle", "left_knee", False),
     ],
 )

@@ -99,6 +99,27 @@ def test_who_repeats_another_is_dropped_if_that_is_asked_for(tool, data_set, oks
     assert all((one["score"] == 1) != (oks_nms and data_set == "coco") for one in predictions)
 
 
+def test_ai_challengers_own_form_is_scored_as_its_converted_one(tool, tmp_path):
+    for image in (tmp_path / "images").iterdir():
+        cv2.imwrite(str(image.with_suffix(".jpg")), cv2.imread(str(image)))
+    content = people("aic")
+    own = []
+    for image in content["images"]:
+        image["file_name"] = f"{image['id']:03d}.jpg"
+        of_image = {str(one["id"]): one for one in content["annotations"] if one["image_id"] == image["id"]}
+        keypoints = {name: np.reshape(one["keypoints"], (14, 3)) - (0, 0, 1) for name, one in of_image.items()}  # v 1
+        boxes = {name: np.add(one["bbox"], [0, 0, *one["bbox"][:2]]).tolist() for name, one in of_image.items()}
+        keypoints = {name: points.ravel().tolist() for name, points in keypoints.items()}
+        own.append({"image_id": f"{image['id']:03d}", "keypoint_annotations": keypoints, "human_annotations": boxes})
+    tables = []
+    for form in (content, own):
+        done, folder = tool("test.py", "aic", form)
+        assert done.returncode == 0, done.stderr
+        tables.append(json.loads((folder / "result-single.json").read_text())["table"])
+    assert tables[0] == tables[1]
+    assert "AP .5" in tables[0]
+
+
 def test_jhmdb_is_scored_by_the_ids_of_its_people(tool):
     done, folder = tool("test.py", "jhmdb", people("jhmdb"))
     assert done.returncode == 0, done.stderr
@@ -131,7 +152,7 @@ def test_mpii_is_written_in_the_order_of_the_list(tool, tmp_path):
     assert result["score"] == result["table"]["Mean"]
     done, _ = tool("test.py", "mpii", records[:2])
     assert done.returncode == 2
-    assert "it is of 3 people, and the annotations are of 2: not of this split" in done.stderr
+    assert "it is of 3 people, and the annotations are of 2: not of this split; set TEST.EVALUATE False" in done.stderr
     (tmp_path / "gt_valid.mat").unlink()
     done, _ = tool("test.py", "mpii", records)
     assert "nothing to score" in done.stderr
@@ -153,7 +174,7 @@ def test_training_is_tested_after_its_epoch(tool):
     [
         ("test.py", ["TEST.MODE", "aggregate", "MODEL.WARP.ENABLED", "True"], "coco has images alone"),
         ("propagate.py", ["TEST.MODE", "propagate", "MODEL.WARP.ENABLED", "True"], "nothing to propagate to"),
-        ("test.py", ["DATASET.IMAGE_DIR", "/nowhere"], "the first image is not where it usually is"),
+        ("test.py", ["DATASET.IMAGE_DIR", "/nowhere"], "no image is where it usually is"),
     ],
 )
 def test_bad_input_is_one_line(tool, name, keys, message):
@@ -174,6 +195,21 @@ def test_what_cannot_be_scored_is_told_before_the_estimates(tool, tmp_path):
     done, _ = tool("test.py", "jhmdb", people("jhmdb"), *keys)
     assert done.returncode == 2
     assert "jhmdb is scored person by person" in done.stderr
+
+
+def test_an_image_that_is_not_there_is_counted(tool, tmp_path):
+    (tmp_path / "images/003.png").unlink()  # the first one of the list
+    done, folder = tool("test.py", "coco", people("coco"))
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 images are not there, such as " in done.stderr
+    assert "003.png; tools/check_data.py lists them all" in done.stderr
+    result = json.loads((folder / "result-single.json").read_text())
+    assert (result["people"], result["boxes_left_out"]) == (2, {"of images that are not there": 1})
+    assert "AP" in result["table"]
+    done, folder = tool("test.py", "jhmdb", people("jhmdb"))
+    assert done.returncode == 0, done.stderr
+    assert "jhmdb is scored person by person, and images are not there: not scored" in done.stderr
+    assert "table" not in json.loads((folder / "result-single.json").read_text())
 
 
 def test_names_that_leave_the_folder_are_refused(tool):

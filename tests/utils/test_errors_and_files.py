@@ -89,6 +89,16 @@ def test_an_error_also_stands_in_the_log_file(tmp_path, capsys, monkeypatch):
     assert path.read_text() == "a: 1\nerror: a.json: no key x\n"
 
 
+def test_a_broken_pipe_stands_in_the_log_file_alone(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    path = log_to_file(tmp_path, "x", "test", header="a: 1")
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        assert outcome(capsys, BrokenPipeError(32, "Broken pipe")) == (141, "")
+    logging.getLogger().handlers[0].close()
+    assert path.read_text() == "a: 1\nerror: a pipe broke\n"
+
+
 def test_what_is_not_a_number_becomes_null(tmp_path):
     nan, inf = float("nan"), float("inf")
     write_json(tmp_path / "a.json", {"a": [nan, 1], "b": {"c": nan, "d": (inf, -inf)}, "e": np.array([nan, 1.5])})
