@@ -14,6 +14,7 @@ from _steps import Step, carry_out
 
 from lib.config import load_config
 from lib.dataset.own_video import crop_size, repetitions
+from lib.formats.posetrack18 import keypoint_category
 from lib.frames.store import ImageStore
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
@@ -34,7 +35,7 @@ def label_from_images(args: argparse.Namespace) -> None:
     if not args.video.is_file():
         raise InputError(f"{args.video}: --images estimates the frames of a video file, and this is none")
     content = given_labels(args, of_video=False)
-    names = content["categories"][0]["keypoints"]
+    names = keypoint_category(content)["keypoints"]
     keys = [*WHOLE, "MODEL.NUM_JOINTS", len(names), *args.opts]
     recipe = args.recipe / f"{STAGES[0]}.yaml"
     learned = load_config(recipe, keys).dump()

@@ -17,12 +17,13 @@ from lib.formats import coco_labels
 from lib.formats.coco import check_labels, keep_labels, labeled_images
 from lib.formats.label_formats import check_written, find_format, read_any_labels, write_any_labels
 from lib.formats.posetrack import whole_number
+from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore
 from lib.frames.unpack import unpack
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
-from lib.utils.files import frame_number, read_json, write_json
+from lib.utils.files import check_writable, frame_number, read_json, write_json
 from lib.video.poses import film_labels
 from lib.video.review import write_review
 
@@ -93,6 +94,8 @@ def check_places(args: argparse.Namespace) -> None:
         raise InputError(
             f"--out {args.out}: nets and logs would go into {args.video}, among the frames; name it otherwise"
         )
+    for path in filter(None, (args.out, args.review, args.draw)):
+        check_writable(path.parent)
     if args.draw and (args.draw.suffix != ".mp4" or args.draw.is_dir()):
         raise InputError(f"--draw {args.draw}: it has to name an .mp4 file")
     if args.review and (args.review.suffix != ".html" or args.review.is_dir()):
@@ -142,7 +145,7 @@ def _prepare(args: argparse.Namespace, labels: dict[str, Any], frames: Path) -> 
 
     The size of crops and the length of epochs go by the labels that the nets learn from.
     """
-    names = labels["categories"][0]["keypoints"]
+    names = keypoint_category(labels)["keypoints"]
     given = ["DATASET.ROOT", str(frames), "MODEL.NUM_JOINTS", len(names), *args.opts]
     cfgs = [load_config(args.recipe / f"{stage}.yaml", given) for stage in STAGES]
     taught = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]

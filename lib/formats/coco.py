@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib.formats.posetrack import is_true, records, whole_number
-from lib.formats.posetrack18 import keypoint_names
+from lib.formats.posetrack18 import keypoint_category, keypoint_names
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
@@ -125,7 +125,7 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
     """
     content = copy.deepcopy(content)
     content["info"] = (content.get("info") or {}) | info
-    own_names = content["categories"][0]["keypoints"]
+    own_names = keypoint_category(content)["keypoints"]
     size = {key: value for key, value in content["images"][0].items() if key in ("width", "height")}
     ids = {image["file_name"]: image["id"] for image in content["images"]}
     labeled = {(one["image_id"], one.get("track_id", -1)): one for one in content["annotations"]}
@@ -142,7 +142,7 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
         ids_of_record = {
             "id": next_person,
             "image_id": ids[pose.file_name],
-            "category_id": content["categories"][0].get("id", 1),
+            "category_id": keypoint_category(content).get("id", 1),
         }
         content["annotations"].append(ids_of_record | _record(pose, own_names))
         next_person += 1

@@ -136,6 +136,8 @@ def from_file(
         InputError: nothing is labelled, one individual is in a frame twice, a frame or a name is there twice, a number
             is not finite.
     """
+    if not names:
+        raise InputError(f"{path}: no joint is labelled; label some frames first")
     check_names(names, f"{path}: the list of joints")
     times = Counter(frame.identity for frame in frames)
     repeated = [frame for frame in frames if times[frame.identity] > 1]

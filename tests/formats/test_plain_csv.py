@@ -52,7 +52,7 @@ HEADER = "frame,track,joint,x,y,visibility,score\n"
         ("a,b\n1,2\n", "line 1 has to name"),
         ("frame,joint,x,y,z\n1,a,2,3,4\n", "line 1 has to name"),
         ("frame,joint,x,y,x\n1,a,2,3,4\n", "line 1 has to name"),
-        (HEADER, "has to hold names"),
+        (HEADER, "no joint is labelled"),
         (HEADER + "1,,a,,,,\n", "no joint is labelled"),
         (HEADER + "1,,a,1\n", "line 2: a value for each"),
         (HEADER + "1,,a,1,2,2,1,5\n", "line 2: a value for each"),
