@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # lib.utils.errors.run sets it back
 
-if missing := [name for name in ("torch", "yacs", "orjson", "cv2", "av", "h5py", "defusedxml") if find_spec(name) is None]:
+if missing := [
+    name for name in ("torch", "yacs", "orjson", "cv2", "av", "h5py", "defusedxml") if find_spec(name) is None
+]:
     print(f"error: {sys.executable} lacks {', '.join(missing)}: run make, then . .venv/bin/activate", file=sys.stderr)
     sys.exit(2)

@@ -85,7 +85,8 @@ def named_skeleton(names: Sequence[str]) -> Skeleton:
     """The schema of any joints. Their names tell mirror pairs: `left_paw` and `right_paw`, `pawL` and `pawR`,
     `leftpaw` and `rightpaw`, `Lpaw` and `Rpaw`, `lpaw` and `rpaw`, `LPAW` and `RPAW`.
 
-    Joints weigh alike, have the OKS constant of an ankle in COCO, and none is of an upper body; there are no bones.
+    Joints weigh alike, have the OKS constant of an ankle in COCO, and none is of an upper body; bones are those that
+    joints of these names have in PoseTrack or COCO.
 
     Args:
         names: J joint names, all different.
@@ -101,8 +102,10 @@ def named_skeleton(names: Sequence[str]) -> Skeleton:
             if joint < other and not paired & {joint, other}:
                 pairs.append((joint, other))
                 paired |= {joint, other}
+    known = {(own.names[a], own.names[b]) for own in (POSETRACK, skeleton("coco")) for a, b in own.bones}
+    bones = sorted((names.index(a), names.index(b)) for a, b in known if a in names and b in names)
     count = len(names)
-    return Skeleton(tuple(names), tuple(sorted(pairs)), (), (0.089,) * count, (1.0,) * count, ())
+    return Skeleton(tuple(names), tuple(sorted(pairs)), (), (0.089,) * count, (1.0,) * count, tuple(bones))
 
 
 def mirrored(name: str) -> list[Words]:

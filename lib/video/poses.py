@@ -94,7 +94,8 @@ def film_labels(path: Path, video: Path, labels: Labels) -> None:
         points, track = np.nan_to_num(labels.points[person]), int(labels.track[person])
         pose = TrackedPose(labels.boxes[person], 1.0, points, scores[person], 1.0, track)
         poses[labels.frames[frame].number].append(pose)
-    skeleton = replace(named_skeleton(labels.names), bones=labels.edges)
+    skeleton = named_skeleton(labels.names)
+    skeleton = replace(skeleton, bones=labels.edges or skeleton.bones)
     if video.is_dir():
         folder = FrameFolder(ImageStore(video), ".")
         frames = ((number, _read(folder, number)) for number in folder.numbers)

@@ -18,7 +18,7 @@ import orjson
 from lib.formats.columns import id_column, number_column
 from lib.formats.posetrack import NO_SCORE, is_true
 from lib.formats.posetrack18 import keypoint_category
-from lib.pose.skeletons import POSETRACK, named_skeleton, side, skeleton
+from lib.pose.skeletons import named_skeleton, side
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, frame_number
 from lib.video.pictures import LADDER, Picture, pictures, plan_pictures
@@ -217,10 +217,7 @@ def _bones(given: Any, names: list[str]) -> list[list[int]]:
     """Pairs of joints to connect: the file's own, which count from 1, or those that joints of these names have."""
     pairs = [bone for bone in given or [] if isinstance(bone, list) and len(bone) == 2]
     pairs = [[a - 1, b - 1] for a, b in pairs if {a, b} <= set(range(1, len(names) + 1))]
-    if not pairs:
-        known = {(s.names[a], s.names[b]) for s in (POSETRACK, skeleton("coco")) for a, b in s.bones}
-        pairs = sorted([names.index(a), names.index(b)] for a, b in known if a in names and b in names)
-    return pairs
+    return pairs or [list(bone) for bone in named_skeleton(names).bones]
 
 
 def _json(value: Any, name: str) -> bytes:

@@ -102,3 +102,9 @@ def test_names_tell_mirror_pairs():
 )
 def test_names_that_may_be_of_one_joint(name, other, same):
     assert may_be_same(name, other) is same
+
+
+def test_joints_that_are_known_by_name_have_bones():
+    skeleton = named_skeleton(["tail", "left_elbow", "left_wrist", "left_shoulder"])
+    assert skeleton.bones == ((1, 2), (3, 1))
+    assert named_skeleton(["tail", "paw"]).bones == ()
