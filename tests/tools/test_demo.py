@@ -346,7 +346,13 @@ def test_ctrl_c_from_the_command_line(root):
     write_video(root / "long.mp4", frames=60)
     command = [sys.executable, TOOL, "--video", "long.mp4", "--out", "long_poses.mp4", "--cfg", "small.yaml"]
     command = [*map(str, command), "TEST.MODEL_FILE", "tiny.pth"]
-    process = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=root,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # of tests in the background it is ignored
+    )
     part = root / "long_poses.json.part"
     while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 5):
         time.sleep(0.05)
