@@ -2,7 +2,7 @@
 
 python tools/propagate.py --cfg experiments/posetrack/hrnet/…_video_pose_propagation.yaml
 python tools/propagate.py --cfg experiments/posetrack/hrnet/…_data_augmentation.yaml
-python tools/propagate.py --video frames --labels labels.json --out dense.json
+python tools/propagate.py --video clip.mp4 --labels labels.json --out dense.json --review review.html
 
 The first takes the test videos' longest annotated runs, keeps the labels of every 7th frame, and scores those that are
 propagated to the others. The second (TEST.PROPAGATE.SAVE) makes more labels to train on of the sparse training set's.
@@ -81,8 +81,18 @@ def main() -> None:
         help="of --video and COCO-style files: propagate to frames without any label (frames), "
         "or also people and joints that other labelled frames lack (fill)",
     )
-    parser.add_argument("--video", type=Path, help="video file, or folder of numbered frames; there is no --cfg then")
-    parser.add_argument("--labels", type=Path, help="of --video: labels of some of its frames (docs/labels.md)")
+    own = parser.add_argument_group("a video of one's own, without --cfg (docs/own_video.md)")
+    own.add_argument("--video", type=Path, help="video file, or folder of numbered frames")
+    own.add_argument("--labels", type=Path, help="labels of some of its frames (docs/labels.md)")
+    own.add_argument("--review", type=Path, help="page to look the labels over and correct them, an .html file")
+    own.add_argument("--draw", type=Path, help="film of the labels on the video, an .mp4 file")
+    own.add_argument("--recipe", type=Path, help=f"folder of single.yaml and posewarper.yaml ({RECIPE})")
+    own.add_argument("--relearn", action="store_true", help="let the nets learn from labels that are new or corrected")
+    own.add_argument(
+        "--images",
+        type=Path,
+        help="folder of the labels' images, which are no frames of the video: a net learns from them to estimate these",
+    )
     if any(argument.partition("=")[0] == "--video" for argument in sys.argv[1:]):
         args = _own_video_arguments(parser)
         if args.images:
@@ -101,6 +111,9 @@ def main() -> None:
         raise InputError("--method single estimates each frame alone: there is nothing to save")
     if args.labels:
         raise InputError("--labels is of --video; with --cfg DATASET.TRAIN_ANNOTATIONS names them")
+    for option in ("review", "draw", "recipe", "relearn", "images"):
+        if getattr(args, option):
+            raise InputError(f"--{option} is of --video, which is not given")
     if args.out and not saves and not own_file:
         raise InputError("--out names a file of training labels: it needs TEST.PROPAGATE.SAVE True")
     if args.merge and not own_file:
@@ -128,17 +141,6 @@ def main() -> None:
 
 def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The command line with --video."""
-    parser.add_argument("--review", type=Path, help="page to look the labels over and correct them, an .html file")
-    parser.add_argument("--draw", type=Path, help="film of the labels on the video, an .mp4 file")
-    parser.add_argument(
-        "--images",
-        type=Path,
-        help="folder of the labels' images, which are no frames of the video: a net learns from them to estimate these",
-    )
-    parser.add_argument("--recipe", type=Path, default=RECIPE, help="folder of single.yaml and posewarper.yaml")
-    parser.add_argument(
-        "--relearn", action="store_true", help="let the nets learn from labels that are new or corrected"
-    )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the recipe to change")
     args = parser.parse_intermixed_args()
     if args.labels is None or args.out is None:
@@ -152,6 +154,7 @@ def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     if args.images and (args.every or args.merge or args.method or args.prior or args.fuse or args.relearn):
         raise InputError("--images: nothing is propagated, and --every, --merge, --method and their like say nothing")
     complete_arguments(args, "warp", "dis", "lucas_kanade", "linear")
+    args.recipe = args.recipe or RECIPE
     return args
 
 

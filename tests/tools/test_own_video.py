@@ -161,6 +161,15 @@ def test_bad_input_is_told(video, tmp_path, refusal):
     assert "has labels of 2 videos (a, b): none is named frames" in refused(labels=with_labels(images=twins))
 
 
+def test_options_of_own_videos_say_so_elsewhere(monkeypatch):
+    monkeypatch.syspath_prepend(str(PROPAGATE.parent))
+    propagate = importlib.import_module("propagate")
+    experiment = PROPAGATE.parents[1] / "experiments/video/posewarper.yaml"
+    monkeypatch.setattr(sys, "argv", ["propagate.py", "--cfg", str(experiment), "--relearn"])
+    with pytest.raises(InputError, match="--relearn is of --video, which is not given"):
+        propagate.main()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
