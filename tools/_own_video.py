@@ -20,7 +20,7 @@ from lib.formats.posetrack import whole_number
 from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore
-from lib.frames.unpack import unpack
+from lib.frames.unpack import frame_reader, unpack
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
 from lib.utils.files import check_writable, frame_number, read_json, write_json
@@ -122,8 +122,8 @@ def finish(args: argparse.Namespace, content: dict[str, Any]) -> None:
         for line in write_any_labels(args.out, labels):
             print(f"{args.out} has no place for {line}")
     if args.review:
-        frames = open_folder(args)
-        write_review(content, lambda name: frames.read(frames.number_of(name)), args.review, args.out.stem)
+        read = frame_reader(args.video, args.out.with_suffix("") / "frames")
+        write_review(content, read, args.review, args.out.stem)
     if args.draw:
         film_labels(args.draw, args.video, labels)
     print(f"{args.out}: {len(content['annotations'])} poses")

@@ -10,9 +10,7 @@ from tempfile import TemporaryDirectory
 import _init_paths  # noqa: F401
 
 from lib.formats.coco import read_labels
-from lib.frames.store import ImageStore
-from lib.frames.unpack import unpack
-from lib.frames.video import FrameFolder
+from lib.frames.unpack import frame_reader
 from lib.utils.errors import InputError, run
 from lib.utils.logging import log_to_terminal
 from lib.video.review import BUDGET, write_review
@@ -36,16 +34,8 @@ def main() -> None:
         raise InputError(f"--megabytes {args.megabytes}: it has to be over 0")
     labels = read_labels(args.labels)
     with TemporaryDirectory(prefix="frames-") as folder:
-        if args.video.is_file():
-            unpack(args.video, Path(folder))
-        frames = FrameFolder(ImageStore(folder if args.video.is_file() else args.video), ".")
-        write_review(
-            labels,
-            lambda name: frames.read(frames.number_of(name)),
-            args.out,
-            name=args.labels.stem,
-            budget=round(args.megabytes * MEGABYTE),
-        )
+        read = frame_reader(args.video, Path(folder))
+        write_review(labels, read, args.out, name=args.labels.stem, budget=round(args.megabytes * MEGABYTE))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def read(path: str | Path) -> Labels:
             header = reader.fieldnames or []
             if not _NEEDED <= {*header} <= {*COLUMNS} or len({*header}) < len(header):
                 raise InputError(
-                    f"{path}: line 1 has to name the columns {', '.join(COLUMNS)} (the last two: if wanted)"
+                    f"{path}: line 1 must name the columns {', '.join(COLUMNS)} ({_OPTIONAL} are optional)"
                 )
             rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:

@@ -1,25 +1,12 @@
 """A video file in the place of a folder of frames, for what goes through it from beginning to end."""
 
 import math
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
-from lib.frames.store import DamagedImageError, ImageStore
-from lib.frames.video import FrameFolder
+from lib.frames.store import DamagedImageError
 from lib.frames.video_file import VideoFile
-
-WINDOW = 16
-
-
-def open_frames(path: str | Path) -> "FrameFolder | FrameStream":
-    """The frames of a video file, or of a folder of numbered images.
-
-    Raises:
-        InputError: neither is there.
-    """
-    return FrameFolder(ImageStore(path), ".") if Path(path).is_dir() else FrameStream(VideoFile(path))
 
 
 class FrameStream:
@@ -31,22 +18,13 @@ class FrameStream:
         start: number of the first frame that is wanted.
     """
 
-    def __init__(self, video: VideoFile, window: int = WINDOW, start: int = 0) -> None:
+    def __init__(self, video: VideoFile, window: int, start: int = 0) -> None:
         self._video = video
         self._window = window
         self._frames = video.frames(start)
         self._images: dict[int, np.ndarray] = {}  # ascending
         self._newest = start - 1  # number of the last frame that was read, damaged or not
         self._left = -1  # number of the last image that left the window
-
-    @property
-    def numbers(self) -> Iterator[int]:
-        """The numbers of the frames that can be read, ascending; each is in the window when its turn comes."""
-        number = 0
-        while self._advance(number):
-            if number in self._images:
-                yield number
-            number += 1
 
     def has(self, number: int) -> bool:
         """Whether the video has a frame of this number, damaged or not; it is in the window then, if it can be read."""

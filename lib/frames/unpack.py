@@ -1,7 +1,7 @@
 """A video file to a folder of numbered images, which lib.frames.video.FrameFolder reads."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -10,20 +10,21 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from lib.frames.store import ImageStore
+from lib.frames.store import DamagedImageError, ImageStore
+from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, frame_number, read_json, write_json
 
 logger = logging.getLogger(__name__)
 
-ENCODING = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], ".png": []}
+JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
 RECORD = "unpacked.json"  # in the folder: which video its frames are of
 SAMPLED = 10  # frames, after which it is told how much disk all will take
 
 
 class Unpacked(NamedTuple):
-    """What became of the frames that were wanted.
+    """What became of a video's frames.
 
     Attributes:
         frames: how many are in the folder.
@@ -34,48 +35,56 @@ class Unpacked(NamedTuple):
     damaged: list[int]
 
 
-def unpack(video: Path, folder: Path, wanted: Iterable[int] | None = None, suffix: str = ".jpg") -> Unpacked:
-    """Write frames of a video as images, named by number. Interrupted and called again, it goes on.
+def unpack(video: Path, folder: Path) -> Unpacked:
+    """Write the frames of a video as .jpg images, named by number. Interrupted and called again, it goes on.
 
     Args:
         video: the file.
         folder: for the images; made if it is not there.
-        wanted: the numbers of the frames, from 0; None: all.
-        suffix: .jpg (quality 95) or .png.
 
     Raises:
-        InputError: no video, a wanted frame that it does not have, or a folder with images of something else.
+        InputError: no video, or a folder with images of something else.
     """
-    if suffix not in ENCODING:
-        raise InputError(f"frames are written as {' or '.join(ENCODING)}, not as {suffix!r}")
     source = VideoFile(video)
-    target = _Target(folder, video, suffix)
-    wanted = None if wanted is None else set(wanted)
-    if not target.has(wanted):
-        _write(source, target, wanted)
+    target = _Target(folder, video)
+    if not target.is_complete:
+        _write(source, target)
         target.save()
-    if wanted is None:
-        wanted = target.done
-    if beyond := wanted - target.done:
-        raise InputError(f"{video}: frame {min(beyond)} is wanted; there are 0 to {target.num_frames - 1}")
-    return Unpacked(len(wanted & target.there), sorted(wanted & target.damaged))
+    return Unpacked(len(target.there), sorted(target.damaged))
 
 
-def _write(source: VideoFile, target: "_Target", wanted: set[int] | None) -> None:
-    """Add what the folder has not, as far as it is wanted."""
-    first = next(number for number in (count() if wanted is None else sorted(wanted)) if number not in target.done)
-    expected = source.num_frames if wanted is None else len(wanted)
+def frame_reader(video: Path, folder: Path) -> Callable[[str], np.ndarray]:
+    """What reads a frame, (H, W, 3), uint8, BGR, by its name in a file of labels: `000079.jpg` or `clip.mp4#79`.
+
+    Args:
+        video: a folder of numbered images, or a file.
+        folder: where the frames of a file are unpacked to.
+
+    Raises:
+        InputError: as `unpack`; what it gives, if there is no such frame, and DamagedImageError if it is damaged.
+    """
+    damaged = set() if video.is_dir() else set(unpack(video, folder).damaged)
+    frames = FrameFolder(ImageStore(video if video.is_dir() else folder), ".")
+
+    def read(name: str) -> np.ndarray:
+        if frame_number(name) in damaged:
+            raise DamagedImageError(f"{video}: frame {frame_number(name)} is damaged")
+        return frames.read(frames.number_of(name))
+
+    return read
+
+
+def _write(source: VideoFile, target: "_Target") -> None:
+    """Add what the folder has not."""
+    first = next(number for number in count() if number not in target.done)
     number, sizes = first - 1, []
-    with tqdm(desc=target.folder.name, total=expected or None, unit="frame", disable=None) as bar:
+    with tqdm(desc=target.folder.name, total=source.num_frames or None, unit="frame", disable=None) as bar:
         for number, image in source.frames(first):
-            if wanted is None or number in wanted:
-                bar.update()
-                if size := target.add(number, image):
-                    sizes.append(size)
-                    if len(sizes) == SAMPLED:
-                        _tell_size(target.folder, sum(sizes) / SAMPLED, expected or 1000)
-            if wanted is not None and number >= max(wanted):
-                return
+            bar.update()
+            if size := target.add(number, image):
+                sizes.append(size)
+                if len(sizes) == SAMPLED:
+                    _tell_size(target.folder, sum(sizes) / SAMPLED, source.num_frames or 1000)
     target.num_frames = number + 1
 
 
@@ -93,11 +102,10 @@ class _Target:
         InputError: the frames are others.
     """
 
-    def __init__(self, folder: Path, video: Path, suffix: str) -> None:
+    def __init__(self, folder: Path, video: Path) -> None:
         self.folder = folder
-        self._suffix = suffix
         status = video.stat()
-        self._identity = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "suffix": suffix}
+        self._identity = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
         self.there = {frame_number(name) for name in ImageStore(folder).list(".")}
         self.damaged, self.num_frames = set(), None
         if (folder / RECORD).exists():
@@ -113,8 +121,8 @@ class _Target:
             raise InputError(f"{self.folder / RECORD}: does not tell what was unpacked; remove the folder")
         if any(record.get(key) != value for key, value in self._identity.items()):
             raise InputError(
-                f"{self.folder}: holds frames of another video than {video}, or of what it was, or other images than"
-                f" {self._suffix}; remove the folder or name another"
+                f"{self.folder}: holds frames of another video than {video}, or of an earlier version of it; remove "
+                f"the folder or name another"
             )
         self.damaged, self.num_frames = set(record["damaged"]), record["num_frames"]
 
@@ -129,9 +137,10 @@ class _Target:
         """Frames of which nothing is to be done any more."""
         return self.there | self.damaged
 
-    def has(self, wanted: set[int] | None) -> bool:
-        """Whether all wanted frames are done, or, with None, those of the whole video."""
-        return self.num_frames == len(self.done) if wanted is None else wanted <= self.done
+    @property
+    def is_complete(self) -> bool:
+        """Whether all frames of the video are done."""
+        return self.num_frames == len(self.done)
 
     def add(self, number: int, image: np.ndarray | None) -> int:
         """Write a frame that is not there yet, all or nothing; the bytes that it takes."""
@@ -139,8 +148,8 @@ class _Target:
             self.damaged.add(number)
         if image is None or number in self.there:
             return 0
-        _, content = cv2.imencode(self._suffix, image, ENCODING[self._suffix])
-        with atomic_path(self.folder / f"{number:06d}{self._suffix}") as temporary:
+        _, content = cv2.imencode(".jpg", image, JPEG)
+        with atomic_path(self.folder / f"{number:06d}.jpg") as temporary:
             temporary.write_bytes(content)
         self.there.add(number)
         return len(content)

@@ -48,10 +48,10 @@ HEADER = "frame,track,joint,x,y,visibility,score\n"
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "line 1 has to name"),
-        ("a,b\n1,2\n", "line 1 has to name"),
-        ("frame,joint,x,y,z\n1,a,2,3,4\n", "line 1 has to name"),
-        ("frame,joint,x,y,x\n1,a,2,3,4\n", "line 1 has to name"),
+        ("", "line 1 must name"),
+        ("a,b\n1,2\n", "line 1 must name"),
+        ("frame,joint,x,y,z\n1,a,2,3,4\n", "line 1 must name"),
+        ("frame,joint,x,y,x\n1,a,2,3,4\n", "line 1 must name"),
         (HEADER, "no joint is labelled"),
         (HEADER + "1,,a,,,,\n", "no joint is labelled"),
         (HEADER + "1,,a,1\n", "line 2: a value for each"),

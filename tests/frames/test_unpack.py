@@ -9,8 +9,8 @@ import pytest
 from video_clips import blank, draw, read_number, write_clip
 
 import lib.frames.unpack as subject
-from lib.frames.store import ImageStore
-from lib.frames.unpack import Unpacked, unpack
+from lib.frames.store import DamagedImageError, ImageStore
+from lib.frames.unpack import Unpacked, frame_reader, unpack
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
 from lib.utils.errors import InputError
@@ -28,26 +28,6 @@ def test_frames_lie_in_the_folder_under_their_numbers(clip, tmp_path):
     assert frames.numbers == list(range(30))
     assert [read_number(frames.read(number)) for number in frames.numbers] == list(range(30))
     assert np.abs(frames.read(7).astype(int) - draw(7)).mean() < 6
-
-
-def test_png_keeps_every_pixel(clip, tmp_path):
-    unpack(clip, tmp_path / "frames", suffix=".png")
-    for number, frame in VideoFile(clip).frames():
-        assert np.array_equal(cv2.imread(str(tmp_path / f"frames/{number:06d}.png")), frame)
-    with pytest.raises(InputError, match=r"as \.jpg or \.png, not as '\.bmp'"):
-        unpack(clip, tmp_path / "others", suffix=".bmp")
-
-
-def test_only_what_is_wanted(clip, tmp_path):
-    folder = tmp_path / "frames"
-    assert unpack(clip, folder, [21, 3]) == Unpacked(2, [])
-    assert sorted(path.name for path in folder.iterdir()) == ["000003.jpg", "000021.jpg", "unpacked.json"]
-    assert unpack(clip, folder, [3, 4]) == Unpacked(2, [])
-    with pytest.raises(InputError, match=r"clip\.mp4: frame 30 is wanted; there are 0 to 29"):
-        unpack(clip, folder, [29, 30])
-    assert unpack(clip, folder) == Unpacked(30, [])
-    with pytest.raises(InputError, match=r"frame -1 is wanted"):
-        unpack(clip, folder, [-1])
 
 
 def test_interrupted_it_goes_on(clip, tmp_path, monkeypatch):
@@ -72,7 +52,7 @@ def test_interrupted_it_goes_on(clip, tmp_path, monkeypatch):
     assert len(list(folder.iterdir())) == 31
 
     monkeypatch.setattr(VideoFile, "frames", lambda *args: pytest.fail("there is nothing left to do"))
-    assert unpack(clip, folder) == unpack(clip, folder, range(30)) == Unpacked(30, [])
+    assert unpack(clip, folder) == Unpacked(30, [])
 
 
 def test_a_full_disk_leaves_no_half_frame(clip, tmp_path, monkeypatch):
@@ -98,18 +78,27 @@ def test_damaged_frames_are_left_out_and_named(clip, tmp_path, monkeypatch):
     blank(clip, 12, 13)  # a keyframe is the first
     folder = tmp_path / "frames"
     damaged = list(range(12, 24))
-    assert unpack(clip, folder, [11, 12, 24]) == Unpacked(2, [12])
     assert unpack(clip, folder) == Unpacked(18, damaged)
     assert FrameFolder(ImageStore(folder), ".").numbers == [*range(12), *range(24, 30)]
     monkeypatch.setattr(VideoFile, "frames", lambda *args: pytest.fail("what is damaged is known"))
     assert unpack(clip, folder) == Unpacked(18, damaged)
 
 
+def test_frames_are_read_by_the_names_that_labels_have(clip, tmp_path):
+    blank(clip, 12, 13)
+    read = frame_reader(clip, tmp_path / "frames")
+    assert read_number(read("clip.mp4#7")) == read_number(read("000007.jpg")) == 7
+    with pytest.raises(DamagedImageError, match=r"clip\.mp4: frame 13 is damaged"):
+        read("clip.mp4#13")
+    with pytest.raises(InputError, match=r"no frame clip\.mp4#30") as error:
+        read("clip.mp4#30")
+    assert not isinstance(error.value, DamagedImageError)
+    assert read_number(frame_reader(tmp_path / "frames", tmp_path)("7.png")) == 7
+
+
 def test_frames_of_something_else_are_not_mixed_in(clip, tmp_path):
     folder = tmp_path / "frames"
-    unpack(clip, folder, [0])
-    with pytest.raises(InputError, match=r"frames: holds frames of another video than .*clip\.mp4"):
-        unpack(clip, folder, suffix=".png")
+    unpack(clip, folder)
     os.utime(clip, (1, 1))
     with pytest.raises(InputError, match=r"frames: holds frames of another video than .*clip\.mp4"):
         unpack(clip, folder)

@@ -57,7 +57,7 @@ def test_frames_of_a_video_file(run, tmp_path):
     [
         ({"out": "review.json"}, [], "has to name a .html file"),
         ({"labels": "nothing.json"}, [], "nothing.json"),
-        ({"video": "nothing"}, [], "no numbered"),
+        ({"video": "nothing"}, [], "nothing: no such video file"),
         ({}, ["--megabytes", "0"], "--megabytes 0"),
         ({}, ["--megabytes", "0.01"], "left for pictures"),
     ],
