@@ -1,6 +1,7 @@
 """Files under a root, on disk or inside zip archives, and the images they hold."""
 
 import os
+import struct
 import warnings
 import zipfile
 import zlib
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from lib.utils.errors import InputError
 
@@ -33,10 +34,12 @@ class ImageStore:
         root: what all names are relative to.
         zipped: images lie in archives: `a/b/0.jpg` is found in a.zip as b/0.jpg or a/b/0.jpg, or in a/b.zip as 0.jpg
             or b/0.jpg.
+        oriented: turn and mirror images as their EXIF tag says.
     """
 
-    def __init__(self, root: str | Path, zipped: bool = False) -> None:
+    def __init__(self, root: str | Path, zipped: bool = False, oriented: bool = False) -> None:
         self.root = Path(root)
+        self._oriented = oriented
         self._zipped = zipped
         self._archives: dict[str, _Archive | None] = {}
         self._images: OrderedDict[str, np.ndarray] = OrderedDict()
@@ -60,7 +63,7 @@ class ImageStore:
         return sorted(name for name in names if name.lower().endswith(IMAGE_SUFFIXES))
 
     def read(self, name: str) -> np.ndarray:
-        """An image (H, W, 3), uint8, BGR; the EXIF orientation is not applied, as annotations expect.
+        """An image (H, W, 3), uint8, BGR.
 
         Raises:
             DamagedImageError: it cannot be decoded or is cut short.
@@ -69,7 +72,7 @@ class ImageStore:
         if name in self._images:
             self._images.move_to_end(name)
             return self._images[name]
-        image = decode(self.read_bytes(name), self.root / name)
+        image = decode(self.read_bytes(name), self.root / name, self._oriented)
         self._images[name] = image
         self._cached_bytes += image.nbytes
         while self._cached_bytes > CACHED_BYTES:
@@ -77,7 +80,7 @@ class ImageStore:
         return image
 
     def size(self, name: str) -> tuple[int, int]:
-        """Width and height of an image, by the header of its file.
+        """Width and height of an image as it is read, by the header of its file.
 
         Raises:
             DamagedImageError: it is not an image, or too large a one.
@@ -85,7 +88,7 @@ class ImageStore:
         """
         path = self.root / name
         try:
-            return _header_size(BytesIO(self.read_bytes(name)) if self._zipped else path, path)
+            return _header_size(BytesIO(self.read_bytes(name)) if self._zipped else path, path, self._oriented)
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno:
                 raise InputError(f"{path}: {error.strerror}") from None
@@ -164,28 +167,46 @@ class _Archive:
         return self._file
 
 
-def _header_size(file: Path | BytesIO, path: Path) -> tuple[int, int]:
+def _header_size(file: Path | BytesIO, path: Path, oriented: bool) -> tuple[int, int]:
     """Width and height by an image's header; Pillow refuses what would fill the memory (179 megapixels)."""
     try:
         with Image.open(file) as image:
-            return image.size
+            width, height = image.size
+            return (height, width) if oriented and _lies_on_its_side(image) else (width, height)
     except Image.DecompressionBombError as error:
         raise DamagedImageError(f"{path}: too large an image: {error}") from None
 
 
-def decode(content: bytes, path: Path) -> np.ndarray:
-    """The image (H, W, 3), uint8, BGR, that a file holds; `path` is for messages.
+def _lies_on_its_side(image: Image.Image) -> bool:
+    """Whether the EXIF tag of an image exchanges width and height; a broken tag does not, as in OpenCV."""
+    exif = Image.Exif()
+    with suppress(SyntaxError, struct.error):
+        exif.load(image.info.get("exif", b""))
+        return exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    return False
+
+
+def decode(content: bytes, path: Path, oriented: bool = False) -> np.ndarray:
+    """Decode the content of an image file.
+
+    Args:
+        content: of the file.
+        path: for messages.
+        oriented: turn and mirror the image as its EXIF tag says.
+    Returns:
+        (H, W, 3) uint8, BGR.
 
     Raises:
         DamagedImageError: it cannot be decoded, is cut short or too large.
     """
     with suppress(OSError, ValueError):  # what Pillow does not know OpenCV may
-        _header_size(BytesIO(content), path)
+        _header_size(BytesIO(content), path, oriented)
     # OpenCV fills the missing part of a truncated JPEG with grey; its end marker after the last scan tells.
     is_jpeg = content.startswith(b"\xff\xd8")
     whole = not is_jpeg or content.find(b"\xff\xd9", max(0, content.rfind(b"\xff\xda"))) >= 0
     buffer = np.frombuffer(content, np.uint8)
-    image = cv2.imdecode(buffer, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if whole and len(buffer) else None
+    flags = cv2.IMREAD_COLOR if oriented else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(buffer, flags) if whole and len(buffer) else None
     if image is None:
         raise DamagedImageError(
             f"{path}: damaged or truncated image; restore the file or remove it from the annotations"
