@@ -1,7 +1,6 @@
 """Files under a root, on disk or inside zip archives, and the images they hold."""
 
 import os
-import struct
 import warnings
 import zipfile
 import zlib
@@ -13,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from lib.utils.errors import InputError
 
@@ -88,11 +87,13 @@ class ImageStore:
         """
         path = self.root / name
         try:
-            return _header_size(BytesIO(self.read_bytes(name)) if self._zipped else path, path, self._oriented)
+            size, has_exif = _read_header(BytesIO(self.read_bytes(name)) if self._zipped else path, path)
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno:
                 raise InputError(f"{path}: {error.strerror}") from None
             raise DamagedImageError(f"{path}: not an image") from None
+        # Pillow and OpenCV differ in what they make of broken tags, so the image itself is asked.
+        return self.read(name).shape[1::-1] if self._oriented and has_exif else size
 
     def read_bytes(self, name: str) -> bytes:
         """The content of an image file.
@@ -167,23 +168,17 @@ class _Archive:
         return self._file
 
 
-def _header_size(file: Path | BytesIO, path: Path, oriented: bool) -> tuple[int, int]:
-    """Width and height by an image's header; Pillow refuses what would fill the memory (179 megapixels)."""
+def _read_header(file: Path | BytesIO, path: Path) -> tuple[tuple[int, int], bool]:
+    """Width and height by an image's header, and whether it has EXIF tags.
+
+    Raises:
+        DamagedImageError: Pillow refuses what would fill the memory (179 megapixels).
+    """
     try:
         with Image.open(file) as image:
-            width, height = image.size
-            return (height, width) if oriented and _lies_on_its_side(image) else (width, height)
+            return image.size, "exif" in image.info
     except Image.DecompressionBombError as error:
         raise DamagedImageError(f"{path}: too large an image: {error}") from None
-
-
-def _lies_on_its_side(image: Image.Image) -> bool:
-    """Whether the EXIF tag of an image exchanges width and height; a broken tag does not, as in OpenCV."""
-    exif = Image.Exif()
-    with suppress(SyntaxError, struct.error):
-        exif.load(image.info.get("exif", b""))
-        return exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-    return False
 
 
 def decode(content: bytes, path: Path, oriented: bool = False) -> np.ndarray:
@@ -200,7 +195,7 @@ def decode(content: bytes, path: Path, oriented: bool = False) -> np.ndarray:
         DamagedImageError: it cannot be decoded, is cut short or too large.
     """
     with suppress(OSError, ValueError):  # what Pillow does not know OpenCV may
-        _header_size(BytesIO(content), path, oriented)
+        _read_header(BytesIO(content), path)
     # OpenCV fills the missing part of a truncated JPEG with grey; its end marker after the last scan tells.
     is_jpeg = content.startswith(b"\xff\xd8")
     whole = not is_jpeg or content.find(b"\xff\xd9", max(0, content.rfind(b"\xff\xda"))) >= 0

@@ -120,17 +120,18 @@ def test_the_orientation_of_exif_is_applied_if_that_is_asked_for(tmp_path, orien
         assert store.size(name) == expected.shape[1::-1]
 
 
-def test_a_png_has_an_orientation_too_and_a_broken_tag_has_none(tmp_path):
+def test_a_png_has_an_orientation_too_and_broken_tags_do_no_harm(tmp_path):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     Image.fromarray(PIXELS).save(tmp_path / "0.png", exif=exif)
     tag = exif.tobytes()
-    for number, broken in enumerate((tag[:8], tag[:12], tag[:-6]), start=1):
+    for number, broken in enumerate((tag[:8], tag[:12], tag[:6] + b"XX" + tag[8:]), start=1):
         data = jpeg()[:2] + b"\xff\xe1" + struct.pack(">H", len(broken) + 2) + broken + jpeg()[2:]
         (tmp_path / f"{number}.jpg").write_bytes(data)
     store = ImageStore(tmp_path, oriented=True)
-    for name, size in (("0.png", (48, 64)), ("1.jpg", (64, 48)), ("2.jpg", (64, 48)), ("3.jpg", (64, 48))):
-        assert store.size(name) == store.read(name).shape[1::-1] == size
+    assert store.size("0.png") == (48, 64)
+    for name in ("0.png", "1.jpg", "2.jpg", "3.jpg"):
+        assert store.size(name) == store.read(name).shape[1::-1]
 
 
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path):
