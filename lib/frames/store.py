@@ -169,7 +169,7 @@ class _Archive:
 
 
 def _read_header(file: Path | BytesIO, path: Path) -> tuple[tuple[int, int], bool]:
-    """Width and height by an image's header, and whether it has EXIF tags.
+    """Return width and height from an image's header, and True if it has EXIF tags.
 
     Raises:
         DamagedImageError: Pillow refuses what would fill the memory (179 megapixels).

@@ -51,7 +51,7 @@ def make_reproducible(seed: int, benchmark: bool, deterministic: bool, enabled: 
 
 
 def uses_tf32(device: torch.device) -> bool:
-    """Whether float32 is computed in TF32, of 10 bits instead of 23, on a device as PyTorch is set now."""
+    """Return True if PyTorch, as it is set now, computes float32 on this device in TF32: 10 bits instead of 23."""
     if device.type != "cuda" or torch.cuda.get_device_capability(device)[0] < 8:  # Ampere brought it
         return False
     by_cudnn = torch.backends.cudnn.enabled and torch.backends.cudnn.allow_tf32
