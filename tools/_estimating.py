@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from _testing import STRATEGIES, build_rules, choose_strategy, dark_sigma
+from _testing import STRATEGIES, build_rules, choose_strategy, decoding
 from torch import nn
 from yacs.config import CfgNode
 
@@ -72,7 +72,7 @@ class Estimator:
         cfg = self.cfg
         clips = build_clips(cfg, people, {0: video}, self.offsets)
         loader = build_test_loader(cfg, clips, (0, 1), cuda=self.device.type == "cuda")
-        batches = infer(self._net, loader, self._strategy, self.device, cfg.TEST.POST_PROCESS, dark_sigma(cfg))
+        batches = infer(self._net, loader, self._strategy, self.device, **decoding(cfg))
         found = collect(batches)
         chosen, scores = select(people, found.points, found.peaks, self._rules, self.skeleton.sigmas)
         poses = [

@@ -38,10 +38,10 @@ def label_from_images(args: argparse.Namespace) -> None:
     names = keypoint_category(content)["keypoints"]
     keys = [*WHOLE, "MODEL.NUM_JOINTS", len(names), *args.opts]
     recipe = args.recipe / f"{STAGES[0]}.yaml"
-    learned = load_config(recipe, keys).dump()
-    identity = hashlib.sha256(json.dumps([content, learned, str(args.images.absolute())]).encode()).hexdigest()[:8]
+    cfg = load_config(recipe, keys)
+    identity = hashlib.sha256(json.dumps([content, cfg.dump(), str(args.images.absolute())]).encode()).hexdigest()[:8]
     work = args.out.with_suffix("") / identity
-    sizes = _gather(args, content, work / "images")
+    sizes = _gather(args, content, work / "images", cfg.DATASET.EXIF_ORIENTATION)
     write_json(work / "labels.json", content)
 
     chosen = ["MODEL.IMAGE_SIZE", crop_size(sizes), "DATASET.REPEAT", repetitions(len(content["annotations"]))]
@@ -65,13 +65,15 @@ def label_from_images(args: argparse.Namespace) -> None:
     finish(args, read_json(dense))
 
 
-def _gather(args: argparse.Namespace, content: dict[str, Any], folder: Path) -> np.ndarray:
+def _gather(args: argparse.Namespace, content: dict[str, Any], folder: Path, oriented: bool) -> np.ndarray:
     """Give the images numbers, and each size of images a folder; their people have the whole image as box.
 
+    Args:
+        oriented: sizes are of images that are turned as their EXIF tag says.
     Returns:
         (I, 2) width and height of each.
     """
-    store, sizes = ImageStore(args.images), {}
+    store, sizes = ImageStore(args.images, oriented=oriented), {}
     for number, image in enumerate(content["images"]):
         name = _find(args, image["file_name"])
         width, height = sizes[image["id"]] = store.size(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _testing import choose_strategy, dark_sigma
+from _testing import choose_strategy, decoding
 from torch import nn
 from tqdm import tqdm
 from yacs.config import CfgNode
@@ -115,7 +115,7 @@ class Machine:
             loader = build_test_loader(cfg, build_clips(cfg, people, frames, offsets), self.process, is_cuda)
             interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
             total = len(loader.sampler)
-            batches = infer(net, loader, strategy, self.device, cfg.TEST.POST_PROCESS, dark_sigma(cfg))
+            batches = infer(net, loader, strategy, self.device, **decoding(cfg))
             with tqdm(
                 total=total, unit="person", mininterval=interval, delay=2, leave=False, disable=not self.is_first
             ) as bar:

@@ -51,9 +51,14 @@ def choose_strategy(cfg: CfgNode, strategy: Strategy) -> Strategy:
     return FlipTest(strategy, build_skeleton(cfg).flip_order, cfg.TEST.SHIFT_HEATMAP)
 
 
-def dark_sigma(cfg: CfgNode) -> float:
-    """What decoding has to know of the targets, in cells: 0 without TEST.DARK, which is part of UDP."""
-    return float(cfg.MODEL.SIGMA) if cfg.TEST.DARK or cfg.MODEL.TARGET_TYPE == "udp" else 0.0
+def decoding(cfg: CfgNode) -> dict[str, Any]:
+    """Return the keywords of lib.core.inference.infer that place joints within cells. DARK is part of UDP."""
+    is_dark = cfg.TEST.DARK or cfg.MODEL.TARGET_TYPE == "udp"
+    return {
+        "post_process": cfg.TEST.POST_PROCESS,
+        "dark_sigma": float(cfg.MODEL.SIGMA) if is_dark else 0.0,
+        "per_axis": cfg.TEST.POST_PROCESS_PER_AXIS,
+    }
 
 
 def run_test(
@@ -99,7 +104,9 @@ def run_test(
     written = write_results(
         path, build_data_set(cfg), test_set.videos[0], people, poses.points, poses.peaks, rules, sigmas
     )
-    return result | (score_images(cfg.DATASET.DATASET, test_set.truth, written) if scorable else {})
+    if not scorable:
+        return result
+    return result | score_images(cfg.DATASET.DATASET, test_set.truth, written, cfg.TEST.SIGMA_SCALE)
 
 
 def will_score(cfg: CfgNode, test_set: TestSet) -> bool:
@@ -131,7 +138,7 @@ def _estimate(
     interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
     progress = tqdm(total=len(loader.sampler), unit="person", mininterval=interval, disable=rank > 0)
     with progress as bar, logging_redirect_tqdm():
-        for step, batch in enumerate(infer(used, loader, strategy, device, cfg.TEST.POST_PROCESS, dark_sigma(cfg))):
+        for step, batch in enumerate(infer(used, loader, strategy, device, **decoding(cfg))):
             yield batch
             bar.update(len(batch.points))
             if step % cfg.PRINT_FREQ == 0 and rank == 0:
@@ -144,9 +151,11 @@ def build_rules(cfg: CfgNode) -> Rules:
     """How TEST makes a submission."""
     return Rules(
         times_box=cfg.TEST.JOINT_SCORE == "peak_times_box",
+        rescore=cfg.TEST.RESCORE and is_ranked(cfg.DATASET.DATASET),
         oks_nms=cfg.TEST.OKS_NMS and is_ranked(cfg.DATASET.DATASET),
         soft=cfg.TEST.SOFT_NMS,
         oks_threshold=cfg.TEST.OKS_THRE,
+        sigma_scale=cfg.TEST.SIGMA_SCALE,
         visible_threshold=cfg.TEST.IN_VIS_THRE,
         box_threshold=cfg.TEST.TRACKING_THRESHOLD if cfg.TEST.TRACKING else 0.0,
     )

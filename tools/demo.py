@@ -56,7 +56,7 @@ def main() -> None:
     video = VideoFile(args.video)
     device = choose_device(cfg.GPUS, 0)
     # Each number of people is a batch of another size, and cuDNN would time its ways of computing anew for each.
-    make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
+    make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32)
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     net = load_net(cfg, folder, device)
     find = build_finder(args, device)

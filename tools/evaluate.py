@@ -3,11 +3,13 @@
 python tools/evaluate.py posetrack --gt data/posetrack18/annotations/val --pred output/…/predictions/aggregate/val
 python tools/evaluate.py coco --gt data/coco/annotations/person_keypoints_val2017.json --pred predictions.json
 python tools/evaluate.py mpii --gt data/mpii/annot/gt_valid.mat --pred pred.mat
+python tools/evaluate.py aic --gt data/aic/annotations/aic_val.json --pred predictions.json --sigma-scale 2
 python tools/evaluate.py pck --gt labels.json --pred poses.json --normalizer joints
 """
 
 import argparse
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,10 @@ def main() -> None:
         command.add_argument("--gt", type=Path, required=True, help=scorer.gt)
         command.add_argument("--pred", type=Path, required=True, help=scorer.pred)
         command.set_defaults(evaluate=_files, scorer=scorer)
+        if scorer.ranked:
+            command.add_argument(
+                "--sigma-scale", type=_factor, default=1.0, help="factor on the sigmas of OKS (%(default)s)"
+            )
     commands.choices["pck"].add_argument(
         "--normalizer", choices=NORMALIZERS, default="box", help="what distances are shares of (%(default)s)"
     )
@@ -51,6 +57,13 @@ def main() -> None:
         write_json(args.out, result, indent=True)
 
 
+def _factor(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number over 0")
+    return value
+
+
 def _posetrack(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     result = evaluate_posetrack(args.gt, args.pred, tracking=args.tracking)
     return result, format_table(result)
@@ -58,7 +71,8 @@ def _posetrack(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 def _files(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     scorer: Scorer = pck_scorer(args.normalizer) if "normalizer" in args else args.scorer
-    result = scorer.evaluate(args.gt, args.pred)
+    options = {"sigma_scale": args.sigma_scale} if scorer.ranked else {}
+    result = scorer.evaluate(args.gt, args.pred, **options)
     return result, scorer.format(result)
 
 

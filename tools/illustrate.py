@@ -14,7 +14,7 @@ import _init_paths  # noqa: F401
 import cv2
 import numpy as np
 import torch
-from _testing import dark_sigma
+from _testing import decoding
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
@@ -83,10 +83,7 @@ def estimate(
     clips.people = people
     loader = build_test_loader(cfg, clips, (0, 1), cuda=device.type == "cuda")
     runs = ((net.pose_net, single), (net, average), (net, gather))
-    return [
-        collect(infer(used, loader, strategy, device, cfg.TEST.POST_PROCESS, dark_sigma(cfg)))
-        for used, strategy in runs
-    ]
+    return [collect(infer(used, loader, strategy, device, **decoding(cfg))) for used, strategy in runs]
 
 
 def find_examples(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet) -> list[WarpExample]:

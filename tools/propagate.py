@@ -128,7 +128,9 @@ def main() -> None:
     with processes(device) as process:
         if process[0] == 0:
             logger.info("%s", log_to_file(folder, experiment, name, header=cfg.dump()))
-        make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
+        make_reproducible(
+            cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
+        )
         net = load_net(cfg, folder, device) if needs_net(args, cfg) else None
         machine = Machine(cfg, net, device, process)
         if own_file:

@@ -30,7 +30,9 @@ def main() -> None:
         if process[0] == 0:
             logger.info("%s", log_to_file(folder, experiment, f"test-{cfg.TEST.MODE}", header=cfg.dump()))
             check_writable(folder / "predictions" / cfg.TEST.MODE)
-        make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
+        make_reproducible(
+            cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
+        )
         test_set = build_test_set(cfg)
         scorable = will_score(cfg, test_set)
         net = load_net(cfg, folder, device)

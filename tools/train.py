@@ -73,7 +73,9 @@ def main() -> None:
         if process[0] == 0:
             logger.info("%s", log_to_file(folder, experiment, "train", header=cfg.dump()))
             check_writable(folder)
-        make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
+        make_reproducible(
+            cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
+        )
         net = build_model(cfg).to(device, memory_format=torch.channels_last)
         optimizer, schedule = build_optimizer(cfg, net)
         progress = Progress(optimizer, schedule, build_warm_up(cfg, optimizer), cfg.TRAIN.BEGIN_EPOCH)

@@ -3,6 +3,7 @@
 import argparse
 import ast
 import difflib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -205,13 +206,17 @@ def _check(cfg: CfgNode, where: dict[str, str]) -> None:
             raise InputError(f"{where[key]} is {flat[key]!r}; it can be {', '.join(choices)}")
     for key, least in LEAST.items():
         values = flat[key] if isinstance(flat[key], (list, tuple)) else [flat[key]]
-        if any(not isinstance(value, (int, float)) or value < least for value in values):
+        if any(not isinstance(value, (int, float)) or not least <= value < math.inf for value in values):
             raise InputError(f"{where[key]} is {flat[key]!r}; it must be at least {least}")
     for key in ("DATASET.FRAME_DELTAS", "MODEL.WARP.DILATIONS"):
         if not flat[key]:
             raise InputError(f"{where[key]} is empty")
     if cfg.TEST.SOFT_NMS and cfg.TEST.OKS_THRE == 0:
         raise InputError(f"{where['TEST.OKS_THRE']} is 0; TEST.SOFT_NMS needs more")
+    if cfg.TEST.POST_PROCESS_PER_AXIS and not cfg.TEST.POST_PROCESS:
+        raise InputError(
+            f"{where['TEST.POST_PROCESS_PER_AXIS']} is a variant of TEST.POST_PROCESS, which is False; set that True"
+        )
     if cfg.LOSS.USE_OHKM and cfg.LOSS.TOPK > cfg.MODEL.NUM_JOINTS:
         raise InputError(f"{where['LOSS.TOPK']} is {cfg.LOSS.TOPK}, of MODEL.NUM_JOINTS {cfg.MODEL.NUM_JOINTS}")
     if cfg.MODEL.TARGET_TYPE == "udp" and cfg.TEST.SHIFT_HEATMAP:

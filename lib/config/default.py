@@ -22,6 +22,7 @@ DEFAULTS.CUDNN = CN()
 DEFAULTS.CUDNN.BENCHMARK = True
 DEFAULTS.CUDNN.DETERMINISTIC = False
 DEFAULTS.CUDNN.ENABLED = True
+DEFAULTS.CUDNN.ALLOW_TF32 = True  # PyTorch's default; False: neither convolutions nor matrix products use TF32
 
 DEFAULTS.MODEL = CN()
 DEFAULTS.MODEL.NAME = "pose_hrnet"  # the pose net: pose_hrnet or pose_resnet
@@ -60,6 +61,8 @@ DEFAULTS.DATASET.GT_DIR = ""  # official PoseTrack ground truth to score against
 DEFAULTS.DATASET.DATA_FORMAT = "jpg"  # jpg: image files; zip: images inside zip archives
 DEFAULTS.DATASET.ALSO = []  # more data sets of the same joints to train on, each a mapping of keys of ALSO below
 DEFAULTS.DATASET.BOXES = "joints"  # custom: of people are those around their joints (joints), or the file's own (file)
+DEFAULTS.DATASET.CLIP_BOXES = "last_pixel"  # ground-truth boxes end at x + w − 1 (HRNet, MMPose 0.x); or both edges
+# are moved into the image, each by itself (edges, MMPose 1.x): lib.pose.crop.clip_box
 DEFAULTS.DATASET.FRAME_DELTAS = [-2, -1, 0, 1, 2]  # δ of a pair of frames A, A + δ: one is drawn
 DEFAULTS.DATASET.NUM_LABELED_VIDEOS = -1  # sparse labels: so many videos, −1: all
 DEFAULTS.DATASET.NUM_LABELED_FRAMES_PER_VIDEO = -1  # and so many frames of each, −1: all
@@ -73,6 +76,7 @@ DEFAULTS.DATASET.PROB_SHIFT = 0.0  # with this probability
 DEFAULTS.DATASET.PROB_HALF_BODY = 0.0
 DEFAULTS.DATASET.NUM_JOINTS_HALF_BODY = 8
 DEFAULTS.DATASET.COLOR_RGB = False  # False: the net is fed BGR
+DEFAULTS.DATASET.EXIF_ORIENTATION = False  # turn images as their EXIF tag says (MMPose); HRNet's code ignores it
 
 DEFAULTS.TRAIN = CN()
 DEFAULTS.TRAIN.OPTIMIZER = "adam"
@@ -111,6 +115,8 @@ DEFAULTS.TEST.TRACKING_THRESHOLD = 0.5  # with TRACKING: persons under this box 
 DEFAULTS.TEST.FLIP_TEST = False
 DEFAULTS.TEST.SHIFT_HEATMAP = False  # of the flip test: its heatmaps one cell to the right
 DEFAULTS.TEST.POST_PROCESS = False  # a quarter of a cell toward the higher neighbour
+DEFAULTS.TEST.POST_PROCESS_PER_AXIS = False  # of POST_PROCESS: at the border in x a joint still moves in y, and vice
+# versa (MMPose 1.x); else it moves in neither
 DEFAULTS.TEST.DARK = False  # in place of POST_PROCESS: to the peak of the gaussian around the highest cell
 DEFAULTS.TEST.USE_GT_BBOX = False
 DEFAULTS.TEST.COCO_BBOX_FILE = ""  # detected boxes
@@ -119,8 +125,10 @@ DEFAULTS.TEST.NMS_THRE = 1.0  # detected boxes of one frame that overlap more (I
 DEFAULTS.TEST.JOINT_SCORE = "peak_times_box"  # a joint's submitted score; or the raw heatmap peak (peak)
 DEFAULTS.TEST.OKS_NMS = False  # re-score persons and drop those that repeat another, where scores rank them: PoseTrack,
 # OKS AP. PCK and PCKh want one pose of everybody: there nobody is dropped
+DEFAULTS.TEST.RESCORE = False  # re-score persons as OKS_NMS does, and drop nobody
 DEFAULTS.TEST.SOFT_NMS = False  # of OKS_NMS: the soft variant
 DEFAULTS.TEST.OKS_THRE = 0.5
+DEFAULTS.TEST.SIGMA_SCALE = 1.0  # factor on the sigmas of OKS, in AP and in OKS_NMS
 DEFAULTS.TEST.IN_VIS_THRE = 0.0  # joints over this peak count in the re-scoring
 DEFAULTS.TEST.BBOX_THRE = 1.0  # stands in older files; their code never read it, and ours does not
 DEFAULTS.TEST.MODEL_FILE = ""  # weights; '': final_state.pth of the output folder
@@ -150,6 +158,7 @@ CHOICES = {
     "MODEL.TARGET_TYPE": ("gaussian", "unbiased", "udp"),
     "DATASET.DATA_FORMAT": ("jpg", "png", "zip"),
     "DATASET.BOXES": ("joints", "file"),
+    "DATASET.CLIP_BOXES": ("last_pixel", "edges"),
     "TRAIN.OPTIMIZER": ("adam", "sgd"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),
@@ -173,6 +182,7 @@ LEAST = {
     "TRAIN.BATCH_SIZE_PER_GPU": 1,
     "TEST.BATCH_SIZE_PER_GPU": 1,
     "TEST.OKS_THRE": 0,
+    "TEST.SIGMA_SCALE": 0.01,
     "TEST.PROPAGATE.HOP": 1,
     "TEST.PROPAGATE.REFINE": 0,
 }

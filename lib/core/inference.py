@@ -41,6 +41,7 @@ def infer(
     device: torch.device,
     post_process: bool,
     dark_sigma: float = 0.0,
+    per_axis: bool = False,
 ) -> Iterator[Estimates]:
     """The poses of a data set, batch by batch, in its order.
 
@@ -48,7 +49,7 @@ def infer(
         net: in eval mode, on `device`.
         loader: of a ClipDataset, not shuffled.
         strategy: what the net makes of a clip.
-        post_process, dark_sigma: how a joint is placed within its cell (lib.pose.heatmaps.decode).
+        post_process, dark_sigma, per_axis: how a joint is placed within its cell (lib.pose.heatmaps.decode).
     """
     people = loader.dataset.people
     with interrupts_later():
@@ -57,7 +58,7 @@ def infer(
         with torch.inference_mode():
             frames, labels = (tensor.to(device, non_blocking=True) for tensor in (clips.frames, clips.targets))
             heatmaps = strategy(net, normalise(frames), labels)
-            cells, peaks = decode(heatmaps.flatten(0, -4), post_process, dark_sigma)
+            cells, peaks = decode(heatmaps.flatten(0, -4), post_process, dark_sigma, per_axis)
         batch = [people[index] for index in clips.index.tolist()]
         centers, scales = [person.center for person in batch], [person.scale for person in batch]
         cells = cells.cpu().numpy().reshape(len(batch), -1, 2)

@@ -29,17 +29,21 @@ class Rules:
 
     Attributes:
         times_box: a joint's score is its heatmap peak times the box's score (first PoseWarper code); else the peak.
+        rescore: a person's score is the box's times the mean of the joints' scores; else the box's.
         oks_nms: re-score people and leave out those that repeat a better one (MMPose).
         soft: of `oks_nms`, the soft variant.
         oks_threshold: people more alike than this are one.
+        sigma_scale: factor on the sigmas of `oks_nms`.
         visible_threshold: joints with a higher peak count in the re-scoring.
         box_threshold: people with a lower box score are not submitted.
     """
 
     times_box: bool = True
+    rescore: bool = False
     oks_nms: bool = False
     soft: bool = False
     oks_threshold: float = 0.9
+    sigma_scale: float = 1.0
     visible_threshold: float = 0.2
     box_threshold: float = 0.0
 
@@ -141,7 +145,7 @@ def select(
         people: sorted by video and frame; points (P, J, 2), peaks (P, J).
         sigmas: (J,) of OKS.
     """
-    scores = rescore(people, peaks, rules.visible_threshold) if rules.oks_nms else box_scores(people)
+    scores = rescore(people, peaks, rules.visible_threshold) if rules.rescore or rules.oks_nms else box_scores(people)
     kept: dict[tuple[int, int], list[int]] = {}
     for place, group in groupby(range(len(people)), key=lambda p: (people[p].video, people[p].frame)):
         chosen = [p for p in group if people[p].box_score >= rules.box_threshold]
@@ -171,7 +175,8 @@ def _suppress(
 ) -> list[int]:
     areas = np.array([np.prod(people[p].scale.astype(np.float64) * PIXELS_PER_SCALE) for p in chosen])
     select = soft_oks_nms if rules.soft else oks_nms
-    kept = select(points[chosen], scores[chosen], areas, sigmas, rules.oks_threshold)
+    scaled = rules.sigma_scale * np.array(sigmas)
+    kept = select(points[chosen], scores[chosen], areas, scaled, rules.oks_threshold)
     return [chosen[index] for index in kept]
 
 

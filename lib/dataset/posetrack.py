@@ -49,7 +49,7 @@ def labeled_people(
     aspect_ratio: float,
     columns: Sequence[int] = KEYPOINT_OF_JOINT,
     num_joints: int = NUM_JOINTS,
-    clipped: bool = True,
+    clip_rule: str | None = "last_pixel",
 ) -> PoseTrack:
     """The annotated people in their ground-truth boxes; without a box of their own (2017), in that of their joints.
 
@@ -59,7 +59,7 @@ def labeled_people(
         files: finds the frames.
         aspect_ratio: width / height of the crops.
         columns: per joint of the videos its place among the `num_joints` of the net; by default PoseTrack's.
-        clipped: boxes end where their image does.
+        clip_rule: of lib.pose.crop.clip_box, by which boxes are cut to their image; None: they are crops already.
     Raises:
         InputError: a frame with people is not there.
     """
@@ -79,7 +79,7 @@ def labeled_people(
                 dropped[ABSENT] += 1
                 continue
             source, number = files.find(v, video, frame)
-            box = _clip(boxes[p], *source.size(number)) if clipped else _sized(boxes[p])
+            box = _clip(boxes[p], *source.size(number), clip_rule) if clip_rule else _sized(boxes[p])
             if box is None:
                 dropped["empty or outside the image"] += 1
                 continue
@@ -274,9 +274,9 @@ def joint_boxes(video: PoseTrackVideo) -> np.ndarray:
     return boxes
 
 
-def _clip(box: np.ndarray, width: int, height: int) -> np.ndarray | None:
+def _clip(box: np.ndarray, width: int, height: int, rule: str) -> np.ndarray | None:
     """A ground-truth box inside its image; None if nothing of it is."""
-    return clip_box(box, width, height) if _overlaps(box, width, height) else None
+    return clip_box(box, width, height, rule) if _overlaps(box, width, height) else None
 
 
 def _sized(box: np.ndarray) -> np.ndarray | None:

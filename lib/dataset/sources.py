@@ -65,7 +65,11 @@ def build_data_set(cfg: CfgNode) -> DataSet:
 
 def build_image_store(cfg: CfgNode) -> ImageStore:
     """The images that DATASET names."""
-    return ImageStore(cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".", zipped=cfg.DATASET.DATA_FORMAT == "zip")
+    return ImageStore(
+        cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".",
+        zipped=cfg.DATASET.DATA_FORMAT == "zip",
+        oriented=cfg.DATASET.EXIF_ORIENTATION,
+    )
 
 
 def build_videos(cfg: CfgNode, annotations: Path) -> list[PoseTrackVideo]:
@@ -96,7 +100,10 @@ def build_people(cfg: CfgNode, videos: Sequence[PoseTrackVideo]) -> PoseTrack:
     """The labelled people of videos, as of `build_videos`."""
     width, height = cfg.MODEL.IMAGE_SIZE
     columns = KEYPOINT_OF_JOINT if cfg.DATASET.DATASET in POSETRACK else range(cfg.MODEL.NUM_JOINTS)
-    return labeled_people(videos, Folders(build_image_store(cfg)), width / height, columns, cfg.MODEL.NUM_JOINTS)
+    files = Folders(build_image_store(cfg))
+    return labeled_people(
+        videos, files, width / height, columns, cfg.MODEL.NUM_JOINTS, clip_rule=cfg.DATASET.CLIP_BOXES
+    )
 
 
 def build_images(cfg: CfgNode, train: bool) -> tuple[PoseTrackVideo, Listed, Path]:
@@ -137,8 +144,8 @@ def build_image_people(cfg: CfgNode, images: PoseTrackVideo, files: Listed) -> P
     """The labelled people of a data set of images."""
     width, height = cfg.MODEL.IMAGE_SIZE
     joints = cfg.MODEL.NUM_JOINTS
-    clipped = build_data_set(cfg).form == "coco"  # the others' boxes are crops
-    return labeled_people([images], files, width / height, range(joints), joints, clipped)
+    clip_rule = cfg.DATASET.CLIP_BOXES if build_data_set(cfg).form == "coco" else None  # the others' boxes are crops
+    return labeled_people([images], files, width / height, range(joints), joints, clip_rule)
 
 
 def build_split_name(cfg: CfgNode, train: bool) -> str:

@@ -14,12 +14,15 @@ from lib.pose.skeletons import skeleton
 _LOG = logging.getLogger(__name__)
 
 
-def evaluate_own_form(content: list[Any], gt: str | Path, predictions: Any, pred: str | Path) -> float:
+def evaluate_own_form(
+    content: list[Any], gt: str | Path, predictions: Any, pred: str | Path, sigma_scale: float = 1.0
+) -> float:
     """The mAP of predictions.
 
     Args:
         content: the ground truth, as it was read from `gt`.
         predictions: in the same form, as they were read from `pred`.
+        sigma_scale: factor on the sigmas; the challenge's own measure has 1.
 
     Raises:
         InputError: a malformed file.
@@ -28,10 +31,12 @@ def evaluate_own_form(content: list[Any], gt: str | Path, predictions: Any, pred
     others = len(predicted.keys() - labeled.keys())
     if others:
         _LOG.warning("%s: %d images do not count: %s does not have them", pred, others, gt)
-    return mean_average_precision(labeled, predicted)
+    return mean_average_precision(labeled, predicted, sigma_scale)
 
 
-def mean_average_precision(labeled: Mapping[str, AicPeople], predicted: Mapping[str, AicPeople]) -> float:
+def mean_average_precision(
+    labeled: Mapping[str, AicPeople], predicted: Mapping[str, AicPeople], sigma_scale: float = 1.0
+) -> float:
     """The challenge's own measure (keypoint_eval.py of github.com/AIChallenger/AI_Challenger_2017), 0 to 1.
 
     There are no scores: the share of people whose best prediction has an OKS over a threshold, mean of .5 to .95. One
@@ -39,23 +44,24 @@ def mean_average_precision(labeled: Mapping[str, AicPeople], predicted: Mapping[
     more. OKS is over the visible joints (v = 1) alone, and the area is the box's; a person without any has none.
     """
     none = AicPeople(np.empty((0, aic.NUM_JOINTS, 3)), np.empty((0, 4)))
+    variances = (2 * sigma_scale * np.array(skeleton("aic").sigmas)) ** 2
     best, count = [], 0
     for image, people in labeled.items():
         found = predicted.get(image, none)
         best += [
-            _best_similarity(*person, found.keypoints) for person in zip(people.keypoints, people.boxes, strict=True)
+            _best_similarity(*person, found.keypoints, variances)
+            for person in zip(people.keypoints, people.boxes, strict=True)
         ]
         count += max(len(people.keypoints), len(found.keypoints))
     thresholds = np.linspace(0.5, 0.95, 10)
     return float((np.array(best) > thresholds[:, None]).sum(axis=1).mean() / max(count, 1))
 
 
-def _best_similarity(keypoints: np.ndarray, box: np.ndarray, found: np.ndarray) -> float:
-    """The OKS of a person (14, 3) with the best of predictions (P, 14, 3)."""
+def _best_similarity(keypoints: np.ndarray, box: np.ndarray, found: np.ndarray, variances: np.ndarray) -> float:
+    """The OKS of a person (14, 3) with the best of predictions (P, 14, 3); `variances` (14,) are (2σ)²."""
     visible = keypoints[:, 2] == 1
     if not visible.any() or not len(found):
         return 0.0
-    variances = (2 * np.array(skeleton("aic").sigmas)[visible]) ** 2
     squares = ((found[:, visible, :2] - keypoints[visible, :2]) ** 2).sum(axis=2)  # (P, V)
     area = (box[2] - box[0]) * (box[3] - box[1])
-    return float(np.exp(-squares / 2 / variances / (area + 1)).mean(axis=1).max())
+    return float(np.exp(-squares / 2 / variances[visible] / (area + 1)).mean(axis=1).max())

@@ -27,17 +27,17 @@ class Scorer:
     Attributes:
         help: what it is, in a line; gt, pred: what the two files are.
         check: refuses ground truth, of so many people, that would stop the scoring.
-        evaluate: these files to a result, with `table`.
+        evaluate: these files to a result, with `table`; of OKS with a factor on the sigmas, `sigma_scale`.
         format: a result to text.
         headline: the column of the table by which trainings are compared.
-        ranked: by the people's scores; else everybody has one pose, in his own box.
+        ranked: by OKS and the people's scores; else everybody has one pose, in his own box.
     """
 
     help: str
     gt: str
     pred: str
     check: Callable[[Path, int], object]
-    evaluate: Callable[[Path, Path], dict[str, Any]]
+    evaluate: Callable[..., dict[str, Any]]
     format: Callable[[dict[str, Any]], str]
     headline: str
     ranked: bool = False

@@ -55,10 +55,19 @@ def score_videos(
     return result | {"score": result["table"]["Mean"]}
 
 
-def score_images(data_set: str, truth: Path, predictions: Path) -> dict[str, Any]:
-    """The result of a data set of images, of files, and in it `score`, the figure to compare trainings by."""
+def score_images(data_set: str, truth: Path, predictions: Path, sigma_scale: float = 1.0) -> dict[str, Any]:
+    """Score a file of predictions of a data set of images.
+
+    Args:
+        data_set: name of one that SCORERS has.
+        truth, predictions: the files.
+        sigma_scale: factor on the sigmas of OKS, where the data set is scored by it.
+    Returns:
+        the scorer's result, and in it `score`, the figure to compare trainings by.
+    """
     scorer = SCORERS[data_set]
-    result = scorer.evaluate(truth, predictions)
+    options = {"sigma_scale": sigma_scale} if scorer.ranked else {}
+    result = scorer.evaluate(truth, predictions, **options)
     return result | {"score": result["table"][scorer.headline]}
 
 

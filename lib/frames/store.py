@@ -33,10 +33,12 @@ class ImageStore:
         root: what all names are relative to.
         zipped: images lie in archives: `a/b/0.jpg` is found in a.zip as b/0.jpg or a/b/0.jpg, or in a/b.zip as 0.jpg
             or b/0.jpg.
+        oriented: turn and mirror images as their EXIF tag says.
     """
 
-    def __init__(self, root: str | Path, zipped: bool = False) -> None:
+    def __init__(self, root: str | Path, zipped: bool = False, oriented: bool = False) -> None:
         self.root = Path(root)
+        self._oriented = oriented
         self._zipped = zipped
         self._archives: dict[str, _Archive | None] = {}
         self._images: OrderedDict[str, np.ndarray] = OrderedDict()
@@ -60,7 +62,7 @@ class ImageStore:
         return sorted(name for name in names if name.lower().endswith(IMAGE_SUFFIXES))
 
     def read(self, name: str) -> np.ndarray:
-        """An image (H, W, 3), uint8, BGR; the EXIF orientation is not applied, as annotations expect.
+        """An image (H, W, 3), uint8, BGR.
 
         Raises:
             DamagedImageError: it cannot be decoded or is cut short.
@@ -69,7 +71,7 @@ class ImageStore:
         if name in self._images:
             self._images.move_to_end(name)
             return self._images[name]
-        image = decode(self.read_bytes(name), self.root / name)
+        image = decode(self.read_bytes(name), self.root / name, self._oriented)
         self._images[name] = image
         self._cached_bytes += image.nbytes
         while self._cached_bytes > CACHED_BYTES:
@@ -77,7 +79,7 @@ class ImageStore:
         return image
 
     def size(self, name: str) -> tuple[int, int]:
-        """Width and height of an image, by the header of its file.
+        """Width and height of an image as it is read, by the header of its file.
 
         Raises:
             DamagedImageError: it is not an image, or too large a one.
@@ -85,11 +87,13 @@ class ImageStore:
         """
         path = self.root / name
         try:
-            return _header_size(BytesIO(self.read_bytes(name)) if self._zipped else path, path)
+            size, has_exif = _read_header(BytesIO(self.read_bytes(name)) if self._zipped else path, path)
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno:
                 raise InputError(f"{path}: {error.strerror}") from None
             raise DamagedImageError(f"{path}: not an image") from None
+        # Pillow and OpenCV differ in what they make of broken tags, so the image itself is asked.
+        return self.read(name).shape[1::-1] if self._oriented and has_exif else size
 
     def read_bytes(self, name: str) -> bytes:
         """The content of an image file.
@@ -164,28 +168,40 @@ class _Archive:
         return self._file
 
 
-def _header_size(file: Path | BytesIO, path: Path) -> tuple[int, int]:
-    """Width and height by an image's header; Pillow refuses what would fill the memory (179 megapixels)."""
+def _read_header(file: Path | BytesIO, path: Path) -> tuple[tuple[int, int], bool]:
+    """Return width and height from an image's header, and True if it has EXIF tags.
+
+    Raises:
+        DamagedImageError: Pillow refuses what would fill the memory (179 megapixels).
+    """
     try:
         with Image.open(file) as image:
-            return image.size
+            return image.size, "exif" in image.info
     except Image.DecompressionBombError as error:
         raise DamagedImageError(f"{path}: too large an image: {error}") from None
 
 
-def decode(content: bytes, path: Path) -> np.ndarray:
-    """The image (H, W, 3), uint8, BGR, that a file holds; `path` is for messages.
+def decode(content: bytes, path: Path, oriented: bool = False) -> np.ndarray:
+    """Decode the content of an image file.
+
+    Args:
+        content: of the file.
+        path: for messages.
+        oriented: turn and mirror the image as its EXIF tag says.
+    Returns:
+        (H, W, 3) uint8, BGR.
 
     Raises:
         DamagedImageError: it cannot be decoded, is cut short or too large.
     """
     with suppress(OSError, ValueError):  # what Pillow does not know OpenCV may
-        _header_size(BytesIO(content), path)
+        _read_header(BytesIO(content), path)
     # OpenCV fills the missing part of a truncated JPEG with grey; its end marker after the last scan tells.
     is_jpeg = content.startswith(b"\xff\xd8")
     whole = not is_jpeg or content.find(b"\xff\xd9", max(0, content.rfind(b"\xff\xda"))) >= 0
     buffer = np.frombuffer(content, np.uint8)
-    image = cv2.imdecode(buffer, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if whole and len(buffer) else None
+    flags = cv2.IMREAD_COLOR if oriented else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(buffer, flags) if whole and len(buffer) else None
     if image is None:
         raise DamagedImageError(
             f"{path}: damaged or truncated image; restore the file or remove it from the annotations"

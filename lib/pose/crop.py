@@ -32,17 +32,22 @@ def joints_box(points: np.ndarray) -> np.ndarray:
     return np.concatenate([low - BOX_MARGIN * (high - low), (1 + 2 * BOX_MARGIN) * (high - low)])
 
 
-def clip_box(box: Sequence[float], width: int, height: int) -> np.ndarray | None:
-    """A ground-truth box cut to its image; detected boxes go into `box_to_center_scale` as they are.
+def clip_box(box: Sequence[float], width: int, height: int, rule: str = "last_pixel") -> np.ndarray | None:
+    """Cut a ground-truth box to its image; detected boxes go into `box_to_center_scale` as they are.
 
     Args:
         box: x, y, w, h in pixels.
         width, height: of the image.
+        rule: `last_pixel`, of HRNet's and PoseWarper's first code and of MMPose 0.x: a box that begins outside the
+            image is moved in, at its full size, and w and h are the distance from the first to the last pixel, one
+            less than the box says. `edges`, of MMPose 1.x: each edge is clipped to 0 … W − 1 or 0 … H − 1 by itself.
     Returns:
-        (4,) x, y, w, h, where w and h are the distance from the first to the last pixel (one less than the box says),
-        or None where nothing is left of the box.
+        (4,) x, y, w, h, or None where nothing is left of the box.
     """
     x, y, w, h = (float(value) for value in box)
+    if rule == "edges":
+        (x1, x2), (y1, y2) = np.clip([x, x + w], 0, width - 1), np.clip([y, y + h], 0, height - 1)
+        return np.array([x1, y1, x2 - x1, y2 - y1]) if x2 > x1 and y2 > y1 else None
     x1, y1 = max(0.0, x), max(0.0, y)
     x2, y2 = min(width - 1.0, x1 + max(0.0, w - 1)), min(height - 1.0, y1 + max(0.0, h - 1))
     if w * h <= 0 or x2 < x1 or y2 < y1 or (x2 == x1 and y2 == y1):

@@ -61,7 +61,9 @@ def encode(
     return heatmaps, weights
 
 
-def decode(heatmaps: torch.Tensor, post_process: bool, dark_sigma: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+def decode(
+    heatmaps: torch.Tensor, post_process: bool, dark_sigma: float = 0.0, per_axis: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Joints of heatmaps: the highest cell.
 
     Args:
@@ -71,6 +73,8 @@ def decode(heatmaps: torch.Tensor, post_process: bool, dark_sigma: float = 0.0) 
         dark_sigma: over 0, move to where the gaussian around it has its peak instead, which may lie up to a cell
             beyond the border. So many cells are the targets' sigma, by which the map is smoothed first (DARK, Zhang et
             al., CVPR 2020, section 3.1).
+        per_axis: of `post_process`, MMPose 1.x: move in x where 1 < x < w − 1 and y > 0, in y where 1 < y < h − 1 and
+            x > 0.
     Returns:
         cells (N, J, 2) x, y float32, (0, 0) where no cell is above 0; peaks (N, J) float32.
     """
@@ -83,12 +87,13 @@ def decode(heatmaps: torch.Tensor, post_process: bool, dark_sigma: float = 0.0) 
         cells = cells + _to_gaussian_peak(heatmaps, x, y, dark_sigma)
     elif post_process:
         x, y = cells[..., 0].long(), cells[..., 1].long()
-        inside = (x > 1) & (x < w - 1) & (y > 1) & (y < h - 1)
-        x, y = x.clamp(1, max(1, w - 2)), y.clamp(1, max(1, h - 2))
+        in_x, in_y = (x > 1) & (x < w - 1), (y > 1) & (y < h - 1)
+        allowed = torch.stack([in_x & (y > 0), in_y & (x > 0)] if per_axis else [in_x & in_y, in_x & in_y], dim=2)
+        near_x, near_y = x.clamp(1, max(1, w - 2)), y.clamp(1, max(1, h - 2))  # where neither side is off the map
         rows, columns = torch.arange(n, device=x.device)[:, None], torch.arange(j, device=x.device)[None]
-        step_x = torch.sign(heatmaps[rows, columns, y, x + 1] - heatmaps[rows, columns, y, x - 1])
-        step_y = torch.sign(heatmaps[rows, columns, y + 1, x] - heatmaps[rows, columns, y - 1, x])
-        cells = cells + 0.25 * torch.stack([step_x, step_y], dim=2) * inside.unsqueeze(2)
+        step_x = torch.sign(heatmaps[rows, columns, y, near_x + 1] - heatmaps[rows, columns, y, near_x - 1])
+        step_y = torch.sign(heatmaps[rows, columns, near_y + 1, x] - heatmaps[rows, columns, near_y - 1, x])
+        cells = cells + 0.25 * torch.stack([step_x, step_y], dim=2) * allowed
     return cells, peaks
 
 

@@ -33,22 +33,38 @@ def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
     return device
 
 
-def make_reproducible(seed: int, benchmark: bool, deterministic: bool, enabled: bool) -> None:
-    """Seed every generator and set cuDNN as the keys CUDNN.* say."""
+def make_reproducible(seed: int, benchmark: bool, deterministic: bool, enabled: bool, allow_tf32: bool) -> None:
+    """Seed every generator and set cuDNN as the keys CUDNN.* say.
+
+    Args:
+        allow_tf32: leave TF32 as PyTorch has it, in cuDNN's convolutions alone; else matrix products do without too.
+    """
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (libraries draw from the global generator)
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = benchmark
     torch.backends.cudnn.deterministic = deterministic
     torch.backends.cudnn.enabled = enabled
+    torch.backends.cudnn.allow_tf32 = allow_tf32
+    if not allow_tf32:
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def describe(device: torch.device) -> dict[str, str]:
-    """Versions and the device, to be stored beside a result."""
+def uses_tf32(device: torch.device) -> bool:
+    """Return True if PyTorch, as it is set now, computes float32 on this device in TF32: 10 bits instead of 23."""
+    if device.type != "cuda" or torch.cuda.get_device_capability(device)[0] < 8:  # Ampere brought it
+        return False
+    by_cudnn = torch.backends.cudnn.enabled and torch.backends.cudnn.allow_tf32
+    return by_cudnn or torch.backends.cuda.matmul.allow_tf32
+
+
+def describe(device: torch.device) -> dict[str, str | bool]:
+    """Versions, the device and its precision, to be stored beside a result."""
     modules = (torch, torchvision, np, cv2)
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or 'CPU'}"
     return {
         "python": platform.python_version(),
         "device": on,
+        "tf32": uses_tf32(device),
         **{module.__name__: str(module.__version__) for module in modules},
     }

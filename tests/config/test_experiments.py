@@ -98,6 +98,24 @@ def test_a_published_rows_annotations_are_found_where_users_have_them(tmp_path, 
         assert build_annotations_path(cfg, train=True) == tmp_path / row["train"]
 
 
+MMPOSES = [name for name in LEAVES if name.endswith("_lr5e-4.yaml") or "_stage" in name or "_mmpose1" in name]
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_mmposes_rows_read_images_as_mmpose_and_no_others(name):
+    assert load_config(EXPERIMENTS / name).DATASET.EXIF_ORIENTATION == (name in MMPOSES)
+
+
+def test_the_rules_that_a_few_rows_have():
+    """The sigmas of AI Challenger up to MMPose 0.10; boxes and the quarter-cell step of MMPose 1.x."""
+    for name in LEAVES:
+        cfg = load_config(EXPERIMENTS / name)
+        assert cfg.TEST.SIGMA_SCALE == (2 if name.startswith("aic/") else 1), name
+        rules = cfg.DATASET.CLIP_BOXES, cfg.TEST.POST_PROCESS_PER_AXIS
+        assert rules == (("edges", True) if name.endswith("_mmpose1.yaml") else ("last_pixel", False)), name
+        assert (cfg.CUDNN.ALLOW_TF32, cfg.TEST.RESCORE) == (True, False), name
+
+
 def test_ochuman_differs_from_coco_in_nothing_but_the_test():
     names = [path.name for path in (EXPERIMENTS / "ochuman/resnet").iterdir()]
     assert len(names) == 6

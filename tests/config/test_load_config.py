@@ -1,4 +1,5 @@
 import argparse
+import math
 
 import pytest
 
@@ -75,6 +76,14 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["MODEL.TARGET_TYPE", "udp", "TEST.SHIFT_HEATMAP", "True"], "TEST.SHIFT_HEATMAP is True, and would misplace"),
         (["MODEL.SIGMA", "0"], "MODEL.SIGMA is 0.0; it must be at least 0.5"),
         (["LOSS.USE_OHKM", "True", "LOSS.TOPK", "18"], "LOSS.TOPK is 18, of MODEL.NUM_JOINTS 17"),
+        (["DATASET.CLIP_BOXES", "image"], "DATASET.CLIP_BOXES is 'image'; it can be last_pixel, edges"),
+        (["DATASET.EXIF_ORIENTATION", "6"], "DATASET.EXIF_ORIENTATION: 6 is no bool"),
+        (["CUDNN.ALLOW_TF32", "high"], "CUDNN.ALLOW_TF32: 'high' is no bool"),
+        (["TEST.SIGMA_SCALE", "0"], "TEST.SIGMA_SCALE is 0.0; it must be at least 0.01"),
+        (["TEST.SIGMA_SCALE", "1e999"], "TEST.SIGMA_SCALE is inf"),
+        (["TEST.SIGMA_SCALE", math.nan], "TEST.SIGMA_SCALE is nan"),
+        (["TEST.RESCORE", "yes"], "TEST.RESCORE: 'yes' is no bool"),
+        (["TEST.POST_PROCESS_PER_AXIS", "True"], "_PER_AXIS is a variant of TEST.POST_PROCESS"),
         (["LOSS.TOPK", "0"], "LOSS.TOPK is 0; it must be at least 1"),
         (["MODEL.EXTRA.STAGE", "3", "MODEL.EXTRA.STAGE.X", "3"], "STAGE is a value, not a section"),
         (["MODEL.TIMESTEP_DELTA_RANGE", "abc"], "MODEL.TIMESTEP_DELTA_RANGE: 'abc' is no int"),

@@ -43,8 +43,27 @@ def minimal(tmp_path):
 
 
 def test_every_published_row_is_there_once():
-    assert len(ROWS) == len({row.id for row in ROWS}) == 41
-    assert sum(len(row.values) for row in ROWS) == 260
+    assert len(ROWS) == len({row.id for row in ROWS}) == 42
+    assert sum(len(row.values) for row in ROWS) == 265
+
+
+def test_one_checkpoint_by_two_rules():
+    """AI Challenger before and after MMPose took the factor on the sigmas away; boxes of PoseTrack18 in 0.x and 1.x."""
+    rows = {row.id: row for row in ROWS}
+
+    def pair(table, *names):
+        own = [rows[f"{table}/{name}"] for name in names]
+        assert own[0].weights == own[1].weights
+        settings = ([part for pair in row.settings(Path()).items() for part in pair] for row in own)
+        return own, [load_config(row.experiment, keys) for row, keys in zip(own, settings, strict=True)]
+
+    own, cfgs = pair("resnet/aic", "res101-256x192", "res101-256x192-restated")
+    assert [list(row.values) for row in own] == [[0.65, 0.947, 0.726, 0.68, 0.954], [0.294, 0.736, 0.174, 0.337, 0.763]]
+    assert [cfg.TEST.SIGMA_SCALE for cfg in cfgs] == [2, 1]
+    own, cfgs = pair("resnet/posetrack18-gt-boxes", "res50-256x192", "res50-256x192-mmpose0")
+    assert [row.published["Mean"] for row in own] == [81.2, 81.0]
+    assert [cfg.DATASET.CLIP_BOXES for cfg in cfgs] == ["edges", "last_pixel"]
+    assert [cfg.TEST.POST_PROCESS_PER_AXIS for cfg in cfgs] == [True, False]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)

@@ -10,6 +10,8 @@ from lib.dataset.people import Person
 from lib.formats import mpii
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE
 from lib.formats.posetrack_set import unlabeled_video
+from lib.nms import oks_iou
+from lib.pose.skeletons import POSETRACK
 
 
 def person(frame, box_score, video=0, scale=0.5):
@@ -82,6 +84,32 @@ def test_files_of_image_sets_are_in_the_form_of_their_scorers(tmp_path):
             ]
             place = 8 if name == "jhmdb" else 7
             assert records[1]["keypoints"] == [place, place, 0.25] * count
+
+
+def test_people_may_be_rescored_and_nobody_left_out():
+    points, peaks = poses(2)
+    points[1], peaks[:] = points[0], 0.5
+    people = [person(0, 0.6), person(0, 0.9)]
+    (video, _) = make_submission(VIDEOS, people, points, peaks, Rules(rescore=True))
+    assert video.person_frame.tolist() == [0, 0, 1]  # and the dummy
+    np.testing.assert_allclose(video.person_scores, [0.3, 0.45, 0])
+    (video, _) = make_submission(VIDEOS, people, points, peaks, Rules())
+    np.testing.assert_allclose(video.person_scores, [0.6, 0.9, 0])
+
+
+def test_a_factor_on_the_sigmas_of_oks_nms():
+    points, peaks = poses(2)
+    points[1], peaks[:] = points[0] + 10, 0.5
+    people = [person(0, 0.6), person(0, 0.9)]
+    counts = []
+    for scale in (1.0, 2.0, 4.0):
+        sigmas = scale * np.array(POSETRACK.sigmas)
+        area = float(np.prod(people[0].scale * 200.0))
+        oks = oks_iou(points[0], points[1:], area, np.array([area]), sigmas)[0]
+        (video, _) = make_submission(VIDEOS, people, points, peaks, Rules(oks_nms=True, sigma_scale=scale))
+        counts.append(int((video.person_frame == 0).sum()))
+        assert counts[-1] == (1 if oks > 0.9 else 2)
+    assert counts[0] > counts[-1]
 
 
 def test_oks_nms_leaves_out_the_worse_of_two_equal_poses_of_one_frame_alone():

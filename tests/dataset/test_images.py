@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from lib.config import load_config
 from lib.core.submission import Rules, make_results
@@ -63,6 +64,35 @@ def test_a_cocostyle_file_of_each_data_set(write, name):
     np.testing.assert_allclose(person.scale * 200, 29 * 1.25, rtol=1e-6)
     assert clips[0].frames[0, 48, 48, 0] == pytest.approx(140, abs=2)  # the second image
     assert build_test_set(cfg).clips.people[0].row == 0
+
+
+@pytest.mark.parametrize("oriented", [False, True])
+def test_images_are_turned_as_their_tag_says_in_training_and_tests(write, tmp_path, oriented):
+    """80 × 60 pixels as they are stored, black but for a corner; the tag 6 stands for a quarter of a turn to the right.
+
+    The box covers all of the image as it is read, of which the file does not tell the size, and more.
+    """
+    cfg = write("coco", person={"bbox": [0, 0, 500, 500]}, keys=["DATASET.EXIF_ORIENTATION", oriented])
+    content = json.loads((tmp_path / "labels.json").read_text())
+    for image in content["images"]:
+        del image["width"], image["height"]
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    picture[:20, :20] = 255
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(picture).save(tmp_path / "images/000000000007.jpg", exif=exif, quality=95)
+    width, height = (HEIGHT, WIDTH) if oriented else (WIDTH, HEIGHT)
+    keys = ("FLIP", False), ("SCALE_FACTOR", 0.0), ("ROT_FACTOR", 0)
+    cfg.defrost()
+    for key, value in keys:
+        cfg.DATASET[key] = value
+    for clips in (build_training_set(cfg), build_test_set(cfg).clips):
+        assert clips.people[0].center.tolist() == [(width - 1) / 2, (height - 1) / 2]
+        crop = clips[0].frames[0, :, :, 0].numpy() > 128
+        rows, columns = np.nonzero(crop)
+        assert rows.mean() < 48  # the corner is at the top
+        assert (columns.mean() > 48) == oriented
 
 
 @pytest.mark.parametrize("name", ["coco", "coco_wholebody", "jhmdb", "mpii_trb"])

@@ -55,6 +55,16 @@ def test_official_folder_with_ground_truth_boxes(root, build):
     assert found.scorable
 
 
+@pytest.mark.parametrize(("rule", "width"), [("last_pixel", 59), ("edges", 40)])
+def test_a_box_that_begins_outside_its_image(root, build, rule, width):
+    content = make_video(root, "v", num_frames=1, people=1)
+    content["annotations"][0]["bbox"] = [-20, 30, 60, 20]
+    write_annotations(root, "v", content)
+    (person,) = build("DATASET.CLIP_BOXES", rule).clips.people
+    assert person.center[0] == width / 2
+    assert person.scale[0] * 200 == pytest.approx(1.25 * width)
+
+
 def test_coco_style_file_equals_the_official_folder(root, build):
     contents = {name: make_video(root, name, num_frames=2) for name in ("v", "w")}
     (root / "merged.json").write_text(json.dumps(merge(contents)))

@@ -57,6 +57,15 @@ def test_area_of_the_box():
     assert mean_average_precision({"a": labeled}, {"a": predicted}) == pytest.approx(0.5)
 
 
+def test_a_factor_on_the_sigmas():
+    """Twice as far away and with twice the sigmas, the mAP is the same."""
+    labeled = {"a": people(0)}
+    near, far = ({"a": people(shift)} for shift in (2, 4))
+    assert 0 < mean_average_precision(labeled, near) < 1
+    assert mean_average_precision(labeled, near) != mean_average_precision(labeled, far)
+    assert mean_average_precision(labeled, far, sigma_scale=2) == mean_average_precision(labeled, near)
+
+
 def test_files(tmp_path, caplog):
     record = {"image_id": "a", "keypoint_annotations": {"human1": people(0).keypoints.ravel().tolist()}}
     (tmp_path / "gt.json").write_text(json.dumps([record | {"human_annotations": {"human1": [100, 100, 200, 200]}}]))

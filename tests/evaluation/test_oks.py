@@ -9,7 +9,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lib.evaluation.oks import STATS, WHOLEBODY_FIELDS, evaluate_oks, format_table
+from lib.evaluation.oks import STATS, WHOLEBODY_FIELDS, WHOLEBODY_PARTS, evaluate_oks, format_table
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "coco"
@@ -26,10 +26,10 @@ def golden(data_set, side):
 def score(tmp_path):
     """The table of ground truth and predictions that are given as they would stand in the files."""
 
-    def scored(data_set, truth, predictions):
+    def scored(data_set, truth, predictions, **options):
         (tmp_path / "gt.json").write_text(json.dumps(truth))
         (tmp_path / "pred.json").write_text(json.dumps(predictions))
-        return evaluate_oks(data_set, tmp_path / "gt.json", tmp_path / "pred.json")["table"]
+        return evaluate_oks(data_set, tmp_path / "gt.json", tmp_path / "pred.json", **options)["table"]
 
     return scored
 
@@ -65,6 +65,24 @@ def test_golden_sets(data_set):
     table = evaluate_oks(data_set, GOLDEN / f"{data_set}_gt.json", GOLDEN / f"{data_set}_pred.json")["table"]
     assert list(table) == list(expected)
     assert table == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("data_set", EXPECTED)
+def test_a_factor_on_the_sigmas_is_one_on_the_distances(score, data_set):
+    """Twice as far from the labels, and scored with twice the sigmas: the same numbers."""
+    fields = {"coco_wholebody": WHOLEBODY_FIELDS, "aic": {"keypoints": 14}, "crowdpose": {"keypoints": 14}}
+    fields = fields.get(data_set, {"keypoints": 17})
+    labels = truth({"area": 10_000} | {name: row(n, 2, n) for name, n in fields.items()}, crowdIndex=[0.5])
+
+    def predict(shift):
+        parts = {f"{part}_score": 0.5 for part in WHOLEBODY_PARTS} if data_set == "coco_wholebody" else {}
+        return [found(**{name: row(n, 1, n, shift) for name, n in fields.items()}, **parts)]
+
+    step = 1 if data_set == "aic" else 4  # pixels; AI Challenger's sigmas are small
+    near, far = score(data_set, labels, predict(step)), score(data_set, labels, predict(2 * step))
+    assert near != far
+    assert score(data_set, labels, predict(2 * step), sigma_scale=2) == near
+    assert score(data_set, labels, predict(step), sigma_scale=0.5) == far
 
 
 def test_coco_is_plain_pycocotools():

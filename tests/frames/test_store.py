@@ -5,6 +5,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image, ImageOps
 
 import lib.frames.store as subject
 from lib.frames.store import DamagedImageError, ImageStore
@@ -91,6 +92,46 @@ def test_a_large_photograph_is_no_bomb_and_a_bomb_of_text_no_image(tmp_path):
     (tmp_path / "1.png").write_bytes(png_header(10, 10, (b"zTXt", text)))
     with pytest.raises(DamagedImageError, match=r"1\.png: not an image"):
         ImageStore(tmp_path).size("1.png")
+
+
+def with_orientation(content, orientation):
+    """A JPEG file with that EXIF tag."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    data = exif.tobytes()
+    return content[:2] + b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data + content[2:]
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_of_exif_is_applied_if_that_is_asked_for(tmp_path, orientation, zipped):
+    content = with_orientation(jpeg(), orientation)
+    (tmp_path / "0.jpg").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("0.jpg", content)
+    name = "a/0.jpg" if zipped else "0.jpg"
+    stored = cv2.imdecode(np.frombuffer(jpeg(), np.uint8), cv2.IMREAD_COLOR)
+    tagged = Image.fromarray(stored)
+    tagged.getexif()[ExifTags.Base.Orientation] = orientation
+    turned = np.asarray(ImageOps.exif_transpose(tagged))
+    for oriented, expected in ((False, stored), (True, turned)):
+        store = ImageStore(tmp_path, zipped, oriented)
+        assert np.array_equal(store.read(name), expected)
+        assert store.size(name) == expected.shape[1::-1]
+
+
+def test_a_png_has_an_orientation_too_and_broken_tags_do_no_harm(tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(PIXELS).save(tmp_path / "0.png", exif=exif)
+    tag = exif.tobytes()
+    for number, broken in enumerate((tag[:8], tag[:12], tag[:6] + b"XX" + tag[8:]), start=1):
+        data = jpeg()[:2] + b"\xff\xe1" + struct.pack(">H", len(broken) + 2) + broken + jpeg()[2:]
+        (tmp_path / f"{number}.jpg").write_bytes(data)
+    store = ImageStore(tmp_path, oriented=True)
+    assert store.size("0.png") == (48, 64)
+    for name in ("0.png", "1.jpg", "2.jpg", "3.jpg"):
+        assert store.size(name) == store.read(name).shape[1::-1]
 
 
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path):

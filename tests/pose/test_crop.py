@@ -49,6 +49,27 @@ def test_clip_box(box, expected):
     assert clipped is None if expected is None else np.array_equal(clipped, expected)
 
 
+@pytest.mark.parametrize(
+    ("box", "first_code", "mmpose_1"),
+    [
+        ((-60, 100, 300, 500), (0, 100, 299, 499), (0, 100, 240, 500)),
+        ((100, -60, 500, 300), (100, 0, 499, 299), (100, 0, 500, 240)),
+        ((900, 700, 300, 500), (900, 700, 99, 99), (900, 700, 99, 99)),
+        ((-60, -70, 2000, 2000), (0, 0, 999, 799), (0, 0, 999, 799)),
+        ((100, 200, 300, 400), (100, 200, 299, 399), (100, 200, 300, 400)),
+        ((10, 20, 1, 1), None, (10, 20, 1, 1)),
+        ((-60, 100, 60, 500), (0, 100, 59, 499), None),
+        ((999, 100, 50, 500), (999, 100, 0, 499), None),
+        ((1200, 100, 50, 500), None, None),
+        ((10, 20, 0, 30), None, None),
+    ],
+)
+def test_the_two_rules_of_cutting_a_box_to_its_image(box, first_code, mmpose_1):
+    for rule, expected in (("last_pixel", first_code), ("edges", mmpose_1)):
+        clipped = clip_box(box, 1000, 800, rule)
+        assert clipped is None if expected is None else clipped.tolist() == list(expected), rule
+
+
 def test_box_grows_to_the_aspect_ratio_and_by_a_quarter():
     center, scale = box_to_center_scale((10, 20, 100, 100), 0.75)
     np.testing.assert_allclose(center, [60, 70])

@@ -73,6 +73,30 @@ def test_the_quarter_cell_step():
     assert cells[0].tolist() == [[5.25, 3.75], [1, 4], [5, 4]]
 
 
+def test_the_quarter_cell_step_per_axis():
+    """Every cell of a small map as the peak: at a border in one axis the other still moves, but not from column 0."""
+    height, width = 6, 5
+    heatmaps = torch.zeros(1, height * width, height, width)
+    heatmaps += torch.arange(width) / 100 + torch.arange(height)[:, None] / 100  # right and down are higher
+    for joint in range(height * width):
+        heatmaps[0, joint, joint // width, joint % width] = 1
+    for per_axis in (True, False):
+        cells, _ = decode(heatmaps, post_process=True, per_axis=per_axis)
+        for joint, cell in enumerate(cells[0].tolist()):
+            x, y = joint % width, joint // width
+            in_x, in_y = 1 < x < width - 1, 1 < y < height - 1
+            moves = (in_x and y > 0, in_y and x > 0) if per_axis else (in_x and in_y, in_x and in_y)
+            assert cell == [x + 0.25 * moves[0], y + 0.25 * moves[1]], (per_axis, x, y)
+
+
+def test_a_step_per_axis_goes_by_the_peaks_own_row_and_column():
+    heatmaps = torch.zeros(1, 2, 6, 6)
+    heatmaps[0, 0, 5, 3], heatmaps[0, 0, 5, 2], heatmaps[0, 0, 4, 4] = 1, 0.5, 0.7  # the last row: left
+    heatmaps[0, 1, 3, 5], heatmaps[0, 1, 2, 5], heatmaps[0, 1, 4, 4] = 1, 0.5, 0.7  # the last column: up
+    cells, _ = decode(heatmaps, post_process=True, per_axis=True)
+    assert cells[0].tolist() == [[2.75, 5], [5, 2.75]]
+
+
 def test_a_map_without_a_peak_decodes_to_the_corner():
     cells, peaks = decode(torch.full((1, 1, 8, 8), -1.0), post_process=True)
     assert cells.tolist() == [[[0, 0]]]

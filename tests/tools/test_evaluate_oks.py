@@ -54,6 +54,15 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path):
     assert not (tmp_path / "result.json").exists()
 
 
+@pytest.mark.parametrize("scale", ["0", "-1", "nan", "inf", "two"])
+def test_a_factor_on_the_sigmas_is_a_number_over_0(scale):
+    files = "--gt", GOLDEN / "aic_gt.json", "--pred", GOLDEN / "aic_pred.json"
+    done = evaluate("aic", *files, f"--sigma-scale={scale}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "argument --sigma-scale: " in done.stderr.splitlines()[-1]
+    assert scale in done.stderr.splitlines()[-1]
+
+
 def test_nan_in_a_file_is_named(tmp_path):
     (tmp_path / "pred.json").write_text('[{"score": NaN}]')
     done = evaluate("coco", "--gt", GOLDEN / "coco_gt.json", "--pred", tmp_path / "pred.json")

@@ -99,6 +99,39 @@ def test_who_repeats_another_is_dropped_if_that_is_asked_for(tool, data_set, oks
     assert all((one["score"] == 1) != (oks_nms and data_set == "coco") for one in predictions)
 
 
+def test_people_are_rescored_and_nobody_is_dropped(tool):
+    content = people("coco")
+    content["annotations"][2]["bbox"] = content["annotations"][0]["bbox"]
+    scores = []
+    for keys in (["TEST.RESCORE", True], ["TEST.OKS_NMS", True], []):
+        done, folder = tool("test.py", "coco", content, "TEST.IN_VIS_THRE", -1, *keys)
+        assert done.returncode == 0, done.stderr
+        predictions = json.loads((folder / "predictions/single/val.json").read_text())
+        scores.append({one["id"]: one["score"] for one in predictions})
+        for one in predictions if keys else ():
+            assert one["score"] == pytest.approx(np.mean(one["keypoints"][2::3]), abs=1e-6)
+    rescored, kept, plain = scores
+    assert (len(rescored), len(kept), set(plain.values())) == (3, 2, {1})
+    assert kept.items() <= rescored.items()
+
+
+def test_a_factor_on_the_sigmas_of_ap_and_oks_nms(tool, tmp_path):
+    """So large that all people of an image are alike, and everybody is found."""
+    rows = []
+    for scale in (1, 1000):
+        done, folder = tool("test.py", "aic", people("aic"), "TEST.OKS_NMS", True, "TEST.SIGMA_SCALE", scale)
+        assert done.returncode == 0, done.stderr
+        written = folder / "predictions/single/val.json"
+        command = [sys.executable, TOOLS / "evaluate.py", "aic", "--gt", tmp_path / "labels.json", "--pred", written]
+        command += ["--sigma-scale", scale, "--out", tmp_path / "result.json"]
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        result = json.loads((folder / "result-single.json").read_text())
+        assert result["table"] == json.loads((tmp_path / "result.json").read_text())["table"]
+        assert f"SIGMA_SCALE: {scale}" in result["config"]
+        rows.append((result["table"]["AR"], len(json.loads(written.read_text()))))
+    assert rows == [(0, 3), (pytest.approx(2 / 3), 2)]
+
+
 def test_ai_challengers_own_form_is_scored_as_its_converted_one(tool, tmp_path):
     for image in (tmp_path / "images").iterdir():
         cv2.imwrite(str(image.with_suffix(".jpg")), cv2.imread(str(image)))

@@ -65,6 +65,9 @@ def test_aggregation_writes_a_submission_and_a_table(sample):
     assert all(name in done.stdout for name in TABLE)
     assert (result["people"], result["videos"], result["replaced_frames"]) == (8, 2, 0)
     assert "torch" in result["versions"]
+    assert result["versions"]["tf32"] == (
+        torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8 and torch.backends.cudnn.allow_tf32
+    )
     assert "AGGREGATE" in result["config"]
     assert list(submission) == ["a_video.json", "b_video.json"]
     content = json.loads(submission["a_video.json"])
@@ -81,6 +84,15 @@ def test_aggregation_writes_a_submission_and_a_table(sample):
     scorer = [sys.executable, str(ROOT / "tools/evaluate.py"), "posetrack", "--gt", gt, "--pred", pred, "--out", out]
     subprocess.run(scorer, check=True, capture_output=True)
     assert json.loads(out.read_text())["table"] == result["table"]
+
+
+def test_tf32_is_turned_off_by_its_key(sample):
+    script = "import runpy, sys, torch; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    script += "; print('cuDNN:', torch.backends.cudnn.allow_tf32)"
+    python, *rest = command(sample, "TEST.MODE", "single", "CUDNN.ALLOW_TF32", "False")
+    places = {"cwd": sample, "env": os.environ | {"PYTHONPATH": str(ROOT / "tools")}}
+    done = subprocess.run([python, "-c", script, *rest], capture_output=True, text=True, timeout=120, **places)
+    assert "cuDNN: False" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("mode", ["single", "pair"])
