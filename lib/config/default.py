@@ -59,6 +59,8 @@ DEFAULTS.DATASET.IMAGE_DIR = ""  # what the file names of the annotations are re
 DEFAULTS.DATASET.GT_DIR = ""  # official PoseTrack ground truth to score against; '': the annotations
 DEFAULTS.DATASET.DATA_FORMAT = "jpg"  # jpg: image files; zip: images inside zip archives
 DEFAULTS.DATASET.ALSO = []  # more data sets of the same joints to train on, each a mapping of keys of ALSO below
+DEFAULTS.DATASET.JOINTS_BOX = "auto"  # PoseTrack, people without a box: their joints' extent + 1 pixel, × 1.2
+# (posetrack17: published, as far as can be told), or extent × 1.3 (posetrack18); auto: by DATASET
 DEFAULTS.DATASET.BOXES = "joints"  # custom: of people are those around their joints (joints), or the file's own (file)
 DEFAULTS.DATASET.FRAME_DELTAS = [-2, -1, 0, 1, 2]  # δ of a pair of frames A, A + δ: one is drawn
 DEFAULTS.DATASET.NUM_LABELED_VIDEOS = -1  # sparse labels: so many videos, −1: all
@@ -140,6 +142,7 @@ ALSO = (
     "TRAIN_ANNOTATIONS",
     "IMAGE_DIR",
     "DATA_FORMAT",
+    "JOINTS_BOX",
     "NUM_LABELED_VIDEOS",
     "NUM_LABELED_FRAMES_PER_VIDEO",
 )
@@ -149,6 +152,7 @@ CHOICES = {
     "MODEL.NAME": ("pose_hrnet", "pose_resnet"),
     "MODEL.TARGET_TYPE": ("gaussian", "unbiased", "udp"),
     "DATASET.DATA_FORMAT": ("jpg", "png", "zip"),
+    "DATASET.JOINTS_BOX": ("auto", "posetrack17", "posetrack18"),
     "DATASET.BOXES": ("joints", "file"),
     "TRAIN.OPTIMIZER": ("adam", "sgd"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),

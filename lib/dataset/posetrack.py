@@ -50,6 +50,7 @@ def labeled_people(
     columns: Sequence[int] = KEYPOINT_OF_JOINT,
     num_joints: int = NUM_JOINTS,
     clipped: bool = True,
+    joints_box: str = "posetrack18",
 ) -> PoseTrack:
     """The annotated people in their ground-truth boxes; without a box of their own (2017), in that of their joints.
 
@@ -60,13 +61,14 @@ def labeled_people(
         aspect_ratio: width / height of the crops.
         columns: per joint of the videos its place among the `num_joints` of the net; by default PoseTrack's.
         clipped: boxes end where their image does.
+        joints_box: rule for the box of the joints (lib.pose.crop).
     Raises:
         InputError: a frame with people is not there.
     """
     people, dropped = [], Counter()
     columns = list(columns)
     for v, video in enumerate(videos):
-        boxes = with_boxes(video).boxes
+        boxes = with_boxes(video, joints_box).boxes
         for p, frame in enumerate(video.person_frame):
             box_alone = not video.has_points[p] and not np.isnan(boxes[p]).any()
             if video.crowd[p]:
@@ -260,17 +262,17 @@ def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrack
     ]
 
 
-def with_boxes(video: PoseTrackVideo) -> PoseTrackVideo:
+def with_boxes(video: PoseTrackVideo, rule: str = "posetrack18") -> PoseTrackVideo:
     """The video with the box of their labelled joints for people without one of their own (2017)."""
-    return replace(video, boxes=np.where(np.isnan(video.boxes), joint_boxes(video), video.boxes))
+    return replace(video, boxes=np.where(np.isnan(video.boxes), joint_boxes(video, rule), video.boxes))
 
 
-def joint_boxes(video: PoseTrackVideo) -> np.ndarray:
-    """(P, 4) x, y, w, h around the labelled joints; NaN for people without one."""
+def joint_boxes(video: PoseTrackVideo, rule: str = "posetrack18") -> np.ndarray:
+    """(P, 4) x, y, w, h around the labelled joints, by a rule of lib.pose.crop; NaN for people without one."""
     boxes = np.full((len(video.points), 4), np.nan)
     for p, (points, labeled) in enumerate(zip(video.points, video.labeled, strict=True)):
         if labeled.any():
-            boxes[p] = joints_box(points[labeled])
+            boxes[p] = joints_box(points[labeled], rule)
     return boxes
 
 

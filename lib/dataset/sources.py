@@ -96,7 +96,21 @@ def build_people(cfg: CfgNode, videos: Sequence[PoseTrackVideo]) -> PoseTrack:
     """The labelled people of videos, as of `build_videos`."""
     width, height = cfg.MODEL.IMAGE_SIZE
     columns = KEYPOINT_OF_JOINT if cfg.DATASET.DATASET in POSETRACK else range(cfg.MODEL.NUM_JOINTS)
-    return labeled_people(videos, Folders(build_image_store(cfg)), width / height, columns, cfg.MODEL.NUM_JOINTS)
+    return labeled_people(
+        videos,
+        Folders(build_image_store(cfg)),
+        width / height,
+        columns,
+        cfg.MODEL.NUM_JOINTS,
+        joints_box=choose_joints_box(cfg),
+    )
+
+
+def choose_joints_box(cfg: CfgNode) -> str:
+    """Return the rule for the box of a person's joints (lib.pose.crop) that DATASET.JOINTS_BOX names, or 'auto' is."""
+    if cfg.DATASET.JOINTS_BOX != "auto":
+        return cfg.DATASET.JOINTS_BOX
+    return "posetrack17" if cfg.DATASET.DATASET == "posetrack17" else "posetrack18"
 
 
 def build_images(cfg: CfgNode, train: bool) -> tuple[PoseTrackVideo, Listed, Path]:

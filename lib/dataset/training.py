@@ -20,6 +20,7 @@ from lib.dataset.sources import (
     build_people,
     build_skeleton,
     build_videos,
+    choose_joints_box,
     has_videos,
 )
 from lib.formats.posetrack import PoseTrackVideo
@@ -114,7 +115,7 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     """
     if has_videos(cfg.DATASET.DATASET):
         annotations = build_annotations_path(cfg, train=True)
-        videos = [with_boxes(video) for video in build_videos(cfg, annotations)]
+        videos = [with_boxes(video, choose_joints_box(cfg)) for video in build_videos(cfg, annotations)]
         found = build_people(cfg, videos)
     else:
         images, files, annotations = build_images(cfg, train=True)
@@ -143,6 +144,4 @@ def build_truth(cfg: CfgNode) -> list[Person]:
     Raises:
         InputError: annotations or frames that are not there, or are broken.
     """
-    return build_people(
-        cfg, [with_boxes(video) for video in build_videos(cfg, build_annotations_path(cfg, train=False))]
-    ).people
+    return build_people(cfg, build_videos(cfg, build_annotations_path(cfg, train=False))).people

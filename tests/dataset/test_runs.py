@@ -8,9 +8,10 @@ from lib.formats.posetrack import KEYPOINT_NAMES
 
 def video_2017(people, labeled):
     """A video as its official file has it: a digit for each frame, how many people it has, and if it is labelled."""
+    nobody = {"track_id": [0], "annopoints": []}
     frames = [
-        {"image": [{"name": f"v/{n + 1:08d}.jpg"}], "is_labeled": [int(flag)], "annorect": [{"annopoints": []}] * int(p)}
-        for n, (p, flag) in enumerate(zip(people, labeled, strict=True))
+        {"image": [{"name": f"v/{n:08d}.jpg"}], "is_labeled": [int(flag)], "annorect": [nobody] * int(count)}
+        for n, (count, flag) in enumerate(zip(people, labeled, strict=True), start=1)
     ]
     return posetrack17.read({"annolist": frames}, "v.json")
 
