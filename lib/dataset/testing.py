@@ -10,6 +10,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
+from lib.dataset.frame_names import find_renamed_people, restore_names
 from lib.dataset.images import Listed
 from lib.dataset.loaders import build_clip_dataset
 from lib.dataset.people import Person
@@ -128,10 +129,16 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, None]:
         found = build_people(cfg, videos)
     else:
         boxes, dropped = _boxes(cfg)
+        if cfg.DATASET.DATASET == "posetrack17":
+            boxes = restore_names(boxes, videos, store, cfg.TEST.COCO_BBOX_FILE)
         found = _detected(cfg, videos or videos_of(boxes, store), boxes, Folders(store))
         found.dropped.update(dropped)
     if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
-        found = relist(found, read_videos(cfg.DATASET.GT_DIR), cfg.DATASET.GT_DIR)
+        truth = read_videos(cfg.DATASET.GT_DIR)
+        renamed = {}
+        if cfg.DATASET.DATASET == "posetrack17":
+            renamed = find_renamed_people(found.people, found.videos, truth, annotations)
+        found = relist(found, truth, cfg.DATASET.GT_DIR, renamed)
     source = annotations if cfg.TEST.USE_GT_BBOX else f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {annotations})"
     return found, str(source), None
 
