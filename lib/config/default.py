@@ -105,6 +105,8 @@ DEFAULTS.TEST.PROPAGATE.FOLLOW = True  # after each hop the crop goes along with
 DEFAULTS.TEST.PROPAGATE.RELATIVE = False  # measure the way from where the label itself ends; the paper does not
 DEFAULTS.TEST.PROPAGATE.REFINE = 0.0  # width, for each frame of distance and as a share of the crop's height, of the
 # neighbourhood of a propagated joint in which the net's own heatmap of the frame moves it; 0: it does not
+DEFAULTS.TEST.PROPAGATE.PSEUDO_LABELS = "unlabeled"  # --method single estimates poses in these frames, and the labelled
+# ones keep their labels; or in all of them (all). In both, people are in the boxes of TEST.USE_GT_BBOX
 DEFAULTS.TEST.PROPAGATE.SAVE = False  # make training labels of the sparse training set's
 DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32
 DEFAULTS.TEST.EVALUATE = True
@@ -157,6 +159,7 @@ CHOICES = {
     "TRAIN.OPTIMIZER": ("adam", "sgd"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),
+    "TEST.PROPAGATE.PSEUDO_LABELS": ("unlabeled", "all"),
     "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
 }
 
