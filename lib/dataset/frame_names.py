@@ -110,7 +110,10 @@ def _misfit(names: Mapping[int, str], places: Sequence[Collection[int]], counted
     number = next(iter(nowhere or [n for n in names if n not in positions]))
     known = f"the video has {len(frames)} frames, numbered {min(frames)} to {max(frames)}"
     told = f", and {counted} as the file says" if counted != len(frames) else ""
-    return f"{names[number]}: {known}{told}; neither their numbers nor their positions cover all that the file names"
+    return (
+        f"{names[number]}: {known}{told}; neither their numbers nor their positions cover all that the file names: "
+        "take a file of these frames"
+    )
 
 
 def find_renamed_people(
@@ -143,12 +146,12 @@ def restore_names(
         InputError: the frame of a box fits neither way; a video has no folder.
     """
     named = names_by_number(box.image for box in boxes if isinstance(box.image, str))
-    known = names_by_number(_known_names(named, videos, store))
     num_frames: dict[str, int] = {}
     for box in boxes:
         if isinstance(box.image, str) and box.num_frames:
             folder, _ = frame_key(box.image)
             num_frames[folder] = max(num_frames.get(folder, 0), box.num_frames)
+    known = names_by_number(_known_names(named, videos, num_frames, store))
     named = {folder: names for folder, names in named.items() if folder in known}
     renamed = find_renamed(named, known, num_frames, where)
     return [replace(box, image=known_name(box.image, renamed)) if isinstance(box.image, str) else box for box in boxes]
@@ -160,12 +163,19 @@ def known_name(name: str, renamed: Names) -> str:
     return renamed.get(folder, {}).get(number, name)
 
 
-def _known_names(named: Names, videos: Sequence[PoseTrackVideo], store: ImageStore) -> Iterable[str]:
-    """Yield the names of all frames of the annotated videos, or without any of the folders that are named."""
+def _known_names(
+    named: Names, videos: Sequence[PoseTrackVideo], num_frames: Mapping[str, int], store: ImageStore
+) -> Iterable[str]:
+    """Yield the names of the frames of videos: those that are annotated and, if they are not all, those on the disk."""
     for video in videos:
         yield from video.frame_names
-        if video.frame_names and len(video.frame_names) < video.nframes:
-            yield from _names_on_disk(store, video.frame_names[0])
+        folder = frame_key(video.frame_names[0])[0] if video.frame_names else None
+        if folder in named and num_frames.get(folder) != len(video.frame_names):
+            on_disk = _names_on_disk(store, video.frame_names[0])
+            numbers = {frame_number(name) for name in on_disk}
+            renamed = numbers == set(range(1, len(numbers) + 1))
+            if not renamed or numbers >= {frame_number(name) for name in video.frame_names}:
+                yield from on_disk
     if not videos:
         for names in named.values():
             yield from _names_on_disk(store, next(iter(names.values())))

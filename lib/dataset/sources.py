@@ -102,11 +102,11 @@ def build_people(cfg: CfgNode, videos: Sequence[PoseTrackVideo]) -> PoseTrack:
         width / height,
         columns,
         cfg.MODEL.NUM_JOINTS,
-        joints_box=choose_joints_box(cfg),
+        joints_box=build_box_rule(cfg),
     )
 
 
-def choose_joints_box(cfg: CfgNode) -> str:
+def build_box_rule(cfg: CfgNode) -> str:
     """Return the rule for the box of a person's joints (lib.pose.crop) that DATASET.JOINTS_BOX names, or 'auto' is."""
     if cfg.DATASET.JOINTS_BOX != "auto":
         return cfg.DATASET.JOINTS_BOX

@@ -15,12 +15,12 @@ from lib.dataset.people import Person, is_well_centered, sparse_people
 from lib.dataset.posetrack import reasons, with_boxes
 from lib.dataset.sources import (
     build_annotations_path,
+    build_box_rule,
     build_image_people,
     build_images,
     build_people,
     build_skeleton,
     build_videos,
-    choose_joints_box,
     has_videos,
 )
 from lib.formats.posetrack import PoseTrackVideo
@@ -115,7 +115,7 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     """
     if has_videos(cfg.DATASET.DATASET):
         annotations = build_annotations_path(cfg, train=True)
-        videos = [with_boxes(video, choose_joints_box(cfg)) for video in build_videos(cfg, annotations)]
+        videos = [with_boxes(video, build_box_rule(cfg)) for video in build_videos(cfg, annotations)]
         found = build_people(cfg, videos)
     else:
         images, files, annotations = build_images(cfg, train=True)

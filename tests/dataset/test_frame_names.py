@@ -12,6 +12,7 @@ from lib.config import load_config
 from lib.dataset import build_test_set
 from lib.dataset.frame_names import find_renamed
 from lib.formats import posetrack17
+from lib.formats.posetrack import take_frames
 from lib.formats.posetrack_set import read_videos
 from lib.utils.errors import InputError
 
@@ -149,6 +150,18 @@ def test_annotations_of_some_frames(root):
     assert found.dropped["of images that the annotations do not list"] == 4
 
 
+@pytest.mark.parametrize(("told", "expected"), [({}, [(0, 3), (3, 6)]), ({"nframes": 4}, [(0, 1), (2, 3)])])
+def test_frames_that_the_official_annotations_do_not_list(root, told, expected):
+    """Frames 34 to 39, of which 36 to 39 are listed: positions are those on the disk, unless the boxes say 4 frames."""
+    make_2017(root, 34)
+    (video,) = read_videos(root / "annotations/val")
+    posetrack17.write(root / "annotations/val/020910_mpii.json", take_frames(video, [2, 3, 4, 5]))
+    numbers = (1, 3) if told else (1, 3, 6)
+    found = build(root, [box(number, **told) for number in numbers])
+    assert frames(found) == expected
+    assert found.dropped["of images that the annotations do not list"] == (0 if told else 1)
+
+
 def test_boxes_without_annotations(root):
     make_2017(root, 34)
     shutil.rmtree(root / "annotations")
@@ -188,8 +201,9 @@ def test_renamed_frames_of_annotations_that_have_the_official_names(root, first)
     video.frame_names[:] = [f"images/{FOLDER}/{first + index:08d}.jpg" for index in range(6)]
     posetrack17.write(root / "annotations/val/020910_mpii.json", video)
     message = rf"{FOLDER}: the frames are numbered 1 to 6, in the annotations {first} to {first + 5}: they were renamed"
-    with pytest.raises(InputError, match=message):
-        build(root, [box(2)])
+    for told in ({}, {"nframes": 6}):
+        with pytest.raises(InputError, match=message):
+            build(root, [box(2, **told)])
 
 
 def test_posetrack18_is_by_number(root):
