@@ -33,7 +33,7 @@ logger = logging.getLogger("propagate")
 NETS = ("warp", "single")
 METHODS = {
     "warp": "by PoseWarper's head",
-    "single": "no labels: the pose net's own estimates in the true boxes (pseudo-labels)",
+    "single": "no labels: the pose net's own estimates (pseudo-labels; TEST.PROPAGATE.PSEUDO_LABELS, TEST.USE_GT_BBOX)",
     "copy": "left where they are",
     "linear": "along the straight line between two labels of the same person",
     "lucas_kanade": "along sparse optical flow at the joints, from frame to frame",
@@ -90,7 +90,10 @@ def takes_both_sides(args: argparse.Namespace) -> bool:
 
 def describe_method(args: argparse.Namespace, cfg: CfgNode) -> str:
     """The options as a part of a file's name."""
-    refined = ["refined"] if cfg.TEST.PROPAGATE.REFINE and args.method != "single" else []
+    if args.method == "single":
+        frames = ["all"] if cfg.TEST.PROPAGATE.PSEUDO_LABELS == "all" else []
+        return "-".join(["single", *frames, *([] if cfg.TEST.USE_GT_BBOX else ["detected"])])
+    refined = ["refined"] if cfg.TEST.PROPAGATE.REFINE else []
     return "-".join([args.method, *args.prior, *(["fused"] if args.fuse else []), *refined])
 
 

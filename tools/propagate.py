@@ -34,13 +34,14 @@ from yacs.config import CfgNode
 
 from lib.config import parse_arguments
 from lib.core.fusion import joint_sources
-from lib.core.propagation import Move, around, distances, missing, nearest, reached, stay
+from lib.core.propagation import Move, Moved, around, distances, missing, nearest, reached, stay
 from lib.core.strategies import single
 from lib.core.submission import make_submission
 from lib.dataset import (
     CUSTOM,
     LabeledRuns,
     build_labeled_runs,
+    build_pseudo_labeled,
     build_skeleton,
     build_sparse_labels,
     build_truth,
@@ -205,20 +206,23 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
 
 
 def _estimate(machine: Machine, runs: LabeledRuns) -> tuple[list[Person], np.ndarray, np.ndarray, np.ndarray]:
-    """Everybody in the runs: in labelled frames the labels, in the others the single-frame net's estimates.
+    """The single-frame net's estimates; labelled frames keep their labels, unless TEST.PROPAGATE.PSEUDO_LABELS is all.
 
     Returns:
         people, points (P, J, 2), scores (P, J), frames from a label (P,).
     """
-    labeled = {(person.video, person.number) for person in runs.sources}
-    own = stay(runs.sources, [Move(index, person.number) for index, person in enumerate(runs.sources)])
-    others = [person for person in runs.people if (person.video, person.number) not in labeled]
-    if not others:
-        return runs.sources, own.points, own.scores, np.zeros(len(runs.sources), dtype=int)
-    poses = machine.infer(machine.net.pose_net, runs.frames, choose_strategy(machine.cfg, single))(others, [0])
-    away = np.array([min(abs(person.frame - frame) for frame in runs.labeled[person.video]) for person in others])
-    points, scores = np.concatenate([own.points, poses.points]), np.concatenate([own.scores, poses.peaks])
-    return runs.sources + others, points, scores, np.concatenate([np.zeros_like(away, shape=len(runs.sources)), away])
+    kept = [] if machine.cfg.TEST.PROPAGATE.PSEUDO_LABELS == "all" else runs.sources
+    parts = [stay(kept, [Move(index, person.number) for index, person in enumerate(kept)])] if kept else []
+    others = build_pseudo_labeled(machine.cfg, runs)
+    if others:
+        poses = machine.infer(machine.net.pose_net, runs.frames, choose_strategy(machine.cfg, single))(others, [0])
+        parts.append(Moved(poses.points, poses.peaks))
+    if not parts:
+        raise InputError("there are no people in the runs to estimate pseudo-labels of")
+    people = [*kept, *others]
+    far = [min(abs(person.frame - frame) for frame in runs.labeled[person.video]) for person in people]
+    points, scores = np.concatenate([own.points for own in parts]), np.concatenate([own.scores for own in parts])
+    return people, points, scores, np.array(far)
 
 
 def _format_distances(result: dict[str, Any]) -> str:

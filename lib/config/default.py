@@ -60,6 +60,8 @@ DEFAULTS.DATASET.IMAGE_DIR = ""  # what the file names of the annotations are re
 DEFAULTS.DATASET.GT_DIR = ""  # official PoseTrack ground truth to score against; '': the annotations
 DEFAULTS.DATASET.DATA_FORMAT = "jpg"  # jpg: image files; zip: images inside zip archives
 DEFAULTS.DATASET.ALSO = []  # more data sets of the same joints to train on, each a mapping of keys of ALSO below
+DEFAULTS.DATASET.JOINTS_BOX = "auto"  # PoseTrack, people without a box: their joints' extent + 1 pixel, × 1.2
+# (posetrack17: published, as far as can be told), or extent × 1.3 (posetrack18); auto: by DATASET
 DEFAULTS.DATASET.BOXES = "joints"  # custom: of people are those around their joints (joints), or the file's own (file)
 DEFAULTS.DATASET.CLIP_BOXES = "last_pixel"  # ground-truth boxes end at x + w − 1 (HRNet, MMPose 0.x); or both edges
 # are moved into the image, each by itself (edges, MMPose 1.x): lib.pose.crop.clip_box
@@ -107,6 +109,8 @@ DEFAULTS.TEST.PROPAGATE.FOLLOW = True  # after each hop the crop goes along with
 DEFAULTS.TEST.PROPAGATE.RELATIVE = False  # measure the way from where the label itself ends; the paper does not
 DEFAULTS.TEST.PROPAGATE.REFINE = 0.0  # width, for each frame of distance and as a share of the crop's height, of the
 # neighbourhood of a propagated joint in which the net's own heatmap of the frame moves it; 0: it does not
+DEFAULTS.TEST.PROPAGATE.PSEUDO_LABELS = "unlabeled"  # --method single estimates poses in these frames, and the labelled
+# ones keep their labels; or in all of them (all). In both, people are in the boxes of TEST.USE_GT_BBOX
 DEFAULTS.TEST.PROPAGATE.SAVE = False  # make training labels of the sparse training set's
 DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32
 DEFAULTS.TEST.EVALUATE = True
@@ -148,6 +152,7 @@ ALSO = (
     "TRAIN_ANNOTATIONS",
     "IMAGE_DIR",
     "DATA_FORMAT",
+    "JOINTS_BOX",
     "NUM_LABELED_VIDEOS",
     "NUM_LABELED_FRAMES_PER_VIDEO",
 )
@@ -157,11 +162,13 @@ CHOICES = {
     "MODEL.NAME": ("pose_hrnet", "pose_resnet"),
     "MODEL.TARGET_TYPE": ("gaussian", "unbiased", "udp"),
     "DATASET.DATA_FORMAT": ("jpg", "png", "zip"),
+    "DATASET.JOINTS_BOX": ("auto", "posetrack17", "posetrack18"),
     "DATASET.BOXES": ("joints", "file"),
     "DATASET.CLIP_BOXES": ("last_pixel", "edges"),
     "TRAIN.OPTIMIZER": ("adam", "sgd"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),
+    "TEST.PROPAGATE.PSEUDO_LABELS": ("unlabeled", "all"),
     "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
 }
 

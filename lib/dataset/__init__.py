@@ -2,7 +2,7 @@
 
 from lib.dataset.loaders import build_clips, build_test_loader, build_training_loader
 from lib.dataset.sources import CUSTOM, build_data_set, build_image_store, build_skeleton, has_videos
-from lib.dataset.testing import LabeledRuns, TestSet, build_labeled_runs, build_test_set
+from lib.dataset.testing import LabeledRuns, TestSet, build_labeled_runs, build_pseudo_labeled, build_test_set
 from lib.dataset.training import build_sparse_labels, build_training_set, build_truth
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "build_data_set",
     "build_image_store",
     "build_labeled_runs",
+    "build_pseudo_labeled",
     "build_skeleton",
     "build_sparse_labels",
     "build_test_loader",

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from lib.dataset.frame_names import Names, existing_folder, frame_key, known_name
 from lib.dataset.images import Listed
 from lib.dataset.people import Person
 from lib.formats.boxes import DetectedBox
@@ -50,6 +51,7 @@ def labeled_people(
     columns: Sequence[int] = KEYPOINT_OF_JOINT,
     num_joints: int = NUM_JOINTS,
     clip_rule: str | None = "last_pixel",
+    joints_box: str = "posetrack18",
 ) -> PoseTrack:
     """The annotated people in their ground-truth boxes; without a box of their own (2017), in that of their joints.
 
@@ -60,13 +62,14 @@ def labeled_people(
         aspect_ratio: width / height of the crops.
         columns: per joint of the videos its place among the `num_joints` of the net; by default PoseTrack's.
         clip_rule: of lib.pose.crop.clip_box, by which boxes are cut to their image; None: they are crops already.
+        joints_box: rule for the box of the joints (lib.pose.crop).
     Raises:
         InputError: a frame with people is not there.
     """
     people, dropped = [], Counter()
     columns = list(columns)
     for v, video in enumerate(videos):
-        boxes = with_boxes(video).boxes
+        boxes = with_boxes(video, joints_box).boxes
         for p, frame in enumerate(video.person_frame):
             box_alone = not video.has_points[p] and not np.isnan(boxes[p]).any()
             if video.crowd[p]:
@@ -146,28 +149,32 @@ def person_in_box(
     return Person(video, frame, number, center, scale, box.score, *unlabeled)
 
 
-def relist(found: PoseTrack, truth: Sequence[PoseTrackVideo], where: str) -> PoseTrack:
+def relist(found: PoseTrack, truth: Sequence[PoseTrackVideo], where: str, renamed: Names) -> PoseTrack:
     """The same people, by the videos and frames of the official ground truth, which a submission has to follow.
 
     Videos of the ground truth that the annotations do not have are left out.
 
     Args:
         truth: the official ground truth; `where` it is.
+        renamed: its names of the frames that the annotations name by position (lib.dataset.frame_names).
     Raises:
         InputError: a frame with people is not in the ground truth.
     """
-    key = Folders.key
-    places = {key(name): (v, f) for v, video in enumerate(truth) for f, name in enumerate(video.frame_names)}
-    listed = (places.get(key(name)) for video in found.videos for name in video.frame_names)
-    kept = sorted({place[0] for place in listed if place})
+    places = {frame_key(name): (v, f) for v, video in enumerate(truth) for f, name in enumerate(video.frame_names)}
+
+    def place(name: str) -> tuple[int, int] | None:
+        return places.get(frame_key(known_name(name, renamed)))
+
+    listed = (place(name) for video in found.videos for name in video.frame_names)
+    kept = sorted({own[0] for own in listed if own})
     if len(kept) < len(truth):
         logger.warning("%s: %d of %d videos are tested and scored", where, len(kept), len(truth))
     people, frames = [], {}
     for person in found.people:
         name = found.videos[person.video].frame_names[person.frame]
-        if key(name) not in places:
+        if not place(name):
             raise InputError(f"{where}: the ground truth does not list the frame {name}")
-        v, frame = places[key(name)]
+        v, frame = place(name)
         people.append(replace(person, video=kept.index(v), frame=frame))
         frames[kept.index(v)] = found.frames[person.video]
     people.sort(key=lambda person: (person.video, person.frame))
@@ -196,25 +203,19 @@ class Folders:
         """
         name = video.frame_names[frame]
         if v not in self.found:
-            numbers = [frame_number(other) for other in video.frame_names]
-            first = min((number for number in numbers if number is not None), default=None)
-            self.found[v] = FrameFolder(self._store, _existing_folder(self._store, name), video.nframes, first)
+            numbers = {frame_number(other) for other in video.frame_names} - {None}
+            folder = existing_folder(self._store, name)
+            files = FrameFolder(self._store, folder, video.nframes, min(numbers, default=None))
+            counted = list(range(1, video.nframes + 1))
+            if len(numbers) == video.nframes and files.numbers == counted and sorted(numbers) != counted:
+                raise InputError(
+                    f"{self._store.root / folder}: the frames are numbered 1 to {video.nframes}, in the annotations "
+                    f"{min(numbers)} to {max(numbers)}: they were renamed; take annotations or frames of the same names"
+                )
+            self.found[v] = files
         return self.found[v], self.found[v].number_of(name)
 
-    @staticmethod
-    def key(name: str) -> tuple[str, int | None]:
-        """What one frame's names have in common, of any zero-padding and ending: its folder and its number."""
-        folder, _, file = name.rpartition("/")
-        return folder.removeprefix("images/"), frame_number(file)
-
-
-def _existing_folder(store: ImageStore, frame_name: str) -> str:
-    """The frame's folder: "images/" begins the names of some annotation files and not those of others."""
-    folder = frame_name.rpartition("/")[0]
-    for candidate in (folder, folder.removeprefix("images/"), f"images/{folder}"):
-        if store.list(candidate):
-            return candidate
-    raise InputError(f"{store.root / frame_name}: neither it nor any frame beside it is there; check DATASET.IMAGE_DIR")
+    key = staticmethod(frame_key)
 
 
 def _boxes_by_frame(
@@ -248,7 +249,7 @@ def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrack
     for box in boxes:
         if not isinstance(box.image, str):
             raise InputError("the boxes name images by id: set DATASET.TEST_ANNOTATIONS to the file that lists the ids")
-        folder = _existing_folder(store, box.image)
+        folder = existing_folder(store, box.image)
         if frame_number(box.image) not in map(frame_number, store.list(folder)):
             raise InputError(f"{store.root / folder}: no frame {box.image.rpartition('/')[2]}, which has a box")
         num_frames[folder] = max(num_frames.get(folder, 0), box.num_frames)
@@ -260,17 +261,17 @@ def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrack
     ]
 
 
-def with_boxes(video: PoseTrackVideo) -> PoseTrackVideo:
+def with_boxes(video: PoseTrackVideo, rule: str = "posetrack18") -> PoseTrackVideo:
     """The video with the box of their labelled joints for people without one of their own (2017)."""
-    return replace(video, boxes=np.where(np.isnan(video.boxes), joint_boxes(video), video.boxes))
+    return replace(video, boxes=np.where(np.isnan(video.boxes), joint_boxes(video, rule), video.boxes))
 
 
-def joint_boxes(video: PoseTrackVideo) -> np.ndarray:
-    """(P, 4) x, y, w, h around the labelled joints; NaN for people without one."""
+def joint_boxes(video: PoseTrackVideo, rule: str = "posetrack18") -> np.ndarray:
+    """(P, 4) x, y, w, h around the labelled joints, by a rule of lib.pose.crop; NaN for people without one."""
     boxes = np.full((len(video.points), 4), np.nan)
     for p, (points, labeled) in enumerate(zip(video.points, video.labeled, strict=True)):
         if labeled.any():
-            boxes[p] = joints_box(points[labeled])
+            boxes[p] = joints_box(points[labeled], rule)
     return boxes
 
 

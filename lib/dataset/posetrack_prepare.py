@@ -33,7 +33,7 @@ def read_split(annotations: Path, split: str) -> list[CocoVideo]:
 
     Image ids are the official ones if they differ from video to video. Otherwise (2017 has none) they are
     1 (train) or 2 (val), four digits for the video's position among the sorted files, from 0, and six for the frame's.
-    Official boxes are kept; a missing one is made of the labelled joints, as PoseTrack18's are.
+    Official boxes are kept; a missing one is made of the joints by the rule of the file's year (lib.pose.crop).
 
     Args:
         annotations: the folder that has one folder of official files, one per video, for each split.
@@ -45,9 +45,9 @@ def read_split(annotations: Path, split: str) -> list[CocoVideo]:
         raise InputError(f"{annotations / split}: no .json or .mat file there; it has to hold the official ones")
     videos, images = [], []
     for file in tqdm(files, desc=f"reading {split}", unit="video", disable=None):
-        video = read_video(file)
-        videos.append(with_boxes(video))
-        images.append(_image_keys(video, file))
+        content, video = read_content(file), read_video(file)
+        videos.append(with_boxes(video, "posetrack17" if "annolist" in content else "posetrack18"))
+        images.append(_image_keys(video, content, file))
     ids = [image_id for video in videos for image_id in video.image_ids]
     if len(set(ids)) < len(ids):
         first = (SPLITS.index(split) + 1) * 10_000
@@ -126,9 +126,9 @@ def consecutive(videos: Sequence[CocoVideo]) -> dict[str, Any]:
     return coco_content(videos, kept, info)
 
 
-def _image_keys(video: PoseTrackVideo, path: Path) -> list[dict[str, Any]]:
+def _image_keys(video: PoseTrackVideo, content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
     """frame_id: the number in the frame's name, by which the first code counts; the rest is 2018's own."""
-    official = read_content(path).get("images") or [{} for _ in video.frame_names]
+    official = content.get("images") or [{} for _ in video.frame_names]
     keys = []
     for name, image in zip(video.frame_names, official, strict=True):
         size = {key: whole_number(image.get(key)) for key in ("width", "height")}

@@ -1,5 +1,7 @@
 """Runs of annotated frames, and which frames of them keep their labels (paper, video pose propagation)."""
 
+import numpy as np
+
 from lib.formats.posetrack import PoseTrackVideo
 from lib.utils.files import frame_number
 
@@ -10,8 +12,13 @@ SHORTEST_RUN = LABELED_EVERY // 2 + 1
 
 
 def longest_run(video: PoseTrackVideo) -> list[int]:
-    """Indices of the longest run of annotated frames with consecutive numbers; of equally long ones, the first."""
-    numbers = {frame_number(video.frame_names[frame]): frame for frame in video.frame_labeled.nonzero()[0].tolist()}
+    """Return the indices of the longest run of annotated frames with consecutive numbers; of equals, the first.
+
+    A frame is annotated if it is labelled and has people, with joints or without: the first code goes through the
+    annotations of people, so a labelled frame without anybody ends a run there.
+    """
+    annotated = np.intersect1d(video.person_frame, np.flatnonzero(video.frame_labeled))
+    numbers = {frame_number(video.frame_names[frame]): frame for frame in annotated.tolist()}
     longest, run = [], []
     for number in sorted(number for number in numbers if number is not None):
         run = [*run, numbers[number]] if number - 1 in numbers else [numbers[number]]

@@ -100,10 +100,22 @@ def build_people(cfg: CfgNode, videos: Sequence[PoseTrackVideo]) -> PoseTrack:
     """The labelled people of videos, as of `build_videos`."""
     width, height = cfg.MODEL.IMAGE_SIZE
     columns = KEYPOINT_OF_JOINT if cfg.DATASET.DATASET in POSETRACK else range(cfg.MODEL.NUM_JOINTS)
-    files = Folders(build_image_store(cfg))
     return labeled_people(
-        videos, files, width / height, columns, cfg.MODEL.NUM_JOINTS, clip_rule=cfg.DATASET.CLIP_BOXES
+        videos,
+        Folders(build_image_store(cfg)),
+        width / height,
+        columns,
+        cfg.MODEL.NUM_JOINTS,
+        clip_rule=cfg.DATASET.CLIP_BOXES,
+        joints_box=build_box_rule(cfg),
     )
+
+
+def build_box_rule(cfg: CfgNode) -> str:
+    """Return the rule for the box of a person's joints (lib.pose.crop) that DATASET.JOINTS_BOX names, or 'auto' is."""
+    if cfg.DATASET.JOINTS_BOX != "auto":
+        return cfg.DATASET.JOINTS_BOX
+    return "posetrack17" if cfg.DATASET.DATASET == "posetrack17" else "posetrack18"
 
 
 def build_images(cfg: CfgNode, train: bool) -> tuple[PoseTrackVideo, Listed, Path]:

@@ -10,6 +10,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
+from lib.dataset.frame_names import find_renamed_people, restore_names
 from lib.dataset.images import Listed
 from lib.dataset.loaders import build_clip_dataset
 from lib.dataset.people import Person
@@ -117,7 +118,6 @@ def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
 
 def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, None]:
     """The people to be tested in the videos of PoseTrack, and where they are from."""
-    store = build_image_store(cfg)
     annotations = build_annotations_path(cfg, train=False)
     videos = read_videos(annotations) if annotations else []
     if cfg.DATASET.DATASET == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
@@ -127,11 +127,13 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, None]:
             raise InputError("TEST.USE_GT_BBOX needs annotations: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
         found = build_people(cfg, videos)
     else:
-        boxes, dropped = _boxes(cfg)
-        found = _detected(cfg, videos or videos_of(boxes, store), boxes, Folders(store))
-        found.dropped.update(dropped)
+        found = _detected_in_videos(cfg, videos, videos)
     if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
-        found = relist(found, read_videos(cfg.DATASET.GT_DIR), cfg.DATASET.GT_DIR)
+        truth = read_videos(cfg.DATASET.GT_DIR)
+        renamed = {}
+        if cfg.DATASET.DATASET == "posetrack17":
+            renamed = find_renamed_people(found.people, found.videos, truth, annotations)
+        found = relist(found, truth, cfg.DATASET.GT_DIR, renamed)
     source = annotations if cfg.TEST.USE_GT_BBOX else f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {annotations})"
     return found, str(source), None
 
@@ -162,6 +164,22 @@ def _boxes(cfg: CfgNode) -> tuple[list[DetectedBox], Counter]:
     return read_boxes(cfg.TEST.COCO_BBOX_FILE, cfg.TEST.IMAGE_THRE)
 
 
+def _detected_in_videos(cfg: CfgNode, videos: Sequence[PoseTrackVideo], whole: Sequence[PoseTrackVideo]) -> PoseTrack:
+    """The people in the detected boxes that TEST names.
+
+    Args:
+        videos: the annotated ones, of which there may be parts; without any, those that the boxes name are taken.
+        whole: the same with all of their annotated frames.
+    """
+    boxes, dropped = _boxes(cfg)
+    store = build_image_store(cfg)
+    if cfg.DATASET.DATASET == "posetrack17":
+        boxes = restore_names(boxes, whole, store, cfg.TEST.COCO_BBOX_FILE)
+    found = _detected(cfg, videos or videos_of(boxes, store), boxes, Folders(store))
+    found.dropped.update(dropped)
+    return found
+
+
 def _detected(
     cfg: CfgNode, videos: Sequence[PoseTrackVideo], boxes: Sequence[DetectedBox], files: Folders | Listed
 ) -> PoseTrack:
@@ -177,9 +195,7 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
     Raises:
         InputError: no annotations, no run that is long enough for a label, nobody labelled, frames that are not there.
     """
-    annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else build_annotations_path(cfg, train=False)
-    if annotations is None:
-        raise InputError("there are no labels to propagate: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
+    annotations = _propagated_path(cfg)
     videos, labeled = [], []
     for video in build_videos(cfg, annotations):
         run = longest_run(video)
@@ -205,6 +221,33 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         reasons(found.dropped),
     )
     return LabeledRuns(videos, found.people, sources, labeled, found.frames, build_split_name(cfg, train=False))
+
+
+def _propagated_path(cfg: CfgNode) -> Path:
+    """Where the labels are that are propagated over test videos."""
+    annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else build_annotations_path(cfg, train=False)
+    if annotations is None:
+        raise InputError("there are no labels to propagate: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
+    return annotations
+
+
+def build_pseudo_labeled(cfg: CfgNode, runs: LabeledRuns) -> list[Person]:
+    """Return the people of runs whose pseudo-labels a pose net estimates.
+
+    TEST.PROPAGATE.PSEUDO_LABELS says in which frames of the runs, all of them or the unlabelled ones, and
+    TEST.USE_GT_BBOX in which boxes.
+
+    Raises:
+        InputError: there is no file of boxes, it is broken, or its frames cannot be found.
+    """
+    people = runs.people
+    if not cfg.TEST.USE_GT_BBOX:
+        found = _detected_in_videos(cfg, runs.videos, build_videos(cfg, _propagated_path(cfg)))
+        logger.info("%d detected people in the runs%s", len(found.people), reasons(found.dropped))
+        people = found.people
+    if cfg.TEST.PROPAGATE.PSEUDO_LABELS == "all":
+        return people
+    return [person for person in people if person.frame not in runs.labeled[person.video]]
 
 
 def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:

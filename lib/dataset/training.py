@@ -15,6 +15,7 @@ from lib.dataset.people import Person, is_well_centered, sparse_people
 from lib.dataset.posetrack import reasons, with_boxes
 from lib.dataset.sources import (
     build_annotations_path,
+    build_box_rule,
     build_image_people,
     build_images,
     build_people,
@@ -114,7 +115,7 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     """
     if has_videos(cfg.DATASET.DATASET):
         annotations = build_annotations_path(cfg, train=True)
-        videos = [with_boxes(video) for video in build_videos(cfg, annotations)]
+        videos = [with_boxes(video, build_box_rule(cfg)) for video in build_videos(cfg, annotations)]
         found = build_people(cfg, videos)
     else:
         images, files, annotations = build_images(cfg, train=True)
@@ -143,6 +144,4 @@ def build_truth(cfg: CfgNode) -> list[Person]:
     Raises:
         InputError: annotations or frames that are not there, or are broken.
     """
-    return build_people(
-        cfg, [with_boxes(video) for video in build_videos(cfg, build_annotations_path(cfg, train=False))]
-    ).people
+    return build_people(cfg, build_videos(cfg, build_annotations_path(cfg, train=False))).people

@@ -17,19 +17,27 @@ import numpy as np
 
 PIXELS_PER_SCALE = 200
 PADDING = 1.25
-BOX_MARGIN = 0.15
+JOINTS_BOXES = {"posetrack17": (1.0, 1.2), "posetrack18": (0.0, 1.3)}
+"""Rules for the box of a person's joints: pixels that are added to their extent, and what the sum is multiplied by.
+
+PoseTrack18's is that of its own boxes. PoseTrack17 has none; its rule is that of DetectAndTrack's
+gen_posetrack_json.py, the script that the first PoseWarper code links for renaming the frames. That its boxes were made
+so too is inferred: its annotation files were not seen.
+"""
 
 
-def joints_box(points: np.ndarray) -> np.ndarray:
-    """PoseTrack18's box of a person: the extent of the labelled joints, and 15 % of it on each side.
+def joints_box(points: np.ndarray, rule: str = "posetrack18") -> np.ndarray:
+    """Return the box around a person's labelled joints: their extent, grown about its centre.
 
     Args:
-        points: (J, 2) the labelled joints, at least one.
+        points: (J, 2) the labelled joints in pixels, at least one.
+        rule: key of JOINTS_BOXES.
     Returns:
-        (4,) x, y, w, h.
+        (4,) x, y, w, h in pixels.
     """
-    low, high = points.min(axis=0), points.max(axis=0)
-    return np.concatenate([low - BOX_MARGIN * (high - low), (1 + 2 * BOX_MARGIN) * (high - low)])
+    more, factor = JOINTS_BOXES[rule]
+    low, size = points.min(axis=0), np.ptp(points, axis=0) + more
+    return np.concatenate([low - (factor - 1) / 2 * size, factor * size])
 
 
 def clip_box(box: Sequence[float], width: int, height: int, rule: str = "last_pixel") -> np.ndarray | None:

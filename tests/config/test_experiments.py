@@ -132,10 +132,18 @@ def test_mmposes_posewarper(stage, mode, epochs, batch):
     assert cfg.TRAIN.LR_STEP == ([5, 7] if stage == 1 else [10, 15])
     assert (cfg.MODEL.WARP.ENABLED, cfg.MODEL.FREEZE_POSE_NET) == (stage == 2, stage == 2)
     assert (cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO, cfg.DATASET.NUM_LABELED_VIDEOS) == (-1, -1)
+    assert (cfg.DATASET.SHIFT_FACTOR, cfg.DATASET.PROB_SHIFT) == (0.16, 0.3)
     test = cfg.TEST
-    assert (test.MODE, test.FLIP_TEST, test.POST_PROCESS, test.USE_GT_BBOX) == (mode, False, True, True)
+    assert (test.MODE, test.FLIP_TEST, test.POST_PROCESS, test.USE_GT_BBOX) == (mode, stage == 1, True, True)
+    assert test.SHIFT_HEATMAP
     assert (test.OKS_NMS, test.OKS_THRE, test.IN_VIS_THRE, test.IMAGE_THRE) == (True, 0.9, 0.2, 0.2)
     assert test.JOINT_SCORE == "peak"
+
+
+def test_the_first_posewarpers_training_on_propagated_labels():
+    cfg = load_config(EXPERIMENTS / "posetrack/hrnet/w48_384x288_adam_lr1e-4_pseudo_gt_train.yaml")
+    assert (len(cfg.GPUS), cfg.TRAIN.BATCH_SIZE_PER_GPU) == (4, 16)
+    assert (cfg.DATASET.SHIFT_FACTOR, cfg.DATASET.PROB_SHIFT) == (0, 0)
 
 
 def published(name):

@@ -9,7 +9,10 @@ from posetrack_sample import HEIGHT, WIDTH, annotation, make_video, merge, write
 
 from lib.config import load_config
 from lib.dataset import build_test_loader, build_test_set
+from lib.dataset.posetrack import joint_boxes
 from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.posetrack_set import read_videos
+from lib.pose.crop import clip_box
 from lib.utils.errors import InputError
 
 
@@ -119,7 +122,8 @@ def test_frames_named_and_counted_otherwise_than_on_disk(root, build):
     assert [person.number for person in build().clips.people] == [1, 2, 3]
 
 
-def test_posetrack17_annotations(root, build, tmp_path):
+def write_2017(root):
+    """A video in the form of 2017: a person with four joints, a person without any, and an empty frame."""
     make_video(root, "v", num_frames=2, people=1)
     points = [{"id": [k], "x": [40 + 2 * k], "y": [30 + 4 * k], "is_visible": [1]} for k in (0, 12, 13, 14)]
     rect = {"x1": [60], "y1": [20], "x2": [70], "y2": [35], "track_id": [3], "annopoints": [{"point": points}]}
@@ -129,14 +133,41 @@ def test_posetrack17_annotations(root, build, tmp_path):
         for n, rects in enumerate([[rect, empty], []])
     ]
     write_annotations(root, "v", {"annolist": annolist})
+
+
+def test_posetrack17_annotations(root, build):
+    write_2017(root)
     found = build("DATASET.DATASET", "posetrack17")
     (person,) = found.clips.people
     assert found.dropped["without a labelled joint"] == 1
     assert person.visible.nonzero()[0].tolist() == [0, 1, 2, 16]  # nose, head_bottom, head_top, right_ankle
     np.testing.assert_array_equal(person.joints[16], [40, 30])
-    # The box: the joints' extent, 28 × 56, and 15 % of it on each side.
-    x, y, w, h = 40 - 4.2, 30 - 8.4, 28 * 1.3, 56 * 1.3
+
+
+@pytest.mark.parametrize(
+    ("keys", "box"),
+    [
+        ([], (40 - 2.9, 30 - 5.7, 29 * 1.2, 57 * 1.2)),  # the extent, 28 × 56, and a pixel; a tenth on each side
+        (["DATASET.JOINTS_BOX", "posetrack18"], (40 - 4.2, 30 - 8.4, 28 * 1.3, 56 * 1.3)),
+    ],
+)
+def test_posetrack17_has_boxes_of_the_joints(root, build, keys, box):
+    write_2017(root)
+    (person,) = build("DATASET.DATASET", "posetrack17", *keys).clips.people
+    x, y, w, h = box
     np.testing.assert_allclose(person.center, [x + (w - 1) / 2, y + (h - 1) / 2], rtol=1e-6)
+    height = max(h - 1, (w - 1) * 96 / 64)
+    np.testing.assert_allclose(person.scale, np.array([height * 64 / 96, height]) / 200 * 1.25, rtol=1e-6)
+
+
+def test_a_person_of_2018_without_a_box_has_that_of_2018(root, build):
+    content = make_video(root, "v", num_frames=1, people=1)
+    del content["annotations"][0]["bbox"]
+    write_annotations(root, "v", content)
+    (person,) = build().clips.people
+    (video,) = read_videos(root / "annotations/val")
+    x, y, w, h = clip_box(joint_boxes(video)[0], WIDTH, HEIGHT)
+    np.testing.assert_allclose(person.center, [x + w / 2, y + h / 2], rtol=1e-6)
 
 
 def test_detected_boxes_by_name_and_by_id(root, build):

@@ -82,10 +82,13 @@ def test_2017_comes_back_with_boxes(root):
     assert_same_videos(official, again, but=("boxes", "points"))
     for a, b in zip(official, again, strict=True):
         labeled = a.labeled.any(axis=1)
-        np.testing.assert_array_equal(b.boxes[labeled], joint_boxes(a)[labeled])
+        np.testing.assert_array_equal(b.boxes[labeled], joint_boxes(a, "posetrack17")[labeled])
         assert (b.boxes[~labeled] == 0).all()
         np.testing.assert_array_equal(np.where(a.present[..., None], a.points, 0), b.points)
-    people = [labeled_people(videos, Folders(ImageStore(root)), 0.75).people for videos in (official, again)]
+    people = [
+        labeled_people(videos, Folders(ImageStore(root)), 0.75, joints_box="posetrack17").people
+        for videos in (official, again)
+    ]
     assert len(people[0]) == len(people[1]) > 0
     for one, other in zip(*people, strict=True):
         assert (one.video, one.frame, one.number) == (other.video, other.frame, other.number)
@@ -134,11 +137,11 @@ def test_the_draw_is_that_of_training(root, videos, frames, seed):
 
 
 def test_frames_that_training_cannot_use_are_not_drawn(root):
-    """All people of all frames but one of each video: a single joint, which has no extent, or left of the image."""
+    """All people of all frames but one of each video: without a joint, or left of the image."""
     for video in read_videos(root / "annotations/val"):
         useless = video.person_frame != 3
         if video.name < "000003":
-            video.present[useless, 1:] = video.labeled[useless, 1:] = False
+            video.present[useless] = video.labeled[useless] = False
         else:
             video.points[useless] -= 1000
         posetrack17.write(root / f"annotations17/val/{video.name}.json", video)
@@ -146,10 +149,11 @@ def test_frames_that_training_cannot_use_are_not_drawn(root):
     assert len({image["id"] for image in made["images"]}) == 6
     assert all(image["id"] % 1_000_000 == 3 for image in made["images"])
     write_json(root / "sparse.json", made)
+    year = ["DATASET.DATASET", "posetrack17"]
     official = trained_on(
-        root, "DATASET.ANNOTATION_DIR", root / "annotations17", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 1
+        root, *year, "DATASET.ANNOTATION_DIR", root / "annotations17", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 1
     )
-    assert official == trained_on(root, "DATASET.TRAIN_ANNOTATIONS", root / "sparse.json") != []
+    assert official == trained_on(root, *year, "DATASET.TRAIN_ANNOTATIONS", root / "sparse.json") != []
 
 
 def test_too_few_videos_or_labels(root):

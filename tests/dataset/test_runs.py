@@ -1,6 +1,56 @@
+import numpy as np
 import pytest
 
-from lib.dataset.runs import labeled_of_run
+from lib.dataset.runs import labeled_of_run, longest_run
+from lib.formats import posetrack17, posetrack18
+from lib.formats.posetrack import KEYPOINT_NAMES
+
+
+def video_2017(people, labeled):
+    """A video as its official file has it: a digit for each frame, how many people it has, and if it is labelled."""
+    nobody = {"track_id": [0], "annopoints": []}
+    frames = [
+        {"image": [{"name": f"v/{n:08d}.jpg"}], "is_labeled": [int(flag)], "annorect": [nobody] * int(count)}
+        for n, (count, flag) in enumerate(zip(people, labeled, strict=True), start=1)
+    ]
+    return posetrack17.read({"annolist": frames}, "v.json")
+
+
+def video_2018(people, labeled):
+    images = [
+        {"id": n, "file_name": f"v/{n:06d}.jpg", "is_labeled": flag == "1", "nframes": len(labeled)}
+        for n, flag in enumerate(labeled)
+    ]
+    annotations = [
+        {"image_id": n, "category_id": 1, "track_id": k, "keypoints": [0.0] * 51, "bbox": [1, 1, 9, 9]}
+        for n, count in enumerate(people)
+        for k in range(int(count))
+    ]
+    categories = [{"id": 1, "name": "person", "keypoints": list(KEYPOINT_NAMES)}]
+    return posetrack18.read({"images": images, "annotations": annotations, "categories": categories}, "v.json")
+
+
+@pytest.mark.parametrize("make", [video_2017, video_2018])
+@pytest.mark.parametrize(
+    ("people", "labeled", "run"),
+    [
+        ("11111", "11111", [0, 1, 2, 3, 4]),
+        ("1101111", "1111111", [3, 4, 5, 6]),  # a labelled frame without people ends a run
+        ("0111", "1111", [1, 2, 3]),
+        ("1110", "1111", [0, 1, 2]),
+        ("1112111", "1110111", [0, 1, 2]),  # people in a frame that is not labelled
+        ("110011", "111111", [0, 1]),  # the first of equals
+        ("000", "111", []),
+    ],
+)
+def test_the_longest_run_is_of_frames_that_have_annotations(make, people, labeled, run):
+    assert longest_run(make(people, labeled)) == run
+
+
+def test_the_numbers_of_a_run_are_consecutive():
+    video = video_2017("1" * 6, "1" * 6)
+    video.frame_names[2:] = [f"v/{n:08d}.jpg" for n in (7, 8, 9, 10)]
+    np.testing.assert_array_equal(longest_run(video), [2, 3, 4, 5])
 
 
 @pytest.mark.parametrize(

@@ -89,3 +89,10 @@ def test_crop_is_black_outside_the_image():
 def test_the_box_of_joints():
     np.testing.assert_allclose(joints_box(np.array([[10.0, 50.0], [30.0, 20.0]])), [7, 15.5, 26, 39])
     np.testing.assert_allclose(joints_box(np.array([[10.0, 50.0]])), [10, 50, 0, 0])
+
+
+def test_the_box_of_joints_of_2017():
+    """Corners (10, 20) and (31, 51): a pixel beyond the last joint; then a tenth of the size on each side."""
+    points = np.array([[10.0, 50.0], [30.0, 20.0]])
+    np.testing.assert_allclose(joints_box(points, "posetrack17"), [10 - 2.1, 20 - 3.1, 1.2 * 21, 1.2 * 31])
+    np.testing.assert_allclose(joints_box(points[:1], "posetrack17"), [9.9, 49.9, 1.2, 1.2])

@@ -80,6 +80,66 @@ def test_baselines_go_through_the_same_scorer(sample, method):
     assert counts == {"0": 150, "1": 2 * 15 * 8, "2": 2 * 15 * 6, "3": 2 * 15 * 4, "1+": 2 * 15 * 18}
 
 
+def boxes_file(folder, shift=2):
+    """Detected boxes of one of the two people in each frame, `shift` pixels off."""
+    records = []
+    for path in sorted((folder / "data/annotations/val").iterdir()):
+        content = json.loads(path.read_text())
+        names = {image["id"]: image["file_name"] for image in content["images"]}
+        for person in content["annotations"]:
+            if person["track_id"] == 0:
+                x, y, w, h = person["bbox"]
+                record = {"image_name": names[person["image_id"]], "bbox": [x + shift, y, w, h]}
+                records.append(record | {"category_id": 1, "score": 0.5})
+    (folder / "boxes.json").write_text(json.dumps(records))
+    return ["TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", str(folder / "boxes.json")]
+
+
+def labels_of(videos, frame):
+    return [video.points[video.person_frame == frame] for video in videos]
+
+
+def test_pseudo_labels_in_all_frames_and_detected_boxes(sample):
+    """Everybody in the true boxes; or only the one whom the detector saw, in labelled frames (3, 10 and 14) too."""
+    every = run(sample, "--method", "single", "TEST.PROPAGATE.PSEUDO_LABELS", "all")
+    assert every.returncode == 0, every.stderr
+    result, predictions = results(sample, "propagate-single-all-every7")
+    assert result["people"] == 2 * (15 + 8)
+    assert result["tracks_by_distance"]["0"]["pck"] < 100  # no label is kept
+    (first, _) = read_videos(predictions)
+    truth = read_videos(sample / "data/annotations/val")
+    assert not np.allclose(labels_of([first], 3)[0], labels_of(truth, 3)[0])
+
+    detected = run(sample, "--method", "single", *boxes_file(sample), "TEST.PROPAGATE.PSEUDO_LABELS", "all")
+    assert detected.returncode == 0, detected.stderr
+    assert "23 detected people in the runs" in detected.stderr
+    result, predictions = results(sample, "propagate-single-all-detected-every7")
+    assert result["people"] == 15 + 8
+    assert set(result["ap_by_distance"]) == {"0", "1", "2", "3"}
+    (first, _) = read_videos(predictions)
+    assert np.bincount(first.person_frame).tolist() == [1] * 15
+    assert set(first.person_scores) == {0.5}
+
+
+def test_labelled_frames_keep_their_labels_beside_detected_boxes(sample):
+    done = run(sample, "--method", "single", *boxes_file(sample))
+    assert done.returncode == 0, done.stderr
+    result, predictions = results(sample, "propagate-single-detected-every7")
+    assert result["people"] == 2 * (3 + 2) + (15 - 3) + (8 - 2)
+    assert result["tracks_by_distance"]["0"]["pck"] == 100
+    (first, _) = read_videos(predictions)
+    assert np.bincount(first.person_frame)[[2, 3, 4]].tolist() == [1, 2, 1]
+
+
+def test_pseudo_labels_without_boxes(sample):
+    keys = ["TEST.USE_GT_BBOX", "False"]
+    assert "set TEST.COCO_BBOX_FILE to detected ones" in refused(sample, "--method", "single", *keys)
+    (sample / "none.json").write_text("[]")
+    keys += ["TEST.COCO_BBOX_FILE", str(sample / "none.json"), "TEST.PROPAGATE.PSEUDO_LABELS", "all"]
+    assert "no people in the runs" in refused(sample, "--method", "single", *keys)
+    assert "TEST.PROPAGATE.PSEUDO_LABELS" in refused(sample, "TEST.PROPAGATE.PSEUDO_LABELS", "some")
+
+
 def test_other_spacings_and_both_sides(sample):
     done = run(sample, "--every", "15", "--fuse")
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ from zoo_names import published
 
 from lib.config import load_config
 from lib.config.rows import read_rows
-from lib.dataset import build_labeled_runs, build_test_set, has_videos
+from lib.dataset import build_labeled_runs, build_pseudo_labeled, build_test_set, has_videos
 from lib.evaluation.files import SCORERS
 from lib.evaluation.posetrack import evaluate_posetrack
 from lib.formats import mpii
@@ -33,11 +33,12 @@ def experiment(row, folder):
     return load_config(row.experiment, [part for pair in row.settings(folder).items() for part in pair])
 
 
-def is_ready(cfg):
+def is_ready(row, cfg):
     """Whether a test would find everything and have something to score."""
     try:
         if cfg.TEST.MODE == "propagate":
-            return bool(build_labeled_runs(cfg, 7).sources)
+            runs = build_labeled_runs(cfg, 7)
+            return bool(build_pseudo_labeled(cfg, runs) if "single" in row.options else runs.sources)
         return build_test_set(cfg).scorable
     except InputError:
         return False
@@ -47,10 +48,10 @@ def is_ready(cfg):
 def test_what_a_row_needs_is_what_its_test_looks_for(row, tmp_path):
     cfg = experiment(row, tmp_path)
     place_data(row, cfg.DATASET.DATASET, tmp_path)
-    assert is_ready(cfg)
+    assert is_ready(row, cfg)
     for path in row.needs:
         (tmp_path / path).rename(tmp_path / "elsewhere")
-        assert not is_ready(cfg), path
+        assert not is_ready(row, cfg), path
         (tmp_path / "elsewhere").rename(tmp_path / path)
 
 
@@ -61,7 +62,7 @@ def test_mpii_may_have_hrnets_name_of_the_ground_truth(tmp_path):
     folder = tmp_path / "data/mpii/annotations"
     (folder / "mpii_gt_val.mat").rename(folder / "gt_valid.mat")
     assert build_test_set(cfg).truth == folder / "gt_valid.mat"
-    assert is_ready(cfg)
+    assert is_ready(row, cfg)
 
 
 def perfect_table(data_set, row, folder):

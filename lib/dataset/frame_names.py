@@ -1,0 +1,186 @@
+"""Frames of videos by their names in files, and the names of frames that were renamed.
+
+The first users of PoseTrack17 renamed each video's frames to 00000001.jpg, 00000002.jpg … (gen_posetrack_json.py of
+DetectAndTrack), and their files of boxes and annotations name them so. The official names begin with other numbers.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from lib.dataset.people import Person
+from lib.formats.boxes import DetectedBox
+from lib.formats.posetrack import PoseTrackVideo
+from lib.frames.store import ImageStore
+from lib.utils.errors import InputError
+from lib.utils.files import frame_number
+
+logger = logging.getLogger(__name__)
+
+NUMBER, POSITION = "number", "position"
+
+Names = dict[str, dict[int, str]]
+"""By folder and number, the names of frames."""
+
+
+def frame_key(name: str) -> tuple[str, int | None]:
+    """Return a frame's folder and number, which all its names share, of any zero-padding and ending."""
+    folder, _, file = name.rpartition("/")
+    return folder.removeprefix("images/"), frame_number(file)
+
+
+def existing_folder(store: ImageStore, frame_name: str) -> str:
+    """Return the frame's folder: "images/" begins the names of some annotation files and not those of others.
+
+    Raises:
+        InputError: there is none.
+    """
+    folder = frame_name.rpartition("/")[0]
+    for candidate in (folder, folder.removeprefix("images/"), f"images/{folder}"):
+        if store.list(candidate):
+            return candidate
+    raise InputError(f"{store.root / frame_name}: neither it nor any frame beside it is there; check DATASET.IMAGE_DIR")
+
+
+def names_by_number(frame_names: Iterable[str]) -> Names:
+    """Return the names by folder and number, of equal numbers the first; a name without a number is left out."""
+    names: Names = {}
+    for name in frame_names:
+        folder, number = frame_key(name)
+        if number is not None:
+            names.setdefault(folder, {}).setdefault(number, name)
+    return names
+
+
+def find_renamed(named: Names, known: Names, num_frames: Mapping[str, int], where: object) -> Names:
+    """Find the videos whose frames a file names by their position, 1 for the first, and return their known names.
+
+    A file names the frames of a video by number if each number in it is that of a frame, and by position if each is
+    between 1 and the number of frames. Where both hold and differ, the file's other videos decide, or else the names:
+    those that are a frame's to the letter are taken by number.
+
+    Args:
+        named: the frames that the file names, in the file's order.
+        known: all frames, at least of these videos.
+        num_frames: of each video, as the file says; a video of which it says nothing may be missing.
+        where: the file, for messages.
+    Returns:
+        the known names by folder and position, of the videos whose frames are named by position.
+    Raises:
+        InputError: a frame fits neither way; names it.
+    """
+    positions, ways = {}, {}
+    for folder, names in named.items():
+        frames = known[folder]
+        positions[folder] = {n: frames[number] for n, number in enumerate(sorted(frames), start=1)}
+        if all(n in frames and positions[folder].get(n) == frames[n] for n in names):
+            continue  # number and position are the same
+        counted = num_frames.get(folder, len(frames))
+        places = {NUMBER: frames, POSITION: positions[folder] if counted == len(frames) else {}}
+        ways[folder] = [way for way, numbers in places.items() if names.keys() <= numbers.keys()]
+        if not ways[folder]:
+            raise InputError(f"{where}: {_misfit(names, list(places.values()), counted)}")
+    decided = {own[0] for own in ways.values() if len(own) == 1}
+    for folder, own in ways.items():
+        if len(own) > 1:
+            ways[folder] = list(decided) if len(decided) == 1 else [_way_of_names(named[folder], known[folder], where)]
+    renamed = {folder: positions[folder] for folder, own in ways.items() if own == [POSITION]}
+    if renamed:
+        folder = next(iter(renamed))
+        number, name = next(iter(named[folder].items()))
+        text = "%s: in %d of %d videos frames are named by their position, as %s for %s"
+        logger.info(text, where, len(renamed), len(named), name, renamed[folder][number])
+    return renamed
+
+
+def _way_of_names(names: Mapping[int, str], frames: Mapping[int, str], where: object) -> str:
+    """Return the way in which frames are named that fit both."""
+    same = all(PurePosixPath(name).name == PurePosixPath(frames[n]).name for n, name in names.items())
+    way = NUMBER if same else POSITION
+    text = "%s: %s and the like may be frames' numbers or positions; by the form of the names they are taken for %ss"
+    logger.warning(text, where, next(iter(names.values())), way)
+    return way
+
+
+def _misfit(names: Mapping[int, str], places: Sequence[Collection[int]], counted: int) -> str:
+    """Say which frame of a video is the first that fits neither way."""
+    frames, positions = places
+    nowhere = [n for n in names if n not in frames and n not in positions]
+    number = next(iter(nowhere or [n for n in names if n not in positions]))
+    known = f"the video has {len(frames)} frames, numbered {min(frames)} to {max(frames)}"
+    told = f", and {counted} as the file says" if counted != len(frames) else ""
+    return (
+        f"{names[number]}: {known}{told}; neither their numbers nor their positions cover all that the file names: "
+        "take a file of these frames"
+    )
+
+
+def find_renamed_people(
+    people: Sequence[Person], videos: Sequence[PoseTrackVideo], truth: Sequence[PoseTrackVideo], where: object
+) -> Names:
+    """Return the official names of the frames of people that annotations name by their position (`find_renamed`).
+
+    Args:
+        people: their `video` and `frame` are those of the annotations.
+        videos: the annotations, which are `where`.
+        truth: the official ones, of which frames and videos may be lacking there.
+    Raises:
+        InputError: a frame fits neither way.
+    """
+    known = names_by_number(name for video in truth for name in video.frame_names)
+    named = names_by_number(videos[person.video].frame_names[person.frame] for person in people)
+    num_frames = {frame_key(video.frame_names[0])[0]: video.nframes for video in videos if video.frame_names}
+    return find_renamed({folder: names for folder, names in named.items() if folder in known}, known, num_frames, where)
+
+
+def restore_names(
+    boxes: Sequence[DetectedBox], videos: Sequence[PoseTrackVideo], store: ImageStore, where: object
+) -> list[DetectedBox]:
+    """Return the boxes with the known names of frames that are named by their position (`find_renamed`).
+
+    Args:
+        videos: the annotated ones; without any the frames are those on the disk.
+        where: the file of boxes, for messages.
+    Raises:
+        InputError: the frame of a box fits neither way; a video has no folder.
+    """
+    named = names_by_number(box.image for box in boxes if isinstance(box.image, str))
+    num_frames: dict[str, int] = {}
+    for box in boxes:
+        if isinstance(box.image, str) and box.num_frames:
+            folder, _ = frame_key(box.image)
+            num_frames[folder] = max(num_frames.get(folder, 0), box.num_frames)
+    known = names_by_number(_known_names(named, videos, num_frames, store))
+    named = {folder: names for folder, names in named.items() if folder in known}
+    renamed = find_renamed(named, known, num_frames, where)
+    return [replace(box, image=known_name(box.image, renamed)) if isinstance(box.image, str) else box for box in boxes]
+
+
+def known_name(name: str, renamed: Names) -> str:
+    """Return the known name of a frame (`find_renamed`), which may be this one."""
+    folder, number = frame_key(name)
+    return renamed.get(folder, {}).get(number, name)
+
+
+def _known_names(
+    named: Names, videos: Sequence[PoseTrackVideo], num_frames: Mapping[str, int], store: ImageStore
+) -> Iterable[str]:
+    """Yield the names of the frames of videos: those that are annotated and, if they are not all, those on the disk."""
+    for video in videos:
+        yield from video.frame_names
+        folder = frame_key(video.frame_names[0])[0] if video.frame_names else None
+        if folder in named and num_frames.get(folder) != len(video.frame_names):
+            on_disk = _names_on_disk(store, video.frame_names[0])
+            numbers = {frame_number(name) for name in on_disk}
+            renamed = numbers == set(range(1, len(numbers) + 1))
+            if not renamed or numbers >= {frame_number(name) for name in video.frame_names}:
+                yield from on_disk
+    if not videos:
+        for names in named.values():
+            yield from _names_on_disk(store, next(iter(names.values())))
+
+
+def _names_on_disk(store: ImageStore, frame_name: str) -> list[str]:
+    folder = existing_folder(store, frame_name)
+    return [str(PurePosixPath(folder, name)) for name in store.list(folder)]
