@@ -29,9 +29,9 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
     Raises:
         InputError: an unknown key (the nearest known one is named), a wrong type or value, a missing file.
     """
-    typed = _flatten({key: _decode(value) for key, value in _pairs(overrides)})
+    typed = flatten({key: _decode(value) for key, value in _pairs(overrides)})
     layers = [*_file_layers(Path(path)), (COMMAND_LINE, typed)]
-    known = set(_flatten(DEFAULTS))
+    known = set(flatten(DEFAULTS))
     settings = {}
     for layer, (source, content) in enumerate(layers):
         for key, value in content.items():
@@ -86,14 +86,15 @@ def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, di
     if not isinstance(base, (str, type(None))):
         raise InputError(f"{path}: {BASE_KEY} is {base!r}; it names one file")
     layers = _file_layers(path.parent / base, (*heirs, path.resolve())) if base else []
-    return [*layers, (str(path), _flatten(content))]
+    return [*layers, (str(path), flatten(content))]
 
 
-def _flatten(content: dict, prefix: str = "") -> dict[str, Any]:
+def flatten(content: dict, prefix: str = "") -> dict[str, Any]:
+    """Nested sections as one level of dotted keys."""
     flat = {}
     for key, value in content.items():
         if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{key}."))
+            flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
     return flat
@@ -199,7 +200,7 @@ def _complete(cfg: CfgNode, settings: dict[str, Setting]) -> None:
 
 def _check(cfg: CfgNode, where: dict[str, str]) -> None:
     """Values that no experiment can have; `where` says for each key which file or command set it."""
-    flat = _flatten(cfg)
+    flat = flatten(cfg)
     for key, choices in CHOICES.items():
         if flat[key] not in choices:
             raise InputError(f"{where[key]} is {flat[key]!r}; it can be {', '.join(choices)}")
@@ -210,6 +211,12 @@ def _check(cfg: CfgNode, where: dict[str, str]) -> None:
     for key in ("DATASET.FRAME_DELTAS", "MODEL.WARP.DILATIONS"):
         if not flat[key]:
             raise InputError(f"{where[key]} is empty")
+    if cfg.TEST.TRACKING:
+        raise InputError(
+            f"{where['TEST.TRACKING']} is True, but there is no tracker: track ids count the people of a frame, and "
+            f"MOTA would say nothing; set it False, and score another tracker's files with tools/evaluate.py posetrack "
+            f"--tracking"
+        )
     if cfg.TEST.SOFT_NMS and cfg.TEST.OKS_THRE == 0:
         raise InputError(f"{where['TEST.OKS_THRE']} is 0; TEST.SOFT_NMS needs more")
     if cfg.LOSS.USE_OHKM and cfg.LOSS.TOPK > cfg.MODEL.NUM_JOINTS:

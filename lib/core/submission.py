@@ -33,7 +33,6 @@ class Rules:
         soft: of `oks_nms`, the soft variant.
         oks_threshold: people more alike than this are one.
         visible_threshold: joints with a higher peak count in the re-scoring.
-        box_threshold: people with a lower box score are not submitted.
     """
 
     times_box: bool = True
@@ -41,7 +40,6 @@ class Rules:
     soft: bool = False
     oks_threshold: float = 0.9
     visible_threshold: float = 0.2
-    box_threshold: float = 0.0
 
 
 def make_submission(
@@ -144,8 +142,8 @@ def select(
     scores = rescore(people, peaks, rules.visible_threshold) if rules.oks_nms else box_scores(people)
     kept: dict[tuple[int, int], list[int]] = {}
     for place, group in groupby(range(len(people)), key=lambda p: (people[p].video, people[p].frame)):
-        chosen = [p for p in group if people[p].box_score >= rules.box_threshold]
-        kept[place] = _suppress(chosen, people, points, scores, rules, sigmas) if rules.oks_nms and chosen else chosen
+        everybody = list(group)
+        kept[place] = _suppress(everybody, people, points, scores, rules, sigmas) if rules.oks_nms else everybody
     return kept, scores
 
 
