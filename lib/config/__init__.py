@@ -29,9 +29,9 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
     Raises:
         InputError: an unknown key (the nearest known one is named), a wrong type or value, a missing file.
     """
-    typed = flatten({key: _decode(value) for key, value in _pairs(overrides)})
+    typed = _flatten({key: _decode(value) for key, value in _pairs(overrides)})
     layers = [*_file_layers(Path(path)), (COMMAND_LINE, typed)]
-    known = set(flatten(DEFAULTS))
+    known = set(_flatten(DEFAULTS))
     settings = {}
     for layer, (source, content) in enumerate(layers):
         for key, value in content.items():
@@ -86,15 +86,14 @@ def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, di
     if not isinstance(base, (str, type(None))):
         raise InputError(f"{path}: {BASE_KEY} is {base!r}; it names one file")
     layers = _file_layers(path.parent / base, (*heirs, path.resolve())) if base else []
-    return [*layers, (str(path), flatten(content))]
+    return [*layers, (str(path), _flatten(content))]
 
 
-def flatten(content: dict, prefix: str = "") -> dict[str, Any]:
-    """Nested sections as one level of dotted keys."""
+def _flatten(content: dict, prefix: str = "") -> dict[str, Any]:
     flat = {}
     for key, value in content.items():
         if isinstance(value, dict):
-            flat.update(flatten(value, f"{prefix}{key}."))
+            flat.update(_flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
     return flat
@@ -200,7 +199,7 @@ def _complete(cfg: CfgNode, settings: dict[str, Setting]) -> None:
 
 def _check(cfg: CfgNode, where: dict[str, str]) -> None:
     """Values that no experiment can have; `where` says for each key which file or command set it."""
-    flat = flatten(cfg)
+    flat = _flatten(cfg)
     for key, choices in CHOICES.items():
         if flat[key] not in choices:
             raise InputError(f"{where[key]} is {flat[key]!r}; it can be {', '.join(choices)}")

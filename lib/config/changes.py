@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from lib.config import flatten
+from lib.config import _flatten
 from lib.config.default import DEFAULTS
 from lib.utils.errors import InputError
 
@@ -153,7 +153,7 @@ def crop_size(training: Mapping[str, Any]) -> list[int] | None:
 
 def ignored_by_optimizer(cfg: CfgNode) -> list[str]:
     """The keys that were set for another optimizer than TRAIN.OPTIMIZER."""
-    config, usual = (flatten(one) for one in (cfg, DEFAULTS))
+    config, usual = (_flatten(one) for one in (cfg, DEFAULTS))
     return [] if _uses_sgd(config) else [key for key in OF_SGD if config[key] != usual[key]]
 
 
@@ -171,8 +171,8 @@ def _read(text: str) -> dict[str, Any]:
     content = yaml.safe_load(text)
     if not isinstance(content, dict):
         raise ValueError("not a configuration")
-    known = flatten(yaml.safe_load(DEFAULTS.dump()))
-    own = flatten(content)
+    known = _flatten(yaml.safe_load(DEFAULTS.dump()))
+    own = _flatten(content)
     return known | {key: value for key, value in own.items() if key in known or key.startswith("MODEL.EXTRA.")}
 
 

@@ -42,7 +42,7 @@ def test_a_run_that_is_there_is_resumed_and_never_replaced(tmp_path):
     assert find(run, auto_resume=False, resume=True, given=link) == run.checkpoint
     assert find(run, resume=True, given=other) == run.checkpoint  # which began with the other one, or is refused later
     for keys in ({}, {"resume": True, "given": other}):
-        with pytest.raises(InputError, match="holds a run already: AUTO_RESUME True resumes it; .* EXPERIMENT_NAME"):
+        with pytest.raises(InputError, match=r"holds a run already: AUTO_RESUME True resumes it; .*EXPERIMENT_NAME"):
             find(run, auto_resume=False, **keys)
     run.checkpoint.unlink()
     with pytest.raises(InputError, match=r"final_state\.pth: the folder holds a finished run, and without"):
