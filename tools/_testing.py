@@ -13,7 +13,14 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
-from lib.config.changes import Changes, changes_of_weights, check_weights, crop_size, format_changes
+from lib.config.changes import (
+    Changes,
+    changes_of_training,
+    changes_of_weights,
+    check_weights,
+    crop_size,
+    format_changes,
+)
 from lib.core.debug import DebugImages
 from lib.core.inference import Estimates, collect, infer
 from lib.core.strategies import FlipTest, Strategy, average, gather, single
@@ -58,6 +65,8 @@ def load_net(cfg: CfgNode, folder: Path, device: torch.device, force: bool = Fal
     check_weights(changes, weights, force)
     if changes:
         logger.warning("--force: in the training of %s %s", weights, format_changes(changes))
+    if not cfg.TEST.MODEL_FILE and (other := changes_of_training(report.training, cfg)):
+        logger.warning("%s: the net stays as it was trained, though %s", weights, format_changes(other))
     size = crop_size(report.training)
     if size and size != cfg.MODEL.IMAGE_SIZE:
         logger.warning("%s was trained on crops of %s, and MODEL.IMAGE_SIZE is %s", weights, size, cfg.MODEL.IMAGE_SIZE)

@@ -177,7 +177,7 @@ def fit(
     loader = build_training_loader(cfg, clips, process, cuda=device.type == "cuda")
     test_set = build_test_set(cfg) if cfg.TEST.EVALUATE else None
     scorable = bool(test_set) and will_score(cfg, test_set)
-    net, first = trainer.net, trainer.epoch
+    net, first, about = trainer.net, trainer.epoch, _about(cfg)
     trained = DistributedDataParallel(net) if process[1] > 1 else net
     writer = SummaryWriter(str(log_dir), purge_step=first) if process[0] == 0 else None
     if writer:
@@ -200,7 +200,7 @@ def fit(
         if not writer:
             return
         _write_curves(writer, record)
-        training = _training(cfg, trainer, origin)
+        training = about | {"epochs": trainer.epoch} | origin.describe()
         if is_last:
             _write_result(cfg, training, files, device)
         due = is_last or trainer.epoch % cfg.TRAIN.CHECKPOINT_EVERY == 0
@@ -228,16 +228,15 @@ def finish(cfg: CfgNode, trainer: Trainer, origin: Origin, files: TrainingRun, d
     )
     written = training_of(read_checkpoint(files.final)) if files.final.exists() else {}
     if written.get("epochs") != trainer.epoch:
-        training = _training(cfg, trainer, origin)
+        training = _about(cfg) | {"epochs": trainer.epoch} | origin.describe()
         _write_result(cfg, training, files, device)
         save_weights(files.final, trainer.net, training)
         logger.info("done: %s", files.final)
 
 
-def _training(cfg: CfgNode, trainer: Trainer, origin: Origin) -> dict[str, Any]:
-    """What goes with the weights."""
-    joints = list(build_skeleton(cfg).names)
-    return {"config": cfg.dump(), "joints": joints, "epochs": trainer.epoch, **origin.describe()}
+def _about(cfg: CfgNode) -> dict[str, Any]:
+    """What the net is trained for, which goes with its weights."""
+    return {"config": cfg.dump(), "joints": list(build_skeleton(cfg).names)}
 
 
 def _write_result(cfg: CfgNode, training: dict[str, Any], files: TrainingRun, device: torch.device) -> None:

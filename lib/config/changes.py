@@ -146,6 +146,17 @@ def check_weights(changes: Changes, path: Path, force: bool) -> None:
         )
 
 
+def changes_of_training(training: Mapping[str, Any], cfg: CfgNode) -> Changes:
+    """The keys of a training whose value is not the one that weights were trained with, and that a test has no use for.
+
+    Args:
+        training: as in `changes_of_weights`.
+    """
+    used = (*OF_TESTS, *OF_WEIGHTS, *OF_WARP_WEIGHTS, "MODEL.IMAGE_SIZE", "MODEL.HEATMAP_SIZE", "CUDNN.")
+    changes = changes_of_run(training["config"], cfg) if training else {}
+    return {key: pair for key, pair in changes.items() if not _matches(key, used)}
+
+
 def crop_size(training: Mapping[str, Any]) -> list[int] | None:
     """MODEL.IMAGE_SIZE that weights were trained with, if it is known."""
     return _read(training["config"])["MODEL.IMAGE_SIZE"] if training else None

@@ -5,6 +5,7 @@ import pytest
 from lib.config import load_config
 from lib.config.changes import (
     changes_of_run,
+    changes_of_training,
     changes_of_weights,
     check_resumable,
     check_weights,
@@ -124,6 +125,13 @@ def test_what_weights_need_not_agree_on(load):
     single = ["MODEL.WARP.ENABLED", False, "TEST.MODE", "single"]
     assert changes_of_weights(weights_of(load, *single), load("MODEL.WARP.DILATIONS", [1]), JOINTS) == {}
     assert changes_of_weights({}, load("DATASET.COLOR_RGB", True), JOINTS) == {}  # published ones do not tell
+
+
+def test_what_a_test_cannot_change(load):
+    keys = ["SEED", 1, "DATASET.NUM_LABELED_VIDEOS", 5, "TEST.MODE", "single", "WORKERS", 0, "DATASET.COLOR_RGB", True]
+    changes = changes_of_training(weights_of(load), load(*keys))
+    assert changes == {"SEED": (0, 1), "DATASET.NUM_LABELED_VIDEOS": (-1, 5)}
+    assert changes_of_training({}, load(*keys)) == {}
 
 
 def test_joints_are_compared_by_name(load):
