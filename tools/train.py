@@ -9,7 +9,6 @@ from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import torch
-import yaml
 from _testing import add_force, run_test, will_score
 from tensorboardX import SummaryWriter
 from torch import nn
@@ -28,6 +27,7 @@ from lib.config.changes import (
     check_weights,
     format_changes,
     ignored_by_optimizer,
+    read_config,
 )
 from lib.core.loss import joints_loss
 from lib.core.optimizer import build_optimizer, build_warm_up
@@ -105,16 +105,16 @@ def resume(cfg: CfgNode, trainer: Trainer, files: TrainingRun, checkpoint: Path,
     """
     state, training = read_training(checkpoint)
     origin = Origin(list(training["starts"]), training["pretrained"], training["seconds"])
+    earlier = read_config(training["config"])
+    changes = changes_of_run(training["config"], cfg)
+    given, was_given = cfg.TRAIN.CHECKPOINT, earlier["TRAIN.CHECKPOINT"]
+    if given not in ("", was_given) and files.is_own(checkpoint) and not files.is_own(given):
+        changes["TRAIN.CHECKPOINT"] = was_given, given
+    changes |= origin.changes(earlier["MODEL.PRETRAINED"], cfg.MODEL.PRETRAINED, count)
+    check_resumable(changes, checkpoint, force)
     try:
-        changes = changes_of_run(training["config"], cfg)
-        earlier = yaml.safe_load(training["config"])
-        given, was_given = cfg.TRAIN.CHECKPOINT, earlier["TRAIN"]["CHECKPOINT"]
-        if given not in ("", was_given) and files.is_own(checkpoint) and not files.is_own(given):
-            changes["TRAIN.CHECKPOINT"] = was_given, given
-        changes |= origin.changes(earlier["MODEL"]["PRETRAINED"], cfg.MODEL.PRETRAINED, count)
-        check_resumable(changes, checkpoint, force)
         trainer.load_state_dict(state)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError, yaml.YAMLError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         line = str(error).splitlines()[0]
         raise InputError(
             f"{checkpoint}: cannot be resumed by this experiment ({line}); begin a new run (EXPERIMENT_NAME …)"

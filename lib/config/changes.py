@@ -61,19 +61,38 @@ OF_WARP_WEIGHTS = ("MODEL.WARP.DILATIONS",)
 """What weights were trained for and their shapes do not show. (MODEL.NAME, NUM_JOINTS and EXTRA show.)"""
 
 
+def read_config(text: str) -> dict[str, Any]:
+    """Return a configuration by dotted key, with today's defaults where it is older than a key.
+
+    Args:
+        text: YAML, as the `dump` of a configuration.
+    Raises:
+        InputError: it is something else.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        content = None
+    if not isinstance(content, dict):
+        raise InputError("the configuration inside the checkpoint or weights is damaged: take another file")
+    known = _flatten(yaml.safe_load(DEFAULTS.dump()))
+    own = _flatten(content)
+    return known | {key: value for key, value in own.items() if key in known or key.startswith("MODEL.EXTRA.")}
+
+
 def changes_of_run(earlier: str, cfg: CfgNode) -> Changes:
     """The keys that change the result of a training and have another value now.
 
     Args:
         earlier: the configuration that the training was begun with, as YAML.
     Raises:
-        ValueError: that is no configuration.
+        InputError: that is no configuration.
     """
-    before, now = _read(earlier), _read(cfg.dump())
+    before, now = read_config(earlier), read_config(cfg.dump())
     ignored = SAME_RESULT + tuple(
         key
         for keys, is_read in ((OF_TESTS, _tests), (OF_SGD, _uses_sgd))
-        if not is_read(before) and not is_read(now)
+        if not isread_config(before) and not isread_config(now)
         for key in keys
     )
     changed = {key: (before.get(key), now.get(key)) for key in {**before, **now} if before.get(key) != now.get(key)}
@@ -115,7 +134,7 @@ def changes_of_weights(training: Mapping[str, Any], cfg: CfgNode, joints: Sequen
     """
     if not training:
         return {}
-    before, now = _read(training["config"]), _read(cfg.dump())
+    before, now = read_config(training["config"]), read_config(cfg.dump())
     warps = before["MODEL.WARP.ENABLED"] and now["MODEL.WARP.ENABLED"]
     keys = OF_WEIGHTS + (OF_WARP_WEIGHTS if warps else ())
     changes = {key: (before[key], now[key]) for key in keys if before[key] != now[key]}
@@ -159,7 +178,7 @@ def changes_of_training(training: Mapping[str, Any], cfg: CfgNode) -> Changes:
 
 def crop_size(training: Mapping[str, Any]) -> list[int] | None:
     """MODEL.IMAGE_SIZE that weights were trained with, if it is known."""
-    return _read(training["config"])["MODEL.IMAGE_SIZE"] if training else None
+    return read_config(training["config"])["MODEL.IMAGE_SIZE"] if training else None
 
 
 def ignored_by_optimizer(cfg: CfgNode) -> list[str]:
@@ -175,16 +194,6 @@ def format_changes(changes: Changes) -> str:
 
 def _show(value: Any) -> str:
     return "not set" if value is None else repr(value) if value == "" else str(value)
-
-
-def _read(text: str) -> dict[str, Any]:
-    """A configuration by dotted key, today's defaults where it is older than a key."""
-    content = yaml.safe_load(text)
-    if not isinstance(content, dict):
-        raise ValueError("not a configuration")
-    known = _flatten(yaml.safe_load(DEFAULTS.dump()))
-    own = _flatten(content)
-    return known | {key: value for key, value in own.items() if key in known or key.startswith("MODEL.EXTRA.")}
 
 
 def _matches(key: str, names: Sequence[str]) -> bool:

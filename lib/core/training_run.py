@@ -184,7 +184,7 @@ def read_training(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     state = read_checkpoint(path)
     training = training_of(state.get("state_dict")) if isinstance(state, dict) else {}
-    if not training or "optimizer" not in state:
+    if not {"starts", "pretrained", "seconds"} <= training.keys() or "optimizer" not in state:
         raise InputError(
             f"{path}: not a checkpoint that tools/train.py resumes from; if it holds weights, they begin a new run: "
             f"MODEL.PRETRAINED {path} EXPERIMENT_NAME …, without TRAIN.RESUME and TRAIN.CHECKPOINT"

@@ -266,7 +266,9 @@ def training_of(state_dict: Any) -> dict[str, Any]:
     metadata = getattr(state_dict, "_metadata", None)
     root = metadata.get("") if isinstance(metadata, Mapping) else None
     training = root.get(_TRAINING) if isinstance(root, Mapping) else None
-    is_whole = isinstance(training, dict) and {"config", "joints"} <= training.keys()
+    if not isinstance(training, dict):
+        return {}
+    is_whole = isinstance(training.get("config"), str) and isinstance(training.get("joints"), list)
     return training if is_whole else {}
 
 

@@ -88,6 +88,12 @@ def test_an_older_configuration_has_todays_defaults_and_its_own_keys_are_forgott
     assert changes_of_run(earlier, load("TRAIN.EVALUATE_EVERY", 2)) == {"TRAIN.EVALUATE_EVERY": (1, 2)}
 
 
+@pytest.mark.parametrize("text", ["a: [", "- 1", "text"])
+def test_a_damaged_configuration_is_one_line(load, text):
+    with pytest.raises(InputError, match="the configuration inside the checkpoint or weights is damaged"):
+        changes_of_run(text, load())
+
+
 def test_what_a_checkpoint_restores_is_refused_with_force_too(load):
     seed = changed(load, "SEED", 1)
     check_resumable(seed, CHECKPOINT, force=True)

@@ -9,7 +9,7 @@ from lib.core.training_run import Origin, TrainingRun, read_training, save_weigh
 from lib.utils.checkpoint import training_of
 from lib.utils.errors import InputError
 
-TRAINING = {"config": "SEED: 0\n", "joints": ["nose"], "epochs": 1}
+TRAINING = {"config": "SEED: 0\n", "joints": ["nose"], "epochs": 1, "starts": [], "pretrained": None, "seconds": 1.5}
 
 
 def find(run, auto_resume=True, resume=False, given=""):
