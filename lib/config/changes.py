@@ -91,8 +91,8 @@ def changes_of_run(earlier: str, cfg: CfgNode) -> Changes:
     before, now = read_config(earlier), read_config(cfg.dump())
     ignored = SAME_RESULT + tuple(
         key
-        for keys, is_read in ((OF_TESTS, _tests), (OF_SGD, _uses_sgd))
-        if not isread_config(before) and not isread_config(now)
+        for keys, applies in ((OF_TESTS, _tests), (OF_SGD, _uses_sgd))
+        if not applies(before) and not applies(now)
         for key in keys
     )
     changed = {key: (before.get(key), now.get(key)) for key in {**before, **now} if before.get(key) != now.get(key)}
