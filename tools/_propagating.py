@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import nn
 from tqdm import tqdm
 from yacs.config import CfgNode
 
+from lib.config.changes import Changes
 from lib.core import flow
 from lib.core.fusion import combine, fuse_sides, hidden_error, refine
 from lib.core.inference import Estimates, Poses, collect, infer
@@ -27,6 +29,7 @@ from lib.dataset.people import Person
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
+from lib.utils.provenance import describe_run
 
 logger = logging.getLogger("propagate")
 
@@ -99,16 +102,22 @@ def describe_method(args: argparse.Namespace, cfg: CfgNode) -> str:
 
 @dataclass(frozen=True)
 class Machine:
-    """What runs the clips: the experiment, its net (None: no method needs it), device, rank and number of processes."""
+    """What runs the clips: the experiment, its net (None: no method needs it), device, rank and number of processes,
+    and in which settings the net was trained otherwise, where that was accepted."""
 
     cfg: CfgNode
     net: nn.Module | None
     device: torch.device
     process: tuple[int, int]
+    forced: Changes
 
     @property
     def is_first(self) -> bool:
         return self.process[0] == 0
+
+    def describe(self) -> dict[str, Any]:
+        """What stands beside a result."""
+        return {"forced": self.forced, **describe_run(self.device, self.cfg.dump())}
 
     def infer(self, net: nn.Module, frames: dict[int, FrameFolder], strategy: Strategy) -> Infer:
         """The inference loop over clips of people, with progress."""

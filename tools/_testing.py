@@ -1,5 +1,6 @@
 """The test that tools/test.py runs, and tools/train.py after every epoch."""
 
+import argparse
 import logging
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,14 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
+from lib.config.changes import (
+    Changes,
+    changes_of_training,
+    changes_of_weights,
+    check_weights,
+    crop_size,
+    format_changes,
+)
 from lib.core.debug import DebugImages
 from lib.core.inference import Estimates, collect, infer
 from lib.core.strategies import FlipTest, Strategy, average, gather, single
@@ -28,9 +37,20 @@ logger = logging.getLogger(__name__)
 STRATEGIES: dict[str, Strategy] = {"single": single, "pair": gather, "aggregate": gather, "average": average}
 
 
-def load_net(cfg: CfgNode, folder: Path, device: torch.device) -> nn.Module:
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """The option of all tools that go on with something that has a configuration of its own."""
+    parser.add_argument(
+        "--force", action="store_true", help="use weights or a checkpoint although their settings were other ones"
+    )
+
+
+def load_net(cfg: CfgNode, folder: Path, device: torch.device, force: bool = False) -> tuple[nn.Module, Changes]:
     """The experiment's net with TEST.MODEL_FILE, or what training left in `folder`, on `device`, in eval mode.
 
+    Args:
+        force: accept weights that were trained with other settings.
+    Returns:
+        the net, and these settings, for the result.
     Raises:
         InputError: no such file, or weights that are not this net's.
     """
@@ -41,7 +61,16 @@ def load_net(cfg: CfgNode, folder: Path, device: torch.device) -> nn.Module:
     report = load_weights(net, weights)
     logger.info("%s", report)
     report.raise_if_incomplete()
-    return net.eval()
+    changes = changes_of_weights(report.training, cfg, build_skeleton(cfg).names)
+    check_weights(changes, weights, force)
+    if changes:
+        logger.warning("--force: in the training of %s %s", weights, format_changes(changes))
+    if not cfg.TEST.MODEL_FILE and (other := changes_of_training(report.training, cfg)):
+        logger.warning("%s: the net stays as it was trained, though %s", weights, format_changes(other))
+    size = crop_size(report.training)
+    if size and size != cfg.MODEL.IMAGE_SIZE:
+        logger.warning("%s was trained on crops of %s, and MODEL.IMAGE_SIZE is %s", weights, size, cfg.MODEL.IMAGE_SIZE)
+    return net.eval(), changes
 
 
 def choose_strategy(cfg: CfgNode, strategy: Strategy) -> Strategy:
@@ -99,7 +128,7 @@ def run_test(
     if has_videos(cfg.DATASET.DATASET):
         videos = make_submission(test_set.videos, people, poses.points, poses.peaks, rules)
         write_videos(path, videos, cfg.DATASET.DATASET)
-        return result | (score_videos(test_set.videos, videos, cfg.TEST.TRACKING) if scorable else {})
+        return result | (score_videos(test_set.videos, videos) if scorable else {})
     sigmas = build_skeleton(cfg).sigmas
     written = write_results(
         path, build_data_set(cfg), test_set.videos[0], people, poses.points, poses.peaks, rules, sigmas
@@ -114,7 +143,7 @@ def will_score(cfg: CfgNode, test_set: TestSet) -> bool:
     if not cfg.TEST.EVALUATE:
         logger.info("TEST.EVALUATE is false: not scored")
         return False
-    return is_scorable(cfg.DATASET.DATASET, test_set, cfg.TEST.TRACKING)
+    return is_scorable(cfg.DATASET.DATASET, test_set)
 
 
 def _estimate(
@@ -157,5 +186,4 @@ def build_rules(cfg: CfgNode) -> Rules:
         oks_threshold=cfg.TEST.OKS_THRE,
         sigma_scale=cfg.TEST.SIGMA_SCALE,
         visible_threshold=cfg.TEST.IN_VIS_THRE,
-        box_threshold=cfg.TEST.TRACKING_THRESHOLD if cfg.TEST.TRACKING else 0.0,
     )

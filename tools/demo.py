@@ -21,12 +21,13 @@ import _init_paths  # noqa: F401
 import torch
 from _estimating import Estimator
 from _steps import ROWS
-from _testing import load_net
+from _testing import add_force, load_net
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
+from lib.config.changes import Changes
 from lib.config.rows import read_rows, row_of_weights
 from lib.dataset import build_skeleton
 from lib.dataset.posetrack import reasons
@@ -38,6 +39,7 @@ from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.errors import InputError, run
 from lib.utils.files import check_writable
 from lib.utils.logging import log_to_terminal
+from lib.utils.provenance import describe_command
 from lib.video.boxes import FindPeople, ListedBoxes, whole_frame
 from lib.video.detect import Detector, load_detector
 from lib.video.poses import film_poses
@@ -51,6 +53,7 @@ def main() -> None:
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
+    add_force(parser)
     cfg, experiment, args = parse_arguments(parser, published_experiment)
     check(args, cfg)
     video = VideoFile(args.video)
@@ -58,7 +61,7 @@ def main() -> None:
     # Each number of people is a batch of another size, and cuDNN would time its ways of computing anew for each.
     make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32)
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
-    net = load_net(cfg, folder, device)
+    net, forced = load_net(cfg, folder, device, args.force)
     find = build_finder(args, device)
     weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
     path = args.json or args.out.with_suffix(".json")
@@ -66,7 +69,7 @@ def main() -> None:
         if file.finished:
             logger.info("%s: there already, of the same video, weights and settings", path)
         else:
-            estimate(args, Estimator(cfg, net, device, find), video, file)
+            estimate(args, Estimator(cfg, net, device, find), video, file, forced)
     if args.out:
         film(args, video, file, build_skeleton(cfg))
 
@@ -151,8 +154,14 @@ def build_finder(args: argparse.Namespace, device: torch.device) -> FindPeople:
     return ListedBoxes(args.boxes, args.box_score) if args.boxes else whole_frame
 
 
-def estimate(args: argparse.Namespace, estimator: Estimator, video: VideoFile, file: PosesFile) -> None:
-    """Fill the file of poses, from where an interrupted run stopped."""
+def estimate(
+    args: argparse.Namespace, estimator: Estimator, video: VideoFile, file: PosesFile, forced: Changes
+) -> None:
+    """Fill the file of poses, from where an interrupted run stopped.
+
+    Args:
+        forced: settings that the net was trained with other values of, for the file.
+    """
     done = args.start
 
     def recall(frame: FramePoses) -> None:
@@ -180,7 +189,7 @@ def estimate(args: argparse.Namespace, estimator: Estimator, video: VideoFile, f
         raise
     if done == args.start:
         raise InputError(f"{args.video}: it has no frame {args.start}")
-    finish(args, estimator, video, file, done)
+    finish(args, estimator, video, file, done, {"forced": forced, **describe_command()})
 
 
 def upcoming(frames: FrameStream, first: int, count: int, end: int | None) -> list[int]:
@@ -194,13 +203,21 @@ def progress(**options: Any) -> tqdm:
     return tqdm(unit="frame", mininterval=interval, **options)
 
 
-def finish(args: argparse.Namespace, estimator: Estimator, video: VideoFile, file: PosesFile, end: int) -> None:
+def finish(
+    args: argparse.Namespace,
+    estimator: Estimator,
+    video: VideoFile,
+    file: PosesFile,
+    end: int,
+    provenance: dict[str, Any],
+) -> None:
     """Make the file whole, and tell what is in it."""
     unused: Counter = Counter()
     if isinstance(estimator.find, ListedBoxes):
         outside = {"of other frames than those looked at": estimator.find.outside(args.start, end)}
         unused = +(estimator.find.dropped + Counter(outside))
     info = {"description": "Estimated poses; scores are heatmap peaks", "video": args.video.name, "fps": video.fps}
+    info |= provenance
     skeleton = estimator.skeleton
     counts = file.finish(info, unused, args.video.name, video.size, skeleton.names, skeleton.bones)
     found = "{people} people on {tracks} tracks in {frames} frames, {damaged_frames} of them damaged".format(**counts)

@@ -71,7 +71,7 @@ def plan(args: argparse.Namespace) -> list[Step]:
     train, val, seed = (
         usual if given is None else given for given, usual in ((args.train, TRAIN), (args.val, VAL), (args.seed, 0))
     )
-    own = ["DATASET.ROOT", videos] if not args.cfg else []
+    own = ["AUTO_RESUME", "True", *(["DATASET.ROOT", videos] if not args.cfg else [])]
     own += ["SEED", seed] if not args.cfg or args.seed is not None else []
     keys = [*own, "OUTPUT_DIR", args.out, "LOG_DIR", args.out / "log", *args.opts]
     keys = [str(key) for key in keys]

@@ -29,7 +29,7 @@ from _propagating import (
     needs_net,
     takes_both_sides,
 )
-from _testing import build_rules, choose_strategy, load_net
+from _testing import add_force, build_rules, choose_strategy, load_net
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
@@ -61,11 +61,12 @@ from lib.evaluation.propagation import compare_tracks, score_by_distance
 from lib.evaluation.tables import format_rows
 from lib.formats.coco import AddedPose, add_poses, labeled_images, read_labels
 from lib.formats.posetrack_set import write_videos
-from lib.utils.device import choose_device, describe, make_reproducible
+from lib.utils.device import choose_device, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
 from lib.utils.files import check_writable, frame_number, write_json
 from lib.utils.logging import log_to_file, log_to_terminal, to_log_file
+from lib.utils.provenance import log_header
 
 logger = logging.getLogger("propagate")
 
@@ -74,6 +75,7 @@ def main() -> None:
     log_to_terminal(local_rank())
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
+    add_force(parser)
     parser.add_argument("--every", type=int, help=f"frames from label to label ({LABELED_EVERY}; --video: all labels)")
     parser.add_argument("--out", type=Path, help="of TEST.PROPAGATE.SAVE, --video and COCO-style files: what to write")
     parser.add_argument(
@@ -128,12 +130,12 @@ def main() -> None:
     name = f"propagate-{describe_method(args, cfg)}" + ("" if own_file else f"-every{args.every or LABELED_EVERY}")
     with processes(device) as process:
         if process[0] == 0:
-            logger.info("%s", log_to_file(folder, experiment, name, header=cfg.dump()))
+            logger.info("%s", log_to_file(folder, experiment, name, header=log_header(cfg.dump())))
         make_reproducible(
             cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
         )
-        net = load_net(cfg, folder, device) if needs_net(args, cfg) else None
-        machine = Machine(cfg, net, device, process)
+        net, forced = load_net(cfg, folder, device, args.force) if needs_net(args, cfg) else (None, {})
+        machine = Machine(cfg, net, device, process, forced)
         if own_file:
             fill(args, machine, folder, name)
         elif saves:
@@ -154,6 +156,8 @@ def _own_video_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
         raise InputError("--method single propagates no label")
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise InputError("--video starts its own processes: run it without torchrun")
+    if args.force:
+        raise InputError("--force is of --cfg: the nets of --video learn with the settings that they are used with")
     if args.images and (args.every or args.merge or args.method or args.prior or args.fuse or args.relearn):
         raise InputError("--images: nothing is propagated, and --every, --merge, --method and their like say nothing")
     complete_arguments(args, "warp", "dis", "lucas_kanade", "linear")
@@ -197,7 +201,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
         result["ap_by_distance"] = score_by_distance(runs.videos, videos, runs.labeled)
         result |= compare_tracks(people, points, far, truth, build_skeleton(cfg).names)
         table = f"{format_table(result)}\n\n{_format_distances(result)}"
-    result |= {"versions": describe(machine.device), "config": cfg.dump()}
+    result |= machine.describe()
     write_json(folder / f"result-{name}.json", result, indent=True)
     logger.info("result: %s", folder / f"result-{name}.json")
     if cfg.TEST.EVALUATE:
@@ -259,8 +263,7 @@ def augment(args: argparse.Namespace, machine: Machine) -> None:
         "num_frames": cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO,
         "seed": cfg.SEED,
         PROPAGATED_BY: describe_method(args, cfg),
-        "versions": describe(machine.device),
-        "config": cfg.dump(),
+        **machine.describe(),
     }
     propagated = Propagated(people, points, scores)
     content = augmented_content(labels.videos, labels.people, propagated, labels.frames, info)
@@ -298,7 +301,7 @@ def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) ->
         names = frames.name(move.number), frames.name(person.number)
         own = moved.points[row], moved.scores[row], skeleton.names, sources[row], apart[row]
         poses.append(AddedPose(*names, person.track, *own))
-    info = {PROPAGATED_BY: describe_method(args, cfg), "versions": describe(machine.device), "config": cfg.dump()}
+    info = {PROPAGATED_BY: describe_method(args, cfg), **machine.describe()}
     write_json(args.out, add_poses(content, poses, info))
     if cfg.DATASET.TEST_ANNOTATIONS:
         truth = reached(build_truth(cfg), labels.people, moves)

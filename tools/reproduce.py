@@ -179,7 +179,8 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
     scores = compare(row, result)
     content = {"row": row.id, "protocol": row.protocol, "note": row.note, **scores, "sha256": hashes}
     content |= {"command": shlex.join(type_command(command)), "seconds": time.monotonic() - start, "result": str(path)}
-    write_json(folder / "reproduced.json", content | {key: result[key] for key in ("versions", "config")}, indent=True)
+    content |= {key: result[key] for key in ("commit", "versions", "config")}
+    write_json(folder / "reproduced.json", content, indent=True)
     print(f"\n{row.id}\n{format_rows(scores, row.decimals)}")
     if row.note:
         print(row.note)

@@ -5,42 +5,45 @@ import logging
 from pathlib import Path
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
-from _testing import load_net, run_test, will_score
+from _testing import add_force, load_net, run_test, will_score
 
 from lib.config import parse_arguments
 from lib.dataset import build_test_set
 from lib.evaluation.scoring import format_result
-from lib.utils.device import choose_device, describe, make_reproducible
+from lib.utils.device import choose_device, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
 from lib.utils.files import check_writable, write_json
 from lib.utils.logging import log_to_file, log_to_terminal, to_log_file
+from lib.utils.provenance import describe_run, log_header
 
 logger = logging.getLogger("test")
 
 
 def main() -> None:
     log_to_terminal(local_rank())
-    cfg, experiment, _ = parse_arguments(argparse.ArgumentParser(description=__doc__))
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_force(parser)
+    cfg, experiment, args = parse_arguments(parser)
     if cfg.TEST.MODE == "propagate":
         raise InputError("TEST.MODE propagate: tools/propagate.py does that")
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     device = choose_device(cfg.GPUS, local_rank())
     with processes(device) as process:
         if process[0] == 0:
-            logger.info("%s", log_to_file(folder, experiment, f"test-{cfg.TEST.MODE}", header=cfg.dump()))
+            logger.info("%s", log_to_file(folder, experiment, f"test-{cfg.TEST.MODE}", header=log_header(cfg.dump())))
             check_writable(folder / "predictions" / cfg.TEST.MODE)
         make_reproducible(
             cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
         )
         test_set = build_test_set(cfg)
         scorable = will_score(cfg, test_set)
-        net = load_net(cfg, folder, device)
+        net, forced = load_net(cfg, folder, device, args.force)
         result = run_test(cfg, net, device, test_set, folder, process, cfg.TEST.MODE, scorable)
         if process[0] > 0:
             return
 
-    result |= {"versions": describe(device), "config": cfg.dump()}
+    result |= {"forced": forced, **describe_run(device, cfg.dump())}
     path = folder / f"result-{cfg.TEST.MODE}.json"
     write_json(path, result, indent=True)
     logger.info("result: %s", path)

@@ -1,21 +1,17 @@
 """Train an experiment's net: stage 1 on single frames, stage 2 (the warping head) on pairs of frames."""
 
 import argparse
-import json
 import logging
-import math
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 import torch
-import yaml
-from _testing import run_test, will_score
+from _testing import add_force, run_test, will_score
 from tensorboardX import SummaryWriter
-from torch import nn, optim
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -23,94 +19,131 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
+from lib.config.changes import (
+    Changes,
+    changes_of_run,
+    changes_of_weights,
+    check_resumable,
+    check_weights,
+    format_changes,
+    ignored_by_optimizer,
+    read_config,
+)
 from lib.core.loss import joints_loss
-from lib.core.optimizer import build_optimizer, build_warm_up, check_unchanged
+from lib.core.optimizer import build_optimizer, build_warm_up
 from lib.core.strategies import pair, single
 from lib.core.train import EpochReport, Loss, train_epoch
+from lib.core.trainer import Trainer
+from lib.core.training_run import Origin, TrainingRun, read_training, save_weights
 from lib.dataset import build_skeleton, build_test_set, build_training_loader, build_training_set
 from lib.evaluation.scoring import format_result
 from lib.models import build_model
-from lib.utils.checkpoint import load_weights, read_checkpoint, save_checkpoint
-from lib.utils.device import choose_device, describe, make_reproducible
+from lib.utils.checkpoint import load_weights, read_checkpoint, training_of
+from lib.utils.device import choose_device, make_reproducible
 from lib.utils.distributed import local_rank, processes
+from lib.utils.download import sha256
 from lib.utils.errors import InputError, run
-from lib.utils.files import atomic_path, check_writable, write_json
+from lib.utils.files import check_writable, write_json
 from lib.utils.logging import log_to_file, log_to_terminal
+from lib.utils.provenance import describe_run, log_header
 
 logger = logging.getLogger("train")
 
 TIMED = 20  # iterations of an epoch from which the rest is foretold
 
 
-@dataclass
-class Progress:
-    """What a checkpoint holds beside the weights.
-
-    Attributes:
-        schedule: steps after each epoch; warm_up: after each iteration, if there is one.
-        epoch: the next one.
-        best: the highest score so far, −inf before the first.
-    """
-
-    optimizer: optim.Optimizer
-    schedule: optim.lr_scheduler.LRScheduler
-    warm_up: optim.lr_scheduler.LRScheduler | None
-    epoch: int
-    best: float = -math.inf
-
-
 def main() -> None:
     log_to_terminal(local_rank())
-    cfg, experiment, _ = parse_arguments(argparse.ArgumentParser(description=__doc__))
-    if cfg.MODEL.FREEZE_POSE_NET and not cfg.MODEL.WARP.ENABLED:
-        raise InputError("MODEL.FREEZE_POSE_NET leaves nothing to train: it needs MODEL.WARP.ENABLED")
-    if cfg.TEST.MODE == "propagate" and cfg.TEST.EVALUATE:
-        raise InputError("TEST.MODE propagate is no test after an epoch: set TEST.MODE pair, or TEST.EVALUATE False")
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_force(parser)
+    cfg, experiment, args = parse_arguments(parser)
+    check(cfg)
     place = Path(cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
-    folder = Path(cfg.OUTPUT_DIR, place)
+    files = TrainingRun(Path(cfg.OUTPUT_DIR, place))
     device = choose_device(cfg.GPUS, local_rank())
     with processes(device) as process:
+        checkpoint = files.find_checkpoint(cfg.AUTO_RESUME, cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT)
         if process[0] == 0:
-            logger.info("%s", log_to_file(folder, experiment, "train", header=cfg.dump()))
-            check_writable(folder)
+            logger.info("%s", log_to_file(files.folder, experiment, "train", header=log_header(cfg.dump())))
+            check_writable(files.folder)
         make_reproducible(
             cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
         )
         net = build_model(cfg).to(device, memory_format=torch.channels_last)
         optimizer, schedule = build_optimizer(cfg, net)
-        progress = Progress(optimizer, schedule, build_warm_up(cfg, optimizer), cfg.TRAIN.BEGIN_EPOCH)
-        begin(cfg, net, progress, folder, device)
-        fit(cfg, net, progress, folder, Path(cfg.LOG_DIR, place), device, process)
+        warm_up = build_warm_up(cfg, optimizer)
+        trainer = Trainer(net, optimizer, schedule, warm_up=warm_up, epoch=cfg.TRAIN.BEGIN_EPOCH)
+        if checkpoint:
+            origin = resume(cfg, trainer, files, checkpoint, process[1], args.force)
+        else:
+            origin = begin(cfg, trainer, process[1], args.force)
+        if trainer.epoch < cfg.TRAIN.END_EPOCH:
+            fit(cfg, trainer, origin, files, Path(cfg.LOG_DIR, place), device, process)
+        elif process[0] == 0:
+            finish(cfg, trainer, origin, files, device)
 
 
-def begin(cfg: CfgNode, net: nn.Module, progress: Progress, folder: Path, device: torch.device) -> None:
-    """Take up an earlier run, or begin with pretrained weights."""
-    checkpoint = folder / "checkpoint.pth"
-    if not (cfg.AUTO_RESUME and checkpoint.exists()):
-        checkpoint = Path(cfg.TRAIN.CHECKPOINT) if cfg.TRAIN.RESUME and cfg.TRAIN.CHECKPOINT else None
-    if checkpoint:
-        content = read_checkpoint(checkpoint)
-        try:
-            check_unchanged(cfg.TRAIN, yaml.safe_load(content["config"])["TRAIN"], checkpoint)
-            net.load_state_dict(content["state_dict"])
-            progress.optimizer.load_state_dict(content["optimizer"])
-            progress.schedule.load_state_dict(content["schedule"])
-            if progress.warm_up:
-                progress.warm_up.load_state_dict(content["warm_up"])
-            progress.epoch, progress.best = content["epoch"], content["perf"]
-        except (KeyError, TypeError, ValueError, RuntimeError, yaml.YAMLError) as error:
-            line = str(error).splitlines()[0]
-            raise InputError(
-                f"{checkpoint}: no checkpoint of this experiment ({line}); move it away to begin anew"
-            ) from None
-        logger.info("%s: going on with epoch %d", checkpoint, progress.epoch)
-    elif cfg.MODEL.PRETRAINED:
-        _begin_with(cfg, net, Path(cfg.MODEL.PRETRAINED))
+def check(cfg: CfgNode) -> None:
+    """Refuse experiments that no training can follow."""
+    if cfg.MODEL.FREEZE_POSE_NET and not cfg.MODEL.WARP.ENABLED:
+        raise InputError("MODEL.FREEZE_POSE_NET leaves nothing to train: it needs MODEL.WARP.ENABLED")
+    if cfg.TEST.MODE == "propagate" and cfg.TEST.EVALUATE:
+        raise InputError("TEST.MODE propagate is no test after an epoch: set TEST.MODE pair, or TEST.EVALUATE False")
+    if cfg.TRAIN.BEGIN_EPOCH >= cfg.TRAIN.END_EPOCH:
+        raise InputError(
+            f"TRAIN.BEGIN_EPOCH is {cfg.TRAIN.BEGIN_EPOCH} and TRAIN.END_EPOCH {cfg.TRAIN.END_EPOCH}: "
+            f"there is no epoch between them"
+        )
+    for key in ignored_by_optimizer(cfg):
+        logger.warning("%s is set, but TRAIN.OPTIMIZER %s ignores it", key, cfg.TRAIN.OPTIMIZER)
+
+
+def resume(cfg: CfgNode, trainer: Trainer, files: TrainingRun, checkpoint: Path, count: int, force: bool) -> Origin:
+    """Take up an earlier run.
+
+    Args:
+        count: number of processes.
+        force: accept that the configuration is not the run's.
+    """
+    state, training = read_training(checkpoint)
+    origin = Origin(list(training["starts"]), training["pretrained"], training["seconds"])
+    earlier = read_config(training["config"])
+    changes = changes_of_run(training["config"], cfg)
+    given, was_given = cfg.TRAIN.CHECKPOINT, earlier["TRAIN.CHECKPOINT"]
+    if given not in ("", was_given) and files.is_own(checkpoint) and not files.is_own(given):
+        changes["TRAIN.CHECKPOINT"] = was_given, given
+    changes |= origin.changes(earlier["MODEL.PRETRAINED"], cfg.MODEL.PRETRAINED, count)
+    check_resumable(changes, checkpoint, force)
+    try:
+        trainer.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        line = str(error).splitlines()[0]
+        raise InputError(
+            f"{checkpoint}: cannot be resumed by this experiment ({line}); begin a new run (EXPERIMENT_NAME …)"
+        ) from None
+    logger.info("%s: going on with epoch %d", checkpoint, trainer.epoch)
+    if changes:
+        logger.warning("--force: from epoch %d on %s", trainer.epoch, format_changes(changes))
+    origin.add_start(trainer.epoch, count, changes)
+    return origin
+
+
+def begin(cfg: CfgNode, trainer: Trainer, count: int, force: bool) -> Origin:
+    """Begin a new run, with pretrained weights if the experiment names some."""
+    changes: Changes = {}
+    if cfg.MODEL.PRETRAINED:
+        changes = _load(cfg, trainer.net, Path(cfg.MODEL.PRETRAINED), force)
     elif cfg.MODEL.FREEZE_POSE_NET:
         logger.warning("MODEL.PRETRAINED is not set: the frozen pose net has random weights")
+    else:
+        logger.warning("MODEL.PRETRAINED is not set: the net begins with random weights")
+    origin = Origin(pretrained=sha256(Path(cfg.MODEL.PRETRAINED)) if cfg.MODEL.PRETRAINED else None)
+    origin.add_start(trainer.epoch, count, changes)
+    return origin
 
 
-def _begin_with(cfg: CfgNode, net: nn.Module, path: Path) -> None:
+def _load(cfg: CfgNode, net: nn.Module, path: Path, force: bool) -> Changes:
+    """Copy weights into the net; a frozen pose net must be used as it was trained."""
     if not path.exists():
         raise InputError(
             f"MODEL.PRETRAINED: {path} is not there; docs/training.md tells where such files come from, and "
@@ -122,50 +155,104 @@ def _begin_with(cfg: CfgNode, net: nn.Module, path: Path) -> None:
         name.startswith(("deconv_layers.", "final_layer.")) for name in report.initial
     ):
         logger.warning("%s has not all of the pose net: what it lacks is random, and frozen", path)
+    changes = changes_of_weights(report.training, cfg, build_skeleton(cfg).names)
+    if cfg.MODEL.FREEZE_POSE_NET:
+        changes.pop("MODEL.WARP.DILATIONS", None)  # the head is not frozen
+        check_weights(changes, path, force)
+        return changes
+    if changes:
+        logger.warning("%s: in its training %s", path, format_changes(changes))
+    return {}
 
 
 def fit(
     cfg: CfgNode,
-    net: nn.Module,
-    progress: Progress,
-    folder: Path,
+    trainer: Trainer,
+    origin: Origin,
+    files: TrainingRun,
     log_dir: Path,
     device: torch.device,
     process: tuple[int, int],
 ) -> None:
-    """All epochs that are left, each with its test, checkpoint and record."""
+    """Train all epochs that are left, each with its test, checkpoint and record."""
     clips = build_training_set(cfg)
     loader = build_training_loader(cfg, clips, process, cuda=device.type == "cuda")
     test_set = build_test_set(cfg) if cfg.TEST.EVALUATE else None
     scorable = bool(test_set) and will_score(cfg, test_set)
+    net, first, about = trainer.net, trainer.epoch, _about(cfg)
     trained = DistributedDataParallel(net) if process[1] > 1 else net
-    writer = SummaryWriter(str(log_dir)) if process[0] == 0 else None
-    history = folder / "history.jsonl"
-    _forget_later(history, progress.epoch)
-    for epoch in range(progress.epoch, cfg.TRAIN.END_EPOCH):
+    writer = SummaryWriter(str(log_dir), purge_step=first) if process[0] == 0 else None
+    if writer:
+        files.write_history(trainer.history)
+
+    def train(epoch: int) -> dict[str, Any]:
         clips.epoch = epoch
         loader.sampler.set_epoch(epoch)
-        report = _epoch(cfg, trained, loader, progress, device, epoch, process[0])
-        record = _record(report, epoch, progress.optimizer)
-        if test_set:
-            result = run_test(cfg, net.eval(), device, test_set, folder, process, "training", scorable)
-            if "table" in result:
-                logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
-            record["test"] = {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}
-        progress.schedule.step()
-        progress.epoch = epoch + 1
-        if writer:
-            _keep(cfg, net, progress, folder, record, device)
-            _write_record(writer, history, record)
+        changed = origin.starts[-1]["changed"] if epoch == first else {}
+        report = _epoch(cfg, trainer, trained, loader, device, epoch, process[0])
+        return _record(report) | ({"changed": changed} if changed else {})
+
+    def evaluate() -> dict[str, Any]:
+        result = run_test(cfg, net.eval(), device, test_set, files.folder, process, "training", scorable)
+        if "table" in result:
+            logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
+        return {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}
+
+    def keep(record: dict[str, Any], *, is_best: bool, is_last: bool) -> None:
+        if not writer:
+            return
+        _write_curves(writer, record)
+        training = about | {"epochs": trainer.epoch} | origin.describe()
+        if is_last:
+            _write_result(cfg, training, files, device)
+        due = is_last or trainer.epoch % cfg.TRAIN.CHECKPOINT_EVERY == 0
+        files.save(trainer, training, is_best=is_best and (due or "test" in record), is_last=is_last, checkpoint=due)
+        logger.info(
+            "epoch %d: loss %.6f accuracy %.3f lr %.3g", *(record[key] for key in ("epoch", "loss", "accuracy", "lr"))
+        )
+
+    trainer.fit(
+        train,
+        cfg.TRAIN.END_EPOCH,
+        evaluate=evaluate if test_set else None,
+        evaluate_every=cfg.TRAIN.EVALUATE_EVERY,
+        after_epoch=keep,
+    )
     if writer:
         writer.close()
-        save_checkpoint(folder / "final_state.pth", net.state_dict())
-        write_json(folder / "result-train.json", {"versions": describe(device), "config": cfg.dump()}, indent=True)
-        logger.info("done: %s", folder / "final_state.pth")
+        logger.info("done: %s", files.final)
+
+
+def finish(cfg: CfgNode, trainer: Trainer, origin: Origin, files: TrainingRun, device: torch.device) -> None:
+    """Say that a run is complete; write its last weights if it was stopped at an epoch that was not to be the last."""
+    logger.info(
+        "nothing left to train: %d epochs are done, and TRAIN.END_EPOCH is %d", trainer.epoch, cfg.TRAIN.END_EPOCH
+    )
+    written = training_of(read_checkpoint(files.final)) if files.final.exists() else {}
+    if written.get("epochs") != trainer.epoch:
+        training = _about(cfg) | {"epochs": trainer.epoch} | origin.describe()
+        _write_result(cfg, training, files, device)
+        save_weights(files.final, trainer.net, training)
+        logger.info("done: %s", files.final)
+
+
+def _about(cfg: CfgNode) -> dict[str, Any]:
+    """What the net is trained for, which goes with its weights."""
+    return {"config": cfg.dump(), "joints": list(build_skeleton(cfg).names)}
+
+
+def _write_result(cfg: CfgNode, training: dict[str, Any], files: TrainingRun, device: torch.device) -> None:
+    write_json(files.result, describe_run(device, cfg.dump()) | training, indent=True)
 
 
 def _epoch(
-    cfg: CfgNode, net: nn.Module, loader: DataLoader, progress: Progress, device: torch.device, epoch: int, rank: int
+    cfg: CfgNode,
+    trainer: Trainer,
+    net: nn.Module,
+    loader: DataLoader,
+    device: torch.device,
+    epoch: int,
+    rank: int,
 ) -> EpochReport:
     iterations = min(len(loader), cfg.TRAIN.ITERATIONS_PER_EPOCH)
     interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
@@ -173,16 +260,18 @@ def _epoch(
 
     def each(iteration: int, report: EpochReport) -> None:
         bar.update()
-        if progress.warm_up:
-            progress.warm_up.step()
+        rate = trainer.rate
+        if trainer.warm_up:
+            trainer.warm_up.step()
         if iteration % cfg.PRINT_FREQ == 0:
             logger.info(
-                "Epoch: [%d][%d/%d] loss %.6f accuracy %.3f speed %.1f samples/s data %.3f s",
+                "Epoch: [%d][%d/%d] loss %.6f accuracy %.3f lr %.3g speed %.1f samples/s data %.3f s",
                 epoch,
                 iteration,
                 iterations,
                 report.loss.mean,
                 report.accuracy.mean,
+                rate,
                 report.speed,
                 report.data_seconds / (iteration + 1),
             )
@@ -195,9 +284,7 @@ def _epoch(
     strategy = pair if cfg.MODEL.WARP.ENABLED else single
     with bar, logging_redirect_tqdm():
         try:
-            report = train_epoch(
-                net, loader, strategy, _loss(cfg, device), progress.optimizer, device, iterations, each
-            )
+            report = train_epoch(net, loader, strategy, _loss(cfg, device), trainer.optimizer, device, iterations, each)
         except FloatingPointError as error:
             raise InputError(f"epoch {epoch}: {error}; lower TRAIN.LR, or look for damaged labels") from None
     if report.replaced:
@@ -218,10 +305,8 @@ def _loss(cfg: CfgNode, device: torch.device) -> Loss:
     return loss
 
 
-def _record(report: EpochReport, epoch: int, optimizer: optim.Optimizer) -> dict[str, Any]:
+def _record(report: EpochReport) -> dict[str, Any]:
     return {
-        "epoch": epoch,
-        "lr": optimizer.param_groups[0]["lr"],
         "loss": report.loss.mean,
         "accuracy": report.accuracy.mean,
         "samples": report.loss.count,
@@ -231,49 +316,13 @@ def _record(report: EpochReport, epoch: int, optimizer: optim.Optimizer) -> dict
     }
 
 
-def _keep(
-    cfg: CfgNode, net: nn.Module, progress: Progress, folder: Path, record: dict[str, Any], device: torch.device
-) -> None:
-    """model_best.pth if this epoch is the best (without a score: the last), then checkpoint.pth to go on from."""
-    score = record.get("test", {}).get("score")
-    score = math.nan if score is None else score
-    if math.isnan(score) or score > progress.best:
-        save_checkpoint(folder / "model_best.pth", net.state_dict())
-        progress.best = progress.best if math.isnan(score) else score
-    content = {
-        "epoch": progress.epoch,
-        "model": cfg.MODEL.NAME,
-        "state_dict": net.state_dict(),
-        "optimizer": progress.optimizer.state_dict(),
-        "schedule": progress.schedule.state_dict(),
-        "warm_up": progress.warm_up.state_dict() if progress.warm_up else None,
-        "perf": progress.best,
-        "config": cfg.dump(),
-        "versions": describe(device),
-    }
-    save_checkpoint(folder / "checkpoint.pth", content)
-
-
-def _write_record(writer: SummaryWriter, history: Path, record: dict[str, Any]) -> None:
-    """One line of history.jsonl and its curves."""
+def _write_curves(writer: SummaryWriter, record: dict[str, Any]) -> None:
     for name in ("loss", "accuracy", "lr"):
         writer.add_scalar(f"train/{name}", record[name], record["epoch"])
     table = record.get("test", {}).get("table")
     for name, value in (table or {}).items():
         curve = re.sub(r"[^-./\w]", "_", name)  # what tensorboard makes of "AP .5", with a warning for each
         writer.add_scalar(f"test/{curve}", value, record["epoch"])
-    earlier = history.read_text() if history.exists() else ""
-    with atomic_path(history) as temporary:
-        temporary.write_text(f"{earlier}{json.dumps(record)}\n")
-    logger.info("epoch %d: loss %.6f accuracy %.3f", record["epoch"], record["loss"], record["accuracy"])
-
-
-def _forget_later(history: Path, epoch: int) -> None:
-    """Drop records of epochs that are going to be run again."""
-    if history.exists():
-        lines = [line for line in history.read_text().splitlines() if json.loads(line)["epoch"] < epoch]
-        with atomic_path(history) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in lines))
 
 
 if __name__ == "__main__":

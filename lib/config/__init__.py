@@ -211,6 +211,12 @@ def _check(cfg: CfgNode, where: dict[str, str]) -> None:
     for key in ("DATASET.FRAME_DELTAS", "MODEL.WARP.DILATIONS"):
         if not flat[key]:
             raise InputError(f"{where[key]} is empty")
+    if cfg.TEST.TRACKING:
+        raise InputError(
+            f"{where['TEST.TRACKING']} is True, but there is no tracker: track ids count the people of a frame, and "
+            f"MOTA would say nothing; set it False, and score another tracker's files with tools/evaluate.py posetrack "
+            f"--tracking"
+        )
     if cfg.TEST.SOFT_NMS and cfg.TEST.OKS_THRE == 0:
         raise InputError(f"{where['TEST.OKS_THRE']} is 0; TEST.SOFT_NMS needs more")
     if cfg.TEST.POST_PROCESS_PER_AXIS and not cfg.TEST.POST_PROCESS:

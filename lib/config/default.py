@@ -14,7 +14,7 @@ DEFAULTS.EXPERIMENT_NAME = ""  # '': the name of the experiment file
 DEFAULTS.GPUS = (0,)
 DEFAULTS.WORKERS = 4  # processes that read and crop images
 DEFAULTS.PRINT_FREQ = 20  # iterations
-DEFAULTS.AUTO_RESUME = False
+DEFAULTS.AUTO_RESUME = False  # go on with the checkpoint.pth of the run's own folder, if there is one
 DEFAULTS.PIN_MEMORY = True
 DEFAULTS.SEED = 0
 
@@ -92,7 +92,9 @@ DEFAULTS.TRAIN.NESTEROV = False
 DEFAULTS.TRAIN.BEGIN_EPOCH = 0
 DEFAULTS.TRAIN.END_EPOCH = 140
 DEFAULTS.TRAIN.ITERATIONS_PER_EPOCH = 30000  # at most
-DEFAULTS.TRAIN.RESUME = False
+DEFAULTS.TRAIN.EVALUATE_EVERY = 1  # epochs from one test to the next, with TEST.EVALUATE; the last is always tested
+DEFAULTS.TRAIN.CHECKPOINT_EVERY = 1  # epochs from one checkpoint.pth to the next; the last always has one
+DEFAULTS.TRAIN.RESUME = False  # from TRAIN.CHECKPOINT, or from the checkpoint.pth of the run's own folder
 DEFAULTS.TRAIN.CHECKPOINT = ""
 DEFAULTS.TRAIN.BATCH_SIZE_PER_GPU = 32
 DEFAULTS.TRAIN.SHUFFLE = True
@@ -114,8 +116,7 @@ DEFAULTS.TEST.PROPAGATE.PSEUDO_LABELS = "unlabeled"  # --method single estimates
 DEFAULTS.TEST.PROPAGATE.SAVE = False  # make training labels of the sparse training set's
 DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32
 DEFAULTS.TEST.EVALUATE = True
-DEFAULTS.TEST.TRACKING = False  # MOTA too
-DEFAULTS.TEST.TRACKING_THRESHOLD = 0.5  # with TRACKING: persons under this box score are not submitted
+DEFAULTS.TEST.TRACKING = False  # MOTA too: refused until there is a tracker
 DEFAULTS.TEST.FLIP_TEST = False
 DEFAULTS.TEST.SHIFT_HEATMAP = False  # of the flip test: its heatmaps one cell to the right
 DEFAULTS.TEST.POST_PROCESS = False  # a quarter of a cell toward the higher neighbour
@@ -186,6 +187,8 @@ LEAST = {
     "DATASET.REPEAT": 1,
     "DATASET.SHIFT_FACTOR": 0,
     "TRAIN.WARMUP_ITERATIONS": 0,
+    "TRAIN.EVALUATE_EVERY": 1,
+    "TRAIN.CHECKPOINT_EVERY": 1,
     "TRAIN.BATCH_SIZE_PER_GPU": 1,
     "TEST.BATCH_SIZE_PER_GPU": 1,
     "TEST.OKS_THRE": 0,

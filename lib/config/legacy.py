@@ -20,8 +20,6 @@ RENAMED = {
     "MODEL.FREEZE_WEIGHTS": "MODEL.FREEZE_POSE_NET",
     "MODEL.ITER": "TRAIN.ITERATIONS_PER_EPOCH",
     "MODEL.EVALUATE": "TEST.EVALUATE",
-    "EVAL_TRACKING": "TEST.TRACKING",
-    "TRACKING_THRESHOLD": "TEST.TRACKING_THRESHOLD",
     "SAVE_PREDS": "TEST.PROPAGATE.SAVE",
     "DATASET.JSON_DIR": "DATASET.ANNOTATION_DIR",
     "DATASET.IMG_DIR": "DATASET.IMAGE_DIR",
@@ -44,6 +42,7 @@ IGNORED = {
     "LOAD_PROPAGATED_GT_PREDS",  # tools/propagate.py scores what it propagates
     "FLOW_TYPE",
     "TRACK_PREDS_FILE",
+    "TRACKING_THRESHOLD",  # of people whose tracks are scored: EVAL_TRACKING
     "MODEL.TAG_PER_JOINT",
     "MODEL.CYCLE_CONSISTENCY_FINETUNE",
     "MODEL.MPII_PRETRAINED",
@@ -78,6 +77,7 @@ KINDS: dict[str, type] = {
     "DATASET.TEST_ON_TRAIN": bool,
     "DATASET.JSON_FILE": str,
     "ONLY_CONSECUTIVE": bool,
+    "EVAL_TRACKING": bool,
     "TRAIN.BATCH_SIZE": int,
     "TEST.BATCH_SIZE": int,
 }
@@ -257,6 +257,13 @@ def _check_old(settings: dict[str, Setting]) -> None:
             logger.info("%s has no effect here and is ignored", setting)
         if kind and type(setting.value) is not kind and not (kind is str and setting.value is None):
             raise InputError(f"{setting}: {setting.value!r} is no {kind.__name__}")
+    tracking = settings.get("EVAL_TRACKING")
+    if tracking and tracking.value:
+        logger.warning(
+            "%s is True, but there is no tracker: no MOTA; tools/evaluate.py posetrack --tracking scores another "
+            "tracker's files",
+            tracking,
+        )
     style = settings.get("MODEL.STYLE")
     if style and style.value != "pytorch":
         raise InputError(f"{style} {style.value}: not supported; use torchvision's ResNet weights")

@@ -1,19 +1,10 @@
 """Optimiser and schedules of an experiment."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from torch import nn, optim
 from yacs.config import CfgNode
 
-from lib.utils.errors import InputError
-
 WARMUP_START = 0.001
 """Share of the learning rate that a warm-up begins with (MMPose's recipes)."""
-
-FIXED_KEYS = ("OPTIMIZER", "LR", "LR_FACTOR", "LR_STEP", "WARMUP_ITERATIONS")
-FIXED_KEYS_OF_SGD = ("MOMENTUM", "WD", "NESTEROV")
-"""Keys of TRAIN that the state of an optimiser or of a schedule holds: a checkpoint restores them as they were."""
 
 
 def build_optimizer(cfg: CfgNode, net: nn.Module) -> tuple[optim.Optimizer, optim.lr_scheduler.LRScheduler]:
@@ -44,17 +35,3 @@ def build_warm_up(cfg: CfgNode, optimizer: optim.Optimizer) -> optim.lr_schedule
     if not cfg.TRAIN.WARMUP_ITERATIONS:
         return None
     return optim.lr_scheduler.LinearLR(optimizer, WARMUP_START, total_iters=cfg.TRAIN.WARMUP_ITERATIONS)
-
-
-def check_unchanged(train: Mapping[str, Any], earlier: Mapping[str, Any], where: object) -> None:
-    """Refuse to go on with a training whose rates would not be those that TRAIN now asks for.
-
-    Args:
-        train: keys of TRAIN; earlier: those that the checkpoint was made with, `where` it is.
-    Raises:
-        InputError: a key that is restored with the checkpoint has another value now.
-    """
-    for key in FIXED_KEYS + (FIXED_KEYS_OF_SGD if train["OPTIMIZER"] == "sgd" else ()):
-        if key in earlier and earlier[key] != train[key]:
-            change = f"TRAIN.{key} was {earlier[key]} and is {train[key]}"
-            raise InputError(f"{where}: {change}: set it as it was to go on, or move the file away to begin anew")

@@ -35,7 +35,6 @@ class Rules:
         oks_threshold: people more alike than this are one.
         sigma_scale: factor on the sigmas of `oks_nms`.
         visible_threshold: joints with a higher peak count in the re-scoring.
-        box_threshold: people with a lower box score are not submitted.
     """
 
     times_box: bool = True
@@ -45,7 +44,6 @@ class Rules:
     oks_threshold: float = 0.9
     sigma_scale: float = 1.0
     visible_threshold: float = 0.2
-    box_threshold: float = 0.0
 
 
 def make_submission(
@@ -148,8 +146,8 @@ def select(
     scores = rescore(people, peaks, rules.visible_threshold) if rules.rescore or rules.oks_nms else box_scores(people)
     kept: dict[tuple[int, int], list[int]] = {}
     for place, group in groupby(range(len(people)), key=lambda p: (people[p].video, people[p].frame)):
-        chosen = [p for p in group if people[p].box_score >= rules.box_threshold]
-        kept[place] = _suppress(chosen, people, points, scores, rules, sigmas) if rules.oks_nms and chosen else chosen
+        everybody = list(group)
+        kept[place] = _suppress(everybody, people, points, scores, rules, sigmas) if rules.oks_nms else everybody
     return kept, scores
 
 

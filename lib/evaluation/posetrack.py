@@ -51,21 +51,19 @@ def evaluate_posetrack(gt_dir: str | Path, pred_dir: str | Path, tracking: bool 
     return _summarise(_map_videos(partial(_score_files, tracking=tracking), pairs), tracking)
 
 
-def evaluate_videos(pairs: Iterable[tuple[PoseTrackVideo, PoseTrackVideo]], tracking: bool = False) -> dict[str, dict]:
-    """The same of videos in memory: pairs of ground truth and prediction."""
-    return _summarise([_score_video(truth, predicted, tracking) for truth, predicted in pairs], tracking)
+def evaluate_videos(pairs: Iterable[tuple[PoseTrackVideo, PoseTrackVideo]]) -> dict[str, dict]:
+    """The same without tracking, of videos in memory: pairs of ground truth and prediction."""
+    return _summarise([_score_video(truth, predicted, tracking=False) for truth, predicted in pairs], tracking=False)
 
 
-def check_truth(videos: Iterable[PoseTrackVideo], tracking: bool = False) -> None:
+def check_truth(videos: Iterable[PoseTrackVideo]) -> None:
     """Whether predictions for these videos can be scored, before any are made.
 
     Raises:
-        InputError: a person without the head box, or with `tracking` without the track id, that scoring needs.
+        InputError: a person without the head box that scoring needs.
     """
     for video in videos:
         _check_head_boxes(video, compare(video, video), video.name)
-        if tracking:
-            _check_track_ids(video, video.name)
 
 
 def format_table(result: dict[str, dict]) -> str:

@@ -21,12 +21,11 @@ def is_ranked(data_set: str) -> bool:
     return has_videos(data_set) or SCORERS[data_set].ranked
 
 
-def is_scorable(data_set: str, test_set: TestSet, tracking: bool) -> bool:
+def is_scorable(data_set: str, test_set: TestSet) -> bool:
     """Whether there is something to score; what would stop the scoring in the end is refused now.
 
     Args:
         data_set: name of the test set's.
-        tracking: PoseTrack's MOTA is wanted too.
     Raises:
         InputError: ground truth or boxes that cannot be scored.
     """
@@ -35,7 +34,7 @@ def is_scorable(data_set: str, test_set: TestSet, tracking: bool) -> bool:
         logger.info("%s: nothing to score; the predictions are for the benchmark's server", lacking)
         return False
     if has_videos(data_set):
-        check_truth(test_set.videos, tracking)
+        check_truth(test_set.videos)
         return True
     scorer = SCORERS[data_set]
     if not scorer.ranked and test_set.dropped[ABSENT]:
@@ -47,11 +46,9 @@ def is_scorable(data_set: str, test_set: TestSet, tracking: bool) -> bool:
     return True
 
 
-def score_videos(
-    videos: Sequence[PoseTrackVideo], predicted: Sequence[PoseTrackVideo], tracking: bool
-) -> dict[str, Any]:
+def score_videos(videos: Sequence[PoseTrackVideo], predicted: Sequence[PoseTrackVideo]) -> dict[str, Any]:
     """PoseTrack's result, and in it `score`, the figure to compare trainings by."""
-    result = evaluate_videos(zip(videos, predicted, strict=True), tracking=tracking)
+    result = evaluate_videos(zip(videos, predicted, strict=True))
     return result | {"score": result["table"]["Mean"]}
 
 

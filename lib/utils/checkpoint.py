@@ -7,7 +7,7 @@ import io
 import pickle
 import re
 import warnings
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 from lib.utils.weight_names import is_of_head, net, our_names, trunk
+
+_TRAINING = "training"  # key of a state dict's metadata
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class LoadReport:
         unasked: in both, but not of the layers that were asked for; left as they were.
         unexpected: in the file, not in the model.
         other_shape: (name, shape in the file, shape in the model); left as they were.
+        training: how the weights were trained, as `with_training` has it; empty if the file does not tell.
     """
 
     path: Path
@@ -46,6 +49,7 @@ class LoadReport:
     unasked: list[str]
     unexpected: list[str]
     other_shape: list[tuple[str, tuple[int, ...], tuple[int, ...]]]
+    training: dict[str, Any]
 
     def __str__(self) -> str:
         parts = [f"{self.path}: {self.file_net or 'weights'}; {len(self.loaded)} tensors loaded"]
@@ -112,7 +116,8 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
         raise InputError(
             f"MODEL.EXTRA.PRETRAINED_LAYERS: the net has no layer {min(unknown)!r}; it has {', '.join(parts)}"
         )
-    tensors, renamed = _rename(read_state_dict(path), own, path)
+    state_dict = _state_dict(read_checkpoint(path))
+    tensors, renamed = _rename(_tensors(state_dict, path), own, path)
     nets = {"file_net": net(tensors), "model_net": net(own)}
     if trunk(tensors) and trunk(own) and trunk(tensors) != trunk(own):
         raise InputError(f"{path}: {_compare(**nets)}: take weights of that net, or these weights' experiment")
@@ -146,6 +151,7 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
             for name in lacking
             if name in tensors and name in asked
         ],
+        training=training_of(state_dict),
     )
 
 
@@ -218,18 +224,52 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     Raises:
         InputError: as `read_checkpoint`, or the file holds no weights.
     """
-    content = read_checkpoint(path)
-    if isinstance(content, Mapping):
-        # In the first implementations' training files `model` is the net's name. MMEngine keeps the average of weights
-        # as `state_dict`, and what it averages as `ema_state_dict`.
-        parts = [content.get(key) for key in ("state_dict", "model", "best_state_dict", "ema_state_dict")]
-        state_dict = next((part for part in parts if isinstance(part, Mapping)), content)
+    return _tensors(_state_dict(read_checkpoint(path)), path)
+
+
+def _state_dict(content: Any) -> Any:
+    """The state dict of a training file, or of one that is nothing else."""
+    if not isinstance(content, Mapping):
+        return content
+    # In the first implementations' training files `model` is the net's name. MMEngine keeps the average of weights
+    # as `state_dict`, and what it averages as `ema_state_dict`.
+    parts = [content.get(key) for key in ("state_dict", "model", "best_state_dict", "ema_state_dict")]
+    return next((part for part in parts if isinstance(part, Mapping)), content)
+
+
+def _tensors(state_dict: Any, path: str | Path) -> dict[str, Tensor]:
+    if isinstance(state_dict, Mapping):
         tensors = {
             name: value for name, value in state_dict.items() if isinstance(name, str) and isinstance(value, Tensor)
         }
         if tensors:
             return tensors
     raise InputError(f"{path}: holds no weights: take a file with a state dict")
+
+
+def with_training(state_dict: OrderedDict[str, Tensor], training: dict[str, Any]) -> OrderedDict[str, Tensor]:
+    """A state dict that tells how its weights were trained.
+
+    It stands in the metadata that PyTorch keeps beside the tensors of a state dict, in the same file: whoever loads
+    that, with `weights_only=True` too, gets a plain state dict, and the two cannot come apart.
+
+    Args:
+        state_dict: a net's.
+        training: numbers, text, and lists and dicts of them; `config` (YAML) and `joints` (names) at least.
+    """
+    state_dict._metadata[""][_TRAINING] = training
+    return state_dict
+
+
+def training_of(state_dict: Any) -> dict[str, Any]:
+    """The counterpart of `with_training`, of a state dict that was read; empty if it does not tell."""
+    metadata = getattr(state_dict, "_metadata", None)
+    root = metadata.get("") if isinstance(metadata, Mapping) else None
+    training = root.get(_TRAINING) if isinstance(root, Mapping) else None
+    if not isinstance(training, dict):
+        return {}
+    is_whole = isinstance(training.get("config"), str) and isinstance(training.get("joints"), list)
+    return training if is_whole else {}
 
 
 class _Unread:

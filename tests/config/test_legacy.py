@@ -106,14 +106,13 @@ def test_what_the_published_switches_mean(load, suffix, warps, mode, deltas):
 def test_old_keys_on_the_command_line_override_either_kind_of_file(load):
     agg = f"{PREFIX}_PoseWarper_inference_temporal_pose_aggregation.yaml"
     overrides = ["DATASET.IS_POSETRACK18", "True", "DATASET.JSON_FILE", "v.json", "DATASET.IMG_DIR", "/img/"]
-    overrides += ["POSETRACK_ANNOT_DIR", "/gt", "EVAL_TRACKING", "True"]
+    overrides += ["POSETRACK_ANNOT_DIR", "/gt"]
     for cfg in (
         load(keys_of("files_posewarper", agg), overrides),
         load_config(ROOT / "experiments" / agg, overrides),
     ):
         assert cfg.DATASET.DATASET == "posetrack18"
         assert (cfg.DATASET.TEST_ANNOTATIONS, cfg.DATASET.IMAGE_DIR, cfg.DATASET.GT_DIR) == ("v.json", "/img/", "/gt")
-        assert cfg.TEST.TRACKING
         assert cfg.TEST.MODE == "aggregate"
     train = ROOT / "experiments" / f"{PREFIX}_PoseWarper_train.yaml"
     cfg = load_config(train, ["MODEL.TIMESTEP_DELTA_RAND", "False", "MODEL.TIMESTEP_DELTA", "-1"])
@@ -180,6 +179,18 @@ def test_files_of_oks_drop_who_repeats_another_unless_they_say_otherwise(load, n
     assert not load(old | {"TEST.OKS_NMS": False}, [key, "0.6"]).TEST.OKS_NMS
     assert not load(old, ["DATASET.DATASET", "mpii"]).TEST.OKS_NMS
     assert not load({"DATASET.DATASET": name}, [key, "0.5"]).TEST.OKS_NMS  # a key alone makes no old file
+
+
+def test_tracks_are_not_scored_and_a_file_that_wants_it_runs_without(load, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert not load({"EVAL_TRACKING": False}).TEST.TRACKING
+        assert not caplog.records
+        assert not load({"EVAL_TRACKING": True}).TEST.TRACKING
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line.endswith(
+        "EVAL_TRACKING is True, but there is no tracker: no MOTA; tools/evaluate.py posetrack --tracking scores "
+        "another tracker's files"
+    )
 
 
 def test_ignored_keys_say_so_once_each(load, caplog):

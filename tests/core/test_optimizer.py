@@ -3,8 +3,7 @@ import torch
 from torch import nn
 
 from lib.config import load_config
-from lib.core.optimizer import build_optimizer, build_warm_up, check_unchanged
-from lib.utils.errors import InputError
+from lib.core.optimizer import build_optimizer, build_warm_up
 
 
 def build(folder, iterations):
@@ -57,23 +56,3 @@ def test_adam_has_no_weight_decay_and_frozen_parameters_are_left_out(tmp_path):
     assert isinstance(optimizer, torch.optim.Adam)
     assert group["weight_decay"] == 0
     assert group["params"] == [net.weight]
-
-
-def test_what_a_checkpoint_restores_cannot_be_asked_for_otherwise(tmp_path):
-    (tmp_path / "net.yaml").write_text("TRAIN: {LR: 2.0, LR_STEP: [1]}")
-    earlier = load_config(tmp_path / "net.yaml").TRAIN
-
-    def check(*keys):
-        check_unchanged(load_config(tmp_path / "net.yaml", keys).TRAIN, earlier, "a.pth")
-
-    check("TRAIN.END_EPOCH", "7", "TRAIN.BATCH_SIZE_PER_GPU", "3")
-    check("TRAIN.WD", "0.5")  # which Adam does not have
-    with pytest.raises(InputError, match=r"a\.pth: TRAIN\.WARMUP_ITERATIONS was 0 and is 9: set it as it was"):
-        check("TRAIN.WARMUP_ITERATIONS", "9")
-    with pytest.raises(InputError, match=r"TRAIN\.LR_STEP was \[1\] and is \[1, 2\]"):
-        check("TRAIN.LR_STEP", "[1, 2]")
-    with pytest.raises(InputError, match=r"TRAIN\.OPTIMIZER was adam and is sgd"):
-        check("TRAIN.OPTIMIZER", "sgd")
-    earlier = load_config(tmp_path / "net.yaml", ["TRAIN.OPTIMIZER", "sgd"]).TRAIN
-    with pytest.raises(InputError, match=r"TRAIN\.WD was 0\.0001 and is 0\.5"):
-        check("TRAIN.OPTIMIZER", "sgd", "TRAIN.WD", "0.5")

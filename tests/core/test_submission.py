@@ -2,7 +2,6 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from lib.core.submission import Rules, make_submission, rescore, write_results
 from lib.dataset.data_sets import known_data_sets
@@ -126,12 +125,3 @@ def test_oks_nms_leaves_out_the_worse_of_two_equal_poses_of_one_frame_alone():
     np.testing.assert_allclose(
         soft.person_scores, [0.45, 0.3, 0.4, 0.15]
     )  # chosen by decayed scores, written as they were
-
-
-@pytest.mark.parametrize(("threshold", "people_left"), [(0.0, 2), (0.5, 2), (0.6, 1), (1.1, 1)])
-def test_people_under_the_box_threshold_are_not_submitted(threshold, people_left):
-    points, peaks = poses(2)
-    rules = Rules(box_threshold=threshold)
-    (_, video) = make_submission(VIDEOS, [person(0, 0.5, 1), person(0, 1.0, 1)], points, peaks, rules)
-    assert len(video.person_frame) == people_left
-    assert (video.scores[0, 0] == -100) == (threshold > 1)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -11,10 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from posetrack_sample import make_video, write_annotations, write_experiment
 
 from lib.config import load_config
 from lib.models import build_model
+from lib.pose.skeletons import POSETRACK
+from lib.utils.checkpoint import training_of
+from lib.utils.provenance import commit
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -147,14 +152,113 @@ def test_a_warm_up_goes_on_where_it_stopped(sample):
     assert_equal(outcome(sample, "halves")[2], expected)
 
 
-def test_a_schedule_does_not_change_on_the_way(sample):
-    keys = ["TEST.EVALUATE", "False", "TRAIN.WARMUP_ITERATIONS", "5"]
-    assert train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "1").returncode == 0
-    for key, value, was in (("WARMUP_ITERATIONS", "0", "5"), ("LR_STEP", "[1]", r"[2]"), ("LR", "0.1", "0.001")):
-        line = refused(sample, "stage1.yaml", *keys, f"TRAIN.{key}", value)
-        assert f"checkpoint.pth: TRAIN.{key} was {was} and is {value}: set it as it was to go on" in line
+QUICK = ["TEST.EVALUATE", "False", "TRAIN.END_EPOCH", "1"]
+
+
+def test_a_run_goes_on_with_its_own_settings_alone(sample):
+    keys = [*QUICK, "TRAIN.WARMUP_ITERATIONS", "5"]
+    assert train(sample, "stage1.yaml", *keys).returncode == 0
+    out = sample / "output/posetrack18/pose_hrnet/stage1"
+    files = {path: path.read_bytes() for path in out.iterdir() if path.suffix != ".log"}
+    line = refused(sample, "stage1.yaml", *keys, "SEED", "1", "MODEL.PRETRAINED", "none.pth", "TRAIN.LR", "0.1")
+    assert "checkpoint.pth: this run has other settings: SEED was 0 and is 1; TRAIN.LR was 0.001 and is 0.1; " in line
+    assert "MODEL.PRETRAINED was '' and is none.pth; " in line
+    assert f"MODEL.PRETRAINED {out / 'model_best.pth'}" in line
+    done = train(sample, "stage1.yaml", *keys, "WORKERS", "1", "LOG_DIR", str(sample / "log2"))
+    assert done.returncode == 0, done.stderr
+    assert "nothing left to train: 1 epochs are done, and TRAIN.END_EPOCH is 1" in done.stderr
+    assert {path: path.read_bytes() for path in out.iterdir() if path.suffix != ".log"} == files
+
+    done = train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "2", "SEED", "1", "--force")
+    assert done.returncode == 0, done.stderr
+    assert "--force: from epoch 1 on SEED was 0 and is 1" in done.stderr
     _, history, _ = outcome(sample, "stage1")
-    assert len(history) == 1  # as it was
+    assert ["changed" in record for record in history] == [False, True]
+    assert history[1]["changed"] == {"SEED": [0, 1]}
+    result = json.loads((out / "result-train.json").read_text())
+    assert [(start["epoch"], start["changed"]) for start in result["starts"]] == [(0, {}), (1, {"SEED": [0, 1]})]
+
+
+def test_weights_carry_what_they_were_trained_with_and_load_anywhere(sample):
+    assert train(sample, "stage1.yaml", *QUICK).returncode == 0
+    out, _, final = outcome(sample, "stage1")
+    net = build_model(load_config(sample / "stage1.yaml"))
+    for name in ("final_state.pth", "model_best.pth"):
+        weights = torch.load(out / name, weights_only=True)
+        assert all(isinstance(value, torch.Tensor) for value in weights.values())
+        net.load_state_dict(weights)
+        assert_equal(net.state_dict(), final)
+    config = yaml.safe_load(training_of(final)["config"])
+    assert config["TRAIN"]["END_EPOCH"] == 1
+    assert training_of(final)["joints"] == list(POSETRACK.names)
+
+    other = ["MODEL.PRETRAINED", str(out / "final_state.pth"), *QUICK, "DATASET.COLOR_RGB", "False"]
+    line = refused(sample, "stage2.yaml", *other)  # its pose net is frozen
+    assert f"{out / 'final_state.pth'}: these weights were trained with other settings: " in line
+    assert "DATASET.COLOR_RGB was True and is False" in line
+    assert train(sample, "stage2.yaml", *other, "--force").returncode == 0
+    result = json.loads((sample / "output/posetrack18/pose_hrnet/stage2/result-train.json").read_text())
+    assert result["starts"][0]["changed"] == {"DATASET.COLOR_RGB": [True, False]}
+    done = train(sample, "stage1.yaml", *other, "EXPERIMENT_NAME", "tuned")
+    assert done.returncode == 0, done.stderr
+    assert "in its training DATASET.COLOR_RGB was True and is False" in done.stderr
+
+
+def test_results_tell_command_commit_and_time(sample):
+    done = train(sample, "stage1.yaml", "TRAIN.WD", "0.5", *QUICK)
+    assert "TRAIN.WD is set, but TRAIN.OPTIMIZER adam ignores it" in done.stderr
+    assert "MODEL.PRETRAINED is not set: the net begins with random weights" in done.stderr
+    assert re.search(r"Epoch: \[0\]\[0/3\] loss \S+ accuracy \S+ lr 0\.001 speed", done.stderr)
+    out = sample / "output/posetrack18/pose_hrnet/stage1"
+    result = json.loads((out / "result-train.json").read_text())
+    assert result["command"].startswith("python ")
+    assert result["command"].endswith(f"--cfg {sample / 'stage1.yaml'} TRAIN.WD 0.5 {' '.join(QUICK)}")
+    assert 0 < result["seconds"] < 300
+    assert result["commit"] == commit()
+    (log,) = out.glob("*.log")
+    assert log.read_text().startswith(f"# {result['command']}\n# commit {commit()}\n")
+
+
+def test_intervals_of_tests_and_checkpoints(sample):
+    keys = ["TRAIN.EVALUATE_EVERY", "2", "TRAIN.CHECKPOINT_EVERY", "2", "TRAIN.END_EPOCH", "5"]
+    out = sample / "output/posetrack18/pose_hrnet/stage1"
+    process = subprocess.Popen(
+        command(sample, "stage1.yaml", "PRINT_FREQ", "1", *keys), cwd=sample, stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:
+        if "Epoch: [3][1/" in line:
+            os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert torch.load(out / "checkpoint.pth", weights_only=True)["epoch"] == 2
+    done = train(sample, "stage1.yaml", *keys)
+    assert "going on with epoch 2" in done.stderr
+    _, history, final = outcome(sample, "stage1")
+    assert [record["epoch"] for record in history] == [0, 1, 2, 3, 4]
+    assert ["test" in record for record in history] == [False, True, False, True, True]
+    scores = {record["epoch"]: record["test"]["score"] for record in history if "test" in record}
+    best = torch.load(out / "model_best.pth", weights_only=True)
+    assert training_of(best)["epochs"] == 1 + max(scores, key=scores.get)
+    assert training_of(final)["epochs"] == 5
+
+
+def test_another_folder_takes_a_training_up_and_a_new_run_overwrites_none(sample):
+    line = refused(sample, "stage1.yaml", "TRAIN.BEGIN_EPOCH", "3")
+    assert "TRAIN.BEGIN_EPOCH is 3 and TRAIN.END_EPOCH 3: there is no epoch between them" in line
+    assert train(sample, "stage1.yaml", *QUICK).returncode == 0
+    out, history, _ = outcome(sample, "stage1")
+    line = refused(sample, "stage1.yaml", *QUICK, "AUTO_RESUME", "False")
+    assert "the folder holds a run already: AUTO_RESUME True resumes it" in line
+    assert outcome(sample, "stage1")[1] == history
+    keys = ["TRAIN.RESUME", "True", "TRAIN.END_EPOCH", "2", "EXPERIMENT_NAME", "b", "TRAIN.CHECKPOINT"]
+    weights = str(out / "model_best.pth")
+    line = refused(sample, "stage1.yaml", *QUICK, *keys, weights)
+    assert f"{weights}: not a checkpoint that tools/train.py resumes from" in line
+    assert f"MODEL.PRETRAINED {weights} EXPERIMENT_NAME" in line
+    done = train(sample, "stage1.yaml", *QUICK, *keys, str(out / "checkpoint.pth"))
+    assert done.returncode == 0, done.stderr
+    taken_up = outcome(sample, "b")[1]
+    assert taken_up[0] == history[0]
+    assert [record["epoch"] for record in taken_up] == [0, 1]
 
 
 def test_workers_do_not_change_the_result(sample):
@@ -191,7 +295,7 @@ def test_wrong_input_is_one_line(sample):
     assert "MODEL.WARP.ENABLED" in refused(sample, "stage1.yaml", "MODEL.FREEZE_POSE_NET", "True")
     out = sample / "output/posetrack18/pose_hrnet/stage1"
     torch.save({"epoch": 1}, out / "checkpoint.pth")
-    assert "no checkpoint of this experiment" in refused(sample, "stage1.yaml")
+    assert "checkpoint.pth: not a checkpoint that tools/train.py resumes from" in refused(sample, "stage1.yaml")
     (out / "checkpoint.pth").unlink()
     assert "loss is not finite" in refused(sample, "stage1.yaml", "TRAIN.LR", "1e30")
     for path in (sample / "data/annotations/val").iterdir():

@@ -11,7 +11,7 @@ from zoo_names import CODES
 from zoo_names import hrnet as zoo_hrnet
 
 from lib.models import PoseWarper
-from lib.utils.checkpoint import load_weights
+from lib.utils.checkpoint import load_weights, training_of, with_training
 from lib.utils.errors import InputError
 
 
@@ -263,3 +263,20 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"a\.pth: final_layer\.bias holds values that are not finite"):
         load_weights(model, tmp_path / "a.pth")
     assert_loaded(model, before)
+
+
+@pytest.mark.parametrize("inside", [lambda weights: weights, lambda weights: {"epoch": 1, "state_dict": weights}])
+def test_a_file_tells_how_its_weights_were_trained(tmp_path, inside):
+    training = {"config": "SEED: 0\n", "joints": ["nose"], "epochs": 3, "starts": [{"changed": {"SEED": [0, 1]}}]}
+    model = hrnet()
+    torch.save(inside(with_training(hrnet().state_dict(), training)), tmp_path / "a.pth")
+    assert load_weights(model, tmp_path / "a.pth").training == training
+    assert training_of(model.state_dict()) == {}  # which is of the file, not of the net
+
+
+@pytest.mark.parametrize("metadata", [None, 3, {}, {"": 3}, {"": {"training": "text"}}, {"": {"training": {"a": 1}}}])
+def test_other_metadata_are_passed_over(tmp_path, metadata):
+    weights = hrnet().state_dict()
+    weights._metadata = metadata
+    torch.save(weights, tmp_path / "a.pth")
+    assert load_weights(hrnet(), tmp_path / "a.pth").training == {}

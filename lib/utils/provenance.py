@@ -1,0 +1,79 @@
+"""Where a result comes from: the command, the code, the machine, the configuration."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lib.utils.device import describe
+
+_ROOT = Path(__file__).resolve().parents[2]
+_START = time.monotonic()
+
+
+def describe_run(device: torch.device, config: str) -> dict[str, Any]:
+    """Return the record that every result file holds: `describe_command`, `versions` and `config`.
+
+    Args:
+        device: where the net ran.
+        config: the whole configuration, as YAML.
+    """
+    return describe_command() | {"versions": describe(device), "config": config}
+
+
+def describe_command() -> dict[str, Any]:
+    """Return the `command`, the `commit` of the code and the `seconds` since the tool was started."""
+    return {"command": command_line(), "commit": commit(), "seconds": round(seconds(), 3)}
+
+
+def log_header(config: str) -> str:
+    """Return the first lines of a log file: command and commit as comments, then the configuration, which is YAML."""
+    return f"# {command_line()}\n# commit {commit()}\n{config}"
+
+
+def command_line() -> str:
+    """Return this process's command as it was typed, with torchrun if that started it."""
+    processes = os.environ.get("LOCAL_WORLD_SIZE")
+    start = ["torchrun", "--nproc_per_node", processes] if processes else ["python"]
+    return shlex.join([*start, *sys.argv])
+
+
+@cache
+def commit(root: Path = _ROOT) -> str | None:
+    """Return the commit of the code when this was first called, with "-dirty" if files were changed since.
+
+    Args:
+        root: folder of the code.
+
+    Returns:
+        40 hexadecimal digits, or None outside a git checkout or without git.
+    """
+    if not (root / ".git").exists():  # a copy inside another project's checkout has no commit of its own
+        return None
+    command = [
+        "git",
+        "--no-optional-locks",
+        "-C",
+        root,
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+        "--exclude=*",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def seconds() -> float:
+    """Return the time since the tool was started."""
+    return time.monotonic() - _START

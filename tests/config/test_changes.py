@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import pytest
+
+from lib.config import load_config
+from lib.config.changes import (
+    changes_of_run,
+    changes_of_training,
+    changes_of_weights,
+    check_resumable,
+    check_weights,
+    ignored_by_optimizer,
+)
+from lib.utils.errors import InputError
+
+JOINTS = ["nose", "left_eye"]
+CHECKPOINT = Path("run/checkpoint.pth")
+
+
+@pytest.fixture
+def load(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text("MODEL: {EXTRA: {FINAL_CONV_KERNEL: 1}, WARP: {ENABLED: true}}\nTEST: {MODE: pair}\n")
+    return lambda *keys: load_config(path, keys)
+
+
+def changed(load, *keys, base=()):
+    return changes_of_run(load(*base).dump(), load(*base, *keys))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("SEED", 1),
+        ("CUDNN.DETERMINISTIC", True),
+        ("MODEL.TARGET_TYPE", "udp"),
+        ("MODEL.EXTRA.FINAL_CONV_KERNEL", 3),
+        ("MODEL.WARP.DILATIONS", [1]),
+        ("LOSS.USE_OHKM", True),
+        ("DATASET.ROOT", "elsewhere"),
+        ("DATASET.NUM_LABELED_VIDEOS", 5),
+        ("DATASET.FLIP", False),
+        ("TRAIN.BATCH_SIZE_PER_GPU", 3),
+        ("TRAIN.LR_STEP", [1]),
+        ("TRAIN.EVALUATE_EVERY", 2),
+        ("TEST.MODE", "aggregate"),
+        ("TEST.EVALUATE", False),
+        ("TEST.FLIP_TEST", True),
+    ],
+)
+def test_keys_that_change_the_result_of_a_training(load, key, value):
+    changes = changed(load, key, value)
+    assert list(changes) == [key]
+    assert changes[key][1] == value
+    with pytest.raises(InputError, match=f"this run has other settings: {key} was "):
+        check_resumable(changes, CHECKPOINT, force=False)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("OUTPUT_DIR", "o", "LOG_DIR", "l", "EXPERIMENT_NAME", "other", "GPUS", "(3,)"),
+        ("WORKERS", 0, "PRINT_FREQ", 1, "PIN_MEMORY", False, "AUTO_RESUME", True, "DEBUG.DEBUG", True),
+        ("TRAIN.END_EPOCH", 7, "TRAIN.CHECKPOINT_EVERY", 2, "TRAIN.RESUME", True, "TRAIN.CHECKPOINT", "a.pth"),
+        ("MODEL.PRETRAINED", "compared by content"),
+        ("TEST.BATCH_SIZE_PER_GPU", 1, "TEST.MODEL_FILE", "a.pth", "TEST.PROPAGATE.HOP", 1),
+        ("TRAIN.WD", 0.5, "TRAIN.MOMENTUM", 0.1),  # which Adam does not have
+    ],
+)
+def test_keys_that_do_not(load, keys):
+    assert changed(load, *keys) == {}
+
+
+def test_tests_change_nothing_where_there_are_none(load):
+    keys = ["TEST.MODE", "single", "DATASET.TEST_SET", "other", "TRAIN.EVALUATE_EVERY", 3]
+    assert changed(load, *keys, base=["TEST.EVALUATE", False]) == {}
+    assert changed(load, *keys).keys() == {"TEST.MODE", "DATASET.TEST_SET", "TRAIN.EVALUATE_EVERY"}
+
+
+def test_weight_decay_counts_with_sgd(load):
+    assert changed(load, "TRAIN.WD", 0.5, base=["TRAIN.OPTIMIZER", "sgd"]) == {"TRAIN.WD": (0.0001, 0.5)}
+
+
+def test_an_older_configuration_has_todays_defaults_and_its_own_keys_are_forgotten(load):
+    lines = [line for line in load().dump().splitlines() if "EVALUATE_EVERY" not in line]
+    earlier = "\n".join([*lines, "GONE: 1"])
+    assert changes_of_run(earlier, load()) == {}
+    assert changes_of_run(earlier, load("TRAIN.EVALUATE_EVERY", 2)) == {"TRAIN.EVALUATE_EVERY": (1, 2)}
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "text"])
+def test_a_damaged_configuration_is_one_line(load, text):
+    with pytest.raises(InputError, match="the configuration inside the checkpoint or weights is damaged"):
+        changes_of_run(text, load())
+
+
+def test_what_a_checkpoint_restores_is_refused_with_force_too(load):
+    seed = changed(load, "SEED", 1)
+    check_resumable(seed, CHECKPOINT, force=True)
+    check_resumable({}, CHECKPOINT, force=False)
+    for key, value in (("TRAIN.LR", 0.5), ("TRAIN.WARMUP_ITERATIONS", 9), ("TRAIN.OPTIMIZER", "sgd")):
+        with pytest.raises(InputError, match=f"restores {key}, with --force too; .* MODEL.PRETRAINED run/model_best"):
+            check_resumable(changed(load, key, value), CHECKPOINT, force=True)
+
+
+def weights_of(load, *keys):
+    return {"config": load(*keys).dump(), "joints": JOINTS}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("MODEL.WARP.DILATIONS", [1]),
+        ("MODEL.TARGET_TYPE", "udp"),
+        ("MODEL.TARGET_TYPE", "unbiased"),
+        ("MODEL.SIGMA", 3.0),
+        ("DATASET.COLOR_RGB", True),
+    ],
+)
+def test_what_weights_must_agree_on(load, key, value):
+    changes = changes_of_weights(weights_of(load), load(key, value), JOINTS)
+    assert {name: now for name, (_, now) in changes.items()} == {key: value}
+    with pytest.raises(InputError, match=f"a.pth: these weights were trained with other settings: {key} was "):
+        check_weights(changes, Path("a.pth"), force=False)
+    check_weights(changes, Path("a.pth"), force=True)
+
+
+def test_what_weights_need_not_agree_on(load):
+    keys = ["SEED", 1, "TRAIN.LR", 0.5, "TEST.MODE", "aggregate", "MODEL.IMAGE_SIZE", [64, 64], "TEST.DARK", True]
+    assert changes_of_weights(weights_of(load), load(*keys), JOINTS) == {}
+    single = ["MODEL.WARP.ENABLED", False, "TEST.MODE", "single"]
+    assert changes_of_weights(weights_of(load, *single), load("MODEL.WARP.DILATIONS", [1]), JOINTS) == {}
+    assert changes_of_weights({}, load("DATASET.COLOR_RGB", True), JOINTS) == {}  # published ones do not tell
+
+
+def test_what_a_test_cannot_change(load):
+    keys = ["SEED", 1, "DATASET.NUM_LABELED_VIDEOS", 5, "TEST.MODE", "single", "WORKERS", 0, "DATASET.COLOR_RGB", True]
+    changes = changes_of_training(weights_of(load), load(*keys))
+    assert changes == {"SEED": (0, 1), "DATASET.NUM_LABELED_VIDEOS": (-1, 5)}
+    assert changes_of_training({}, load(*keys)) == {}
+
+
+def test_joints_are_compared_by_name(load):
+    assert changes_of_weights(weights_of(load), load(), ["nose", "neck"]) == {"joint 1": ("left_eye", "neck")}
+    assert changes_of_weights(weights_of(load), load(), ["nose"]) == {"number of joints": (2, 1)}
+
+
+def test_keys_that_the_optimizer_ignores(load):
+    assert ignored_by_optimizer(load()) == []
+    keys = ["TRAIN.WD", 0.5, "TRAIN.NESTEROV", True]
+    assert ignored_by_optimizer(load(*keys)) == ["TRAIN.WD", "TRAIN.NESTEROV"]
+    assert ignored_by_optimizer(load(*keys, "TRAIN.OPTIMIZER", "sgd")) == []
