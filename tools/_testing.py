@@ -12,6 +12,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
+from lib.config import named_files
 from lib.core.debug import DebugImages
 from lib.core.inference import Estimates, collect, infer
 from lib.core.strategies import FlipTest, Strategy, average, gather, single
@@ -22,6 +23,7 @@ from lib.formats.posetrack_set import write_videos
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights
 from lib.utils.errors import InputError
+from lib.utils.files import check_writable, refuse_inside
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,20 @@ def load_net(cfg: CfgNode, folder: Path, device: torch.device) -> nn.Module:
     logger.info("%s", report)
     report.raise_if_incomplete()
     return net.eval()
+
+
+def check_predictions(cfg: CfgNode, folder: Path) -> None:
+    """Refuse a folder of predictions if replacing it would take somebody's file.
+
+    Raises:
+        InputError: it holds a file that the experiment reads, or one that no test writes.
+        OSError: it cannot be written to.
+    """
+    refuse_inside(named_files(cfg), folder, f"{folder} is for what this run predicts")
+    for path in folder.rglob("*"):
+        if path.suffix not in (".json", ".mat") and not path.is_dir():
+            raise InputError(f"{path}: not a file of predictions; move it away: this run replaces what is in {folder}")
+    check_writable(folder)
 
 
 def choose_strategy(cfg: CfgNode, strategy: Strategy) -> Strategy:

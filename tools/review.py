@@ -14,6 +14,7 @@ from lib.frames.store import ImageStore
 from lib.frames.unpack import unpack
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError, run
+from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
 from lib.video.review import BUDGET, write_review
 
@@ -34,6 +35,7 @@ def main() -> None:
         raise InputError(f"--out {args.out}: it has to name a .html file")
     if not args.megabytes > 0:
         raise InputError(f"--megabytes {args.megabytes}: it has to be over 0")
+    claim_outputs([("--out", args.out)], [("LABELS", args.labels), ("--video", args.video)])
     labels = read_labels(args.labels)
     with TemporaryDirectory(prefix="frames-") as folder:
         if args.video.is_file():

@@ -34,7 +34,7 @@ from lib.utils.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
-from lib.utils.files import atomic_path, check_writable, write_json
+from lib.utils.files import atomic_path, check_writable, refuse_inputs, write_json
 from lib.utils.logging import log_to_file, log_to_terminal
 
 logger = logging.getLogger("train")
@@ -68,6 +68,8 @@ def main() -> None:
         raise InputError("TEST.MODE propagate is no test after an epoch: set TEST.MODE pair, or TEST.EVALUATE False")
     place = Path(cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     folder = Path(cfg.OUTPUT_DIR, place)
+    made = [("training writes", folder / name) for name in ("final_state.pth", "model_best.pth", "checkpoint.pth")]
+    refuse_inputs(made, [("MODEL.PRETRAINED", cfg.MODEL.PRETRAINED or None)])
     device = choose_device(cfg.GPUS, local_rank())
     with processes(device) as process:
         if process[0] == 0:

@@ -28,7 +28,7 @@ from lib.synthetic.presets import VideoSpec
 from lib.synthetic.scenery import camera_path, make_background, make_things
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_folder, read_json, write_json
+from lib.utils.files import atomic_folder, read_json, remove_folder, write_json
 from lib.utils.unfinished import remove_own_unfinished, remove_unfinished
 
 SETTINGS = "synthetic.json"
@@ -135,7 +135,8 @@ def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
         if not made_here:
             raise InputError(f"{out}: not overwritten: it has no {SETTINGS}, so something else made what is in it")
     for folder in ("annotations", "images", "videos"):
-        shutil.rmtree(out / folder, ignore_errors=True)
+        if (out / folder).is_dir():
+            remove_folder(out / folder)
     write_json(out / SETTINGS, settings, indent=True)
 
 

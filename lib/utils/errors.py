@@ -18,8 +18,8 @@ class InputError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a tool: a wrong input or a file that cannot be used ends in one line and exit status 2, Ctrl-C in 130, SIGTERM
-    in 143, and in 141, with a word in the log file alone, if nobody reads on.
+    """Run a tool: a wrong input or a file that cannot be used ends in one line and exit status 2, Ctrl-C in 130,
+    SIGTERM in 143, and in 141, with a word in the log file alone, if nobody reads on.
 
     Args:
         main: the tool, without arguments.

@@ -107,11 +107,8 @@ def claim_outputs(
         OSError: a folder cannot be written to.
     """
     written = [(option, Path(path)) for option, path in outputs if path is not None]
-    read = [(option, Path(path)) for option, path in inputs if path is not None]
+    refuse_inputs(written, inputs)
     for index, (option, path) in enumerate(written):
-        for other_option, other in read:
-            if _is_same(path, other):
-                raise InputError(f"{option} {path}: that is the file to read, {other_option}; choose another name")
         for other_option, other in written[:index]:
             if _is_same(path, other):
                 raise InputError(f"{option} {path}: {other_option} writes that file too; choose another name")
@@ -127,21 +124,32 @@ def claim_outputs(
     _claimed.update(os.path.realpath(path) for _, path in written)
 
 
-def refuse_inside(folders: Iterable[tuple[str, Path]], paths: Iterable[tuple[str, str | Path | None]]) -> None:
-    """Refuse paths in folders where they would be lost, or taken for something else.
+def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[tuple[str, str | Path | None]]) -> None:
+    """Refuse to write a file that is read; the arguments are those of `claim_outputs`.
 
     Raises:
-        InputError: one of them is in one of the folders, or is it; both have options that name them.
+        InputError: one of the outputs is an input.
     """
-    for folder_option, folder in folders:
-        for option, path in paths:
-            if path is None:
-                continue
-            place = Path(os.path.realpath(path))
-            if any(_is_same(folder, parent) for parent in (place, *place.parents)):
-                raise InputError(
-                    f"{option} {path}: it is in the folder of {folder_option}, {folder}; choose another place"
-                )
+    read = [(option, Path(path)) for option, path in inputs if path is not None]
+    for option, path in outputs:
+        for other_option, other in read:
+            if _is_same(path, other):
+                raise InputError(f"{option} {path}: that is the file to read, {other_option}; choose another name")
+
+
+def refuse_inside(paths: Iterable[tuple[str, str | Path | None]], folder: Path, reason: str) -> None:
+    """Refuse paths in a folder, or below, where they would be lost or taken for something else.
+
+    Args:
+        paths: each with the option or the key that names it.
+        reason: the message says why.
+    Raises:
+        InputError: one of them is in the folder, or is it.
+    """
+    for option, path in paths:
+        place = Path(os.path.realpath(path)) if path is not None else None
+        if place and any(_is_same(folder, parent) for parent in (place, *place.parents)):
+            raise InputError(f"{option} {path}: {reason}; choose another place")
 
 
 def sha256(path: Path) -> str:

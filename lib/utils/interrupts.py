@@ -1,9 +1,10 @@
 """Ctrl-C and the signals that batch systems and containers end a process with."""
 
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
@@ -54,14 +55,42 @@ def interrupts_later() -> Iterator[None]:
         yield
         return
     pending: list[int] = []
-    previous = {number: signal.signal(number, lambda number, frame: pending.append(number)) for number in STOPPING}
+    previous = {}
     try:
+        for number in STOPPING:
+            previous[number] = signal.signal(number, lambda number, frame: pending.append(number))
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
     for number in pending[:1]:
         signal.raise_signal(number)
+
+
+def call_interruptibly(command: Sequence[str]) -> int:
+    """Run a command, and leave it to that to end in good order; its exit status.
+
+    Ctrl-C reaches the command too, so that it is ignored here. SIGTERM and SIGHUP, which may be for this process alone,
+    are sent on.
+    """
+    commands: list[subprocess.Popen] = []
+    told: list[int] = []
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        for running in commands:
+            running.send_signal(number)
+
+    previous = {number: signal.signal(number, tell) for number in STOPPING[1:]}
+    previous[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        commands.append(subprocess.Popen(command))
+        for number in told:  # before it ran
+            commands[0].send_signal(number)
+        return commands[0].wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def forgive_broken_connections(worker: int) -> None:

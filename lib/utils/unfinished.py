@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lib.utils.interrupts import ignore_signals
+from lib.utils.interrupts import ignore_signals, interrupts_later
 
 SUFFIX = ".unfinished"
 
@@ -61,8 +61,9 @@ def _make_locked(folder: Path) -> int:
 
 
 def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    _open_folders.discard(folder)
+    with interrupts_later():  # rmtree turns an interruption into an OSError if it comes at a wrong moment
+        shutil.rmtree(folder, ignore_errors=True)
+        _open_folders.discard(folder)
 
 
 @atexit.register

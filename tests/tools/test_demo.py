@@ -187,7 +187,6 @@ def test_a_part_has_the_same_frames_stand_in_for_damaged_ones(demo, monkeypatch)
 def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, caplog):
     caplog.set_level("INFO")
     arguments = ["--boxes", "boxes.json", "--out", "poses.mp4"]
-    (root / "poses.mp4").write_text("an older film")
     estimate, done = demo.tool.Estimator.__call__, []
 
     def interrupted(self, keys, video):
@@ -201,7 +200,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
         demo(*arguments)
     assert "poses.json.part keeps the frames before 7" in caplog.text
     assert not (root / "poses.json").exists()
-    assert (root / "poses.mp4").read_text() == "an older film"
+    assert not (root / "poses.mp4").exists()
 
     def watched(self, keys, video):
         done.extend(keys)
