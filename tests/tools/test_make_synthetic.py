@@ -19,7 +19,7 @@ def command(folder, *arguments):
 
 
 def make(folder, *arguments):
-    done = subprocess.run(command(folder, *arguments), capture_output=True, text=True, cwd=folder, timeout=120)
+    done = subprocess.run(command(folder, *arguments), capture_output=True, text=True, cwd=folder, timeout=600)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -59,12 +59,11 @@ def test_ctrl_c_leaves_whole_videos(tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     annotations = tmp_path / "set/annotations/train"
-    started = time.monotonic()
-    while len(list(annotations.glob("*.json"))) < 3 and time.monotonic() - started < 60:
+    while process.poll() is None and len(list(annotations.glob("*.json"))) < 3:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the tool and its processes alike
     try:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 128 + signal.SIGINT, errors

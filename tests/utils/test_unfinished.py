@@ -93,7 +93,7 @@ def start_writing(folder):
 
 def end(process, number):
     process.send_signal(number)
-    process.wait(timeout=300)
+    process.wait(timeout=600)
     process.stdout.close()
 
 
