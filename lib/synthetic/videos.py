@@ -78,7 +78,10 @@ def make_videos(
 
     every = {"train": 1, "val": label_every}
     videos = [_Video(out, split, number, every[split]) for split, n in num_videos.items() for number in range(n)]
-    tasks = [(video, spec, seed, movies) for video in videos if not video.labels.exists()]
+    missing = [video for video in videos if not video.labels.exists()]
+    for video in missing:
+        video.remove()  # what a killed process left of it
+    tasks = [(video, spec, seed, movies) for video in missing]
     workers = max(1, min(processes or num_cores(), len(tasks)))
     interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
     with multiprocessing.get_context("spawn").Pool(workers, initializer=_start_worker) as pool:

@@ -15,7 +15,7 @@ import orjson
 
 from lib.utils.errors import InputError
 from lib.utils.interrupts import interrupts_later
-from lib.utils.unfinished import remove_unfinished, unfinished
+from lib.utils.unfinished import unfinished
 
 RECORD = ".posewarper"
 """In a folder: the files that commands wrote to it for their users, as sha256sum lists them."""
@@ -81,14 +81,11 @@ def remove_folder(path: Path) -> None:
 def check_writable(folder: str | Path) -> None:
     """Make the folder if it is not there, and try whether a file can be written to it, before there is one to lose.
 
-    What a killed process was writing there is removed.
-
     Raises:
         OSError: it cannot.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=folder).close()
-    remove_unfinished(Path(folder))
 
 
 def claim_outputs(

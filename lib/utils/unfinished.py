@@ -16,11 +16,17 @@ SUFFIX = ".unfinished"
 _open_folders: set[Path] = set()
 """Folders of this process, each entered before it is made: an interruption finds no moment in which one is unknown."""
 
+_swept: set[Path] = set()
+"""Where this process looked for remnants of others."""
+
 
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
     """A new folder beside `path`, for what will take its place; the folder is removed when the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.parent not in _swept:
+        _swept.add(path.parent)
+        remove_unfinished(path.parent)
     folder = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}{SUFFIX}")
     _open_folders.add(folder)
     try:
