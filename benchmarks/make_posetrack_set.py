@@ -15,6 +15,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.formats import posetrack18
 from lib.formats.posetrack import NO_SCORE, PoseTrackVideo
+from lib.utils.errors import run
+from lib.utils.files import claim_outputs
 
 WIDTH, HEIGHT = 1280, 720
 BODY = np.array(  # a standing person, in units of its height, in the order of JOINT_NAMES
@@ -114,10 +116,12 @@ def make_prediction(rng: np.random.Generator, truth: PoseTrackVideo) -> PoseTrac
 
 def make_set(out: Path, videos: int, frames: int, persons: float, regions: float, seed: int) -> tuple[int, int]:
     """Write the set under `out` and return how many persons the ground truth and the predictions have."""
+    names = [f"{index + 1:06d}_mpii_test" for index in range(videos)]
+    claim_outputs([("--out", out / kind / f"{name}.json") for kind in ("gt", "pred") for name in names])
     rng = np.random.default_rng(seed)
     num_truth = num_predicted = 0
-    for index in range(videos):
-        truth = make_truth(rng, f"{index + 1:06d}_mpii_test", frames, persons, regions)
+    for name in names:
+        truth = make_truth(rng, name, frames, persons, regions)
         predicted = make_prediction(rng, truth)
         posetrack18.write(out / "gt" / f"{truth.name}.json", truth)
         posetrack18.write(out / "pred" / f"{truth.name}.json", predicted)
@@ -140,4 +144,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -31,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content[start : server.break_at])
         if server.stalls:
-            server.released.wait(10)
+            server.released.wait()
 
     def log_message(self, *args):
         pass

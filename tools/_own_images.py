@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +16,7 @@ from lib.dataset.own_video import crop_size, repetitions
 from lib.formats.posetrack18 import keypoint_category
 from lib.frames.store import ImageStore
 from lib.utils.errors import InputError
-from lib.utils.files import read_json, write_json
+from lib.utils.files import atomic_path, read_json, write_json
 
 WHOLE = ["DATASET.BOXES", "file", "TEST.MODE", "single", "TEST.PROPAGATE.REFINE", 0]
 
@@ -80,9 +79,8 @@ def _gather(args: argparse.Namespace, content: dict[str, Any], folder: Path, ori
         image["file_name"] = f"{width}x{height}/{number:06}{PurePosixPath(name).suffix}"
         place = folder / image["file_name"]
         if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(args.images / name, f"{place}.part")
-            os.replace(f"{place}.part", place)
+            with atomic_path(place) as temporary:
+                shutil.copyfile(args.images / name, temporary)
     for person in content["annotations"]:
         person["bbox"] = [0, 0, *sizes[person["image_id"]]]
     return np.array(list(sizes.values()))

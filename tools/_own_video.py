@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import json
-import shutil
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -23,7 +22,7 @@ from lib.frames.store import ImageStore
 from lib.frames.unpack import frame_reader, unpack
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
-from lib.utils.files import check_writable, frame_number, read_json, write_json
+from lib.utils.files import claim_outputs, frame_number, read_json, refuse_inside, remove_folder, write_json
 from lib.video.poses import film_labels
 from lib.video.review import write_review
 
@@ -88,18 +87,19 @@ def label_video(args: argparse.Namespace) -> None:
 def check_places(args: argparse.Namespace) -> None:
     """Refuse files to write that would be in the way of others."""
     check_written(args.out)
-    if args.out.is_dir() or args.out.resolve() == args.labels.resolve():
-        raise InputError(f"--out {args.out}: it has to name a file, and not that of the labels")
     if args.out.with_suffix("").resolve() == args.video.resolve():
         raise InputError(
             f"--out {args.out}: nets and logs would go into {args.video}, among the frames; name it otherwise"
         )
-    for path in filter(None, (args.out, args.review, args.draw)):
-        check_writable(path.parent)
     if args.draw and (args.draw.suffix != ".mp4" or args.draw.is_dir()):
         raise InputError(f"--draw {args.draw}: it has to name an .mp4 file")
     if args.review and (args.review.suffix != ".html" or args.review.is_dir()):
         raise InputError(f"--review {args.review}: it has to name an .html file")
+    read = [("--labels", args.labels), ("--video", args.video), ("--images", args.images), ("--raft", args.raft)]
+    read += [("--recipe", args.recipe / f"{stage}.yaml") for stage in STAGES]
+    work = args.out.with_suffix("")
+    refuse_inside(read, work, f"{work} is for the nets of this run")
+    claim_outputs([("--out", args.out), ("--review", args.review), ("--draw", args.draw)], read)
 
 
 def finish(args: argparse.Namespace, content: dict[str, Any]) -> None:
@@ -161,7 +161,7 @@ def _prepare(args: argparse.Namespace, labels: dict[str, Any], frames: Path) -> 
         if learned.exists() and not args.relearn:
             print("The nets stay as they are, and have learned from other labels: --relearn teaches them these.")
         elif any(place.exists() for place in places):
-            shutil.rmtree(nets)
+            remove_folder(nets)
         else:
             recipe.unlink()  # nothing has learned by it
     if not recipe.exists():

@@ -2,13 +2,13 @@
 
 import os
 import shlex
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from lib.utils.interrupts import call_interruptibly
 
 ROOT = Path(os.path.relpath(Path(__file__).resolve().parents[1]))  # from here, for commands that can be typed
 ROWS = ROOT / "experiments" / "rows.yaml"
@@ -40,9 +40,7 @@ def call(arguments: Sequence[str | Path]) -> int:
     """Show and run a command of tools/; its exit status."""
     command = type_command(arguments)
     print(f"$ {shlex.join(command)}", flush=True)
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the command too, and that ends in good order
-    status = subprocess.call([sys.executable, *command[1:]])
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    status = call_interruptibly([sys.executable, *command[1:]])
     return status if status >= 0 else 128 - status
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
+from lib.config import named_files
 from lib.config.changes import (
     Changes,
     changes_of_training,
@@ -31,6 +32,7 @@ from lib.formats.posetrack_set import write_videos
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights
 from lib.utils.errors import InputError
+from lib.utils.files import check_writable, refuse_inside
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +73,20 @@ def load_net(cfg: CfgNode, folder: Path, device: torch.device, force: bool = Fal
     if size and size != cfg.MODEL.IMAGE_SIZE:
         logger.warning("%s was trained on crops of %s, and MODEL.IMAGE_SIZE is %s", weights, size, cfg.MODEL.IMAGE_SIZE)
     return net.eval(), changes
+
+
+def check_predictions(cfg: CfgNode, folder: Path) -> None:
+    """Refuse a folder of predictions if replacing it would take somebody's file.
+
+    Raises:
+        InputError: it holds a file that the experiment reads, or one that no test writes.
+        OSError: it cannot be written to.
+    """
+    refuse_inside(named_files(cfg), folder, f"{folder} is for what this run predicts")
+    for path in folder.rglob("*"):
+        if path.suffix not in (".json", ".mat") and not path.is_dir():
+            raise InputError(f"{path}: not a file of predictions; move it away: this run replaces what is in {folder}")
+    check_writable(folder)
 
 
 def choose_strategy(cfg: CfgNode, strategy: Strategy) -> Strategy:

@@ -16,7 +16,8 @@ import _init_paths  # noqa: F401
 
 from lib.formats.label_formats import FORMATS, read_any_labels, write_any_labels
 from lib.formats.labels import take_video
-from lib.utils.errors import InputError, run
+from lib.utils.errors import run
+from lib.utils.files import claim_outputs
 
 
 def main() -> None:
@@ -28,10 +29,7 @@ def main() -> None:
     parser.add_argument("--to", dest="target_format", choices=FORMATS, help="format of OUT (by its ending)")
     parser.add_argument("--video", help="the one to take of IN, if it has several and OUT can hold one")
     args = parser.parse_args()
-    if args.target.exists() and args.source.exists() and args.target.samefile(args.source):
-        raise InputError(f"{args.target}: it is the file to read; name another one to write")
-    if args.target.is_dir():
-        raise InputError(f"{args.target}: a folder; name a file to write")
+    claim_outputs([("OUT", args.target)], [("IN", args.source)])
     labels = read_any_labels(args.source, args.source_format)
     if args.video is not None:
         labels = take_video(labels, args.video)

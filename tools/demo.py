@@ -26,18 +26,18 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
-from lib.config import parse_arguments
+from lib.config import named_files, parse_arguments
 from lib.config.changes import Changes
 from lib.config.rows import read_rows, row_of_weights
 from lib.dataset import build_skeleton
 from lib.dataset.posetrack import reasons
-from lib.formats.video_poses import FramePoses, PosesFile, TrackedPose
+from lib.formats.video_poses import FramePoses, PosesFile, TrackedPose, check_part
 from lib.frames.stream import FrameStream
 from lib.frames.video_file import VideoFile
 from lib.pose.skeletons import Skeleton
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.errors import InputError, run
-from lib.utils.files import check_writable
+from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
 from lib.utils.provenance import describe_command
 from lib.video.boxes import FindPeople, ListedBoxes, whole_frame
@@ -93,8 +93,6 @@ def check(args: argparse.Namespace, cfg: CfgNode) -> None:
     for option, path, suffix in (("--out", args.out, ".mp4"), ("--json", args.json, ".json")):
         if path is not None and (path.suffix != suffix or path.is_dir()):
             raise InputError(f"{option} {path}: it has to name a {suffix} file")
-        if path is not None and path.resolve() in [other.resolve() for other in (args.video, args.boxes) if other]:
-            raise InputError(f"{option} {path}: that is the file to read")
     if args.detector and args.boxes:
         raise InputError("--detector and --boxes: one of them tells where people are")
     if args.start < 0 or (args.end is not None and args.end <= args.start):
@@ -102,8 +100,10 @@ def check(args: argparse.Namespace, cfg: CfgNode) -> None:
     if cfg.TEST.MODE not in ("single", "aggregate", "average"):
         modes = "aggregate (five frames) or single" if cfg.MODEL.WARP.ENABLED else "single"
         raise InputError(f"TEST.MODE {cfg.TEST.MODE}: it estimates no frame of its own; set TEST.MODE {modes}")
-    for path in filter(None, (args.out, args.json)):
-        check_writable(path.parent)
+    poses = args.json or args.out.with_suffix(".json")
+    read = [("--video", args.video), ("--boxes", args.boxes), ("--detector", args.detector), ("--cfg", args.cfg)]
+    claim_outputs([("--out", args.out), ("--json", poses)], [*read, *named_files(cfg)])
+    check_part(poses)
 
 
 def published_experiment(opts: Sequence[str]) -> list[Any]:

@@ -19,7 +19,7 @@ from lib.evaluation.files import SCORERS, Scorer, pck_scorer
 from lib.evaluation.pck import NORMALIZERS
 from lib.evaluation.posetrack import evaluate_posetrack, format_table
 from lib.utils.errors import run
-from lib.utils.files import check_writable, write_json
+from lib.utils.files import claim_outputs, refuse_inside, write_json
 
 
 def main() -> None:
@@ -49,8 +49,11 @@ def main() -> None:
     for command in commands.choices.values():
         command.add_argument("--out", type=Path, help="file to write all numbers to, as JSON")
     args = parser.parse_args()
-    if args.out:
-        check_writable(args.out.parent)
+    read = [("--gt", args.gt), ("--pred", args.pred)]
+    claim_outputs([("--out", args.out)], read)
+    for option, path in read:
+        if path.is_dir() and args.out and args.out.suffix in (".json", ".mat"):
+            refuse_inside([("--out", args.out)], path, f"it would be taken for one of the files of {option}")
     result, table = args.evaluate(args)
     print(table)
     if args.out:

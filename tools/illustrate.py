@@ -17,7 +17,7 @@ import torch
 from _testing import add_force, decoding, load_net
 from yacs.config import CfgNode
 
-from lib.config import parse_arguments
+from lib.config import named_files, parse_arguments
 from lib.core.inference import Poses, collect, infer
 from lib.core.strategies import average, gather, single
 from lib.core.submission import Rules, make_submission
@@ -30,6 +30,7 @@ from lib.pose.pixels import normalise
 from lib.pose.skeletons import POSETRACK
 from lib.utils.device import choose_device
 from lib.utils.errors import InputError, run
+from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
 from lib.video.plots import WarpExample, plot_curves, plot_warps
 from lib.video.poses import draw_people
@@ -41,6 +42,7 @@ MISSED, FOUND = 0.10, 0.03  # distance of a joint from its label, in heights of 
 LEAST_SCORE = 0.2  # of a joint that is drawn
 FRAMES_PER_SECOND = 3  # labelled frames of test videos are some apart
 FILMED = 3  # videos
+CURVES, WARP, POSES = "curves.png", "warp.png", "poses.mp4"
 
 
 def main() -> None:
@@ -51,6 +53,8 @@ def main() -> None:
     cfg, experiment, args = parse_arguments(parser)
     if cfg.TEST.MODE != "aggregate":
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}; pictures are made of an aggregation: set TEST.MODE aggregate")
+    pictures = [("--out", args.out / name) for name in (CURVES, WARP, POSES)]
+    claim_outputs(pictures, [("--cfg", args.cfg), *named_files(cfg)])
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     device = choose_device(cfg.GPUS, 0)
     test_set = build_test_set(cfg)
@@ -58,13 +62,13 @@ def main() -> None:
 
     histories = read_histories({"stage 1": Path(cfg.MODEL.PRETRAINED).parent, "stage 2": folder})
     if histories:
-        plot_curves(histories, args.out / "curves.png")
+        plot_curves(histories, args.out / CURVES)
     examples = find_examples(cfg, net, device, test_set)
     if examples:
-        plot_warps(examples, args.out / "warp.png")
+        plot_warps(examples, args.out / WARP)
     else:
         logger.info("no joint that five warped frames find, and one, or five as they are, miss: no picture of the warp")
-    film(cfg, net, device, test_set, args.out / "poses.mp4")
+    film(cfg, net, device, test_set, args.out / POSES)
     logger.info("pictures in %s", args.out)
 
 

@@ -19,7 +19,7 @@ from yacs.config import CfgNode
 
 from lib.config import load_config
 from lib.utils.errors import InputError, run
-from lib.utils.files import atomic_path, read_json, write_json
+from lib.utils.files import atomic_path, claim_outputs, read_json, write_json
 
 EXPERIMENTS = ROOT / "experiments" / "embedded"
 TRAIN, VAL = 80, 20  # videos
@@ -84,6 +84,8 @@ def plan(args: argparse.Namespace) -> list[Step]:
     record = args.out / "learn.json"
     if record.exists() and read_json(record) != settings:
         raise InputError(f"{args.out}: holds a run with other settings; name another --out, or remove this one")
+    made = ["table.txt", "curves.png", "warp.png", "poses.mp4", *(["augmented.json"] if args.augment else [])]
+    claim_outputs([("--out", args.out / name) for name in made], [("--cfg", file) for file in files])
     write_json(record, settings)
 
     numbers = ["--seed", seed, "--train", train, "--val", val, "--label-every", LABEL_EVERY]

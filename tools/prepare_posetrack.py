@@ -14,8 +14,9 @@ from typing import Any
 import _init_paths  # noqa: F401
 
 from lib.dataset.posetrack_prepare import SPLITS, consecutive, full, read_split, release, sparse
+from lib.formats.posetrack_set import video_files
 from lib.utils.errors import InputError, run
-from lib.utils.files import check_writable, write_json
+from lib.utils.files import claim_outputs, refuse_inside, write_json
 
 
 def main() -> None:
@@ -44,30 +45,42 @@ def main() -> None:
     out = args.out or args.annotations
     if not args.annotations.is_dir():
         raise InputError(f"{args.annotations}: no such folder")
-    check_writable(out)
+    files = args.make(args)
+    outputs = [("--out", out / name) for name in files]
+    for split in SPLITS:
+        refuse_inside(outputs, args.annotations / split, "it would be taken for one of the annotations")
+    claim_outputs(outputs)
     print(release(args.annotations))
-    for name, content in args.make(args).items():
+    contents = {name: make() for name, make in files.items()}
+    for name, content in contents.items():
         write_json(out / name, content)
         print(f"{out / name}: {len(content['images'])} frames, {len(content['annotations'])} people")
 
 
-def _full(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+Files = dict[str, Callable[[], dict[str, Any]]]  # their names, and what makes their content
+
+
+def _full(args: argparse.Namespace) -> Files:
     splits = [split for split in SPLITS if (args.annotations / split).is_dir()]
     if not splits:
         raise InputError(f"{args.annotations}: neither of the folders train and val is there")
-    return {f"posetrack_{split}.json": full(read_split(args.annotations, split)) for split in splits}
+    return {
+        f"posetrack_{split}.json": lambda split=split: full(read_split(args.annotations, split)) for split in splits
+    }
 
 
-def _sparse(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    videos = read_split(args.annotations, "train")
+def _sparse(args: argparse.Namespace) -> Files:
     # The first code's name of all videos has no V.
-    some = f"_V{args.videos}_videos" if 0 < args.videos < len(videos) else ""
-    content = sparse(videos, args.videos, args.frames, args.seed)
-    return {f"posetrack_train_N{args.frames}_per_video{some}.json": content}
+    some = f"_V{args.videos}_videos" if 0 < args.videos < len(video_files(args.annotations / "train")) else ""
+
+    def make() -> dict[str, Any]:
+        return sparse(read_split(args.annotations, "train"), args.videos, args.frames, args.seed)
+
+    return {f"posetrack_train_N{args.frames}_per_video{some}.json": make}
 
 
-def _consecutive(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    return {"posetrack_val_consecutive.json": consecutive(read_split(args.annotations, "val"))}
+def _consecutive(args: argparse.Namespace) -> Files:
+    return {"posetrack_val_consecutive.json": lambda: consecutive(read_split(args.annotations, "val"))}
 
 
 def _at_least(least: int) -> Callable[[str], int]:

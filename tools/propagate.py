@@ -29,10 +29,10 @@ from _propagating import (
     needs_net,
     takes_both_sides,
 )
-from _testing import add_force, build_rules, choose_strategy, load_net
+from _testing import add_force, build_rules, check_predictions, choose_strategy, load_net
 from yacs.config import CfgNode
 
-from lib.config import parse_arguments
+from lib.config import named_files, parse_arguments
 from lib.core.fusion import joint_sources
 from lib.core.propagation import Move, Moved, around, distances, missing, nearest, reached, stay
 from lib.core.strategies import single
@@ -64,7 +64,7 @@ from lib.formats.posetrack_set import write_videos
 from lib.utils.device import choose_device, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
-from lib.utils.files import check_writable, frame_number, write_json
+from lib.utils.files import claim_outputs, frame_number, refuse_inputs, write_json
 from lib.utils.logging import log_to_file, log_to_terminal, to_log_file
 from lib.utils.provenance import log_header
 
@@ -125,6 +125,9 @@ def main() -> None:
         raise InputError("DATASET.DATASET is custom: --out has to name the file to write")
     if args.every is not None and (args.every < 1 or saves or own_file):
         raise InputError(f"--every {args.every}: it has to be 1 or more, and is of tests on PoseTrack alone")
+    if args.out and args.out.suffix != ".json":
+        raise InputError(f"--out {args.out}: it has to name a .json file")
+    claim_outputs([("--out", args.out)], [("--cfg", args.cfg), ("--raft", args.raft), *named_files(cfg)])
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     device = choose_device(cfg.GPUS, local_rank())
     name = f"propagate-{describe_method(args, cfg)}" + ("" if own_file else f"-every{args.every or LABELED_EVERY}")
@@ -169,7 +172,7 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     """Propagate labels over the test videos' runs, write the submission, score it."""
     cfg = machine.cfg
     if machine.is_first:
-        check_writable(folder / "predictions" / name)
+        check_predictions(cfg, folder / "predictions" / name)
     runs = build_labeled_runs(cfg, args.every or LABELED_EVERY)
     if cfg.TEST.EVALUATE:
         check_truth(runs.videos)
@@ -247,8 +250,9 @@ def augment(args: argparse.Namespace, machine: Machine) -> None:
     cfg = machine.cfg
     labels = build_sparse_labels(cfg)
     path = args.out or labels.path.parent / _file_name(cfg)
-    if machine.is_first:
-        check_writable(path.parent)
+    refuse_inputs([("--out", path)], [("the labels", labels.path)])
+    if not args.out and machine.is_first:
+        claim_outputs([("--out", path)])
     moves = nearest(labels.people, frames_around(labels.people, labels.frames))
     if not moves:
         raise InputError(f"{labels.path}: no frame is there within {REACH} of a labelled one")
@@ -275,7 +279,6 @@ def augment(args: argparse.Namespace, machine: Machine) -> None:
 def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -> None:
     """Propagate the labels of a COCO-style file to all frames of its video that have none, and write both."""
     cfg = machine.cfg
-    check_writable(args.out.parent)
     labels = build_sparse_labels(cfg)
     content = read_labels(labels.path)
     numbers = {video: frames.numbers for video, frames in labels.frames.items()}

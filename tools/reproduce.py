@@ -13,7 +13,6 @@ and leaves these, the configuration, versions and the sha256 of the files in rep
 import argparse
 import os
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from lib.evaluation.tables import format_rows
 from lib.utils.download import checked_sha256
 from lib.utils.errors import InputError, run
 from lib.utils.files import read_json, write_json
+from lib.utils.interrupts import STOPPING
 
 SERVER = "the labels are not public; the benchmark's server scores the submission"
 
@@ -170,7 +170,7 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, cfg.EXPERIMENT_NAME)
     before, start = _results(folder), time.monotonic()
     status = call(command)
-    if status == 128 + signal.SIGINT:
+    if status in [128 + number for number in STOPPING]:
         sys.exit(status)
     if status:
         raise InputError("its run failed")

@@ -12,6 +12,7 @@ import _init_paths  # noqa: F401
 from lib.formats.coco import read_labels
 from lib.frames.unpack import frame_reader
 from lib.utils.errors import InputError, run
+from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
 from lib.video.review import BUDGET, write_review
 
@@ -32,6 +33,7 @@ def main() -> None:
         raise InputError(f"--out {args.out}: it has to name a .html file")
     if not args.megabytes > 0:
         raise InputError(f"--megabytes {args.megabytes}: it has to be over 0")
+    claim_outputs([("--out", args.out)], [("LABELS", args.labels), ("--video", args.video)])
     labels = read_labels(args.labels)
     with TemporaryDirectory(prefix="frames-") as folder:
         read = frame_reader(args.video, Path(folder))

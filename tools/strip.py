@@ -18,7 +18,7 @@ from lib.formats.posetrack_set import read_video
 from lib.frames.store import ImageStore
 from lib.pose.draw import stack
 from lib.utils.errors import InputError, run
-from lib.utils.files import atomic_path, frame_number
+from lib.utils.files import atomic_path, claim_outputs, frame_number
 from lib.video.poses import draw_people
 
 MARGIN = 0.25  # around the person, of the joints' longer side
@@ -38,6 +38,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.out.suffix != ".png":
         raise InputError(f"--out {args.out}: it has to name a .png file")
+    read = [("ANNOTATIONS", args.annotations), *(("PREDICTIONS", path) for path in args.predictions)]
+    claim_outputs([("--out", args.out)], read)
     truth = read_video(args.annotations)
     frames = [_index(truth, number, args.annotations) for number in args.frames]
     images = [ImageStore(args.root).read(truth.frame_names[frame]) for frame in frames]

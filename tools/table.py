@@ -18,7 +18,7 @@ import yaml
 
 from lib.evaluation.tables import format_rows, mean_row
 from lib.utils.errors import InputError, run
-from lib.utils.files import read_json
+from lib.utils.files import claim_outputs, read_json
 from lib.video.plots import plot_over
 
 DISTANCE = "distance"
@@ -35,9 +35,10 @@ def main() -> None:
     )
     parser.add_argument("--plot", type=Path, metavar="PNG", help="of --over: the same as curves")
     args = parser.parse_args()
+    if args.plot and not args.over:
+        raise InputError("--plot draws how figures go with something: name that by --over")
+    claim_outputs([("--plot", args.plot)], [("RESULTS", path) for path in args.results])
     if not args.over:
-        if args.plot:
-            raise InputError("--plot draws how figures go with something: name that by --over")
         print(compare(args.results))
         return
     if args.over == DISTANCE:

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
-from _testing import add_force, load_net, run_test, will_score
+from _testing import add_force, check_predictions, load_net, run_test, will_score
 
 from lib.config import parse_arguments
 from lib.dataset import build_test_set
@@ -13,7 +13,7 @@ from lib.evaluation.scoring import format_result
 from lib.utils.device import choose_device, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
-from lib.utils.files import check_writable, write_json
+from lib.utils.files import write_json
 from lib.utils.logging import log_to_file, log_to_terminal, to_log_file
 from lib.utils.provenance import describe_run, log_header
 
@@ -32,7 +32,7 @@ def main() -> None:
     with processes(device) as process:
         if process[0] == 0:
             logger.info("%s", log_to_file(folder, experiment, f"test-{cfg.TEST.MODE}", header=log_header(cfg.dump())))
-            check_writable(folder / "predictions" / cfg.TEST.MODE)
+            check_predictions(cfg, folder / "predictions" / cfg.TEST.MODE)
         make_reproducible(
             cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
         )

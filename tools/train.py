@@ -43,7 +43,7 @@ from lib.utils.device import choose_device, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.download import sha256
 from lib.utils.errors import InputError, run
-from lib.utils.files import check_writable, write_json
+from lib.utils.files import check_writable, refuse_inputs, write_json
 from lib.utils.logging import log_to_file, log_to_terminal
 from lib.utils.provenance import describe_run, log_header
 
@@ -60,6 +60,8 @@ def main() -> None:
     check(cfg)
     place = Path(cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     files = TrainingRun(Path(cfg.OUTPUT_DIR, place))
+    written = [("training writes", path) for path in (files.final, files.best, files.checkpoint)]
+    refuse_inputs(written, [("MODEL.PRETRAINED", cfg.MODEL.PRETRAINED or None)])
     device = choose_device(cfg.GPUS, local_rank())
     with processes(device) as process:
         checkpoint = files.find_checkpoint(cfg.AUTO_RESUME, cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT)

@@ -72,6 +72,17 @@ def parse_arguments(
     return cfg, cfg.EXPERIMENT_NAME or Path(file).stem, args
 
 
+def named_files(cfg: CfgNode, section: str = "") -> list[tuple[str, Path]]:
+    """The files that are there and that an experiment names, each with its key."""
+    found = []
+    for key, value in cfg.items():
+        if isinstance(value, CfgNode):
+            found += named_files(value, f"{section}{key}.")
+        elif isinstance(value, str) and value and Path(value).is_file():
+            found.append((f"{section}{key}", Path(value)))
+    return found
+
+
 def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, dict[str, Any]]]:
     if path.resolve() in heirs:
         raise InputError(f"{path}: {BASE_KEY} leads back to the file itself")

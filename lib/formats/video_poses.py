@@ -83,7 +83,7 @@ class PosesFile:
 
     def __init__(self, path: Path, made_with: dict[str, Any]) -> None:
         self.path = path
-        self.part = path.with_name(f"{path.name}.part")
+        self.part = _part_of(path)
         self._made_with = json.loads(json.dumps(made_with))
         self._file: IO[bytes] | None = None
         self.finished = path.exists() and _made_with(path) == self._made_with
@@ -194,6 +194,24 @@ class PosesFile:
             for person in frame["people"]:
                 yield {"id": count, "image_id": frame["frame"], "category_id": CATEGORY, **person}
                 count += 1
+
+
+def check_part(path: Path) -> None:
+    """Refuse the name of a file of poses if what would be its `.part` is something else.
+
+    Raises:
+        InputError: it is.
+    """
+    part = _part_of(path)
+    if part.exists() and part.stat().st_size:
+        with open(part, "rb") as file:
+            first = _whole_line(file)
+        if not isinstance(first, dict) or "made_with" not in first:
+            raise InputError(f"{part}: PoseWarper did not write this file; choose another name than {path}")
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _record(frame: FramePoses) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """Frames to a video file."""
 
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+
+from lib.utils.files import atomic_path
 
 # The first there is. With slower presets, B-frames or threads x264 does not always make the same file of one video.
 ENCODERS = {
@@ -28,30 +31,32 @@ class MovieWriter:
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None:
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.part")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "faststart"})
-        codec = next(name for name in ENCODERS if name in av.codecs_available)
-        rate = Fraction(fps).limit_denominator(1001)
-        self._stream = self._container.add_stream(codec, rate, options=ENCODERS[codec])
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.thread_count = 1
-        width, height = size
-        self._border = 0, height % 2, 0, width % 2  # top, bottom, left, right
-        self._stream.width, self._stream.height = width + width % 2, height + height % 2
+        self._size = size
+        self._rate = Fraction(fps).limit_denominator(1001)
 
     def __enter__(self) -> "MovieWriter":
+        width, height = self._size
+        self._border = 0, height % 2, 0, width % 2  # top, bottom, left, right
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self._path))
+            options = {"movflags": "faststart"}
+            self._container = stack.enter_context(av.open(str(temporary), "w", format="mp4", options=options))
+            codec = next(name for name in ENCODERS if name in av.codecs_available)
+            self._stream = self._container.add_stream(codec, self._rate, options=ENCODERS[codec])
+            self._stream.pix_fmt = "yuv420p"
+            self._stream.codec_context.thread_count = 1
+            self._stream.width, self._stream.height = width + width % 2, height + height % 2
+            stack.push(self._flush)
+            self._closing = stack.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        try:
-            if kind is None:
-                self._container.mux(self._stream.encode())
-            self._container.close()
-            if kind is None:
-                self._temporary.replace(self._path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
+    def __exit__(self, *exception: object) -> None:
+        self._closing.__exit__(*exception)
+
+    def _flush(self, kind: type[BaseException] | None, *exception: object) -> None:
+        """Write the frames that the encoder still holds."""
+        if kind is None:
+            self._container.mux(self._stream.encode())
 
     def write(self, frame: np.ndarray) -> None:
         """Add a frame (H, W, 3), uint8, BGR."""

@@ -15,6 +15,7 @@ from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, frame_number, read_json, write_json
+from lib.utils.unfinished import remove_unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ class _Target:
         self.folder = folder
         status = video.stat()
         self._identity = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+        remove_unfinished(folder)
         self.there = {frame_number(name) for name in ImageStore(folder).list(".")}
         self.damaged, self.num_frames = set(), None
         if (folder / RECORD).exists():

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import shutil
 import signal
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import cv2
@@ -26,7 +28,8 @@ from lib.synthetic.presets import VideoSpec
 from lib.synthetic.scenery import camera_path, make_background, make_things
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_folder, read_json, write_json
+from lib.utils.files import atomic_folder, read_json, remove_folder, write_json
+from lib.utils.unfinished import remove_own_unfinished, remove_unfinished
 
 SETTINGS = "synthetic.json"
 """In the output folder: what the videos were made with. It also marks the folder as one that may be overwritten."""
@@ -75,7 +78,10 @@ def make_videos(
 
     every = {"train": 1, "val": label_every}
     videos = [_Video(out, split, number, every[split]) for split, n in num_videos.items() for number in range(n)]
-    tasks = [(video, spec, seed, movies) for video in videos if not video.labels.exists()]
+    missing = [video for video in videos if not video.labels.exists()]
+    for video in missing:
+        video.remove()  # what a killed process left of it
+    tasks = [(video, spec, seed, movies) for video in missing]
     workers = max(1, min(processes or num_cores(), len(tasks)))
     interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
     with multiprocessing.get_context("spawn").Pool(workers, initializer=_start_worker) as pool:
@@ -118,7 +124,10 @@ def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
     """Make the folder; leave videos of the same settings in it, and empty it of others."""
     out.mkdir(parents=True, exist_ok=True)
     made_here = (out / SETTINGS).exists()
+    remove_unfinished(out)
     if made_here and read_json(out / SETTINGS) == json.loads(json.dumps(settings)):
+        for folder in out.glob("*/*/"):
+            remove_unfinished(folder)
         return
     if any(out.iterdir()):
         if not overwrite:
@@ -129,15 +138,9 @@ def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
         if not made_here:
             raise InputError(f"{out}: not overwritten: it has no {SETTINGS}, so something else made what is in it")
     for folder in ("annotations", "images", "videos"):
-        shutil.rmtree(out / folder, ignore_errors=True)
+        if (out / folder).is_dir():
+            remove_folder(out / folder)
     write_json(out / SETTINGS, settings, indent=True)
-
-
-def _start_worker() -> None:
-    """A process draws with one thread, leaves Ctrl-C to its parent and clears a half-made video away when ended."""
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 @dataclass(frozen=True)
@@ -169,20 +172,45 @@ class _Video:
     def movie(self) -> Path:
         return self.out / "videos" / self.split / f"{self.name}.mp4"
 
+    def remove(self) -> None:
+        shutil.rmtree(self.frames, ignore_errors=True)
+        for file in (self.movie, self.labels):
+            file.unlink(missing_ok=True)
+
+
+_in_work: list[_Video] = []
+"""The video that this process makes, if it makes one."""
+
+
+def _start_worker() -> None:
+    """A process draws with one thread, leaves Ctrl-C to its parent and clears a half-made video away when ended."""
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGTERM, _end_worker)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end_worker(number: int, frame: FrameType | None) -> None:
+    """End at once: an exception could be lost in a destructor, and the parent would wait for ever."""
+    remove_own_unfinished()
+    for video in _in_work:
+        video.remove()
+    os._exit(1)
+
 
 def _make_video(task: tuple[_Video, VideoSpec, int, bool]) -> None:
     """Draw a video and write its files, the annotations last; if anything goes wrong, none of them is left."""
     video, spec, seed, movies = task
     rng = np.random.default_rng([seed, list(FIRST_VIDEO).index(video.split), video.number])
+    _in_work.append(video)
     try:
         with atomic_folder(video.frames) as folder:
             content = _write_frames(rng, spec, video, folder, movies)
         write_json(video.labels, content)
     except BaseException:
-        shutil.rmtree(video.frames, ignore_errors=True)
-        for file in (video.movie, video.labels):
-            file.unlink(missing_ok=True)
+        video.remove()
         raise
+    finally:
+        _in_work.clear()
 
 
 def _write_frames(

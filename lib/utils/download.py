@@ -3,7 +3,6 @@
 Nothing in a file is read but its bytes.
 """
 
-import hashlib
 import os
 import re
 import sys
@@ -17,6 +16,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from tqdm import tqdm
 
 from lib.utils.errors import InputError
+from lib.utils.files import sha256
 
 TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 20  # bytes
@@ -45,15 +45,6 @@ def named_checksum(name: str) -> str | None:
     """The first eight hex digits of a file's sha256, as MMPose and torchvision put them into its name."""
     found = _CHECKSUM.search(name)
     return found[1] if found else None
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content, in hex."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def checked_sha256(path: Path) -> str:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from lib.utils.interrupts import Terminated, interrupts_later, raise_on_signals
 from lib.utils.logging import to_log_file
 
 
@@ -17,14 +18,13 @@ class InputError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a tool: a wrong input or a file that cannot be used ends in one line and exit status 2, Ctrl-C in 130, and
-    in 141, with a word in the log file alone, if nobody reads on.
+    """Run a tool: a wrong input or a file that cannot be used ends in one line and exit status 2, Ctrl-C in 130,
+    SIGTERM in 143, and in 141, with a word in the log file alone, if nobody reads on.
 
     Args:
         main: the tool, without arguments.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as it was during the imports
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    raise_on_signals()
     try:
         main()
         sys.stdout.flush()
@@ -39,8 +39,11 @@ def run(main: Callable[[], None]) -> None:
             raise  # not about a file: a fault of ours
         where = f"{error.filename}: " if error.filename else ""
         _stop(f"{where}{error.strerror or error}", 2)
-    except KeyboardInterrupt:
-        _stop("interrupted", 130)
+    except KeyboardInterrupt as error:
+        with interrupts_later():  # what comes now is ended already
+            if isinstance(error, Terminated):
+                _stop("terminated", 128 + error.number)
+            _stop("interrupted", 128 + signal.SIGINT)
 
 
 def _last_line(error: InputError) -> str:

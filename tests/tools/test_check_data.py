@@ -27,7 +27,7 @@ KEYS = [
 
 def check(folder, *arguments):
     command = [sys.executable, ROOT / "tools/check_data.py", "--cfg", folder / "small.yaml", *arguments]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder, timeout=60)
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder, timeout=600)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout.splitlines(), done.stderr
 

@@ -56,8 +56,8 @@ def test_one_video_of_a_project(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (["labels.csv", "labels.csv"], "it is the file to read"),
-        (["labels.csv", "sub/../labels.csv"], "it is the file to read"),
+        (["labels.csv", "labels.csv"], "that is the file to read"),
+        (["labels.csv", "sub/../labels.csv"], "that is the file to read"),
         (["labels.csv", "out.slp"], "read and not written"),
         (["labels.csv", "out.txt"], "its ending tells no format"),
         (["labels.csv", "out.json", "--from", "cvat"], "not an XML file"),

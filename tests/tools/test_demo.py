@@ -187,7 +187,6 @@ def test_a_part_has_the_same_frames_stand_in_for_damaged_ones(demo, monkeypatch)
 def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, caplog):
     caplog.set_level("INFO")
     arguments = ["--boxes", "boxes.json", "--out", "poses.mp4"]
-    (root / "poses.mp4").write_text("an older film")
     estimate, done = demo.tool.Estimator.__call__, []
 
     def interrupted(self, keys, video):
@@ -201,7 +200,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
         demo(*arguments)
     assert "poses.json.part keeps the frames before 7" in caplog.text
     assert not (root / "poses.json").exists()
-    assert (root / "poses.mp4").read_text() == "an older film"
+    assert not (root / "poses.mp4").exists()
 
     def watched(self, keys, video):
         done.extend(keys)
@@ -357,12 +356,12 @@ def test_ctrl_c_from_the_command_line(root):
     while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 5):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     (kept,) = re.findall(r"keeps the frames before (\d+)", said)
     assert not list(root.glob("long_poses.m*"))
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert f"going on at frame {kept}" in done.stderr
     assert read(root / "long_poses.json")["info"]["frames"] == 60

@@ -50,7 +50,7 @@ def command(*arguments):
 
 
 def download(folder, *arguments):
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, cwd=folder, timeout=60)
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, cwd=folder, timeout=600)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -110,16 +110,16 @@ def test_ctrl_c_leaves_what_came_for_the_next_time(server, tmp_path):
         # A test run in the background may have been told to ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    part, start = tmp_path / "models" / f"{GOOD}.part", time.monotonic()
-    while not (part.exists() and part.stat().st_size > 90_000) and time.monotonic() - start < 60:
+    part = tmp_path / "models" / f"{GOOD}.part"
+    while running.poll() is None and not (part.exists() and part.stat().st_size > 50_000):
         time.sleep(0.05)
-    time.sleep(0.2)  # for the last bytes, which may come apart
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=30)
+    _, errors = running.communicate(timeout=600)
     assert running.returncode == 130
     assert errors.splitlines()[-1] == "error: interrupted"
-    assert part.stat().st_size == 100_000
+    size = part.stat().st_size
+    assert 50_000 < size <= 100_000
     server.stalls, server.break_at = False, None
     assert download(tmp_path, "start").returncode == 0
-    assert server.ranges == [None, "bytes=100000-"]
+    assert server.ranges == [None, f"bytes={size}-"]
     assert (tmp_path / "models" / GOOD).read_bytes() == CONTENT

@@ -48,7 +48,7 @@ def tool(tmp_path):
         torch.save(build_model(load_config(tmp_path / "small.yaml")).state_dict(), tmp_path / "weights.pth")
         command = [sys.executable, TOOLS / name, "--cfg", tmp_path / "small.yaml"]
         command += ["TEST.MODEL_FILE", tmp_path / "weights.pth", *keys]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, timeout=300)
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, timeout=600)
         assert "Traceback" not in done.stderr, done.stderr
         return done, tmp_path / "output" / data_set / "pose_hrnet/small"
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--width", "96", "--height", "72", "--frames", "4", "--people", "1", "2"]
@@ -19,7 +22,7 @@ def command(folder, *arguments):
 
 
 def make(folder, *arguments):
-    done = subprocess.run(command(folder, *arguments), capture_output=True, text=True, cwd=folder, timeout=120)
+    done = subprocess.run(command(folder, *arguments), capture_output=True, text=True, cwd=folder, timeout=600)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -49,29 +52,67 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path):
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
 
 
-def test_ctrl_c_leaves_whole_videos(tmp_path):
+def start(folder, *arguments):
+    """The tool at work on more videos than it can make, when there are three more."""
+    annotations = folder / "set/annotations/train"
+    before = len(list(annotations.glob("*.json")))
     process = subprocess.Popen(
-        command(tmp_path, "--train", "2000", "--val", "0", "--processes", "2", "--mp4"),
+        command(folder, *arguments, "--train", "2000", "--val", "0", "--processes", "2", "--mp4"),
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         # A test run in the background may have been told to ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    annotations = tmp_path / "set/annotations/train"
-    started = time.monotonic()
-    while len(list(annotations.glob("*.json"))) < 3 and time.monotonic() - started < 60:
+    while process.poll() is None and len(list(annotations.glob("*.json"))) < before + 3:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the tool and its processes alike
-    try:
-        _, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 128 + signal.SIGINT, errors
-    assert errors.splitlines()[-1] == "error: interrupted"
-    assert "Traceback" not in errors
-    names = {path.stem for path in annotations.iterdir()}
+    return process
+
+
+def check_whole(folder):
+    """Every file is of a whole video."""
+    names = {path.stem for path in (folder / "set/annotations/train").iterdir()}
     assert len(names) >= 3
-    assert {path.name for path in (tmp_path / "set/images/train").iterdir()} == names
-    assert {path.stem for path in (tmp_path / "set/videos/train").iterdir()} == names
-    assert all(len(list((tmp_path / "set/images/train" / name).iterdir())) == 4 for name in names)
+    assert {path.name for path in (folder / "set/images/train").iterdir()} == names
+    assert {path.stem for path in (folder / "set/videos/train").iterdir()} == names
+    assert all(len(list((folder / "set/images/train" / name).iterdir())) == 4 for name in names)
+    assert not list(folder.rglob("*.unfinished"))
+
+
+@pytest.mark.parametrize(
+    ("number", "send", "line"),
+    [
+        (signal.SIGINT, os.killpg, "interrupted"),  # as a terminal does it: to the tool and its processes alike
+        (signal.SIGTERM, os.killpg, "terminated"),  # as a batch system does it
+        (signal.SIGTERM, os.kill, "terminated"),  # as a container is stopped
+    ],
+)
+def test_an_interruption_leaves_whole_videos(tmp_path, number, send, line):
+    rng = np.random.default_rng(number)
+    for _ in range(3):  # at another moment each time
+        process = start(tmp_path)
+        time.sleep(rng.uniform(0, 0.3))
+        send(process.pid, number)
+        try:
+            _, errors = process.communicate(timeout=600)
+        finally:
+            process.kill()
+        assert process.returncode == 128 + number, errors
+        assert errors.splitlines()[-1] == f"error: {line}"
+        assert "Traceback" not in errors
+        check_whole(tmp_path)
+        shutil.rmtree(tmp_path / "set")
+
+
+def test_the_next_run_removes_what_a_killed_one_left(tmp_path):
+    process = start(tmp_path)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    (tmp_path / "set/images/train/000999_synthetic").mkdir()
+    left = tmp_path / "set/images/train/.000001_synthetic.01234567.unfinished"
+    left.mkdir(exist_ok=True)
+    again = start(tmp_path)
+    assert not left.exists()
+    again.send_signal(signal.SIGTERM)
+    again.communicate(timeout=600)
+    check_whole(tmp_path)

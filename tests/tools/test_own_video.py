@@ -150,7 +150,7 @@ def test_bad_input_is_told(video, tmp_path, refusal):
     assert "annotations[0]: 'keypoints' has to hold 12 finite numbers" in refused(labels=with_labels(annotations=short))
     assert "every frame" in refused()
     assert "--every 1 hides no label" in refused("--every", "1")
-    assert "not that of the labels" in refused(out="labels.json")
+    assert "that is the file to read, --labels" in refused(out="labels.json")
     assert "among the frames" in refused(out="frames.json")
     assert "its ending tells no format" in refused(out="dense.txt")
     assert "files of sleap are read and not written" in refused(out="dense.slp")

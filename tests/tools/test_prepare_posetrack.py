@@ -28,7 +28,7 @@ def annotations(tmp_path):
 
 def prepare(folder, *arguments):
     command = [sys.executable, str(TOOL), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

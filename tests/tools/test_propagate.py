@@ -33,7 +33,7 @@ def sample(tmp_path):
 def run(folder, *arguments):
     command = [sys.executable, str(ROOT / "tools/propagate.py"), "--cfg", str(folder / "small.yaml"), *arguments]
     command += ["TEST.MODE", "propagate", "TEST.MODEL_FILE", str(folder / "weights.pth")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -190,7 +190,7 @@ def refused_mode(folder):
         "TEST.MODE",
         "single",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
     assert done.returncode == 2
     return done.stderr
 

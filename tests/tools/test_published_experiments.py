@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 def tool(name, *arguments, cwd):
     command = [sys.executable, ROOT / "tools" / name, *arguments]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=cwd, timeout=500)
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=cwd, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -34,7 +34,7 @@ def folder(tmp_path):
 def run(folder, *overrides):
     command = [sys.executable, str(Path(__file__).parents[2] / "tools/test.py"), "--cfg", str(folder / "small.yaml")]
     command += ["TEST.MODEL_FILE", str(folder / "weights.pth"), *map(str, overrides)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
     assert done.returncode == 0, done.stderr
     out = folder / "output/posetrack18/pose_hrnet/small"
     submission = {

@@ -39,7 +39,7 @@ def command(folder, *overrides, cfg="small.yaml"):
 
 def run(folder, *overrides, **options):
     done = subprocess.run(
-        command(folder, *overrides, **options), capture_output=True, text=True, cwd=folder, timeout=120
+        command(folder, *overrides, **options), capture_output=True, text=True, cwd=folder, timeout=600
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done
@@ -312,7 +312,7 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(sample):
         lines.append(process.stderr.readline())
         assert lines[-1], "".join(lines)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    rest = process.communicate(timeout=30)[1]
+    rest = process.communicate(timeout=600)[1]
     assert process.returncode == 130
     assert rest.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in rest
@@ -324,7 +324,7 @@ def test_two_processes_write_what_one_writes(sample):
     alone = results(sample)
     distributed = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     arguments = [*distributed, *command(sample, "TEST.BATCH_SIZE_PER_GPU", "1")[1:]]
-    done = subprocess.run(arguments, capture_output=True, text=True, cwd=sample, timeout=120)
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=sample, timeout=600)
     assert done.returncode == 0, done.stderr
     assert results(sample)[1] == alone[1]
     assert results(sample)[0]["table"] == alone[0]["table"]

@@ -50,7 +50,7 @@ def command(folder, cfg, *overrides):
 
 
 def train(folder, cfg, *overrides):
-    done = subprocess.run(command(folder, cfg, *overrides), capture_output=True, text=True, cwd=folder, timeout=300)
+    done = subprocess.run(command(folder, cfg, *overrides), capture_output=True, text=True, cwd=folder, timeout=600)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -273,7 +273,7 @@ def test_workers_do_not_change_the_result(sample):
 def test_two_processes_train_together(sample):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     arguments = [*launch, *command(sample, "stage2.yaml", "TRAIN.END_EPOCH", "1")[1:]]
-    done = subprocess.run(arguments, capture_output=True, text=True, cwd=sample, timeout=300)
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=sample, timeout=600)
     assert done.returncode == 0, done.stderr
     _, (record,), _ = outcome(sample, "stage2")
     assert record["samples"] == 6  # of 12, padded to no more
@@ -339,7 +339,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(sample):
         capture_output=True,
         text=True,
         cwd=sample,
-        timeout=300,
+        timeout=600,
         preexec_fn=no_more_room,
     )
     assert done.returncode == 2, done.stderr

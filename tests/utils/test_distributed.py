@@ -43,7 +43,7 @@ def start(patience):
         )
         for rank in range(2)
     ]
-    outputs = [process.communicate(timeout=300) for process in both]
+    outputs = [process.communicate(timeout=600) for process in both]
     return both[1].returncode, "".join(outputs[1])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.utils.errors import InputError, run
-from lib.utils.files import atomic_folder, atomic_path, read_json, write_json
+from lib.utils.files import atomic_folder, atomic_path, claim_outputs, read_json, write_json
 from lib.utils.logging import log_to_file
 
 
@@ -79,6 +79,25 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
         (temporary / "new.txt").write_text("")
     assert [item.name for item in path.iterdir()] == ["new.txt"]
     assert [item.name for item in path.parent.iterdir()] == ["folder"]
+
+
+def test_two_outputs_are_not_one_file(tmp_path):
+    for other in ("a.json", "A.JSON", "sub/../a.json"):
+        with pytest.raises(InputError, match=r"--draw .*: --out writes that file too"):
+            claim_outputs([("--out", tmp_path / "a.json"), ("--review", None), ("--draw", tmp_path / other)])
+
+
+def test_a_claimed_file_is_known_again_even_if_the_process_ends_at_once(tmp_path):
+    path = tmp_path / "new/a.json"
+    for value in (1, 2):
+        claim_outputs([("--out", path)])
+        write_json(path, value)
+    write_json(tmp_path / "new/b.json", 3)
+    with pytest.raises(InputError, match=r"b\.json: this file exists"):
+        claim_outputs([("--out", tmp_path / "new/b.json")])
+    path.write_text("2 \n")
+    with pytest.raises(InputError, match=r"a\.json: this file exists"):
+        claim_outputs([("--out", path)])
 
 
 def test_an_error_also_stands_in_the_log_file(tmp_path, capsys, monkeypatch):
