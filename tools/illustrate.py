@@ -14,7 +14,7 @@ import _init_paths  # noqa: F401
 import cv2
 import numpy as np
 import torch
-from _testing import dark_sigma
+from _testing import dark_sigma, load_net
 from yacs.config import CfgNode
 
 from lib.config import parse_arguments
@@ -24,11 +24,10 @@ from lib.core.submission import Rules, make_submission
 from lib.dataset import TestSet, build_image_store, build_test_loader, build_test_set
 from lib.dataset.people import Person
 from lib.frames.movie import MovieWriter
-from lib.models import PoseWarper, build_model
+from lib.models import PoseWarper
 from lib.pose.crop import PIXELS_PER_SCALE, crop_matrix, transform_points
 from lib.pose.pixels import normalise
 from lib.pose.skeletons import POSETRACK
-from lib.utils.checkpoint import load_weights
 from lib.utils.device import choose_device
 from lib.utils.errors import InputError, run
 from lib.utils.logging import log_to_terminal
@@ -53,9 +52,8 @@ def main() -> None:
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}; pictures are made of an aggregation: set TEST.MODE aggregate")
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     device = choose_device(cfg.GPUS, 0)
+    net = load_net(cfg, folder, device)
     test_set = build_test_set(cfg)
-    net = build_model(cfg).to(device, memory_format=torch.channels_last).eval()
-    load_weights(net, cfg.TEST.MODEL_FILE or folder / "final_state.pth").raise_if_incomplete()
 
     histories = read_histories({"stage 1": Path(cfg.MODEL.PRETRAINED).parent, "stage 2": folder})
     if histories:

@@ -31,9 +31,9 @@ def main() -> None:
             logger.info("%s", log_to_file(folder, experiment, f"test-{cfg.TEST.MODE}", header=cfg.dump()))
             check_writable(folder / "predictions" / cfg.TEST.MODE)
         make_reproducible(cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED)
+        net = load_net(cfg, folder, device)
         test_set = build_test_set(cfg)
         scorable = will_score(cfg, test_set)
-        net = load_net(cfg, folder, device)
         result = run_test(cfg, net, device, test_set, folder, process, cfg.TEST.MODE, scorable)
         if process[0] > 0:
             return
