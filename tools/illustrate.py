@@ -57,8 +57,8 @@ def main() -> None:
     claim_outputs(pictures, [("--cfg", args.cfg), *named_files(cfg)])
     folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     device = choose_device(cfg.GPUS, 0)
-    test_set = build_test_set(cfg)
     net, _ = load_net(cfg, folder, device, args.force)
+    test_set = build_test_set(cfg)
 
     histories = read_histories({"stage 1": Path(cfg.MODEL.PRETRAINED).parent, "stage 2": folder})
     if histories:

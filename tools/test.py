@@ -36,9 +36,9 @@ def main() -> None:
         make_reproducible(
             cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
         )
+        net, forced = load_net(cfg, folder, device, args.force)
         test_set = build_test_set(cfg)
         scorable = will_score(cfg, test_set)
-        net, forced = load_net(cfg, folder, device, args.force)
         result = run_test(cfg, net, device, test_set, folder, process, cfg.TEST.MODE, scorable)
         if process[0] > 0:
             return

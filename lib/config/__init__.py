@@ -2,21 +2,22 @@
 
 import argparse
 import ast
-import difflib
+import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from yacs.config import CfgNode
 
-from lib.config.default import ALSO, CHOICES, DEFAULTS, LEAST
-from lib.config.legacy import COMMAND_LINE, OLD_KEYS, Setting, as_gpus, translate
+from lib.config.default import ALSO, CHOICES, DEFAULTS, LEAST, PATHS
+from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_key, flatten
+from lib.config.legacy import COMMAND_LINE, FLAGS, Setting, as_gpus, take_up, translate
 from lib.utils.errors import InputError
 
-BASE_KEY = "_BASE_"
-FREE_SECTION = "MODEL.EXTRA."  # its keys are the pose net's own
+logger = logging.getLogger(__name__)
+
 STRIDE = 32  # of the pose nets' coarsest features
 
 
@@ -30,20 +31,28 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
     Raises:
         InputError: an unknown key (the nearest known one is named), a wrong type or value, a missing file.
     """
-    typed = _flatten({key: _decode(value) for key, value in _pairs(overrides)})
+    typed = flatten({key: _decode(value) for key, value in _pairs(overrides)})
     layers = [*_file_layers(Path(path)), (COMMAND_LINE, typed)]
-    known = set(_flatten(DEFAULTS))
     settings = {}
     for layer, (source, content) in enumerate(layers):
         for key, value in content.items():
-            _check_known(key, source, known)
+            check_key(key, source)
             settings[key] = Setting(_decode(value), key, source, layer)
-    settings = translate(settings, known)
+    settings = translate(settings, KNOWN)
     cfg = DEFAULTS.clone()
     for key, setting in settings.items():
         _set(cfg, key, setting)
+
+    def blame(*keys: str) -> str:
+        """The source and name of the one of these keys that was set last: what made them disagree."""
+        given = [settings[key] for key in keys if key in settings]
+        return str(max(given, key=lambda setting: setting.layer)) if given else f"{path}: {keys[0]}"
+
     _complete(cfg, settings)
-    _check(cfg, {key: str(settings.get(key, f"{path}: {key}")) for key in known})
+    _check(cfg, blame)
+    for key, setting in settings.items():
+        if key.startswith(EXTRA_SECTION):
+            check_extra(key, str(setting), cfg.MODEL.NAME)
     cfg.freeze()
     return cfg
 
@@ -61,15 +70,24 @@ def parse_arguments(
     """
     example = "experiment file, for example experiments/posetrack/hrnet/….yaml"
     parser.add_argument("--cfg", required=choose is None, help=example)
-    parser.add_argument("--modelDir", default="", help="folder for results (OUTPUT_DIR)")
-    parser.add_argument("--logDir", default="", help="folder for tensorboard files (LOG_DIR)")
-    parser.add_argument("--dataDir", default="", help="folder that data and weights are under (DATA_DIR)")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiment file to change")
+    group = parser.add_argument_group("options of HRNet's and SimpleBaseline's tools, each short for a key")
+    for flag, (key, value) in FLAGS.items():
+        if value is None:
+            group.add_argument(flag, dest=key, metavar="X", help=f"{key} X")
+        else:
+            group.add_argument(flag, dest=key, action="store_const", const=value, help=f"{key} {value}")
+    group.add_argument("--prevModelDir", metavar="X", help="OUTPUT_DIR of an earlier run, to go on from or to test")
     args = parser.parse_intermixed_args()  # options may also follow the keys
-    file, *changes = [args.cfg] if args.cfg else choose(args.opts)
-    folders = (("OUTPUT_DIR", args.modelDir), ("LOG_DIR", args.logDir), ("DATA_DIR", args.dataDir))
-    cfg = load_config(file, [*changes, *args.opts, *(item for pair in folders if pair[1] for item in pair)])
-    return cfg, cfg.EXPERIMENT_NAME or Path(file).stem, args
+    _pairs(args.opts)  # raises, before options follow
+    flags = {key: getattr(args, key) for key, _ in FLAGS.values()}
+    typed = [*args.opts, *(item for pair in flags.items() if pair[1] is not None for item in pair)]
+    file, *changes = [args.cfg] if args.cfg else choose(typed)
+    cfg = load_config(file, [*changes, *typed])
+    experiment = cfg.EXPERIMENT_NAME or Path(file).stem
+    if args.prevModelDir:
+        cfg = take_up(cfg, experiment, args.prevModelDir)
+    return cfg, experiment, args
 
 
 def named_files(cfg: CfgNode, section: str = "") -> list[tuple[str, Path]]:
@@ -98,38 +116,17 @@ def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, di
     if not isinstance(base, (str, type(None))):
         raise InputError(f"{path}: {BASE_KEY} is {base!r}; it names one file")
     layers = _file_layers(path.parent / base, (*heirs, path.resolve())) if base else []
-    return [*layers, (str(path), _flatten(content))]
+    return [*layers, (str(path), flatten(content))]
 
 
-def _flatten(content: dict, prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in content.items():
-        if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _pairs(overrides: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+def _pairs(overrides: Sequence[Any]) -> list[tuple[str, Any]]:
+    pairs = list(zip(overrides[::2], overrides[1::2], strict=False))
+    for key, value in pairs:
+        if key in KNOWN and isinstance(value, str) and value in KNOWN:
+            raise InputError(f"{COMMAND_LINE}: {key} has no value; the key {value} follows it")
     if len(overrides) % 2:
-        raise InputError(f"command line: KEY VALUE pairs expected, nothing follows {overrides[-1]!r}")
-    return zip(overrides[::2], overrides[1::2], strict=True)
-
-
-def _check_known(key: str, source: str, known: set[str]) -> None:
-    if key in known or key in OLD_KEYS or key.startswith(FREE_SECTION):
-        return
-    everything = [*sorted(known), *sorted(OLD_KEYS)]
-    names = {other.rpartition(".")[2]: other for other in reversed(everything)}
-    nearest = (
-        difflib.get_close_matches(key, sorted(known), 1)
-        or difflib.get_close_matches(key, sorted(OLD_KEYS), 1)
-        # perhaps the right name in the wrong section, or none
-        or [names[name] for name in difflib.get_close_matches(key.rpartition(".")[2], names, 1)]
-        or difflib.get_close_matches(key, everything, 1, cutoff=0.0)
-    )
-    raise InputError(f"{source}: unknown key {key}; did you mean {nearest[0]}?")
+        raise InputError(f"{COMMAND_LINE}: KEY VALUE pairs expected, nothing follows {overrides[-1]!r}")
+    return pairs
 
 
 def _decode(value: Any) -> Any:
@@ -146,15 +143,13 @@ def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
     *sections, name = key.split(".")
     node = cfg
     for section in sections:
-        node = node.setdefault(section, CfgNode(new_allowed=True))
-        if not isinstance(node, CfgNode):
-            raise InputError(f"{setting}: {section} is a value, not a section")
+        node = node.setdefault(section, CfgNode(new_allowed=True))  # MODEL.EXTRA's
     value = setting.value
     if key == "GPUS":
         value = as_gpus(value)
     elif key == "DATASET.ALSO":
         value = _data_sets(value, str(setting))
-    elif not key.startswith(FREE_SECTION):
+    elif not key.startswith(EXTRA_SECTION):
         value = _coerce(value, node[name], str(setting))
     node[name] = value
 
@@ -201,54 +196,66 @@ def _complete(cfg: CfgNode, settings: dict[str, Setting]) -> None:
         cfg.MODEL.HEATMAP_SIZE = [side // 4 for side in cfg.MODEL.IMAGE_SIZE]
     cfg.OUTPUT_DIR = cfg.OUTPUT_DIR or DEFAULTS.OUTPUT_DIR
     cfg.LOG_DIR = cfg.LOG_DIR or DEFAULTS.LOG_DIR
-    if cfg.DATA_DIR:
-        for data_set in (cfg.DATASET, *cfg.DATASET.ALSO):
-            data_set["ROOT"] = str(Path(cfg.DATA_DIR, data_set["ROOT"]))
-    for section, key in ((cfg.MODEL, "PRETRAINED"), (cfg.TEST, "MODEL_FILE")):
-        if cfg.DATA_DIR and section[key]:
-            section[key] = str(Path(cfg.DATA_DIR, section[key]))
+    if not cfg.MODEL.INIT_WEIGHTS and cfg.MODEL.PRETRAINED:
+        logger.info("MODEL.INIT_WEIGHTS is False: MODEL.PRETRAINED is not loaded")
+        cfg.MODEL.PRETRAINED = ""
+    if not cfg.DATA_DIR:
+        return
+    for key in PATHS:
+        section, name = key.split(".")
+        for node in (cfg[section], *(cfg.DATASET.ALSO if section == "DATASET" else ())):
+            if node.get(name) or name == "ROOT":
+                node[name] = str(Path(cfg.DATA_DIR, node.get(name)))
 
 
-def _check(cfg: CfgNode, where: dict[str, str]) -> None:
-    """Values that no experiment can have; `where` says for each key which file or command set it."""
-    flat = _flatten(cfg)
+def _check(cfg: CfgNode, blame: Callable[..., str]) -> None:
+    """Values that no experiment can have; `blame` tells which file or command set a key, or the last of several."""
+    flat = flatten(cfg)
     for key, choices in CHOICES.items():
         if flat[key] not in choices:
-            raise InputError(f"{where[key]} is {flat[key]!r}; it can be {', '.join(choices)}")
+            raise InputError(f"{blame(key)} is {flat[key]!r}; it can be {', '.join(choices)}")
     for key, least in LEAST.items():
         values = flat[key] if isinstance(flat[key], (list, tuple)) else [flat[key]]
         if any(not isinstance(value, (int, float)) or not least <= value < math.inf for value in values):
-            raise InputError(f"{where[key]} is {flat[key]!r}; it must be at least {least}")
+            raise InputError(f"{blame(key)} is {flat[key]!r}; it must be at least {least}")
     for key in ("DATASET.FRAME_DELTAS", "MODEL.WARP.DILATIONS"):
         if not flat[key]:
-            raise InputError(f"{where[key]} is empty")
+            raise InputError(f"{blame(key)} is empty")
     if cfg.TEST.TRACKING:
         raise InputError(
-            f"{where['TEST.TRACKING']} is True, but there is no tracker: track ids count the people of a frame, and "
+            f"{blame('TEST.TRACKING')} is True, but there is no tracker: track ids count the people of a frame, and "
             f"MOTA would say nothing; set it False, and score another tracker's files with tools/evaluate.py posetrack "
             f"--tracking"
         )
     if cfg.TEST.SOFT_NMS and cfg.TEST.OKS_THRE == 0:
-        raise InputError(f"{where['TEST.OKS_THRE']} is 0; TEST.SOFT_NMS needs more")
+        where = blame("TEST.OKS_THRE", "TEST.SOFT_NMS")
+        raise InputError(f"{where}: TEST.OKS_THRE is 0, and TEST.SOFT_NMS needs more")
     if cfg.TEST.POST_PROCESS_PER_AXIS and not cfg.TEST.POST_PROCESS:
+        where = blame("TEST.POST_PROCESS_PER_AXIS", "TEST.POST_PROCESS")
         raise InputError(
-            f"{where['TEST.POST_PROCESS_PER_AXIS']} is a variant of TEST.POST_PROCESS, which is False; set that True"
+            f"{where}: TEST.POST_PROCESS_PER_AXIS is a variant of TEST.POST_PROCESS, which is False; set that True"
         )
     if cfg.LOSS.USE_OHKM and cfg.LOSS.TOPK > cfg.MODEL.NUM_JOINTS:
-        raise InputError(f"{where['LOSS.TOPK']} is {cfg.LOSS.TOPK}, of MODEL.NUM_JOINTS {cfg.MODEL.NUM_JOINTS}")
+        where = blame("LOSS.TOPK", "MODEL.NUM_JOINTS", "LOSS.USE_OHKM")
+        raise InputError(f"{where}: LOSS.TOPK is {cfg.LOSS.TOPK}, of MODEL.NUM_JOINTS {cfg.MODEL.NUM_JOINTS}")
     if cfg.MODEL.TARGET_TYPE == "udp" and cfg.TEST.SHIFT_HEATMAP:
+        where = blame("TEST.SHIFT_HEATMAP", "MODEL.TARGET_TYPE")
         raise InputError(
-            f"{where['TEST.SHIFT_HEATMAP']} is True, and would misplace what MODEL.TARGET_TYPE udp aligns; set it False"
+            f"{where}: TEST.SHIFT_HEATMAP is True, and would misplace what MODEL.TARGET_TYPE udp aligns; set it False"
         )
     size, cells = cfg.MODEL.IMAGE_SIZE, cfg.MODEL.HEATMAP_SIZE
     if len(size) != 2 or any(side <= 0 or side % STRIDE for side in size):
-        raise InputError(f"{where['MODEL.IMAGE_SIZE']} is {size}; width and height must be multiples of {STRIDE}")
+        raise InputError(f"{blame('MODEL.IMAGE_SIZE')} is {size}; width and height must be multiples of {STRIDE}")
     if [4 * side for side in cells] != size:
-        raise InputError(f"{where['MODEL.HEATMAP_SIZE']} is {cells}; it is a quarter of MODEL.IMAGE_SIZE {size}")
+        where = blame("MODEL.HEATMAP_SIZE", "MODEL.IMAGE_SIZE")
+        raise InputError(f"{where}: MODEL.HEATMAP_SIZE is {cells}; it is a quarter of MODEL.IMAGE_SIZE {size}")
     offsets, weights = cfg.TEST.AGGREGATE.OFFSETS, cfg.TEST.AGGREGATE.WEIGHTS
     if len(offsets) != len(weights) or not offsets or offsets[0] != 0:
-        raise InputError(f"{where['TEST.AGGREGATE.OFFSETS']}: a weight for each offset, the key frame (0) first")
-    if cfg.TEST.MODE != "single" and not cfg.MODEL.WARP.ENABLED:
+        where = blame("TEST.AGGREGATE.OFFSETS", "TEST.AGGREGATE.WEIGHTS")
         raise InputError(
-            f"{where['TEST.MODE']} is {cfg.TEST.MODE}, and needs a PoseWarper; set MODEL.WARP.ENABLED true"
+            f"{where}: TEST.AGGREGATE.OFFSETS {offsets} and WEIGHTS {weights}: a weight for each offset, "
+            "the key frame (0) first"
         )
+    if cfg.TEST.MODE != "single" and not cfg.MODEL.WARP.ENABLED:
+        where = blame("TEST.MODE", "MODEL.WARP.ENABLED")
+        raise InputError(f"{where}: TEST.MODE is {cfg.TEST.MODE}, and needs a PoseWarper; set MODEL.WARP.ENABLED True")

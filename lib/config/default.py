@@ -9,7 +9,7 @@ DEFAULTS = CN()
 
 DEFAULTS.OUTPUT_DIR = "output"  # results go to OUTPUT_DIR/<data set>/<model>/<experiment>/
 DEFAULTS.LOG_DIR = "log"
-DEFAULTS.DATA_DIR = ""  # joined before DATASET.ROOT, MODEL.PRETRAINED and TEST.MODEL_FILE
+DEFAULTS.DATA_DIR = ""  # joined before every relative path of data and weights: PATHS, and the files of annotations
 DEFAULTS.EXPERIMENT_NAME = ""  # '': the name of the experiment file
 DEFAULTS.GPUS = (0,)
 DEFAULTS.WORKERS = 4  # processes that read and crop images
@@ -26,7 +26,7 @@ DEFAULTS.CUDNN.ALLOW_TF32 = True  # PyTorch's default; False: neither convolutio
 
 DEFAULTS.MODEL = CN()
 DEFAULTS.MODEL.NAME = "pose_hrnet"  # the pose net: pose_hrnet or pose_resnet
-DEFAULTS.MODEL.INIT_WEIGHTS = True
+DEFAULTS.MODEL.INIT_WEIGHTS = True  # False: training starts from random weights, even if PRETRAINED names some
 DEFAULTS.MODEL.PRETRAINED = ""  # weights that training starts from
 DEFAULTS.MODEL.FREEZE_POSE_NET = False  # train the warping head only; the pose net's BatchNorm keeps its statistics
 DEFAULTS.MODEL.NUM_JOINTS = 17
@@ -35,7 +35,7 @@ DEFAULTS.MODEL.TARGET_TYPE = "gaussian"  # around the joint's cell; unbiased: ar
 DEFAULTS.MODEL.IMAGE_SIZE = [256, 256]  # width, height of the crop in pixels
 DEFAULTS.MODEL.HEATMAP_SIZE = [64, 64]  # width, height in cells: a quarter of IMAGE_SIZE, and may be left out
 DEFAULTS.MODEL.SIGMA = 2.0  # of a target's gaussian, in cells
-DEFAULTS.MODEL.EXTRA = CN(new_allowed=True)  # the pose net's own numbers
+DEFAULTS.MODEL.EXTRA = CN(new_allowed=True)  # the pose net's own numbers: EXTRA below
 DEFAULTS.MODEL.WARP = CN()
 DEFAULTS.MODEL.WARP.ENABLED = False  # PoseWarper: the pose net and the warping head
 DEFAULTS.MODEL.WARP.NUM_BLOCKS = 20
@@ -139,11 +139,45 @@ DEFAULTS.TEST.BBOX_THRE = 1.0  # stands in older files; their code never read it
 DEFAULTS.TEST.MODEL_FILE = ""  # weights; '': final_state.pth of the output folder
 
 DEFAULTS.DEBUG = CN()
-DEFAULTS.DEBUG.DEBUG = False  # pictures of some batches, in the output folder
-DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_GT = False
-DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_PRED = False
-DEFAULTS.DEBUG.SAVE_HEATMAPS_GT = False
-DEFAULTS.DEBUG.SAVE_HEATMAPS_PRED = False
+DEFAULTS.DEBUG.DEBUG = False  # pictures of some batches, in the output folder; the four below choose which
+DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_GT = True
+DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_PRED = True
+DEFAULTS.DEBUG.SAVE_HEATMAPS_GT = True
+DEFAULTS.DEBUG.SAVE_HEATMAPS_PRED = True
+
+_STAGE = ("NUM_MODULES", "NUM_BRANCHES", "BLOCK", "NUM_BLOCKS", "NUM_CHANNELS", "FUSE_METHOD")
+
+EXTRA = {
+    "pose_hrnet": (
+        "PRETRAINED_LAYERS",  # the parts that are taken from MODEL.PRETRAINED; ['*'] or none: all
+        "STEM_CHANNELS",
+        "STEM_BLOCKS",
+        *(f"{stage}.{key}" for stage in ("STAGE2", "STAGE3", "STAGE4") for key in _STAGE),
+        "FINAL_CONV_KERNEL",
+    ),
+    "pose_resnet": (
+        "PRETRAINED_LAYERS",
+        "NUM_LAYERS",
+        "STRIDE_IN_1X1",  # Caffe's ResNet: the first convolution of a bottleneck halves the resolution, not the second
+        "NUM_DECONV_LAYERS",
+        "NUM_DECONV_FILTERS",
+        "NUM_DECONV_KERNELS",
+        "DECONV_WITH_BIAS",
+        "FINAL_CONV_KERNEL",
+    ),
+}
+"""Keys of MODEL.EXTRA that each net knows; lib.models explains them."""
+
+PATHS = (
+    "DATASET.ROOT",
+    "DATASET.ANNOTATION_DIR",
+    "DATASET.IMAGE_DIR",
+    "DATASET.GT_DIR",
+    "MODEL.PRETRAINED",
+    "TEST.MODEL_FILE",
+    "TEST.COCO_BBOX_FILE",
+)
+"""Keys that DATA_DIR is joined before, where they are relative."""
 
 ALSO = (
     "DATASET",

@@ -7,7 +7,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
+
+from yacs.config import CfgNode
 
 from lib.utils.errors import InputError
 
@@ -27,34 +30,60 @@ RENAMED = {
     "MODEL.EXTRA.TARGET_TYPE": "MODEL.TARGET_TYPE",
     "MODEL.EXTRA.HEATMAP_SIZE": "MODEL.HEATMAP_SIZE",
     "MODEL.EXTRA.SIGMA": "MODEL.SIGMA",
+    "TRAIN.BATCH_SIZE": "TRAIN.BATCH_SIZE_PER_GPU",  # SimpleBaseline's are of each GPU too
+    "TEST.BATCH_SIZE": "TEST.BATCH_SIZE_PER_GPU",
 }
 
-# Old keys that change nothing here: switches of experiments that were not published, caches, file-name suffixes.
+# Old keys that change nothing, here or in the code that they come from.
 IGNORED = {
     "RANK",
     "PREDS_SFX",
-    "LOAD_PREDS",
-    "SAVE_HEATMAPS",
-    "LOAD_HEATMAPS",
-    "SAVE_OFFSETS",
-    "ONLY_CONSECUTIVE_VAL_FINETUNE",
-    "LOAD_PRECOMPUTED_FLOW_PREDS",
-    "LOAD_PROPAGATED_GT_PREDS",  # tools/propagate.py scores what it propagates
     "FLOW_TYPE",
-    "TRACK_PREDS_FILE",
     "TRACKING_THRESHOLD",  # of people whose tracks are scored: EVAL_TRACKING
     "MODEL.TAG_PER_JOINT",
-    "MODEL.CYCLE_CONSISTENCY_FINETUNE",
-    "MODEL.MPII_PRETRAINED",
-    "MODEL.USE_GT_INPUT_TRAIN",
-    "MODEL.DILATION_EXP",
-    "MODEL.VISUALIZE_OFFSETS",
     "DATASET.HYBRID_JOINTS_TYPE",
     "DATASET.NUM_ADJACENT_FRAMES",
     "TRAIN.STSN_LR",
     "TRAIN.GAMMA1",
     "TRAIN.GAMMA2",
-    "TEST.MODEL_FILE_FOR_OFFSETS",
+}
+
+# Old keys of files that are written here by other means, and those means. False and '' ask for nothing.
+REPLACED = {
+    "EVAL_TRACKING": "there is no tracker: no MOTA; tools/evaluate.py posetrack --tracking scores any tracks",
+    "SAVE_HEATMAPS": "DEBUG.DEBUG True draws heatmaps",
+    "SAVE_OFFSETS": "tools/illustrate.py draws the warp",
+    "MODEL.VISUALIZE_OFFSETS": "tools/illustrate.py draws the warp",
+}
+
+# Old keys that would make another result, and what to do in place of them. False, 0 and '' ask for nothing.
+REFUSED = {
+    "LOAD_PREDS": "tools/evaluate.py posetrack --pred scores the predictions of an earlier run",
+    "LOAD_HEATMAPS": "the net estimates heatmaps again; tools/evaluate.py scores the predictions of an earlier run",
+    "LOAD_PRECOMPUTED_FLOW_PREDS": "tools/propagate.py --method dis or raft propagates by optical flow",
+    "TRACK_PREDS_FILE": "tools/evaluate.py posetrack --tracking scores tracks of any program",
+    "ONLY_CONSECUTIVE_VAL_FINETUNE": "DATASET.TRAIN_ANNOTATIONS names the file to train on",
+    "MODEL.CYCLE_CONSISTENCY_FINETUNE": "no published net was trained so; MODEL.PRETRAINED starts from given weights",
+    "MODEL.USE_GT_INPUT_TRAIN": "training warps the net's heatmaps; tools/propagate.py warps labels",
+    "MODEL.MPII_PRETRAINED": "MODEL.PRETRAINED names the weights to start from",
+    "MODEL.DILATION_EXP": "MODEL.WARP.DILATIONS lists the dilations",
+    "TEST.MODEL_FILE_FOR_OFFSETS": "TEST.MODEL_FILE names the weights of the whole net, offsets too",
+}
+
+# Options of HRNet's and SimpleBaseline's tools: the key that each is short for, and its value; None: what is typed.
+FLAGS = {
+    "--modelDir": ("OUTPUT_DIR", None),
+    "--logDir": ("LOG_DIR", None),
+    "--dataDir": ("DATA_DIR", None),
+    "--gpus": ("GPUS", None),
+    "--workers": ("WORKERS", None),
+    "--frequent": ("PRINT_FREQ", None),
+    "--model-file": ("TEST.MODEL_FILE", None),
+    "--coco-bbox-file": ("TEST.COCO_BBOX_FILE", None),
+    "--use-detect-bbox": ("TEST.USE_GT_BBOX", False),
+    "--flip-test": ("TEST.FLIP_TEST", True),
+    "--post-process": ("TEST.POST_PROCESS", True),
+    "--shift-heatmap": ("TEST.SHIFT_HEATMAP", True),
 }
 
 # The types of the old keys that are translated below; those of the renamed ones are their new keys'.
@@ -78,8 +107,7 @@ KINDS: dict[str, type] = {
     "DATASET.JSON_FILE": str,
     "ONLY_CONSECUTIVE": bool,
     "EVAL_TRACKING": bool,
-    "TRAIN.BATCH_SIZE": int,
-    "TEST.BATCH_SIZE": int,
+    "LOAD_PROPAGATED_GT_PREDS": bool,
 }
 
 ALL_VIDEOS = 250  # of PoseTrack17's training set: as NUM_LABELED_VIDEOS it stood for all of them
@@ -97,6 +125,8 @@ def _warp_enabled(old: Old) -> bool | None:
 
 
 def _mode(old: Old) -> str | None:
+    if old.get("LOAD_PROPAGATED_GT_PREDS"):  # scoring what was propagated: tools/propagate.py does both
+        return "propagate"
     if old.get("MODEL.SPATIOTEMPORAL_POSE_AGGREGATION") or old.get("MODEL.NAME") == "pose_hrnet_PoseAgg":
         return "aggregate"
     if old.get("MODEL.WARPING_REVERSE") and old.get("MODEL.USE_WARPING_TEST", old.get("MODEL.WARP.ENABLED")):
@@ -140,10 +170,6 @@ def _sparse_name(old: Old) -> str:
     return f"{name}_wPseudoGT.json"
 
 
-def _per_gpu(key: str) -> Callable[[Old], int]:
-    return lambda old: max(1, old[key] // max(1, len(as_gpus(old.get("GPUS", 0)))))
-
-
 def as_gpus(value: Any) -> tuple[int, ...]:
     """Device numbers: one number stands for itself alone."""
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
@@ -151,7 +177,7 @@ def as_gpus(value: Any) -> tuple[int, ...]:
 
 _WARPING = ("MODEL.NAME", "MODEL.USE_WARPING_TRAIN", "MODEL.USE_WARPING_TEST", "MODEL.SPATIOTEMPORAL_POSE_AGGREGATION")
 _DELTA = ("MODEL.TIMESTEP_DELTA_RAND", "MODEL.TIMESTEP_DELTA_RANGE", "MODEL.TIMESTEP_DELTA")
-_SIMPLE_BASELINE = {  # keys that only SimpleBaseline's files have; it shifts and post-processes by default
+_SIMPLE_BASELINE = {  # keys that only SimpleBaseline's files have
     "TRAIN.BATCH_SIZE",
     "TEST.BATCH_SIZE",
     "MODEL.STYLE",
@@ -159,6 +185,7 @@ _SIMPLE_BASELINE = {  # keys that only SimpleBaseline's files have; it shifts an
     "MODEL.EXTRA.HEATMAP_SIZE",
     "MODEL.EXTRA.SIGMA",
 }
+_SIMPLE_BASELINE_DEFAULTS = {"TEST.POST_PROCESS": True, "TEST.SHIFT_HEATMAP": True, "TEST.IMAGE_THRE": 0.0}
 # A file with one of these and without TEST.OKS_NMS is HRNet's or SimpleBaseline's, whose code had no such key.
 _OF_OKS_NMS = {"TEST.OKS_THRE", "TEST.IN_VIS_THRE", "TEST.BBOX_THRE"}
 _SCORED_BY_OKS = ("coco", "ochuman", "aic", "crowdpose", "coco_wholebody")
@@ -171,7 +198,7 @@ TRANSLATED: tuple[tuple[str, tuple[str, ...], Callable[[Old], Any]], ...] = (
         lambda old: "pose_hrnet" if old["MODEL.NAME"] == "pose_hrnet_PoseAgg" else None,
     ),
     ("MODEL.WARP.ENABLED", _WARPING, _warp_enabled),
-    ("TEST.MODE", (*_WARPING, "MODEL.WARPING_REVERSE"), _mode),
+    ("TEST.MODE", (*_WARPING, "MODEL.WARPING_REVERSE", "LOAD_PROPAGATED_GT_PREDS"), _mode),
     (
         "TEST.PROPAGATE.FROM",
         ("MODEL.USE_GT_INPUT_TEST",),
@@ -191,11 +218,10 @@ TRANSLATED: tuple[tuple[str, tuple[str, ...], Callable[[Old], Any]], ...] = (
     ),
     ("DATASET.TRAIN_ANNOTATIONS", ("DATASET.PSEUDO_GT_TRAIN",), _train_annotations),
     ("DATASET.TEST_ANNOTATIONS", ("DATASET.JSON_FILE", "ONLY_CONSECUTIVE"), _test_annotations),
-    ("TRAIN.BATCH_SIZE_PER_GPU", ("TRAIN.BATCH_SIZE",), _per_gpu("TRAIN.BATCH_SIZE")),
-    ("TEST.BATCH_SIZE_PER_GPU", ("TEST.BATCH_SIZE",), _per_gpu("TEST.BATCH_SIZE")),
+    ("MODEL.EXTRA.STRIDE_IN_1X1", ("MODEL.STYLE",), lambda old: old["MODEL.STYLE"] == "caffe" or None),
 )
 
-OLD_KEYS = IGNORED | RENAMED.keys() | KINDS.keys()
+OLD_KEYS = IGNORED | REPLACED.keys() | REFUSED.keys() | RENAMED.keys() | KINDS.keys()
 
 
 @dataclass(frozen=True)
@@ -242,12 +268,38 @@ def translate(settings: dict[str, Setting], known: set[str]) -> dict[str, Settin
             result[key] = replace(last, value=value)
     of_files = {key for key, setting in settings.items() if setting.source != COMMAND_LINE}
     for name in _SIMPLE_BASELINE & of_files:
-        for key in ("TEST.POST_PROCESS", "TEST.SHIFT_HEATMAP"):
-            result.setdefault(key, replace(settings[name], value=True))
+        for key, value in _SIMPLE_BASELINE_DEFAULTS.items():
+            result.setdefault(key, replace(settings[name], value=value))
     if old.get("DATASET.DATASET") in _SCORED_BY_OKS:
         for name in _OF_OKS_NMS & of_files:
             result.setdefault("TEST.OKS_NMS", replace(settings[name], value=True))
     return result
+
+
+def take_up(cfg: CfgNode, experiment: str, folder: str) -> CfgNode:
+    """The configuration with what an earlier run of the experiment left in another OUTPUT_DIR: HRNet's --prevModelDir.
+
+    HRNet's code copied that folder into OUTPUT_DIR; here its files are named. What OUTPUT_DIR has itself, or the
+    experiment names, comes first, as there.
+
+    Args:
+        experiment: its name.
+        folder: the other OUTPUT_DIR.
+    Raises:
+        InputError: the run left nothing there.
+    """
+    place = Path(cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
+    checkpoint, weights = (Path(folder, place, name) for name in ("checkpoint.pth", "final_state.pth"))
+    if not checkpoint.exists() and not weights.exists():
+        raise InputError(f"--prevModelDir: neither {checkpoint} nor {weights} is there")
+    cfg = cfg.clone()
+    cfg.defrost()
+    if checkpoint.exists() and not cfg.TRAIN.CHECKPOINT:
+        cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT = True, str(checkpoint)
+    if weights.exists() and not cfg.TEST.MODEL_FILE and not Path(cfg.OUTPUT_DIR, place, weights.name).exists():
+        cfg.TEST.MODEL_FILE = str(weights)
+    cfg.freeze()
+    return cfg
 
 
 def _check_old(settings: dict[str, Setting]) -> None:
@@ -255,18 +307,15 @@ def _check_old(settings: dict[str, Setting]) -> None:
         setting, kind = settings[key], KINDS.get(key)
         if key in IGNORED:
             logger.info("%s has no effect here and is ignored", setting)
+        if key in REPLACED and setting.value:
+            logger.warning("%s has no effect here and is ignored: %s", setting, REPLACED[key])
+        if key in REFUSED and setting.value:
+            raise InputError(f"{setting} is {setting.value!r}, which is not supported: {REFUSED[key]}")
         if kind and type(setting.value) is not kind and not (kind is str and setting.value is None):
             raise InputError(f"{setting}: {setting.value!r} is no {kind.__name__}")
-    tracking = settings.get("EVAL_TRACKING")
-    if tracking and tracking.value:
-        logger.warning(
-            "%s is True, but there is no tracker: no MOTA; tools/evaluate.py posetrack --tracking scores another "
-            "tracker's files",
-            tracking,
-        )
     style = settings.get("MODEL.STYLE")
-    if style and style.value != "pytorch":
-        raise InputError(f"{style} {style.value}: not supported; use torchvision's ResNet weights")
+    if style and style.value not in ("pytorch", "caffe"):
+        raise InputError(f"{style} is {style.value!r}; it can be pytorch, caffe")
 
 
 def _names_the_year(settings: dict[str, Setting]) -> bool:

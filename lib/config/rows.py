@@ -114,7 +114,7 @@ class Row:
         if data_dir != Path():
             settings["DATA_DIR"] = str(data_dir)
         if self.boxes:
-            settings |= {"TEST.USE_GT_BBOX": False, "TEST.COCO_BBOX_FILE": str(data_dir / self.boxes)}
+            settings |= {"TEST.USE_GT_BBOX": False, "TEST.COCO_BBOX_FILE": self.boxes}
         return settings
 
 

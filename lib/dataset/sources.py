@@ -172,11 +172,11 @@ def build_annotations_path(cfg: CfgNode, train: bool) -> Path | None:
     key = "TRAIN_ANNOTATIONS" if train else "TEST_ANNOTATIONS"
     if cfg.DATASET[key]:
         given = Path(cfg.DATASET[key])
-        places = [given, folder / given, Path(cfg.DATASET.ROOT, given)]
+        places = [Path(cfg.DATA_DIR, given), folder / given, Path(cfg.DATASET.ROOT, given)]
         if not any(place.exists() for place in places):
             made = "; tools/prepare_posetrack.py makes such files, '' takes the official ones"
             hint = made if cfg.DATASET.DATASET in POSETRACK else ""
-            raise InputError(f"DATASET.{key}: neither {given} nor {folder / given} exists{hint}")
+            raise InputError(f"DATASET.{key}: neither {places[0]} nor {places[1]} exists{hint}")
         return next(place for place in places if place.exists())
     split = build_split_name(cfg, train)
     if not has_videos(cfg.DATASET.DATASET):

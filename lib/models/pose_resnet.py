@@ -26,13 +26,21 @@ _TRUNKS = {
 _DECONV_PADDING = {2: (0, 0), 3: (1, 1), 4: (1, 0)}
 
 
+class CaffeBottleneck(Bottleneck):
+    """The bottleneck of Caffe's ResNet: its first convolution has the stride, where torchvision's second one does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.conv1.stride, self.conv2.stride = self.conv2.stride, self.conv1.stride
+
+
 class PoseResNet(ResNet):
     """A ResNet whose classifier is replaced by transposed convolutions and a convolution to heatmaps.
 
     Args:
         num_joints: the number J of heatmaps.
         extra: the keys NUM_LAYERS, NUM_DECONV_LAYERS, NUM_DECONV_FILTERS, NUM_DECONV_KERNELS, DECONV_WITH_BIAS and
-            FINAL_CONV_KERNEL of the published experiment files.
+            FINAL_CONV_KERNEL of the published experiment files. STRIDE_IN_1X1 may be true, for Caffe's weights.
 
     Raises:
         InputError: a key is missing or its value is not supported.
@@ -40,6 +48,10 @@ class PoseResNet(ResNet):
 
     def __init__(self, num_joints: int, extra: Mapping[str, Any]) -> None:
         block, depths = _TRUNKS[read_extra(extra, "NUM_LAYERS", _TRUNKS)]
+        if read_extra({"STRIDE_IN_1X1": False, **extra}, "STRIDE_IN_1X1", [False, True]):
+            if block is not Bottleneck:
+                raise InputError("MODEL.EXTRA.STRIDE_IN_1X1 is True: MODEL.EXTRA.NUM_LAYERS has to be 50, 101 or 152")
+            block = CaffeBottleneck
         super().__init__(block, depths)
         del self.avgpool, self.fc
         num_deconvs = read_extra(extra, "NUM_DECONV_LAYERS", range(1, 6))

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
-from lib.utils.weight_names import is_of_head, net, our_names, trunk
+from lib.utils.weight_names import is_of_head, is_of_neck, net, our_names, trunk
 
 _TRAINING = "training"  # key of a state dict's metadata
 
@@ -38,6 +38,8 @@ class LoadReport:
         unexpected: in the file, not in the model.
         other_shape: (name, shape in the file, shape in the model); left as they were.
         training: how the weights were trained, as `with_training` has it; empty if the file does not tell.
+        overruled: in the file, and replaced by other values that MMPose's PoseWarper has for the same layer: name of
+            the tensor left out → name of the one taken, both as in the file.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class LoadReport:
     unexpected: list[str]
     other_shape: list[tuple[str, tuple[int, ...], tuple[int, ...]]]
     training: dict[str, Any]
+    overruled: dict[str, str]
 
     def __str__(self) -> str:
         parts = [f"{self.path}: {self.file_net or 'weights'}; {len(self.loaded)} tensors loaded"]
@@ -64,6 +67,9 @@ class LoadReport:
             parts.append(f"of another shape, and left at initial values: {self._shapes()}")
         if self.unexpected:
             parts.append(f"not in the model, and left out: {_by_part(self.unexpected)}")
+        if self.overruled:
+            pairs = (f"{taken}, not {left_out}" for left_out, taken in self.overruled.items())
+            parts.append(f"different values for one layer, of which these are taken: {_some(pairs)}")
         return "; ".join(parts)
 
     @property
@@ -97,7 +103,8 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
 
     Understood are bare state dicts and training files, names with `module.` in front, MMPose's names, and ImageNet
     files of ResNet and HRNet (their classifiers are left out). What a pose net adds to its trunk may lack; the trunk
-    must be whole.
+    must be whole. MMPose's files for stage 2 of PoseWarper may hold the last layer twice, in the head and in the neck:
+    the neck's counts.
 
     Args:
         model: changed in place; untouched if an error is raised.
@@ -117,7 +124,7 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
             f"MODEL.EXTRA.PRETRAINED_LAYERS: the net has no layer {min(unknown)!r}; it has {', '.join(parts)}"
         )
     state_dict = _state_dict(read_checkpoint(path))
-    tensors, renamed = _rename(_tensors(state_dict, path), own, path)
+    tensors, renamed, overruled = _rename(_tensors(state_dict, path), own, path)
     nets = {"file_net": net(tensors), "model_net": net(own)}
     if trunk(tensors) and trunk(own) and trunk(tensors) != trunk(own):
         raise InputError(f"{path}: {_compare(**nets)}: take weights of that net, or these weights' experiment")
@@ -152,6 +159,7 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
             if name in tensors and name in asked
         ],
         training=training_of(state_dict),
+        overruled=overruled,
     )
 
 
@@ -296,14 +304,22 @@ def _inert_types() -> list[Any]:
 
 def _rename(
     tensors: Mapping[str, Tensor], own: Collection[str], path: Path
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors under the model's names, `own`, and old name → new name where they differ."""
-    names = our_names(tensors, own)
-    twice = [name for name, count in Counter(names.values()).items() if count > 1]
-    if twice:
-        raise InputError(f"{path}: holds {twice[0]} twice, with and without a prefix: keep one of them")
-    result = {new: tensors[old] for old, new in names.items()}
-    return result, {old: new for old, new in names.items() if old != new}
+) -> tuple[dict[str, Tensor], dict[str, str], dict[str, str]]:
+    """The tensors under the model's names, `own`; old name → new name where they differ; and `overruled`."""
+    names: dict[str, str] = {}  # ours → the file's
+    overruled = {}
+    for old, new in our_names(tensors, own).items():
+        other = names.setdefault(new, old)
+        if other == old:
+            continue
+        # Equal tensors are one, by whichever name.
+        if not torch.equal(tensors[old], tensors[other]):
+            if is_of_neck(old) == is_of_neck(other):
+                raise InputError(f"{path}: holds {new} twice, as {other} and {old}, which differ: keep one of them")
+            taken, left_out = (old, other) if is_of_neck(old) else (other, old)
+            names[new], overruled[left_out] = taken, taken
+    result = {new: tensors[old] for new, old in names.items()}
+    return result, {old: new for new, old in names.items() if old != new}, overruled
 
 
 def _compare(file_net: str, model_net: str) -> str:

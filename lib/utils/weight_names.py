@@ -12,7 +12,7 @@ _RENAMES = [
     (re.compile(r"^((module|_orig_mod)\.)+"), ""),
     (re.compile(r"^(backbone|neck)\."), ""),
     (re.compile(r"^(keypoint_)?head\.(?=final_layer\.|deconv_layers\.)"), ""),
-    (re.compile(r"^trans_layer\."), "final_layer."),
+    (re.compile(r"^trans_layer\."), "final_layer."),  # what PoseWarper's neck calls the head's last layer
     (re.compile(r"^offset_layers\.(\d+)"), lambda match: f"offsets{int(match[1]) + 1}"),
     (re.compile(r"^deform_conv_layers\.(\d+)"), lambda match: f"deform_conv{int(match[1]) + 1}"),
 ]
@@ -25,6 +25,8 @@ _CLASSIFIER = re.compile(
     r"|head\.fc|\d+\.(increase_layers|downsample_layers|final_layer)"  # MMPretrain, before it MMClassification
     r"|stage4\.2\.fuse_layers\.[123])\."
 )
+
+_NECK = re.compile(r"(^|\.)neck\.trans_layer\.")
 
 _HEAD = re.compile(r"^(deconv_layers|final_layer|offset_feats|offsets\d+|deform_conv\d+)\.")
 
@@ -44,6 +46,11 @@ def our_names(names: Iterable[str], own: Collection[str]) -> dict[str, str]:
         if new in own or not _CLASSIFIER.match(new):
             result[old] = new
     return result
+
+
+def is_of_neck(name: str) -> bool:
+    """Whether a tensor, by its name in the file, is of the last layer as MMPose's PoseWarper keeps it."""
+    return bool(_NECK.search(name))
 
 
 def is_of_head(name: str) -> bool:

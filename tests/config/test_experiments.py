@@ -7,7 +7,8 @@ import pytest
 import torch
 import yaml
 
-from lib.config import _flatten, load_config
+from lib.config import load_config
+from lib.config.keys import flatten
 from lib.dataset.sources import build_annotations_path, build_skeleton
 from lib.models import build_model
 
@@ -121,7 +122,7 @@ def test_ochuman_differs_from_coco_in_nothing_but_the_test():
     assert len(names) == 6
     changed = {"DATASET.DATASET", "DATASET.ROOT", "DATASET.TEST_SET", "TEST.USE_GT_BBOX", "TEST.COCO_BBOX_FILE"}
     for name in names:
-        ours, coco = (_flatten(load_config(EXPERIMENTS / data / "resnet" / name)) for data in ("ochuman", "coco"))
+        ours, coco = (flatten(load_config(EXPERIMENTS / data / "resnet" / name)) for data in ("ochuman", "coco"))
         assert {key for key in ours if ours[key] != coco[key]} == changed
 
 
@@ -163,7 +164,7 @@ def published(name):
 @pytest.mark.parametrize("name", ORIGINALS)
 def test_the_first_implementations_experiments_mean_what_their_files_do(tmp_path, name):
     (tmp_path / "old.yaml").write_text(yaml.safe_dump(published(name)))
-    old, ours = _flatten(load_config(tmp_path / "old.yaml")), _flatten(load_config(EXPERIMENTS / name))
+    old, ours = flatten(load_config(tmp_path / "old.yaml")), flatten(load_config(EXPERIMENTS / name))
     unsaid = {"TEST.JOINT_SCORE"}  # of which their code had no key for what it did
     if name.startswith("mpii"):  # scored without boxes and OKS: what some of its files say of them is not read
         unread = ("COCO_BBOX_FILE", "USE_GT_BBOX", "IMAGE_THRE", "IN_VIS_THRE", "OKS_THRE", "OKS_NMS")

@@ -1,10 +1,23 @@
 import argparse
 import math
+import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from lib.config import load_config, parse_arguments
+from lib.config.default import EXTRA, PATHS
+from lib.config.keys import BASE_KEY, KNOWN, SYNONYMS, flatten
+from lib.config.legacy import FLAGS
+from lib.models import _POSE_NETS
 from lib.utils.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = {
+    "pose_hrnet": ROOT / "experiments/bases/hrnet_w32_adam_lr1e-3.yaml",
+    "pose_resnet": ROOT / "experiments/bases/resnet_adam_lr1e-3.yaml",
+}
 
 
 def write(folder, name, text):
@@ -14,12 +27,16 @@ def write(folder, name, text):
 
 
 def test_base_is_inherited_and_changed_key_by_key(tmp_path):
-    write(tmp_path, "base.yaml", "MODEL: {NUM_JOINTS: 5, EXTRA: {A: 1, B: [1, 2]}}\nTRAIN: {LR: 1.0}")
-    write(tmp_path, "middle.yaml", "_BASE_: base.yaml\nTRAIN: {LR: 0.5}\nMODEL: {EXTRA: {A: 2}}")
+    write(
+        tmp_path,
+        "base.yaml",
+        "MODEL: {NUM_JOINTS: 5, EXTRA: {STEM_BLOCKS: 1, STAGE2: {NUM_BLOCKS: [1, 2]}}}\nTRAIN: {LR: 1.0}",
+    )
+    write(tmp_path, "middle.yaml", "_BASE_: base.yaml\nTRAIN: {LR: 0.5}\nMODEL: {EXTRA: {STEM_BLOCKS: 2}}")
     path = write(tmp_path, "leaf.yaml", "_BASE_: middle.yaml\nWORKERS: 7")
     cfg = load_config(path, ["TRAIN.LR", "0.25"])
     assert (cfg.MODEL.NUM_JOINTS, cfg.TRAIN.LR, cfg.WORKERS) == (5, 0.25, 7)
-    assert cfg.MODEL.EXTRA == {"A": 2, "B": [1, 2]}
+    assert cfg.MODEL.EXTRA == {"STEM_BLOCKS": 2, "STAGE2": {"NUM_BLOCKS": [1, 2]}}
     assert load_config(path).TRAIN.LR == 0.5
 
 
@@ -44,6 +61,23 @@ def test_the_configuration_is_frozen(tmp_path):
         ("DATASET.IMG_DIRS", "DATASET.IMAGE_DIR"),
         ("TEST.BATCHSIZE", "TEST.BATCH_SIZE_PER_GPU"),
         ("FOO.BAR", "[A-Z_.]+"),
+        ("train.lr", "TRAIN.LR"),
+        ("TRAIN.LEARNING_RATE", "TRAIN.LR"),
+        ("LEARNING_RATE", "TRAIN.LR"),
+        ("SOLVER.BASE_LR", "TRAIN.LR"),
+        ("TRAIN.EPOCHS", "TRAIN.END_EPOCH"),
+        ("epochs", "TRAIN.END_EPOCH"),
+        ("BATCH_SIZE", "TRAIN.BATCH_SIZE_PER_GPU"),
+        ("TEST.SAMPLES_PER_GPU", "TEST.BATCH_SIZE_PER_GPU"),
+        ("NUM_WORKERS", "WORKERS"),
+        ("TRAIN.OPTIM", "TRAIN.OPTIMIZER"),
+        ("TRAIN.WEIGHT_DECAY", "TRAIN.WD"),
+        ("_base_", "_BASE_"),
+        ("BASE", "_BASE_"),
+        ("MODEL.EXTRA.FINAL_CONV_KERNAL", "MODEL.EXTRA.FINAL_CONV_KERNEL"),
+        ("MODEL.EXTRA.PRETRAINED_LAYER", "MODEL.EXTRA.PRETRAINED_LAYERS"),
+        ("MODEL.EXTRA.STAGE2.NUM_BRANCH", "MODEL.EXTRA.STAGE2.NUM_BRANCHES"),
+        ("MODEL.EXTRA.DECONV_BIAS", "MODEL.EXTRA.DECONV_WITH_BIAS"),
     ],
 )
 def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key, nearest):
@@ -85,7 +119,17 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["TEST.RESCORE", "yes"], "TEST.RESCORE: 'yes' is no bool"),
         (["TEST.POST_PROCESS_PER_AXIS", "True"], "_PER_AXIS is a variant of TEST.POST_PROCESS"),
         (["LOSS.TOPK", "0"], "LOSS.TOPK is 0; it must be at least 1"),
-        (["MODEL.EXTRA.STAGE", "3", "MODEL.EXTRA.STAGE.X", "3"], "STAGE is a value, not a section"),
+        (["MODEL.EXTRA.STAGE2", "3"], "^command line: unknown key MODEL.EXTRA.STAGE2; did you mean MODEL.EXTRA.STAGE2"),
+        (
+            ["MODEL.EXTRA.NUM_LAYERS", "50"],
+            "^command line: MODEL.EXTRA.NUM_LAYERS is a key of pose_resnet; MODEL.NAME is",
+        ),
+        (["_BASE_", "b.yaml"], "^command line: _BASE_ names the base of a file: only a file can have one"),
+        (
+            ["TEST.MODEL_FILE", "TEST.FLIP_TEST", "True"],
+            "^command line: TEST.MODEL_FILE has no value; the key TEST.FLIP",
+        ),
+        (["MODEL.IMAGE_SIZE", "256"], "^command line: MODEL.IMAGE_SIZE: 256 is no list of int"),
         (["MODEL.TIMESTEP_DELTA_RANGE", "abc"], "MODEL.TIMESTEP_DELTA_RANGE: 'abc' is no int"),
         (["TRAIN.BATCH_SIZE", "abc"], "TRAIN.BATCH_SIZE: 'abc' is no int"),
         (["MODEL.FREEZE_WEIGHTS", "1"], "^command line: MODEL.FREEZE_WEIGHTS: 1 is no bool"),
@@ -112,6 +156,86 @@ def test_a_wrong_value_is_one_line_that_names_the_key(tmp_path, overrides, messa
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "overrides", "message"),
+    [
+        (
+            "TEST: {AGGREGATE: {OFFSETS: [0, -1, 1], WEIGHTS: [0.5, 0.25, 0.25]}}",
+            ["TEST.AGGREGATE.WEIGHTS", "[1]"],
+            r"^command line: TEST.AGGREGATE.WEIGHTS: TEST.AGGREGATE.OFFSETS \[0, -1, 1\] and WEIGHTS \[1.0\]: a weight",
+        ),
+        ("", ["TEST.AGGREGATE.WEIGHTS", "[1, 2]"], "^command line: TEST.AGGREGATE.WEIGHTS"),
+        (
+            "MODEL: {HEATMAP_SIZE: [64, 64]}\n_BASE_: base.yaml",
+            ["MODEL.HEATMAP_SIZE", "[32, 32]"],
+            r"^command line: MODEL.HEATMAP_SIZE: MODEL.HEATMAP_SIZE is \[32, 32\]",
+        ),
+        (
+            "MODEL: {HEATMAP_SIZE: [32, 32]}\n_BASE_: base.yaml",
+            [],
+            r"a.yaml: MODEL.HEATMAP_SIZE: MODEL.HEATMAP_SIZE is \[32, 32\]",
+        ),
+        ("LOSS: {USE_OHKM: true}", ["MODEL.NUM_JOINTS", "5"], "^command line: MODEL.NUM_JOINTS: LOSS.TOPK is 8, of"),
+        ("LOSS: {TOPK: 20}", ["LOSS.USE_OHKM", "True"], "^command line: LOSS.USE_OHKM: LOSS.TOPK is 20, of"),
+        (
+            "TEST: {SHIFT_HEATMAP: true}",
+            ["MODEL.TARGET_TYPE", "udp"],
+            "^command line: MODEL.TARGET_TYPE: TEST.SHIFT_HE",
+        ),
+        ("TEST: {OKS_THRE: 0.0}", ["TEST.SOFT_NMS", "True"], "^command line: TEST.SOFT_NMS: TEST.OKS_THRE is 0"),
+        (
+            "TEST: {MODE: pair}\nMODEL: {WARP: {ENABLED: true}}",
+            ["MODEL.WARP.ENABLED", "False"],
+            "^command line: MODEL.WARP.ENABLED: TEST.MODE is pair, and needs a PoseWarper",
+        ),
+        (
+            "MODEL: {EXTRA: {STEM_CHANNELS: 8}}",
+            ["MODEL.NAME", "pose_resnet"],
+            "a.yaml: MODEL.EXTRA.STEM_CHANNELS is a key of pose_hrnet; MODEL.NAME is pose_resnet",
+        ),
+    ],
+)
+def test_of_keys_that_do_not_agree_the_one_that_was_set_last_is_named(tmp_path, text, overrides, message):
+    write(tmp_path, "base.yaml", "MODEL: {IMAGE_SIZE: [256, 256]}")
+    with pytest.raises(InputError, match=message):
+        load_config(write(tmp_path, "a.yaml", text), overrides)
+
+
+@pytest.mark.parametrize("key", SYNONYMS.values())
+def test_a_key_that_is_suggested_exists(key):
+    assert key in KNOWN or key == BASE_KEY
+
+
+@pytest.mark.parametrize("name", EXTRA)
+def test_keys_of_extra_are_those_that_the_net_reads(name):
+    read = set()
+
+    class Recorded(dict):
+        def __init__(self, content, prefix=""):
+            super().__init__()
+            for key, value in content.items():
+                self[key] = Recorded(value, f"{prefix}{key}.") if isinstance(value, dict) else value
+            self.prefix = prefix
+
+        def __getitem__(self, key):
+            read.add(f"{self.prefix}{key}")
+            return super().__getitem__(key)
+
+    cfg = load_config(EXPERIMENTS[name])
+    _POSE_NETS[name](17, Recorded(cfg.MODEL.EXTRA))
+    optional = {"STEM_CHANNELS", "STEM_BLOCKS", "STRIDE_IN_1X1"}  # read from a copy with defaults
+    sections = {"STAGE2", "STAGE3", "STAGE4"}
+    assert read - sections | {"PRETRAINED_LAYERS"} == set(EXTRA[name]) - optional
+
+
+def test_pictures_are_drawn_where_debug_alone_is_set(tmp_path):
+    debug = load_config(write(tmp_path, "a.yaml", "DEBUG: {DEBUG: true}")).DEBUG
+    assert all(debug.values())
+    debug = load_config(write(tmp_path, "a.yaml", "DEBUG: {DEBUG: true, SAVE_HEATMAPS_GT: false}")).DEBUG
+    assert (debug.SAVE_HEATMAPS_GT, debug.SAVE_HEATMAPS_PRED) == (False, True)
+    assert not load_config(write(tmp_path, "a.yaml", "")).DEBUG.DEBUG
+
+
 def test_values_may_be_written_as_a_shell_passes_them(tmp_path):
     overrides = ["TRAIN.LR", "1e-4", "TRAIN.LR_STEP", "(3, 4)", "GPUS", "0,1", "EXPERIMENT_NAME", "7"]
     cfg = load_config(write(tmp_path, "a.yaml", "TRAIN: {MOMENTUM: 1}"), overrides)
@@ -133,10 +257,31 @@ def test_the_heatmaps_follow_the_image(tmp_path):
     assert load_config(write(tmp_path, "a.yaml", "MODEL: {IMAGE_SIZE: [96, 64]}")).MODEL.HEATMAP_SIZE == [24, 16]
 
 
-def test_data_dir_is_joined_before_relative_paths_alone(tmp_path):
-    text = "DATASET: {ROOT: data/x}\nMODEL: {PRETRAINED: a.pth}\nTEST: {MODEL_FILE: /b.pth}"
-    cfg = load_config(write(tmp_path, "a.yaml", text), ["DATA_DIR", "/d"])
-    assert (cfg.DATASET.ROOT, cfg.MODEL.PRETRAINED, cfg.TEST.MODEL_FILE) == ("/d/data/x", "/d/a.pth", "/b.pth")
+@pytest.mark.parametrize("key", PATHS)
+def test_data_dir_is_joined_before_every_relative_path(tmp_path, key):
+    section, name = key.split(".")
+
+    def joined(value, data_dir):
+        text = f"{section}: {{{name}: {value}}}"
+        return load_config(write(tmp_path, "a.yaml", text), ["DATA_DIR", data_dir])[section][name]
+
+    assert joined("some/x", "/d") == "/d/some/x"
+    assert joined("some/x", "d") == "d/some/x"
+    assert joined("some/x", "''") == "some/x"
+    assert joined("/some/x", "/d") == "/some/x"
+    assert joined("''", "/d") == ("/d" if name == "ROOT" else "")
+
+
+def test_every_key_that_names_a_path_of_data_or_weights_is_listed():
+    names = {key for key in KNOWN if key.rpartition("_")[2] in ("FILE", "DIR") or key.endswith(("ROOT", "PRETRAINED"))}
+    assert names - {"OUTPUT_DIR", "LOG_DIR", "DATA_DIR"} == set(PATHS)
+
+
+def test_data_dir_is_joined_before_the_paths_of_further_data_sets(tmp_path):
+    also = "[{'DATASET': 'coco', 'ROOT': 'r', 'IMAGE_DIR': 'i', 'ANNOTATION_DIR': 'a', 'TRAIN_ANNOTATIONS': 't.json'}]"
+    (further,) = load_config(write(tmp_path, "a.yaml", ""), ["DATASET.ALSO", also, "DATA_DIR", "/d"]).DATASET.ALSO
+    assert [further[key] for key in ("ROOT", "IMAGE_DIR", "ANNOTATION_DIR")] == ["/d/r", "/d/i", "/d/a"]
+    assert further["TRAIN_ANNOTATIONS"] == "t.json"  # looked for in more than one place
 
 
 @pytest.mark.parametrize("text", ["- a", "a: [", "\x00", "_BASE_: [a]"])
@@ -159,6 +304,101 @@ def test_the_command_line(tmp_path, monkeypatch):
         assert (cfg.OUTPUT_DIR, cfg.LOG_DIR, name, cfg.DATASET.FRAME_DELTAS) == ("/out", "/log", "my_net", [-2])
     monkeypatch.setattr("sys.argv", ["test.py", "--cfg", str(path), "EXPERIMENT_NAME", "other"])
     assert parse_arguments(argparse.ArgumentParser())[1] == "other"
+
+
+@pytest.fixture
+def parse(tmp_path, monkeypatch):
+    """The configuration of a command line, over an experiment of the given text."""
+    monkeypatch.chdir(tmp_path)
+
+    def parse(*arguments, text=""):
+        path = write(tmp_path, "my_net.yaml", text)
+        monkeypatch.setattr("sys.argv", ["test.py", "--cfg", str(path), *arguments])
+        return parse_arguments(argparse.ArgumentParser())[0]
+
+    return parse
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "value"),
+    [
+        (["--modelDir", "o"], "OUTPUT_DIR", "o"),
+        (["--logDir", "l"], "LOG_DIR", "l"),
+        (["--dataDir", "/d"], "DATA_DIR", "/d"),
+        (["--gpus", "0,1,2,3"], "GPUS", (0, 1, 2, 3)),
+        (["--gpus", "2"], "GPUS", (2,)),
+        (["--workers", "9"], "WORKERS", 9),
+        (["--frequent", "7"], "PRINT_FREQ", 7),
+        (["--model-file", "w.pth"], "TEST.MODEL_FILE", "w.pth"),
+        (["--coco-bbox-file", "b.json"], "TEST.COCO_BBOX_FILE", "b.json"),
+        (["--use-detect-bbox"], "TEST.USE_GT_BBOX", False),
+        (["--flip-test"], "TEST.FLIP_TEST", True),
+        (["--post-process"], "TEST.POST_PROCESS", True),
+        (["--shift-heatmap"], "TEST.SHIFT_HEATMAP", True),
+    ],
+)
+def test_options_of_the_first_tools_are_short_for_keys(parse, arguments, key, value):
+    text = "TEST: {USE_GT_BBOX: true}\nDATASET: {ROOT: /r}"
+    without = flatten(parse(text=text))
+    for line in ([*arguments, "SEED", "4"], ["SEED", "4", *arguments]):
+        assert flatten(parse(*line, text=text)) == without | {key: value, "SEED": 4}
+    assert without[key] != value
+
+
+def test_the_options_of_the_first_tools_are_a_group_of_the_help(parse, capsys):
+    with pytest.raises(SystemExit):
+        parse("--help")
+    _, _, group = capsys.readouterr().out.partition("options of HRNet's and SimpleBaseline's tools")
+    assert re.search(r"^ +--use-detect-bbox +TEST.USE_GT_BBOX False$", group, re.MULTILINE)
+    assert all(re.search(rf"^ +{flag}( X)? +{key} ", group, re.MULTILINE) for flag, (key, _) in FLAGS.items())
+    assert re.search(r"^ +--prevModelDir X +OUTPUT_DIR of", group, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--logDir", "x", "TRAIN.LR"], "KEY VALUE pairs expected, nothing follows 'TRAIN.LR'"),
+        (["TRAIN.LR", "--logDir", "x"], "KEY VALUE pairs expected, nothing follows 'TRAIN.LR'"),
+        (["SEED", "1", "TRAIN.LR", "--flip-test"], "KEY VALUE pairs expected, nothing follows 'TRAIN.LR'"),
+        (["--logDir", "x", "TRAIN.LR", "WORKERS", "2"], "TRAIN.LR has no value; the key WORKERS follows it"),
+        (["--workers", "many"], "WORKERS: 'many' is no int"),
+    ],
+)
+def test_a_key_without_a_value_is_named(parse, arguments, message):
+    with pytest.raises(InputError, match=f"^command line: {message}"):
+        parse(*arguments)
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A folder with what an earlier run of my_net left."""
+    place = tmp_path / "earlier/mpii/pose_hrnet/my_net"
+    place.mkdir(parents=True)
+    for name in ("checkpoint.pth", "final_state.pth"):
+        write(place, name, "")
+    return place
+
+
+def test_an_earlier_run_is_taken_up(parse, earlier):
+    cfg = parse("--prevModelDir", "earlier", "--modelDir", "new")
+    assert (cfg.OUTPUT_DIR, cfg.TRAIN.RESUME) == ("new", True)
+    assert Path(cfg.TRAIN.CHECKPOINT).samefile(earlier / "checkpoint.pth")
+    assert Path(cfg.TEST.MODEL_FILE).samefile(earlier / "final_state.pth")
+    assert cfg.is_frozen()
+    (earlier / "checkpoint.pth").unlink()
+    assert not parse("--prevModelDir", "earlier").TRAIN.RESUME
+
+
+def test_an_earlier_run_does_not_replace_what_is_named_or_there(parse, earlier, tmp_path):
+    cfg = parse("--prevModelDir", "earlier", "TEST.MODEL_FILE", "w.pth", "TRAIN.CHECKPOINT", "c.pth")
+    assert (cfg.TEST.MODEL_FILE, cfg.TRAIN.CHECKPOINT, cfg.TRAIN.RESUME) == ("w.pth", "c.pth", False)
+    shutil.copytree(tmp_path / "earlier", tmp_path / "new")
+    assert parse("--prevModelDir", "earlier", "--modelDir", "new").TEST.MODEL_FILE == ""
+
+
+def test_an_earlier_run_of_another_experiment_is_refused(parse, earlier):
+    with pytest.raises(InputError, match=r"^--prevModelDir: neither earlier/mpii/pose_hrnet/other/checkpoint\.pth nor"):
+        parse("--prevModelDir", "earlier", "EXPERIMENT_NAME", "other")
 
 
 def test_a_whole_section_can_follow_the_command(tmp_path):

@@ -73,6 +73,21 @@ def assert_equal(one, other):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_stage_2_starts_from_a_file_of_mmpose_with_two_last_layers(sample):
+    weights = build_model(load_config(sample / "stage1.yaml")).state_dict()
+    last = {name for name in weights if name.startswith("final_layer.")}
+    file = {f"backbone.{name}": tensor for name, tensor in weights.items() if name not in last}
+    file |= {f"keypoint_head.{name}": weights[name] + 1 for name in last}
+    file |= {name.replace("final_layer", "neck.trans_layer"): weights[name] for name in last}
+    torch.save({"state_dict": file}, sample / "mmpose.pth")
+    keys = ["MODEL.PRETRAINED", "mmpose.pth", "TRAIN.END_EPOCH", "1", "TEST.EVALUATE", "False"]
+    done = train(sample, "stage2.yaml", *keys)
+    assert done.returncode == 0, done.stderr
+    assert "neck.trans_layer.weight, not keypoint_head.final_layer.weight" in done.stderr
+    _, _, trained = outcome(sample, "stage2")  # its pose net is frozen
+    assert all(torch.equal(trained[name], weights[name]) for name in last)
+
+
 def test_both_stages(sample):
     done = train(sample, "stage1.yaml")
     assert done.returncode == 0, done.stderr

@@ -250,8 +250,46 @@ def test_names_that_the_model_itself_has_stay(path):
 
 def test_same_tensor_under_two_names_is_refused(path):
     torch.save({"conv1.weight": torch.zeros(1), "module.conv1.weight": torch.ones(1)}, path)
-    with pytest.raises(InputError, match=r"holds conv1\.weight twice"):
+    with pytest.raises(
+        InputError, match=r"holds conv1\.weight twice, as conv1\.weight and module\.conv1\.weight, which differ"
+    ):
         load_weights(hrnet(), path)
+
+
+def mmpose_weights(model, neck_first):
+    """The model's layers under MMPose's names, the last one in the head and in the neck: both have its values."""
+    weights = noisy_weights(model)
+    last = {name: tensor for name, tensor in weights.items() if name.startswith("final_layer.")}
+    neck = {name.replace("final_layer", "neck.trans_layer"): tensor.clone() for name, tensor in last.items()}
+    head = {f"keypoint_head.{name}": tensor.clone() for name, tensor in last.items()}
+    trunk = {f"backbone.{name}": tensor for name, tensor in weights.items() if name not in last}
+    return weights, trunk | (neck | head if neck_first else head | neck)
+
+
+@pytest.mark.parametrize("neck_first", [True, False])
+def test_a_last_layer_in_head_and_neck_is_one_if_it_is_the_same(path, neck_first):
+    model = hrnet()
+    weights, file = mmpose_weights(model, neck_first)
+    torch.save({"state_dict": file}, path)
+    report = load_weights(model, path)
+    assert_loaded(model, weights)
+    report.raise_if_incomplete()
+    assert report.overruled == {}
+    assert "different values" not in str(report)
+
+
+@pytest.mark.parametrize("neck_first", [True, False])
+@pytest.mark.parametrize("change", [lambda bias: bias + 1, lambda bias: torch.zeros(3)], ids=["values", "shape"])
+def test_the_neck_counts_where_its_last_layer_differs_from_the_head_s(path, change, neck_first):
+    model = hrnet()
+    weights, file = mmpose_weights(model, neck_first)
+    file["keypoint_head.final_layer.bias"] = change(file["keypoint_head.final_layer.bias"])
+    torch.save({"state_dict": file}, path)
+    report = load_weights(model, path)
+    assert_loaded(model, weights)
+    report.raise_if_incomplete()
+    assert report.overruled == {"keypoint_head.final_layer.bias": "neck.trans_layer.bias"}
+    assert str(report).endswith("are taken: neck.trans_layer.bias, not keypoint_head.final_layer.bias")
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):

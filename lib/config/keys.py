@@ -1,0 +1,115 @@
+"""Names of keys: the ones that an experiment may have, and the one that a wrong name probably means."""
+
+import difflib
+from collections.abc import Iterable
+
+from lib.config.default import DEFAULTS, EXTRA
+from lib.config.legacy import IGNORED, OLD_KEYS, REFUSED, REPLACED
+from lib.utils.errors import InputError
+
+BASE_KEY = "_BASE_"
+EXTRA_SECTION = "MODEL.EXTRA."  # the keys below it depend on MODEL.NAME
+EXTRA_KEYS = {name: {EXTRA_SECTION + key for key in keys} for name, keys in EXTRA.items()}
+
+# Key: what other programs call it, without the section.
+_SYNONYMS = {
+    "TRAIN.LR": "LEARNING_RATE BASE_LR INITIAL_LR",
+    "TRAIN.LR_FACTOR": "GAMMA",
+    "TRAIN.LR_STEP": "LR_STEPS MILESTONES STEPS",
+    "TRAIN.WARMUP_ITERATIONS": "WARMUP WARMUP_ITERS",
+    "TRAIN.OPTIMIZER": "OPTIM",
+    "TRAIN.WD": "WEIGHT_DECAY",
+    "TRAIN.END_EPOCH": "EPOCH EPOCHS NUM_EPOCHS MAX_EPOCHS TOTAL_EPOCHS",
+    "TRAIN.ITERATIONS_PER_EPOCH": "ITERATIONS ITERS MAX_ITERS",
+    "TRAIN.BATCH_SIZE_PER_GPU": "BATCH BATCH_SIZE SAMPLES_PER_GPU IMS_PER_BATCH",
+    "TRAIN.CHECKPOINT": "RESUME_FROM",
+    "MODEL.PRETRAINED": "LOAD_FROM",
+    "MODEL.NAME": "ARCH BACKBONE",
+    "MODEL.NUM_JOINTS": "KEYPOINTS NUM_KEYPOINTS",
+    "MODEL.IMAGE_SIZE": "IMG_SIZE INPUT_SIZE",
+    "MODEL.TARGET_TYPE": "UDP USE_UDP",
+    "TEST.MODEL_FILE": "WEIGHTS",
+    "TEST.COCO_BBOX_FILE": "BBOX_FILE BOX_FILE",
+    "TEST.IMAGE_THRE": "DET_BBOX_THR",
+    "TEST.OKS_THRE": "OKS_THR",
+    "TEST.IN_VIS_THRE": "VIS_THR",
+    "DATASET.ROOT": "DATA_ROOT",
+    "DATASET.ROT_FACTOR": "ROTATION ROTATION_FACTOR",
+    "WORKERS": "NUM_WORKERS WORKERS_PER_GPU",
+    "GPUS": "DEVICE DEVICES GPU_IDS NUM_GPUS",
+    "SEED": "RANDOM_SEED",
+    "PRINT_FREQ": "LOG_INTERVAL",
+    "OUTPUT_DIR": "WORK_DIR",
+    BASE_KEY: "BASE",
+}
+SYNONYMS = {word: key for key, words in _SYNONYMS.items() for word in words.split()}
+
+
+def flatten(content: dict, prefix: str = "") -> dict:
+    """Nested sections as dotted keys."""
+    flat = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+KNOWN = frozenset(flatten(DEFAULTS))  # without those of MODEL.EXTRA
+_TRANSLATED = OLD_KEYS - IGNORED - REPLACED.keys() - REFUSED.keys()
+
+
+def check_key(key: str, source: str) -> None:
+    """Refuse a key that no experiment has; those of MODEL.EXTRA may be any net's.
+
+    Args:
+        key: dotted.
+        source: the file, or the command line, that sets it.
+    Raises:
+        InputError: no such key; names the one that is probably meant.
+    """
+    extra = set().union(*EXTRA_KEYS.values())
+    if key in KNOWN or key in OLD_KEYS or key in extra:
+        return
+    if key == BASE_KEY:
+        raise InputError(f"{source}: {BASE_KEY} names the base of a file: only a file can have one")
+    meant = _nearest(key, extra) if key.startswith(EXTRA_SECTION) else _meant(key)
+    raise InputError(f"{source}: unknown key {key}; did you mean {meant}?")
+
+
+def check_extra(key: str, where: str, net: str) -> None:
+    """Refuse a key of MODEL.EXTRA that the chosen net does not read.
+
+    Args:
+        key: dotted.
+        where: source and key as it was written.
+        net: MODEL.NAME.
+    """
+    if key not in EXTRA_KEYS[net]:
+        others = ", ".join(name for name, keys in EXTRA_KEYS.items() if key in keys)
+        raise InputError(f"{where} is a key of {others}; MODEL.NAME is {net}")
+
+
+def _meant(key: str) -> str:
+    name = key.rpartition(".")[2]
+    everything = [*sorted(KNOWN), BASE_KEY, *sorted(_TRANSLATED)]
+    by_name = {other.rpartition(".")[2]: other for other in reversed(everything)}
+    upper = key.upper()
+    if upper in everything:
+        return upper
+    if synonym := SYNONYMS.get(name.upper().strip("_")):
+        # the same in the section that was named, where it has it: TEST.BATCH_SIZE_PER_GPU, not TRAIN's
+        here = f"{upper.rpartition('.')[0]}.{synonym.rpartition('.')[2]}"
+        return here if here in KNOWN else synonym
+    nearest = (
+        difflib.get_close_matches(upper, sorted(KNOWN), 1)
+        or difflib.get_close_matches(upper, sorted(_TRANSLATED), 1)
+        # perhaps the right name in the wrong section, or none
+        or [by_name[found] for found in difflib.get_close_matches(name.upper(), by_name, 1)]
+    )
+    return nearest[0] if nearest else _nearest(upper, everything)
+
+
+def _nearest(key: str, keys: Iterable[str]) -> str:
+    return difflib.get_close_matches(key, sorted(keys), 1, cutoff=0.0)[0]
