@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from lib.config import _flatten
 from lib.config.default import DEFAULTS
+from lib.config.keys import flatten
 from lib.utils.errors import InputError
 
 Changes = dict[str, tuple[Any, Any]]
@@ -75,8 +75,8 @@ def read_config(text: str) -> dict[str, Any]:
         content = None
     if not isinstance(content, dict):
         raise InputError("the configuration inside the checkpoint or weights is damaged: take another file")
-    known = _flatten(yaml.safe_load(DEFAULTS.dump()))
-    own = _flatten(content)
+    known = flatten(yaml.safe_load(DEFAULTS.dump()))
+    own = flatten(content)
     return known | {key: value for key, value in own.items() if key in known or key.startswith("MODEL.EXTRA.")}
 
 
@@ -183,7 +183,7 @@ def crop_size(training: Mapping[str, Any]) -> list[int] | None:
 
 def ignored_by_optimizer(cfg: CfgNode) -> list[str]:
     """The keys that were set for another optimizer than TRAIN.OPTIMIZER."""
-    config, usual = (_flatten(one) for one in (cfg, DEFAULTS))
+    config, usual = (flatten(one) for one in (cfg, DEFAULTS))
     return [] if _uses_sgd(config) else [key for key in OF_SGD if config[key] != usual[key]]
 
 
