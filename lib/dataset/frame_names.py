@@ -53,18 +53,21 @@ def names_by_number(frame_names: Iterable[str]) -> Names:
     return names
 
 
-def find_renamed(named: Names, known: Names, num_frames: Mapping[str, int], where: object) -> Names:
+def find_renamed(
+    named: Names, known: Names, num_frames: Mapping[str, int], where: object, counts_positions: bool = False
+) -> Names:
     """Find the videos whose frames a file names by their position, 1 for the first, and return their known names.
 
     A file names the frames of a video by number if each number in it is that of a frame, and by position if each is
-    between 1 and the number of frames. Where both hold and differ, the file's other videos decide, or else the names:
-    those that are a frame's to the letter are taken by number.
+    between 1 and the number of frames. Where both hold and differ, the file's other videos decide, or else its form:
+    names that are a frame's to the letter are taken by number, unless the file is one of those that count positions.
 
     Args:
         named: the frames that the file names, in the file's order.
         known: all frames, at least of these videos.
         num_frames: of each video, as the file says; a video of which it says nothing may be missing.
         where: the file, for messages.
+        counts_positions: the file's form is that of files that name frames by position.
     Returns:
         the known names by folder and position, of the videos whose frames are named by position.
     Raises:
@@ -82,9 +85,15 @@ def find_renamed(named: Names, known: Names, num_frames: Mapping[str, int], wher
         if not ways[folder]:
             raise InputError(f"{where}: {_misfit(names, list(places.values()), counted)}")
     decided = {own[0] for own in ways.values() if len(own) == 1}
-    for folder, own in ways.items():
-        if len(own) > 1:
-            ways[folder] = list(decided) if len(decided) == 1 else [_way_of_names(named[folder], known[folder], where)]
+    for folder in [folder for folder, own in ways.items() if len(own) > 1]:
+        if len(decided) == 1:
+            ways[folder] = list(decided)
+            continue
+        names, frames = named[folder], known[folder]
+        same = all(PurePosixPath(name).name == PurePosixPath(frames[n]).name for n, name in names.items())
+        ways[folder] = [NUMBER if same and not counts_positions else POSITION]
+        text = "%s: %s and the like may be frames' numbers or positions; by the file's form they are %ss"
+        logger.warning(text, where, next(iter(names.values())), *ways[folder])
     renamed = {folder: positions[folder] for folder, own in ways.items() if own == [POSITION]}
     if renamed:
         folder = next(iter(renamed))
@@ -92,15 +101,6 @@ def find_renamed(named: Names, known: Names, num_frames: Mapping[str, int], wher
         text = "%s: in %d of %d videos frames are named by their position, as %s for %s"
         logger.info(text, where, len(renamed), len(named), name, renamed[folder][number])
     return renamed
-
-
-def _way_of_names(names: Mapping[int, str], frames: Mapping[int, str], where: object) -> str:
-    """Return the way in which frames are named that fit both."""
-    same = all(PurePosixPath(name).name == PurePosixPath(frames[n]).name for n, name in names.items())
-    way = NUMBER if same else POSITION
-    text = "%s: %s and the like may be frames' numbers or positions; by the form of the names they are taken for %ss"
-    logger.warning(text, where, next(iter(names.values())), way)
-    return way
 
 
 def _misfit(names: Mapping[int, str], places: Sequence[Collection[int]], counted: int) -> str:
@@ -153,7 +153,8 @@ def restore_names(
             num_frames[folder] = max(num_frames.get(folder, 0), box.num_frames)
     known = names_by_number(_known_names(named, videos, num_frames, store))
     named = {folder: names for folder, names in named.items() if folder in known}
-    renamed = find_renamed(named, known, num_frames, where)
+    # The first code reads frame_id as a number from 1 to nframes: files that have it are of renamed frames.
+    renamed = find_renamed(named, known, num_frames, where, any(box.has_frame_id for box in boxes))
     return [replace(box, image=known_name(box.image, renamed)) if isinstance(box.image, str) else box for box in boxes]
 
 

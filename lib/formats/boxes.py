@@ -24,12 +24,14 @@ class DetectedBox:
         num_frames: of the image's video; 0 where the file does not say.
         box: (4,) x, y, w, h in pixels.
         score: of the detector.
+        has_frame_id: the file gives the frame's number beside its name, as those of the first PoseWarper code do.
     """
 
     image: str | int
     num_frames: int
     box: np.ndarray
     score: float
+    has_frame_id: bool = False
 
 
 def read_boxes(path: str | Path, threshold: float) -> tuple[list[DetectedBox], Counter]:
@@ -71,7 +73,8 @@ def _read_box(record: Any, where: str) -> DetectedBox | None:
         raise InputError(
             f"{where}: bbox has to be four finite numbers x, y, w, h and score one; they are {box!r} and {score!r}"
         )
-    return DetectedBox(image, whole_number(record.get("nframes")) or 0, np.array(box, dtype=np.float64), float(score))
+    num_frames = whole_number(record.get("nframes")) or 0
+    return DetectedBox(image, num_frames, np.array(box, dtype=np.float64), float(score), "frame_id" in record)
 
 
 def _is_number(value: Any) -> bool:

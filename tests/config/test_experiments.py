@@ -9,7 +9,7 @@ import yaml
 
 from lib.config import load_config
 from lib.config.keys import flatten
-from lib.dataset.sources import build_annotations_path, build_skeleton
+from lib.dataset.sources import build_annotations_path, build_box_rule, build_skeleton
 from lib.models import build_model
 
 ROOT = Path(__file__).parents[2]
@@ -139,6 +139,21 @@ def test_mmposes_posewarper(stage, mode, epochs, batch):
     assert test.SHIFT_HEATMAP
     assert (test.OKS_NMS, test.OKS_THRE, test.IN_VIS_THRE, test.IMAGE_THRE) == (True, 0.9, 0.2, 0.2)
     assert test.JOINT_SCORE == "peak"
+
+
+@pytest.mark.parametrize(
+    ("keys", "rule"),
+    [
+        ([], "posetrack18"),
+        (["DATASET.DATASET", "posetrack17"], "posetrack17"),
+        (["DATASET.DATASET", "posetrack"], "posetrack17"),  # the first code's name
+        (["DATASET.DATASET", "posetrack", "DATASET.IS_POSETRACK18", "True"], "posetrack18"),
+        (["DATASET.DATASET", "posetrack17", "DATASET.JOINTS_BOX", "posetrack18"], "posetrack18"),
+    ],
+)
+def test_the_rule_for_boxes_of_joints_goes_by_the_data_set(keys, rule):
+    for path in (EXPERIMENTS / "posetrack/hrnet").glob("w48*.yaml"):
+        assert build_box_rule(load_config(path, keys)) == rule
 
 
 def test_the_first_posewarpers_training_on_propagated_labels():

@@ -107,11 +107,18 @@ def test_boxes_of_some_frames_alone(root, caplog):
     assert "position" not in caplog.text
 
 
-@pytest.mark.parametrize(("name", "expected"), [("{:08d}.jpg", [2, 4]), ("{:06d}.jpg", [1, 3])])
-def test_without_other_videos_the_form_of_the_names_tells(root, caplog, name, expected):
+@pytest.mark.parametrize(
+    ("name", "told", "expected"),
+    [
+        ("{:08d}.jpg", {}, [2, 4]),  # the frames' names to the letter
+        ("{:06d}.jpg", {}, [1, 3]),
+        ("{:08d}.jpg", {"nframes": 6, "frame_id": 1}, [1, 3]),  # the form of the published boxes
+    ],
+)
+def test_without_other_videos_the_form_of_the_file_tells(root, caplog, name, told, expected):
     make_2017(root, 0, name=name)
     with caplog.at_level(logging.WARNING):
-        found = build(root, [box(number) for number in (2, 4)])
+        found = build(root, [box(number, **told) for number in (2, 4)])
     assert [frame for frame, _ in frames(found)] == expected
     assert "may be frames' numbers or positions" in caplog.text
 
