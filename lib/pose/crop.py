@@ -18,6 +18,7 @@ import numpy as np
 PIXELS_PER_SCALE = 200
 PADDING = 1.25
 BOX_MARGIN = 0.15
+LONE_JOINT = 64  # pixels, the box around a person of one labelled joint and no box
 
 
 def joints_box(points: np.ndarray) -> np.ndarray:
@@ -30,6 +31,24 @@ def joints_box(points: np.ndarray) -> np.ndarray:
     """
     low, high = points.min(axis=0), points.max(axis=0)
     return np.concatenate([low - BOX_MARGIN * (high - low), (1 + 2 * BOX_MARGIN) * (high - low)])
+
+
+def widen_boxes(boxes: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Make boxes of joints on a line, or of one joint alone, boxes to crop.
+
+    Args:
+        boxes: (P, 4) x, y, w, h around the joints, as of `joints_box`; NaN where there is none.
+        given: (P, 4) boxes from elsewhere for people of one joint, who get a square of LONE_JOINT pixels if that box
+            has no size.
+    Returns:
+        (P, 4) boxes, of which no side is under a quarter of the other.
+    """
+    longer = boxes[:, 2:].max(axis=1, keepdims=True)
+    sides = np.maximum(boxes[:, 2:], longer / 4)
+    wide = np.hstack([boxes[:, :2] - (sides - boxes[:, 2:]) / 2, sides])
+    lone = np.hstack([boxes[:, :2] - LONE_JOINT / 2, np.full_like(sides, LONE_JOINT)])
+    lone = np.where((given[:, 2:] > 0).all(axis=1, keepdims=True), given, lone)
+    return np.where(longer > 0, wide, np.where(np.isnan(boxes), boxes, lone))
 
 
 def clip_box(box: Sequence[float], width: int, height: int) -> np.ndarray | None:
