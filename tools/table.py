@@ -50,7 +50,7 @@ def main() -> None:
     for measure, rows in measures.items():
         print(format_over(measure, rows))
     if args.plot:
-        plot_over("frames from the label" if args.over == DISTANCE else args.over, _for_plot(measures), args.plot)
+        plot_over("frames from the label" if args.over == DISTANCE else args.over, for_plot(measures), args.plot)
 
 
 def compare(paths: Sequence[Path]) -> str:
@@ -132,7 +132,8 @@ def _distances(result: Result, measure: str) -> dict[str, float]:
     return {distance: figures[distance] for distance in figures if distance not in ("0", "1+")}
 
 
-def _for_plot(measures: dict[str, Rows]) -> dict[str, dict[str, dict[float, tuple[float, float]]]]:
+def for_plot(measures: dict[str, Rows]) -> dict[str, dict[str, dict[float, tuple[float, float]]]]:
+    """Return means and standard deviations, as `plot_over` takes them."""
     return {
         measure: {name: {value: (cell.mean, cell.std) for value, cell in row.items()} for name, row in rows.items()}
         for measure, rows in measures.items()

@@ -160,3 +160,11 @@ def test_images_that_cannot_be_told_apart_by_number_are_refused(cfg, name, messa
     path.write_text(path.read_text().replace('"5.png"', json.dumps(name)))
     with pytest.raises(InputError, match=f"labels.json: image {name} has {message}: images of a folder are frames"):
         build_sparse_labels(cfg())
+
+
+def test_more_labels_than_there_are_is_a_warning(cfg, caplog):
+    build_sparse_labels(cfg("DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 3, "DATASET.NUM_LABELED_VIDEOS", 1))
+    assert not caplog.records
+    build_sparse_labels(cfg("DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 4, "DATASET.NUM_LABELED_VIDEOS", 2))
+    assert "NUM_LABELED_VIDEOS is 2; 1 videos are labelled: all of them are used" in caplog.text
+    assert "FRAMES_PER_VIDEO is 4; 3 frames of a video are labelled at most: all of them are used" in caplog.text
