@@ -26,8 +26,8 @@ from lib.core.debug import DebugImages
 from lib.core.inference import Estimates, collect, infer
 from lib.core.strategies import FlipTest, Strategy, average, gather, single
 from lib.core.submission import Rules, make_submission, write_results
-from lib.dataset import TestSet, build_data_set, build_skeleton, build_test_loader, has_videos
-from lib.evaluation.scoring import is_ranked, is_scorable, score_images, score_videos
+from lib.dataset import POSETRACK, TestSet, build_data_set, build_skeleton, build_test_loader, has_videos
+from lib.evaluation.scoring import is_ranked, is_scorable, score_files, score_videos
 from lib.formats.posetrack_set import write_videos
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights
@@ -142,17 +142,17 @@ def run_test(
     }
     path = folder / "predictions" / name / test_set.split
     people, rules = test_set.clips.people, build_rules(cfg)
-    if has_videos(cfg.DATASET.DATASET):
+    if cfg.DATASET.DATASET in POSETRACK:
         videos = make_submission(test_set.videos, people, poses.points, poses.peaks, rules)
         write_videos(path, videos, cfg.DATASET.DATASET)
         return result | (score_videos(test_set.videos, videos) if scorable else {})
     sigmas = build_skeleton(cfg).sigmas
     written = write_results(
-        path, build_data_set(cfg), test_set.videos[0], people, poses.points, poses.peaks, rules, sigmas
+        path, build_data_set(cfg), test_set.videos, people, poses.points, poses.peaks, rules, sigmas
     )
     if not scorable:
         return result
-    return result | score_images(cfg.DATASET.DATASET, test_set.truth, written, cfg.TEST.SIGMA_SCALE)
+    return result | score_files(cfg.DATASET.DATASET, test_set.truth, written, cfg.TEST.SIGMA_SCALE)
 
 
 def will_score(cfg: CfgNode, test_set: TestSet) -> bool:

@@ -3,34 +3,61 @@
 python tools/learn.py --out output/demo
 python tools/learn.py --out output/posetrack --cfg stage1.yaml stage2.yaml --augment \\
     DATASET.NUM_LABELED_VIDEOS 50 DATASET.NUM_LABELED_FRAMES_PER_VIDEO 1
+python tools/learn.py --out output/grid --grid --videos 20 40 80 --frames 1 2 8 --seeds 0 1 2
 
 The second does the same with a data set of yours, where DATASET.ROOT of both experiments says; --augment makes more
-labels of the sparse ones and learns from these too. Each step is a command that is shown and can be typed as well. What
-an earlier run finished is not done again.
+labels of the sparse ones and learns from these too. The third does it for each number of labelled videos, of labelled
+frames in each of them, and seed, and ends in a table and a plot. Each step is a command that is shown and can be typed
+as well. What an earlier run finished is not done again.
 """
 
 import argparse
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import _init_paths  # noqa: F401
 from _steps import ROOT, Step, carry_out
-from table import compare
+from table import Rows, by_key, compare, for_plot, format_over
 from yacs.config import CfgNode
 
 from lib.config import load_config
 from lib.utils.errors import InputError, run
 from lib.utils.files import atomic_path, claim_outputs, read_json, write_json
+from lib.video.plots import plot_over
 
 EXPERIMENTS = ROOT / "experiments" / "embedded"
 TRAIN, VAL = 80, 20  # videos
 LABEL_EVERY = 4  # frames of the test videos: neighbours tell nearly the same
 STAGES = ("single", "posewarper")
+GRID_VIDEOS, GRID_FRAMES = [20, 40, 80], [1, 2, 8]  # of the grid, unless it is said
+VIDEOS, FRAMES = "DATASET.NUM_LABELED_VIDEOS", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO"
 AUGMENTED = "augmented"  # experiments that train on propagated labels too
 MODES = {
     "single": "each frame alone",
     "average": "five frames, averaged where they are",
     "aggregate": "five frames, warped to the middle one and averaged",
 }
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The steps from labels to results, the folder that they fill, and what tells that folder from another run's."""
+
+    folder: Path
+    settings: dict[str, Any]
+    steps: list[Step]
+
+    @property
+    def results(self) -> list[Path]:
+        """The files that the tests leave."""
+        return [step.product for step in self.steps if step.arguments[0] == "test.py"]
+
+
+def _text(numbers: list[int]) -> str:
+    return " ".join(map(str, numbers))
 
 
 def main() -> None:
@@ -52,46 +79,143 @@ def main() -> None:
         "--augment", action="store_true", help="then propagate the labels, train both stages again with them, and test"
     )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiments to change")
+    parser.add_argument(
+        "--grid", action="store_true", help="learn from several numbers of labelled videos and frames, and compare"
+    )
+    parser.add_argument(
+        "--videos", nargs="+", metavar="V", help=f"of the grid: numbers of labelled videos ({_text(GRID_VIDEOS)})"
+    )
+    parser.add_argument(
+        "--frames", nargs="+", metavar="N", help=f"of the grid: labelled frames per video ({_text(GRID_FRAMES)})"
+    )
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        metavar="SEED",
+        help="of the grid: seeds of the choice of labels and the training (--seed, which the videos are drawn by)",
+    )
     args = parser.parse_intermixed_args()
+    for name in ("videos", "frames", "seeds"):
+        take_numbers(args, name, least=0 if name == "seeds" else 1)
     if args.cfg and not (args.experiment is args.train is args.val is None):
         raise InputError("--cfg takes the data that its experiments name: no --experiment, --train and --val then")
-    steps = plan(args)
-    carry_out(steps)
-    report(args, [step.product for step in steps if step.arguments[0] == "test.py"])
+    if not args.grid and (args.videos or args.frames or args.seeds):
+        raise InputError("--videos, --frames and --seeds are of the grid: add --grid")
+    complete(args)
+    chains = plan_grid(args) if args.grid else {(): plan(args, args.out, args.opts, args.seed)}
+    data = [Chain(args.out, videos_settings(args), [])] if args.grid else []
+    claim(args, chains.values())
+    keep_settings([*data, *chains.values()])
+    carry_out([*draw(args), *itertools.chain(*(chain.steps for chain in chains.values()))])
+    if args.grid:
+        report_grid(args, chains)
+    else:
+        report(args, chains[()].results)
 
 
-def plan(args: argparse.Namespace) -> list[Step]:
-    """The steps, after checking that `--out` is not another run's.
+def take_numbers(args: argparse.Namespace, name: str, least: int) -> None:
+    """Make numbers of an option's words, "20 40" or "20,40", and give the KEY VALUE pairs after them back."""
+    words = getattr(args, name) or []
+    numbers = list(itertools.takewhile(lambda word: word.replace(",", "").isdecimal(), words))
+    args.opts = [*args.opts, *words[len(numbers) :]]
+    found = [int(part) for word in numbers for part in word.split(",") if part]
+    if words and (not found or min(found) < least or len(set(found)) < len(found)):
+        raise InputError(f"--{name} {' '.join(words)}: it takes different whole numbers from {least} on, such as 20 40")
+    setattr(args, name, found)
+
+
+def complete(args: argparse.Namespace) -> None:
+    """Fill in what the command line does not say of the generated videos and of the grid."""
+    if not args.cfg:
+        args.train, args.val, args.seed = (
+            usual if given is None else given for given, usual in ((args.train, TRAIN), (args.val, VAL), (args.seed, 0))
+        )
+    if not args.grid:
+        return
+    if args.cfg and not (args.videos and args.frames):
+        raise InputError("--grid with --cfg: say --videos and --frames, as many as the data have")
+    if args.seeds and args.seed is not None and args.cfg:
+        raise InputError("--seed or --seeds: one of them")
+    args.videos, args.frames = args.videos or GRID_VIDEOS, args.frames or GRID_FRAMES
+    args.seeds = args.seeds or [args.seed]
+    if not args.cfg and max(args.videos) > args.train:
+        raise InputError(f"--videos {max(args.videos)}: there are {args.train} training videos; --train makes more")
+    if given := {VIDEOS, FRAMES, "SEED"} & set(args.opts[::2]):
+        raise InputError(f"--grid sets {min(given)}: say --videos, --frames or --seeds")
+
+
+def plan_grid(args: argparse.Namespace) -> dict[tuple[int, int, int | None], Chain]:
+    """The cells of the grid by videos, frames and seed, without pictures. They share the generated videos.
 
     Raises:
-        InputError: a key is wrong, or the folder holds a run with other settings.
+        InputError: a key is wrong.
+    """
+    cells = {}
+    for seed, videos, frames in itertools.product(args.seeds, args.videos, args.frames):
+        name = f"videos{videos}_frames{frames}" + (f"_seed{seed}" if seed is not None else "")
+        chain = plan(args, args.out / name, [*args.opts, VIDEOS, str(videos), FRAMES, str(frames)], seed)
+        cells[videos, frames, seed] = replace(chain, steps=chain.steps[:-1])
+    return cells
+
+
+def videos_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """What the generated videos depend on; nothing with --cfg."""
+    return {} if args.cfg else {"train": args.train, "val": args.val, "seed": args.seed}
+
+
+def draw(args: argparse.Namespace) -> list[Step]:
+    """The step that generates the videos; none with --cfg."""
+    if args.cfg:
+        return []
+    numbers = ["--seed", args.seed, "--train", args.train, "--val", args.val, "--label-every", LABEL_EVERY]
+    return [Step("Videos are drawn.", ["make_synthetic.py", "--out", args.out / "videos", *numbers], None)]
+
+
+def claim(args: argparse.Namespace, chains: Iterable[Chain]) -> None:
+    """Refuse to replace files that this tool did not write."""
+    names = ["table.txt", *(["grid.png"] if args.grid else ["curves.png", "warp.png", "poses.mp4"])]
+    outputs = [args.out / name for name in names]
+    outputs += [chain.folder / "augmented.json" for chain in chains if args.augment]
+    claim_outputs([("--out", path) for path in outputs], [("--cfg", file) for file in args.cfg or ()])
+
+
+def keep_settings(chains: Sequence[Chain]) -> None:
+    """Write down the settings of each folder's chain.
+
+    Raises:
+        InputError: a folder holds one with other settings; nothing is written then.
+    """
+    records = [(chain.folder / "learn.json", chain.settings) for chain in chains]
+    for record, settings in records:
+        if record.exists() and read_json(record) != settings:
+            raise InputError(
+                f"{record.parent}: holds a run with other settings; name another --out, or remove this one"
+            )
+    for record, settings in records:
+        write_json(record, settings)
+
+
+def plan(args: argparse.Namespace, out: Path, opts: list[str], seed: int | None) -> Chain:
+    """The steps from the first training to the pictures, which are the last one.
+
+    Args:
+        out: folder of the nets and results.
+        opts: keys of the experiments to change, and values.
+        seed: of the labels and the training; None: what the experiments say.
+    Raises:
+        InputError: a key is wrong.
     """
     files = args.cfg or [EXPERIMENTS / (args.experiment or "demo") / f"{stage}.yaml" for stage in STAGES]
-    videos = args.out / "videos"
-    train, val, seed = (
-        usual if given is None else given for given, usual in ((args.train, TRAIN), (args.val, VAL), (args.seed, 0))
-    )
-    own = ["AUTO_RESUME", "True", *(["DATASET.ROOT", videos] if not args.cfg else [])]
-    own += ["SEED", seed] if not args.cfg or args.seed is not None else []
-    keys = [*own, "OUTPUT_DIR", args.out, "LOG_DIR", args.out / "log", *args.opts]
-    keys = [str(key) for key in keys]
+    data = ["DATASET.ROOT", args.out / "videos"] if not args.cfg else []
+    data += ["SEED", seed] if seed is not None else []
+    keys = [str(key) for key in ("AUTO_RESUME", True, *data, "OUTPUT_DIR", out, "LOG_DIR", out / "log", *opts)]
     cfgs = [load_config(file, keys) for file in files]
     first, second = (_results(cfg, file) for cfg, file in zip(cfgs, files, strict=True))
     later = [*keys, "MODEL.PRETRAINED", str(first / "final_state.pth")]
     _check(cfgs, [first, second], args.augment)
     settings = {"augment": args.augment, "configs": [cfgs[0].dump(), load_config(files[1], later).dump()]}
-    settings |= {"train": train, "val": val} if not args.cfg else {}
-    record = args.out / "learn.json"
-    if record.exists() and read_json(record) != settings:
-        raise InputError(f"{args.out}: holds a run with other settings; name another --out, or remove this one")
-    made = ["table.txt", "curves.png", "warp.png", "poses.mp4", *(["augmented.json"] if args.augment else [])]
-    claim_outputs([("--out", args.out / name) for name in made], [("--cfg", file) for file in files])
-    write_json(record, settings)
-
-    numbers = ["--seed", seed, "--train", train, "--val", val, "--label-every", LABEL_EVERY]
-    drawn = [Step("Videos are drawn.", ["make_synthetic.py", "--out", videos, *numbers], None)]
+    settings |= {"train": args.train, "val": args.val} if not args.cfg else {}
     steps = [
-        *(drawn if not args.cfg else []),
         Step(
             "Stage 1: the pose net learns from the labelled frames.",
             ["train.py", "--cfg", files[0], *keys, "TEST.EVALUATE", "False"],
@@ -105,15 +229,9 @@ def plan(args: argparse.Namespace) -> list[Step]:
         *(_test(files[1], later, mode, second) for mode in MODES),
     ]
     if args.augment:
-        steps += _augmentation(files, keys, later, args.out, second.parent)
-    return [
-        *steps,
-        Step(
-            "Pictures.",
-            ["illustrate.py", "--cfg", files[1], "--out", args.out, *later, "TEST.MODE", "aggregate"],
-            args.out / "poses.mp4",
-        ),
-    ]
+        steps += _augmentation(files, keys, later, out, second.parent)
+    pictures = ["illustrate.py", "--cfg", files[1], "--out", out, *later, "TEST.MODE", "aggregate"]
+    return Chain(out, settings, [*steps, Step("Pictures.", pictures, out / "poses.mp4")])
 
 
 def _results(cfg: CfgNode, file: Path) -> Path:
@@ -166,6 +284,28 @@ def _augmentation(files: list[Path], keys: list[str], later: list[str], out: Pat
 def _test(file: Path, keys: list[str], mode: str, folder: Path) -> Step:
     command = ["test.py", "--cfg", file, *keys, "TEST.MODE", mode]
     return Step(f"Test on other videos: {MODES[mode]}.", command, folder / f"result-{mode}.json")
+
+
+def report_grid(args: argparse.Namespace, cells: dict[tuple[int, int, int | None], Chain]) -> None:
+    """Print, write and draw the figures of each test over the numbers of labels."""
+    out, paths = args.out, {}
+    for (_, frames, _), cell in cells.items():
+        for path in cell.results:
+            test = f"{AUGMENTED} " if path.parent.name == AUGMENTED else ""
+            test += path.stem.removeprefix("result-")
+            paths.setdefault(test, {}).setdefault(f"N {frames}", []).append(path)
+    grids: dict[str, Rows] = {}
+    for test, by_frames in paths.items():
+        rows = {name: by_key(own, VIDEOS) for name, own in by_frames.items()}
+        grids[test] = {name: row for name, only in rows.items() for row in only.values()}
+    seeds = ", mean ± standard deviation over n seeds" if len(args.seeds) > 1 else ""
+    head = f"AP in per cent by the number of labelled videos (V) and of labelled frames in each of them (N){seeds}"
+    table = "\n\n".join([head, *(f"{test}\n{format_over('V', rows)}" for test, rows in grids.items())]) + "\n"
+    with atomic_path(out / "table.txt") as path:
+        path.write_text(table)
+    plot_over("labelled videos", for_plot({f"AP, {test}": rows for test, rows in grids.items()}), out / "grid.png")
+    print(f"\n{table}\n{out}/table.txt, {out}/grid.png: this table, and its curves")
+    print(f"{out}/videos…_frames…/: checkpoints, logs, predictions and results of each cell")
 
 
 def report(args: argparse.Namespace, results: list[Path]) -> None:

@@ -1,30 +1,34 @@
-"""Compare tests: the tables of result-….json files, a row for each TEST.MODE or way of propagating labels of an
-EXPERIMENT_NAME, the mean where several have the same.
+"""Compare tests: the tables of result-….json files, a row for each TEST.MODE or method of propagation of an experiment.
 
 python tools/table.py output/seed1/…/result-*.json output/seed2/…/result-*.json
 python tools/table.py --over distance --plot distances.png output/…/result-propagate-*.json
 python tools/table.py --over DATASET.NUM_LABELED_VIDEOS --plot videos.png output/v*/…/result-*.json
 
---over tells how the figures go with something, and --plot draws that.
+Runs that differ in SEED alone are one row: mean ± sample standard deviation over n seeds. Runs that differ in another
+key are never averaged; their rows name the keys. Files without a table, such as result-train.json, are left out.
+--over shows the figures by the values of a key, or by the distance from the label; --plot draws them.
 """
 
 import argparse
-import math
+import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import _init_paths  # noqa: F401
-import yaml
 
-from lib.evaluation.tables import format_rows, mean_row
+from lib.evaluation.results import NOTHING, Result, Summary, group_seeds, read_results, summarize
+from lib.evaluation.tables import format_rows
 from lib.utils.errors import InputError, run
-from lib.utils.files import claim_outputs, read_json
+from lib.utils.files import claim_outputs
 from lib.video.plots import plot_over
 
 DISTANCE = "distance"
+SCORED = ("table", "score")
+Rows = dict[str, dict[float, Summary]]
 
 
 def main() -> None:
+    logging.basicConfig(format="%(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="+", type=Path, help="result-<mode>.json, which the tools leave")
     parser.add_argument(
@@ -46,84 +50,96 @@ def main() -> None:
     else:
         measures = {"AP": by_key(args.results, args.over)}
     for measure, rows in measures.items():
-        columns = {name: {f"{measure} {value:g}": row[value] for value in row} for name, row in rows.items()}
-        print(format_rows(columns))
+        print(format_over(measure, rows))
     if args.plot:
-        plot_over("frames from the label" if args.over == DISTANCE else args.over, measures, args.plot)
+        plot_over("frames from the label" if args.over == DISTANCE else args.over, for_plot(measures), args.plot)
 
 
-def by_distance(paths: list[Path], measure: str) -> dict[str, dict[float, float]]:
-    """Results of propagated labels by the frames from the label, from 1 on, the mean where several have one name.
-
-    Args:
-        measure: AP or PCK .05.
-    Returns:
-        per name of the results the figure by distance.
-    """
-    rows: dict[str, list[dict[float, float]]] = {}
-    for path in paths:
-        content = read_json(path)
-        if not isinstance(content, dict) or not {"ap_by_distance", "tracks_by_distance", "method"} <= content.keys():
-            raise InputError(f"{path}: not a scored result of tools/propagate.py: it has no figures by distance")
-        shares = {distance: row["pck"] for distance, row in content["tracks_by_distance"].items()}
-        own = content["ap_by_distance"] if measure == "AP" else shares
-        config = yaml.safe_load(content["config"])
-        name = " ".join(filter(None, [config.get("EXPERIMENT_NAME"), content.get("name", content["method"])]))
-        row = {float(distance): own[distance] for distance in own if distance not in ("0", "1+")}
-        rows.setdefault(name, []).append(row)
-    shared = set.intersection(*(set(row) for found in rows.values() for row in found))
-    if not shared:
-        raise InputError("the results have no distance from a label in common")
-    return {name: mean_row([{d: row[d] for d in sorted(shared)} for row in found]) for name, found in rows.items()}
+def compare(paths: Sequence[Path]) -> str:
+    """Return the table of result files: a row for each setting, over its seeds."""
+    groups = group_seeds(read_results(paths, SCORED, "a scored result of tools/test.py or tools/propagate.py"))
+    columns = list(dict.fromkeys(column for group in groups.values() for result in group for column in _table(result)))
+    rows = {}
+    for name, group in groups.items():
+        seeds = {"n": str(len(group))} if len(groups) < sum(map(len, groups.values())) else {}
+        rows[name] = seeds | {
+            column: str(summarize([_table(result).get(column) for result in group])) for column in columns
+        }
+    return format_rows(rows)
 
 
-def by_key(paths: list[Path], key: str) -> dict[str, dict[float, float]]:
-    """The mean AP of tests by the value of a key of their experiments; NaN where there is no such test.
+def by_key(paths: Sequence[Path], key: str) -> Rows:
+    """Return the figure that trainings are compared by, for each setting and value of a key, over seeds.
 
     Args:
         key: DATASET.NUM_LABELED_VIDEOS for instance; its values are numbers.
-    Returns:
-        per name of the results the figure by value, the mean where several have both.
+    Raises:
+        InputError: a result has no number there, or no file is a scored result.
     """
-    rows: dict[str, dict[float, list[float]]] = {}
-    for path in paths:
-        name, _, score, value = _read(path)
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+    results = read_results(paths, SCORED, "a scored result of tools/test.py or tools/propagate.py")
+    for result in results:
+        value = result.keys.get(key)
         if not isinstance(value, int | float):
-            raise InputError(f"{path}: {key} is {value}, not a number")
-        rows.setdefault(name, {}).setdefault(float(value), []).append(score)
-    values = sorted({value for row in rows.values() for value in row})
+            raise InputError(f"{result.path}: {key} is {value}, not a number")
+    values = sorted({float(result.keys[key]) for result in results})
+    rows: Rows = {}
+    for name, group in group_seeds(results, over=key).items():
+        scores = {value: [result.content["score"] for result in group if result.keys[key] == value] for value in values}
+        rows[name] = {value: summarize(found) if found else NOTHING for value, found in scores.items()}
+    return rows
+
+
+def by_distance(paths: Sequence[Path], measure: str) -> Rows:
+    """Return a figure of propagated labels by the frames from the label, from 1 on, for each setting over its seeds.
+
+    Args:
+        measure: AP or PCK .05.
+    Raises:
+        InputError: no file has figures by distance, or they have no distance in common.
+    """
+    kind = "a scored result of tools/propagate.py, with figures by distance"
+    results = read_results(paths, ("ap_by_distance", "tracks_by_distance", "method"), kind)
+    shared = set.intersection(*(set(_distances(result, measure)) for result in results))
+    if not shared:
+        raise InputError("the results have no distance from a label in common")
     return {
-        name: {value: sum(row[value]) / len(row[value]) if value in row else math.nan for value in values}
-        for name, row in rows.items()
+        name: {
+            float(distance): summarize([_distances(result, measure)[distance] for result in group])
+            for distance in sorted(shared, key=float)
+        }
+        for name, group in group_seeds(results).items()
     }
 
 
-def compare(paths: list[Path]) -> str:
-    """The table of result files, and each one's mean where several have the same mode."""
-    tables: dict[str, list[dict[str, float]]] = {}
-    headlines: dict[str, list[float]] = {}
-    for path in paths:
-        name, scores, score, _ = _read(path)
-        tables.setdefault(name, []).append(scores)
-        headlines.setdefault(name, []).append(score)
-    text = format_rows({name: mean_row(rows) for name, rows in tables.items()})
-    for name, own in headlines.items():
-        if len(own) > 1:
-            text += f"\n{name}: mean of {len(own)}, " + ", ".join(f"{score:.1f}" for score in own)
-    return text
+def format_over(measure: str, rows: Rows) -> str:
+    """Return the figures as text, a column for each value; n is the number of seeds, where there are several."""
+    return format_rows(
+        {
+            name: {
+                f"{measure} {value:g}": f"{cell} (n {cell.n})" if cell.n > 1 else str(cell)
+                for value, cell in row.items()
+            }
+            for name, row in rows.items()
+        }
+    )
 
 
-def _read(path: Path) -> tuple[str, dict[str, float], float, dict[str, Any]]:
-    """Name, scores, the figure to compare by and configuration of a result."""
-    content = read_json(path)
-    if not isinstance(content, dict) or not {"table", "config", "score"} <= content.keys():
-        raise InputError(f"{path}: not a scored result of tools/test.py: it lacks 'table', 'score' or 'config'")
-    config = yaml.safe_load(content["config"])
-    name = " ".join(filter(None, [config.get("EXPERIMENT_NAME"), content.get("name") or config["TEST"]["MODE"]]))
-    scores = {column: math.nan if score is None else score for column, score in content["table"].items()}
-    return name, scores, content["score"], config
+def _table(result: Result) -> dict[str, float | None]:
+    return result.content["table"]
+
+
+def _distances(result: Result, measure: str) -> dict[str, float]:
+    shares = {distance: row["pck"] for distance, row in result.content["tracks_by_distance"].items()}
+    figures = result.content["ap_by_distance"] if measure == "AP" else shares
+    return {distance: figures[distance] for distance in figures if distance not in ("0", "1+")}
+
+
+def for_plot(measures: dict[str, Rows]) -> dict[str, dict[str, dict[float, tuple[float, float]]]]:
+    """Return means and standard deviations, as `plot_over` takes them."""
+    return {
+        measure: {name: {value: (cell.mean, cell.std) for value, cell in row.items()} for name, row in rows.items()}
+        for measure, rows in measures.items()
+    }
 
 
 if __name__ == "__main__":

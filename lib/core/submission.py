@@ -67,7 +67,7 @@ def make_submission(
 
 
 def make_results(
-    images: PoseTrackVideo,
+    videos: Sequence[PoseTrackVideo],
     people: Sequence[Person],
     points: np.ndarray,
     peaks: np.ndarray,
@@ -75,11 +75,11 @@ def make_results(
     sigmas: Sequence[float],
     first_pixel: int = 0,
 ) -> list[dict[str, Any]]:
-    """The people estimated in a data set of images, in COCO's results form.
+    """The people estimated in images, or in frames of videos, in COCO's results form.
 
     Args:
-        images: the annotated images; their people's track ids are the ids of the annotations.
-        people: sorted by image.
+        videos: the annotated videos; a data set of images is one.
+        people: sorted by video and frame.
         points: (P, J, 2) x, y in image pixels from 0; peaks (P, J), the scores of the joints.
         sigmas: (J,) of OKS.
         first_pixel: what the data set's files count pixels from.
@@ -91,45 +91,45 @@ def make_results(
     keypoints = np.concatenate([np.round(points + first_pixel, 3), peaks[..., None]], axis=2).reshape(len(people), -1)
     results = []
     for person in (person for chosen in kept.values() for person in chosen):
-        row = people[person].row
+        video, row = videos[people[person].video], people[person].row
         record = {
-            "image_id": images.image_ids[people[person].frame],
+            "image_id": video.image_ids[people[person].frame],
             "category_id": 1,
             "keypoints": keypoints[person],
             "score": float(scores[person]),
         }
-        known = row >= 0 and images.track_ids[row] >= 0
-        results.append(record | ({"id": int(images.track_ids[row])} if known else {}))
+        known = row >= 0 and video.annotation_ids[row] >= 0
+        results.append(record | ({"id": int(video.annotation_ids[row])} if known else {}))
     return results
 
 
 def write_results(
     path: Path,
     data_set: DataSet,
-    images: PoseTrackVideo,
+    videos: Sequence[PoseTrackVideo],
     people: Sequence[Person],
     points: np.ndarray,
     peaks: np.ndarray,
     rules: Rules,
     sigmas: Sequence[float],
 ) -> Path:
-    """Write the people estimated in a data set of images, as its scorer takes them: MPII's preds, or COCO's results.
+    """Write the people estimated in images or frames, as their scorer takes them: MPII's preds, or COCO's results.
 
     Args:
         path: of the file without its ending.
-        images, people, points, peaks, rules, sigmas: as of `make_results`; MPII's file has everybody who is listed, and
+        videos, people, points, peaks, rules, sigmas: as of `make_results`; MPII's file has everybody who is listed, and
             NaN for those who were left out.
     Returns:
         the file.
     """
     if data_set.form == "mpii":
         path = path.with_name(f"{path.name}.mat")
-        listed = np.full((len(images.points), *points.shape[1:]), np.nan)
+        listed = np.full((len(videos[0].points), *points.shape[1:]), np.nan)
         listed[[person.row for person in people]] = points
         mpii.write_predictions(path, listed)
     else:
         path = path.with_name(f"{path.name}.json")
-        write_json(path, make_results(images, people, points, peaks, rules, sigmas, data_set.first_pixel))
+        write_json(path, make_results(videos, people, points, peaks, rules, sigmas, data_set.first_pixel))
     logger.info("predictions: %s", path)
     return path
 
@@ -211,6 +211,7 @@ def _fill(
         scores=joint,
         person_scores=person,
         track_ids=np.array([order for _, _, order in rows], dtype=np.int64),
+        annotation_ids=np.full(n, -1),
         head_boxes=np.full((n, 4), np.nan),
         boxes=np.full((n, 4), np.nan),
         crowd=np.zeros(n, dtype=bool),

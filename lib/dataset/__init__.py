@@ -1,12 +1,13 @@
 """From an experiment file to clips of people: which annotations, which frames, which loader."""
 
 from lib.dataset.loaders import build_clips, build_test_loader, build_training_loader
-from lib.dataset.sources import CUSTOM, build_data_set, build_image_store, build_skeleton, has_videos
+from lib.dataset.sources import CUSTOM, POSETRACK, build_data_set, build_image_store, build_skeleton, has_videos
 from lib.dataset.testing import LabeledRuns, TestSet, build_labeled_runs, build_pseudo_labeled, build_test_set
 from lib.dataset.training import build_sparse_labels, build_training_set, build_truth
 
 __all__ = [
     "CUSTOM",
+    "POSETRACK",
     "LabeledRuns",
     "TestSet",
     "build_clips",

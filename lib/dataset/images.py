@@ -61,8 +61,8 @@ class Listed:
 def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[PoseTrackVideo, np.ndarray]:
     """The annotations of a data set of images, and (I, 2) width and height of each, 0 where the file does not tell.
 
-    Joints are in the data set's order, in pixels from 0; track ids are the ids of the annotations. Where these give
-    centers and scales, boxes are those that lib.pose.crop makes the same crops of.
+    Joints are in the data set's order, in pixels from 0. Where annotations give centers and scales, boxes are those
+    that lib.pose.crop makes the same crops of.
 
     Raises:
         InputError: a broken file, or one of other joints; names file, record and key.
@@ -77,7 +77,6 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Pose
     elif data_set.name == "coco_wholebody":
         content = _with_parts(content, path, skeleton)
     people = records(content, "annotations", path) if "annotations" in content else []  # test splits have none
-    content = content | {"annotations": [one | {"track_id": one.get("id")} for one in people]}
     names = posetrack18.keypoint_names(content, path) if people else skeleton.names
     if len(names) != skeleton.num_joints:
         raise InputError(

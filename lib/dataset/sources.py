@@ -15,16 +15,17 @@ from lib.formats.posetrack import KEYPOINT_OF_JOINT, PoseTrackVideo
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.frames.images import ImageList
 from lib.frames.store import ImageStore
+from lib.pose.crop import widen_boxes
 from lib.pose.skeletons import POSETRACK as POSETRACK_SKELETON
 from lib.pose.skeletons import Skeleton, named_skeleton
 from lib.pose.skeletons import skeleton as skeleton_of
 from lib.utils.errors import InputError
+from lib.utils.files import frame_number
 
 logger = logging.getLogger(__name__)
 
 POSETRACK = ("posetrack17", "posetrack18")
 CUSTOM = "custom"  # a COCO-style file of the frames of videos, with joints of its own
-LONE_JOINT = 64  # pixels, the box around a person of one labelled joint and no box
 
 
 def build_skeleton(cfg: CfgNode) -> Skeleton:
@@ -37,13 +38,23 @@ def build_skeleton(cfg: CfgNode) -> Skeleton:
     if name in POSETRACK:
         skeleton, where = POSETRACK_SKELETON, "PoseTrack"
     elif name == CUSTOM:
-        where = build_annotations_path(cfg, train=True)
-        skeleton = named_skeleton(read_joints(where))
+        where = _joint_file(cfg)
+        skeleton = named_skeleton(*read_joints(where))
     else:
         skeleton, where = skeleton_of(build_data_set(cfg).name), name
     if cfg.MODEL.NUM_JOINTS != skeleton.num_joints:
         raise InputError(f"MODEL.NUM_JOINTS is {cfg.MODEL.NUM_JOINTS}; {where} has {skeleton.num_joints}")
     return skeleton
+
+
+def _joint_file(cfg: CfgNode) -> Path:
+    """The file that names the joints of custom data: the one to train on, else the one to test on."""
+    try:
+        return build_annotations_path(cfg, train=True)
+    except InputError:
+        if not cfg.DATASET.TEST_ANNOTATIONS:
+            raise
+        return build_annotations_path(cfg, train=False)
 
 
 def has_videos(name: str) -> bool:
@@ -52,12 +63,14 @@ def has_videos(name: str) -> bool:
 
 
 def build_data_set(cfg: CfgNode) -> DataSet:
-    """What is known of the data set of images that DATASET names.
+    """What is known of the data set of images, or of custom data, that DATASET names.
 
     Raises:
         InputError: none of this name is known.
     """
     name, known = cfg.DATASET.DATASET, known_data_sets()
+    if name == CUSTOM:
+        return DataSet(CUSTOM, {}, {})
     if name not in known:
         raise InputError(f"DATASET.DATASET is {name!r}; known are {', '.join([*POSETRACK, *known, CUSTOM])}")
     return known[name]
@@ -82,18 +95,26 @@ def build_videos(cfg: CfgNode, annotations: Path) -> list[PoseTrackVideo]:
     if cfg.DATASET.DATASET in POSETRACK:
         return read_videos(annotations)
     videos = read_videos(annotations, skeleton.names)
-    return videos if cfg.DATASET.BOXES == "file" else [replace(video, boxes=_grown(video)) for video in videos]
+    _check_numbers(videos, annotations)
+    return (
+        videos
+        if cfg.DATASET.BOXES == "file"
+        else [replace(video, boxes=widen_boxes(joint_boxes(video), video.boxes)) for video in videos]
+    )
 
 
-def _grown(video: PoseTrackVideo) -> np.ndarray:
-    """(P, 4) boxes of the joints, of which no side is under a quarter of the other; a lone joint has the file's box."""
-    boxes = joint_boxes(video)
-    longer = boxes[:, 2:].max(axis=1, keepdims=True)
-    sides = np.maximum(boxes[:, 2:], longer / 4)
-    boxes = np.hstack([boxes[:, :2] - (sides - boxes[:, 2:]) / 2, sides])
-    lone = np.hstack([boxes[:, :2] - LONE_JOINT / 2, np.full_like(sides, LONE_JOINT)])
-    lone = np.where((video.boxes[:, 2:] > 0).all(axis=1, keepdims=True), video.boxes, lone)
-    return np.where(longer > 0, boxes, np.where(np.isnan(boxes), boxes, lone))
+def _check_numbers(videos: Sequence[PoseTrackVideo], path: Path) -> None:
+    """Refuse frames that cannot be told apart by number."""
+    for video in videos:
+        name_of: dict[int | None, str] = {}
+        for name in video.frame_names:
+            number = frame_number(name)
+            if number is None or number in name_of:
+                fault = "no number in its name" if number is None else f"the number of {name_of[number]}"
+                raise InputError(
+                    f"{path}: image {name} has {fault}: images of a folder are frames of a video, told by their numbers"
+                )
+            name_of[number] = name
 
 
 def build_people(cfg: CfgNode, videos: Sequence[PoseTrackVideo]) -> PoseTrack:
@@ -189,7 +210,9 @@ def build_annotations_path(cfg: CfgNode, train: bool) -> Path | None:
         return Path(cfg.DATASET.GT_DIR)
     if cfg.DATASET.ANNOTATION_DIR or cfg.TEST.USE_GT_BBOX or train:
         names = ", ".join(str(candidate) for candidate in candidates)
-        raise InputError(f"no annotations of the split {split!r}: none of {names} exists")
+        raise InputError(
+            f"no annotations of the split {split!r}: none of {names} exists; DATASET.{key} may name another place"
+        )
     logger.info("no annotations under %s: the frames are those that the boxes name", folder)
     return None
 

@@ -31,7 +31,7 @@ from lib.dataset.sources import (
 )
 from lib.formats.boxes import DetectedBox, read_boxes
 from lib.formats.posetrack import PoseTrackVideo, take_frames
-from lib.formats.posetrack_set import read_videos
+from lib.formats.posetrack_set import read_joints, read_videos
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
 
@@ -51,7 +51,7 @@ class TestSet:
         split: name of the split.
         dropped: boxes that were left out, by reason.
         scorable: somebody is labelled, and there is the unit of distances: head boxes, where they are that.
-        truth: of a data set of images, the file that its scorer takes as ground truth.
+        truth: of a data set of images and of custom data, the file that the scorer takes as ground truth.
     """
 
     clips: ClipDataset
@@ -89,8 +89,6 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     Raises:
         InputError: annotations, boxes or frames that are not there, or are broken.
     """
-    if cfg.DATASET.DATASET == CUSTOM:
-        raise InputError("DATASET.DATASET is custom: it has no test; set TEST.EVALUATE False to train")
     build_skeleton(cfg)  # raises
     if not has_videos(cfg.DATASET.DATASET) and (cfg.TEST.MODE != "single"):
         raise InputError(f"TEST.MODE {cfg.TEST.MODE}: {cfg.DATASET.DATASET} has images alone, no frames beside them")
@@ -116,10 +114,13 @@ def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
     return labeled and (heads or not in_heads) and (truth is None or truth.exists())
 
 
-def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, None]:
-    """The people to be tested in the videos of PoseTrack, and where they are from."""
+def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
+    """The people to be tested in videos, where they are from, and the ground truth if it is a file of custom data."""
     annotations = build_annotations_path(cfg, train=False)
-    videos = read_videos(annotations) if annotations else []
+    custom = cfg.DATASET.DATASET == CUSTOM
+    if custom:
+        _check_custom(cfg, annotations)
+    videos = build_videos(cfg, annotations) if annotations else []
     if cfg.DATASET.DATASET == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
         logger.warning("%s is in the form of 2018, which DATASET.DATASET posetrack18 would submit in", annotations)
     if cfg.TEST.USE_GT_BBOX:
@@ -135,7 +136,21 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, None]:
             renamed = find_renamed_people(found.people, found.videos, truth, annotations)
         found = relist(found, truth, cfg.DATASET.GT_DIR, renamed)
     source = annotations if cfg.TEST.USE_GT_BBOX else f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {annotations})"
-    return found, str(source), None
+    return found, str(source), annotations if custom else None
+
+
+def _check_custom(cfg: CfgNode, annotations: Path | None) -> None:
+    """Refuse a test of custom data whose predictions could not be scored by the file that lists the frames."""
+    if annotations is None or annotations.is_dir():
+        raise InputError("DATASET.DATASET is custom: set DATASET.TEST_ANNOTATIONS to the COCO-style file to test on")
+    if cfg.DATASET.GT_DIR:
+        raise InputError("DATASET.GT_DIR is PoseTrack's; custom data are scored by DATASET.TEST_ANNOTATIONS")
+    names, known = read_joints(annotations)[0], build_skeleton(cfg).names
+    if tuple(names) != known:
+        raise InputError(
+            f"{annotations}: its joints are {', '.join(names)}; the net's are {', '.join(known)}: "
+            f"list the same in the same order"
+        )
 
 
 def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:

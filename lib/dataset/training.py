@@ -125,6 +125,7 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
         logger.info("%s holds a sparse set and what was propagated from it: all of it is used", annotations)
     elif has_videos(cfg.DATASET.DATASET):
         limits = cfg.DATASET.NUM_LABELED_VIDEOS, cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO
+        _warn_of_few(people, *limits)
         people = sparse_people(people, *limits, cfg.SEED)
     if not people:
         raise InputError(f"{annotations}: nobody to train on{reasons(found.dropped)}")
@@ -136,6 +137,20 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     )
     logger.info("training on %d people in %d %s%s", len(people), len(frames), where, reasons(found.dropped))
     return SparseLabels(annotations, videos, people, found.frames)
+
+
+def _warn_of_few(people: Sequence[Person], num_videos: int, num_frames: int) -> None:
+    """Warn where fewer videos or frames are labelled than DATASET asks for."""
+    frames: dict[int, set[int]] = {}
+    for person in people:
+        frames.setdefault(person.video, set()).add(person.frame)
+    most = max(map(len, frames.values()), default=0)
+    for key, wanted, there, where in (
+        ("NUM_LABELED_VIDEOS", num_videos, len(frames), "videos are labelled"),
+        ("NUM_LABELED_FRAMES_PER_VIDEO", num_frames, most, "frames of a video are labelled at most"),
+    ):
+        if wanted > there:
+            logger.warning("DATASET.%s is %d; %d %s: all of them are used", key, wanted, there, where)
 
 
 def build_truth(cfg: CfgNode) -> list[Person]:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lib.evaluation.custom import check_custom, evaluate_custom
 from lib.evaluation.matching import match_poses
 from lib.evaluation.oks import check_truth, evaluate_oks
 from lib.evaluation.oks import format_table as format_oks
@@ -74,6 +75,21 @@ def _of_poses(
     return Scorer(text, "COCO-style file of the ground truth", POSES, check, score, write, headline)
 
 
+def find_scorer(data_set: str) -> Scorer:
+    """Return how a data set is scored.
+
+    Raises:
+        InputError: nothing is known of that.
+    """
+    if data_set not in SCORERS:
+        known = ", ".join(SCORERS)
+        raise InputError(
+            f"DATASET.DATASET {data_set}: there is no scorer of this name, only {known}; "
+            f"set TEST.EVALUATE False to predict alone"
+        )
+    return SCORERS[data_set]
+
+
 def _read_truth(gt: Path) -> LabeledPeople:
     truth = read_labels(read_json(gt), gt)
     if not truth.labeled.any():
@@ -127,5 +143,15 @@ SCORERS = {
     "mpii_trb": _of_poses("MPII-TRB: PCKh@0.5 of skeleton and contour", evaluate_mpii_trb, "Mean", {"PCKh": "table"}),
     "jhmdb": _of_poses(
         "JHMDB: PCK@0.2 by box and by torso", evaluate_jhmdb, "Mean", {"box": "table", "torso": "torso"}
+    ),
+    "custom": Scorer(
+        "custom data, any joints: AP and AR by OKS, PCK, AUC and the mean error in pixels (EPE)",
+        "COCO-style file of the ground truth; its category may have the joints' OKS constants as sigmas",
+        "file of the predictions, in COCO's results form; PCK needs the id of each pose's annotation",
+        lambda gt, _: check_custom(gt),
+        evaluate_custom,
+        lambda result: format_rows({"": result["table"]}),
+        "AP",
+        ranked=True,
     ),
 }

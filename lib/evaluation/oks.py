@@ -72,7 +72,7 @@ def evaluate_oks(
     score_keys = [f"{part}_score" for part in WHOLEBODY_PARTS] if data_set == "coco_wholebody" else ()
     labeled = _read_truth(data_set, content, gt)
     predicted = read_predictions(predictions, pred, fields, score_keys)
-    _check_ids(labeled, predicted, gt, pred)
+    check_ids(labeled, predicted, gt, pred)
 
     use_area = data_set not in ("aic", "crowdpose")
     box_areas = labeled.boxes[:, 2] * labeled.boxes[:, 3] * BOX_SHARE
@@ -124,7 +124,12 @@ def format_table(result: dict[str, dict[str, float]]) -> str:
     return format_rows(rows)
 
 
-def _check_ids(labeled: LabeledPeople, predicted: PredictedPeople, gt: str | Path, pred: str | Path) -> None:
+def check_ids(labeled: LabeledPeople, predicted: PredictedPeople, gt: str | Path, pred: str | Path) -> None:
+    """Warn of predictions of categories that the ground truth does not list.
+
+    Raises:
+        InputError: a prediction is of an image that it does not list.
+    """
     known = np.isin(predicted.images, labeled.image_ids)
     if not known.all():
         bad = int((~known).argmax())
@@ -136,9 +141,19 @@ def _check_ids(labeled: LabeledPeople, predicted: PredictedPeople, gt: str | Pat
         _LOG.warning("%s: %d predictions do not count: %s lists no category of their category_id", pred, others, gt)
 
 
+def score_people(labeled: LabeledPeople, predicted: PredictedPeople, sigmas: np.ndarray) -> dict[str, float]:
+    """Return COCO's AP and AR of people of all sizes, 0 to 1; −1 where nobody is labelled.
+
+    Args:
+        labeled: with all boxes and areas.
+        sigmas: (J,) constants of OKS.
+    """
+    return _Scorer(labeled, predicted, sigmas, sizes=False).table()
+
+
 def _crowdpose_table(labeled: LabeledPeople, predicted: PredictedPeople, sigmas: np.ndarray) -> dict[str, float]:
     scorer = _Scorer(labeled, predicted, sigmas, counted=labeled.num_keypoints, sizes=False)
-    table = {name: value for name, value in scorer.table().items() if not name.endswith(")")}
+    table = scorer.table()
     crowding = np.digitize(labeled.crowd_indices, (0.2, 0.8))
     for index, name in enumerate(CROWDING):
         scorer.score(labeled.image_ids[crowding == index].tolist())
@@ -195,10 +210,12 @@ class _Scorer(COCOeval):
             self.accumulate()
 
     def table(self) -> dict[str, float]:
-        """COCO's ten numbers by name."""
+        """COCO's ten numbers by name, without those of sizes if they are not scored."""
         with redirect_stdout(io.StringIO()):
             self.summarize()
-        return dict(zip(STATS, self.stats.tolist(), strict=True))
+        table = dict(zip(STATS, self.stats.tolist(), strict=True))
+        sizes = len(self.params.areaRng) > 1
+        return {name: value for name, value in table.items() if sizes or not name.endswith(")")}
 
     def computeOks(self, image: int, category: int) -> np.ndarray | list:  # noqa: N802 (the name is pycocotools')
         """OKS of an image's best predictions (rows) with its labelled people, all predictions of a person at once.

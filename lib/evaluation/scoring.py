@@ -1,13 +1,13 @@
-"""What the predictions of a test are scored by, whatever its data set: PoseTrack's rules, or those of its images."""
+"""What the predictions of a test are scored by, whatever its data set: PoseTrack's rules, or those of its files."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lib.dataset import TestSet, has_videos
+from lib.dataset import POSETRACK, TestSet
 from lib.dataset.posetrack import ABSENT
-from lib.evaluation.files import SCORERS
+from lib.evaluation.files import SCORERS, find_scorer
 from lib.evaluation.posetrack import check_truth, evaluate_videos
 from lib.evaluation.posetrack import format_table as format_posetrack
 from lib.formats.posetrack import PoseTrackVideo
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 def is_ranked(data_set: str) -> bool:
     """Whether people are ranked by their scores; else everybody has one pose, in his own box."""
-    return has_videos(data_set) or SCORERS[data_set].ranked
+    return data_set in POSETRACK or (data_set in SCORERS and SCORERS[data_set].ranked)
 
 
 def is_scorable(data_set: str, test_set: TestSet) -> bool:
@@ -27,16 +27,16 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
     Args:
         data_set: name of the test set's.
     Raises:
-        InputError: ground truth or boxes that cannot be scored.
+        InputError: ground truth or boxes that cannot be scored, or a data set that nothing scores.
     """
     if not test_set.scorable:
         lacking = "no labels, or none with what they are scored by (head boxes; MPII: gt_valid.mat beside the list)"
         logger.info("%s: nothing to score; the predictions are for the benchmark's server", lacking)
         return False
-    if has_videos(data_set):
+    if data_set in POSETRACK:
         check_truth(test_set.videos)
         return True
-    scorer = SCORERS[data_set]
+    scorer = find_scorer(data_set)
     if not scorer.ranked and test_set.dropped[ABSENT]:
         logger.warning("%s is scored person by person, and images are not there: not scored", data_set)
         return False
@@ -52,17 +52,17 @@ def score_videos(videos: Sequence[PoseTrackVideo], predicted: Sequence[PoseTrack
     return result | {"score": result["table"]["Mean"]}
 
 
-def score_images(data_set: str, truth: Path, predictions: Path, sigma_scale: float = 1.0) -> dict[str, Any]:
-    """Score a file of predictions of a data set of images.
+def score_files(data_set: str, truth: Path, predictions: Path, sigma_scale: float = 1.0) -> dict[str, Any]:
+    """Score a file of predictions of a data set that is scored by files.
 
     Args:
-        data_set: name of one that SCORERS has.
+        data_set: name of one that has a scorer.
         truth, predictions: the files.
         sigma_scale: factor on the sigmas of OKS, where the data set is scored by it.
     Returns:
         the scorer's result, and in it `score`, the figure to compare trainings by.
     """
-    scorer = SCORERS[data_set]
+    scorer = find_scorer(data_set)
     options = {"sigma_scale": sigma_scale} if scorer.ranked else {}
     result = scorer.evaluate(truth, predictions, **options)
     return result | {"score": result["table"][scorer.headline]}
@@ -70,4 +70,4 @@ def score_images(data_set: str, truth: Path, predictions: Path, sigma_scale: flo
 
 def format_result(data_set: str, result: dict[str, Any]) -> str:
     """The table of a result as text."""
-    return format_posetrack(result) if has_videos(data_set) else SCORERS[data_set].format(result)
+    return format_posetrack(result) if data_set in POSETRACK else find_scorer(data_set).format(result)

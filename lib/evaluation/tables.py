@@ -13,18 +13,24 @@ LIMBS = {
 """The columns of PoseTrack's and JHMDB's tables after `Head`, and the joints that each is the mean of."""
 
 
-def format_rows(rows: Mapping[str, Mapping[str, float]], decimals: int = 1) -> str:
+def format_rows(rows: Mapping[str, Mapping[str, float | str]], decimals: int = 1) -> str:
     """A line of columns' names, then a line for each row: its name and its scores.
 
     Args:
-        rows: by name, scores by column; all rows have the columns of the first.
+        rows: by name, scores by column, text as it is; all rows have the columns of the first.
     """
-    width = max(5, *(len(name) for name in rows)) + 1
-    columns = {column: max(10, len(column) + 2) for column in next(iter(rows.values()))}
-    lines = [" " * width + "".join(f"{column:>{cells}}" for column, cells in columns.items())]
-    for name, row in rows.items():
-        scores = "".join(f"{row[column]:{cells}.{decimals}f}" for column, cells in columns.items())
-        lines.append(f"{name:<{width}}{scores}")
+    cells = {
+        name: {column: cell if isinstance(cell, str) else f"{cell:.{decimals}f}" for column, cell in row.items()}
+        for name, row in rows.items()
+    }
+    width = max(5, *map(len, cells)) + 1
+    columns = {
+        column: max(10, *(len(text) + 2 for text in (column, *(row[column] for row in cells.values()))))
+        for column in next(iter(cells.values()))
+    }
+    lines = [" " * width + "".join(f"{column:>{size}}" for column, size in columns.items())]
+    for name, row in cells.items():
+        lines.append(f"{name:<{width}}" + "".join(f"{row[column]:>{size}}" for column, size in columns.items()))
     return "\n".join(lines)
 
 

@@ -63,7 +63,7 @@ NO_SCORE = -9999.0
 class PoseTrackVideo:
     """The F frames and P persons of one file. Persons are sorted by frame, within a frame in the file's order.
 
-    Coordinates are pixels as the file gives them. What a file does not say is NaN, or -1 for a track id.
+    Coordinates are pixels as the file gives them. What a file does not say is NaN, or -1 for an id.
 
     Attributes:
         name: the file's stem, the same for ground truth and prediction.
@@ -81,6 +81,7 @@ class PoseTrackVideo:
         scores: (P, 15) float64 scores of the joints, NO_SCORE where there is none.
         person_scores: (P,) float64.
         track_ids: (P,) int64, unique within a frame of a good file.
+        annotation_ids: (P,) int64, the `id` of each annotation; COCO-style files only.
         head_boxes: (P, 4) float64 x1, y1, x2, y2.
         boxes: (P, 4) float64 x, y, width, height; 2018 only.
         crowd: (P,) bool, `iscrowd`: not one person; 2018 only.
@@ -100,6 +101,7 @@ class PoseTrackVideo:
     scores: np.ndarray
     person_scores: np.ndarray
     track_ids: np.ndarray
+    annotation_ids: np.ndarray
     head_boxes: np.ndarray
     boxes: np.ndarray
     crowd: np.ndarray
@@ -114,6 +116,7 @@ PERSON_ARRAYS = (
     "scores",
     "person_scores",
     "track_ids",
+    "annotation_ids",
     "head_boxes",
     "boxes",
     "crowd",

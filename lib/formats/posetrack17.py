@@ -86,6 +86,7 @@ def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
         scores=scores,
         person_scores=np.array([person["score"] for person in persons], dtype=np.float64),
         track_ids=np.array([person["track_id"] for person in persons], dtype=np.int64),
+        annotation_ids=np.full(num_persons, -1),
         head_boxes=np.array([person["head_box"] for person in persons], dtype=np.float64).reshape(num_persons, 4),
         boxes=np.full((num_persons, 4), np.nan),
         crowd=np.zeros(num_persons, dtype=bool),

@@ -83,10 +83,17 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
         scores=np.where(present, table("scores", num_keypoints, NO_SCORE)[:, columns], NO_SCORE),
         person_scores=unscored("score", 1)[:, 0],
         track_ids=id_column(annotations, "track_id", f"{path}: annotations", -1)[order],
+        annotation_ids=_annotation_ids(annotations)[order],
         head_boxes=head_boxes,
         boxes=unscored("bbox", 4),
         crowd=np.array([is_true(annotation.get("iscrowd", 0)) for annotation in annotations], dtype=bool)[order],
     )
+
+
+def _annotation_ids(annotations: list[dict[str, Any]]) -> np.ndarray:
+    """(N,) ids; −1 where there is no whole number, since most uses of a file need none."""
+    ids = [whole_number(annotation.get("id")) for annotation in annotations]
+    return np.array([-1 if own is None else own for own in ids], dtype=np.int64)
 
 
 def write(path: str | Path, video: PoseTrackVideo) -> None:
@@ -206,6 +213,23 @@ def keypoint_names(content: dict[str, Any], path: str | Path) -> list[str]:
         place = categories.index(category) if categories else 0
         raise InputError(f"{path}: categories[{place}] lacks 'keypoints', the list of the joints' names")
     return names
+
+
+def keypoint_sigmas(content: dict[str, Any], path: str | Path) -> list[float] | None:
+    """Return `sigmas`, the joints' constants of OKS, of the category that lists the joints; None if it has none.
+
+    Raises:
+        InputError: they are not a number over 0 for each joint.
+    """
+    category = keypoint_category(content)
+    sigmas = category.get("sigmas")
+    if sigmas is None:
+        return None
+    count = len(category["keypoints"])
+    if not is_row(sigmas, count) or not all(isinstance(sigma, int | float) and sigma > 0 for sigma in sigmas):
+        place = content["categories"].index(category)
+        raise InputError(f"{path}: categories[{place}]: 'sigmas' has to be {count} numbers over 0, one for each joint")
+    return [float(sigma) for sigma in sigmas]
 
 
 def _joint_columns(names: Sequence[str], wanted: Sequence[str], path: str | Path) -> list[int]:

@@ -79,6 +79,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         scores=scores[order],
         person_scores=np.full(people, np.nan),
         track_ids=labels.track[order],
+        annotation_ids=np.full(people, -1),
         head_boxes=np.full((people, 4), np.nan),
         boxes=labels.boxes[order],
         crowd=np.zeros(people, dtype=bool),

@@ -88,18 +88,18 @@ def write_videos(folder: Path, videos: Sequence[PoseTrackVideo], data_set: str) 
     logger.info("submission: %d files in %s", len(videos), folder)
 
 
-def read_joints(path: str | Path) -> list[str]:
-    """The names of the joints of a COCO-style file.
+def read_joints(path: str | Path) -> tuple[list[str], list[float] | None]:
+    """The names of the joints of a COCO-style file, and their constants of OKS; None if it has none.
 
     Raises:
-        InputError: not such a file; names that are missing, or not all different.
+        InputError: not such a file; names that are missing, or not all different; constants that are none.
     """
     content = read_json(path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     names = posetrack18.keypoint_names(content, path)
     check_names(names, f"{path}: categories: 'keypoints'")
-    return names
+    return names, posetrack18.keypoint_sigmas(content, path)
 
 
 def video_names(folders: list[str], nameless: str) -> list[str]:
@@ -128,6 +128,7 @@ def unlabeled_video(name: str, frame_names: list[str], nframes: int) -> PoseTrac
         scores=np.zeros((0, joints)),
         person_scores=np.zeros(0),
         track_ids=np.zeros(0, dtype=np.int64),
+        annotation_ids=np.zeros(0, dtype=np.int64),
         head_boxes=np.zeros((0, 4)),
         boxes=np.zeros((0, 4)),
         crowd=np.zeros(0, dtype=bool),

@@ -24,6 +24,7 @@ PoseTrack18's is that of its own boxes. PoseTrack17 has none; its rule is that o
 gen_posetrack_json.py, the script that the first PoseWarper code links for renaming the frames. That its boxes were made
 so too is inferred: its annotation files were not seen.
 """
+LONE_JOINT = 64  # pixels, the box around a person of one labelled joint and no box
 
 
 def joints_box(points: np.ndarray, rule: str = "posetrack18") -> np.ndarray:
@@ -38,6 +39,24 @@ def joints_box(points: np.ndarray, rule: str = "posetrack18") -> np.ndarray:
     more, factor = JOINTS_BOXES[rule]
     low, size = points.min(axis=0), np.ptp(points, axis=0) + more
     return np.concatenate([low - (factor - 1) / 2 * size, factor * size])
+
+
+def widen_boxes(boxes: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Make boxes of joints on a line, or of one joint alone, boxes to crop.
+
+    Args:
+        boxes: (P, 4) x, y, w, h around the joints, as of `joints_box`; NaN where there is none.
+        given: (P, 4) boxes from elsewhere for people of one joint, who get a square of LONE_JOINT pixels if that box
+            has no size.
+    Returns:
+        (P, 4) boxes, of which no side is under a quarter of the other.
+    """
+    longer = boxes[:, 2:].max(axis=1, keepdims=True)
+    sides = np.maximum(boxes[:, 2:], longer / 4)
+    wide = np.hstack([boxes[:, :2] - (sides - boxes[:, 2:]) / 2, sides])
+    lone = np.hstack([boxes[:, :2] - LONE_JOINT / 2, np.full_like(sides, LONE_JOINT)])
+    lone = np.where((given[:, 2:] > 0).all(axis=1, keepdims=True), given, lone)
+    return np.where(longer > 0, wide, np.where(np.isnan(boxes), boxes, lone))
 
 
 def clip_box(box: Sequence[float], width: int, height: int, rule: str = "last_pixel") -> np.ndarray | None:

@@ -75,21 +75,25 @@ def _schemas() -> dict[str, dict[str, list]]:
 POSETRACK = skeleton("posetrack18")
 """The 17 joints of PoseTrack17 and PoseTrack18."""
 
+SIGMA = 0.089
+"""The constant of OKS of a joint for which nobody measured one: that of an ankle in COCO."""
+
 _SIDES = {"left": "left", "right": "right", "l": "left", "r": "right"}
 _OTHER_SIDE = {"left": "right", "right": "left"}
 
 Words = tuple[str, ...]
 
 
-def named_skeleton(names: Sequence[str]) -> Skeleton:
+def named_skeleton(names: Sequence[str], sigmas: Sequence[float] | None = None) -> Skeleton:
     """The schema of any joints. Their names tell mirror pairs: `left_paw` and `right_paw`, `pawL` and `pawR`,
     `leftpaw` and `rightpaw`, `Lpaw` and `Rpaw`, `lpaw` and `rpaw`, `LPAW` and `RPAW`.
 
-    Joints weigh alike, have the OKS constant of an ankle in COCO, and none is of an upper body; bones are those that
-    joints of these names have in PoseTrack or COCO.
+    Joints weigh alike, and none is of an upper body; bones are those that joints of these names have in PoseTrack or
+    COCO.
 
     Args:
         names: J joint names, all different.
+        sigmas: J constants of OKS; None: that of an ankle in COCO, SIGMA, for all of them.
     """
     joint_of: dict[Words, int] = {}
     for joint, name in enumerate(names):
@@ -105,7 +109,9 @@ def named_skeleton(names: Sequence[str]) -> Skeleton:
     known = {(own.names[a], own.names[b]) for own in (POSETRACK, skeleton("coco")) for a, b in own.bones}
     bones = sorted((names.index(a), names.index(b)) for a, b in known if a in names and b in names)
     count = len(names)
-    return Skeleton(tuple(names), tuple(sorted(pairs)), (), (0.089,) * count, (1.0,) * count, tuple(bones))
+    return Skeleton(
+        tuple(names), tuple(sorted(pairs)), (), tuple(sigmas or (SIGMA,) * count), (1.0,) * count, tuple(bones)
+    )
 
 
 def mirrored(name: str) -> list[Words]:

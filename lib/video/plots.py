@@ -37,19 +37,23 @@ def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path
     _save(figure, path)
 
 
-def plot_over(quantity: str, measures: Mapping[str, Mapping[str, Mapping[float, float]]], path: Path) -> None:
+def plot_over(
+    quantity: str, measures: Mapping[str, Mapping[str, Mapping[float, tuple[float, float]]]], path: Path
+) -> None:
     """Curves of each way over a quantity, a panel for each measure, as a .png file.
 
     Args:
         quantity: named at the x axis.
-        measures: by measure and way the figure for each value of the quantity; NaN leaves a gap.
+        measures: by measure and way the figure and its standard deviation for each value of the quantity. A figure of
+            NaN leaves a gap, a deviation of NaN has no error bar.
     """
     figure = Figure(figsize=(4.5 * len(measures) + 1.5, 3.6), layout="constrained")
     for axis, (measure, rows) in zip(
         figure.subplots(1, len(measures), squeeze=False)[0], measures.items(), strict=True
     ):
         for name, row in rows.items():
-            axis.plot(list(row), list(row.values()), marker=".", label=name)
+            means, deviations = zip(*row.values(), strict=True)
+            axis.errorbar(list(row), means, yerr=deviations, marker=".", capsize=2, label=name)
         axis.set_title(measure)
         axis.set_xlabel(quantity)
         axis.xaxis.get_major_locator().set_params(integer=True)

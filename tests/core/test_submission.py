@@ -62,12 +62,12 @@ def test_files_of_image_sets_are_in_the_form_of_their_scorers(tmp_path):
         images = replace(
             unlabeled_video("v", ["0.jpg", "1.jpg", "2.jpg"], 3),
             points=np.zeros((3, count, 2)),
-            track_ids=np.array([40, 41, 42]),
+            annotation_ids=np.array([40, 41, 42]),
         )
         points, peaks = np.full((2, count, 2), 7.0), np.full((2, count), 0.25)
         rules, sigmas = Rules(), (0.1,) * count
         path = write_results(
-            tmp_path / "a.split", known_data_sets()[name], images, people, points, peaks, rules, sigmas
+            tmp_path / "a.split", known_data_sets()[name], [images], people, points, peaks, rules, sigmas
         )
         if name == "mpii":
             assert path.name == "a.split.mat"

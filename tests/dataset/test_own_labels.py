@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lib.config import load_config
-from lib.dataset import build_sparse_labels, build_training_set, build_truth
+from lib.dataset import build_skeleton, build_sparse_labels, build_test_set, build_training_set, build_truth
+from lib.pose.skeletons import SIGMA
 from lib.utils.errors import InputError
 
 NAMES = ["tail", "left_ear", "right_ear"]
@@ -104,3 +105,66 @@ def test_targets_can_be_placed_within_cells(cfg):
 def test_another_number_of_joints_is_refused(cfg):
     with pytest.raises(InputError, match=r"MODEL.NUM_JOINTS is 4; .*labels\.json has 3"):
         build_sparse_labels(cfg("MODEL.NUM_JOINTS", 4))
+
+
+def test_test_set_is_the_labelled_people_and_the_file_is_the_truth(cfg):
+    path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
+    keys = ["DATASET.TEST_ANNOTATIONS", str(path), "TEST.USE_GT_BBOX", "True"]
+    found = build_test_set(cfg(*keys))
+    assert [person.number for person in found.clips.people] == [0, 2, 4]
+    assert (found.truth, found.scorable) == (path, True)
+    keys += ["MODEL.WARP.ENABLED", "True", "TEST.MODE", "aggregate", "TEST.AGGREGATE.OFFSETS", "[0, -1, -2, 1, 2]"]
+    clips = build_test_set(cfg(*keys)).clips
+    assert clips[1].frames.shape[0] == 5
+    means = clips[1].frames[:, 48, 48, 0].tolist()  # frames 2, 1, 0, 3, 4 of gray 10 × number
+    assert means == pytest.approx([20, 10, 0, 30, 40], abs=1)
+
+
+def test_joints_are_those_of_the_file_to_test_on_if_there_is_no_other(cfg, tmp_path):
+    path = cfg().DATASET.TRAIN_ANNOTATIONS
+    keys = ["DATASET.TRAIN_ANNOTATIONS", "", "DATASET.TEST_ANNOTATIONS", path]
+    assert build_skeleton(cfg(*keys)).names == tuple(NAMES)
+    with pytest.raises(InputError, match=r"split 'train'.*DATASET\.TRAIN_ANNOTATIONS may name another place"):
+        build_skeleton(cfg("DATASET.TRAIN_ANNOTATIONS", ""))
+
+
+def test_constants_of_oks_are_those_of_the_file(cfg):
+    assert build_skeleton(cfg()).sigmas == (SIGMA,) * 3
+    path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
+    content = json.loads(path.read_text())
+    content["categories"][0]["sigmas"] = [0.1, 0.02, 0.03]
+    path.write_text(json.dumps(content))
+    assert build_skeleton(cfg()).sigmas == (0.1, 0.02, 0.03)
+
+
+def test_a_test_on_other_joints_is_refused(cfg, tmp_path):
+    content = json.loads(Path(cfg().DATASET.TRAIN_ANNOTATIONS).read_text())
+    content["categories"][0]["keypoints"] = NAMES[::-1]
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    keys = ["DATASET.TEST_ANNOTATIONS", str(tmp_path / "other.json"), "TEST.USE_GT_BBOX", "True"]
+    with pytest.raises(
+        InputError, match=r"other\.json: its joints are right_ear, left_ear, tail; the net's are tail, "
+    ):
+        build_test_set(cfg(*keys))
+    with pytest.raises(InputError, match=r"DATASET\.GT_DIR is PoseTrack's"):
+        build_test_set(cfg(*keys, "DATASET.GT_DIR", str(tmp_path)))
+    with pytest.raises(InputError, match=r"custom: set DATASET\.TEST_ANNOTATIONS"):
+        build_test_set(cfg("DATASET.TEST_ANNOTATIONS", str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("old 0.png", "the number of 0.png"), ("mouse.png", "no number in its name")]
+)
+def test_images_that_cannot_be_told_apart_by_number_are_refused(cfg, name, message):
+    path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
+    path.write_text(path.read_text().replace('"5.png"', json.dumps(name)))
+    with pytest.raises(InputError, match=f"labels.json: image {name} has {message}: images of a folder are frames"):
+        build_sparse_labels(cfg())
+
+
+def test_more_labels_than_there_are_is_a_warning(cfg, caplog):
+    build_sparse_labels(cfg("DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 3, "DATASET.NUM_LABELED_VIDEOS", 1))
+    assert not caplog.records
+    build_sparse_labels(cfg("DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 4, "DATASET.NUM_LABELED_VIDEOS", 2))
+    assert "NUM_LABELED_VIDEOS is 2; 1 videos are labelled: all of them are used" in caplog.text
+    assert "FRAMES_PER_VIDEO is 4; 3 frames of a video are labelled at most: all of them are used" in caplog.text

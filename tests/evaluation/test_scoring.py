@@ -1,11 +1,13 @@
 """One way to score whatever was tested."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from lib.evaluation.scoring import format_result, is_ranked, score_images
+from lib.evaluation.scoring import format_result, is_ranked, is_scorable, score_files
 from lib.pose.skeletons import skeleton
+from lib.utils.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,8 @@ from lib.pose.skeletons import skeleton
         ("mpii", False),
         ("mpii_trb", False),
         ("jhmdb", False),
+        ("custom", True),
+        ("horses", False),  # nobody scores it, so nobody is left out
     ],
 )
 def test_who_is_ranked(data_set, ranked):
@@ -31,6 +35,14 @@ def test_a_result_has_the_figure_that_trainings_are_compared_by(tmp_path, data_s
     truth = {"images": [{"id": 7}], "annotations": [person], "categories": [{"id": 1, "keypoints": names}]}
     (tmp_path / "truth.json").write_text(json.dumps(truth))
     (tmp_path / "predictions.json").write_text(json.dumps([person | {"score": 0.5}]))
-    result = score_images(data_set, tmp_path / "truth.json", tmp_path / "predictions.json")
+    result = score_files(data_set, tmp_path / "truth.json", tmp_path / "predictions.json")
     assert result["score"] == pytest.approx(score)
     assert row in format_result(data_set, result)
+
+
+def test_a_data_set_that_nothing_scores_is_a_line():
+    labeled = SimpleNamespace(scorable=True)
+    with pytest.raises(
+        InputError, match=r"DATASET\.DATASET horses: there is no scorer of this name, only coco, .*custom"
+    ):
+        is_scorable("horses", labeled, tracking=False)

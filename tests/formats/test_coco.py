@@ -39,7 +39,7 @@ def write(folder, **changes):
 
 def test_joints_and_arrays_of_any_names(tmp_path):
     path = write(tmp_path)
-    assert read_joints(path) == ["nose", "left_ear", "tail"]
+    assert read_joints(path) == (["nose", "left_ear", "tail"], None)
     (video,) = read_videos(path, ["tail", "nose", "left_ear"])
     np.testing.assert_array_equal(video.points[0], [[0, 0], [1, 2], [3.5, 4]])
     np.testing.assert_array_equal(video.labeled, [[False, True, True], [True, True, True]])

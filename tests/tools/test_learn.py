@@ -1,3 +1,4 @@
+import itertools
 import json
 import subprocess
 import sys
@@ -112,3 +113,81 @@ def test_options_of_other_data_do_not_go_with_ones_own(stages, tmp_path):
         assert done.returncode == 2, done.stderr
         assert done.stderr.count("\n") == 1
         assert message in done.stderr
+
+
+def finish_cell(stages, out, videos, frames, seed, scores):
+    """What the steps of a cell of the grid leave, with these scores by mode."""
+    cell = out / f"videos{videos}_frames{frames}_seed{seed}"
+    keys = ["SEED", seed, "OUTPUT_DIR", cell, "LOG_DIR", cell / "log"]
+    keys += ["DATASET.NUM_LABELED_VIDEOS", videos, "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", frames]
+    results = cell / "posetrack18/pose_hrnet"
+    for stage in ("first", "second"):
+        (results / stage).mkdir(parents=True)
+        (results / stage / "final_state.pth").touch()
+    config = load_config(stages[1], [*map(str, keys), "MODEL.PRETRAINED", str(results / "first/final_state.pth")])
+    for mode, score in scores.items():
+        content = {"config": config.dump(), "table": {"Mean": score}, "score": score}
+        (results / f"second/result-{mode}.json").write_text(json.dumps(content))
+
+
+def test_a_grid_ends_in_a_table_and_a_plot(stages, tmp_path):
+    """What all steps leave is there, so that the table alone is left to do."""
+    out = tmp_path / "grid"
+    for videos, frames, seed in itertools.product((1, 2), (1, 4), (0, 1)):
+        score = 10.0 * videos + frames + 2 * seed
+        finish_cell(stages, out, videos, frames, seed, {"single": score, "average": score, "aggregate": score + 5})
+    grid = ["--grid", "--videos", "1,2", "--seeds", "0", "1", "--frames", "1", "4", "TRAIN.END_EPOCH", "1"]
+    done = learn(out, "--cfg", *stages, *grid)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("done before") == 8 * 5
+    table = (out / "table.txt").read_text()
+    assert table in done.stdout
+    parts = [[" ".join(line.split()) for line in part.splitlines()] for part in table.strip().split("\n\n")]
+    assert parts[0] == [
+        "AP in per cent by the number of labelled videos (V) and of labelled frames in each of them (N), "
+        "mean ± standard deviation over n seeds"
+    ]
+    assert parts[1] == [
+        "single",
+        "V 1 V 2",
+        "N 1 12.0 ± 1.4 (n 2) 22.0 ± 1.4 (n 2)",
+        "N 4 15.0 ± 1.4 (n 2) 25.0 ± 1.4 (n 2)",
+    ]
+    assert [part[0] for part in parts[2:]] == ["average", "aggregate"]
+    assert parts[3][2] == "N 1 17.0 ± 1.4 (n 2) 27.0 ± 1.4 (n 2)"
+    assert cv2.imread(str(out / "grid.png")) is not None
+    other = learn(out, "--cfg", *stages, *grid[:-1], "2")
+    assert other.returncode == 2
+    assert "videos1_frames1_seed0: holds a run with other settings" in other.stderr
+
+
+@pytest.mark.slow
+def test_cells_of_a_grid_learn_from_so_many_labels(stages, tmp_path):
+    out = tmp_path / "grid"
+    done = learn(out, "--cfg", *stages, "--grid", "--videos", "1", "2", "--frames", "1")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in (out / "table.txt").read_text().splitlines() if line.startswith("N 1")]
+    for videos in (1, 2):
+        (log,) = (out / f"videos{videos}_frames1/posetrack18/pose_hrnet/first").glob("*_train.log")
+        assert f"in {videos} labelled frames of {videos} videos" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--videos", "2"], "--videos, --frames and --seeds are of the grid: add --grid"),
+        (["--grid", "--videos", "2", "2"], "--videos 2 2: it takes different whole numbers from 1 on, such as 20 40"),
+        (["--grid", "--frames", "0"], "--frames 0: it takes different whole numbers from 1 on"),
+        (["--grid", "--seeds", "x", "1"], "--seeds x 1: it takes different whole numbers from 0 on"),
+        (["--grid", "--train", "10"], "--videos 80: there are 10 training videos; --train makes more"),
+        (["--grid", "SEED", "3"], "--grid sets SEED: say --videos, --frames or --seeds"),
+        (["--grid", "--videos", "2", "TRAIN.LRR", "1"], "unknown key TRAIN.LRR"),
+        (["--grid", "--cfg", "a.yaml", "b.yaml"], "--grid with --cfg: say --videos and --frames"),
+    ],
+)
+def test_a_grid_that_cannot_be(tmp_path, options, message):
+    done = learn(tmp_path / "grid", *options)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert not (tmp_path / "grid").exists()

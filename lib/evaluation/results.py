@@ -1,0 +1,150 @@
+"""Result files of several runs: those that differ in the seed alone are summarized together, all others stand apart."""
+
+import logging
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lib.utils.errors import InputError
+from lib.utils.files import read_json
+
+SEED = "SEED"
+
+RUN_KEYS = (SEED, "OUTPUT_DIR", "LOG_DIR", "GPUS", "WORKERS", "PIN_MEMORY", "PRINT_FREQ", "AUTO_RESUME")
+"""Keys of an experiment that may differ between runs of one setting; so may the section DEBUG."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result file.
+
+    Attributes:
+        path: of the file.
+        name: EXPERIMENT_NAME, and TEST.MODE or the method of propagation.
+        seed: of the run; None if the file does not say.
+        keys: the keys of the experiment and their values, without RUN_KEYS. Paths inside the run's own OUTPUT_DIR are
+            relative to it.
+        content: the whole file.
+    """
+
+    path: Path
+    name: str
+    seed: Any
+    keys: Mapping[str, Any]
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A figure over n seeds; `std` is the sample standard deviation, NaN of one."""
+
+    mean: float
+    std: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f}" if self.n < 2 else f"{self.mean:.1f} ± {self.std:.1f}"
+
+
+NOTHING = Summary(math.nan, math.nan, 0)
+"""Of a figure that no run has."""
+
+
+def summarize(values: Sequence[float | None]) -> Summary:
+    """Return mean and sample standard deviation; NaN if a value is NaN or None."""
+    numbers = [math.nan if value is None else value for value in values]
+    if not numbers or any(map(math.isnan, numbers)):
+        return Summary(math.nan, math.nan, len(numbers))
+    return Summary(statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else math.nan, len(numbers))
+
+
+def read_results(paths: Iterable[Path], needed: Iterable[str], kind: str) -> list[Result]:
+    """Read the result files that have certain keys; others are left out with a warning, repeated paths without.
+
+    Args:
+        needed: keys of the file.
+        kind: what a file with these keys is, for messages.
+    Raises:
+        InputError: no file has these keys, or one is not JSON.
+    """
+    results = []
+    needed = {"config", *needed}
+    for path in {path.resolve(): path for path in paths}.values():
+        content = read_json(path)
+        lacking = sorted(needed - content.keys()) if isinstance(content, dict) else sorted(needed)
+        if lacking:
+            _LOG.warning("%s: left out: not %s: it lacks %s", path, kind, ", ".join(lacking))
+            continue
+        results.append(_as_result(path, content))
+    if not results:
+        raise InputError(f"none of these files is {kind}")
+    return results
+
+
+def _as_result(path: Path, content: Mapping[str, Any]) -> Result:
+    try:
+        config = yaml.safe_load(content["config"])
+    except (yaml.YAMLError, AttributeError):
+        config = None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: 'config' is not the YAML text of an experiment")
+    flat = dict(_flatten(config))
+    method = content.get("name") or content.get("method") or flat.get("TEST.MODE")
+    name = " ".join(str(part) for part in (flat.get("EXPERIMENT_NAME"), method) if part)
+    own = f"{str(flat.get('OUTPUT_DIR', '')).rstrip('/')}/"
+    keys = {
+        key: value.removeprefix(own) if isinstance(value, str) else value
+        for key, value in flat.items()
+        if key not in RUN_KEYS and not key.startswith("DEBUG.")
+    }
+    return Result(path, name, flat.get(SEED), keys, content)
+
+
+def _flatten(section: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str, list[Result]]:
+    """Group runs that differ in SEED alone, by a name that tells the groups apart.
+
+    A group is named after its results. Where groups share a name, the keys in which they differ follow. Runs of one
+    setting with the same seed are no sample of seeds: each is a group of its own, told by its path.
+
+    Args:
+        over: a key that may differ within a group too, where a seed may come once for each of its values.
+    """
+    by_setting: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        setting = {key: value for key, value in result.keys.items() if key != over}
+        by_setting.setdefault((result.name, repr(sorted(setting.items()))), []).append(result)
+    of_name: dict[str, list[list[Result]]] = {}
+    for (name, _), group in by_setting.items():
+        of_name.setdefault(name, []).append(group)
+    groups = {}
+    for name, alike in of_name.items():
+        differing = _differing_keys([group[0].keys for group in alike], over)
+        for group in alike:
+            values = [f"{key} {group[0].keys.get(key, '(not set)')}" for key in differing]
+            label = ", ".join([name, *values])
+            runs = [(result.seed, result.keys.get(over)) for result in group]
+            if len(set(map(repr, runs))) == len(runs):
+                groups[label] = group
+            else:
+                groups |= {f"{label}, {result.path}": [result] for result in group}
+    return groups
+
+
+def _differing_keys(settings: Sequence[Mapping[str, Any]], over: str | None) -> list[str]:
+    keys = dict.fromkeys(key for setting in settings for key in setting)
+    return [key for key in keys if key != over and len({repr(setting.get(key)) for setting in settings}) > 1]
