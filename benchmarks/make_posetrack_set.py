@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.formats import posetrack18
-from lib.formats.posetrack import NO_SCORE, PoseTrackVideo
+from lib.formats.posetrack import NO_SCORE, VideoAnnotations
 from lib.utils.errors import run
 from lib.utils.files import claim_outputs
 
@@ -45,7 +45,7 @@ def make_truth(rng: np.random.Generator, name: str, num_frames: int, num_persons
     corners = np.hstack([head - half, head + half]).round()
     low, high = points.min(axis=1), points.max(axis=1)
     has_regions = rng.random() < regions
-    return PoseTrackVideo(
+    return VideoAnnotations(
         name=name,
         frame_names=[f"images/val/{name}/{index:06d}.jpg" for index in range(num_frames)],
         image_ids=[10_000_000_000 + int(name[:6]) * 10_000 + index for index in range(num_frames)],
@@ -76,7 +76,7 @@ def make_regions(rng: np.random.Generator) -> list[np.ndarray]:
     return regions
 
 
-def make_prediction(rng: np.random.Generator, truth: PoseTrackVideo) -> PoseTrackVideo:
+def make_prediction(rng: np.random.Generator, truth: VideoAnnotations) -> VideoAnnotations:
     """What a fair tracker would say: most persons, one in ten twice and wrong, noise that grows as the score falls."""
     found = np.flatnonzero(rng.random(len(truth.person_frame)) < 0.93)
     false = rng.choice(found, size=len(found) // 10, replace=False)
@@ -94,7 +94,7 @@ def make_prediction(rng: np.random.Generator, truth: PoseTrackVideo) -> PoseTrac
     switched = truth.person_frame[rows] > rng.integers(1, 4 * len(truth.frame_names), num_rows)
     tracks = truth.track_ids[rows] + num_tracks * (switched + 2 * is_false)
     low, high = points.min(axis=1), points.max(axis=1)
-    return PoseTrackVideo(
+    return VideoAnnotations(
         name=truth.name,
         frame_names=truth.frame_names,
         image_ids=truth.image_ids,

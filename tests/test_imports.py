@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TIERS = [
     {"tools"},
-    {"video", "core", "evaluation"},
+    {"propagation", "tracking"},
+    {"core", "evaluation", "visualization"},
     {"dataset", "models", "synthetic"},
     {"deform_conv", "nms", "formats", "frames", "pose"},
     {"utils"},

@@ -11,16 +11,16 @@ from torch import nn
 from yacs.config import CfgNode
 
 from lib.core.inference import collect, infer
-from lib.core.submission import select
 from lib.dataset import build_clips, build_skeleton, build_test_loader
 from lib.dataset.people import Person
 from lib.dataset.posetrack import person_in_box, usable_boxes
+from lib.evaluation.submission import select
 from lib.formats.boxes import DetectedBox
 from lib.formats.video_poses import FramePoses, TrackedPose
 from lib.frames.store import DamagedImageError
 from lib.frames.stream import FrameStream
-from lib.video.boxes import FindPeople
-from lib.video.tracks import Tracker
+from lib.tracking.boxes import FindPeople
+from lib.tracking.tracker import Tracker
 
 
 class Estimator:

@@ -12,7 +12,7 @@ from _own_video import STAGES, check_places, finish, given_labels, product
 from _steps import Step, carry_out
 
 from lib.config import load_config
-from lib.dataset.own_video import crop_size, repetitions
+from lib.dataset.custom_video import crop_size, repetitions
 from lib.formats.posetrack18 import keypoint_category
 from lib.frames.store import ImageStore
 from lib.utils.errors import InputError

@@ -11,11 +11,11 @@ from _steps import ROOT, Step, carry_out
 from yacs.config import CfgNode
 
 from lib.config import load_config
-from lib.dataset.own_video import box_sizes, crop_size, repetitions, spaced
-from lib.formats import coco_labels
+from lib.dataset.custom_video import box_sizes, crop_size, repetitions, spaced
 from lib.formats.coco import check_labels, keep_labels, labeled_images
-from lib.formats.label_formats import check_written, find_format, read_any_labels, write_any_labels
-from lib.formats.posetrack import whole_number
+from lib.formats.json_fields import whole_number
+from lib.formats.labels import coco as coco_labels
+from lib.formats.labels.registry import check_written, find_format, read_any_labels, write_any_labels
 from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore
@@ -23,8 +23,8 @@ from lib.frames.unpack import frame_reader, unpack
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, frame_number, read_json, refuse_inside, remove_folder, write_json
-from lib.video.poses import film_labels
-from lib.video.review import write_review
+from lib.visualization.poses import render_labels
+from lib.visualization.review import write_review
 
 RECIPE = ROOT / "experiments" / "video"  # files of both stages
 STAGES = ("single", "posewarper")
@@ -125,7 +125,7 @@ def finish(args: argparse.Namespace, content: dict[str, Any]) -> None:
         read = frame_reader(args.video, args.out.with_suffix("") / "frames")
         write_review(content, read, args.review, args.out.stem)
     if args.draw:
-        film_labels(args.draw, args.video, labels)
+        render_labels(args.draw, args.video, labels)
     print(f"{args.out}: {len(content['annotations'])} poses")
 
 

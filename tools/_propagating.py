@@ -18,15 +18,15 @@ from tqdm import tqdm
 from yacs.config import CfgNode
 
 from lib.config.changes import Changes
-from lib.core import flow
-from lib.core.fusion import combine, fuse_sides, hidden_error, refine
 from lib.core.inference import Estimates, Poses, collect, infer
-from lib.core.propagation import Infer, Move, Moved, Mover, stay, warp
-from lib.core.segments import move_kept
 from lib.core.strategies import Strategy, near_labels, scatter, scatter_own
 from lib.dataset import CUSTOM, build_clips, build_test_loader
 from lib.dataset.people import Person
 from lib.frames.video import FrameFolder
+from lib.propagation import flow
+from lib.propagation.cache import propagate_cached
+from lib.propagation.fusion import combine, fuse_sides, leave_one_out_error, refine
+from lib.propagation.targets import EstimateClips, PropagatedPoses, PropagationMethod, Target, copy_labels, warp
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 from lib.utils.provenance import describe_run
@@ -119,7 +119,7 @@ class Machine:
         """What stands beside a result."""
         return {"forced": self.forced, **describe_run(self.device, self.cfg.dump())}
 
-    def infer(self, net: nn.Module, frames: dict[int, FrameFolder], strategy: Strategy) -> Infer:
+    def infer(self, net: nn.Module, frames: dict[int, FrameFolder], strategy: Strategy) -> EstimateClips:
         """The inference loop over clips of people, with progress."""
         cfg, is_cuda = self.cfg, self.device.type == "cuda"
 
@@ -135,27 +135,27 @@ class Machine:
 
         return run_clips
 
-    def move(
+    def target(
         self,
         args: argparse.Namespace,
         frames: dict[int, FrameFolder],
         people: Sequence[Person],
-        moves: Sequence[Move],
-    ) -> Moved:
+        targets: Sequence[Target],
+    ) -> PropagatedPoses:
         """Where the labels of `people` end."""
-        return self._carry_out(args, frames, self._errors(args, frames, people), people, moves)
+        return self._carry_out(args, frames, self._errors(args, frames, people), people, targets)
 
-    def move_kept(
+    def propagate_cached(
         self,
         args: argparse.Namespace,
         frames: dict[int, FrameFolder],
         people: Sequence[Person],
-        moves: Sequence[Move],
+        targets: Sequence[Target],
         folder: Path,
-    ) -> Moved:
+    ) -> PropagatedPoses:
         """The same, but what was done before, with these settings and this net, is read from `folder`."""
         if self.process[1] > 1:
-            return self.move(args, frames, people, moves)
+            return self.target(args, frames, people, targets)
         raft = args.raft and args.raft.stat()
         settings = [describe_method(args, self.cfg), self.cfg.MODEL, self.cfg.TEST, _fingerprint(self.net)]
         settings += [raft and (str(args.raft), raft.st_size, raft.st_mtime_ns)]
@@ -166,7 +166,7 @@ class Machine:
             errors = self._errors(args, frames, people)
             write_json(path, errors)
         carry_out = partial(self._carry_out, args, frames, errors)
-        return move_kept(people, moves, carry_out, folder / "stretches", repr([errors, *settings]))
+        return propagate_cached(people, targets, carry_out, folder / "stretches", repr([errors, *settings]))
 
     def _carry_out(
         self,
@@ -174,24 +174,26 @@ class Machine:
         frames: dict[int, FrameFolder],
         errors: Sequence[float],
         people: Sequence[Person],
-        moves: Sequence[Move],
-    ) -> Moved:
-        mover = self._mover(args, args.method, frames)
+        targets: Sequence[Target],
+    ) -> PropagatedPoses:
+        method = self._mover(args, args.method, frames)
         if args.prior:
-            moved = combine(people, moves, [mover, *(self._mover(args, name, frames) for name in args.prior)], errors)
+            poses = combine(
+                people, targets, [method, *(self._mover(args, name, frames) for name in args.prior)], errors
+            )
         elif takes_both_sides(args):
-            moved = fuse_sides(people, moves, mover)
+            poses = fuse_sides(people, targets, method)
         else:
-            moved = mover(people, moves)
+            poses = method(people, targets)
         spread = self.cfg.TEST.PROPAGATE.REFINE
         if not spread:
-            return moved
+            return poses
 
-        def look(share: float) -> Infer:
+        def look(share: float) -> EstimateClips:
             strategy = partial(near_labels, spread=share, sigma=self.cfg.MODEL.SIGMA)
             return self.infer(self.net.pose_net, frames, choose_strategy(self.cfg, strategy))
 
-        return refine(look, people, moves, moved, spread)
+        return refine(look, people, targets, poses, spread)
 
     def _errors(
         self, args: argparse.Namespace, frames: dict[int, FrameFolder], people: Sequence[Person]
@@ -200,7 +202,7 @@ class Machine:
         if not args.prior:
             return []
         names = args.method, *args.prior
-        errors = [hidden_error(people, self._mover(args, name, frames)) for name in names]
+        errors = [leave_one_out_error(people, self._mover(args, name, frames)) for name in names]
         if not np.isfinite(errors).all():
             logger.info("no label lies between two others of its person: %s count alike", ", ".join(names))
             return errors
@@ -211,7 +213,7 @@ class Machine:
             errors[0] = min(errors[1:])
         return errors
 
-    def _mover(self, args: argparse.Namespace, method: str, frames: dict[int, FrameFolder]) -> Mover:
+    def _mover(self, args: argparse.Namespace, method: str, frames: dict[int, FrameFolder]) -> PropagationMethod:
         """What takes labels to other frames, each from its own side."""
         if method == "warp":
             propagate = self.cfg.TEST.PROPAGATE
@@ -222,7 +224,7 @@ class Machine:
         if method == "raft":
             steps["raft"] = flow.raft(flow.load_raft(args.raft).to(self.device), self.device)
         if method not in steps:  # copy, and linear, which is copy from both sides
-            return stay
+            return copy_labels
         return partial(flow.along_flow, lambda video, number: frames[video].read_nearest(number)[0], step=steps[method])
 
 

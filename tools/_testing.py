@@ -25,9 +25,9 @@ from lib.config.changes import (
 from lib.core.debug import DebugImages
 from lib.core.inference import Estimates, collect, infer
 from lib.core.strategies import FlipTest, Strategy, average, gather, single
-from lib.core.submission import Rules, make_submission, write_results
 from lib.dataset import POSETRACK, TestSet, build_data_set, build_skeleton, build_test_loader, has_videos
 from lib.evaluation.scoring import is_ranked, is_scorable, score_files, score_videos
+from lib.evaluation.submission import Rules, make_submission, write_results
 from lib.formats.posetrack_set import write_videos
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import _init_paths  # noqa: F401
 
-from lib.formats.label_formats import FORMATS, read_any_labels, write_any_labels
-from lib.formats.labels import take_video
+from lib.formats.labels.model import take_video
+from lib.formats.labels.registry import FORMATS, read_any_labels, write_any_labels
 from lib.utils.errors import run
 from lib.utils.files import claim_outputs
 

@@ -35,14 +35,14 @@ from lib.formats.video_poses import FramePoses, PosesFile, TrackedPose, check_pa
 from lib.frames.stream import FrameStream
 from lib.frames.video_file import VideoFile
 from lib.pose.skeletons import Skeleton
+from lib.tracking.boxes import FindPeople, ListedBoxes, whole_frame
+from lib.tracking.detector import Detector, load_detector
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
 from lib.utils.provenance import describe_command
-from lib.video.boxes import FindPeople, ListedBoxes, whole_frame
-from lib.video.detect import Detector, load_detector
-from lib.video.poses import film_poses
+from lib.visualization.poses import render_poses
 
 logger = logging.getLogger("demo")
 
@@ -238,7 +238,7 @@ def film(args: argparse.Namespace, video: VideoFile, file: PosesFile, skeleton: 
 
     frames = takewhile(lambda pair: args.end is None or pair[0] < args.end, video.frames(args.start))
     frames = progress(iterable=frames, desc="drawn")
-    film_poses(args.out, video.size, video.fps, frames, own, skeleton, args.joint_score)
+    render_poses(args.out, video.size, video.fps, frames, own, skeleton, args.joint_score)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ from yacs.config import CfgNode
 from lib.config import named_files, parse_arguments
 from lib.core.inference import Poses, collect, infer
 from lib.core.strategies import average, gather, single
-from lib.core.submission import Rules, make_submission
 from lib.dataset import TestSet, build_image_store, build_test_loader, build_test_set
 from lib.dataset.people import Person
-from lib.frames.movie import MovieWriter
+from lib.evaluation.submission import Rules, make_submission
+from lib.frames.video_writer import VideoWriter
 from lib.models import PoseWarper
 from lib.pose.crop import PIXELS_PER_SCALE, crop_matrix, transform_points
 from lib.pose.pixels import normalise
@@ -32,14 +32,14 @@ from lib.utils.device import choose_device
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
-from lib.video.plots import WarpExample, plot_curves, plot_warps
-from lib.video.poses import draw_people
+from lib.visualization.plots import WarpExample, plot_curves, plot_warps
+from lib.visualization.poses import draw_people
 
 logger = logging.getLogger("illustrate")
 
 SEARCHED, EXAMPLES = 240, 3  # people
 MISSED, FOUND = 0.10, 0.03  # distance of a joint from its label, in heights of the crop
-LEAST_SCORE = 0.2  # of a joint that is drawn
+MIN_SCORE = 0.2  # of a joint that is drawn
 FRAMES_PER_SECOND = 3  # labelled frames of test videos are some apart
 FILMED = 3  # videos
 CURVES, WARP, POSES = "curves.png", "warp.png", "poses.mp4"
@@ -143,10 +143,10 @@ def film(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet,
     frames = sorted({(person.video, person.frame) for person in people})
     store = build_image_store(cfg)
     height, width = store.read(test_set.videos[filmed[0]].frame_names[frames[0][1]]).shape[:2]
-    with MovieWriter(path, (2 * width, height), FRAMES_PER_SECOND) as movie:
+    with VideoWriter(path, (2 * width, height), FRAMES_PER_SECOND) as movie:
         for video, frame in frames:
             image = cv2.resize(store.read(test_set.videos[video].frame_names[frame]), (width, height))
-            movie.write(np.hstack([draw_people(image, side[video], frame, LEAST_SCORE) for side in (alone, warped)]))
+            movie.write(np.hstack([draw_people(image, side[video], frame, MIN_SCORE) for side in (alone, warped)]))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from yacs.config import CfgNode
 from lib.config import load_config
 from lib.utils.errors import InputError, run
 from lib.utils.files import atomic_path, claim_outputs, read_json, write_json
-from lib.video.plots import plot_over
+from lib.visualization.plots import plot_over
 
 EXPERIMENTS = ROOT / "experiments" / "embedded"
 TRAIN, VAL = 80, 20  # videos

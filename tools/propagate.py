@@ -33,10 +33,7 @@ from _testing import add_force, build_rules, check_predictions, choose_strategy,
 from yacs.config import CfgNode
 
 from lib.config import named_files, parse_arguments
-from lib.core.fusion import joint_sources
-from lib.core.propagation import Move, Moved, around, distances, missing, nearest, reached, stay
 from lib.core.strategies import single
-from lib.core.submission import make_submission
 from lib.dataset import (
     CUSTOM,
     LabeledRuns,
@@ -47,20 +44,32 @@ from lib.dataset import (
     build_truth,
     has_videos,
 )
-from lib.dataset.augmented import (
+from lib.dataset.people import Person
+from lib.dataset.propagated_labels import (
     PROPAGATED_BY,
     REACH,
     Propagated,
     augmented_content,
     frames_around,
 )
-from lib.dataset.people import Person
 from lib.dataset.runs import LABELED_EVERY
 from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
 from lib.evaluation.propagation import compare_tracks, score_by_distance
+from lib.evaluation.submission import make_submission
 from lib.evaluation.tables import format_rows
 from lib.formats.coco import AddedPose, add_poses, labeled_images, read_labels
 from lib.formats.posetrack_set import write_videos
+from lib.propagation.fusion import joint_sources
+from lib.propagation.targets import (
+    PropagatedPoses,
+    Target,
+    around,
+    copy_labels,
+    distances,
+    missing,
+    nearest,
+    reachable_ground_truth,
+)
 from lib.utils.device import choose_device, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.errors import InputError, run
@@ -177,14 +186,14 @@ def score(args: argparse.Namespace, machine: Machine, folder: Path, name: str) -
     if cfg.TEST.EVALUATE:
         check_truth(runs.videos)
     numbers = [[frame_number(frame) for frame in video.frame_names] for video in runs.videos]
-    moves = nearest(runs.sources, [(v, number) for v, own in enumerate(numbers) for number in own])
-    truth = reached(runs.people, runs.sources, moves)
+    targets = nearest(runs.sources, [(v, number) for v, own in enumerate(numbers) for number in own])
+    truth = reachable_ground_truth(runs.people, runs.sources, targets)
     if args.method == "single":
         people, points, scores, far = _estimate(machine, runs)
     else:
-        points, scores, _ = machine.move(args, runs.frames, runs.sources, moves)
-        far = distances(runs.sources, moves)
-        people = [replace(runs.sources[move.person], number=move.number) for move in moves]
+        points, scores, _ = machine.target(args, runs.frames, runs.sources, targets)
+        far = distances(runs.sources, targets)
+        people = [replace(runs.sources[target.person], number=target.number) for target in targets]
         people = [replace(person, frame=numbers[person.video].index(person.number)) for person in people]
     if not machine.is_first:
         return
@@ -219,11 +228,11 @@ def _estimate(machine: Machine, runs: LabeledRuns) -> tuple[list[Person], np.nda
         people, points (P, J, 2), scores (P, J), frames from a label (P,).
     """
     kept = [] if machine.cfg.TEST.PROPAGATE.PSEUDO_LABELS == "all" else runs.sources
-    parts = [stay(kept, [Move(index, person.number) for index, person in enumerate(kept)])] if kept else []
+    parts = [copy_labels(kept, [Target(index, person.number) for index, person in enumerate(kept)])] if kept else []
     others = build_pseudo_labeled(machine.cfg, runs)
     if others:
         poses = machine.infer(machine.net.pose_net, runs.frames, choose_strategy(machine.cfg, single))(others, [0])
-        parts.append(Moved(poses.points, poses.peaks))
+        parts.append(PropagatedPoses(poses.points, poses.peaks))
     if not parts:
         raise InputError("there are no people in the runs to estimate pseudo-labels of")
     people = [*kept, *others]
@@ -253,13 +262,13 @@ def augment(args: argparse.Namespace, machine: Machine) -> None:
     refuse_inputs([("--out", path)], [("the labels", labels.path)])
     if not args.out and machine.is_first:
         claim_outputs([("--out", path)])
-    moves = nearest(labels.people, frames_around(labels.people, labels.frames))
-    if not moves:
+    targets = nearest(labels.people, frames_around(labels.people, labels.frames))
+    if not targets:
         raise InputError(f"{labels.path}: no frame is there within {REACH} of a labelled one")
-    points, scores, _ = machine.move(args, labels.frames, labels.people, moves)
+    points, scores, _ = machine.target(args, labels.frames, labels.people, targets)
     if not machine.is_first:
         return
-    people = [replace(labels.people[move.person], number=move.number) for move in moves]
+    people = [replace(labels.people[target.person], number=target.number) for target in targets]
     info = {
         "description": "PoseTrack: sparse and propagated labels",
         "annotations": str(labels.path),
@@ -283,33 +292,33 @@ def fill(args: argparse.Namespace, machine: Machine, folder: Path, name: str) ->
     content = read_labels(labels.path)
     numbers = {video: frames.numbers for video, frames in labels.frames.items()}
     if args.merge == "fill":
-        moves = missing(labels.people, numbers)
+        targets = missing(labels.people, numbers)
     else:
         labeled = labeled_images(content)
         known = {frame_number(image["file_name"]) for image in content["images"] if image["id"] in labeled}
-        moves = around(
+        targets = around(
             labels.people, ((v, number) for v, own in numbers.items() for number in own if number not in known)
         )
-    if not moves:
+    if not targets:
         raise InputError(f"{labels.path}: every frame is labelled")
-    moved = machine.move_kept(args, labels.frames, labels.people, moves, folder)
+    poses = machine.propagate_cached(args, labels.frames, labels.people, targets, folder)
     if not machine.is_first:
         return
     skeleton, poses = build_skeleton(cfg), []
-    sources = joint_sources(labels.people, moves, takes_both_sides(args))
-    apart = np.full(moved.scores.shape, np.nan) if moved.apart is None else moved.apart
-    for row, move in enumerate(moves):
-        person = labels.people[move.person]
+    sources = joint_sources(labels.people, targets, takes_both_sides(args))
+    disagreement = np.full(poses.scores.shape, np.nan) if poses.disagreement is None else poses.disagreement
+    for row, target in enumerate(targets):
+        person = labels.people[target.person]
         frames = labels.frames[person.video]
-        names = frames.name(move.number), frames.name(person.number)
-        own = moved.points[row], moved.scores[row], skeleton.names, sources[row], apart[row]
+        names = frames.name(target.number), frames.name(person.number)
+        own = poses.points[row], poses.scores[row], skeleton.names, sources[row], disagreement[row]
         poses.append(AddedPose(*names, person.track, *own))
     info = {PROPAGATED_BY: describe_method(args, cfg), **machine.describe()}
     write_json(args.out, add_poses(content, poses, info))
     if cfg.DATASET.TEST_ANNOTATIONS:
-        truth = reached(build_truth(cfg), labels.people, moves)
-        ends = [replace(labels.people[move.person], number=move.number) for move in moves]
-        result = compare_tracks(ends, moved.points, distances(labels.people, moves), truth, skeleton.names) | info
+        truth = reachable_ground_truth(build_truth(cfg), labels.people, targets)
+        ends = [replace(labels.people[target.person], number=target.number) for target in targets]
+        result = compare_tracks(ends, poses.points, distances(labels.people, targets), truth, skeleton.names) | info
         write_json(folder / f"result-{name}.json", result, indent=True)
         if result["tracks_by_distance"]:
             print(_format_distances(result))

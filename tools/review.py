@@ -14,7 +14,7 @@ from lib.frames.unpack import frame_reader
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
-from lib.video.review import BUDGET, write_review
+from lib.visualization.review import BUDGET, write_review
 
 MEGABYTE = 1_000_000
 

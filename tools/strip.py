@@ -13,18 +13,18 @@ import _init_paths  # noqa: F401
 import cv2
 import numpy as np
 
-from lib.formats.posetrack import PoseTrackVideo
+from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack_set import read_video
 from lib.frames.store import ImageStore
 from lib.pose.draw import stack
 from lib.utils.errors import InputError, run
 from lib.utils.files import atomic_path, claim_outputs, frame_number
-from lib.video.poses import draw_people
+from lib.visualization.poses import draw_people
 
 MARGIN = 0.25  # around the person, of the joints' longer side
-LEAST_HALF = 10  # pixels, of a window around a lone joint
+MIN_HALF = 10  # pixels, of a window around a lone joint
 HEIGHT = 220  # of a picture, in pixels
-LEAST_SCORE = 0.2  # of a joint that is drawn
+MIN_SCORE = 0.2  # of a joint that is drawn
 
 
 def main() -> None:
@@ -50,13 +50,13 @@ def main() -> None:
         name = "label" if video is truth else path.resolve().parents[1].name.removeprefix("propagate-")
         for number, frame, image, window in zip(args.frames, frames, images, windows, strict=True):
             own = _index(video, frame_number(truth.frame_names[frame]), path)
-            picture = _cut(draw_people(image, video, own, LEAST_SCORE if video is not truth else -np.inf), window)
+            picture = _cut(draw_people(image, video, own, MIN_SCORE if video is not truth else -np.inf), window)
             pictures.append(_captioned(picture, f"{name} {number}" if number == args.frames[0] else str(number)))
     with atomic_path(args.out) as temporary:
         temporary.write_bytes(cv2.imencode(".png", stack(pictures, len(frames)))[1].tobytes())
 
 
-def _index(video: PoseTrackVideo, number: int, path: object) -> int:
+def _index(video: VideoAnnotations, number: int, path: object) -> int:
     """The place of a frame among those of a file."""
     numbers = [frame_number(name) for name in video.frame_names]
     if number not in numbers:
@@ -64,7 +64,7 @@ def _index(video: PoseTrackVideo, number: int, path: object) -> int:
     return numbers.index(number)
 
 
-def _windows(video: PoseTrackVideo, frames: list[int], track: int) -> np.ndarray:
+def _windows(video: VideoAnnotations, frames: list[int], track: int) -> np.ndarray:
     """(F, 4) center, and half of a width and height that all share, around a person's joints in each frame."""
     boxes = []
     for frame in frames:
@@ -76,7 +76,7 @@ def _windows(video: PoseTrackVideo, frames: list[int], track: int) -> np.ndarray
     corners = np.array(boxes)
     centers = (corners[:, :2] + corners[:, 2:]) / 2
     half = (corners[:, 2:] - corners[:, :2]).max(axis=0) / 2
-    half = np.maximum(half + MARGIN * half.max(), LEAST_HALF)
+    half = np.maximum(half + MARGIN * half.max(), MIN_HALF)
     return np.hstack([centers, np.tile(half, (len(frames), 1))])
 
 

@@ -20,7 +20,7 @@ from lib.evaluation.results import NOTHING, Result, Summary, group_seeds, read_r
 from lib.evaluation.tables import format_rows
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
-from lib.video.plots import plot_over
+from lib.visualization.plots import plot_over
 
 DISTANCE = "distance"
 SCORED = ("table", "score")

@@ -14,7 +14,7 @@ from lib.pose.heatmaps import decode, to_image
 from lib.pose.pixels import normalise
 from lib.utils import distributed
 from lib.utils.errors import InputError
-from lib.utils.interrupts import interrupts_later
+from lib.utils.interrupts import defer_sigint
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def infer(
         post_process, dark_sigma, per_axis: how a joint is placed within its cell (lib.pose.heatmaps.decode).
     """
     people = loader.dataset.people
-    with interrupts_later():
+    with defer_sigint():
         batches = iter(loader)
     for clips in batches:
         with torch.inference_mode():

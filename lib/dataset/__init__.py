@@ -2,8 +2,8 @@
 
 from lib.dataset.loaders import build_clips, build_test_loader, build_training_loader
 from lib.dataset.sources import CUSTOM, POSETRACK, build_data_set, build_image_store, build_skeleton, has_videos
-from lib.dataset.testing import LabeledRuns, TestSet, build_labeled_runs, build_pseudo_labeled, build_test_set
-from lib.dataset.training import build_sparse_labels, build_training_set, build_truth
+from lib.dataset.test_set import LabeledRuns, TestSet, build_labeled_runs, build_pseudo_labeled, build_test_set
+from lib.dataset.training_set import build_sparse_labels, build_training_set, build_truth
 
 __all__ = [
     "CUSTOM",

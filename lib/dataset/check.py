@@ -20,8 +20,8 @@ from lib.dataset.sources import (
     build_videos,
     has_videos,
 )
-from lib.dataset.training import build_parts
-from lib.formats.posetrack import PoseTrackVideo
+from lib.dataset.training_set import build_parts
+from lib.formats.posetrack import VideoAnnotations
 from lib.frames.store import ImageStore, decode
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
@@ -99,7 +99,7 @@ def _build_listing(cfg: CfgNode, path: Path, train: bool) -> Listing:
     return Listing(path, store, images, people, sum(int(video.labeled.sum()) for video in videos))
 
 
-def _find_frames(store: ImageStore, videos: Iterable[PoseTrackVideo]) -> list[ListedImage]:
+def _find_frames(store: ImageStore, videos: Iterable[VideoAnnotations]) -> list[ListedImage]:
     """Frames are found by their numbers, however their files are called."""
     images, folders = [], Folders(store)
     for v, video in enumerate(videos):

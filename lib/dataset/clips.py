@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from lib.dataset.augment import Augmentation, DrawnCrop
 from lib.dataset.people import Person
+from lib.dataset.transforms import Augmentation, DrawnCrop
 from lib.frames.video import FrameFolder
 from lib.pose.crop import crop_image, crop_matrix, transform_points
 from lib.pose.heatmaps import encode

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from lib.dataset.people import Person
 from lib.formats.boxes import DetectedBox
-from lib.formats.posetrack import PoseTrackVideo
+from lib.formats.posetrack import VideoAnnotations
 from lib.frames.store import ImageStore
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
@@ -117,7 +117,7 @@ def _misfit(names: Mapping[int, str], places: Sequence[Collection[int]], counted
 
 
 def find_renamed_people(
-    people: Sequence[Person], videos: Sequence[PoseTrackVideo], truth: Sequence[PoseTrackVideo], where: object
+    people: Sequence[Person], videos: Sequence[VideoAnnotations], truth: Sequence[VideoAnnotations], where: object
 ) -> Names:
     """Return the official names of the frames of people that annotations name by their position (`find_renamed`).
 
@@ -135,7 +135,7 @@ def find_renamed_people(
 
 
 def restore_names(
-    boxes: Sequence[DetectedBox], videos: Sequence[PoseTrackVideo], store: ImageStore, where: object
+    boxes: Sequence[DetectedBox], videos: Sequence[VideoAnnotations], store: ImageStore, where: object
 ) -> list[DetectedBox]:
     """Return the boxes with the known names of frames that are named by their position (`find_renamed`).
 
@@ -165,7 +165,7 @@ def known_name(name: str, renamed: Names) -> str:
 
 
 def _known_names(
-    named: Names, videos: Sequence[PoseTrackVideo], num_frames: Mapping[str, int], store: ImageStore
+    named: Names, videos: Sequence[VideoAnnotations], num_frames: Mapping[str, int], store: ImageStore
 ) -> Iterable[str]:
     """Yield the names of the frames of videos: those that are annotated and, if they are not all, those on the disk."""
     for video in videos:

@@ -11,8 +11,9 @@ import numpy as np
 from lib.dataset.data_sets import DataSet
 from lib.formats import aic, posetrack18
 from lib.formats.coco_people import WHOLEBODY_FIELDS
+from lib.formats.json_fields import records
 from lib.formats.mpii import read_people
-from lib.formats.posetrack import PoseTrackVideo, records
+from lib.formats.posetrack import VideoAnnotations
 from lib.frames.images import ImageList
 from lib.frames.store import ImageStore
 from lib.pose.crop import PADDING, PIXELS_PER_SCALE
@@ -45,7 +46,7 @@ class Listed:
         self._folder = folder
         self.found: dict[int, ImageList] = {}
 
-    def find(self, v: int, video: PoseTrackVideo, frame: int) -> tuple[ImageList, int]:
+    def find(self, v: int, video: VideoAnnotations, frame: int) -> tuple[ImageList, int]:
         """Where an image is, and its number there."""
         self.found[v] = self._images
         return self._images, int(frame)
@@ -58,7 +59,7 @@ class Listed:
         return str(PurePosixPath(name)).removeprefix(f"{PurePosixPath(self._folder)}/")
 
 
-def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[PoseTrackVideo, np.ndarray]:
+def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[VideoAnnotations, np.ndarray]:
     """The annotations of a data set of images, and (I, 2) width and height of each, 0 where the file does not tell.
 
     Joints are in the data set's order, in pixels from 0. Where annotations give centers and scales, boxes are those
@@ -89,7 +90,7 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Pose
     return images, _sizes(content["images"], images)
 
 
-def _from_zero(images: PoseTrackVideo, first_pixel: int) -> PoseTrackVideo:
+def _from_zero(images: VideoAnnotations, first_pixel: int) -> VideoAnnotations:
     """The annotations in pixels from 0."""
     if not first_pixel:
         return images
@@ -101,7 +102,7 @@ def _from_zero(images: PoseTrackVideo, first_pixel: int) -> PoseTrackVideo:
     )
 
 
-def _sizes(records_of_images: list[dict[str, Any]], images: PoseTrackVideo) -> np.ndarray:
+def _sizes(records_of_images: list[dict[str, Any]], images: VideoAnnotations) -> np.ndarray:
     """Width and height as the file says, where all boxes lie inside: some list them in the wrong order (CrowdPose)."""
     stated = [[image.get("width"), image.get("height")] for image in records_of_images]
     sizes = np.array([pair if all(isinstance(side, int) for side in pair) else (0, 0) for pair in stated]).reshape(

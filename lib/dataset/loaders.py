@@ -6,9 +6,9 @@ from math import prod
 from torch.utils.data import DataLoader, DistributedSampler
 from yacs.config import CfgNode
 
-from lib.dataset.augment import Augmentation
 from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
 from lib.dataset.people import Person
+from lib.dataset.transforms import Augmentation
 from lib.frames.images import ImageList
 from lib.frames.video import FrameFolder
 from lib.utils.cores import num_cores

@@ -12,7 +12,7 @@ from lib.dataset.frame_names import Names, existing_folder, frame_key, known_nam
 from lib.dataset.images import Listed
 from lib.dataset.people import Person
 from lib.formats.boxes import DetectedBox
-from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, PoseTrackVideo
+from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.formats.posetrack_set import unlabeled_video, video_names
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
@@ -38,14 +38,14 @@ class PoseTrack:
         dropped: how many boxes were left out, by reason.
     """
 
-    videos: Sequence[PoseTrackVideo]
+    videos: Sequence[VideoAnnotations]
     people: list[Person]
     frames: dict[int, FrameFolder]
     dropped: Counter
 
 
 def labeled_people(
-    videos: Sequence[PoseTrackVideo],
+    videos: Sequence[VideoAnnotations],
     files: "Folders | Listed",
     aspect_ratio: float,
     columns: Sequence[int] = KEYPOINT_OF_JOINT,
@@ -82,7 +82,7 @@ def labeled_people(
                 dropped[ABSENT] += 1
                 continue
             source, number = files.find(v, video, frame)
-            box = _clip(boxes[p], *source.size(number), clip_rule) if clip_rule else _sized(boxes[p])
+            box = _clip(boxes[p], *source.size(number), clip_rule) if clip_rule else _with_area(boxes[p])
             if box is None:
                 dropped["empty or outside the image"] += 1
                 continue
@@ -95,7 +95,7 @@ def labeled_people(
 
 
 def detected_people(
-    videos: Sequence[PoseTrackVideo],
+    videos: Sequence[VideoAnnotations],
     boxes: Sequence[DetectedBox],
     files: "Folders | Listed",
     aspect_ratio: float,
@@ -149,7 +149,7 @@ def person_in_box(
     return Person(video, frame, number, center, scale, box.score, *unlabeled)
 
 
-def relist(found: PoseTrack, truth: Sequence[PoseTrackVideo], where: str, renamed: Names) -> PoseTrack:
+def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], where: str, renamed: Names) -> PoseTrack:
     """The same people, by the videos and frames of the official ground truth, which a submission has to follow.
 
     Videos of the ground truth that the annotations do not have are left out.
@@ -195,7 +195,7 @@ class Folders:
         self._store = store
         self.found: dict[int, FrameFolder] = {}
 
-    def find(self, v: int, video: PoseTrackVideo, frame: int) -> tuple[FrameFolder, int]:
+    def find(self, v: int, video: VideoAnnotations, frame: int) -> tuple[FrameFolder, int]:
         """The files of a video, and the number there of one of its annotated frames.
 
         Raises:
@@ -219,7 +219,7 @@ class Folders:
 
 
 def _boxes_by_frame(
-    videos: Sequence[PoseTrackVideo], boxes: Sequence[DetectedBox], files: "Folders | Listed"
+    videos: Sequence[VideoAnnotations], boxes: Sequence[DetectedBox], files: "Folders | Listed"
 ) -> tuple[dict[tuple[int, int], list[DetectedBox]], Counter]:
     """Boxes by (video, frame), and how many are of images that no annotation lists."""
     places, shared_ids = {}, set()
@@ -243,7 +243,7 @@ def _boxes_by_frame(
     return by_frame, dropped
 
 
-def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrackVideo]:
+def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[VideoAnnotations]:
     """The videos that boxes name, with all of their frames that are on disk."""
     num_frames: dict[str, int] = {}
     for box in boxes:
@@ -261,12 +261,12 @@ def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[PoseTrack
     ]
 
 
-def with_boxes(video: PoseTrackVideo, rule: str = "posetrack18") -> PoseTrackVideo:
+def with_boxes(video: VideoAnnotations, rule: str = "posetrack18") -> VideoAnnotations:
     """The video with the box of their labelled joints for people without one of their own (2017)."""
     return replace(video, boxes=np.where(np.isnan(video.boxes), joint_boxes(video, rule), video.boxes))
 
 
-def joint_boxes(video: PoseTrackVideo, rule: str = "posetrack18") -> np.ndarray:
+def joint_boxes(video: VideoAnnotations, rule: str = "posetrack18") -> np.ndarray:
     """(P, 4) x, y, w, h around the labelled joints, by a rule of lib.pose.crop; NaN for people without one."""
     boxes = np.full((len(video.points), 4), np.nan)
     for p, (points, labeled) in enumerate(zip(video.points, video.labeled, strict=True)):
@@ -280,7 +280,7 @@ def _clip(box: np.ndarray, width: int, height: int, rule: str) -> np.ndarray | N
     return clip_box(box, width, height, rule) if _overlaps(box, width, height) else None
 
 
-def _sized(box: np.ndarray) -> np.ndarray | None:
+def _with_area(box: np.ndarray) -> np.ndarray | None:
     """A box that is a crop; None if it has no size."""
     return box if np.isfinite(box).all() and (box[2:] > 0).all() else None
 

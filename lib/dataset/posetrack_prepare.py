@@ -12,7 +12,8 @@ from tqdm import tqdm
 from lib.dataset.people import Person, sparse_people
 from lib.dataset.posetrack import with_boxes
 from lib.dataset.runs import SHORTEST_RUN, labeled_of_run, longest_run
-from lib.formats.posetrack import PoseTrackVideo, whole_number
+from lib.formats.json_fields import whole_number
+from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack_coco import CocoVideo, coco_content
 from lib.formats.posetrack_set import read_content, read_video, video_files
 from lib.pose.crop import clip_box
@@ -126,7 +127,7 @@ def consecutive(videos: Sequence[CocoVideo]) -> dict[str, Any]:
     return coco_content(videos, kept, info)
 
 
-def _image_keys(video: PoseTrackVideo, content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
+def _image_keys(video: VideoAnnotations, content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
     """frame_id: the number in the frame's name, by which the first code counts; the rest is 2018's own."""
     official = content.get("images") or [{} for _ in video.frame_names]
     keys = []

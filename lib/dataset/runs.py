@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.formats.posetrack import PoseTrackVideo
+from lib.formats.posetrack import VideoAnnotations
 from lib.utils.files import frame_number
 
 LABELED_EVERY = 7
@@ -11,7 +11,7 @@ SHORTEST_RUN = LABELED_EVERY // 2 + 1
 """Frames that a run needs to have a labelled one."""
 
 
-def longest_run(video: PoseTrackVideo) -> list[int]:
+def longest_run(video: VideoAnnotations) -> list[int]:
     """Return the indices of the longest run of annotated frames with consecutive numbers; of equals, the first.
 
     A frame is annotated if it is labelled and has people, with joints or without: the first code goes through the

@@ -11,7 +11,7 @@ from yacs.config import CfgNode
 from lib.dataset.data_sets import DataSet, known_data_sets
 from lib.dataset.images import Listed, find_images, read_images
 from lib.dataset.posetrack import Folders, PoseTrack, joint_boxes, labeled_people
-from lib.formats.posetrack import KEYPOINT_OF_JOINT, PoseTrackVideo
+from lib.formats.posetrack import KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.frames.images import ImageList
 from lib.frames.store import ImageStore
@@ -85,7 +85,7 @@ def build_image_store(cfg: CfgNode) -> ImageStore:
     )
 
 
-def build_videos(cfg: CfgNode, annotations: Path) -> list[PoseTrackVideo]:
+def build_videos(cfg: CfgNode, annotations: Path) -> list[VideoAnnotations]:
     """The annotated videos. Of files that are not PoseTrack's, the boxes are as DATASET.BOXES says.
 
     Raises:
@@ -103,7 +103,7 @@ def build_videos(cfg: CfgNode, annotations: Path) -> list[PoseTrackVideo]:
     )
 
 
-def _check_numbers(videos: Sequence[PoseTrackVideo], path: Path) -> None:
+def _check_numbers(videos: Sequence[VideoAnnotations], path: Path) -> None:
     """Refuse frames that cannot be told apart by number."""
     for video in videos:
         name_of: dict[int | None, str] = {}
@@ -117,7 +117,7 @@ def _check_numbers(videos: Sequence[PoseTrackVideo], path: Path) -> None:
             name_of[number] = name
 
 
-def build_people(cfg: CfgNode, videos: Sequence[PoseTrackVideo]) -> PoseTrack:
+def build_people(cfg: CfgNode, videos: Sequence[VideoAnnotations]) -> PoseTrack:
     """The labelled people of videos, as of `build_videos`."""
     width, height = cfg.MODEL.IMAGE_SIZE
     columns = KEYPOINT_OF_JOINT if cfg.DATASET.DATASET in POSETRACK else range(cfg.MODEL.NUM_JOINTS)
@@ -139,7 +139,7 @@ def build_box_rule(cfg: CfgNode) -> str:
     return "posetrack17" if cfg.DATASET.DATASET == "posetrack17" else "posetrack18"
 
 
-def build_images(cfg: CfgNode, train: bool) -> tuple[PoseTrackVideo, Listed, Path]:
+def build_images(cfg: CfgNode, train: bool) -> tuple[VideoAnnotations, Listed, Path]:
     """The annotations of a data set of images, its files, and where the annotations are.
 
     Raises:
@@ -173,7 +173,7 @@ def build_image_folders(cfg: CfgNode, train: bool) -> list[str]:
     return list(dict.fromkeys([usual, "images", "."]))
 
 
-def build_image_people(cfg: CfgNode, images: PoseTrackVideo, files: Listed) -> PoseTrack:
+def build_image_people(cfg: CfgNode, images: VideoAnnotations, files: Listed) -> PoseTrack:
     """The labelled people of a data set of images."""
     width, height = cfg.MODEL.IMAGE_SIZE
     joints = cfg.MODEL.NUM_JOINTS

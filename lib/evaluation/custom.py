@@ -12,8 +12,7 @@ from lib.evaluation.matching import match_poses
 from lib.evaluation.oks import BOX_SHARE, check_ids, score_people
 from lib.evaluation.pck import evaluate_pck
 from lib.formats.coco_people import LabeledPeople, PredictedPeople, read_labels, read_predictions
-from lib.formats.columns import number_column
-from lib.formats.posetrack import is_true
+from lib.formats.json_fields import is_true, number_column
 from lib.formats.posetrack18 import keypoint_sigmas
 from lib.pose.crop import joints_box, widen_boxes
 from lib.pose.skeletons import named_skeleton

@@ -16,7 +16,7 @@ import numpy as np
 
 from lib.evaluation.posetrack_video import Comparison, Detections, TrackCounts, compare, detect, track
 from lib.evaluation.tables import LIMBS, format_rows, joint_columns
-from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo
+from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
 from lib.formats.posetrack_set import read_video, video_files
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
@@ -51,12 +51,12 @@ def evaluate_posetrack(gt_dir: str | Path, pred_dir: str | Path, tracking: bool 
     return _summarise(_map_videos(partial(_score_files, tracking=tracking), pairs), tracking)
 
 
-def evaluate_videos(pairs: Iterable[tuple[PoseTrackVideo, PoseTrackVideo]]) -> dict[str, dict]:
+def evaluate_videos(pairs: Iterable[tuple[VideoAnnotations, VideoAnnotations]]) -> dict[str, dict]:
     """The same without tracking, of videos in memory: pairs of ground truth and prediction."""
     return _summarise([_score_video(truth, predicted, tracking=False) for truth, predicted in pairs], tracking=False)
 
 
-def check_truth(videos: Iterable[PoseTrackVideo]) -> None:
+def check_truth(videos: Iterable[VideoAnnotations]) -> None:
     """Whether predictions for these videos can be scored, before any are made.
 
     Raises:
@@ -107,7 +107,7 @@ def _score_files(paths: tuple[Path, Path], tracking: bool) -> _VideoScore:
 
 
 def _score_video(
-    truth: PoseTrackVideo, predicted: PoseTrackVideo, tracking: bool, truth_name: str = "", predicted_name: str = ""
+    truth: VideoAnnotations, predicted: VideoAnnotations, tracking: bool, truth_name: str = "", predicted_name: str = ""
 ) -> _VideoScore:
     truth_name, predicted_name = truth_name or truth.name, predicted_name or predicted.name
     if len(truth.frame_names) != len(predicted.frame_names):
@@ -145,7 +145,7 @@ def _file_pairs(gt_dir: Path, pred_dir: Path) -> list[tuple[Path, Path]]:
     return [(path, predicted[name]) for name, path in truth.items()]
 
 
-def _track_fault(video: PoseTrackVideo) -> str | None:
+def _track_fault(video: VideoAnnotations) -> str | None:
     """What is wrong with the track ids of a prediction, as part of a sentence."""
     missing = np.flatnonzero(video.track_ids < 0)
     if len(missing):
@@ -158,12 +158,12 @@ def _track_fault(video: PoseTrackVideo) -> str | None:
     return None
 
 
-def _check_track_ids(truth: PoseTrackVideo, where: str) -> None:
+def _check_track_ids(truth: VideoAnnotations, where: str) -> None:
     if (truth.track_ids[truth.has_points] < 0).any():
         raise InputError(f"{where}: a person has no track id: tracks cannot be scored")
 
 
-def _check_head_boxes(truth: PoseTrackVideo, comparison: Comparison, where: str) -> None:
+def _check_head_boxes(truth: VideoAnnotations, comparison: Comparison, where: str) -> None:
     lacking = np.flatnonzero(np.isnan(comparison.truth.head_sizes[comparison.truth_of_pair]))
     if len(lacking):
         frame = comparison.truth.frames[comparison.truth_of_pair[lacking[0]]]

@@ -7,7 +7,7 @@ import numpy as np
 from lib.evaluation.clear_mot import Candidate, pair_sequence
 from lib.evaluation.ignore_regions import inside_any
 from lib.evaluation.pairs import pairs_within
-from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo
+from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
 
 HEAD_FACTOR = 0.6
 """Head size is this share of the head box's diagonal."""
@@ -75,7 +75,7 @@ class TrackCounts:
         return TrackCounts(**{name: array + getattr(other, name) for name, array in vars(self).items()})
 
 
-def compare(truth: PoseTrackVideo, predicted: PoseTrackVideo) -> Comparison:
+def compare(truth: VideoAnnotations, predicted: VideoAnnotations) -> Comparison:
     """Leave out what the rules leave out, and measure the rest.
 
     Frames count if their ground truth has any person. Persons without a list of joints are left out, and in frames with
@@ -97,7 +97,7 @@ def compare(truth: PoseTrackVideo, predicted: PoseTrackVideo) -> Comparison:
     return Comparison(np.flatnonzero(counts), *sides, truth_of_pair, predicted_of_pair, distances)
 
 
-def _persons(video: PoseTrackVideo) -> Persons:
+def _persons(video: VideoAnnotations) -> Persons:
     diagonals = np.sqrt(((video.head_boxes[:, 2:] - video.head_boxes[:, :2]) ** 2).sum(axis=1))
     return Persons(
         video.person_frame,

@@ -7,11 +7,11 @@ import numpy as np
 from lib.dataset.people import Person
 from lib.evaluation.pck import joint_errors, pck
 from lib.evaluation.posetrack import evaluate_videos
-from lib.formats.posetrack import PoseTrackVideo, take_frames
+from lib.formats.posetrack import VideoAnnotations, take_frames
 
 
 def score_by_distance(
-    truth: Sequence[PoseTrackVideo], predicted: Sequence[PoseTrackVideo], labeled: Sequence[Sequence[int]]
+    truth: Sequence[VideoAnnotations], predicted: Sequence[VideoAnnotations], labeled: Sequence[Sequence[int]]
 ) -> dict[str, float]:
     """PoseTrack AP (Mean) of the frames at each distance from a label.
 
@@ -49,7 +49,7 @@ def compare_tracks(
 
     Args:
         people: P of them, in the frames that they were moved to; points (P, J, 2); distances (P,) in frames.
-        truth: the people and joints that count (lib.core.propagation.reached).
+        truth: the people and joints that count (lib.propagation.targets.reached).
         names: of the J joints.
     Returns:
         `tracks_by_distance`, by distance, and "1+" for all but 0, and `tracks_by_joint`, of all but 0, each with

@@ -10,7 +10,7 @@ from lib.dataset.posetrack import ABSENT
 from lib.evaluation.files import SCORERS, find_scorer
 from lib.evaluation.posetrack import check_truth, evaluate_videos
 from lib.evaluation.posetrack import format_table as format_posetrack
-from lib.formats.posetrack import PoseTrackVideo
+from lib.formats.posetrack import VideoAnnotations
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
     return True
 
 
-def score_videos(videos: Sequence[PoseTrackVideo], predicted: Sequence[PoseTrackVideo]) -> dict[str, Any]:
+def score_videos(videos: Sequence[VideoAnnotations], predicted: Sequence[VideoAnnotations]) -> dict[str, Any]:
     """PoseTrack's result, and in it `score`, the figure to compare trainings by."""
     result = evaluate_videos(zip(videos, predicted, strict=True))
     return result | {"score": result["table"]["Mean"]}

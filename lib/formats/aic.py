@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.columns import number_column
+from lib.formats.json_fields import number_column
 from lib.utils.errors import InputError
 
 NUM_JOINTS = 14

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.posetrack import whole_number
+from lib.formats.json_fields import whole_number
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.posetrack import is_true, records, whole_number
+from lib.formats.json_fields import is_true, records, whole_number
 from lib.formats.posetrack18 import keypoint_category, keypoint_names
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
-TOLD = ("scores", "sources", "disagreement")
+JOINT_EVIDENCE = ("scores", "sources", "disagreement")
 """What is told of each joint that a person did not label."""
 
 
@@ -152,7 +152,7 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
 def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str, list[Any]]]:
     """The pose in the order of the file's joints: (J, 3), and what is told of each joint, null of those without."""
     keypoints = np.zeros((len(own_names), 3))
-    told: dict[str, list[Any]] = {key: [None] * len(own_names) for key in TOLD}
+    told: dict[str, list[Any]] = {key: [None] * len(own_names) for key in JOINT_EVIDENCE}
     for row in np.flatnonzero(pose.scores > 0):
         joint = own_names.index(pose.names[row])
         keypoints[joint] = *np.round(pose.points[row], 3), 2
@@ -162,7 +162,7 @@ def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str
             list(pose.sources[row]),
             None if np.isnan(apart) else round(float(apart), 3),
         )
-        for key, value in zip(TOLD, values, strict=True):
+        for key, value in zip(JOINT_EVIDENCE, values, strict=True):
             told[key][joint] = value
     return keypoints, told
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.columns import id_column, number_column
-from lib.formats.posetrack import is_true, records, whole_number
+from lib.formats.json_fields import id_column, is_true, number_column, records, whole_number
 from lib.formats.posetrack18 import keypoint_names
 from lib.utils.errors import InputError
 

@@ -6,11 +6,8 @@ names; both serve as ground truth and as submission.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-
-from lib.utils.errors import InputError
 
 JOINT_NAMES = (
     "right_ankle",
@@ -60,7 +57,7 @@ NO_SCORE = -9999.0
 
 
 @dataclass
-class PoseTrackVideo:
+class VideoAnnotations:
     """The F frames and P persons of one file. Persons are sorted by frame, within a frame in the file's order.
 
     Coordinates are pixels as the file gives them. What a file does not say is NaN, or -1 for an id.
@@ -121,10 +118,10 @@ PERSON_ARRAYS = (
     "boxes",
     "crowd",
 )
-"""The arrays of a PoseTrackVideo that have a row per person."""
+"""The arrays of a VideoAnnotations that have a row per person."""
 
 
-def take_frames(video: PoseTrackVideo, frames: Sequence[int]) -> PoseTrackVideo:
+def take_frames(video: VideoAnnotations, frames: Sequence[int]) -> VideoAnnotations:
     """The video as if it had these frames alone, by ascending index, with the people in them."""
     places = np.full(len(video.frame_names), -1)
     places[list(frames)] = np.arange(len(frames))
@@ -139,35 +136,6 @@ def take_frames(video: PoseTrackVideo, frames: Sequence[int]) -> PoseTrackVideo:
     )
 
 
-def take_people(video: PoseTrackVideo, rows: Sequence[int]) -> PoseTrackVideo:
+def take_people(video: VideoAnnotations, rows: Sequence[int]) -> VideoAnnotations:
     """The video with these of its people, in this order."""
     return replace(video, **{name: getattr(video, name)[list(rows)] for name in PERSON_ARRAYS})
-
-
-def whole_number(value: Any) -> int | None:
-    """An id as files write it, 7, 7.0 or "7"; None for anything else."""
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
-
-
-def is_true(value: Any) -> bool:
-    """A flag as files write it: true, 1, "1" or "true"."""
-    return str(value).strip().lower() in ("true", "1", "1.0")
-
-
-def records(content: dict[str, Any], key: str, where: object) -> list[dict[str, Any]]:
-    """`content[key]`, which has to be a list of JSON objects.
-
-    Args:
-        where: the file, and the record if it is not the file's top, as an error message names it.
-
-    Raises:
-        InputError: the key is missing or holds something else.
-    """
-    value = content.get(key)
-    if not isinstance(value, list) or set(map(type, value)) - {dict}:
-        raise InputError(f"{where}: '{key}' has to be a list of objects")
-    return value

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from lib.formats.json_fields import is_true, whole_number
 from lib.formats.matlab import plain, read_variables
-from lib.formats.posetrack import JOINT_NAMES, NO_SCORE, PoseTrackVideo, is_true, whole_number
+from lib.formats.posetrack import JOINT_NAMES, NO_SCORE, VideoAnnotations
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
 
@@ -36,7 +37,7 @@ def mat_content(path: str | Path) -> dict[str, Any]:
     return {"annolist": frames}
 
 
-def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
+def read(content: dict[str, Any], path: str | Path) -> VideoAnnotations:
     """Make arrays of a file of 2017. Points with an id that is not one of the 15 joints are left out.
 
     Args:
@@ -69,7 +70,7 @@ def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
     points = np.array([person["points"] for person in persons]).reshape(num_persons, _NUM_JOINTS, 2)
     present = ~np.isnan(points[:, :, 0])
     has_persons = np.bincount(np.array(person_frame, dtype=np.int64), minlength=len(frames)) > 0
-    return PoseTrackVideo(
+    return VideoAnnotations(
         name=Path(path).stem,
         frame_names=names,
         image_ids=list(range(len(frames))),
@@ -93,7 +94,7 @@ def read(content: dict[str, Any], path: str | Path) -> PoseTrackVideo:
     )
 
 
-def write(path: str | Path, video: PoseTrackVideo) -> None:
+def write(path: str | Path, video: VideoAnnotations) -> None:
     """Write a video in the form of 2017; what the video does not know is left out, and so is an absent joint.
 
     The form has no place for person boxes, image ids and frames that the video has but does not list.
@@ -109,7 +110,7 @@ def write(path: str | Path, video: PoseTrackVideo) -> None:
     write_json(path, {"annolist": frames})
 
 
-def _annorect(video: PoseTrackVideo, person: int) -> dict[str, Any]:
+def _annorect(video: VideoAnnotations, person: int) -> dict[str, Any]:
     rect: dict[str, Any] = {}
     if video.track_ids[person] >= 0:
         rect["track_id"] = [int(video.track_ids[person])]

@@ -7,16 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.columns import id_column, is_row, number_column
-from lib.formats.posetrack import (
-    KEYPOINT_NAMES,
-    KEYPOINT_OF_JOINT,
-    NO_SCORE,
-    PoseTrackVideo,
-    is_true,
-    records,
-    whole_number,
-)
+from lib.formats.json_fields import id_column, is_row, is_true, number_column, records, whole_number
+from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
 
@@ -28,7 +20,7 @@ CATEGORY = {"supercategory": "person", "id": 1, "name": "person", "keypoints": l
 _JOINTS = tuple(KEYPOINT_NAMES[keypoint] for keypoint in KEYPOINT_OF_JOINT)
 
 
-def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOINTS) -> PoseTrackVideo:
+def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOINTS) -> VideoAnnotations:
     """Make arrays of a file of 2018, or of any COCO-style file of a video's frames.
 
     An annotation of an image that the file does not list is left out with a warning (the official tool says nothing).
@@ -66,7 +58,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
     head_boxes = table("bbox_head", 4, np.nan)
     head_boxes[:, 2:] += head_boxes[:, :2]
     has_persons = np.bincount(person_frame, minlength=len(images)) > 0
-    return PoseTrackVideo(
+    return VideoAnnotations(
         name=Path(path).stem,
         frame_names=_frame_names(images, path),
         image_ids=list(frame_of_id),
@@ -96,7 +88,7 @@ def _annotation_ids(annotations: list[dict[str, Any]]) -> np.ndarray:
     return np.array([-1 if own is None else own for own in ids], dtype=np.int64)
 
 
-def write(path: str | Path, video: PoseTrackVideo) -> None:
+def write(path: str | Path, video: VideoAnnotations) -> None:
     """Write a video in the form of 2018; what the video does not know is left out, an absent joint is three zeros."""
     images = []
     for index, (name, image_id) in enumerate(zip(video.frame_names, video.image_ids, strict=True)):
@@ -118,7 +110,7 @@ def region_keys(polygons: list[np.ndarray]) -> dict[str, list]:
     return {f"ignore_regions_{axis}": [polygon[:, k].tolist() for polygon in polygons] for k, axis in enumerate("xy")}
 
 
-def person_records(video: PoseTrackVideo) -> list[dict[str, Any]]:
+def person_records(video: VideoAnnotations) -> list[dict[str, Any]]:
     """The entries of a video's persons under `annotations`, in their order."""
     num_persons = len(video.person_frame)
     keypoints = np.zeros((num_persons, len(KEYPOINT_NAMES), 3))

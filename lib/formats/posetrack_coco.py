@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.posetrack import PoseTrackVideo
+from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack18 import CATEGORY, person_records, region_keys
 
 PEOPLE_PER_IMAGE = 1000  # an annotation's id is that of its image times this, plus its number in the image
@@ -21,7 +21,7 @@ class CocoVideo:
         images: (F) further keys of each image: frame_id, vid_id, and width and height if they are known.
     """
 
-    video: PoseTrackVideo
+    video: VideoAnnotations
     images: list[dict[str, Any]]
 
 
@@ -54,7 +54,7 @@ def _image(part: CocoVideo, frame: int) -> dict[str, Any]:
     }
 
 
-def _people(video: PoseTrackVideo, frames: set[int]) -> list[dict[str, Any]]:
+def _people(video: VideoAnnotations, frames: set[int]) -> list[dict[str, Any]]:
     video = replace(video, boxes=np.nan_to_num(video.boxes))
     number_in_image = [0] * len(video.frame_names)
     records = []

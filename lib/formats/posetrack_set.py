@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from lib.formats import posetrack17, posetrack18
-from lib.formats.labels import check_names
-from lib.formats.posetrack import JOINT_NAMES, PoseTrackVideo, records, whole_number
+from lib.formats.json_fields import records, whole_number
+from lib.formats.labels.model import check_names
+from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_folder, read_json
 
@@ -38,7 +39,7 @@ def read_content(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def read_video(path: str | Path) -> PoseTrackVideo:
+def read_video(path: str | Path) -> VideoAnnotations:
     """Read an official file, .json or .mat, of 2017 or 2018.
 
     Raises:
@@ -48,7 +49,7 @@ def read_video(path: str | Path) -> PoseTrackVideo:
     return (posetrack17 if "annolist" in content else posetrack18).read(content, path)
 
 
-def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[PoseTrackVideo]:
+def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[VideoAnnotations]:
     """The videos of a folder of official files (2017 or 2018) or of a COCO-style file, sorted by name.
 
     A COCO-style file is the 2018 form with the frames of many videos; frames of one folder are one video. It may hold
@@ -75,7 +76,7 @@ def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[Po
     return [replace(video, name=name) for video, name in zip(videos, folders, strict=True)]
 
 
-def write_videos(folder: Path, videos: Sequence[PoseTrackVideo], data_set: str) -> None:
+def write_videos(folder: Path, videos: Sequence[VideoAnnotations], data_set: str) -> None:
     """Write a file for each video, in the form of the data set's year, in place of what the folder held.
 
     Args:
@@ -110,10 +111,10 @@ def video_names(folders: list[str], nameless: str) -> list[str]:
     ]
 
 
-def unlabeled_video(name: str, frame_names: list[str], nframes: int) -> PoseTrackVideo:
+def unlabeled_video(name: str, frame_names: list[str], nframes: int) -> VideoAnnotations:
     """A video of which only the frames' names are known; `nframes` 0: those are all its frames."""
     joints = len(JOINT_NAMES)
-    return PoseTrackVideo(
+    return VideoAnnotations(
         name=name,
         frame_names=frame_names,
         image_ids=list(range(len(frame_names))),

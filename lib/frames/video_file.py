@@ -11,8 +11,8 @@ import numpy as np
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 
-MOST_THREADS = 8  # each holds a few frames
-MOST_FAILURES = 100  # of reading in a row, after which nothing more is expected of a file
+MAX_THREADS = 8  # each holds a few frames
+MAX_FAILURES = 100  # of reading in a row, after which nothing more is expected of a file
 
 
 class VideoFile:
@@ -61,7 +61,7 @@ class VideoFile:
         """With threads as long as all is well, else over again, and without, up to where it was and on from there."""
         done = 0
         try:
-            for number, frame in _decoded(self.path, min(num_cores(), MOST_THREADS)):
+            for number, frame in _decoded(self.path, min(num_cores(), MAX_THREADS)):
                 yield number, frame
                 done = number + 1
         except _SomewhereDamagedError:
@@ -100,7 +100,7 @@ def _opened(path: Path) -> Iterator[av.VideoStream]:
 def _packets(stream: av.VideoStream) -> Iterator[av.Packet | None]:
     """The packets of a stream in the order of the file; None where something between them cannot be read."""
     failures = 0
-    while failures < MOST_FAILURES:
+    while failures < MAX_FAILURES:
         try:
             for packet in stream.container.demux(stream):
                 if packet.size:  # an empty one would end the decoding

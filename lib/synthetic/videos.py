@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lib.formats.posetrack18 import CATEGORY
-from lib.frames.movie import MovieWriter
+from lib.frames.video_writer import VideoWriter
 from lib.synthetic.body import Body
 from lib.synthetic.damage import make_lighting, record
 from lib.synthetic.drawing import Drawing, Scene, draw, pose_person
@@ -219,7 +219,7 @@ def _write_frames(
     """Write the frames, and the movie if there is to be one; the content of the annotation file."""
     images, annotations = [], []
     size = spec.width, spec.height
-    with MovieWriter(video.movie, size, FRAMES_PER_SECOND) if movies else nullcontext() as writer:
+    with VideoWriter(video.movie, size, FRAMES_PER_SECOND) if movies else nullcontext() as writer:
         for frame, (image, scene, drawing) in enumerate(draw_video(rng, spec)):
             _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg_quality])
             (folder / f"{frame:06d}.jpg").write_bytes(jpeg)

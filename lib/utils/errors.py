@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from lib.utils.interrupts import Terminated, interrupts_later, raise_on_signals
+from lib.utils.interrupts import Terminated, defer_sigint, raise_on_signals
 from lib.utils.logging import to_log_file
 
 
@@ -40,7 +40,7 @@ def run(main: Callable[[], None]) -> None:
         where = f"{error.filename}: " if error.filename else ""
         _stop(f"{where}{error.strerror or error}", 2)
     except KeyboardInterrupt as error:
-        with interrupts_later():  # what comes now is ended already
+        with defer_sigint():  # what comes now is ended already
             if isinstance(error, Terminated):
                 _stop("terminated", 128 + error.number)
             _stop("interrupted", 128 + signal.SIGINT)

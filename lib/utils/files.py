@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from lib.utils.errors import InputError
-from lib.utils.interrupts import interrupts_later
+from lib.utils.interrupts import defer_sigint
 from lib.utils.unfinished import unfinished
 
 RECORD = ".posewarper"
@@ -66,7 +66,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         temporary = folder / path.name
         temporary.mkdir()
         yield temporary
-        with interrupts_later():
+        with defer_sigint():
             if path.exists():
                 path.rename(folder / "replaced")
             temporary.rename(path)

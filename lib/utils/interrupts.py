@@ -45,7 +45,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def interrupts_later() -> Iterator[None]:
+def defer_sigint() -> Iterator[None]:
     """Hold back signals that end the process until the block ends; processes forked inside it do not hear them.
 
     Python drops a KeyboardInterrupt that comes while it forks, and the run would go on. A worker process is ended by

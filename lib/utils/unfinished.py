@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lib.utils.interrupts import ignore_signals, interrupts_later
+from lib.utils.interrupts import defer_sigint, ignore_signals
 
 SUFFIX = ".unfinished"
 
@@ -67,7 +67,7 @@ def _make_locked(folder: Path) -> int:
 
 
 def _remove(folder: Path) -> None:
-    with interrupts_later():  # rmtree turns an interruption into an OSError if it comes at a wrong moment
+    with defer_sigint():  # rmtree turns an interruption into an OSError if it comes at a wrong moment
         shutil.rmtree(folder, ignore_errors=True)
         _open_folders.discard(folder)
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from lib.config import load_config
-from lib.core.submission import Rules, make_results
 from lib.dataset import build_skeleton, build_test_set, build_training_set
 from lib.dataset.data_sets import known_data_sets
+from lib.evaluation.submission import Rules, make_results
 from lib.pose.skeletons import skeleton
 from lib.utils.errors import InputError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.formats.coco import AddedPose, add_poses, keep_labels, labeled_images, read_labels
-from lib.formats.coco_labels import set_by_person
+from lib.formats.labels.coco import set_by_person
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.utils.errors import InputError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lib.formats.coco_people import read_labels, read_predictions
-from lib.formats.columns import number_column
+from lib.formats.json_fields import number_column
 from lib.utils.errors import InputError
 
 FIELDS = {"keypoints": 2, "foot_kpts": 1}

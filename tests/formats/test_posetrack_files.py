@@ -13,7 +13,7 @@ from matlab_files import EMPTY, struct_array, write_posetrack
 from scipy.io import savemat
 
 from lib.formats import posetrack17, posetrack18
-from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, PoseTrackVideo
+from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.formats.posetrack_set import read_video, read_videos
 from lib.utils.errors import InputError
 
@@ -70,8 +70,8 @@ def read(folder, content):
     return read_video(path)
 
 
-def assert_same(one: PoseTrackVideo, other: PoseTrackVideo, but=()):
-    for field in dataclasses.fields(PoseTrackVideo):
+def assert_same(one: VideoAnnotations, other: VideoAnnotations, but=()):
+    for field in dataclasses.fields(VideoAnnotations):
         if field.name not in ("annotation_ids", *but):  # a written file numbers its people
             a, b = getattr(one, field.name), getattr(other, field.name)
             if field.name == "ignore_regions":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.formats.label_formats import read_any_labels
+from lib.formats.labels.registry import read_any_labels
 
 ROOT = Path(__file__).parents[2]
 TEXT = "frame,joint,x,y,visibility\n3,nose,1,2,1\n3,tail,5,6,2\n40,nose,3,4,2\n"

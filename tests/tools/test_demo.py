@@ -21,10 +21,10 @@ from lib.core.inference import collect, infer
 from lib.core.strategies import gather
 from lib.dataset import build_clips, build_test_loader
 from lib.dataset.people import Person
-from lib.frames.movie import MovieWriter
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
+from lib.frames.video_writer import VideoWriter
 from lib.models import build_model
 from lib.pose.crop import box_to_center_scale
 from lib.utils.errors import InputError
@@ -40,7 +40,7 @@ def box(frame, person):
 def write_video(path, frames=FRAMES):
     rng = np.random.default_rng(0)
     ground = cv2.resize(rng.integers(0, 200, (15, 20, 3), dtype=np.uint8), (160, 120))
-    with MovieWriter(path, (160, 120), 10) as movie:
+    with VideoWriter(path, (160, 120), 10) as movie:
         for frame in range(frames):
             image = ground.copy()
             for person in (0, 1):

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.formats import plain_csv
-from lib.frames.movie import MovieWriter
+from lib.formats.labels import plain_csv
 from lib.frames.video_file import VideoFile
+from lib.frames.video_writer import VideoWriter
 from lib.utils.errors import InputError
 
 PROPAGATE = Path(__file__).parents[2] / "tools/propagate.py"
@@ -226,7 +226,7 @@ FLOW = ("--method", "dis", "--prior", "linear", "TEST.PROPAGATE.REFINE", "0")  #
 @pytest.fixture
 def clip(video, tmp_path):
     """The same as a video file, and tidy labels of frames 0, 5 and 10, the second animal's of the first two alone."""
-    with MovieWriter(tmp_path / "clip.mp4", (200, 200), 25) as writer:
+    with VideoWriter(tmp_path / "clip.mp4", (200, 200), 25) as writer:
         for frame in range(FRAMES):
             writer.write(cv2.imread(str(video / f"frames/{frame:04}.png")))
     rows = [

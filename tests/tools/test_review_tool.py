@@ -7,7 +7,7 @@ import cv2
 import pytest
 from reviewed_video import FRAMES, make_content, read_frame
 
-from lib.frames.movie import MovieWriter
+from lib.frames.video_writer import VideoWriter
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
 
@@ -46,7 +46,7 @@ def test_frames_of_a_video_file(run, tmp_path):
         image["file_name"] = f"clip.mp4#{frame_number(image['file_name']) - 100}"
     (tmp_path / "clip.json").write_text(json.dumps(content))
     height, width = read_frame("0100.png").shape[:2]
-    with MovieWriter(tmp_path / "clip.mp4", (width, height), 25) as writer:
+    with VideoWriter(tmp_path / "clip.mp4", (width, height), 25) as writer:
         for number in range(100, 100 + FRAMES):
             writer.write(read_frame(f"{number:04}.png"))
     assert run(labels="clip.json", video="clip.mp4").count("data-frame=") == FRAMES

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from posetrack_sample import make_video, write_experiment
 
-from lib.frames.movie import MovieWriter
+from lib.frames.video_writer import VideoWriter
 from lib.utils.errors import InputError
 from lib.utils.files import RECORD
 
@@ -28,7 +28,7 @@ def root(tmp_path, monkeypatch):
     write_experiment(tmp_path, tmp_path)
     for name in ("labels.json", "poses.json", "result-a.json", "b.pth", "boxes.json", "model_best.pth"):
         (tmp_path / name).write_text(TEXT)
-    with MovieWriter(tmp_path / "clip.mp4", (64, 48), 10) as movie:
+    with VideoWriter(tmp_path / "clip.mp4", (64, 48), 10) as movie:
         for _ in range(3):
             movie.write(np.zeros((48, 64, 3), np.uint8))
     return tmp_path

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from lib.utils.interrupts import forgive_broken_connections, interrupts_later
+from lib.utils.interrupts import defer_sigint, forgive_broken_connections
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def heard():
 
 
 def test_an_interrupt_comes_when_the_block_ends(heard):
-    with interrupts_later():
+    with defer_sigint():
         os.kill(os.getpid(), signal.SIGINT)
         heard.append("end of block")
     assert heard == ["end of block", "signal"]
@@ -26,14 +26,14 @@ def test_an_interrupt_comes_when_the_block_ends(heard):
 
 def test_an_ignored_interrupt_stays_ignored(heard):
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with interrupts_later():
+    with defer_sigint():
         os.kill(os.getpid(), signal.SIGINT)
     signal.signal(signal.SIGINT, handler)
     assert heard == []
 
 
 def test_a_forked_process_does_not_hear_it(heard):
-    with interrupts_later():
+    with defer_sigint():
         child = os.fork()
         if child == 0:
             os.kill(os.getpid(), signal.SIGINT)

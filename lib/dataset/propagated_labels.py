@@ -1,0 +1,143 @@
+"""Real and propagated labels in one COCO-style file to train on (PoseWarper paper, data augmentation)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.dataset.people import Person
+from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE, PERSON_ARRAYS, VideoAnnotations, take_frames, take_people
+from lib.formats.posetrack_coco import CocoVideo, coco_content
+from lib.frames.video import FrameFolder
+from lib.utils.files import frame_number, read_json
+
+REACH = 3
+"""Frames that a label is propagated to on either side."""
+MIN_SCORE = 0.2
+"""Propagated joints with a higher score are labels."""
+PROPAGATED_BY = "propagated_by"
+"""The key of a file's `info` by which it is known to be augmented."""
+
+
+@dataclass(frozen=True)
+class Propagated:
+    """P people in frames without labels of their own.
+
+    Attributes:
+        people: `number` is that of the frame that the pose is of; all else is the label's that it comes from.
+        points: (P, J, 2) x, y in image pixels; scores (P, J).
+    """
+
+    people: Sequence[Person]
+    points: np.ndarray
+    scores: np.ndarray
+
+
+def is_augmented(path: Path) -> bool:
+    """Whether a file of annotations says that it has propagated labels."""
+    content = read_json(path) if path.is_file() else {}
+    return isinstance(content, dict) and PROPAGATED_BY in (content.get("info") or {})
+
+
+def frames_around(people: Sequence[Person], frames: dict[int, FrameFolder]) -> Iterator[tuple[int, int]]:
+    """Video and number of the frames that are there within REACH of the people's own and are none of these."""
+    labeled: dict[int, set[int]] = {}
+    for person in people:
+        labeled.setdefault(person.video, set()).add(person.number)
+    for video, numbers in sorted(labeled.items()):
+        around = {number + delta for number in numbers for delta in range(-REACH, REACH + 1)} - numbers
+        yield from ((video, number) for number in sorted(around) if frames[video].has(number))
+
+
+def augmented_content(
+    videos: Sequence[VideoAnnotations],
+    people: Sequence[Person],
+    propagated: Propagated,
+    frames: dict[int, FrameFolder],
+    info: dict[str, Any],
+) -> dict[str, Any]:
+    """The content of a COCO-style file of the labelled frames of `people` and of the propagated ones.
+
+    A propagated person has the box of the label that it comes from, a score for each joint, and `propagated_from`, the
+    labelled frame's name. Joints of a higher score than MIN_SCORE with x, y > 0 are labelled, the others missing.
+
+    Args:
+        videos: as annotated, with a box for everybody.
+        people: who is labelled: everybody in their frames is taken over.
+        info: how the file was made; PROPAGATED_BY names the method.
+    """
+    parts, sources = [], {}
+    for v, video in enumerate(videos):
+        part = take_frames(video, sorted({person.frame for person in people if person.video == v}))
+        rows = [row for row, person in enumerate(propagated.people) if person.video == v]
+        if rows:
+            names = [_file_name(video, frames[v], propagated.people[row].number) for row in rows]
+            part = _join(part, _select(video, propagated, rows, names))
+            source_frames = [video.frame_names[propagated.people[row].frame] for row in rows]
+            sources |= dict(zip(names, source_frames, strict=True))
+        parts.append(part)
+    content = _content(parts, info)
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    for record in content["annotations"]:
+        if source := sources.get(names[record["image_id"]]):
+            record["propagated_from"] = source
+    return content
+
+
+def _file_name(video: VideoAnnotations, frames: FrameFolder, number: int) -> str:
+    """The name of a frame in the way of the annotated ones."""
+    folder, slash, _ = video.frame_names[0].rpartition("/")
+    return folder + slash + frames.name(number)
+
+
+def _select(video: VideoAnnotations, propagated: Propagated, rows: Sequence[int], names: list[str]) -> VideoAnnotations:
+    """The frames of some propagated people, with these `names`, as if annotated."""
+    listed = sorted(set(names))
+    columns = list(KEYPOINT_OF_JOINT)
+    points, scores = propagated.points[rows][:, columns], propagated.scores[rows][:, columns]
+    found = (scores > MIN_SCORE) & (points > 0).all(axis=2)
+    labels = take_people(video, [propagated.people[row].row for row in rows])
+    return replace(
+        labels,
+        frame_names=listed,
+        image_ids=[0] * len(listed),
+        frame_labeled=np.ones(len(listed), dtype=bool),
+        ignore_regions=[[] for _ in listed],
+        person_frame=np.array([listed.index(name) for name in names]),
+        points=np.where(found[..., None], points, 0.0),
+        present=found,
+        labeled=found,
+        scores=np.where(found, scores, NO_SCORE),
+        head_boxes=np.full((len(rows), 4), np.nan),  # the head has moved
+    )
+
+
+def _join(first: VideoAnnotations, second: VideoAnnotations) -> VideoAnnotations:
+    """The frames of both, in the order of their numbers, and the people of both, in the order of frames."""
+    names = first.frame_names + second.frame_names
+    order = sorted(range(len(names)), key=lambda frame: frame_number(names[frame]))
+    place = np.argsort(order)
+    arrays = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in PERSON_ARRAYS}
+    arrays["person_frame"] = place[np.concatenate([first.person_frame, second.person_frame + len(first.frame_names)])]
+    regions = first.ignore_regions + second.ignore_regions
+    joined = replace(
+        first,
+        frame_names=[names[frame] for frame in order],
+        image_ids=[0] * len(order),  # that of _content follows
+        frame_labeled=np.concatenate([first.frame_labeled, second.frame_labeled])[order],
+        ignore_regions=[regions[frame] for frame in order],
+        **arrays,
+    )
+    return take_people(joined, np.argsort(joined.person_frame, kind="stable"))
+
+
+def _content(videos: Sequence[VideoAnnotations], info: dict[str, Any]) -> dict[str, Any]:
+    """All frames of the videos, numbered anew: the files of 2017 give none, and frames were added."""
+    parts, ids = [], count(1)
+    for video in videos:
+        images = [{"frame_id": frame_number(name)} for name in video.frame_names]
+        parts.append(CocoVideo(replace(video, image_ids=[next(ids) for _ in images]), images))
+    return coco_content(parts, [range(len(video.frame_names)) for video in videos], info)

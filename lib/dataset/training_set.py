@@ -1,0 +1,162 @@
+"""What an experiment trains on."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from yacs.config import CfgNode
+
+from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
+from lib.dataset.loaders import build_clip_dataset
+from lib.dataset.people import Person, is_well_centered, sparse_people
+from lib.dataset.posetrack import reasons, with_boxes
+from lib.dataset.propagated_labels import is_augmented
+from lib.dataset.sources import (
+    build_annotations_path,
+    build_box_rule,
+    build_image_people,
+    build_images,
+    build_people,
+    build_skeleton,
+    build_videos,
+    has_videos,
+)
+from lib.dataset.transforms import Augmentation
+from lib.formats.posetrack import VideoAnnotations
+from lib.frames.images import ImageList
+from lib.frames.video import FrameFolder
+from lib.utils.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SparseLabels:
+    """The labels that there are to train on.
+
+    Attributes:
+        path: of the annotations.
+        videos: what these say of each video.
+        people: those who are labelled, in the frames that are.
+        frames: by index of the video, its files.
+    """
+
+    path: Path
+    videos: Sequence[VideoAnnotations]
+    people: list[Person]
+    frames: dict[int, FrameFolder | ImageList]
+
+
+def build_training_set(cfg: CfgNode) -> ClipDataset:
+    """The labelled people that an experiment trains on: single frames, or pairs where it has a warping head.
+
+    Raises:
+        InputError: annotations or frames that are not there, or are broken; nobody to train on.
+    """
+    pairs = cfg.MODEL.WARP.ENABLED
+    if pairs and not has_videos(cfg.DATASET.DATASET):
+        raise InputError(f"MODEL.WARP learns from pairs of frames, and {cfg.DATASET.DATASET} has images alone")
+    people, frames = _together([build_sparse_labels(part) for part in build_parts(cfg)])
+    people = people * cfg.DATASET.REPEAT
+    if cfg.DATASET.SELECT_DATA:
+        people = [person for person in people if is_well_centered(person)]
+        if not people:
+            raise InputError("nobody to train on: DATASET.SELECT_DATA leaves everybody out")
+    skeleton = build_skeleton(cfg)
+    if (cfg.DATASET.FLIP or cfg.TEST.FLIP_TEST) and not skeleton.flip_pairs:
+        logger.warning("mirrored images are on, and no joints' names are of two sides, as left_paw and right_paw are")
+    augmentation = Augmentation(
+        skeleton,
+        cfg.DATASET.SHIFT_FACTOR,
+        cfg.DATASET.PROB_SHIFT,
+        cfg.DATASET.PROB_HALF_BODY,
+        cfg.DATASET.NUM_JOINTS_HALF_BODY,
+        cfg.DATASET.SCALE_FACTOR,
+        cfg.DATASET.ROT_FACTOR,
+        cfg.DATASET.FLIP,
+    )
+    return build_clip_dataset(
+        cfg, people, frames, RandomPair(cfg.DATASET.FRAME_DELTAS) if pairs else FixedFrames([0]), augmentation
+    )
+
+
+def build_parts(cfg: CfgNode) -> list[CfgNode]:
+    """The experiment as of each data set that it trains on: its own, and those of DATASET.ALSO.
+
+    Raises:
+        InputError: they have different joints.
+    """
+    parts, names = [cfg], build_skeleton(cfg).names
+    for data_set in cfg.DATASET.ALSO:
+        part = cfg.clone()
+        part.DATASET.update(data_set)
+        if build_skeleton(part).names != names:
+            raise InputError(f"DATASET.ALSO: {part.DATASET.DATASET} has other joints than {cfg.DATASET.DATASET}")
+        parts.append(part)
+    return parts
+
+
+def _together(parts: Sequence[SparseLabels]) -> tuple[list[Person], dict[int, FrameFolder | ImageList]]:
+    """The people of all parts and the files of their videos, which are numbered through."""
+    people, frames, count = [], {}, 0
+    for part in parts:
+        people += [replace(person, video=count + person.video) for person in part.people]
+        frames |= {count + video: files for video, files in part.frames.items()}
+        count += len(part.videos)
+    return people, frames
+
+
+def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
+    """The labels of the training set, of as many videos and frames as DATASET says; of an augmented set, all of them.
+
+    Raises:
+        InputError: annotations or frames that are not there, or are broken; nobody to train on.
+    """
+    if has_videos(cfg.DATASET.DATASET):
+        annotations = build_annotations_path(cfg, train=True)
+        videos = [with_boxes(video, build_box_rule(cfg)) for video in build_videos(cfg, annotations)]
+        found = build_people(cfg, videos)
+    else:
+        images, files, annotations = build_images(cfg, train=True)
+        videos, found = [images], build_image_people(cfg, images, files)
+    people = [person for person in found.people if person.visible.any()]
+    if has_videos(cfg.DATASET.DATASET) and is_augmented(annotations):
+        logger.info("%s holds a sparse set and what was propagated from it: all of it is used", annotations)
+    elif has_videos(cfg.DATASET.DATASET):
+        limits = cfg.DATASET.NUM_LABELED_VIDEOS, cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO
+        _warn_of_few(people, *limits)
+        people = sparse_people(people, *limits, cfg.SEED)
+    if not people:
+        raise InputError(f"{annotations}: nobody to train on{reasons(found.dropped)}")
+    frames = {(person.video, person.frame) for person in people}
+    where = (
+        f"labelled frames of {len({video for video, _ in frames})} videos"
+        if has_videos(cfg.DATASET.DATASET)
+        else "images"
+    )
+    logger.info("training on %d people in %d %s%s", len(people), len(frames), where, reasons(found.dropped))
+    return SparseLabels(annotations, videos, people, found.frames)
+
+
+def _warn_of_few(people: Sequence[Person], num_videos: int, num_frames: int) -> None:
+    """Warn where fewer videos or frames are labelled than DATASET asks for."""
+    frames: dict[int, set[int]] = {}
+    for person in people:
+        frames.setdefault(person.video, set()).add(person.frame)
+    most = max(map(len, frames.values()), default=0)
+    for key, wanted, there, where in (
+        ("NUM_LABELED_VIDEOS", num_videos, len(frames), "videos are labelled"),
+        ("NUM_LABELED_FRAMES_PER_VIDEO", num_frames, most, "frames of a video are labelled at most"),
+    ):
+        if wanted > there:
+            logger.warning("DATASET.%s is %d; %d %s: all of them are used", key, wanted, there, where)
+
+
+def build_truth(cfg: CfgNode) -> list[Person]:
+    """Everybody whom DATASET.TEST_ANNOTATIONS label, to measure by.
+
+    Raises:
+        InputError: annotations or frames that are not there, or are broken.
+    """
+    return build_people(cfg, build_videos(cfg, build_annotations_path(cfg, train=False))).people

@@ -1,0 +1,218 @@
+"""From estimated poses to what is scored: joint scores, re-scoring, OKS-NMS; PoseTrack: a person in every frame."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.dataset.data_sets import DataSet
+from lib.dataset.people import Person
+from lib.formats import mpii
+from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
+from lib.nms import oks_nms, soft_oks_nms
+from lib.pose.crop import PIXELS_PER_SCALE
+from lib.pose.skeletons import POSETRACK
+from lib.utils.files import write_json
+
+logger = logging.getLogger(__name__)
+
+DUMMY_SCORE = -100.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How scores are made and people are left out; each published table names its own.
+
+    Attributes:
+        times_box: a joint's score is its heatmap peak times the box's score (first PoseWarper code); else the peak.
+        rescore: a person's score is the box's times the mean of the joints' scores; else the box's.
+        oks_nms: re-score people and leave out those that repeat a better one (MMPose).
+        soft: of `oks_nms`, the soft variant.
+        oks_threshold: people more alike than this are one.
+        sigma_scale: factor on the sigmas of `oks_nms`.
+        visible_threshold: joints with a higher peak count in the re-scoring.
+    """
+
+    times_box: bool = True
+    rescore: bool = False
+    oks_nms: bool = False
+    soft: bool = False
+    oks_threshold: float = 0.9
+    sigma_scale: float = 1.0
+    visible_threshold: float = 0.2
+
+
+def make_submission(
+    videos: Sequence[VideoAnnotations], people: Sequence[Person], points: np.ndarray, peaks: np.ndarray, rules: Rules
+) -> list[VideoAnnotations]:
+    """Every annotated frame of every video with the people estimated in it.
+
+    There is no tracker: track ids count the people of a frame. A frame without anyone gets one person with one joint
+    at (0, 0), since the official MOTA needs somebody in every frame.
+
+    Args:
+        videos: the annotated frames.
+        people: sorted by video and frame.
+        points: (P, J, 2) x, y in image pixels; peaks (P, J).
+    Returns:
+        one VideoAnnotations per video, with estimates in place of annotations.
+    """
+    kept, scores = select(people, points, peaks, rules, POSETRACK.sigmas)
+    joint_scores = peaks * (box_scores(people)[:, None] if rules.times_box else 1.0)
+    return [_fill(video, v, kept, points, joint_scores, scores) for v, video in enumerate(videos)]
+
+
+def make_results(
+    videos: Sequence[VideoAnnotations],
+    people: Sequence[Person],
+    points: np.ndarray,
+    peaks: np.ndarray,
+    rules: Rules,
+    sigmas: Sequence[float],
+    first_pixel: int = 0,
+) -> list[dict[str, Any]]:
+    """The people estimated in images, or in frames of videos, in COCO's results form.
+
+    Args:
+        videos: the annotated videos; a data set of images is one.
+        people: sorted by video and frame.
+        points: (P, J, 2) x, y in image pixels from 0; peaks (P, J), the scores of the joints.
+        sigmas: (J,) of OKS.
+        first_pixel: what the data set's files count pixels from.
+    Returns:
+        a record per person: image_id, category_id, keypoints (x, y, score of each joint, an array: lists of many people
+        take gigabytes), score, and of a ground-truth box the annotation's id.
+    """
+    kept, scores = select(people, points, peaks, rules, sigmas)
+    keypoints = np.concatenate([np.round(points + first_pixel, 3), peaks[..., None]], axis=2).reshape(len(people), -1)
+    results = []
+    for person in (person for chosen in kept.values() for person in chosen):
+        video, row = videos[people[person].video], people[person].row
+        record = {
+            "image_id": video.image_ids[people[person].frame],
+            "category_id": 1,
+            "keypoints": keypoints[person],
+            "score": float(scores[person]),
+        }
+        known = row >= 0 and video.annotation_ids[row] >= 0
+        results.append(record | ({"id": int(video.annotation_ids[row])} if known else {}))
+    return results
+
+
+def write_results(
+    path: Path,
+    data_set: DataSet,
+    videos: Sequence[VideoAnnotations],
+    people: Sequence[Person],
+    points: np.ndarray,
+    peaks: np.ndarray,
+    rules: Rules,
+    sigmas: Sequence[float],
+) -> Path:
+    """Write the people estimated in images or frames, as their scorer takes them: MPII's preds, or COCO's results.
+
+    Args:
+        path: of the file without its ending.
+        videos, people, points, peaks, rules, sigmas: as of `make_results`; MPII's file has everybody who is listed, and
+            NaN for those who were left out.
+    Returns:
+        the file.
+    """
+    if data_set.form == "mpii":
+        path = path.with_name(f"{path.name}.mat")
+        listed = np.full((len(videos[0].points), *points.shape[1:]), np.nan)
+        listed[[person.row for person in people]] = points
+        mpii.write_predictions(path, listed)
+    else:
+        path = path.with_name(f"{path.name}.json")
+        write_json(path, make_results(videos, people, points, peaks, rules, sigmas, data_set.first_pixel))
+    logger.info("predictions: %s", path)
+    return path
+
+
+def select(
+    people: Sequence[Person], points: np.ndarray, peaks: np.ndarray, rules: Rules, sigmas: Sequence[float]
+) -> tuple[dict[tuple[int, int], list[int]], np.ndarray]:
+    """Who is submitted, as indices by video and frame, and everybody's score (P,).
+
+    Args:
+        people: sorted by video and frame; points (P, J, 2), peaks (P, J).
+        sigmas: (J,) of OKS.
+    """
+    scores = rescore(people, peaks, rules.visible_threshold) if rules.rescore or rules.oks_nms else box_scores(people)
+    kept: dict[tuple[int, int], list[int]] = {}
+    for place, group in groupby(range(len(people)), key=lambda p: (people[p].video, people[p].frame)):
+        everybody = list(group)
+        kept[place] = _suppress(everybody, people, points, scores, rules, sigmas) if rules.oks_nms else everybody
+    return kept, scores
+
+
+def box_scores(people: Sequence[Person]) -> np.ndarray:
+    """(P,) scores of the people's boxes."""
+    return np.array([person.box_score for person in people], dtype=np.float64)
+
+
+def rescore(people: Sequence[Person], peaks: np.ndarray, threshold: float) -> np.ndarray:
+    """(P,) box score times the mean of the joint scores over `threshold`; 0 for a person without such a joint."""
+    counted = peaks > threshold
+    means = np.where(counted, peaks, 0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    return box_scores(people) * means
+
+
+def _suppress(
+    chosen: list[int],
+    people: Sequence[Person],
+    points: np.ndarray,
+    scores: np.ndarray,
+    rules: Rules,
+    sigmas: Sequence[float],
+) -> list[int]:
+    areas = np.array([np.prod(people[p].scale.astype(np.float64) * PIXELS_PER_SCALE) for p in chosen])
+    select = soft_oks_nms if rules.soft else oks_nms
+    scaled = rules.sigma_scale * np.array(sigmas)
+    kept = select(points[chosen], scores[chosen], areas, scaled, rules.oks_threshold)
+    return [chosen[index] for index in kept]
+
+
+def _fill(
+    video: VideoAnnotations,
+    v: int,
+    kept: dict[tuple[int, int], list[int]],
+    points: np.ndarray,
+    joint_scores: np.ndarray,
+    scores: np.ndarray,
+) -> VideoAnnotations:
+    """The video with the kept people, or a dummy, in each of its frames."""
+    num_joints, columns = len(JOINT_NAMES), list(KEYPOINT_OF_JOINT)
+    rows = []  # (frame, person or None, number of the person in its frame)
+    for frame in range(len(video.frame_names)):
+        rows += [(frame, p, order) for order, p in enumerate(kept.get((v, frame), ()))] or [(frame, None, 0)]
+    n = len(rows)
+    present = np.zeros((n, num_joints), dtype=bool)
+    filled, joint, person = np.zeros((n, num_joints, 2)), np.full((n, num_joints), NO_SCORE), np.zeros(n)
+    for row, (_, p, _) in enumerate(rows):
+        if p is None:
+            present[row, 0], joint[row, 0] = True, DUMMY_SCORE
+        else:
+            present[row], joint[row], person[row] = True, joint_scores[p, columns], scores[p]
+            filled[row] = points[p, columns]
+    return replace(
+        video,
+        ignore_regions=[[] for _ in video.frame_names],
+        person_frame=np.array([frame for frame, _, _ in rows], dtype=np.int64),
+        has_points=np.ones(n, dtype=bool),
+        points=filled,
+        present=present,
+        labeled=present,
+        scores=joint,
+        person_scores=person,
+        track_ids=np.array([order for _, _, order in rows], dtype=np.int64),
+        annotation_ids=np.full(n, -1),
+        head_boxes=np.full((n, 4), np.nan),
+        boxes=np.full((n, 4), np.nan),
+        crowd=np.zeros(n, dtype=bool),
+    )

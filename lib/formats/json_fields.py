@@ -1,0 +1,99 @@
+"""Fields of JSON files, as people and programs write them: checked, and errors that name the record.
+
+All numbers of a key are converted at once, as there are millions; a bad one is looked for only after a failure.
+"""
+
+from collections.abc import Sequence
+from itertools import compress
+from typing import Any
+
+import numpy as np
+
+from lib.utils.errors import InputError
+
+
+def whole_number(value: Any) -> int | None:
+    """An id as files write it, 7, 7.0 or "7"; None for anything else."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+
+
+def is_true(value: Any) -> bool:
+    """A flag as files write it: true, 1, "1" or "true"."""
+    return str(value).strip().lower() in ("true", "1", "1.0")
+
+
+def records(content: dict[str, Any], key: str, where: object) -> list[dict[str, Any]]:
+    """`content[key]`, which has to be a list of JSON objects.
+
+    Args:
+        where: the file, and the record if it is not the file's top, as an error message names it.
+
+    Raises:
+        InputError: the key is missing or holds something else.
+    """
+    value = content.get(key)
+    if not isinstance(value, list) or set(map(type, value)) - {dict}:
+        raise InputError(f"{where}: '{key}' has to be a list of objects")
+    return value
+
+
+def number_column(
+    records: Sequence[dict[str, Any]], key: str, width: int, where: str, absent: float | None = None
+) -> np.ndarray:
+    """The `width` numbers under `key` of every record, (N, width) float64.
+
+    Args:
+        where: the file and the name of the list, as an error message names them.
+        absent: what stands where the key is absent or empty; None: it has to be there.
+
+    Raises:
+        InputError: another number of values, or one that is not a finite number; names the record.
+    """
+    rows = [record.get(key) for record in records]
+    given = [absent is None or (row is not None and row != []) for row in rows]
+    try:
+        numbers = np.array([*compress(rows, given)], dtype=np.float64).reshape(-1, width)
+    except (TypeError, ValueError):
+        numbers = np.empty((0, width))
+    if len(numbers) != sum(given) or not np.isfinite(numbers).all():
+        bad = next((index for index, row in enumerate(rows) if given[index] and not is_row(row, width)), None)
+        if bad is not None:
+            wanted = f"{width} finite numbers" if width > 1 else "a finite number"
+            found = f", not {len(rows[bad])}" if isinstance(rows[bad], list) and len(rows[bad]) != width else ""
+            raise InputError(f"{where}[{bad}]: '{key}' has to hold {wanted}{found}")
+        numbers = np.array([np.ravel(row) for row in compress(rows, given)], dtype=np.float64)  # lists in some of them
+    if len(numbers) == len(rows):
+        return numbers
+    column = np.full((len(rows), width), absent)
+    column[given] = numbers
+    return column
+
+
+def is_row(row: Any, width: int) -> bool:
+    """Whether it is `width` finite numbers."""
+    try:
+        numbers = np.array(row, dtype=np.float64)
+    except (TypeError, ValueError):
+        return False
+    return numbers.size == width and bool(np.isfinite(numbers).all())
+
+
+def id_column(records: Sequence[dict[str, Any]], key: str, where: str, absent: int | None = None) -> np.ndarray:
+    """The whole number under `key` of every record, (N,) int64.
+
+    Args:
+        absent: what stands where the key is absent; None: it has to be there.
+
+    Raises:
+        InputError: it is none; names the record.
+    """
+    values = [record.get(key) for record in records]
+    ids = [absent if value is None else whole_number(value) for value in values]
+    if None in ids:
+        bad = ids.index(None)
+        raise InputError(f"{where}[{bad}]: '{key}' has to be a whole number, not {values[bad]!r}")
+    return np.array(ids, dtype=np.int64)

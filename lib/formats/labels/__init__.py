@@ -1,0 +1,1 @@
+"""People's own label files: one data model, one module per format."""

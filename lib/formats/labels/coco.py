@@ -1,0 +1,221 @@
+"""Labels as one COCO-style keypoint file, which holds all that Labels do.
+
+Keypoints are in COCO's convention: (0, 0) is the centre of the first pixel. (CVAT's own COCO export has it at the
+corner, as CVAT does; the file does not tell, so that it is read half a pixel off.)
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.formats.coco import JOINT_EVIDENCE
+from lib.formats.json_fields import id_column, is_true, number_column, records, whole_number
+from lib.formats.labels.model import (
+    HIDDEN,
+    NOT_LABELED,
+    VISIBLE,
+    Frame,
+    Labels,
+    check_names,
+    frame_name,
+    from_file,
+    named_frame,
+)
+from lib.formats.posetrack import NO_SCORE
+from lib.formats.posetrack18 import keypoint_category, keypoint_names
+from lib.utils.errors import InputError
+from lib.utils.files import read_json, write_json
+
+_LOG = logging.getLogger(__name__)
+
+
+def read(path: str | Path) -> Labels:
+    """Read a COCO-style file with any joints, of images or of frames of any videos.
+
+    A frame is told by its `file_name`: `clip.mp4#79` is frame 79 of a video, of an image the number is the last one in
+    its name and the video its folder, unless the file lists `videos` (as CocoVID does): then `video_id` and `frame_id`
+    tell. `v` 1 is hidden, all other `v` over 0 are visible. People of `iscrowd` are left out with a warning.
+
+    Raises:
+        InputError: not such a file, or one that cannot be used; names the record and the key.
+    """
+    return labels_of(read_json(path), path)
+
+
+def labels_of(content: Any, path: str | Path) -> Labels:
+    """The labels that the content of such a file holds; as of `read`, and `path` is named in errors."""
+    if not isinstance(content, dict) or "images" not in content:
+        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+    names, edges = _joints(content, path)
+    category = keypoint_category(content).get("name")
+    images = records(content, "images", path)
+    ids = id_column(images, "id", f"{path}: images").tolist()
+    if len(set(ids)) < len(ids):
+        raise InputError(f"{path}: images: two of them have one id")
+    people, where = records(content, "annotations", path), f"{path}: annotations"
+    crowds = sum(is_true(person.get("iscrowd", 0)) for person in people)
+    if crowds:
+        _LOG.warning("%s: annotations of crowds left out: %d", path, crowds)
+        people = [person for person in people if not is_true(person.get("iscrowd", 0))]
+    place = {image_id: index for index, image_id in enumerate(ids)}
+    frame = [place.get(image_id, -1) for image_id in id_column(people, "image_id", where).tolist()]
+    if -1 in frame:
+        bad = people[frame.index(-1)]
+        raise InputError(f"{where}: image_id {bad['image_id']!r} is not that of an image of the file")
+    keypoints = number_column(people, "keypoints", 3 * len(names), where, 0.0).reshape(-1, len(names), 3)
+    seen, flags = keypoints[:, :, 2] > 0, keypoints[:, :, 2]
+    track = id_column(people, "track_id", where, -1)
+    track_names = {int(t): person["track_name"] for t, person in zip(track, people, strict=True) if _name(person)}
+    return from_file(
+        path,
+        names,
+        _frames(content, images, path),
+        frame,
+        keypoints[:, :, :2],
+        visibility=np.where(seen, np.where(flags == HIDDEN, HIDDEN, VISIBLE), NOT_LABELED),
+        track=track,
+        scores=_scores(people, len(names), where),
+        boxes=number_column(people, "bbox", 4, where, np.nan),
+        edges=edges,
+        track_names=track_names,
+        category="individual" if category is None else str(category),
+    )
+
+
+def write(path: str | Path, labels: Labels) -> list[str]:
+    """Write the labels; a pose without a box has the one around its joints.
+
+    Returns:
+        A line for each thing that the file does not hold: none.
+    """
+    write_json(path, content_of(labels))
+    return []
+
+
+def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
+    """The content of such a file without what a program placed: joints with a score, and poses of no others.
+
+    Raises:
+        InputError: as `read`, or nothing is left.
+    """
+    labels = labels_of(content, path)
+    own = labels.labeled & np.isnan(labels.scores)
+    people = [person for person in content["annotations"] if not is_true(person.get("iscrowd", 0))]
+    kept = []
+    for person, labeled, mine in zip(people, labels.labeled, own, strict=True):
+        if not mine.any():
+            continue
+        if not (labeled == mine).all():
+            keypoints = np.reshape(person["keypoints"], (-1, 3)).astype(float)
+            keypoints[~mine] = 0
+            person = person | {"keypoints": keypoints.ravel().tolist(), "num_keypoints": int(mine.sum())}
+        kept.append({key: value for key, value in person.items() if key not in (*JOINT_EVIDENCE, "score")})
+    if not kept:
+        raise InputError(f"{path}: no joint is labelled by a person; all have scores")
+    if len(kept) < len(people):
+        _LOG.info("%s: %d poses are of a program, as their scores tell, and left out", path, len(people) - len(kept))
+    return content | {"annotations": kept}
+
+
+def content_of(labels: Labels) -> dict[str, Any]:
+    """What such a file of these labels holds."""
+    videos = [name for name in dict.fromkeys(frame.video for frame in labels.frames) if name]
+    images = []
+    labeled = set(labels.frame[labels.labeled.any(axis=1)].tolist())
+    for index, frame in enumerate(labels.frames):
+        image = {"id": index, "file_name": frame_name(frame), "is_labeled": index in labeled}
+        image |= {key: getattr(frame, key) for key in ("width", "height") if getattr(frame, key)}
+        image |= {"video_id": videos.index(frame.video)} if frame.video else {}
+        images.append(image | ({"frame_id": frame.number} if frame.number >= 0 else {}))
+    edges = [[joint + 1 for joint in edge] for edge in labels.edges]
+    return {
+        "videos": [{"id": index, "name": name} for index, name in enumerate(videos)],
+        "images": images,
+        "annotations": [_record(labels, person) for person in range(len(labels.frame))],
+        "categories": [{"id": 1, "name": labels.category, "keypoints": list(labels.names), "skeleton": edges}],
+    }
+
+
+def _joints(content: dict[str, Any], path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
+    """Names of the joints and pairs of them, by index, that are connected."""
+    names = keypoint_names(content, path)
+    category, categories = keypoint_category(content), content["categories"]
+    where = f"categories[{categories.index(category)}]"
+    check_names(names, f"{path}: {where}: 'keypoints'")
+    for index, other in enumerate(categories):
+        if other.get("keypoints") not in (None, [], names):
+            raise InputError(f"{path}: categories[{index}]: other 'keypoints' than in {where}; keep one of them")
+    pairs = category.get("skeleton") or []
+    try:
+        edges = np.array(pairs, dtype=np.int64).reshape(-1, 2) - 1
+    except (TypeError, ValueError, OverflowError):
+        edges = np.full((1, 2), -1)
+    if edges.size and not 0 <= edges.min() <= edges.max() < len(names):
+        _LOG.warning("%s: %s: 'skeleton' left out: pairs of numbers from 1 to %d wanted", path, where, len(names))
+        return names, []
+    return names, [(first, second) for first, second in edges.tolist()]
+
+
+def _frames(content: dict[str, Any], images: list[dict[str, Any]], path: str | Path) -> list[Frame]:
+    videos = records(content, "videos", path) if "videos" in content else None
+    video_names = {whole_number(video.get("id")): str(video.get("name", "")) for video in videos or []}
+    frames = []
+    for index, image in enumerate(images):
+        name = image.get("file_name")
+        if not isinstance(name, str) or not name:
+            raise InputError(f"{path}: images[{index}]: it needs a 'file_name'")
+        width, height = (max(whole_number(image.get(key)) or 0, 0) for key in ("width", "height"))
+        frame = named_frame(name, width, height)
+        if videos is not None and frame.file_name:
+            number, video = whole_number(image.get("frame_id")), image.get("video_id")
+            number = -1 if number is None else max(number, -1)
+            frame = Frame(video_names.get(whole_number(video), ""), number, name, width, height)
+        frames.append(frame)
+    return frames
+
+
+def _name(person: dict[str, Any]) -> bool:
+    return isinstance(person.get("track_name"), str) and person.get("track_id") is not None
+
+
+def _scores(people: list[dict[str, Any]], joints: int, where: str) -> np.ndarray:
+    """(P, J) scores of the joints, else of the pose; NaN where there are none."""
+    whole = number_column(people, "score", 1, where, NO_SCORE)
+    known = [{"scores": _without_null(person.get("scores"))} for person in people]
+    scores = number_column(known, "scores", joints, where, np.nan)
+    scores = np.where(np.isnan(scores), whole, scores)
+    return np.where(scores == NO_SCORE, np.nan, scores)
+
+
+def _without_null(scores: Any) -> Any:
+    """Scores of joints, of which those that a person set have null."""
+    return [NO_SCORE if score is None else score for score in scores] if isinstance(scores, list) else scores
+
+
+def _record(labels: Labels, person: int) -> dict[str, Any]:
+    labeled, points = labels.labeled[person], labels.points[person]
+    keypoints = np.column_stack([np.nan_to_num(points), labels.visibility[person]])
+    box = labels.boxes[person]
+    if np.isnan(box).any():
+        low, high = (f(points[labeled], axis=0) if labeled.any() else np.zeros(2) for f in (np.min, np.max))
+        box = np.concatenate([low, high - low])
+    record = {
+        "id": person + 1,
+        "image_id": int(labels.frame[person]),
+        "category_id": 1,
+        "keypoints": keypoints.ravel().tolist(),
+        "num_keypoints": int(labeled.sum()),
+        "bbox": box.tolist(),
+        "area": float(box[2] * box[3]),
+        "iscrowd": 0,
+    }
+    track, scores = int(labels.track[person]), labels.scores[person]
+    if track >= 0:
+        record["track_id"] = track
+    if track in labels.track_names:
+        record["track_name"] = labels.track_names[track]
+    if not np.isnan(scores).all():
+        record["scores"] = np.where(labeled, np.where(np.isnan(scores), NO_SCORE, scores), 0).tolist()
+    return record

@@ -1,0 +1,292 @@
+"""Labels of a video as CVAT has them, "CVAT for video 1.1": XML with a track per individual, or per joint.
+
+CVAT draws on the image as a plane: (0, 0) is the corner of the first pixel, whose centre is (0.5, 0.5). Half a pixel is
+taken off here, and put on in what is written, in decimal numbers so that none changes on the way there and back.
+"""
+
+import logging
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+import numpy as np
+from defusedxml import DefusedXmlException, ElementTree
+
+from lib.formats.json_fields import is_true, whole_number
+from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Frame, Labels, from_file
+from lib.utils.errors import InputError
+
+_LOG = logging.getLogger(__name__)
+_HALF = Decimal("0.5")
+_NO_PERSON = 1.0  # the score of a joint that CVAT put between two keyframes
+_MAX_FRAMES = 1_000_000
+_MAX_JOINTS = 5_000_000  # of all poses, those between keyframes too: some 5 s and 1 GB
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A joint in a keyframe."""
+
+    x: float
+    y: float
+    outside: bool
+    occluded: bool
+
+
+@dataclass
+class _Path:
+    """A joint of a track: its keyframes by number of the frame; the last frame in which the file has it at all."""
+
+    track: Element
+    who: int
+    joint: str
+    keys: dict[int, _Key] = field(default_factory=dict)
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What the file says of its video, of which each `step`-th frame up to `stop` is labelled."""
+
+    video: str
+    width: int
+    height: int
+    stop: int
+    step: int
+
+
+def read(path: str | Path) -> Labels:
+    """Read tracks of skeletons; or, where there are none, tracks of points, whose labels are the joints.
+
+    As CVAT does, keyframes alone are taken, and a joint between two of them is where the straight line between these
+    has it; after its last keyframe it stays, up to the video's end; `outside` ends it. Joints of keyframes count as set
+    by a person (NaN as score), those between have score 1. Points belong to the individual of their group. Skeletons
+    that were drawn as shapes of single frames have no track.
+
+    Raises:
+        InputError: not such a file, one that declares entities, or that cannot be used; names the track and the frame.
+    """
+    root = _parse(path)
+    tracks = root.findall("track")
+    if root.tag != "annotations" or not tracks:
+        images = " (for images)" if root.find("image") is not None else ""
+        raise InputError(f"{path}: a CVAT file{images} without tracks; export it as 'CVAT for video 1.1'")
+    if len({track.get("task_id") for track in tracks}) > 1:
+        raise InputError(f"{path}: tracks of several tasks; export each task by itself")
+    kind = "skeleton" if any(track.find("skeleton") is not None for track in tracks) else "points"
+    used = [(index, track) for index, track in enumerate(tracks) if track.find(kind) is not None]
+    if len(used) < len(tracks):
+        _LOG.warning("%s: tracks left out that are no %s: %d", path, kind, len(tracks) - len(used))
+    if not used:
+        raise InputError(f"{path}: no track has a skeleton or points")
+    if kind == "skeleton":
+        paths = [one for index, track in used for one in _skeleton(track, index, path)]
+        category = used[0][1].get("label", "")
+        names, edges = _skeleton_joints(root, [track for _, track in used], path)
+    else:
+        paths = [_points(track, f"{path}: track {track.get('id', index)}") for index, track in used]
+        category, names, edges = "", list(dict.fromkeys(one.joint for one in paths)), []
+    if not paths:
+        raise InputError(f"{path}: no joint is labelled: its skeletons have no points")
+    task = _task(root, paths, path)
+    if _are_shapes(paths):
+        ends, told = [max(one.keys, default=0) for one in paths], kind == "points"
+    elif any(element.get("keyframe") == "0" for element in root.iter()):  # an export, which has all frames
+        ends, told = [one.last for one in paths], True
+    else:
+        ends, told = [task.stop] * len(paths), True
+    frame_of_pose, who, cells = _poses(list(zip(paths, ends, strict=True)), task.step, names, path)
+    numbers, frame = np.unique(frame_of_pose, return_inverse=True)
+    return from_file(
+        path,
+        names,
+        [Frame(task.video, number, "", task.width, task.height) for number in numbers.tolist()],
+        frame,
+        cells[:, :, :2],
+        visibility=cells[:, :, 2],
+        track=who if told else [-1] * len(who),
+        scores=cells[:, :, 3],
+        edges=edges,
+        category=category,
+    )
+
+
+def _parse(path: str | Path) -> Element:
+    try:
+        return ElementTree.parse(path).getroot()
+    except ParseError as error:
+        raise InputError(f"{path}: not an XML file, or a truncated one ({error})") from None
+    except DefusedXmlException:
+        raise InputError(f"{path}: it declares entities, which no file of CVAT's does: not read") from None
+    except (ValueError, LookupError) as error:
+        raise InputError(f"{path}: not an XML file ({error})") from None
+
+
+def _skeleton(track: Element, index: int, path: str | Path) -> list[_Path]:
+    """The joints of a track of skeletons."""
+    where = f"{path}: track {track.get('id', index)}"
+    who = whole_number(track.get("id", index))
+    if who is None or who < 0:
+        raise InputError(f"{where}: 'id' has to be a whole number")
+    paths: dict[str, _Path] = {}
+    for shape in track.findall("skeleton"):
+        for element in shape.findall("points"):
+            name = element.get("label")
+            if not name:
+                raise InputError(f"{where}: a point without a label, frame {shape.get('frame')}")
+            _add(paths.setdefault(name, _Path(track, who, name)), element, shape, where)
+    return list(paths.values())
+
+
+def _points(track: Element, where: str) -> _Path:
+    """The joint that a track of points is."""
+    name, who = track.get("label"), whole_number(track.get("group_id", 0))
+    if not name or who is None or who < 0:
+        raise InputError(f"{where}: it needs a label, and a whole number as group_id if any")
+    joint = _Path(track, who, name)
+    for shape in track.findall("points"):
+        _add(joint, shape, shape, where)
+    return joint
+
+
+def _add(joint: _Path, element: Element, shape: Element, where: str) -> None:
+    """Add a point, an element of `shape` or that itself, if it is a keyframe."""
+    number = whole_number(shape.get("frame"))
+    if number is None or number < 0:
+        raise InputError(f"{where}: 'frame' has to be a whole number, not {shape.get('frame')!r}")
+    joint.last = max(joint.last, number)
+    if not is_true(element.get("keyframe", shape.get("keyframe", "1"))):
+        return
+    text = element.get("points", "")
+    try:
+        x, y = (float(Decimal(value.strip()) - _HALF) for value in text.split(","))
+    except (InvalidOperation, ValueError):
+        x = y = math.nan
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise InputError(f"{where}: frame {number}: {joint.joint} has to be one point, x,y, not {text!r}")
+    if number in joint.keys:
+        raise InputError(f"{where}: frame {number}: {joint.joint} is there twice")
+    outside = is_true(shape.get("outside", "0")) or is_true(element.get("outside", "0"))
+    joint.keys[number] = _Key(x, y, outside, is_true(element.get("occluded", "0")))
+
+
+def _skeleton_joints(root: Element, tracks: list[Element], path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
+    """Joint names, as the task's labels list them, else as they come; and the lines of the skeleton's drawing."""
+    labels = {label.findtext("name", ""): label for label in root.iterfind("meta//label")}
+    parts = [(label.findtext("parent"), label.findtext("name", "")) for label in root.iterfind("meta//label")]
+    names_of: dict[str, list[str]] = {}
+    for track in tracks:
+        own = names_of.setdefault(track.get("label", ""), [])
+        own += [name for parent, name in parts if parent == track.get("label") and name not in own]
+        points = (element.get("label", "") for element in track.iterfind("skeleton/points"))
+        own += [name for name in dict.fromkeys(points) if name not in own]
+    (category, names), *others = names_of.items()
+    for other, own in others:
+        if {*own} != {*names}:
+            raise InputError(f"{path}: the skeletons {category} and {other} have different joints: keep one of them")
+    drawing = labels[category].findtext("svg") if category in labels else None
+    return names, _edges(drawing or "", names)
+
+
+def _edges(drawing: str, names: list[str]) -> list[tuple[int, int]]:
+    """The lines of a skeleton's SVG as pairs of joints; none where it is of another form."""
+    try:
+        elements = list(ElementTree.fromstring(f"<svg>{drawing}</svg>"))
+    except (ParseError, DefusedXmlException):
+        return []
+    joint_of = {
+        one.get("data-node-id"): names.index(name) for one in elements if (name := one.get("data-label-name")) in names
+    }
+    lines = [(one.get("data-node-from"), one.get("data-node-to")) for one in elements if one.tag == "line"]
+    return [(joint_of[start], joint_of[end]) for start, end in lines if start in joint_of and end in joint_of]
+
+
+def _task(root: Element, paths: list[_Path], path: str | Path) -> _Task:
+    def number(name: str) -> int:
+        return max(whole_number(next(root.iterfind(f"meta//{name}"), Element("")).text) or 0, 0)
+
+    frame_filter = next(root.iterfind("meta//frame_filter"), Element("")).text or ""
+    step = re.search(r"step\s*=\s*(\d{1,9})", frame_filter)
+    stop = max(number("stop_frame"), *(one.last for one in paths))
+    if stop > _MAX_FRAMES:
+        raise InputError(f"{path}: frame {stop}: videos of up to {_MAX_FRAMES} frames are read")
+    return _Task(
+        video=(next(root.iterfind("meta//source"), Element("")).text or "").strip(),
+        width=number("original_size/width"),
+        height=number("original_size/height"),
+        stop=stop,
+        step=max(int(step[1]), 1) if step else 1,
+    )
+
+
+def _are_shapes(paths: list[_Path]) -> bool:
+    """Whether the tracks are what CVAT's export makes of shapes of single frames: their ids tell nothing."""
+    frames: dict[int, set[int]] = {}
+    for one in paths:
+        frames.setdefault(id(one.track), set()).update(number for number, key in one.keys.items() if not key.outside)
+    single = all(len(numbers) <= 1 for numbers in frames.values())
+    return (
+        single
+        and len(set().union(*frames.values())) > 1
+        and not any(one.track.get("source") == "file" for one in paths)
+    )
+
+
+def _between(joint: _Path, last: int, step: int) -> np.ndarray:
+    """(N, 5) frame, x, y, visibility and score of a joint in the frames up to `last` that show it."""
+    keys = sorted(joint.keys.items())
+    starts = np.array([number for number, _ in keys], dtype=np.int64)
+    ends = np.append(starts[1:], max(last, *joint.keys, 0) + 1)[: len(keys)]
+    xy = np.array([(key.x, key.y) for _, key in keys]).reshape(-1, 2)
+    goals = np.vstack([xy[1:], xy[-1:]])
+    outside = np.array([key.outside for _, key in keys], dtype=bool)
+    visibility = np.array([HIDDEN if key.occluded else VISIBLE for _, key in keys], dtype=np.int64)
+    counts = np.where(outside, 0, 1 + (ends - starts - 1) // step)
+    key = np.repeat(np.arange(len(keys)), counts)
+    after = (np.arange(len(key)) - np.repeat(np.cumsum(counts) - counts, counts)) * step  # frames since the keyframe
+    share = after / (ends - starts)[key]
+    places = xy[key] + (goals - xy)[key] * share[:, None]
+    return np.column_stack([starts[key] + after, places, visibility[key], np.where(after > 0, _NO_PERSON, np.nan)])
+
+
+def _poses(
+    paths: Sequence[tuple[_Path, int]], step: int, names: list[str], path: str | Path
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By frame and individual, (P,) both, and (P, J, 4) x, y, visibility, score; of joints and their last frames."""
+    individuals = sorted({one.who for one, _ in paths})
+    rank, joint_of = ({value: place for place, value in enumerate(values)} for values in (individuals, names))
+    tables, owners, joints, total = [], [], [], 0
+    for one, last in paths:
+        tables.append(_between(one, last, step))
+        owners.append(np.full(len(tables[-1]), rank[one.who]))
+        joints.append(np.full(len(tables[-1]), joint_of[one.joint]))
+        total += len(tables[-1])
+        _check_size(total, path)
+    rows = np.concatenate(tables)
+    poses, pose = np.unique(
+        rows[:, 0].astype(np.int64) * len(individuals) + np.concatenate(owners), return_inverse=True
+    )
+    _check_size(len(poses) * len(names), path)
+    frame, who = poses // len(individuals), np.array(individuals)[poses % len(individuals)]
+    place = pose * len(names) + np.concatenate(joints)
+    again = np.flatnonzero(np.bincount(place, minlength=1) > 1)
+    if len(again):
+        first, joint = divmod(int(again[0]), len(names))
+        raise InputError(
+            f"{path}: frame {frame[first]}: a second {names[joint]} of individual {who[first]}; tell individuals apart "
+            "by skeletons with ids or by groups of points"
+        )
+    cells = np.tile([np.nan, np.nan, NOT_LABELED, np.nan], (len(poses) * len(names), 1))
+    cells[place] = rows[:, 1:]
+    return frame, who, cells.reshape(-1, len(names), 4)
+
+
+def _check_size(joints: int, path: str | Path) -> None:
+    if joints > _MAX_JOINTS:
+        raise InputError(
+            f"{path}: over {_MAX_JOINTS} joints, with those between keyframes; export a shorter job, or end its tracks"
+        )

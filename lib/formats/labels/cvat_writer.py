@@ -1,0 +1,159 @@
+"""Labels written as CVAT's "CVAT for video 1.1", to be uploaded to a task of the same video; cvat.py reads them.
+
+The task's labels have to be those of the file: a skeleton named as `category`, with the joints' names, or without a
+category a points label for each joint.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent, tostring
+
+import numpy as np
+
+from lib.formats.labels.model import HIDDEN, Labels, lost
+from lib.utils.errors import InputError
+from lib.utils.files import atomic_path
+
+_HALF = Decimal("0.5")
+
+
+def write(path: str | Path, labels: Labels) -> list[str]:
+    """Write every pose as a keyframe, and a frame after it, where the next one is without that pose, as outside.
+
+    Returns:
+        A line for each thing that the form has no place for.
+    Raises:
+        InputError: the frames are of several videos, or have no numbers, or two have the same.
+    """
+    numbers = [frame.number for frame in labels.frames]
+    if len({frame.video for frame in labels.frames}) > 1:
+        raise InputError(f"{path}: a CVAT file is of one video, and these labels are of several; take one at a time")
+    if min(numbers, default=0) < 0 or len(set(numbers)) < len(numbers):
+        raise InputError(f"{path}: a CVAT file is of numbered frames, and some have no number, or the same")
+    step = _step(sorted(numbers))
+    sizes = {(frame.width, frame.height) for frame in labels.frames}
+    size = next(iter(sizes)) if len(sizes) == 1 else (0, 0)
+    root = Element("annotations")
+    SubElement(root, "version").text = "1.1"
+    _add_task(SubElement(SubElement(root, "meta"), "task"), labels, numbers, step, size)
+    for who, source, rows in _tracks(labels):
+        rows_of = {numbers[labels.frame[row]]: row for row in rows}
+        if labels.category:
+            track = SubElement(root, "track", id=str(who), label=labels.category, source=source)
+            _add_skeletons(track, labels, rows_of, _keyframes(set(rows_of), step, max(numbers)))
+            continue
+        for joint, name in enumerate(labels.names):
+            own = {number for number, row in rows_of.items() if labels.labeled[row, joint]}
+            if own:
+                track = SubElement(root, "track", id=str(len(root)), label=name, source=source)
+                track.attrib |= {"group_id": str(who)} if who else {}
+                _add_points(track, labels, joint, rows_of, _keyframes(own, step, max(numbers)))
+    indent(root)
+    with atomic_path(path) as temporary:
+        ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
+    named = sum(bool(frame.file_name) for frame in labels.frames)
+    more = [f"{named} file names of frames: their numbers stand for them"] if named else []
+    held = ["hidden", "numbers", *(["edges"] if labels.category else []), *(["sizes"] if any(size) else [])]
+    return more + lost(labels, *held)
+
+
+def _step(numbers: list[int]) -> int:
+    """How far the frames of the task lie apart, if they are evenly spaced; else it is a task of all frames."""
+    gaps = set(np.diff(numbers).tolist())
+    return gaps.pop() if len(gaps) == 1 and len(numbers) > 2 else 1
+
+
+def _tracks(labels: Labels) -> list[tuple[int, str, list[int]]]:
+    """Id, source and rows of each individual; a pose of nobody in particular is a track, as CVAT writes a shape."""
+    tracks: dict[int, tuple[int, str, list[int]]] = {}
+    free = max(labels.track.tolist(), default=-1) + 1
+    for row in np.flatnonzero(labels.labeled.any(axis=1)).tolist():
+        who = int(labels.track[row])
+        if who < 0:
+            who, source, free = free, "manual", free + 1
+        else:
+            source = "file"
+        tracks.setdefault(who, (who, source, []))[2].append(row)
+    return [tracks[who] for who in sorted(tracks)]
+
+
+def _keyframes(numbers: set[int], step: int, last: int) -> list[tuple[int, bool]]:
+    """Frames and whether they show something: these, and those after them that have to end it."""
+    after = {number + step for number in numbers} - numbers
+    return sorted([(number, True) for number in numbers] + [(number, False) for number in after if number <= last])
+
+
+def _add_skeletons(track: Element, labels: Labels, rows_of: dict[int, int], keyframes: list[tuple[int, bool]]) -> None:
+    rows = list(rows_of.values())
+    seen = labels.labeled[rows]
+    middle = np.nanmean(labels.points[rows], axis=(0, 1))
+    places = np.where(
+        seen.any(axis=0)[:, None], labels.points[rows][seen.argmax(axis=0), range(len(labels.names))], middle
+    )
+    for number, given in keyframes:
+        shape = SubElement(track, "skeleton", frame=str(number), keyframe="1", z_order="0")
+        row = rows_of.get(number, 0)
+        shown = labels.labeled[row] & given
+        places = np.where(shown[:, None], labels.points[row], places)
+        for joint, name in enumerate(labels.names):
+            values = _values(places[joint], shown[joint], labels.visibility[row, joint])
+            SubElement(shape, "points", label=name, keyframe="1", **values)
+
+
+def _add_points(
+    track: Element, labels: Labels, joint: int, rows_of: dict[int, int], keyframes: list[tuple[int, bool]]
+) -> None:
+    place = np.zeros(2)  # the first keyframe shows the joint
+    for number, shown in keyframes:
+        row = rows_of.get(number, 0)
+        place = labels.points[row, joint] if shown else place
+        values = _values(place, shown, labels.visibility[row, joint])
+        SubElement(track, "points", frame=str(number), keyframe="1", z_order="0", **values)
+
+
+def _values(place: np.ndarray, shown: bool, visibility: int) -> dict[str, str]:
+    x, y = (format(Decimal(repr(value)) + _HALF, "f") for value in place.tolist())
+    occluded = shown and visibility == HIDDEN
+    return {"outside": str(int(not shown)), "occluded": str(int(occluded)), "points": f"{x},{y}"}
+
+
+def _add_task(task: Element, labels: Labels, numbers: list[int], step: int, size: tuple[int, int]) -> None:
+    """What CVAT tells of a task: its frames and labels, and the video."""
+    last, first = max(numbers), min(numbers)
+    texts = {"size": (last - first) // step + 1, "mode": "interpolation", "start_frame": first, "stop_frame": last}
+    for name, text in (texts | {"frame_filter": f"step={step}" if step > 1 else ""}).items():
+        SubElement(task, name).text = str(text)
+    parent = SubElement(task, "labels")
+    if labels.category:
+        skeleton = SubElement(parent, "label")
+        for name, text in {"name": labels.category, "type": "skeleton", "svg": _drawing(labels)}.items():
+            SubElement(skeleton, name).text = text
+    for name in labels.names:
+        label = SubElement(parent, "label")
+        SubElement(label, "name").text = name
+        SubElement(label, "type").text = "points"
+        if labels.category:
+            SubElement(label, "parent").text = labels.category
+    if any(size):
+        original = SubElement(task, "original_size")
+        for name, value in zip(("width", "height"), size, strict=True):
+            SubElement(original, name).text = str(value)
+    SubElement(task, "source").text = labels.frames[0].video
+
+
+def _drawing(labels: Labels) -> str:
+    """The skeleton as CVAT draws it, in a square of 100: the first pose that has all joints, else a circle."""
+    whole = labels.points[labels.labeled.all(axis=1)]
+    angles = np.linspace(0, 2 * np.pi, len(labels.names), endpoint=False)
+    pose = whole[0] if len(whole) else np.column_stack([np.sin(angles), -np.cos(angles)])
+    low, extent = pose.min(axis=0), max(np.ptp(pose, axis=0).max(), 1e-9)
+    pose = np.round(10 + 80 * (pose - low) / extent, 2).tolist()
+    root = Element("svg")
+    for start, end in labels.edges:
+        ends = {"x1": pose[start][0], "y1": pose[start][1], "x2": pose[end][0], "y2": pose[end][1]}
+        nodes = {"data-type": "edge", "data-node-from": str(start + 1), "data-node-to": str(end + 1)}
+        SubElement(root, "line", {key: str(value) for key, value in ends.items()} | nodes)
+    for number, (name, (x, y)) in enumerate(zip(labels.names, pose, strict=True), start=1):
+        node = {"data-type": "element node", "data-element-id": str(number), "data-node-id": str(number)}
+        SubElement(root, "circle", {"r": "0.75", "cx": str(x), "cy": str(y), **node, "data-label-name": name})
+    return "".join(tostring(element, encoding="unicode") for element in root)

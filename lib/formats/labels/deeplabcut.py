@@ -1,0 +1,244 @@
+"""Labels as DeepLabCut has them: a table of a row per frame, with columns of scorer, individual, body part, coordinate.
+
+Two kinds of files have this form, both as CSV and as HDF5: labels (`CollectedData_<scorer>`), whose rows are paths of
+images, and what a network found in a video, whose rows are frame numbers and which has a likelihood for each joint.
+
+DeepLabCut's labels are set on images that napari or Matplotlib shows: (0, 0) is the centre of the first pixel.
+"""
+
+import csv
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import h5py
+import numpy as np
+
+from lib.formats.labels.deeplabcut_h5 import Column, Index, read_table, write_table
+from lib.formats.labels.model import (
+    Frame,
+    Labels,
+    from_file,
+    lost,
+    name_tracks,
+    named_frame,
+    number_tracks,
+)
+from lib.utils.errors import InputError
+from lib.utils.files import atomic_path
+
+LEVELS = ("scorer", "individuals", "bodyparts", "coords")
+H5_SUFFIXES = (".h5", ".hdf5")
+_MAX_ROWS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """N rows of C columns; index: image paths, or frame numbers; columns: per column its names at the levels."""
+
+    levels: tuple[str, ...]
+    columns: list[Column]
+    index: list[Index]
+    values: np.ndarray
+
+
+def read(path: str | Path) -> Labels:
+    """Read a CSV or HDF5 file of labels or of a network's estimates, of one animal or of several.
+
+    Individuals become tracks; the parts of the individual `single` (unique body parts) stand beside the others'. A
+    likelihood becomes a score. Paths have `/` between their parts, as on any other system.
+
+    Raises:
+        InputError: not such a file, a broken one, or one that cannot be used; names the row and the column.
+    """
+    path = Path(path)
+    levels, columns, index, values = read_table(path) if _is_h5(path) or h5py.is_hdf5(path) else _read_csv(path)
+    table = Table(levels, columns, index, values)
+    in_order = tuple(level for level in LEVELS if level in table.levels)
+    if table.levels != in_order or not {"bodyparts", "coords"} <= {*in_order}:
+        raise InputError(f"{path}: not a DeepLabCut table: its header has {', '.join(table.levels) or 'no names'}")
+    if np.isinf(table.values).any():
+        row, column = np.argwhere(np.isinf(table.values))[0]
+        raise InputError(f"{path}: row {table.index[row]}, {' '.join(table.columns[column])}: not a finite number")
+    people, names = _people_and_parts(table, path)
+    place = {column[1:] if "scorer" in table.levels else column: k for k, column in enumerate(table.columns)}
+    if len(place) < len(table.columns):
+        raise InputError(f"{path}: a column is there twice: labels of one scorer, and each body part once, are wanted")
+    cubes = [_cube(table, place, who, names) for who in people]
+    stack = np.stack(cubes, axis=1)  # (N, individuals, J, 3)
+    frame, who = np.nonzero(~np.isnan(stack[..., :2]).any(axis=3).all(axis=2))
+    numbers, track_names = number_tracks(people) if "individuals" in table.levels else ({"": 0}, {})
+    chosen = stack[frame, who]
+    return from_file(
+        path,
+        names,
+        [_frame(entry, path) for entry in table.index],
+        frame,
+        chosen[:, :, :2],
+        track=[numbers[people[index]] for index in who],
+        scores=chosen[:, :, 2],
+        track_names=track_names,
+    )
+
+
+def _is_h5(path: Path) -> bool:
+    return path.suffix.lower() in H5_SUFFIXES
+
+
+def _people_and_parts(table: Table, path: Path) -> tuple[list[str], list[str]]:
+    """The individuals, one of no name if the file tells none, and the body parts of all."""
+    part_level = table.levels.index("bodyparts")
+    if "individuals" not in table.levels:
+        return [""], list(dict.fromkeys(column[part_level] for column in table.columns))
+    parts: dict[str, list[str]] = {}
+    for column in table.columns:
+        own = parts.setdefault(column[table.levels.index("individuals")], [])
+        if column[part_level] not in own:
+            own.append(column[part_level])
+    animals = {who: own for who, own in parts.items() if who != "single"}
+    first = next(iter(animals), None)
+    for who, own in animals.items():
+        if own != animals[first]:
+            raise InputError(f"{path}: {who} and {first} have different body parts, or in another order")
+    return list(parts), list(dict.fromkeys(name for own in [*animals.values(), *parts.values()] for name in own))
+
+
+def _cube(table: Table, place: dict[Column, int], who: str, names: Sequence[str]) -> np.ndarray:
+    """(N, J, 3) x, y, likelihood of an individual; NaN where the table has no such column."""
+    cube = np.full((len(table.index), len(names), 3), np.nan)
+    for (joint, name), (axis, coord) in itertools.product(enumerate(names), enumerate(("x", "y", "likelihood"))):
+        column = place.get((who, name, coord) if "individuals" in table.levels else (name, coord))
+        if column is not None:
+            cube[:, joint, axis] = table.values[:, column]
+    return cube
+
+
+def _frame(entry: Index, path: Path) -> Frame:
+    """The frame of a row; the name of a network's file begins with that of its video."""
+    if isinstance(entry, int):
+        stem, found, _ = path.stem.partition("DLC_")
+        return Frame(stem if found else "", entry)
+    return named_frame(entry.replace("\\", "/"))
+
+
+def _read_csv(path: Path) -> tuple[tuple[str, ...], list[Column], list[Index], np.ndarray]:
+    """Levels, columns, index and values of a CSV file; its index is a path, its three parts, or a number."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if any(row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a CSV file ({error})") from None
+    header = list(itertools.takewhile(lambda row: row[0] in LEVELS, rows))
+    body = rows[len(header) :]
+    if len(header) < 2 or not body:
+        raise InputError(f"{path}: not a DeepLabCut table: rows named scorer, bodyparts, coords and then labels wanted")
+    width = next((k for k, cell in enumerate(header[0][1:], start=1) if cell), len(header[0]))
+    wrong = next((row for row in rows if len(row) != len(header[0])), None)
+    if wrong:
+        raise InputError(f"{path}: row {wrong[0]} has {len(wrong)} cells, the header has {len(header[0])}")
+    columns = list(zip(*(row[width:] for row in header), strict=True))
+    index = ["/".join(row[:width]) for row in body]
+    if all(re.fullmatch(r"\d{1,18}", entry) for entry in index):
+        index = [int(entry) for entry in index]
+    return tuple(row[0] for row in header), columns, index, np.array([_numbers(row, width, path) for row in body])
+
+
+def _numbers(row: list[str], width: int, path: Path) -> list[float]:
+    try:
+        return [float(cell) if cell.strip() else np.nan for cell in row[width:]]
+    except ValueError as error:
+        raise InputError(f"{path}: row {'/'.join(row[:width])}: {error}") from None
+
+
+def write(path: str | Path, labels: Labels) -> list[str]:
+    """Write the labels as CSV, or by the ending .h5 as HDF5.
+
+    A file named `CollectedData_<scorer>`, and labels without scores, become labels, with rows of images:
+    `labeled-data/<video>/img<number>.png` where no file name is known. Labels with scores become a network's estimates,
+    with a row for each frame from 0 on. Several individuals, or one with a name, have the header of several.
+
+    Returns:
+        A line for each thing that the form has no place for.
+    Raises:
+        InputError: it cannot hold these labels: several individuals who are not told apart, estimates of several
+            videos or of frames without numbers.
+    """
+    path = Path(path)
+    scorer = path.stem.removeprefix("CollectedData_") or "labels"
+    estimates = not path.stem.startswith("CollectedData") and not np.isnan(labels.scores).all()
+    index, row_of_frame, more = _numbered(labels, path) if estimates else _named(labels, path)
+    several, who = _individuals(labels, path)
+    coords = ("x", "y", "likelihood") if estimates else ("x", "y")
+    shape = (len(index), len(several), len(labels.names), len(coords))
+    cells, rows = np.full(shape, np.nan), np.array(row_of_frame, dtype=np.int64)[labels.frame]
+    cells[rows, who, :, :2] = labels.points
+    if estimates:
+        cells[rows, who, :, 2] = np.where(labels.labeled & np.isnan(labels.scores), 1, labels.scores)
+        by_person = int((labels.labeled & np.isnan(labels.scores)).sum())
+        more += [f"{by_person} joints were set by a person: their likelihood is 1"] if by_person else []
+    columns = list(itertools.product([scorer], several, labels.names, coords))
+    levels = LEVELS
+    if several == [""]:
+        columns, levels = [column[:1] + column[2:] for column in columns], LEVELS[:1] + LEVELS[2:]
+    (write_table if _is_h5(path) else _write_csv)(path, levels, columns, index, cells.reshape(len(index), -1))
+    held = ["track names", "empty frames", "numbers", "no track", *(["scores"] if estimates else [])]
+    return more + lost(labels, *held)
+
+
+def _individuals(labels: Labels, path: Path) -> tuple[list[str], np.ndarray]:
+    """Names of the individuals and, per pose, whose it is; one individual of no name where the short header does."""
+    names = name_tracks(labels)
+    if (labels.track < 0).any():
+        raise InputError(
+            f"{path}: DeepLabCut's tables are of individuals, and these labels do not tell who is who: give them tracks"
+        )
+    who = np.searchsorted(list(names), labels.track)
+    return ([""] if list(names.values()) in ([], ["track0"]) else list(names.values())), who
+
+
+def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str]]:
+    """Rows of images: the index, the row of each frame, and what is lost."""
+    digits = max(3, *(len(str(frame.number)) for frame in labels.frames))
+    index = [
+        frame.file_name or f"labeled-data/{PurePath(frame.video).stem or 'video'}/img{frame.number:0{digits}}.png"
+        for frame in labels.frames
+    ]
+    if len(set(index)) < len(index):
+        raise InputError(
+            f"{path}: two frames would have one image name: their videos' names differ in folder or ending"
+        )
+    made = sum(not frame.file_name for frame in labels.frames)
+    more = [f"{made} frames have no image file: extract them, under the names in the table"] if made else []
+    told = [_frame(entry, path) for entry in index]
+    other = sum(
+        (one.video, one.number) != (frame.video, frame.number) for one, frame in zip(told, labels.frames, strict=True)
+    )
+    more += [f"{other} frames whose number or video the images' names tell otherwise"] if other else []
+    return index, list(range(len(index))), more
+
+
+def _numbered(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str]]:
+    """Rows of frame numbers, as of `_named`."""
+    numbers = [frame.number for frame in labels.frames]
+    if min(numbers) < 0 or len(set(numbers)) < len(numbers) or len({frame.video for frame in labels.frames}) > 1:
+        raise InputError(f"{path}: estimates are of the numbered frames of one video; name the file CollectedData…")
+    if max(numbers) >= _MAX_ROWS:
+        raise InputError(f"{path}: frame {max(numbers)}: no table of a row for each frame before it is written")
+    index = list(range(max(numbers) + 1))
+    video = labels.frames[0].video
+    added, named = len(index) - len(numbers), sum(bool(frame.file_name) for frame in labels.frames)
+    more = [f"{added} frames between the labelled ones get an empty row"] if added else []
+    more += [f"{named} file names of frames: their numbers stand for them"] if named else []
+    return index, numbers, more + ([f"the video's name, {video}"] if _frame(0, path).video != video else [])
+
+
+def _write_csv(
+    path: Path, levels: Sequence[str], columns: Sequence[Column], index: Sequence[Index], values: np.ndarray
+) -> None:
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([name, *(column[level] for column in columns)] for level, name in enumerate(levels))
+        for entry, row in zip(index, values.tolist(), strict=True):
+            writer.writerow([entry, *("" if np.isnan(value) else repr(value) for value in row)])

@@ -1,0 +1,157 @@
+"""Labels as a plain CSV file of a row per joint, for spreadsheets and people's own programs.
+
+Columns, in any order and told by the header: frame, joint, x, y, and if wanted track, visibility (1 hidden, 2 visible)
+and score. `frame` is a number from 0, `clip.mp4#79` where videos have names, or the file name of an image; `track` the
+number or name of an individual, or empty; x and y are in pixels, empty where the joint is not labelled, and (0, 0) is
+the centre of the first pixel. A row without a joint lists its frame.
+"""
+
+import csv
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+
+from lib.formats.labels.model import (
+    HIDDEN,
+    NOT_LABELED,
+    VISIBLE,
+    Frame,
+    Labels,
+    frame_name,
+    from_file,
+    lost,
+    name_tracks,
+    named_frame,
+    number_tracks,
+)
+from lib.utils.errors import InputError
+from lib.utils.files import atomic_path
+
+COLUMNS = ("frame", "track", "joint", "x", "y", "visibility", "score")
+_NEEDED = {"frame", "joint", "x", "y"}
+_OPTIONAL = "track, visibility, score"
+_MISSING = ("", "nan")
+
+
+def read(path: str | Path) -> Labels:
+    """Read such a file; joints and frames are in the order of their first rows.
+
+    In a frame, a joint of no track that is there already begins the next individual.
+
+    Raises:
+        InputError: another header, a value that is none; names the line and the column.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            header = reader.fieldnames or []
+            if not _NEEDED <= {*header} <= {*COLUMNS} or len({*header}) < len(header):
+                raise InputError(
+                    f"{path}: line 1 must name the columns {', '.join(COLUMNS)} ({_OPTIONAL} are optional)"
+                )
+            rows = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a CSV file ({error})") from None
+    for line, row in rows:
+        if None in row or None in row.values() or not row["frame"]:
+            raise InputError(f"{path}: line {line}: a value for each of the columns wanted: {', '.join(header)}")
+        if re.fullmatch(r"\s*-\d+(\.\d*)?\s*", row["frame"]):
+            raise InputError(f"{path}: line {line}: frames count from 0: {row['frame']!r} is none")
+    frames = {name: index for index, name in enumerate(dict.fromkeys(row["frame"] for _, row in rows))}
+    joints = {name: j for j, name in enumerate(dict.fromkeys(row["joint"] for _, row in rows if row["joint"]))}
+    poses, cells = _poses(rows, joints, path)
+    numbers, track_names = number_tracks(track for _, track in poses if track)
+    return from_file(
+        path,
+        list(joints),
+        [_frame(name) for name in frames],
+        [frames[frame] for frame, _ in poses],
+        cells[:, :, :2],
+        visibility=cells[:, :, 2],
+        track=[numbers.get(track, -1) for _, track in poses],
+        scores=cells[:, :, 3],
+        track_names=track_names,
+    )
+
+
+def write(path: str | Path, labels: Labels) -> list[str]:
+    """Write such a file, with all joints of all poses.
+
+    Returns:
+        A line for each thing that it has no place for.
+    """
+    named = labels.track_names and not any(name.isdecimal() for name in labels.track_names.values())
+    names = name_tracks(labels) if named else {}
+    people: list[list[int]] = [[] for _ in labels.frames]
+    for person, frame in enumerate(labels.frame.tolist()):
+        people[frame].append(person)
+    rows = []
+    for frame, own in zip(labels.frames, people, strict=True):
+        for person, (joint, name) in itertools.product(own, enumerate(labels.names)):
+            track = int(labels.track[person])
+            numbers = [*labels.points[person, joint].tolist(), labels.scores[person, joint].item()]
+            x, y, score = ("" if np.isnan(number) else repr(number) for number in numbers)
+            who = names.get(track, track) if track >= 0 else ""
+            rows.append([_name(frame), who, name, x, y, labels.visibility[person, joint] or "", score])
+        if not own:
+            rows.append([_name(frame), *[""] * 6])
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    held = ["hidden", "scores", "no track", "empty frames", "empty people"]
+    return lost(labels, *held, *(["track names"] if named else []))
+
+
+def _poses(
+    rows: list[tuple[int, dict[str, str]]], joints: dict[str, int], path: str | Path
+) -> tuple[list[tuple[str, str]], np.ndarray]:
+    """Frame and track of each pose, and (P, J, 4) its x, y, visibility and score."""
+    poses: list[tuple[str, str]] = []
+    cells: list[np.ndarray] = []
+    given: list[set[str]] = []
+    last: dict[tuple[str, str], int] = {}
+    for line, row in rows:
+        if not row["joint"]:
+            continue
+        track = row.get("track", "")
+        who = row["frame"], f"track{int(track)}" if re.fullmatch(r"\d{1,18}", track) else track
+        if who not in last or (not track and row["joint"] in given[last[who]]):
+            last[who] = len(poses)
+            poses.append(who)
+            cells.append(np.tile([np.nan, np.nan, NOT_LABELED, np.nan], (len(joints), 1)))
+            given.append(set())
+        pose = last[who]
+        if row["joint"] in given[pose]:
+            raise InputError(f"{path}: line {line}: a second {row['joint']} of {track} in frame {row['frame']}")
+        given[pose].add(row["joint"])
+        cells[pose][joints[row["joint"]]] = _cells(row, f"{path}: line {line}")
+    return poses, np.array(cells).reshape(len(poses), len(joints), 4)
+
+
+def _cells(row: dict[str, str], where: str) -> tuple[float, float, int, float]:
+    """x, y, visibility and score of a joint."""
+    numbers = {}
+    for name in ("x", "y", "score"):
+        text = row.get(name, "").strip()
+        try:
+            numbers[name] = np.nan if text.lower() in _MISSING else float(text)
+        except ValueError:
+            numbers[name] = np.inf
+        if np.isinf(numbers[name]):
+            raise InputError(f"{where}: {name} has to be a finite number or empty, not {text!r}")
+    x, y, score = numbers["x"], numbers["y"], numbers["score"]
+    if np.isnan(x) != np.isnan(y):
+        raise InputError(f"{where}: one of x and y is empty")
+    flag = row.get("visibility", "").strip() or str(VISIBLE)
+    if flag not in ("0", "1", "2"):
+        raise InputError(f"{where}: visibility has to be 0, {HIDDEN}, {VISIBLE} or empty, not {flag!r}")
+    return x, y, NOT_LABELED if np.isnan(x) else int(flag), score
+
+
+def _frame(text: str) -> Frame:
+    return Frame(number=int(text)) if re.fullmatch(r"\d{1,18}", text) else named_frame(text)
+
+
+def _name(frame: Frame) -> str:
+    return frame_name(frame) if frame.file_name or frame.video else str(frame.number)

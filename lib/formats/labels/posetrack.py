@@ -1,0 +1,90 @@
+"""Labels of one PoseTrack video: the official files of 2017 and 2018, written in the form of 2018.
+
+Coordinates are taken as they are, as PoseTrack's evaluation and all trained nets take them: (0, 0) is the centre of the
+first pixel.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from lib.formats import posetrack18
+from lib.formats.labels.model import Labels, frame_name, from_file, lost, named_frame
+from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
+from lib.formats.posetrack_set import read_video
+from lib.utils.errors import InputError
+
+_COLUMNS = list(KEYPOINT_OF_JOINT)
+
+
+def read(path: str | Path) -> Labels:
+    """Read an official file, .json or .mat, of 2017 or 2018, as the 17 keypoints of 2018; crowds have no labels.
+
+    Raises:
+        InputError: the file is missing or broken; names the file, the record and the key.
+    """
+    video = read_video(path)
+    people, joints = len(video.person_frame), len(KEYPOINT_NAMES)
+    labeled = video.labeled & ~video.crowd[:, None]
+    points, scores = np.full((people, joints, 2), np.nan), np.full((people, joints), np.nan)
+    points[:, _COLUMNS] = np.where(labeled[:, :, None], video.points, np.nan)
+    scores[:, _COLUMNS] = np.where(video.scores == NO_SCORE, np.nan, video.scores)
+    frames = [named_frame(name) for name in video.frame_names]
+    return from_file(
+        path,
+        KEYPOINT_NAMES,
+        frames,
+        video.person_frame,
+        points,
+        track=video.track_ids,
+        scores=scores,
+        boxes=video.boxes,
+    )
+
+
+def write(path: str | Path, labels: Labels) -> list[str]:
+    """Write the labels of one video in the form of 2018.
+
+    Returns:
+        A line for each thing that the form has no place for.
+    Raises:
+        InputError: the frames are of several videos, or no joint is one of PoseTrack's.
+    """
+    if len({frame.video for frame in labels.frames}) > 1:
+        raise InputError(f"{path}: a PoseTrack file is of one video; take one at a time, or write COCO's format")
+    named = [KEYPOINT_NAMES[keypoint] for keypoint in _COLUMNS]
+    common = [name for name in labels.names if name in named]
+    if not common:
+        raise InputError(f"{path}: PoseTrack has none of the joints {', '.join(labels.names)}; write COCO's format")
+    people, joints = len(labels.frame), len(named)
+    points, scores = np.zeros((people, joints, 2)), np.full((people, joints), NO_SCORE)
+    labeled = np.zeros((people, joints), dtype=bool)
+    own, official = [labels.names.index(name) for name in common], [named.index(name) for name in common]
+    labeled[:, official] = labels.labeled[:, own]
+    points[:, official] = np.nan_to_num(labels.points[:, own])
+    scores[:, official] = np.nan_to_num(labels.scores[:, own], nan=NO_SCORE)
+    order = np.argsort(labels.frame, kind="stable")
+    video = VideoAnnotations(
+        name=Path(path).stem,
+        frame_names=[frame_name(frame) for frame in labels.frames],
+        image_ids=list(range(len(labels.frames))),
+        frame_labeled=np.isin(np.arange(len(labels.frames)), labels.frame),
+        nframes=len(labels.frames),
+        ignore_regions=[[] for _ in labels.frames],
+        person_frame=labels.frame[order],
+        has_points=np.ones(people, dtype=bool),
+        points=points[order],
+        present=labeled[order],
+        labeled=labeled[order],
+        scores=scores[order],
+        person_scores=np.full(people, np.nan),
+        track_ids=labels.track[order],
+        annotation_ids=np.full(people, -1),
+        head_boxes=np.full((people, 4), np.nan),
+        boxes=labels.boxes[order],
+        crowd=np.zeros(people, dtype=bool),
+    )
+    posetrack18.write(path, video)
+    others = int(np.delete(labels.labeled, own, axis=1).sum())
+    more = [f"{others} joints that PoseTrack does not have"] if others else []
+    return more + lost(labels, "scores", "boxes", "no track", "empty frames", "empty people")

@@ -1,0 +1,128 @@
+"""The formats that labels of people's own videos come in, found by a file's content or ending."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.formats.hdf5 import open_hdf5
+from lib.formats.labels import coco, cvat, deeplabcut, plain_csv, posetrack, sleap
+from lib.formats.labels import cvat_writer as cvat_writing
+from lib.formats.labels.model import Labels
+from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.posetrack18 import keypoint_category
+from lib.utils.errors import InputError
+from lib.utils.files import read_json
+
+
+@dataclass(frozen=True)
+class LabelFormat:
+    """How files are read and written (None: they are not), and the endings that ask for it when one is written."""
+
+    read: Callable[[str | Path], Labels]
+    write: Callable[[str | Path, Labels], list[str]] | None
+    endings: tuple[str, ...]
+
+
+FORMATS = {
+    "coco": LabelFormat(coco.read, coco.write, (".json",)),
+    "posetrack18": LabelFormat(posetrack.read, posetrack.write, (".json",)),
+    "csv": LabelFormat(plain_csv.read, plain_csv.write, (".csv",)),
+    "deeplabcut": LabelFormat(deeplabcut.read, deeplabcut.write, (".h5", ".hdf5", ".csv")),
+    "cvat": LabelFormat(cvat.read, cvat_writing.write, (".xml",)),
+    "sleap": LabelFormat(sleap.read, None, (".slp",)),
+}
+"""By name; of two with one ending the first is written."""
+
+
+def read_any_labels(path: str | Path, format: str | None = None) -> Labels:
+    """Read a file of labels.
+
+    Args:
+        format: its name; None: what the content tells.
+    Raises:
+        InputError: there is no such format, or the file is not of it; names the place.
+    """
+    return _format(format or find_format(path)).read(path)
+
+
+def write_any_labels(path: str | Path, labels: Labels, format: str | None = None) -> list[str]:
+    """Write a file of labels.
+
+    Args:
+        format: its name; None: what the path tells, by its ending. A .csv file is DeepLabCut's if it is named so,
+            `CollectedData_…` or `…DLC_…`.
+    Returns:
+        A line for each thing that the format has no place for.
+    Raises:
+        InputError: there is no such format, it is not written, or it cannot hold these labels.
+    """
+    return FORMATS[check_written(path, format)].write(path, labels)
+
+
+def check_written(path: str | Path, format: str | None = None) -> str:
+    """The format in which a file is written: the one that is named, or that its ending tells.
+
+    Raises:
+        InputError: its ending is of none, or files of this format are not written.
+    """
+    name = format or _ending_format(Path(path))
+    if _format(name).write is None:
+        others = ", ".join(other for other, known in FORMATS.items() if known.write)
+        raise InputError(f"{path}: files of {name} are read and not written; write one of {others}")
+    return name
+
+
+def _format(name: str) -> LabelFormat:
+    if name not in FORMATS:
+        raise InputError(f"no format of labels is named {name!r}; those are {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def _ending_format(path: Path) -> str:
+    if path.suffix.lower() == ".csv" and (path.stem.startswith("CollectedData") or "DLC_" in path.stem):
+        return "deeplabcut"
+    name = next((name for name, known in FORMATS.items() if path.suffix.lower() in known.endings), None)
+    if name is None:
+        endings = ", ".join(dict.fromkeys(ending for known in FORMATS.values() for ending in known.endings))
+        raise InputError(f"{path}: its ending tells no format of labels; those are {endings}")
+    return name
+
+
+def find_format(path: str | Path) -> str:
+    """The format that a file's content tells.
+
+    Raises:
+        InputError: it is not there, empty or an archive.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4096)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if start.startswith(b"\x89HDF"):
+        with open_hdf5(path, "labels") as file:
+            return "sleap" if "metadata" in file else "deeplabcut"
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        raise InputError(f"{path}: an empty file")
+    if text.startswith(b"PK\x03\x04"):
+        raise InputError(f"{path}: an archive; unpack it and name the file of labels in it")
+    if path.suffix.lower() == ".mat":
+        return "posetrack18"
+    if text.startswith(b"<"):
+        return "cvat"
+    if text.startswith((b"{", b"[")):
+        return "posetrack18" if _is_posetrack(read_json(path)) else "coco"
+    return "deeplabcut" if text.partition(b",")[0].decode(errors="replace") in deeplabcut.LEVELS else "csv"
+
+
+def _is_posetrack(content: object) -> bool:
+    """Whether it is an official file: of 2017, or of 2018 with its joints, whose images tell the video's length."""
+    if not isinstance(content, dict) or "annolist" in content:
+        return isinstance(content, dict)
+    try:
+        names = keypoint_category(content)["keypoints"]
+        return names == list(KEYPOINT_NAMES) and "nframes" in content["images"][0]
+    except (LookupError, TypeError, AttributeError):
+        return False

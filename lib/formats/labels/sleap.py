@@ -1,0 +1,167 @@
+"""Labels of SLEAP's project files (.slp), which are read and not written: SLEAP imports DeepLabCut's and COCO's files.
+
+In files of form 1.1 and later (0, 0) is the centre of the first pixel, in earlier ones its corner (as sleap-io tells).
+Videos are named and never opened.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import h5py
+import numpy as np
+
+from lib.formats.hdf5 import open_hdf5
+from lib.formats.labels.model import Frame, Labels, from_file, named_frame
+from lib.utils.errors import InputError
+
+_LOG = logging.getLogger(__name__)
+
+_PREDICTED = 1
+_BODY_EDGE = 1
+
+
+@dataclass(frozen=True)
+class _Video:
+    """The name of a video, or those of the images it is made of; its frames' size, 0 if not known."""
+
+    name: str
+    images: list[str]
+    width: int
+    height: int
+
+    def frame(self, number: int) -> Frame:
+        if self.images:
+            return named_frame(self.images[number], self.width, self.height)
+        return Frame(self.name, number, "", self.width, self.height)
+
+
+def read(path: str | Path) -> Labels:
+    """Read the labelled frames of a project: people's instances, and predicted ones that no person has corrected.
+
+    A prediction's points have scores. Points that are not visible in SLEAP are not labelled, as SLEAP takes them.
+
+    Raises:
+        InputError: not such a file, a truncated or damaged one, one of skeletons with different nodes.
+    """
+    path = Path(path)
+    with open_hdf5(path, "a SLEAP file") as file:
+        if "metadata" not in file or "frames" not in file:
+            raise InputError(f"{path}: not a SLEAP project: it has no metadata and frames")
+        metadata = json.loads(file["metadata"].attrs["json"])
+        tables = {name: file[name][()] for name in ("frames", "instances", "points", "pred_points")}
+        shift = 0.5 if float(file["metadata"].attrs.get("format_id", 1.0)) < 1.1 else 0.0
+        track_names = [json.loads(text)[1] for text in _texts(file, "tracks_json")]
+        videos = _videos(file)
+        skeletons = [_skeleton(metadata, skeleton) for skeleton in metadata["skeletons"]]
+        rows = list(_rows(tables))
+        names, edges = _one_skeleton(skeletons, tables["instances"]["skeleton"][[row for _, row in rows]], path)
+        poses = [_pose(tables, tables["instances"][row], len(names)) for _, row in rows]
+        frames = [videos[int(video)].frame(int(number)) for video, number in tables["frames"][["video", "frame_idx"]]]
+        tracks = tables["instances"]["track"][[row for _, row in rows]].astype(np.int64)
+        named = {int(track): str(track_names[track]) for track in np.unique(tracks[tracks >= 0])}
+    _tell_missing(path, {frame.video for frame in frames if not frame.file_name})
+    cells = np.array(poses).reshape(-1, len(names), 4)
+    hidden = np.isfinite(cells[:, :, :2]).all(axis=2) & (cells[:, :, 2] == 0)
+    if hidden.any():
+        _LOG.warning("%s: points that are not visible, and so not labelled: %d", path, hidden.sum())
+    return from_file(
+        path,
+        names,
+        frames,
+        [frame for frame, _ in rows],
+        np.where(hidden[:, :, None], np.nan, cells[:, :, :2]) - shift,
+        track=tracks,
+        scores=cells[:, :, 3],
+        edges=edges,
+        track_names={track: name for track, name in named.items() if list(named.values()).count(name) == 1},
+    )
+
+
+def _texts(file: h5py.File, name: str) -> list[str]:
+    data = file[name][()] if name in file else []
+    return [text.decode() if isinstance(text, bytes) else text for text in data]
+
+
+def _videos(file: h5py.File) -> dict[int, _Video]:
+    """The videos by their ids: of one whose frames are in the file itself the number of its group, else its place."""
+    videos = {}
+    for index, text in enumerate(_texts(file, "videos_json")):
+        content = json.loads(text)
+        backend = content.get("backend", content)
+        shape = backend.get("shape") or [0, backend.get("height_"), backend.get("width_"), 0]
+        group = re.match(r"video(\d+)/", backend.get("dataset") or "")
+        name = backend.get("filename") or content.get("filename") or ""
+        if name == "." and group:
+            source = file.get(f"video{group[1]}/source_video")
+            known = json.loads(source.attrs["json"]) if source is not None else {}
+            name = known.get("filename") or known.get("backend", {}).get("filename") or ""
+        images = [str(image).replace("\\", "/") for image in backend.get("filenames") or []]
+        width, height = int(shape[2] or 0), int(shape[1] or 0)
+        videos[int(group[1]) if group else index] = _Video(str(name).replace("\\", "/"), images, width, height)
+    return videos
+
+
+def _skeleton(metadata: dict[str, Any], skeleton: dict[str, Any]) -> tuple[list[str], list[tuple[int, int]]]:
+    """Names of the nodes in the skeleton's order, and its edges; links between mirrored nodes are not edges."""
+    nodes = [node["id"] for node in skeleton["nodes"]]
+    names = [metadata["nodes"][node]["name"] for node in nodes]
+    kinds: list[int] = []  # in the order in which the file first has them: it refers to them by number, from 1
+    edges = []
+    for link in skeleton.get("links", []):
+        kind = link["type"]
+        if "py/reduce" in kind:
+            kinds.append(kind["py/reduce"][1]["py/tuple"][0])
+        number = kinds[-1] if "py/reduce" in kind else kinds[kind["py/id"] - 1]
+        if number == _BODY_EDGE:
+            edges.append((link.get("edge_insert_idx", 0), nodes.index(link["source"]), nodes.index(link["target"])))
+    return names, [(start, end) for _, start, end in sorted(edges, key=lambda edge: edge[0])]
+
+
+def _one_skeleton(
+    skeletons: list[tuple[list[str], list[tuple[int, int]]]], used: np.ndarray, path: Path
+) -> tuple[list[str], list[tuple[int, int]]]:
+    """The skeleton of all instances."""
+    own = [skeletons[index] for index in sorted(set(used.tolist()))] or skeletons[:1]
+    if not own:
+        raise InputError(f"{path}: no joint is labelled; it has no skeleton")
+    if any(names != own[0][0] for names, _ in own):
+        raise InputError(f"{path}: its instances are of skeletons with different nodes; keep one of them")
+    return own[0]
+
+
+def _rows(tables: dict[str, np.ndarray]) -> Iterator[tuple[int, int]]:
+    """Per instance that SLEAP shows the indices of its frame and of itself."""
+    instances = tables["instances"]
+    starts, ends = (tables["frames"][f"instance_id_{end}"].astype(np.int64) for end in ("start", "end"))
+    if (starts > ends).any() or (ends > len(instances)).any():
+        raise IndexError("instances of a frame")
+    for frame, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        own = instances[start:end]
+        users = own[own["instance_type"] != _PREDICTED]
+        corrected, tracks = set(users["from_predicted"].tolist()), {*users["track"].tolist()} - {-1}
+        for row, one in enumerate(own, start=start):
+            if one["instance_type"] == _PREDICTED and (one["instance_id"] in corrected or one["track"] in tracks):
+                continue
+            yield frame, row
+
+
+def _pose(tables: dict[str, np.ndarray], instance: np.void, joints: int) -> np.ndarray:
+    """(J, 4) x, y, visible, score; NaN for what is not there."""
+    predicted = instance["instance_type"] == _PREDICTED
+    points = tables["pred_points" if predicted else "points"]
+    points = points[int(instance["point_id_start"]) : int(instance["point_id_end"])]
+    if len(points) != joints:
+        raise IndexError(f"an instance has {len(points)} of {joints} points")
+    scores = points["score"] if predicted else np.full(joints, np.nan)
+    return np.column_stack([points["x"], points["y"], points["visible"], scores])
+
+
+def _tell_missing(path: Path, videos: set[str]) -> None:
+    for video in sorted(videos - {""}):
+        if not (path.parent / PurePosixPath(video).name).exists():
+            _LOG.warning("%s: its video is not beside it: %s; the labels are read without it", path, video)

@@ -1,0 +1,64 @@
+"""Frames to a video file."""
+
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from lib.utils.files import atomic_path
+
+# The first there is. With slower presets, B-frames or threads x264 does not always make the same file of one video.
+ENCODERS = {
+    "libx264": {"crf": "18", "preset": "superfast", "bf": "0"},
+    "mpeg4": {"flags": "+qscale", "global_quality": "354"},
+}
+
+
+class VideoWriter:
+    """Writes an .mp4 file frame by frame, in a `with` statement; the file is there once that ends well.
+
+    It is H.264 as browsers play it, or MPEG-4 where PyAV's FFmpeg was built without x264. Sides of an odd length, which
+    browsers' H.264 does not have, get one more pixel like the last.
+
+    Args:
+        path: of the file; its folder is made.
+        size: width, height of the frames.
+        fps: frames per second.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None:
+        self._path = path
+        self._size = size
+        self._rate = Fraction(fps).limit_denominator(1001)
+
+    def __enter__(self) -> "VideoWriter":
+        width, height = self._size
+        self._border = 0, height % 2, 0, width % 2  # top, bottom, left, right
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self._path))
+            options = {"movflags": "faststart"}
+            self._container = stack.enter_context(av.open(str(temporary), "w", format="mp4", options=options))
+            codec = next(name for name in ENCODERS if name in av.codecs_available)
+            self._stream = self._container.add_stream(codec, self._rate, options=ENCODERS[codec])
+            self._stream.pix_fmt = "yuv420p"
+            self._stream.codec_context.thread_count = 1
+            self._stream.width, self._stream.height = width + width % 2, height + height % 2
+            stack.push(self._flush)
+            self._closing = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._closing.__exit__(*exception)
+
+    def _flush(self, kind: type[BaseException] | None, *exception: object) -> None:
+        """Write the frames that the encoder still holds."""
+        if kind is None:
+            self._container.mux(self._stream.encode())
+
+    def write(self, frame: np.ndarray) -> None:
+        """Add a frame (H, W, 3), uint8, BGR."""
+        whole = cv2.copyMakeBorder(frame, *self._border, cv2.BORDER_REPLICATE)
+        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(whole, format="bgr24")))

@@ -1,0 +1,1 @@
+"""Labels of some frames carried to others: targets, warp, flow, fusion, cache."""

@@ -1,0 +1,90 @@
+"""Who is who from frame to frame: poses are linked greedily to those seen before, as Xiao et al. (ECCV 2018) do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lib.formats.video_poses import TrackedPose
+from lib.nms import oks_iou
+
+MIN_SIMILARITY = (
+    0.1  # of two poses of one person in frames that follow each other: arms and crouching change boxes much
+)
+MEMORY = 15  # frames that a person may be out of sight and come back as the same
+
+
+@dataclass(frozen=True)
+class _Seen:
+    frame: int
+    pose: TrackedPose
+
+
+class Tracker:
+    """Links the poses of a video, frame by frame.
+
+    Two poses are as alike as the mean of their OKS, over the joints that both have, and of the IoU of their boxes.
+
+    Args:
+        sigmas: (J,) of OKS; none: the boxes alone are compared.
+    """
+
+    def __init__(self, sigmas: Sequence[float]) -> None:
+        self._sigmas = np.asarray(sigmas, dtype=np.float64)
+        self._seen: dict[int, _Seen] = {}  # by track, who was in sight lately
+        self._next = 0
+
+    def link(self, frame: int, poses: Sequence[TrackedPose]) -> list[TrackedPose]:
+        """The same poses with track ids: of the pose before that is most alike, or new ones, counted from 0.
+
+        Args:
+            frame: number of the frame, higher than those before.
+        """
+        self._forget(frame)
+        tracks = list(self._seen)
+        alike = np.array([[self._alike(pose, self._seen[track].pose) for track in tracks] for pose in poses])
+        alike = alike.reshape(len(poses), len(tracks))
+        found: dict[int, int] = {}
+        for index in np.argsort(-alike, axis=None, kind="stable").tolist():
+            pose, column = divmod(index, len(tracks))
+            if alike[pose, column] < MIN_SIMILARITY:
+                break
+            if pose not in found and tracks[column] not in found.values():
+                found[pose] = tracks[column]
+        linked = []
+        for index, pose in enumerate(poses):
+            linked.append(replace(pose, track=found.get(index, self._next)))
+            self._next += index not in found
+        self.recall(frame, linked)
+        return linked
+
+    def recall(self, frame: int, poses: Sequence[TrackedPose]) -> None:
+        """Take poses that have track ids for the last ones seen, as a run that goes on does."""
+        self._forget(frame)
+        for pose in poses:
+            self._seen[pose.track] = _Seen(frame, pose)
+            self._next = max(self._next, pose.track + 1)
+
+    def _forget(self, frame: int) -> None:
+        self._seen = {track: seen for track, seen in self._seen.items() if frame - seen.frame <= MEMORY}
+
+    def _alike(self, pose: TrackedPose, other: TrackedPose) -> float:
+        overlap = box_iou(pose.box, other.box)
+        if not len(self._sigmas):
+            return overlap
+        joints = (pose.scores > 0) & (other.scores > 0)
+        if not joints.any():
+            return overlap / 2
+        areas = (float(np.prod(one.box[2:])) for one in (other, pose))
+        (oks,) = oks_iou(
+            pose.points[joints], other.points[joints][None], next(areas), [next(areas)], self._sigmas[joints]
+        )
+        return (overlap + float(oks)) / 2
+
+
+def box_iou(box: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boxes x, y, w, h; 0 of empty ones."""
+    low, high = np.maximum(box[:2], other[:2]), np.minimum(box[:2] + box[2:], other[:2] + other[2:])
+    shared = float(np.prod(np.maximum(high - low, 0)))
+    union = float(np.prod(box[2:]) + np.prod(other[2:])) - shared
+    return shared / union if union > 0 else 0.0

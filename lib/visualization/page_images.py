@@ -1,0 +1,123 @@
+"""Frames of a video as JPEG files that together take no more than so many bytes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lib.frames.store import DamagedImageError
+from lib.utils.errors import InputError
+
+QUALITY_STEPS = ((1.0, 90), (1.0, 75), (0.75, 75), (0.5, 75), (0.5, 60), (0.35, 55), (0.25, 50))
+"""Share of the frames' sides, and JPEG quality: from what is best to what is smallest."""
+MIN_SIDE = 480
+"""Pixels that the longer side is not shrunk below: joints can still be placed in it."""
+SAMPLES = 8
+"""Frames that the sizes of all are estimated by."""
+SPARE = 0.05
+"""Of the bytes, that the estimate leaves."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A frame of a page.
+
+    Attributes:
+        frame: its index.
+        width, height: of the frame itself, in pixels.
+        jpeg: the file, of these proportions but maybe smaller.
+    """
+
+    frame: int
+    width: int
+    height: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How frames are to be stored.
+
+    Attributes:
+        rung: index into QUALITY_STEPS.
+        size: width and height of the first picture.
+        capacity: how many frames fit.
+    """
+
+    rung: int
+    size: tuple[int, int]
+    capacity: int
+
+
+def plan_pictures(
+    read: Callable[[int], np.ndarray], num_frames: int, budget: float, cost: Callable[[bytes], int]
+) -> Plan:
+    """The best of QUALITY_STEPS at which all frames fit, by a sample of them; or the last, and how many fit then.
+
+    Args:
+        read: a frame (H, W, 3), uint8, BGR, by index.
+        budget: bytes for all of them.
+        cost: bytes that a file takes where it is stored.
+    Raises:
+        InputError: none of the sampled frames can be read, or not one fits.
+    """
+    images = [image for frame in _sampled(num_frames) if (image := _read(read, frame)) is not None]
+    if not images:
+        raise InputError(f"of {num_frames} frames none can be read: the {len(_sampled(num_frames))} tried are damaged")
+    for rung in range(len(QUALITY_STEPS)):
+        mean = float(np.mean([cost(_encode(image, rung)) for image in images]))
+        if mean * num_frames <= (1 - SPARE) * budget:
+            return Plan(rung, _size(images[0], rung), num_frames)
+    capacity = int((1 - SPARE) * budget / mean)
+    if capacity < 1:
+        raise InputError(f"the page has {max(0, budget) / 1e6:.2f} MB left for pictures: not one fits; allow it more")
+    return Plan(rung, _size(images[0], rung), capacity)
+
+
+def pictures(
+    read: Callable[[int], np.ndarray], frames: Sequence[int], plan: Plan, budget: float, cost: Callable[[bytes], int]
+) -> Iterator[Picture]:
+    """The frames as files, one by one, never more bytes than the budget.
+
+    A frame that would take what others need is stored smaller than planned; damaged ones, and those that do not fit
+    even so, are left out.
+
+    Args:
+        frames: their indices; all else as for `plan_pictures`.
+    """
+    share = budget / (2 * max(1, len(frames)))  # kept for each frame still to come
+    for done, frame in enumerate(frames, start=1):
+        image = _read(read, frame)
+        if image is None:
+            continue
+        allowed = budget - (len(frames) - done) * share
+        for rung in range(plan.rung, len(QUALITY_STEPS)):
+            jpeg = _encode(image, rung)
+            if cost(jpeg) <= allowed:
+                budget -= cost(jpeg)
+                yield Picture(frame, image.shape[1], image.shape[0], jpeg)
+                break
+
+
+def _sampled(num_frames: int) -> list[int]:
+    return np.unique(np.linspace(0, num_frames - 1, SAMPLES).round().astype(int)).tolist()
+
+
+def _read(read: Callable[[int], np.ndarray], frame: int) -> np.ndarray | None:
+    try:
+        return read(frame)
+    except DamagedImageError:
+        return None
+
+
+def _size(image: np.ndarray, rung: int) -> tuple[int, int]:
+    height, width = image.shape[:2]
+    scale = max(QUALITY_STEPS[rung][0], min(1.0, MIN_SIDE / max(width, height)))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _encode(image: np.ndarray, rung: int) -> bytes:
+    size = _size(image, rung)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if size != image.shape[1::-1] else image
+    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY_STEPS[rung][1]])[1].tobytes()

@@ -1,0 +1,113 @@
+"""The people of a video drawn on its frames."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lib.formats.labels.model import Labels
+from lib.formats.posetrack import KEYPOINT_OF_JOINT, VideoAnnotations
+from lib.formats.video_poses import TrackedPose
+from lib.frames.store import DamagedImageError, ImageStore
+from lib.frames.video import FrameFolder
+from lib.frames.video_file import VideoFile
+from lib.frames.video_writer import VideoWriter
+from lib.pose.draw import draw_number, draw_pose, track_colour
+from lib.pose.skeletons import POSETRACK, Skeleton, named_skeleton
+
+logger = logging.getLogger(__name__)
+
+FOLDER_FPS = 25  # frames per second of a film of images
+
+
+def draw_people(image: np.ndarray, video: VideoAnnotations, frame: int, min_score: float) -> np.ndarray:
+    """A copy of a frame with the poses of its people.
+
+    Args:
+        image: (H, W, 3) uint8, BGR.
+        video: the people of all frames; frame: index of this one.
+        min_score: joints under it are not drawn.
+    """
+    for person in np.flatnonzero(video.person_frame == frame):
+        points, shown = np.zeros((POSETRACK.num_joints, 2)), np.zeros(POSETRACK.num_joints, dtype=bool)
+        points[list(KEYPOINT_OF_JOINT)] = video.points[person]
+        shown[list(KEYPOINT_OF_JOINT)] = video.present[person] & (video.scores[person] >= min_score)
+        image = draw_pose(image, points, shown, POSETRACK)
+    return image
+
+
+def draw_tracks(image: np.ndarray, poses: Sequence[TrackedPose], skeleton: Skeleton, min_score: float) -> np.ndarray:
+    """A copy of a frame with poses in the colours of their tracks, and the tracks' numbers.
+
+    Args:
+        image: (H, W, 3) uint8, BGR.
+        min_score: joints under it are not drawn.
+    """
+    for pose in poses:
+        shown = (pose.scores >= min_score) & (pose.scores > 0)
+        if shown.any():
+            colour = track_colour(pose.track)
+            image = draw_pose(image, pose.points, shown, skeleton, colour)
+            image = draw_number(image, pose.track, pose.points[shown], colour)
+    return image
+
+
+def render_poses(
+    path: Path,
+    size: tuple[int, int],
+    fps: float,
+    frames: Iterable[tuple[int, np.ndarray | None]],
+    poses: Callable[[int], Sequence[TrackedPose]],
+    skeleton: Skeleton,
+    min_score: float,
+) -> None:
+    """Write a film of frames with poses; for a damaged frame it shows the picture before it.
+
+    Args:
+        path: of the .mp4 file.
+        size: width, height; fps: frames per second.
+        frames: numbers and images (H, W, 3), uint8, BGR, or None, in their order.
+        poses: of the frame of a number; asked for each once, in this order.
+        min_score: joints under it are not drawn.
+    """
+    picture = np.zeros((size[1], size[0], 3), np.uint8)
+    with VideoWriter(path, size, fps) as movie:
+        for number, image in frames:
+            own = poses(number)
+            picture = picture if image is None else draw_tracks(image, own, skeleton, min_score)
+            movie.write(picture)
+    logger.info("%s", path)
+
+
+def render_labels(path: Path, video: Path, labels: Labels) -> None:
+    """Write a film of labels on their video, a file or a folder of frames.
+
+    Raises:
+        InputError: the video cannot be read, or the film cannot be written.
+    """
+    poses = defaultdict(list)
+    scores = np.where(labels.labeled, np.nan_to_num(labels.scores, nan=1.0), 0.0)
+    for person, frame in enumerate(labels.frame.tolist()):
+        points, track = np.nan_to_num(labels.points[person]), int(labels.track[person])
+        pose = TrackedPose(labels.boxes[person], 1.0, points, scores[person], 1.0, track)
+        poses[labels.frames[frame].number].append(pose)
+    skeleton = named_skeleton(labels.names)
+    skeleton = replace(skeleton, bones=labels.edges or skeleton.bones)
+    if video.is_dir():
+        folder = FrameFolder(ImageStore(video), ".")
+        frames = ((number, _read(folder, number)) for number in folder.numbers)
+        size, fps = folder.size(folder.numbers[0]), FOLDER_FPS
+    else:
+        file = VideoFile(video)
+        frames, size, fps = file.frames(), file.size, file.fps
+    render_poses(path, size, fps, frames, lambda number: poses.get(number, []), skeleton, 0.0)
+
+
+def _read(folder: FrameFolder, number: int) -> np.ndarray | None:
+    try:
+        return folder.read(number)
+    except DamagedImageError:
+        return None

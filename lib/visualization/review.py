@@ -1,0 +1,261 @@
+"""A page to look through propagated labels, correct them and choose what to label next: one HTML file, nothing beside.
+
+The page itself is in review_page/: its text, its style, and scripts that are joined in the order of SCRIPTS.
+"""
+
+import base64
+import hashlib
+import html
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from lib.formats.json_fields import id_column, is_true, number_column
+from lib.formats.posetrack import NO_SCORE
+from lib.formats.posetrack18 import keypoint_category
+from lib.pose.skeletons import named_skeleton, side
+from lib.utils.errors import InputError
+from lib.utils.files import atomic_path, frame_number
+from lib.visualization.page_images import QUALITY_STEPS, Picture, pictures, plan_pictures
+from lib.visualization.ranking import frame_needs, joint_doubts, rank_frames, spread_frames, suggest_frames
+
+logger = logging.getLogger(__name__)
+
+PAGE = Path(__file__).with_name("review_page")
+SCRIPTS = ("model.js", "pictures.js", "drawing.js", "stage.js", "timeline.js", "panels.js", "app.js", "main.js")
+BUDGET = 60_000_000
+"""Bytes of a page: what browsers open within a second or two, and mail or a chat still takes."""
+SUGGESTED = 3, 20
+"""Frames that are suggested to be labelled next, at least and at most: else as many again as are labelled."""
+NOTES = 2_000
+"""Bytes that are kept for what the page says of its pictures."""
+
+
+def write_review(
+    content: dict[str, Any],
+    read_frame: Callable[[str], np.ndarray],
+    path: Path,
+    name: str = "labels",
+    budget: int = BUDGET,
+) -> None:
+    """Write the review page of a video's labels, those of a person and propagated ones.
+
+    Pictures go to the file one by one. They are as large and good as the budget allows; if it does not allow all of
+    them even so, frames with labels, those most in need of an eye and an even spread of the others have theirs.
+
+    Args:
+        content: COCO-style, as `lib.formats.coco.read_labels` and `add_poses` give it. A joint is propagated that has a
+            score in `scores`; None is that of joints that a person set. There may be `disagreement`, per joint the
+            pixels between what the labels of both sides make of it or None, and `sources`, per joint the numbers of
+            the frames that it came from.
+        read_frame: a frame (H, W, 3), uint8, BGR, by its `file_name`.
+        path: of the .html file.
+        name: of the labels, without an ending: the page's title, and how the file that it saves is called.
+        budget: bytes of the file, at most.
+
+    Raises:
+        InputError: a record cannot be shown; names it. A frame is not there. The budget is too small.
+    """
+    poses = _read_poses(content, name)
+    images = content["images"]
+    # A file of what a person has looked at does not say of itself that it is propagated.
+    info = {key: value for key, value in (content.get("info") or {}).items() if key != "propagated_by"}
+    labels = _json(content | ({"info": info} if "info" in content else {}), name)
+    needs = frame_needs(len(images), poses.frame, poses.doubts)
+    data = _page_data(content, poses, needs) | {
+        "name": name,
+        "identity": hashlib.sha256(labels).hexdigest()[:16],
+    }
+    head, tail = _page(name, {"labels": labels, "review": _json(data, name)})
+    left = budget - len(head) - len(tail) - NOTES
+
+    def read(frame: int) -> np.ndarray:
+        return read_frame(images[poses.order[frame]]["file_name"])
+
+    plan = plan_pictures(read, len(images), left, _cost)
+    chosen = spread_frames(poses.labeled, needs, plan.capacity)
+    stored = 0
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        file.write(head)
+        for picture in pictures(read, chosen, plan, left, _cost):
+            file.write(_element(picture))
+            stored += 1
+        width, height = plan.size
+        note = (
+            f"{stored} of {len(images)} frames have pictures, of about {width}×{height} pixels, "
+            f"JPEG quality {QUALITY_STEPS[plan.rung][1]}"
+        )
+        file.write(_script("note", _json(note, name)) + tail)
+        size = file.tell()
+    if stored < len(images):
+        logger.warning("%s: %s: the others are damaged, or over the %.0f MB allowed", path, note, budget / 1e6)
+    logger.info("%s: %s, %.1f MB", path, note, size / 1e6)
+
+
+@dataclass(frozen=True)
+class _Poses:
+    """P annotations of F frames, J joints.
+
+    Attributes:
+        order: (F) place of each frame in `images`, by the frames' numbers; numbers (F,) these.
+        frame: (P,) index of each annotation's frame; track (P,) its number, 0 where it has none.
+        propagated: (P, J) bool, no person set the joint: all of a propagated pose, missing ones too, and those that are
+            there of the joints that were added to a person's own pose; labeled: (F,) bool, somebody is in the frame,
+            and no propagated joint.
+        scores: (P, J), NaN where there is no propagated joint; disagreements (P, J), NaN of one side alone.
+        doubts: (P, J) from 0 to 1, NaN where there is no propagated joint.
+    """
+
+    order: list[int]
+    numbers: np.ndarray
+    frame: np.ndarray
+    track: np.ndarray
+    propagated: np.ndarray
+    labeled: np.ndarray
+    scores: np.ndarray
+    disagreements: np.ndarray
+    doubts: np.ndarray
+
+
+def _read_poses(content: dict[str, Any], name: str) -> _Poses:
+    images, people = content["images"], content["annotations"]
+    joints = len(keypoint_category(content)["keypoints"])
+    numbers = [frame_number(image["file_name"]) for image in images]
+    if not images or None in numbers:
+        where = f"images[{numbers.index(None)}]: a file_name without a number" if images else "no images"
+        raise InputError(f"{name}: {where}: the labels have to be of a video's numbered frames")
+    ids = [image["id"] for image in images]
+    if len(set(ids)) < len(ids):
+        place = next(place for place, one in enumerate(ids) if one in ids[:place])
+        raise InputError(f"{name}: images[{place}]: a second image of id {ids[place]}")
+    order = sorted(range(len(images)), key=numbers.__getitem__)
+    frame_of_id = {ids[place]: frame for frame, place in enumerate(order)}
+    where = f"{name}: annotations"
+    frame = np.array([frame_of_id[person["image_id"]] for person in people], dtype=int)
+    keypoints = number_column(people, "keypoints", 3 * joints, where, 0.0).reshape(-1, joints, 3)
+    track = id_column([{"track_id": person.get("track_id") or 0} for person in people], "track_id", where)
+    crowd = np.array([is_true(person.get("iscrowd", 0)) for person in people], dtype=bool)
+    scores = _told(people, "scores", joints, where, NO_SCORE)
+    scored = (scores != NO_SCORE) & ~crowd[:, None]
+    propagated = scored & ((keypoints[:, :, 2] > 0) | scored.all(axis=1, keepdims=True))
+    present = propagated & (keypoints[:, :, 2] > 0)
+    scores = np.where(present, scores, np.nan)
+    disagreements = _told(people, "disagreement", joints, where, -1.0)
+    disagreements = np.where(present & (disagreements >= 0), disagreements, np.nan)
+    labeled = np.zeros(len(images), dtype=bool)
+    labeled[frame[~crowd]] = True
+    labeled[frame[propagated.any(axis=1)]] = False
+    doubts = joint_doubts(scores, disagreements, _sizes(keypoints, track))
+    numbers = np.array([numbers[place] for place in order])
+    return _Poses(order, numbers, frame, track, propagated, labeled, scores, disagreements, doubts)
+
+
+def _told(people: list[dict[str, Any]], key: str, joints: int, where: str, absent: float) -> np.ndarray:
+    """(P, J) what people have under a key for each joint, `absent` where that is None or they do not have the key."""
+    rows = [person.get(key) for person in people]
+    rows = [[absent if value is None else value for value in row] if isinstance(row, list) else row for row in rows]
+    return number_column([{key: row} for row in rows], key, joints, where, absent)
+
+
+def _sizes(keypoints: np.ndarray, track: np.ndarray) -> np.ndarray:
+    """(P,) the median over each track of the longer side around the joints, in pixels."""
+    known = keypoints[:, :, 2:] > 0
+    low = np.where(known, keypoints[:, :, :2], np.inf).min(axis=1, initial=np.inf)
+    high = np.where(known, keypoints[:, :, :2], -np.inf).max(axis=1, initial=-np.inf)
+    sides = np.where(known.any(axis=1), high - low, 0).max(axis=1, initial=0)
+    sizes = np.ones(len(sides))
+    for number in np.unique(track):
+        sizes[track == number] = max(1.0, float(np.median(sides[track == number])))
+    return sizes
+
+
+def _page_data(content: dict[str, Any], poses: _Poses, needs: np.ndarray) -> dict[str, Any]:
+    """What the page knows beside the labels themselves; frames are counted by number, from 0."""
+    category = keypoint_category(content)
+    names = category["keypoints"]
+    sides = [""] * len(names)
+    for pair in named_skeleton(names).flip_pairs:
+        for joint in pair:
+            sides[joint] = side(names[joint], names)
+    count = int(np.clip(poses.labeled.sum(), *SUGGESTED))
+    suggested = suggest_frames(poses.numbers, poses.labeled, needs, count)
+    return {
+        "order": poses.order,
+        "numbers": poses.numbers.tolist(),
+        "propagated": [np.flatnonzero(row).tolist() for row in poses.propagated],
+        "doubts": [
+            [None if np.isnan(doubt) else round(doubt, 2) for doubt in row] if propagated else None
+            for row, propagated in zip(poses.doubts.tolist(), poses.propagated.any(axis=1), strict=True)
+        ],
+        "bones": _bones(category.get("skeleton"), names),
+        "sides": sides,
+        "needs": [_why(content, poses, frame) for frame in rank_frames(needs)],
+        "suggested": [_why(content, poses, frame) for frame in suggested],
+    }
+
+
+def _why(content: dict[str, Any], poses: _Poses, frame: int) -> dict[str, Any]:
+    """A frame's most doubtful joint, and what is doubtful about it."""
+    names = keypoint_category(content)["keypoints"]
+    rows = np.flatnonzero(poses.frame == frame)
+    doubts = np.nan_to_num(poses.doubts[rows], nan=-1)
+    row, joint = np.unravel_index(np.argmax(doubts), doubts.shape)
+    person = rows[row]
+    reasons = [f"score {poses.scores[person, joint]:.2f}"]
+    if poses.disagreements[person, joint] >= 0.5:
+        reasons.append(f"{poses.disagreements[person, joint]:.0f} px apart")
+    text = f"{names[joint]}: {', '.join(reasons)}"
+    return {"frame": frame, "track": int(poses.track[person]), "joint": int(joint), "text": text}
+
+
+def _bones(given: Any, names: list[str]) -> list[list[int]]:
+    """Pairs of joints to connect: the file's own, which count from 1, or those that joints of these names have."""
+    pairs = [bone for bone in given or [] if isinstance(bone, list) and len(bone) == 2]
+    pairs = [[a - 1, b - 1] for a, b in pairs if {a, b} <= set(range(1, len(names) + 1))]
+    return pairs or [list(bone) for bone in named_skeleton(names).bones]
+
+
+def _json(value: Any, name: str) -> bytes:
+    """JSON that can stand in a page: no `<`, so that no text of the labels ends its element; NaN becomes null."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER).replace(b"<", b"\\u003c")
+    except TypeError as error:  # orjson's own is one of these
+        raise InputError(f"{name}: a browser cannot hold these labels: {error}") from None
+
+
+def _page(name: str, data: dict[str, bytes]) -> tuple[bytes, bytes]:
+    """What stands in the file before the pictures and after them.
+
+    The page allows itself its own script and style, by their sums, and no connection.
+    """
+    style = (PAGE / "page.css").read_text(encoding="utf-8")
+    script = '"use strict";\n' + "".join((PAGE / part).read_text(encoding="utf-8") for part in SCRIPTS)
+    policy = f"default-src 'none'; script-src {_sum(script)}; style-src {_sum(style)}"
+    text = (PAGE / "page.html").read_text(encoding="utf-8")
+    for mark, value in (("policy", policy), ("style", style), ("title", html.escape(name))):
+        text = text.replace(f"{{{{{mark}}}}}", value)
+    head = text.encode() + b"".join(_script(key, value) for key, value in data.items())
+    return head, f"<script>{script}</script>\n</body>\n</html>\n".encode()
+
+
+def _sum(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _script(key: str, value: bytes) -> bytes:
+    return b'<script type="application/json" id="data-%s">%s</script>\n' % (key.encode(), value)
+
+
+def _element(picture: Picture) -> bytes:
+    attributes = f'data-frame="{picture.frame}" data-width="{picture.width}" data-height="{picture.height}"'
+    return f'<script type="image/jpeg" {attributes}>'.encode() + base64.b64encode(picture.jpeg) + b"</script>\n"
+
+
+def _cost(jpeg: bytes) -> int:
+    """Bytes of a picture's element, at most."""
+    return len(base64.b64encode(jpeg)) + 100

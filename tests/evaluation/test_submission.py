@@ -1,0 +1,127 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from lib.dataset.data_sets import known_data_sets
+from lib.dataset.people import Person
+from lib.evaluation.submission import Rules, make_submission, rescore, write_results
+from lib.formats import mpii
+from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE
+from lib.formats.posetrack_set import unlabeled_video
+from lib.nms import oks_iou
+from lib.pose.skeletons import POSETRACK
+
+
+def person(frame, box_score, video=0, scale=0.5):
+    unlabeled = np.zeros((17, 2)), np.zeros(17, dtype=bool)
+    return Person(video, frame, frame, np.zeros(2), np.full(2, scale, dtype=np.float32), box_score, *unlabeled)
+
+
+VIDEOS = [unlabeled_video("a", ["a/0.jpg", "a/1.jpg"], 2), unlabeled_video("b", ["b/0.jpg"], 1)]
+
+
+def poses(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(0, 100, (count, 17, 2)), rng.uniform(0.3, 1, (count, 17))
+
+
+def test_every_frame_is_listed_and_an_empty_one_has_a_dummy():
+    points, peaks = poses(2)
+    first, second = make_submission(VIDEOS, [person(1, 0.5), person(1, 1.0)], points, peaks, Rules())
+    assert first.person_frame.tolist() == [0, 1, 1]
+    assert first.track_ids.tolist() == [0, 0, 1]
+    np.testing.assert_array_equal(first.points[1], points[0, list(KEYPOINT_OF_JOINT)])
+    np.testing.assert_allclose(first.scores[1], 0.5 * peaks[0, list(KEYPOINT_OF_JOINT)])
+    np.testing.assert_allclose(first.person_scores[1:], [0.5, 1.0])
+    for dummy in (first, second):
+        assert dummy.present[0].tolist() == [True] + 14 * [False]
+        assert dummy.points[0, 0].tolist() == [0, 0]
+        assert dummy.scores[0].tolist() == [-100] + 14 * [NO_SCORE]
+
+
+def test_raw_peaks_as_joint_scores():
+    points, peaks = poses(1)
+    (video, _) = make_submission(VIDEOS, [person(0, 0.5)], points, peaks, Rules(times_box=False))
+    np.testing.assert_array_equal(video.scores[0], peaks[0, list(KEYPOINT_OF_JOINT)])
+
+
+def test_rescoring_counts_joints_over_the_threshold():
+    peaks = np.zeros((3, 17))
+    peaks[0, :2] = 0.4, 0.8
+    peaks[1] = 0.2  # not over
+    peaks[2, 5] = 0.21
+    np.testing.assert_allclose(rescore([person(0, s) for s in (0.5, 0.9, 1.0)], peaks, 0.2), [0.3, 0, 0.21])
+
+
+def test_files_of_image_sets_are_in_the_form_of_their_scorers(tmp_path):
+    """The second of three people is left out; MPII lists him, and counts pixels from 1 as JHMDB does."""
+    joints = {"coco": 17, "mpii": 16, "jhmdb": 15}
+    for name, count in joints.items():
+        people = [replace(person(frame, 0.5), row=frame) for frame in (0, 2)]
+        images = replace(
+            unlabeled_video("v", ["0.jpg", "1.jpg", "2.jpg"], 3),
+            points=np.zeros((3, count, 2)),
+            annotation_ids=np.array([40, 41, 42]),
+        )
+        points, peaks = np.full((2, count, 2), 7.0), np.full((2, count), 0.25)
+        rules, sigmas = Rules(), (0.1,) * count
+        path = write_results(
+            tmp_path / "a.split", known_data_sets()[name], [images], people, points, peaks, rules, sigmas
+        )
+        if name == "mpii":
+            assert path.name == "a.split.mat"
+            found = mpii.read_predictions(path, 3)
+            assert (found[[0, 2]] == 8).all()
+            assert np.isnan(found[1]).all()
+        else:
+            assert path.name == "a.split.json"
+            records = json.loads(path.read_text())
+            assert [[record[key] for key in ("image_id", "id", "score")] for record in records] == [
+                [0, 40, 0.5],
+                [2, 42, 0.5],
+            ]
+            place = 8 if name == "jhmdb" else 7
+            assert records[1]["keypoints"] == [place, place, 0.25] * count
+
+
+def test_people_may_be_rescored_and_nobody_left_out():
+    points, peaks = poses(2)
+    points[1], peaks[:] = points[0], 0.5
+    people = [person(0, 0.6), person(0, 0.9)]
+    (video, _) = make_submission(VIDEOS, people, points, peaks, Rules(rescore=True))
+    assert video.person_frame.tolist() == [0, 0, 1]  # and the dummy
+    np.testing.assert_allclose(video.person_scores, [0.3, 0.45, 0])
+    (video, _) = make_submission(VIDEOS, people, points, peaks, Rules())
+    np.testing.assert_allclose(video.person_scores, [0.6, 0.9, 0])
+
+
+def test_a_factor_on_the_sigmas_of_oks_nms():
+    points, peaks = poses(2)
+    points[1], peaks[:] = points[0] + 10, 0.5
+    people = [person(0, 0.6), person(0, 0.9)]
+    counts = []
+    for scale in (1.0, 2.0, 4.0):
+        sigmas = scale * np.array(POSETRACK.sigmas)
+        area = float(np.prod(people[0].scale * 200.0))
+        oks = oks_iou(points[0], points[1:], area, np.array([area]), sigmas)[0]
+        (video, _) = make_submission(VIDEOS, people, points, peaks, Rules(oks_nms=True, sigma_scale=scale))
+        counts.append(int((video.person_frame == 0).sum()))
+        assert counts[-1] == (1 if oks > 0.9 else 2)
+    assert counts[0] > counts[-1]
+
+
+def test_oks_nms_leaves_out_the_worse_of_two_equal_poses_of_one_frame_alone():
+    points, peaks = poses(4)
+    points[1] = points[2] = points[0]
+    peaks[:] = 0.5
+    people = [person(0, 0.6), person(0, 0.9), person(1, 0.3), person(1, 0.8)]
+    rules = Rules(oks_nms=True, times_box=False)
+    (video, _) = make_submission(VIDEOS, people, points, peaks, rules)
+    assert video.person_frame.tolist() == [0, 1, 1]
+    np.testing.assert_allclose(video.person_scores, [0.45, 0.4, 0.15])
+    (soft, _) = make_submission(VIDEOS, people, points, peaks, Rules(oks_nms=True, soft=True))
+    assert soft.person_frame.tolist() == [0, 0, 1, 1]
+    np.testing.assert_allclose(
+        soft.person_scores, [0.45, 0.3, 0.4, 0.15]
+    )  # chosen by decayed scores, written as they were

@@ -1,0 +1,140 @@
+"""What is written and read again is the same, in every format, for all that it holds."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from label_cases import IMAGES, NAMES, NUMBERED, assert_same, labels
+
+from lib.formats.labels import coco as coco_labels
+from lib.formats.labels import cvat, deeplabcut, plain_csv
+from lib.formats.labels import cvat_writer as cvat_writing
+from lib.formats.labels import posetrack as posetrack_labels
+from lib.formats.labels.model import Frame
+from lib.formats.posetrack import KEYPOINT_NAMES
+
+settings.register_profile("files", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("files")
+
+
+def again(module, written, name, write=None):
+    with tempfile.TemporaryDirectory() as folder:
+        lost = (write or module.write)(Path(folder, name), written)
+        return module.read(Path(folder, name)), lost
+
+
+@given(labels())
+def test_coco_holds_everything(written):
+    read, lost = again(coco_labels, written, "labels.json")
+    assert_same(read, written)
+    assert lost == []
+
+
+@given(labels(boxes=False, edges=False, frames=NUMBERED | IMAGES))
+def test_plain_csv(written):
+    written = replace(written, frames=tuple(replace(frame, width=0, height=0) for frame in written.frames))
+    read, lost = again(plain_csv, written, "labels.csv")
+    assert_same(read, written)
+    assert lost == []
+
+
+@given(
+    labels(hidden=False, scores="none", boxes=False, edges=False, untracked=False, empty=False, frames=IMAGES),
+    st.sampled_from(["CollectedData_me.csv", "labels.csv", "CollectedData_me.h5"]),
+)
+def test_deeplabcut_labels(written, name):
+    read, lost = again(deeplabcut, written, name)
+    assert_same(read, written)
+    assert lost == []
+
+
+@given(
+    labels(
+        hidden=False,
+        scores="all",
+        boxes=False,
+        edges=False,
+        untracked=False,
+        empty=False,
+        frames=st.integers(1, 5).map(lambda count: [Frame("clip", number) for number in range(count)]),
+    ),
+    st.sampled_from([".csv", ".h5"]),
+)
+def test_deeplabcut_estimates(written, ending):
+    read, lost = again(deeplabcut, written, "clipDLC_resnet50" + ending)
+    assert_same(read, written)
+    assert lost == []
+
+
+@given(labels(scores="none", boxes=False, untracked=False, named=False, empty=False, frames=NUMBERED))
+def test_cvat_skeletons(written):
+    used = sorted(set(written.frame.tolist()))
+    written = replace(
+        written, frames=tuple(written.frames[frame] for frame in used), frame=np.searchsorted(used, written.frame)
+    )
+    read, lost = again(cvat, written, "annotations.xml", cvat_writing.write)
+    assert_same(read, written)
+    assert lost == []
+
+
+@given(labels(scores="none", boxes=False, edges=False, untracked=False, named=False, empty=False, frames=NUMBERED))
+def test_cvat_points(written):
+    used = sorted(set(written.frame.tolist()))
+    joints = np.flatnonzero(written.labeled.any(axis=0))
+    written = replace(
+        written,
+        category="",
+        frames=tuple(written.frames[frame] for frame in used),
+        frame=np.searchsorted(used, written.frame),
+    )
+    read, lost = again(cvat, written, "annotations.xml", cvat_writing.write)
+    assert lost == []
+    assert {*read.names} == {written.names[joint] for joint in joints}
+    order = [read.names.index(written.names[joint]) for joint in joints]
+    np.testing.assert_array_equal(read.points[:, order], written.points[:, joints])
+    np.testing.assert_array_equal(read.visibility[:, order], written.visibility[:, joints])
+    np.testing.assert_array_equal(read.track, written.track)
+    assert read.frames == written.frames
+
+
+NAMED = [name for name in KEYPOINT_NAMES if not name.endswith("ear")]
+
+
+@given(
+    labels(
+        hidden=False,
+        edges=False,
+        named=False,
+        names=st.permutations(NAMED).map(lambda names: names[:4]),
+        frames=IMAGES,
+    )
+)
+def test_posetrack(written):
+    read, lost = again(posetrack_labels, written, "labels.json")
+    assert lost == []
+    assert read.names == KEYPOINT_NAMES
+    order = [KEYPOINT_NAMES.index(name) for name in written.names]
+    assert read.labeled.sum() == written.labeled.sum()
+    assert_same(
+        replace(
+            read,
+            names=written.names,
+            points=read.points[:, order],
+            visibility=read.visibility[:, order],
+            scores=read.scores[:, order],
+        ),
+        written,
+    )
+
+
+@given(labels(boxes=False, untracked=False, empty=False, frames=NUMBERED), NAMES)
+@pytest.mark.parametrize("ending", [".json", ".csv"])
+def test_a_category_of_any_name(ending, written, name):
+    written = replace(written, category=name)
+    module = {".json": coco_labels, ".csv": plain_csv}[ending]
+    read, _ = again(module, written, "labels" + ending)
+    assert read.category == (name if ending == ".json" else "individual")

@@ -1,0 +1,53 @@
+import av
+import cv2
+import numpy as np
+import pytest
+
+from lib.frames.video_file import VideoFile
+from lib.frames.video_writer import VideoWriter
+
+LEVELS = (20, 120, 220)
+
+
+def write(path, size=(64, 48)):
+    with VideoWriter(path, size, 29.97) as movie:
+        for level in LEVELS:
+            movie.write(np.full((size[1], size[0], 3), level, np.uint8))
+
+
+@pytest.mark.parametrize("codec", ["h264", "mpeg4"])
+def test_frames_come_back(tmp_path, monkeypatch, codec):
+    if codec == "mpeg4":  # a build without x264
+        monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
+    path = tmp_path / "new" / "movie.mp4"
+    write(path)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == codec
+        assert container.streams.video[0].pix_fmt == "yuv420p"  # or browsers do not play it
+    assert VideoFile(path).fps == pytest.approx(29.97, rel=1e-5)
+    frames = [frame for _, frame in VideoFile(path).frames()]
+    assert [frame.shape for frame in frames] == [(48, 64, 3)] * 3
+    assert np.abs(np.array([frame.mean() for frame in frames]) - LEVELS).max() < 4
+
+
+def test_sides_of_an_odd_length_grow(tmp_path):
+    write(tmp_path / "movie.mp4", (63, 47))
+    assert cv2.VideoCapture(str(tmp_path / "movie.mp4")).read()[1].shape == (48, 64, 3)
+
+
+def test_a_movie_plays_before_all_of_it_is_there(tmp_path):
+    write(tmp_path / "movie.mp4")
+    content = (tmp_path / "movie.mp4").read_bytes()
+    assert 0 < content.index(b"moov") < content.index(b"mdat")
+
+
+def test_a_movie_that_is_broken_off_leaves_nothing(tmp_path):
+    def break_off():
+        with VideoWriter(tmp_path / "movie.mp4", (64, 48), 10) as movie:
+            movie.write(np.zeros((48, 64, 3), np.uint8))
+            assert not (tmp_path / "movie.mp4").exists()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    assert not list(tmp_path.iterdir())

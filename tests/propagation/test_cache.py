@@ -1,0 +1,102 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from labeled_person import person
+
+from lib.propagation import cache as segments
+from lib.propagation.cache import propagate_cached
+from lib.propagation.targets import PropagatedPoses, Target
+
+PEOPLE = [person(0, x=0), person(4, x=8), person(8, x=20), person(0, track=1, x=100)]
+MOVES = [Target(0, 1), Target(3, 1), Target(0, 2), Target(1, 3), Target(1, 5), Target(2, 7), Target(2, 9), Target(3, 9)]
+
+
+class Recorder:
+    """A mover that tells what it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, people, targets):
+        self.asked.append(targets)
+        points = np.array([people[target.person].joints + target.number for target in targets])
+        return PropagatedPoses(
+            points, np.full(points.shape[:2], 0.5), np.array([[target.number, np.nan] for target in targets])
+        )
+
+
+def assert_moved(poses, people, targets):
+    np.testing.assert_array_equal(poses.points, [people[target.person].joints + target.number for target in targets])
+    np.testing.assert_array_equal(poses.disagreement[:, 0], [target.number for target in targets])
+    assert poses.scores.shape == (len(targets), 2)
+
+
+def test_after_a_correction_only_what_hangs_on_it_is_done_anew(tmp_path):
+    method = Recorder()
+    assert_moved(propagate_cached(PEOPLE, MOVES, method, tmp_path, "a"), PEOPLE, MOVES)
+    assert sorted(method.asked[0]) == sorted(MOVES)
+    assert_moved(propagate_cached(PEOPLE, MOVES, method, tmp_path, "a"), PEOPLE, MOVES)
+    assert len(method.asked) == 1
+    corrected = [*PEOPLE[:2], person(8, x=21), PEOPLE[3]]
+    assert_moved(propagate_cached(corrected, MOVES, method, tmp_path, "a"), corrected, MOVES)
+    assert method.asked[1] == [Target(1, 5), Target(2, 7), Target(2, 9)]
+    propagate_cached(PEOPLE, MOVES, method, tmp_path, "b")
+    assert sorted(method.asked[2]) == sorted(MOVES)  # other settings
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        person(0, x=0, visible=(True, False)),
+        replace(PEOPLE[0], center=np.ones(2, np.float32)),
+        replace(PEOPLE[0], scale=np.full(2, 3, np.float32)),
+    ],
+)
+def test_whatever_changes_in_a_label_counts(tmp_path, other):
+    method = Recorder()
+    propagate_cached(PEOPLE, MOVES, method, tmp_path, "a")
+    propagate_cached([other, *PEOPLE[1:]], MOVES, method, tmp_path, "a")
+    assert method.asked[1] == [Target(0, 1), Target(0, 2), Target(1, 3)]
+
+
+def test_a_new_label_between_two_makes_two_stretches_of_one(tmp_path):
+    method = Recorder()
+    propagate_cached(PEOPLE[:2], [Target(0, 1), Target(1, 3)], method, tmp_path, "a")
+    propagate_cached([*PEOPLE[:2], person(2)], [Target(0, 1), Target(1, 3)], method, tmp_path, "a")
+    assert method.asked[1] == [Target(0, 1), Target(1, 3)]
+
+
+def test_what_was_interrupted_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "CHUNK", 2)
+    method = Recorder()
+
+    def breaks(people, targets):
+        if len(method.asked) == 2:
+            raise KeyboardInterrupt
+        return method(people, targets)
+
+    with pytest.raises(KeyboardInterrupt):
+        propagate_cached(PEOPLE, MOVES, breaks, tmp_path, "a")
+    first = [target for asked in method.asked for target in asked]
+    assert_moved(propagate_cached(PEOPLE, MOVES, method, tmp_path, "a"), PEOPLE, MOVES)
+    later = [target for asked in method.asked[2:] for target in asked]
+    assert len(method.asked[0]) >= 2
+    assert sorted(first + later) == sorted(MOVES)
+
+
+def test_a_damaged_file_is_done_anew(tmp_path):
+    method = Recorder()
+    propagate_cached(PEOPLE, MOVES, method, tmp_path, "a")
+    for number, path in enumerate(sorted(tmp_path.iterdir())):
+        path.write_bytes(path.read_bytes()[: 100 * (number % 2)])
+    assert_moved(propagate_cached(PEOPLE, MOVES, method, tmp_path, "a"), PEOPLE, MOVES)
+    assert sorted(method.asked[1]) == sorted(MOVES)
+
+
+def test_labels_that_are_apart_by_nothing(tmp_path):
+    def method(people, targets):
+        return Recorder()(people, targets)._replace(disagreement=None)
+
+    for _ in range(2):
+        assert propagate_cached(PEOPLE, MOVES, method, tmp_path, "a").disagreement is None

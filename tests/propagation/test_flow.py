@@ -1,0 +1,81 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from torchvision.models.optical_flow import raft_large
+
+from lib.dataset.people import Person
+from lib.propagation import flow
+from lib.propagation.targets import Target
+from lib.utils.errors import InputError
+
+SHIFT = np.array([3.0, -2.0])  # pixels a frame
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """A textured scene that moves by SHIFT."""
+    rng = np.random.default_rng(0)
+    noise = cv2.GaussianBlur(rng.uniform(0, 255, (160, 200, 3)), (0, 0), 2)
+    scene = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+
+    def read(video, number):
+        assert video == 0
+        x, y = 50 - SHIFT * number
+        return cv2.getRectSubPix(scene, (120, 90), (float(x) + 50, float(y) + 35))
+
+    return read
+
+
+def person(number, joints, visible=None):
+    joints = np.array(joints, dtype=np.float64)
+    visible = np.ones(len(joints), dtype=bool) if visible is None else np.array(visible)
+    return Person(0, 0, number, np.zeros(2), np.ones(2), 1.0, joints, visible)
+
+
+@pytest.mark.parametrize("step", [flow.lucas_kanade, flow.dis])
+def test_labels_follow_what_they_are_on(frames, step):
+    people = [person(4, [[50, 40], [70, 50]]), person(4, [[40, 45], [60, 30]])]
+    targets = [Target(0, 7), Target(0, 4), Target(1, 5), Target(0, 2), Target(1, 7)]
+    poses = flow.along_flow(frames, people, targets, step)
+    for (index, number), points in zip(targets, poses.points, strict=True):
+        np.testing.assert_allclose(points, people[index].joints + SHIFT * (number - 4), atol=0.7)
+    np.testing.assert_array_equal(poses.scores, 1)
+
+
+def test_unlabelled_and_lost_joints_have_no_score(frames):
+    people = [person(0, [[117, 40], [50, 40], [60, 40]], [True, True, False])]
+    poses = flow.along_flow(frames, people, [Target(0, 4)], flow.lucas_kanade)
+    assert poses.scores[0].tolist() == [0, 1, 0]  # the first has left the picture
+
+
+def test_nobody_labelled_is_no_fault(frames):
+    poses = flow.along_flow(frames, [person(0, [[9, 9]], [False])], [Target(0, 1)], flow.lucas_kanade)
+    assert poses.scores.tolist() == [[0]]
+
+
+class KnownFlow(torch.nn.Module):
+    """In RAFT's place: checks what it is given, and says SHIFT."""
+
+    def forward(self, first, second):
+        assert first.shape == second.shape == (1, 3, 96, 120)  # padded to multiples of eight
+        assert first.abs().max() <= 1
+        return [torch.tensor(SHIFT, dtype=torch.float32).view(1, 2, 1, 1).expand(1, 2, 96, 120)]
+
+
+def test_raft_is_fed_as_it_wants(frames):
+    poses = flow.along_flow(
+        frames, [person(0, [[50, 40]])], [Target(0, 2)], flow.raft(KnownFlow(), torch.device("cpu"))
+    )
+    np.testing.assert_allclose(poses.points[0, 0], [56, 36], atol=1e-5)
+
+
+def test_weights_of_raft_are_the_users(tmp_path):
+    with pytest.raises(InputError, match=r"none\.pth"):
+        flow.load_raft(tmp_path / "none.pth")
+    net = raft_large(weights=None)
+    torch.save(net.state_dict(), tmp_path / "raft.pth")
+    loaded = flow.load_raft(tmp_path / "raft.pth")
+    assert not loaded.training
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name])
