@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 TIERS = [
     {"tools"},
     {"propagation", "tracking"},
-    {"core", "evaluation", "visualization"},
+    {"evaluation", "visualization"},
+    {"core"},
     {"dataset", "models", "synthetic"},
     {"deform_conv", "nms", "formats", "frames", "pose"},
     {"utils"},

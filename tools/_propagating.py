@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from _testing import choose_strategy, decoding
+from lib.core.inference import Estimates, Poses, collect, infer
 from torch import nn
 from tqdm import tqdm
 from yacs.config import CfgNode
 
 from lib.config.changes import Changes
-from lib.core.inference import Estimates, Poses, collect, infer
 from lib.core.strategies import Strategy, near_labels, scatter, scatter_own
 from lib.dataset import CUSTOM, build_clips, build_test_loader
 from lib.dataset.people import Person

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lib.core.inference import Estimates, collect, infer
 from torch import nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -23,7 +24,6 @@ from lib.config.changes import (
     format_changes,
 )
 from lib.core.debug import DebugImages
-from lib.core.inference import Estimates, collect, infer
 from lib.core.strategies import FlipTest, Strategy, average, gather, single
 from lib.dataset import POSETRACK, TestSet, build_data_set, build_skeleton, build_test_loader, has_videos
 from lib.evaluation.scoring import is_ranked, is_scorable, score_files, score_videos

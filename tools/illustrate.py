@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import torch
 from _testing import add_force, decoding, load_net
+from lib.core.inference import Poses, collect, infer
 from yacs.config import CfgNode
 
 from lib.config import named_files, parse_arguments
-from lib.core.inference import Poses, collect, infer
 from lib.core.strategies import average, gather, single
 from lib.dataset import TestSet, build_image_store, build_test_loader, build_test_set
 from lib.dataset.people import Person

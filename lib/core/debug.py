@@ -6,9 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import nn
 
-from lib.core.inference import Estimates
+from lib.core.predictor import Estimates, Predictor
 from lib.pose.crop import cell_stride
 from lib.pose.draw import draw_heatmaps, draw_pose, stack
 from lib.pose.heatmaps import decode
@@ -31,6 +30,8 @@ class DebugImages:
         targets: heatmaps of the labels; heatmaps: the net's, before and after the warp.
         rgb: the clips' colours are in the order red, green, blue.
         udp: the crops are in UDP's convention (lib.pose.crop).
+        warps: the net is a PoseWarper that warps: write the heatmaps before the warp too, the key frame's of an
+            aggregation, the other frame's of a pair.
     """
 
     folder: Path
@@ -41,15 +42,17 @@ class DebugImages:
     heatmaps: bool
     rgb: bool
     udp: bool = False
+    warps: bool = False
 
-    def write(self, name: str, estimates: Estimates, net: nn.Module, warps: bool) -> None:
+    def write(self, name: str, estimates: Estimates, predictor: Predictor) -> None:
         """Write `<name>_labels.jpg`, `_poses.jpg`, `_targets.jpg`, `_heatmaps.jpg` and `_before_warp.jpg`.
 
         Pictures of labels are left out where nobody is labelled.
 
         Args:
-            net: what made the estimates; if it `warps`, a PoseWarper, it also tells the heatmaps before the warp: the
-                key frame's of an aggregation, the other frame's of a pair.
+            name: Begins the files' names.
+            estimates: A batch.
+            predictor: Made the estimates.
         """
         clips = estimates.clips
         crops = clips.frames[:MAX_PEOPLE, 0].numpy()  # (B, H, W, 3)
@@ -64,11 +67,11 @@ class DebugImages:
             self._save(f"{name}_targets", _heatmaps(crops, clips.targets))
         if self.heatmaps:
             self._save(f"{name}_heatmaps", _heatmaps(crops, estimates.heatmaps))
-            if warps:
+            if self.warps:
                 source = 1 if clips.frames.shape[1] == 2 else 0  # a pair warps its second frame alone
                 frames = clips.frames[:MAX_PEOPLE, source]
                 with torch.inference_mode():
-                    before = net.estimate(normalise(frames[:, None].to(estimates.heatmaps.device)))[:, 0]
+                    before = predictor.net.estimate(normalise(frames[:, None].to(estimates.heatmaps.device)))[:, 0]
                 crops = frames.numpy()[..., ::-1] if self.rgb else frames.numpy()
                 self._save(f"{name}_before_warp", _heatmaps(crops, before))
 

@@ -70,6 +70,10 @@ def _spread(net: nn.Module, frames: torch.Tensor, choose: Callable[[torch.Tensor
     return torch.stack([net.warp(values, source=key, target=target) for target in heatmaps], dim=1)
 
 
+STRATEGIES: dict[str, Strategy] = {"single": single, "pair": pair, "aggregate": gather, "average": average}
+"""The strategy of each TEST.MODE that estimates poses; `single` wants a single-frame net."""
+
+
 @dataclass(frozen=True)
 class FlipTest:
     """A strategy on the clip and on its mirror image, averaged.

@@ -1,6 +1,6 @@
 """From an experiment file to clips of people: which annotations, which frames, which loader."""
 
-from lib.dataset.loaders import build_clips, build_test_loader, build_training_loader
+from lib.dataset.loaders import build_clip_options, build_clips, build_loader_options, build_training_loader
 from lib.dataset.sources import CUSTOM, POSETRACK, build_data_set, build_image_store, build_skeleton, has_videos
 from lib.dataset.test_set import LabeledRuns, TestSet, build_labeled_runs, build_pseudo_labeled, build_test_set
 from lib.dataset.training_set import build_sparse_labels, build_training_set, build_truth
@@ -10,14 +10,15 @@ __all__ = [
     "POSETRACK",
     "LabeledRuns",
     "TestSet",
+    "build_clip_options",
     "build_clips",
     "build_data_set",
     "build_image_store",
     "build_labeled_runs",
+    "build_loader_options",
     "build_pseudo_labeled",
     "build_skeleton",
     "build_sparse_labels",
-    "build_test_loader",
     "build_test_set",
     "build_training_loader",
     "build_training_set",

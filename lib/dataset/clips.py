@@ -1,6 +1,6 @@
 """From a person to the net's input: the same crop of several frames, and the target heatmaps of the first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from lib.dataset.people import Person
 from lib.dataset.transforms import Augmentation, DrawnCrop
-from lib.frames.video import FrameFolder
+from lib.frames.source import FrameSource
 from lib.pose.crop import crop_image, crop_matrix, transform_points
 from lib.pose.heatmaps import encode
 
@@ -59,55 +59,67 @@ class RandomPair:
         return [0, int(rng.choice(self.deltas))]
 
 
+@dataclass(frozen=True)
+class ClipOptions:
+    """How crops and their target heatmaps are made.
+
+    Attributes:
+        image_size: Width and height of the crops in pixels.
+        heatmap_size: Width and height of the targets in cells.
+        sigma: Standard deviation of the targets in cells.
+        target_type: "gaussian" rounds the targets to cells, "unbiased" does not, "udp" also puts crops and targets into
+            UDP's convention (lib.pose.crop).
+        rgb: Order the colors red, green, blue; else blue, green, red.
+    """
+
+    image_size: Sequence[int]
+    heatmap_size: Sequence[int]
+    sigma: float = 2.0
+    target_type: str = "gaussian"
+    rgb: bool = True
+
+
 class ClipDataset(Dataset):
     """Clips of people.
 
     Args:
-        people: the key frames and crops, one clip each.
-        videos: the frames, by Person.video.
-        sample_frames: draws a clip's frame offsets; the first is 0.
-        image_size: width, height of the crops; heatmap_size: of the targets, in cells.
-        sigma: of the targets, in cells.
-        rgb: colours in the order red, green, blue; else blue, green, red.
-        seed: of the drawing of frames and crops, which is the same for the same seed, `epoch` and clip.
-        augmentation: draws the crop; None: the person's own.
-        unbiased: the targets' gaussians are not rounded to cells (lib.pose.heatmaps.encode).
-        replace_key: a key frame that is missing or damaged has the nearest one stand in too, as any other frame does.
-        udp: crops and targets are in UDP's convention (lib.pose.crop).
+        people: The key frames and crops, one clip each.
+        videos: The frames, by Person.video.
+        sample_frames: Draws a clip's frame offsets; the first is 0.
+        options: How crops and targets are made.
+        seed: Of the drawing of frames and crops, which is the same for the same seed, `epoch` and clip.
+        augmentation: Draws the crop; None: the person's own.
+        replace_key: Let the nearest frame take the place of a key frame that is missing or damaged, as of any other.
 
     Attributes:
-        udp: as given: the heatmaps of these crops are to be decoded so.
-        epoch: set it before a pass over the data.
+        options: As given: heatmaps of these crops are decoded by them.
+        epoch: Set it before a pass over the data.
     """
 
     def __init__(
         self,
         people: Sequence[Person],
-        videos: dict[int, FrameFolder],
+        videos: Mapping[int, FrameSource],
         sample_frames: FixedFrames | RandomPair,
-        image_size: Sequence[int],
-        heatmap_size: Sequence[int],
-        sigma: float,
-        rgb: bool,
-        seed: int,
+        options: ClipOptions,
+        *,
+        seed: int = 0,
         augmentation: Augmentation | None = None,
-        unbiased: bool = False,
         replace_key: bool = False,
-        udp: bool = False,
     ) -> None:
         self.people = people
+        self.options = options
+        self.epoch = 0
         self._videos = videos
         self._sample_frames = sample_frames
-        self._image_size = image_size
-        self._heatmap_size = heatmap_size
-        self._sigma = sigma
-        self._unbiased = unbiased
         self._replace_key = replace_key
-        self._rgb = rgb
         self._seed = seed
         self._augmentation = augmentation
-        self.udp = udp
-        self.epoch = 0
+
+    @property
+    def udp(self) -> bool:
+        """Return whether the crops are in UDP's convention."""
+        return self.options.target_type == "udp"
 
     @property
     def num_frames(self) -> int:
@@ -133,16 +145,19 @@ class ClipDataset(Dataset):
             images.append(image)
             replaced += not found
 
+        size = self.options.image_size
         if self._augmentation:
-            crop = self._augmentation.draw(person, images[0].shape[1], self._image_size, rng, self.udp)
+            crop = self._augmentation.draw(person, images[0].shape[1], size, rng, self.udp)
         else:
-            matrix = crop_matrix(person.center, person.scale, 0.0, self._image_size, udp=self.udp)
+            matrix = crop_matrix(person.center, person.scale, 0.0, size, udp=self.udp)
             crop = DrawnCrop(matrix, np.arange(len(person.joints)))
-        frames = np.stack([crop_image(image, crop.matrix, self._image_size) for image in images])  # (T, H, W, 3)
-        if self._rgb:
+        frames = np.stack([crop_image(image, crop.matrix, size) for image in images])  # (T, H, W, 3)
+        if self.options.rgb:
             frames = frames[..., ::-1].copy()
         joints = transform_points(person.joints[crop.joint_order], crop.matrix)
         visible = person.visible[crop.joint_order]
-        sizes = self._image_size, self._heatmap_size
-        targets, weights = encode(joints, visible, *sizes, self._sigma, self._unbiased, self.udp)
+        unbiased = self.options.target_type != "gaussian"
+        targets, weights = encode(
+            joints, visible, size, self.options.heatmap_size, self.options.sigma, unbiased, self.udp
+        )
         return Clips(torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced)

@@ -1,16 +1,16 @@
 """Clips of people, and batches of clips."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 
 from torch.utils.data import DataLoader, DistributedSampler
 from yacs.config import CfgNode
 
-from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
+from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames, RandomPair
 from lib.dataset.people import Person
 from lib.dataset.transforms import Augmentation
-from lib.frames.images import ImageList
-from lib.frames.video import FrameFolder
+from lib.frames.source import FrameSource
 from lib.utils.cores import num_cores
 from lib.utils.interrupts import forgive_broken_connections
 
@@ -19,30 +19,55 @@ CPU_PIXELS = 600_000
 
 
 def build_clips(
-    cfg: CfgNode, people: list[Person], frames: dict[int, FrameFolder], offsets: Sequence[int]
+    cfg: CfgNode, people: list[Person], frames: Mapping[int, FrameSource], offsets: Sequence[int]
 ) -> ClipDataset:
     """Clips of these people with the frames at these offsets, the first of them 0, or the nearest that are there."""
     return build_clip_dataset(cfg, people, frames, FixedFrames(offsets), replace_key=True)
 
 
-def build_test_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
-    """Batches of clips in order, read by at most as many processes as the machine has cores.
+@dataclass(frozen=True)
+class LoaderOptions:
+    """How batches of clips are read in a test.
+
+    Attributes:
+        batch_size: Clips of a batch; on the CPU no more than fit into CPU_PIXELS, but at least one.
+        num_workers: Processes that read and crop images, no more than there are cores; 0: the calling process does.
+        pin_memory: Read into memory from which a GPU copies faster.
+    """
+
+    batch_size: int = 32
+    num_workers: int = 0
+    pin_memory: bool = False
+
+
+def sequential_loader(
+    clips: ClipDataset, options: LoaderOptions, *, process: tuple[int, int] = (0, 1), cuda: bool = False
+) -> DataLoader:
+    """Return batches of clips in order.
 
     Args:
-        process: rank and number of the processes that share the clips.
+        clips: Clips to read.
+        options: Size of a batch and number of reading processes.
+        process: Rank and number of the processes that share the clips: each reads every `number`-th.
+        cuda: The batches go to a GPU.
     """
     rank, count = process
-    size = cfg.TEST.BATCH_SIZE_PER_GPU
+    size = options.batch_size
     if not cuda:
-        size = min(size, max(1, CPU_PIXELS // (clips.num_frames * prod(cfg.MODEL.IMAGE_SIZE))))
+        size = min(size, max(1, CPU_PIXELS // (clips.num_frames * prod(clips.options.image_size))))
     return DataLoader(
         clips,
         batch_size=size,
         sampler=range(rank, len(clips), count),
-        num_workers=min(cfg.WORKERS, num_cores()),
+        num_workers=min(options.num_workers, num_cores()),
         worker_init_fn=forgive_broken_connections,
-        pin_memory=cfg.PIN_MEMORY and cuda,
+        pin_memory=options.pin_memory and cuda,
     )
+
+
+def build_loader_options(cfg: CfgNode) -> LoaderOptions:
+    """Return how an experiment reads its tests."""
+    return LoaderOptions(cfg.TEST.BATCH_SIZE_PER_GPU, cfg.WORKERS, cfg.PIN_MEMORY)
 
 
 def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
@@ -65,7 +90,7 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
 def build_clip_dataset(
     cfg: CfgNode,
     people: list[Person],
-    frames: dict[int, FrameFolder | ImageList],
+    frames: Mapping[int, FrameSource],
     sample_frames: FixedFrames | RandomPair,
     augmentation: Augmentation | None = None,
     replace_key: bool = False,
@@ -75,13 +100,14 @@ def build_clip_dataset(
         people,
         frames,
         sample_frames,
-        cfg.MODEL.IMAGE_SIZE,
-        cfg.MODEL.HEATMAP_SIZE,
-        cfg.MODEL.SIGMA,
-        cfg.DATASET.COLOR_RGB,
-        cfg.SEED,
-        augmentation,
-        cfg.MODEL.TARGET_TYPE in ("unbiased", "udp"),
-        replace_key,
-        cfg.MODEL.TARGET_TYPE == "udp",
+        build_clip_options(cfg),
+        seed=cfg.SEED,
+        augmentation=augmentation,
+        replace_key=replace_key,
     )
+
+
+def build_clip_options(cfg: CfgNode) -> ClipOptions:
+    """Return how an experiment makes crops and targets."""
+    model = cfg.MODEL
+    return ClipOptions(model.IMAGE_SIZE, model.HEATMAP_SIZE, model.SIGMA, model.TARGET_TYPE, cfg.DATASET.COLOR_RGB)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.core.inference import Poses
+from lib.core.predictor import Poses
 from lib.dataset.people import Person
 
 EstimateClips = Callable[[list[Person], list[int]], Poses]

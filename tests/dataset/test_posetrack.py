@@ -8,7 +8,8 @@ import torch
 from posetrack_sample import HEIGHT, WIDTH, annotation, make_video, merge, write_annotations, write_experiment
 
 from lib.config import load_config
-from lib.dataset import build_test_loader, build_test_set
+from lib.dataset import build_loader_options, build_test_set
+from lib.dataset.loaders import sequential_loader
 from lib.dataset.posetrack import joint_boxes
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.formats.posetrack_set import read_videos
@@ -275,8 +276,8 @@ def test_batches_on_the_cpu_are_small(root, tmp_path):
     size = ["MODEL.IMAGE_SIZE", "[288,384]", "MODEL.HEATMAP_SIZE", "[72,96]"]
     cfg = load_config(write_experiment(tmp_path, root), size)
     clips = build_test_set(cfg).clips
-    assert build_test_loader(cfg, clips, (0, 1), cuda=False).batch_size == 1
-    assert build_test_loader(cfg, clips, (0, 1), cuda=True).batch_size == 32
+    assert sequential_loader(clips, build_loader_options(cfg)).batch_size == 1
+    assert sequential_loader(clips, build_loader_options(cfg), cuda=True).batch_size == 32
 
 
 def test_annotations_of_the_other_year_are_warned_of(root, build, caplog):
@@ -320,7 +321,7 @@ def test_random_pairs_are_the_same_each_time(root, build):
 def test_the_loader_keeps_the_order_and_bgr_is_rgb_reversed(root, build, tmp_path):
     make_video(root, "v", num_frames=3)
     cfg = load_config(write_experiment(tmp_path, root), ["TEST.BATCH_SIZE_PER_GPU", "4", "WORKERS", "2"])
-    batches = list(build_test_loader(cfg, build_test_set(cfg).clips, (0, 1), cuda=False))
+    batches = list(sequential_loader(build_test_set(cfg).clips, build_loader_options(cfg)))
     assert [batch.index.tolist() for batch in batches] == [[0, 1, 2, 3], [4, 5]]
     assert batches[0].frames.shape == (4, 5, 96, 64, 3)
     bgr = build("DATASET.COLOR_RGB", "False").clips[0].frames

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from video_clips import blank, read_number, write_clip
 
-from lib.dataset.clips import ClipDataset, FixedFrames
+from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames
 from lib.dataset.people import Person
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.frames.stream import FrameStream
@@ -55,7 +55,7 @@ def test_clips_of_people_come_from_either(clip, tmp_path):
         for number in folder.numbers
     ]
     both = [
-        ClipDataset(people, {0: frames}, FixedFrames(OFFSETS), (48, 64), (12, 16), 2.0, rgb=True, seed=0)
+        ClipDataset(people, {0: frames}, FixedFrames(OFFSETS), ClipOptions((48, 64), (12, 16)))
         for frames in (folder, stream)
     ]
     for index in range(len(people)):

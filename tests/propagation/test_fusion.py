@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from labeled_person import person
 
-from lib.core.inference import Poses
+from lib.core.predictor import Poses
 from lib.propagation.fusion import (
     EVEN_PEAK,
     combine,

@@ -6,9 +6,9 @@ from posetrack_sample import make_video, write_experiment
 from torch import nn
 
 from lib.config import load_config
-from lib.core.inference import Poses, infer
+from lib.core.predictor import DecodeOptions, Poses, Predictor
 from lib.core.strategies import FlipTest, near_labels, scatter, scatter_own
-from lib.dataset import build_clips, build_labeled_runs, build_test_loader
+from lib.dataset import build_clips, build_labeled_runs
 from lib.models import PoseWarper, build_model
 from lib.pose.skeletons import POSETRACK
 from lib.propagation.targets import Target, around, missing, nearest, reachable_ground_truth, warp
@@ -117,10 +117,8 @@ def test_the_loop_yields_the_poses_of_all_frames(tmp_path):
     runs = build_labeled_runs(cfg, 7)
     assert [list(own) for own in runs.labeled] == [[3, 10, 14]]
     clips = build_clips(cfg, runs.sources, runs.frames, [0, 1, 2])
-    loader = build_test_loader(cfg, clips, (0, 1), cuda=False)
-    batches = list(infer(build_model(cfg).eval(), loader, scatter, CPU, post_process=False))
-    points = np.concatenate([batch.points for batch in batches])
-    peaks = np.concatenate([batch.peaks for batch in batches])
+    poses = Predictor(build_model(cfg), scatter, device=CPU).predict(clips)
+    points, peaks = poses.points, poses.peaks
     assert points.shape == (6, 3, 17, 2)
     for source, own, own_peaks in zip(runs.sources, points, peaks, strict=True):
         cell = source.scale[0] * 200 / 16  # pixels
@@ -135,10 +133,10 @@ def test_labels_within_cells_come_back_exactly_and_from_the_mirror_image_too(tmp
     keys = ["TEST.MODE", "propagate", "MODEL.TARGET_TYPE", target_type]
     cfg = load_config(write_experiment(tmp_path, tmp_path / "data"), keys)
     runs = build_labeled_runs(cfg, 7)
-    loader = build_test_loader(cfg, build_clips(cfg, runs.sources, runs.frames, [0, 1]), (0, 1), cuda=False)
+    clips = build_clips(cfg, runs.sources, runs.frames, [0, 1])
     strategy = FlipTest(scatter, POSETRACK.flip_order, shift)
-    batches = infer(build_model(cfg).eval(), loader, strategy, CPU, post_process=False, dark_sigma=1.0)
-    points = np.concatenate([batch.points for batch in batches])
+    predictor = Predictor(build_model(cfg), strategy, device=CPU, decode=DecodeOptions(dark_sigma=1.0))
+    points = predictor.predict(clips).points
     for source, own in zip(runs.sources, points, strict=True):
         cell = source.scale[0] * 200 / 16  # pixels
         known = source.visible

@@ -17,9 +17,8 @@ import torch
 from posetrack_sample import write_experiment
 
 from lib.config import load_config
-from lib.core.inference import collect, infer
-from lib.core.strategies import gather
-from lib.dataset import build_clips, build_test_loader
+from lib.core.predictor import build_predictor
+from lib.dataset import build_clips
 from lib.dataset.people import Person
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
@@ -142,8 +141,7 @@ def test_the_poses_are_those_of_the_test(demo, root):
     clips = build_clips(cfg, people, {0: FrameFolder(ImageStore(root), "frames")}, [0, -1, -2, 1, 2])
     net = build_model(cfg).eval()
     net.load_state_dict(torch.load("tiny.pth"))
-    loader = build_test_loader(cfg, clips, (0, 1), cuda=False)
-    expected = collect(infer(net, loader, gather, torch.device("cpu"), post_process=True))
+    expected = build_predictor(cfg, net, torch.device("cpu")).predict(clips)
     found = np.array([one["keypoints"] for one in content["annotations"]]).reshape(-1, 17, 3)
     shown = np.round(expected.peaks, 4) > 0
     assert shown.any()

@@ -9,9 +9,9 @@ from torch import nn
 
 from lib.config import load_config
 from lib.core.debug import DebugImages
-from lib.core.inference import infer
+from lib.core.predictor import DecodeOptions, Predictor
 from lib.core.strategies import FlipTest, average, gather, single
-from lib.dataset import build_test_loader, build_test_set
+from lib.dataset import build_loader_options, build_test_set
 from lib.models import PoseWarper, build_model
 from lib.pose.crop import crop_image, crop_matrix
 from lib.pose.skeletons import POSETRACK, skeleton
@@ -37,44 +37,49 @@ class Labels(nn.Module):
         return torch.stack(found)
 
 
-def loader_of(tmp_path, *overrides):
+def clips_of(tmp_path, *overrides):
     make_video(tmp_path / "data", "v", num_frames=3)
     cfg = load_config(write_experiment(tmp_path, tmp_path / "data"), ["TEST.BATCH_SIZE_PER_GPU", "4", *overrides])
-    return cfg, build_test_loader(cfg, build_test_set(cfg).clips, (0, 1), cuda=False)
+    return cfg, build_test_set(cfg).clips
+
+
+def predictor_of(cfg, net, strategy, *decode):
+    options = DecodeOptions(*decode)
+    return Predictor(net, strategy, device=CPU, decode=options, loader=build_loader_options(cfg))
 
 
 def test_estimates_are_in_the_images_pixels_and_in_order(tmp_path):
-    _, loader = loader_of(tmp_path)
-    net = Labels([loader.dataset[i] for i in range(len(loader.dataset))])
-    batches = list(infer(net, loader, gather, CPU, post_process=False))
+    cfg, clips = clips_of(tmp_path)
+    net = Labels([clips[i] for i in range(len(clips))])
+    batches = list(predictor_of(cfg, net, gather).batches(clips))
     assert [tuple(shape) for shape in net.seen] == [(4, 5, 3, 96, 64), (2, 5, 3, 96, 64)]
     points = np.concatenate([batch.points for batch in batches])
     assert np.concatenate([batch.clips.index for batch in batches]).tolist() == list(range(6))
-    for person, estimate in zip(loader.dataset.people, points, strict=True):
+    for person, estimate in zip(clips.people, points, strict=True):
         cell = person.scale[0] * 200 / 16  # pixels
         assert np.abs(estimate - person.joints)[person.visible].max() <= 0.5 * cell + 1e-3
 
 
 @pytest.mark.parametrize("target_type", ["unbiased", "udp"])
 def test_five_frames_of_targets_within_cells_give_the_joints_back(tmp_path, target_type):
-    _, loader = loader_of(tmp_path, "MODEL.TARGET_TYPE", target_type)
-    clips, (person, *_) = loader.dataset, loader.dataset.people
+    cfg, clips = clips_of(tmp_path, "MODEL.TARGET_TYPE", target_type)
+    person, *_ = clips.people
     image = clips[0].frames[0].flip(-1).numpy()  # BGR
     matrix = crop_matrix(person.center, person.scale, 0.0, (64, 96), udp=target_type == "udp")
     assert np.array_equal(
         image, crop_image(cv2.imread(str(tmp_path / "data/images/val/v/000000.jpg")), matrix, (64, 96))
     )
     net = Labels([clips[i] for i in range(len(clips))])
-    points = np.concatenate([b.points for b in infer(net, loader, gather, CPU, post_process=False, dark_sigma=1.0)])
-    for person, estimate in zip(loader.dataset.people, points, strict=True):
+    points = np.concatenate([b.points for b in predictor_of(cfg, net, gather, False, 1.0).batches(clips)])
+    for person, estimate in zip(clips.people, points, strict=True):
         cell = person.scale[0] * 200 / 16  # pixels
         np.testing.assert_allclose(estimate[person.visible], person.joints[person.visible], atol=0.005 * cell)
 
 
 def test_a_single_frame_net_sees_the_key_frame(tmp_path):
-    _, loader = loader_of(tmp_path, "TEST.MODE", "single")
-    net = Labels([loader.dataset[i] for i in range(len(loader.dataset))])
-    next(iter(infer(net, loader, single, CPU, post_process=False)))
+    cfg, clips = clips_of(tmp_path, "TEST.MODE", "single")
+    net = Labels([clips[i] for i in range(len(clips))])
+    next(iter(predictor_of(cfg, net, single).batches(clips)))
     assert [tuple(shape) for shape in net.seen] == [(4, 3, 96, 64)]
 
 
@@ -95,26 +100,29 @@ def test_the_flip_test_averages_both_images():
     torch.testing.assert_close(result, (direct + partner) / 2)
 
 
+ALL = {"labels": True, "poses": True, "targets": True, "heatmaps": True}
+
+
 def test_debug_images(tmp_path):
-    cfg, loader = loader_of(tmp_path)
-    net = build_model(cfg).eval()
-    batch = next(iter(infer(net, loader, gather, CPU, post_process=True)))
-    debug = DebugImages(tmp_path / "debug", POSETRACK, labels=True, poses=True, targets=True, heatmaps=True, rgb=True)
-    debug.write("x_0", batch, net, warps=True)
+    cfg, clips = clips_of(tmp_path)
+    predictor = predictor_of(cfg, build_model(cfg), gather, True)
+    batch = next(iter(predictor.batches(clips)))
+    DebugImages(tmp_path / "debug", POSETRACK, **ALL, rgb=True, warps=True).write("x_0", batch, predictor)
     names = {f"x_0_{kind}.jpg" for kind in ("labels", "poses", "targets", "heatmaps", "before_warp")}
     assert {path.name for path in (tmp_path / "debug").iterdir()} == names
-    off = DebugImages(tmp_path / "none", POSETRACK, labels=False, poses=False, targets=False, heatmaps=False, rgb=True)
-    off.write("x_0", batch, net, warps=True)
+    off = DebugImages(tmp_path / "none", POSETRACK, **dict.fromkeys(ALL, False), rgb=True, warps=True)
+    off.write("x_0", batch, predictor)
     assert not (tmp_path / "none").exists()
 
 
 def test_debug_images_of_other_joints(tmp_path):
-    _, loader = loader_of(tmp_path, "TEST.MODE", "single")
-    batch = next(iter(infer(Labels([loader.dataset[i] for i in range(6)]), loader, single, CPU, post_process=False)))
-    clips = batch.clips._replace(targets=batch.clips.targets[:, :16], target_weights=batch.clips.target_weights[:, :16])
-    fewer = replace(batch, clips=clips, heatmaps=batch.heatmaps[:, :16], peaks=batch.peaks[:, :16])
-    debug = DebugImages(tmp_path, skeleton("mpii"), labels=True, poses=True, targets=False, heatmaps=False, rgb=True)
-    debug.write("y", fewer, nn.Identity(), warps=False)
+    cfg, clips = clips_of(tmp_path, "TEST.MODE", "single")
+    predictor = predictor_of(cfg, Labels([clips[i] for i in range(6)]), single)
+    batch = next(iter(predictor.batches(clips)))
+    fewer = batch.clips._replace(targets=batch.clips.targets[:, :16], target_weights=batch.clips.target_weights[:, :16])
+    fewer = replace(batch, clips=fewer, heatmaps=batch.heatmaps[:, :16], peaks=batch.peaks[:, :16])
+    chosen = ALL | {"targets": False, "heatmaps": False}
+    DebugImages(tmp_path, skeleton("mpii"), **chosen, rgb=True).write("y", fewer, predictor)
     assert {path.name for path in tmp_path.glob("y_*")} == {"y_labels.jpg", "y_poses.jpg"}
 
 

@@ -1,0 +1,103 @@
+"""`VideoPredictor`: arrays and boxes in, poses out. The entry for notebooks and other programs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from yacs.config import CfgNode
+
+from lib.core.predictor import Predictor, build_predictor
+from lib.dataset import build_clip_options
+from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames
+from lib.dataset.people import Person
+from lib.frames.arrays import ArrayFrames
+from lib.models import build_trained_model
+from lib.pose.crop import box_to_center_scale, clip_box
+
+
+class PosesInFrame(NamedTuple):
+    """The poses of the P people of a frame.
+
+    Attributes:
+        joints: (P, J, 2) float64, x and y in pixels of the frame. A pixel's center has whole coordinates.
+        scores: (P, J) float32, the heatmap's value at each joint, about 0 to 1.
+    """
+
+    joints: np.ndarray
+    scores: np.ndarray
+
+
+class VideoPredictor:
+    """Estimate the poses of people in boxes on the frames of a video.
+
+    Args:
+        predictor: Estimates the poses of clips.
+        options: How clips are cropped.
+        offsets: Frames of a clip, from the key frame, which comes first.
+        num_joints: Number J of joints.
+    """
+
+    def __init__(self, predictor: Predictor, options: ClipOptions, *, offsets: Sequence[int], num_joints: int) -> None:
+        self._predictor = predictor
+        self._options = options
+        self._offsets = offsets
+        self._num_joints = num_joints
+
+    def __call__(self, frames: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[PosesInFrame]:
+        """Return the poses in each frame.
+
+        Args:
+            frames: N consecutive frames, (H, W, 3) uint8 RGB each, all of one size. An array (N, H, W, 3) will do.
+            boxes: Of each frame the boxes of its people, (P, 4): x, y, width and height in pixels. They are clipped to
+                the frame.
+
+        Returns:
+            N results, with the people in the order of the boxes.
+
+        Raises:
+            ValueError: The frames are not such arrays, there are not N arrays of boxes, or a box is outside its frame.
+        """
+        source = ArrayFrames(frames)
+        if len(boxes) != len(frames):
+            raise ValueError(f"{len(frames)} frames, but {len(boxes)} arrays of boxes")
+        width, height = self._options.image_size
+        people = []
+        for number, own in enumerate(boxes):
+            for box in np.asarray(own, dtype=float).reshape(-1, 4):
+                clipped = clip_box(box, *source.size(number))
+                if clipped is None:
+                    raise ValueError(f"frame {number}: the box {box.tolist()} is not inside the frame")
+                center, scale = box_to_center_scale(clipped, width / height)
+                joints, labeled = np.zeros((self._num_joints, 2)), np.zeros(self._num_joints, dtype=bool)
+                people.append(Person(0, number, number, center, scale, 1.0, joints, labeled))
+        counts = [sum(person.frame == number for person in people) for number in range(len(frames))]
+        if not people:
+            empty = PosesInFrame(np.zeros((0, self._num_joints, 2)), np.zeros((0, self._num_joints), np.float32))
+            return [empty for _ in frames]
+        clips = ClipDataset(people, {0: source}, FixedFrames(self._offsets), self._options)
+        poses = self._predictor.predict(clips, disable=True)
+        ends = np.cumsum(counts)[:-1]
+        return [
+            PosesInFrame(*own) for own in zip(np.split(poses.points, ends), np.split(poses.peaks, ends), strict=True)
+        ]
+
+
+def build_video_predictor(cfg: CfgNode, weights: str | Path, device: torch.device) -> VideoPredictor:
+    """Return the predictor of an experiment with the weights of a file.
+
+    Args:
+        cfg: The experiment; TEST.MODE is single, aggregate or average.
+        weights: Weights of its net.
+        device: Device to run on.
+
+    Raises:
+        InputError: The file is missing or holds weights of another net.
+    """
+    return VideoPredictor(
+        build_predictor(cfg, build_trained_model(cfg, weights, device), device),
+        build_clip_options(cfg),
+        offsets=[0] if cfg.TEST.MODE == "single" else cfg.TEST.AGGREGATE.OFFSETS,
+        num_joints=cfg.MODEL.NUM_JOINTS,
+    )

@@ -1,0 +1,150 @@
+"""`Tester`: estimate the people of a test set, write what is submitted, score it."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yacs.config import CfgNode
+
+from lib.core.debug import DebugImages
+from lib.core.predictor import Estimates, Poses, Predictor
+from lib.dataset import TestSet, build_data_set, build_skeleton, build_test_set, has_videos
+from lib.dataset.data_sets import DataSet
+from lib.evaluation.scoring import is_ranked, is_scorable, score_images, score_videos
+from lib.evaluation.submission import Rules, make_submission, write_results
+from lib.formats.posetrack_set import write_videos
+from lib.pose.skeletons import Skeleton
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tester:
+    """A test set and how its poses are submitted and scored.
+
+    Attributes:
+        name: Name of the data set.
+        test_set: People, frames and ground truth.
+        skeleton: Joints of the data set.
+        rules: How scores are made and people are left out.
+        data_set: Of a data set of images, what is known of it; None: it has videos.
+        scorable: The test is scored.
+        tracking: PoseTrack's MOTA is wanted too.
+        folder: Folder of the run, for predictions and debug images.
+        process: Rank and number of the processes that share the clips. The first alone writes and scores.
+        print_every: Batches between two lines of progress in the log.
+        debug: Writes images of some batches; None: there are none.
+    """
+
+    name: str
+    test_set: TestSet
+    skeleton: Skeleton
+    rules: Rules
+    data_set: DataSet | None
+    scorable: bool
+    tracking: bool
+    folder: Path
+    process: tuple[int, int]
+    print_every: int
+    debug: DebugImages | None
+
+    def run(self, predictor: Predictor, name: str) -> dict[str, Any]:
+        """Estimate everybody, write the submission to `predictions/<name>/` and score it.
+
+        Args:
+            predictor: Estimates the poses.
+            name: Name of the test.
+
+        Returns:
+            Counts and, where there is something to score, `table`, `joints` and `score`, the figure to compare by.
+            Empty in all processes but the first.
+        """
+
+        def watch(step: int, batch: Estimates) -> None:
+            if step % self.print_every == 0 and self.process[0] == 0:
+                logger.info("Test: batch %d", step)
+                if self.debug:
+                    self.debug.write(f"{name}_{step}", batch, predictor)
+
+        poses = predictor.predict(self.test_set.clips, on_batch=watch)
+        if poses.replaced:
+            logger.warning(
+                "%d times the nearest frame took the place of a missing or damaged frame of a clip", poses.replaced
+            )
+        if self.process[0] > 0:
+            return {}
+        videos = self.test_set.videos
+        counts = {"images": len(videos[0].frame_names)} if self.data_set else {"videos": len(videos)}
+        counts = {"people": len(self.test_set.clips), **counts, "replaced_frames": poses.replaced}
+        counts["boxes_left_out"] = dict(self.test_set.dropped)
+        return counts | self._submit(poses, self.folder / "predictions" / name / self.test_set.split)
+
+    def _submit(self, poses: Poses, path: Path) -> dict[str, Any]:
+        """Write the submission; return its scores."""
+        people, found = self.test_set.clips.people, (poses.points, poses.peaks, self.rules)
+        if self.data_set is None:
+            videos = make_submission(self.test_set.videos, people, *found)
+            write_videos(path, videos, self.name)
+            return score_videos(self.test_set.videos, videos, self.tracking) if self.scorable else {}
+        images = self.test_set.videos[0]
+        written = write_results(path, self.data_set, images, people, *found, self.skeleton.sigmas)
+        return score_images(self.name, self.test_set.truth, written) if self.scorable else {}
+
+
+def build_tester(cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1)) -> Tester:
+    """Return the test of an experiment. What would stop its scoring is refused here.
+
+    Args:
+        cfg: The experiment.
+        folder: Folder of the run.
+        process: Rank and number of the processes that share the clips.
+
+    Raises:
+        InputError: Annotations, boxes or frames are missing or broken, or cannot be scored.
+    """
+    name, test_set, skeleton = cfg.DATASET.DATASET, build_test_set(cfg), build_skeleton(cfg)
+    if cfg.TEST.EVALUATE:
+        scorable = is_scorable(name, test_set, cfg.TEST.TRACKING)
+    else:
+        logger.info("TEST.EVALUATE is false: not scored")
+        scorable = False
+    return Tester(
+        name=name,
+        test_set=test_set,
+        skeleton=skeleton,
+        rules=build_rules(cfg),
+        data_set=None if has_videos(name) else build_data_set(cfg),
+        scorable=scorable,
+        tracking=cfg.TEST.TRACKING,
+        folder=folder,
+        process=process,
+        print_every=cfg.PRINT_FREQ,
+        debug=_build_debug_images(cfg, folder, skeleton, test_set.clips.udp) if cfg.DEBUG.DEBUG else None,
+    )
+
+
+def _build_debug_images(cfg: CfgNode, folder: Path, skeleton: Skeleton, udp: bool) -> DebugImages:
+    return DebugImages(
+        folder / "debug",
+        skeleton,
+        labels=cfg.DEBUG.SAVE_BATCH_IMAGES_GT,
+        poses=cfg.DEBUG.SAVE_BATCH_IMAGES_PRED,
+        targets=cfg.DEBUG.SAVE_HEATMAPS_GT,
+        heatmaps=cfg.DEBUG.SAVE_HEATMAPS_PRED,
+        rgb=cfg.DATASET.COLOR_RGB,
+        udp=udp,
+        warps=cfg.TEST.MODE in ("pair", "aggregate"),
+    )
+
+
+def build_rules(cfg: CfgNode) -> Rules:
+    """Return how TEST makes a submission."""
+    return Rules(
+        times_box=cfg.TEST.JOINT_SCORE == "peak_times_box",
+        oks_nms=cfg.TEST.OKS_NMS and is_ranked(cfg.DATASET.DATASET),
+        soft=cfg.TEST.SOFT_NMS,
+        oks_threshold=cfg.TEST.OKS_THRE,
+        visible_threshold=cfg.TEST.IN_VIS_THRE,
+        box_threshold=cfg.TEST.TRACKING_THRESHOLD if cfg.TEST.TRACKING else 0.0,
+    )

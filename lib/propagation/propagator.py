@@ -1,0 +1,309 @@
+"""`Propagator`: labels of some frames in, poses of other frames out, by any method and from both sides."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from yacs.config import CfgNode
+
+from lib.core.predictor import Poses, build_predictor
+from lib.core.strategies import Strategy, near_labels, scatter, scatter_own
+from lib.dataset import CUSTOM, build_clips
+from lib.dataset.people import Person
+from lib.frames.video import FrameFolder
+from lib.propagation import flow
+from lib.propagation.cache import propagate_cached
+from lib.propagation.fusion import combine, fuse_sides, joint_sources, leave_one_out_error, refine
+from lib.propagation.targets import EstimateClips, PropagatedPoses, PropagationMethod, Target, copy_labels, warp
+from lib.utils.errors import InputError
+from lib.utils.files import read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+METHODS = {
+    "warp": "PoseWarper's head",
+    "copy": "leave labels where they are",
+    "linear": "the straight line between two labels of the same person",
+    "lucas_kanade": "sparse optical flow at the joints, frame by frame",
+    "dis": "dense optical flow, OpenCV's DIS, frame by frame",
+    "raft": "dense optical flow, torchvision's RAFT, frame by frame",
+}
+"""What carries a label to another frame, by name."""
+PRIORS = ("linear", "lucas_kanade", "dis", "raft")
+"""Methods that may be fused with another one."""
+
+Estimate = Callable[[Strategy], EstimateClips]
+"""A strategy to what runs the experiment's net over clips of people with it."""
+
+
+@dataclass(frozen=True)
+class PropagationOptions:
+    """How labels are carried to other frames.
+
+    Attributes:
+        method: One of METHODS.
+        priors: Further methods, of PRIORS: all are used from both sides and weighted by their leave-one-out errors.
+        fuse: Use the labels on both sides of a frame, not the nearer one alone.
+        raft: Weights of torchvision's raft_large.
+        from_labels: Warp the labels; else the net's own heatmaps of the labeled frame.
+        hop: Number of frames that one warp bridges at most.
+        follow: Move the crop along with the pose after each hop.
+        relative: Measure the way from where the label itself ends when it is warped onto its own frame.
+        refine: Width, for each frame of distance and as a share of the crop's height, of the neighborhood in which the
+            net's own heatmap moves a propagated joint. 0 turns it off.
+        sigma: Standard deviation of the labels' heatmaps in cells.
+        learned_from_labels: The net was trained on the labels that it propagates, so its leave-one-out error is too
+            small: it is taken to be no better than the best of the priors.
+
+    Raises:
+        InputError: Options contradict each other, or weights are missing.
+    """
+
+    method: str = "warp"
+    priors: tuple[str, ...] = ()
+    fuse: bool = False
+    raft: Path | None = None
+    from_labels: bool = True
+    hop: int = 3
+    follow: bool = True
+    relative: bool = False
+    refine: float = 0.0
+    sigma: float = 2.0
+    learned_from_labels: bool = False
+
+    def __post_init__(self) -> None:
+        used = [self.method, *self.priors]
+        if unknown := [name for name in used if name not in METHODS]:
+            raise InputError(f"{unknown[0]}: no such method; choose from {', '.join(METHODS)}")
+        if "raft" in used and not self.raft:
+            raise InputError("raft needs --raft WEIGHTS, a file of torchvision's raft_large")
+        if self.method == "copy" and self.priors:
+            raise InputError("--prior uses both sides, and copy from both sides is linear: choose --method linear")
+        if self.fuse and (self.priors or self.method == "linear"):
+            raise InputError(f"--fuse: {'--prior uses' if self.priors else 'linear uses'} both sides already")
+        if len(set(used)) < len(used):
+            raise InputError("--prior: a method is named twice")
+
+    @property
+    def needs_net(self) -> bool:
+        """Return whether a net is used."""
+        return self.method == "warp" or self.refine > 0
+
+    @property
+    def both_sides(self) -> bool:
+        """Return whether the labels before and after a frame are used, not the nearer one alone."""
+        return self.fuse or bool(self.priors) or self.method == "linear"
+
+    @property
+    def name(self) -> str:
+        """Return the options as a part of a file's name."""
+        parts = [self.method, *self.priors, *(["fused"] if self.fuse else []), *(["refined"] if self.refine else [])]
+        return "-".join(parts)
+
+
+class Propagator:
+    """Carry labels of some frames to others.
+
+    Args:
+        options: Methods and their settings.
+        frames: By index of the video, its files.
+        estimate: Runs the PoseWarper over clips; None if `options` need no net.
+        estimate_single: Runs the pose net inside it; used if poses are refined.
+        device: Device of optical flow by RAFT.
+        settings: Whatever else the results depend on, such as the net's weights: part of the cache's key.
+        is_shared: Several processes share the clips: the cache is not used.
+    """
+
+    def __init__(
+        self,
+        options: PropagationOptions,
+        frames: Mapping[int, FrameFolder],
+        *,
+        estimate: Estimate | None = None,
+        estimate_single: Estimate | None = None,
+        device: torch.device | None = None,
+        settings: Sequence[object] = (),
+        is_shared: bool = False,
+    ) -> None:
+        self.options = options
+        self.frames = frames
+        self._estimate = estimate
+        self._estimate_single = estimate_single
+        self._device = device or torch.device("cpu")
+        self._settings = settings
+        self._is_shared = is_shared
+
+    def propagate(self, people: Sequence[Person], targets: Sequence[Target]) -> PropagatedPoses:
+        """Return the poses of labeled people in other frames.
+
+        Args:
+            people: Labeled people.
+            targets: Whose pose is wanted in which frame; at least one.
+        """
+        return self._propagate(self.leave_one_out_errors(people), people, targets)
+
+    def propagate_cached(self, people: Sequence[Person], targets: Sequence[Target], folder: Path) -> PropagatedPoses:
+        """Return the same as `propagate`, and keep it on disk; a corrected label invalidates its neighbors only.
+
+        Args:
+            people: Labeled people.
+            targets: As of `propagate`.
+            folder: Folder of the cache.
+        """
+        if self._is_shared:
+            return self.propagate(people, targets)
+        raft = self.options.raft and self.options.raft.stat()
+        settings = [self.options, *self._settings, raft and (raft.st_size, raft.st_mtime_ns)]
+        settings += [video.stamp() for video in self.frames.values()]
+        path = folder / f"errors-{hashlib.sha256(repr(settings).encode()).hexdigest()[:16]}.json"
+        errors = read_json(path) if path.exists() else [None]
+        if None in errors:
+            errors = self.leave_one_out_errors(people)
+            write_json(path, errors)
+        method = partial(self._propagate, errors)
+        return propagate_cached(people, targets, method, folder / "stretches", repr([errors, *settings]))
+
+    def joint_sources(self, people: Sequence[Person], targets: Sequence[Target]) -> list[list[list[int]]]:
+        """Return for each target and joint the numbers of the labeled frames that it came from, ascending."""
+        return joint_sources(people, targets, self.options.both_sides)
+
+    def leave_one_out_errors(self, people: Sequence[Person]) -> list[float]:
+        """Return how far each of several methods misses labels that it does not see.
+
+        Returns:
+            For the method and each prior the median over joints, as a share of the crop's longer side; NaN where no
+            label lies between two others of its person. Empty without priors.
+        """
+        options = self.options
+        if not options.priors:
+            return []
+        names = options.method, *options.priors
+        errors = [leave_one_out_error(people, self._method(name)) for name in names]
+        if not np.isfinite(errors).all():
+            logger.info("no label lies between two others of its person: %s have equal weights", ", ".join(names))
+            return errors
+        shares = [f"{name} {100 * error:.2f} %" for name, error in zip(names, errors, strict=True)]
+        logger.info("leave-one-out errors (median, share of the crop's longer side): %s", ", ".join(shares))
+        if options.method == "warp" and options.learned_from_labels and errors[0] < min(errors[1:]):
+            logger.info("the net was trained on these labels: warp has the weight of the best prior")
+            errors[0] = min(errors[1:])
+        return errors
+
+    def _propagate(
+        self, errors: Sequence[float], people: Sequence[Person], targets: Sequence[Target]
+    ) -> PropagatedPoses:
+        options = self.options
+        method = self._method(options.method)
+        if options.priors:
+            poses = combine(people, targets, [method, *map(self._method, options.priors)], errors)
+        elif options.both_sides:
+            poses = fuse_sides(people, targets, method)
+        else:
+            poses = method(people, targets)
+        if not options.refine:
+            return poses
+
+        def look(share: float) -> EstimateClips:
+            return self._estimate_single(partial(near_labels, spread=share, sigma=options.sigma))
+
+        return refine(look, people, targets, poses, options.refine)
+
+    def _method(self, name: str) -> PropagationMethod:
+        """Return what carries labels to other frames, each from its own side."""
+        options = self.options
+        if name == "warp":
+            infer = self._estimate(scatter if options.from_labels else scatter_own)
+            return partial(warp, infer, hop=options.hop, follow=options.follow, relative=options.relative)
+        if name in ("copy", "linear"):  # linear is copy from both sides
+            return copy_labels
+        if name == "raft":
+            step = flow.raft(flow.load_raft(options.raft).to(self._device), self._device)
+        else:
+            step = {"lucas_kanade": flow.lucas_kanade, "dis": flow.dis}[name]
+        return partial(flow.along_flow, lambda video, number: self.frames[video].read_nearest(number)[0], step=step)
+
+
+def build_options(
+    cfg: CfgNode, method: str, priors: Sequence[str], fuse: bool, raft: Path | None
+) -> PropagationOptions:
+    """Return the options of an experiment.
+
+    Args:
+        cfg: The experiment: TEST.PROPAGATE.
+        method: One of METHODS.
+        priors: Of PRIORS.
+        fuse: Use both sides.
+        raft: Weights of torchvision's raft_large.
+
+    Raises:
+        InputError: Options contradict each other.
+    """
+    keys = cfg.TEST.PROPAGATE
+    return PropagationOptions(
+        method=method,
+        priors=tuple(priors),
+        fuse=fuse,
+        raft=raft,
+        from_labels=keys.FROM == "labels",
+        hop=keys.HOP,
+        follow=keys.FOLLOW,
+        relative=keys.RELATIVE,
+        refine=keys.REFINE,
+        sigma=cfg.MODEL.SIGMA,
+        learned_from_labels=cfg.DATASET.DATASET == CUSTOM,
+    )
+
+
+def build_propagator(
+    cfg: CfgNode,
+    options: PropagationOptions,
+    frames: Mapping[int, FrameFolder],
+    net: nn.Module | None,
+    device: torch.device,
+    process: tuple[int, int] = (0, 1),
+) -> Propagator:
+    """Return the propagator of an experiment.
+
+    Args:
+        cfg: The experiment.
+        options: Methods and their settings.
+        frames: By index of the video, its files.
+        net: The experiment's PoseWarper, on `device`; None if `options` need no net.
+        device: Device of the net.
+        process: Rank and number of the processes that share the work.
+    """
+
+    def run_with(own_net: nn.Module) -> Estimate:
+        def estimate(strategy: Strategy) -> EstimateClips:
+            predictor = build_predictor(cfg, own_net, device, process, strategy)
+
+            def run(people: list[Person], offsets: list[int]) -> Poses:
+                return predictor.predict(build_clips(cfg, people, frames, offsets), delay=2, leave=False)
+
+            return run
+
+        return estimate
+
+    return Propagator(
+        options,
+        frames,
+        estimate=run_with(net) if net else None,
+        estimate_single=run_with(net.pose_net) if net else None,
+        device=device,
+        settings=[cfg.MODEL, cfg.TEST, _fingerprint(net)],
+        is_shared=process[1] > 1,
+    )
+
+
+def _fingerprint(net: nn.Module | None) -> str:
+    """Return what stands for a net's weights."""
+    digest = hashlib.sha256()
+    for tensor in net.state_dict().values() if net else ():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

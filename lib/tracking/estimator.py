@@ -1,0 +1,134 @@
+"""`VideoEstimator`: the poses of a video's frames, with tracks, some frames at a time."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+from yacs.config import CfgNode
+
+from lib.core.predictor import Predictor, build_predictor
+from lib.dataset import build_clips, build_skeleton
+from lib.dataset.clips import ClipDataset
+from lib.dataset.people import Person
+from lib.dataset.posetrack import person_in_box, usable_boxes
+from lib.evaluation.submission import Rules, select
+from lib.evaluation.tester import build_rules
+from lib.formats.boxes import DetectedBox
+from lib.formats.video_poses import FramePoses, TrackedPose
+from lib.frames.store import DamagedImageError
+from lib.frames.stream import FrameStream
+from lib.pose.skeletons import Skeleton
+from lib.tracking.boxes import FindPeople
+from lib.tracking.tracker import Tracker
+
+
+class VideoEstimator:
+    """Estimate the poses of a video frame by frame, and number the people.
+
+    Args:
+        predictor: Estimates poses in boxes.
+        find_people: Finds the people of frames.
+        skeleton: Joints of the net.
+        rules: How people are left out.
+        aspect_ratio: Width over height of the crops.
+        offsets: Frames of a clip, from the key frame.
+        nms_threshold: Of two boxes with a larger IoU the one with the lower score is left out; 1: none is.
+        build_clips: Makes clips of people in the frames of a video.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        find_people: FindPeople,
+        *,
+        skeleton: Skeleton,
+        rules: Rules,
+        aspect_ratio: float,
+        offsets: Sequence[int],
+        nms_threshold: float,
+        build_clips: Callable[[list[Person], FrameStream], ClipDataset],
+    ) -> None:
+        self.find_people = find_people
+        self.skeleton = skeleton
+        self.offsets = offsets
+        self.tracker = Tracker(skeleton.sigmas)
+        self._predictor = predictor
+        self._rules = replace(rules, oks_nms=rules.oks_nms and len(skeleton.sigmas) > 0)
+        self._aspect_ratio = aspect_ratio
+        self._nms_threshold = nms_threshold
+        self._build_clips = build_clips
+
+    def estimate(self, numbers: Sequence[int], video: FrameStream) -> list[FramePoses]:
+        """Return the poses of the next frames of a video.
+
+        Args:
+            numbers: Numbers of the frames, ascending and higher than those of earlier calls.
+            video: The frames.
+        """
+        images = {number: image for number in numbers if (image := _read(video, number)) is not None}
+        people, boxes, left_out = [], [], {number: Counter() for number in numbers}
+        for number, found in zip(images, self.find_people([*images], [*images.values()]), strict=True):
+            kept, left_out[number] = usable_boxes(found, *video.size(number), self._nms_threshold)
+            people += [
+                person_in_box(box, 0, number, number, self._aspect_ratio, self.skeleton.num_joints) for box in kept
+            ]
+            boxes += kept
+        poses = self._estimate(video, people, boxes) if people else {}
+        frames = []
+        for number in numbers:
+            linked = self.tracker.link(number, poses.get(number, []))
+            left_out[number]["that repeat a better pose"] = sum(one.frame == number for one in people) - len(linked)
+            clip = video.clip(number, self.offsets) if number in images else []
+            replaced = sum(not video.read_nearest(other)[1] for other in clip)
+            frames.append(FramePoses(number, linked, number not in images, replaced, +left_out[number]))
+        return frames
+
+    def _estimate(
+        self, video: FrameStream, people: list[Person], boxes: list[DetectedBox]
+    ) -> dict[int, list[TrackedPose]]:
+        """Return the poses of people in boxes by frame, without those who repeat a better one."""
+        found = self._predictor.predict(self._build_clips(people, video), disable=True)
+        chosen, scores = select(people, found.points, found.peaks, self._rules, self.skeleton.sigmas)
+        poses = [
+            TrackedPose.rounded(box.box, box.score, *column)
+            for box, *column in zip(boxes, found.points, found.peaks, scores, strict=True)
+        ]
+        return {number: [poses[person] for person in rows] for (_, number), rows in chosen.items()}
+
+
+def build_video_estimator(
+    cfg: CfgNode, net: nn.Module, device: torch.device, find_people: FindPeople
+) -> VideoEstimator:
+    """Return the estimator of an experiment.
+
+    Args:
+        cfg: The experiment; TEST.MODE is single, aggregate or average.
+        net: Its net, on `device`.
+        device: Device of the net.
+        find_people: Finds the people of frames.
+    """
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.WORKERS = 0  # a few clips at a time are not worth a process
+    offsets = [0] if cfg.TEST.MODE == "single" else cfg.TEST.AGGREGATE.OFFSETS
+    return VideoEstimator(
+        build_predictor(cfg, net, device),
+        find_people,
+        skeleton=build_skeleton(cfg),
+        rules=build_rules(cfg),
+        aspect_ratio=cfg.MODEL.IMAGE_SIZE[0] / cfg.MODEL.IMAGE_SIZE[1],
+        offsets=offsets,
+        nms_threshold=cfg.TEST.NMS_THRE,
+        build_clips=lambda people, video: build_clips(cfg, people, {0: video}, offsets),
+    )
+
+
+def _read(video: FrameStream, number: int) -> np.ndarray | None:
+    """Return a frame, or None if it is damaged."""
+    try:
+        return video.read(number)
+    except DamagedImageError:
+        return None
