@@ -50,7 +50,9 @@ def test_imports_run_one_way(path):
         if own == "config":
             assert package == "utils", f"config imports {package}"
         else:
-            assert package != "config", f"{own} imports config; only tools do"
+            if (own, package) == ("core", "config"):
+                continue  # a run and its weights have a configuration, which core compares
+            assert package != "config", f"{own} imports config; only tools and core do"
             assert tier(own) < tier(package), f"{own} imports {package}"
 
 

@@ -2,54 +2,48 @@
 
 import argparse
 import logging
-from pathlib import Path
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
-from _testing import add_force, check_predictions, load_net, run_test, will_score
 
-from lib.config import parse_arguments
-from lib.dataset import build_test_set
-from lib.evaluation.scoring import format_result
-from lib.utils.device import choose_device, make_reproducible
-from lib.utils.distributed import local_rank, processes
+from lib.config import add_force, named_files, parse_arguments
 from lib.utils.errors import InputError, run
 from lib.utils.files import write_json
-from lib.utils.logging import log_to_file, log_to_terminal, to_log_file
-from lib.utils.provenance import describe_run, log_header
+from lib.utils.logging import log_to_terminal, to_log_file
 
 logger = logging.getLogger("test")
 
 
 def main() -> None:
-    log_to_terminal(local_rank())
+    log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__)
     add_force(parser)
     cfg, experiment, args = parse_arguments(parser)
-    if cfg.TEST.MODE == "propagate":
+    mode = cfg.TEST.MODE
+    if mode == "propagate":
         raise InputError("TEST.MODE propagate: tools/propagate.py does that")
-    folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
-    device = choose_device(cfg.GPUS, local_rank())
-    with processes(device) as process:
-        if process[0] == 0:
-            logger.info("%s", log_to_file(folder, experiment, f"test-{cfg.TEST.MODE}", header=log_header(cfg.dump())))
-            check_predictions(cfg, folder / "predictions" / cfg.TEST.MODE)
-        make_reproducible(
-            cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
-        )
-        net, forced = load_net(cfg, folder, device, args.force)
-        test_set = build_test_set(cfg)
-        scorable = will_score(cfg, test_set)
-        result = run_test(cfg, net, device, test_set, folder, process, cfg.TEST.MODE, scorable)
-        if process[0] > 0:
-            return
 
-    result |= {"forced": forced, **describe_run(device, cfg.dump())}
-    path = folder / f"result-{cfg.TEST.MODE}.json"
-    write_json(path, result, indent=True)
+    from lib.core.predictor import build_predictor  # after the arguments: PyTorch takes seconds
+    from lib.core.run import build_run
+    from lib.core.trained_model import build_trained_model
+    from lib.evaluation.scoring import format_result
+    from lib.evaluation.submission import check_predictions
+    from lib.evaluation.tester import build_tester
+
+    with build_run(cfg, experiment, f"test-{mode}") as test:
+        if test.is_first:
+            check_predictions(test.folder / "predictions" / mode, named_files(cfg))
+        net, forced = build_trained_model(cfg, test.folder, test.device, args.force)
+        tester = build_tester(cfg, test.folder, test.process)
+        result = tester.run(build_predictor(cfg, net, test.device, test.process), mode)
+    if not test.is_first:
+        return
+    path = test.folder / f"result-{mode}.json"
+    write_json(path, result | test.describe(forced), indent=True)
     logger.info("result: %s", path)
     if "table" in result:
-        print(format_result(cfg.DATASET.DATASET, result))
-        to_log_file(format_result(cfg.DATASET.DATASET, result))
+        table = format_result(cfg.DATASET.DATASET, result)
+        print(table)
+        to_log_file(table)
 
 
 if __name__ == "__main__":

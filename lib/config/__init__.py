@@ -90,6 +90,18 @@ def parse_arguments(
     return cfg, experiment, args
 
 
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Add --force, the option of all tools that go on with something that has a configuration of its own."""
+    parser.add_argument(
+        "--force", action="store_true", help="use weights or a checkpoint although their settings were other ones"
+    )
+
+
+def output_folder(cfg: CfgNode, experiment: str) -> Path:
+    """Return the folder of an experiment's results."""
+    return Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
+
+
 def named_files(cfg: CfgNode, section: str = "") -> list[tuple[str, Path]]:
     """The files that are there and that an experiment names, each with its key."""
     found = []

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -56,6 +57,17 @@ class EpochReport:
     def speed(self) -> float:
         """Samples per second."""
         return self.loss.count / self.seconds if self.seconds else 0.0
+
+    def record(self) -> dict[str, Any]:
+        """Return the epoch's line of the history."""
+        return {
+            "loss": self.loss.mean,
+            "accuracy": self.accuracy.mean,
+            "samples": self.loss.count,
+            "seconds": self.seconds,
+            "data_seconds": self.data_seconds,
+            "replaced_frames": self.replaced,
+        }
 
 
 def train_epoch(

@@ -16,7 +16,8 @@ from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, Vide
 from lib.nms import oks_nms, soft_oks_nms
 from lib.pose.crop import PIXELS_PER_SCALE
 from lib.pose.skeletons import POSETRACK
-from lib.utils.files import write_json
+from lib.utils.errors import InputError
+from lib.utils.files import check_writable, refuse_inside, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -216,3 +217,21 @@ def _fill(
         boxes=np.full((n, 4), np.nan),
         crowd=np.zeros(n, dtype=bool),
     )
+
+
+def check_predictions(folder: Path, inputs: Sequence[tuple[str, Path]]) -> None:
+    """Refuse a folder of predictions if replacing it would take somebody's file.
+
+    Args:
+        folder: Folder that a test replaces.
+        inputs: Files that the test reads, each with the key that names it.
+
+    Raises:
+        InputError: The folder holds one of these, or a file that no test writes.
+        OSError: It cannot be written to.
+    """
+    refuse_inside(inputs, folder, f"{folder} is for what this run predicts")
+    for path in folder.rglob("*"):
+        if path.suffix not in (".json", ".mat") and not path.is_dir():
+            raise InputError(f"{path}: not a file of predictions; move it away: this run replaces what is in {folder}")
+    check_writable(folder)

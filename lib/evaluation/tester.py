@@ -9,9 +9,9 @@ from yacs.config import CfgNode
 
 from lib.core.debug import DebugImages
 from lib.core.predictor import Estimates, Poses, Predictor
-from lib.dataset import TestSet, build_data_set, build_skeleton, build_test_set, has_videos
+from lib.dataset import POSETRACK, TestSet, build_data_set, build_skeleton, build_test_set, has_videos
 from lib.dataset.data_sets import DataSet
-from lib.evaluation.scoring import is_ranked, is_scorable, score_images, score_videos
+from lib.evaluation.scoring import is_ranked, is_scorable, score_files, score_videos
 from lib.evaluation.submission import Rules, make_submission, write_results
 from lib.formats.posetrack_set import write_videos
 from lib.pose.skeletons import Skeleton
@@ -28,9 +28,9 @@ class Tester:
         test_set: People, frames and ground truth.
         skeleton: Joints of the data set.
         rules: How scores are made and people are left out.
-        data_set: Of a data set of images, what is known of it; None: it has videos.
+        data_set: What is known of the data set; None: it is PoseTrack.
+        has_videos: It is a data set of videos.
         scorable: The test is scored.
-        tracking: PoseTrack's MOTA is wanted too.
         folder: Folder of the run, for predictions and debug images.
         process: Rank and number of the processes that share the clips. The first alone writes and scores.
         print_every: Batches between two lines of progress in the log.
@@ -42,8 +42,8 @@ class Tester:
     skeleton: Skeleton
     rules: Rules
     data_set: DataSet | None
+    has_videos: bool
     scorable: bool
-    tracking: bool
     folder: Path
     process: tuple[int, int]
     print_every: int
@@ -75,7 +75,7 @@ class Tester:
         if self.process[0] > 0:
             return {}
         videos = self.test_set.videos
-        counts = {"images": len(videos[0].frame_names)} if self.data_set else {"videos": len(videos)}
+        counts = {"videos": len(videos)} if self.has_videos else {"images": len(videos[0].frame_names)}
         counts = {"people": len(self.test_set.clips), **counts, "replaced_frames": poses.replaced}
         counts["boxes_left_out"] = dict(self.test_set.dropped)
         return counts | self._submit(poses, self.folder / "predictions" / name / self.test_set.split)
@@ -86,10 +86,11 @@ class Tester:
         if self.data_set is None:
             videos = make_submission(self.test_set.videos, people, *found)
             write_videos(path, videos, self.name)
-            return score_videos(self.test_set.videos, videos, self.tracking) if self.scorable else {}
-        images = self.test_set.videos[0]
-        written = write_results(path, self.data_set, images, people, *found, self.skeleton.sigmas)
-        return score_images(self.name, self.test_set.truth, written) if self.scorable else {}
+            return score_videos(self.test_set.videos, videos) if self.scorable else {}
+        written = write_results(path, self.data_set, self.test_set.videos, people, *found, self.skeleton.sigmas)
+        if not self.scorable:
+            return {}
+        return score_files(self.name, self.test_set.truth, written, self.rules.sigma_scale)
 
 
 def build_tester(cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1)) -> Tester:
@@ -105,7 +106,7 @@ def build_tester(cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1)) 
     """
     name, test_set, skeleton = cfg.DATASET.DATASET, build_test_set(cfg), build_skeleton(cfg)
     if cfg.TEST.EVALUATE:
-        scorable = is_scorable(name, test_set, cfg.TEST.TRACKING)
+        scorable = is_scorable(name, test_set)
     else:
         logger.info("TEST.EVALUATE is false: not scored")
         scorable = False
@@ -114,9 +115,9 @@ def build_tester(cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1)) 
         test_set=test_set,
         skeleton=skeleton,
         rules=build_rules(cfg),
-        data_set=None if has_videos(name) else build_data_set(cfg),
+        data_set=None if name in POSETRACK else build_data_set(cfg),
+        has_videos=has_videos(name),
         scorable=scorable,
-        tracking=cfg.TEST.TRACKING,
         folder=folder,
         process=process,
         print_every=cfg.PRINT_FREQ,
@@ -142,9 +143,10 @@ def build_rules(cfg: CfgNode) -> Rules:
     """Return how TEST makes a submission."""
     return Rules(
         times_box=cfg.TEST.JOINT_SCORE == "peak_times_box",
+        rescore=cfg.TEST.RESCORE and is_ranked(cfg.DATASET.DATASET),
         oks_nms=cfg.TEST.OKS_NMS and is_ranked(cfg.DATASET.DATASET),
         soft=cfg.TEST.SOFT_NMS,
         oks_threshold=cfg.TEST.OKS_THRE,
+        sigma_scale=cfg.TEST.SIGMA_SCALE,
         visible_threshold=cfg.TEST.IN_VIS_THRE,
-        box_threshold=cfg.TEST.TRACKING_THRESHOLD if cfg.TEST.TRACKING else 0.0,
     )

@@ -1,20 +1,20 @@
 """Where a tool's messages go: the terminal and a log file beside its results."""
 
 import logging
+import os
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
 
-def log_to_terminal(process: int = 0) -> None:
-    """Messages of level INFO and above, on standard error; call it before anything is read.
+def log_to_terminal() -> None:
+    """Print messages of level INFO and above on standard error; of several processes only the first, others warnings.
 
-    Args:
-        process: of several processes only number 0 says more than warnings.
+    Call it before anything is read.
     """
     logging.captureWarnings(True)
-    level = logging.WARNING if process else logging.INFO
+    level = logging.INFO if os.environ.get("LOCAL_RANK", "0") == "0" else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
 
 

@@ -1,0 +1,60 @@
+"""Nets with weights of a file, used as they were trained."""
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import nn
+from yacs.config import CfgNode
+
+from lib.config.changes import (
+    Changes,
+    changes_of_training,
+    changes_of_weights,
+    check_weights,
+    crop_size,
+    format_changes,
+)
+from lib.dataset import build_skeleton
+from lib.models import build_model
+from lib.utils.checkpoint import load_weights
+from lib.utils.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def build_trained_model(
+    cfg: CfgNode, folder: Path, device: torch.device, force: bool = False
+) -> tuple[nn.Module, Changes]:
+    """Return the net of an experiment with the weights of TEST.MODEL_FILE, or with those that its training left.
+
+    Args:
+        cfg: The experiment.
+        folder: Folder of its results.
+        device: Device to put the net on.
+        force: Accept weights that were trained with other settings.
+
+    Returns:
+        The net in evaluation mode, and these settings, for the result.
+
+    Raises:
+        InputError: The file is missing, holds weights of another net, or weights that were trained with other settings.
+    """
+    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    if not weights.exists():
+        unset = "" if cfg.TEST.MODEL_FILE else " is not set, and what training leaves"
+        raise InputError(f"TEST.MODEL_FILE{unset}: {weights} is not there")
+    net = build_model(cfg).to(device, memory_format=torch.channels_last)
+    report = load_weights(net, weights)
+    logger.info("%s", report)
+    report.raise_if_incomplete()
+    changes = changes_of_weights(report.training, cfg, build_skeleton(cfg).names)
+    check_weights(changes, weights, force)
+    if changes:
+        logger.warning("--force: in the training of %s %s", weights, format_changes(changes))
+    if not cfg.TEST.MODEL_FILE and (other := changes_of_training(report.training, cfg)):
+        logger.warning("%s: the net stays as it was trained, though %s", weights, format_changes(other))
+    size = crop_size(report.training)
+    if size and size != cfg.MODEL.IMAGE_SIZE:
+        logger.warning("%s was trained on crops of %s, and MODEL.IMAGE_SIZE is %s", weights, size, cfg.MODEL.IMAGE_SIZE)
+    return net.eval(), changes
