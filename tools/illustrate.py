@@ -20,20 +20,19 @@ from yacs.config import CfgNode
 from lib.config import named_files, parse_arguments
 from lib.core.inference import Poses, collect, infer
 from lib.core.strategies import average, gather, single
-from lib.core.submission import Rules, make_submission
-from lib.dataset import TestSet, build_image_store, build_test_loader, build_test_set
+from lib.dataset import POSETRACK, TestSet, build_image_store, build_skeleton, build_test_loader, build_test_set
 from lib.dataset.people import Person
+from lib.formats.posetrack import KEYPOINT_OF_JOINT
 from lib.frames.movie import MovieWriter
 from lib.models import PoseWarper
 from lib.pose.crop import PIXELS_PER_SCALE, crop_matrix, transform_points
+from lib.pose.draw import draw_pose
 from lib.pose.pixels import normalise
-from lib.pose.skeletons import POSETRACK
 from lib.utils.device import choose_device
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
 from lib.video.plots import WarpExample, plot_curves, plot_warps
-from lib.video.poses import draw_people
 
 logger = logging.getLogger("illustrate")
 
@@ -99,9 +98,10 @@ def find_examples(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set:
     one, unwarped, warped = (np.linalg.norm(found.points - labels, axis=2) / heights for found in poses)
     missed = np.minimum(one, unwarped)
     gains = zip(*np.nonzero(visible & (missed > MISSED) & (warped < FOUND)), strict=True)
+    names = build_skeleton(cfg).names
     chosen: dict[tuple[int, str], WarpExample] = {}
     for index, joint in sorted(gains, key=lambda at: -missed[at]):
-        video, kind = people[index].video, POSETRACK.names[joint].rpartition("_")[2]
+        video, kind = people[index].video, names[joint].rpartition("_")[2]
         if len(chosen) < EXAMPLES and all(video != v and kind != k for v, k in chosen):
             chosen[video, kind] = make_example(cfg, net, device, test_set, people[index], joint)
     return list(chosen.values())
@@ -118,7 +118,7 @@ def make_example(
         before = net.estimate(normalise(frames.to(device))[None])[0]  # (T, J, h, w)
         after = net.warp(before, source=before, target=before[:1].expand_as(before))
     return WarpExample(
-        joint=POSETRACK.names[joint],
+        joint=build_skeleton(cfg).names[joint],
         offsets=cfg.TEST.AGGREGATE.OFFSETS,
         weights=net.weights,
         crops=(frames if cfg.DATASET.COLOR_RGB else frames.flip(-1)).numpy(),
@@ -135,18 +135,28 @@ def film(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet,
     """The first test videos' labelled frames with poses: of single frames on the left, of five warped on the right."""
     filmed = sorted({person.video for person in test_set.clips.people})[:FILMED]
     people = [person for person in test_set.clips.people if person.video in filmed]
-    alone, _, warped = (
-        make_submission(test_set.videos, people, found.points, found.peaks, Rules())
-        for found in estimate(cfg, net, device, test_set, people)
-    )
+    alone, _, warped = estimate(cfg, net, device, test_set, people)
+    skeleton = build_skeleton(cfg)
+    learned = np.ones(skeleton.num_joints, dtype=bool)
+    if cfg.DATASET.DATASET in POSETRACK:  # whose ears are never labelled
+        learned = np.isin(np.arange(skeleton.num_joints), KEYPOINT_OF_JOINT)
+
+    def draw(image: np.ndarray, poses: Poses, rows: Sequence[int]) -> np.ndarray:
+        for row in rows:
+            image = draw_pose(image, poses.points[row], learned & (poses.peaks[row] >= LEAST_SCORE), skeleton)
+        return image
+
     # Where nobody is labelled there is no box to look into.
-    frames = sorted({(person.video, person.frame) for person in people})
+    rows_of: dict[tuple[int, int], list[int]] = {}
+    for row, person in enumerate(people):
+        rows_of.setdefault((person.video, person.frame), []).append(row)
     store = build_image_store(cfg)
-    height, width = store.read(test_set.videos[filmed[0]].frame_names[frames[0][1]]).shape[:2]
+    first_video, first_frame = min(rows_of)
+    height, width = store.read(test_set.videos[first_video].frame_names[first_frame]).shape[:2]
     with MovieWriter(path, (2 * width, height), FRAMES_PER_SECOND) as movie:
-        for video, frame in frames:
+        for (video, frame), rows in sorted(rows_of.items()):
             image = cv2.resize(store.read(test_set.videos[video].frame_names[frame]), (width, height))
-            movie.write(np.hstack([draw_people(image, side[video], frame, LEAST_SCORE) for side in (alone, warped)]))
+            movie.write(np.hstack([draw(image, poses, rows) for poses in (alone, warped)]))
 
 
 if __name__ == "__main__":
