@@ -14,26 +14,25 @@ import _init_paths  # noqa: F401
 import cv2
 import numpy as np
 import torch
-from _testing import add_force, decoding, load_net
-from lib.core.inference import Poses, collect, infer
 from yacs.config import CfgNode
 
-from lib.config import named_files, parse_arguments
+from lib.config import add_force, named_files, output_folder, parse_arguments
+from lib.core.predictor import Poses, build_predictor
 from lib.core.strategies import average, gather, single
-from lib.dataset import TestSet, build_image_store, build_test_loader, build_test_set
+from lib.core.trained_model import build_trained_model
+from lib.dataset import POSETRACK, TestSet, build_image_store, build_skeleton, build_test_set
 from lib.dataset.people import Person
-from lib.evaluation.submission import Rules, make_submission
+from lib.formats.posetrack import KEYPOINT_OF_JOINT
 from lib.frames.video_writer import VideoWriter
 from lib.models import PoseWarper
 from lib.pose.crop import PIXELS_PER_SCALE, crop_matrix, transform_points
+from lib.pose.draw import draw_pose
 from lib.pose.pixels import normalise
-from lib.pose.skeletons import POSETRACK
 from lib.utils.device import choose_device
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
 from lib.visualization.plots import WarpExample, plot_curves, plot_warps
-from lib.visualization.poses import draw_people
 
 logger = logging.getLogger("illustrate")
 
@@ -55,9 +54,9 @@ def main() -> None:
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}; pictures are made of an aggregation: set TEST.MODE aggregate")
     pictures = [("--out", args.out / name) for name in (CURVES, WARP, POSES)]
     claim_outputs(pictures, [("--cfg", args.cfg), *named_files(cfg)])
-    folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
+    folder = output_folder(cfg, experiment)
     device = choose_device(cfg.GPUS, 0)
-    net, _ = load_net(cfg, folder, device, args.force)
+    net, _ = build_trained_model(cfg, folder, device, args.force)
     test_set = build_test_set(cfg)
 
     histories = read_histories({"stage 1": Path(cfg.MODEL.PRETRAINED).parent, "stage 2": folder})
@@ -84,9 +83,8 @@ def estimate(
     """Poses of some people: from single frames, from five averaged where they are, from five warped first."""
     clips = copy.copy(test_set.clips)
     clips.people = people
-    loader = build_test_loader(cfg, clips, (0, 1), cuda=device.type == "cuda")
     runs = ((net.pose_net, single), (net, average), (net, gather))
-    return [collect(infer(used, loader, strategy, device, **decoding(cfg))) for used, strategy in runs]
+    return [build_predictor(cfg, used, device, strategy=strategy).predict(clips) for used, strategy in runs]
 
 
 def find_examples(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet) -> list[WarpExample]:
@@ -99,9 +97,10 @@ def find_examples(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set:
     one, unwarped, warped = (np.linalg.norm(found.points - labels, axis=2) / heights for found in poses)
     missed = np.minimum(one, unwarped)
     gains = zip(*np.nonzero(visible & (missed > MISSED) & (warped < FOUND)), strict=True)
+    names = build_skeleton(cfg).names
     chosen: dict[tuple[int, str], WarpExample] = {}
     for index, joint in sorted(gains, key=lambda at: -missed[at]):
-        video, kind = people[index].video, POSETRACK.names[joint].rpartition("_")[2]
+        video, kind = people[index].video, names[joint].rpartition("_")[2]
         if len(chosen) < EXAMPLES and all(video != v and kind != k for v, k in chosen):
             chosen[video, kind] = make_example(cfg, net, device, test_set, people[index], joint)
     return list(chosen.values())
@@ -118,7 +117,7 @@ def make_example(
         before = net.estimate(normalise(frames.to(device))[None])[0]  # (T, J, h, w)
         after = net.warp(before, source=before, target=before[:1].expand_as(before))
     return WarpExample(
-        joint=POSETRACK.names[joint],
+        joint=build_skeleton(cfg).names[joint],
         offsets=cfg.TEST.AGGREGATE.OFFSETS,
         weights=net.weights,
         crops=(frames if cfg.DATASET.COLOR_RGB else frames.flip(-1)).numpy(),
@@ -135,18 +134,28 @@ def film(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet,
     """The first test videos' labelled frames with poses: of single frames on the left, of five warped on the right."""
     filmed = sorted({person.video for person in test_set.clips.people})[:FILMED]
     people = [person for person in test_set.clips.people if person.video in filmed]
-    alone, _, warped = (
-        make_submission(test_set.videos, people, found.points, found.peaks, Rules())
-        for found in estimate(cfg, net, device, test_set, people)
-    )
+    alone, _, warped = estimate(cfg, net, device, test_set, people)
+    skeleton = build_skeleton(cfg)
+    learned = np.ones(skeleton.num_joints, dtype=bool)
+    if cfg.DATASET.DATASET in POSETRACK:  # whose ears are never labelled
+        learned = np.isin(np.arange(skeleton.num_joints), KEYPOINT_OF_JOINT)
+
+    def draw(image: np.ndarray, poses: Poses, rows: Sequence[int]) -> np.ndarray:
+        for row in rows:
+            image = draw_pose(image, poses.points[row], learned & (poses.peaks[row] >= MIN_SCORE), skeleton)
+        return image
+
     # Where nobody is labelled there is no box to look into.
-    frames = sorted({(person.video, person.frame) for person in people})
+    rows_of: dict[tuple[int, int], list[int]] = {}
+    for row, person in enumerate(people):
+        rows_of.setdefault((person.video, person.frame), []).append(row)
     store = build_image_store(cfg)
-    height, width = store.read(test_set.videos[filmed[0]].frame_names[frames[0][1]]).shape[:2]
+    first_video, first_frame = min(rows_of)
+    height, width = store.read(test_set.videos[first_video].frame_names[first_frame]).shape[:2]
     with VideoWriter(path, (2 * width, height), FRAMES_PER_SECOND) as movie:
-        for video, frame in frames:
+        for (video, frame), rows in sorted(rows_of.items()):
             image = cv2.resize(store.read(test_set.videos[video].frame_names[frame]), (width, height))
-            movie.write(np.hstack([draw_people(image, side[video], frame, MIN_SCORE) for side in (alone, warped)]))
+            movie.write(np.hstack([draw(image, poses, rows) for poses in (alone, warped)]))
 
 
 if __name__ == "__main__":

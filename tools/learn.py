@@ -313,7 +313,7 @@ def report(args: argparse.Namespace, results: list[Path]) -> None:
     out = args.out
     modes = "\n".join(f"{mode}: {what}" for mode, what in MODES.items())
     on = "the experiments' test set" if args.cfg else "videos that were not trained on"
-    table = f"PoseTrack AP in per cent, on {on}:\n\n{compare(results)}\n\n{modes}\n"
+    table = f"AP in per cent, on {on}:\n\n{compare(results)}\n\n{modes}\n"
     with atomic_path(out / "table.txt") as path:
         path.write_text(table)
     print(f"\n{table}\n{out}/curves.png: loss and accuracy in training")

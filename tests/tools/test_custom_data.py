@@ -99,3 +99,12 @@ def test_labels_that_cannot_be_scored_are_told_before_the_training(experiment, t
     assert done.returncode == 2
     assert "annotations[1]: its id 70 is that of an earlier one" in done.stderr.splitlines()[-1]
     assert "epoch 0" not in done.stderr
+
+
+def test_pictures_of_any_joints(experiment, tmp_path):
+    out = tmp_path / "pictures"
+    done = run("illustrate.py", "--cfg", experiment, "--out", out, "TEST.MODEL_FILE", tmp_path / "weights.pth")
+    assert done.returncode == 0, done.stderr
+    movie = cv2.VideoCapture(str(out / "poses.mp4"))
+    assert movie.read()[1].shape == (90, 240, 3)
+    assert int(movie.get(cv2.CAP_PROP_FRAME_COUNT)) == 5
