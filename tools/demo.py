@@ -10,8 +10,6 @@ same command is given again.
 
 import argparse
 import logging
-import sys
-from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -19,34 +17,29 @@ from typing import Any
 
 import _init_paths  # noqa: F401
 import torch
-from _estimating import Estimator
 from _steps import ROWS
-from _testing import add_force, load_net
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
-from lib.config import named_files, parse_arguments
-from lib.config.changes import Changes
+from lib.config import add_force, named_files, output_folder, parse_arguments
 from lib.config.rows import read_rows, row_of_weights
+from lib.core.trained_model import build_trained_model
 from lib.dataset import build_skeleton
-from lib.dataset.posetrack import reasons
-from lib.formats.video_poses import FramePoses, PosesFile, TrackedPose, check_part
-from lib.frames.stream import FrameStream
+from lib.formats.video_poses import PosesFile, TrackedPose, check_part
 from lib.frames.video_file import VideoFile
 from lib.pose.skeletons import Skeleton
 from lib.tracking.boxes import FindPeople, ListedBoxes, whole_frame
 from lib.tracking.detector import Detector, load_detector
+from lib.tracking.estimator import build_video_estimator
+from lib.tracking.pose_video import VideoPart, estimate_video, identity
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
+from lib.utils.progress import progress_bar
 from lib.utils.provenance import describe_command
 from lib.visualization.poses import render_poses
 
 logger = logging.getLogger("demo")
-
-FRAMES_AT_ONCE = {"cuda": 8, "cpu": 1}  # a CPU takes as long for each, and what is done is kept sooner
 
 
 def main() -> None:
@@ -56,12 +49,12 @@ def main() -> None:
     add_force(parser)
     cfg, experiment, args = parse_arguments(parser, published_experiment)
     check(args, cfg)
-    video = VideoFile(args.video)
+    part = VideoPart(VideoFile(args.video), args.start, args.end)
     device = choose_device(cfg.GPUS, 0)
     # Each number of people is a batch of another size, and cuDNN would time its ways of computing anew for each.
     make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32)
-    folder = Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
-    net, forced = load_net(cfg, folder, device, args.force)
+    folder = output_folder(cfg, experiment)
+    net, forced = build_trained_model(cfg, folder, device, args.force)
     find = build_finder(args, device)
     weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
     path = args.json or args.out.with_suffix(".json")
@@ -69,9 +62,10 @@ def main() -> None:
         if file.finished:
             logger.info("%s: there already, of the same video, weights and settings", path)
         else:
-            estimate(args, Estimator(cfg, net, device, find), video, file, forced)
+            estimator = build_video_estimator(cfg, net, device, find)
+            estimate_video(estimator, part, file, {"forced": forced, **describe_command()})
     if args.out:
-        film(args, video, file, build_skeleton(cfg))
+        film(args, part, file, build_skeleton(cfg))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,26 +119,16 @@ def published_experiment(opts: Sequence[str]) -> list[Any]:
 def made_with(args: argparse.Namespace, cfg: CfgNode, weights: Path, device: torch.device) -> dict[str, Any]:
     """All that poses depend on."""
     return {
-        "video": _identity(args.video),
+        "video": identity(args.video),
         "start": args.start,
         "end": args.end,
-        "detector": args.detector and _identity(args.detector),
-        "boxes": args.boxes and _identity(args.boxes),
+        "detector": args.detector and identity(args.detector),
+        "boxes": args.boxes and identity(args.boxes),
         "box_score": args.box_score,
-        "weights": _identity(weights),
+        "weights": identity(weights),
         "versions": describe(device),
         "config": cfg.dump(),
     }
-
-
-def _identity(path: Path) -> dict[str, Any]:
-    """What tells a file from another one, without reading it.
-
-    Raises:
-        OSError: it is not there.
-    """
-    status = path.stat()
-    return {"file": path.name, "bytes": status.st_size, "modified": status.st_mtime}
 
 
 def build_finder(args: argparse.Namespace, device: torch.device) -> FindPeople:
@@ -154,91 +138,22 @@ def build_finder(args: argparse.Namespace, device: torch.device) -> FindPeople:
     return ListedBoxes(args.boxes, args.box_score) if args.boxes else whole_frame
 
 
-def estimate(
-    args: argparse.Namespace, estimator: Estimator, video: VideoFile, file: PosesFile, forced: Changes
-) -> None:
-    """Fill the file of poses, from where an interrupted run stopped.
-
-    Args:
-        forced: settings that the net was trained with other values of, for the file.
-    """
-    done = args.start
-
-    def recall(frame: FramePoses) -> None:
-        nonlocal done
-        estimator.tracker.recall(frame.number, frame.poses)
-        done = frame.number + 1
-
-    file.begin(recall)
-    if done > args.start:
-        logger.info("%s: going on at frame %d", file.part, done)
-    reach = max(map(abs, estimator.offsets))
-    count = FRAMES_AT_ONCE[estimator.device.type]
-    # What stands in for a damaged frame within reach can lie as far beyond it.
-    frames = FrameStream(video, 2 * (count + 2 * reach), max(0, done - 2 * reach))
-    end = video.num_frames if args.end is None else args.end
-    total = max(0, end - args.start) or None  # the file may not tell, or tell a wrong number
-    try:
-        with progress(desc="poses", total=total, initial=done - args.start) as bar, logging_redirect_tqdm():
-            while keys := upcoming(frames, done, count, args.end):
-                file.append(estimator(keys, frames))
-                done += len(keys)
-                bar.update(len(keys))
-    except KeyboardInterrupt:
-        logger.info("%s keeps the frames before %d; the same command goes on there", file.part, done)
-        raise
-    if done == args.start:
-        raise InputError(f"{args.video}: it has no frame {args.start}")
-    finish(args, estimator, video, file, done, {"forced": forced, **describe_command()})
-
-
-def upcoming(frames: FrameStream, first: int, count: int, end: int | None) -> list[int]:
-    """The numbers of the next frames to estimate; none: that was the last one."""
-    wanted = range(first, first + count if end is None else min(first + count, end))
-    return [number for number in wanted if frames.has(number)]
-
-
-def progress(**options: Any) -> tqdm:
-    interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
-    return tqdm(unit="frame", mininterval=interval, **options)
-
-
-def finish(
-    args: argparse.Namespace,
-    estimator: Estimator,
-    video: VideoFile,
-    file: PosesFile,
-    end: int,
-    provenance: dict[str, Any],
-) -> None:
-    """Make the file whole, and tell what is in it."""
-    unused: Counter = Counter()
-    if isinstance(estimator.find, ListedBoxes):
-        outside = {"of other frames than those looked at": estimator.find.outside(args.start, end)}
-        unused = +(estimator.find.dropped + Counter(outside))
-    info = {"description": "Estimated poses; scores are heatmap peaks", "video": args.video.name, "fps": video.fps}
-    info |= provenance
-    skeleton = estimator.skeleton
-    counts = file.finish(info, unused, args.video.name, video.size, skeleton.names, skeleton.bones)
-    found = "{people} people on {tracks} tracks in {frames} frames, {damaged_frames} of them damaged".format(**counts)
-    logger.info("%s: %s%s", file.path, found, reasons(Counter(counts["boxes_left_out"])))
-
-
-def film(args: argparse.Namespace, video: VideoFile, file: PosesFile, skeleton: Skeleton) -> None:
-    """The frames with the poses of the file."""
+def film(args: argparse.Namespace, part: VideoPart, file: PosesFile, skeleton: Skeleton) -> None:
+    """Draw the poses of the file on the frames."""
     people = file.people()
     number, poses = next(people, (None, []))
 
-    def own(frame: int) -> Sequence[TrackedPose]:
+    def poses_of(frame: int) -> Sequence[TrackedPose]:
         nonlocal number, poses
         found = poses if frame == number else []
         if frame == number:
             number, poses = next(people, (None, []))
         return found
 
-    frames = takewhile(lambda pair: args.end is None or pair[0] < args.end, video.frames(args.start))
-    frames = progress(iterable=frames, desc="drawn")
-    render_poses(args.out, video.size, video.fps, frames, own, skeleton, args.joint_score)
+    video = part.video
+    frames = takewhile(lambda pair: part.end is None or pair[0] < part.end, video.frames(part.start))
+    frames = progress_bar(None, "frame", iterable=frames, desc="drawn")
+    render_poses(args.out, video.size, video.fps, frames, poses_of, skeleton, args.joint_score)
 
 
 if __name__ == "__main__":

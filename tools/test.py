@@ -35,15 +35,15 @@ def main() -> None:
         net, forced = build_trained_model(cfg, test.folder, test.device, args.force)
         tester = build_tester(cfg, test.folder, test.process)
         result = tester.run(build_predictor(cfg, net, test.device, test.process), mode)
-    if not test.is_first:
-        return
-    path = test.folder / f"result-{mode}.json"
-    write_json(path, result | test.describe(forced), indent=True)
-    logger.info("result: %s", path)
-    if "table" in result:
-        table = format_result(cfg.DATASET.DATASET, result)
-        print(table)
-        to_log_file(table)
+        if not test.is_first:
+            return
+        path = test.folder / f"result-{mode}.json"
+        write_json(path, result | test.describe(forced), indent=True)
+        logger.info("result: %s", path)
+        if "table" in result:
+            table = format_result(cfg.DATASET.DATASET, result)
+            print(table)
+            to_log_file(table)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class VideoEstimator:
         self.skeleton = skeleton
         self.offsets = offsets
         self.tracker = Tracker(skeleton.sigmas)
-        self._predictor = predictor
+        self.predictor = predictor
         self._rules = replace(rules, oks_nms=rules.oks_nms and len(skeleton.sigmas) > 0)
         self._aspect_ratio = aspect_ratio
         self._nms_threshold = nms_threshold
@@ -90,7 +90,7 @@ class VideoEstimator:
         self, video: FrameStream, people: list[Person], boxes: list[DetectedBox]
     ) -> dict[int, list[TrackedPose]]:
         """Return the poses of people in boxes by frame, without those who repeat a better one."""
-        found = self._predictor.predict(self._build_clips(people, video), disable=True)
+        found = self.predictor.predict(self._build_clips(people, video), disable=True)
         chosen, scores = select(people, found.points, found.peaks, self._rules, self.skeleton.sigmas)
         poses = [
             TrackedPose.rounded(box.box, box.score, *column)

@@ -19,14 +19,23 @@ def log_to_terminal() -> None:
 
 
 def log_to_file(folder: Path, experiment: str, phase: str, header: str) -> Path:
-    """The same in `<experiment>_<time>_<phase>.log`, from now on; the file begins with the `header`.
+    """Write messages to `<experiment>_<time>_<phase>.log` too, from now on, and no longer to an earlier log file.
+
+    Args:
+        folder: Folder of the file.
+        experiment: Name of the experiment.
+        phase: What runs.
+        header: Begins the file.
 
     Raises:
-        OSError: the folder cannot be written to.
+        OSError: The folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{experiment}_{time.strftime('%Y-%m-%d-%H-%M-%S')}_{phase}.log"
     path.write_text(f"{header}\n")
+    for earlier in [one for one in logging.getLogger().handlers if isinstance(one, _LogFile)]:
+        logging.getLogger().removeHandler(earlier)
+        earlier.close()
     handler = _LogFile(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     logging.getLogger().addHandler(handler)

@@ -1,0 +1,117 @@
+"""How labels are carried to other frames: methods, their settings, and the options of a command line."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.utils.errors import InputError
+
+METHODS = {
+    "warp": "PoseWarper's head",
+    "copy": "leave labels where they are",
+    "linear": "the straight line between two labels of the same person",
+    "lucas_kanade": "sparse optical flow at the joints, frame by frame",
+    "dis": "dense optical flow, OpenCV's DIS, frame by frame",
+    "raft": "dense optical flow, torchvision's RAFT, frame by frame",
+}
+"""What carries a label to another frame, by name."""
+PRIORS = ("linear", "lucas_kanade", "dis", "raft")
+"""Methods that may be fused with another one."""
+
+
+@dataclass(frozen=True)
+class PropagationOptions:
+    """How labels are carried to other frames.
+
+    Attributes:
+        method: One of METHODS.
+        priors: Further methods, of PRIORS: all are used from both sides and weighted by their leave-one-out errors.
+        fuse: Use the labels on both sides of a frame, not the nearer one alone.
+        raft: Weights of torchvision's raft_large.
+        from_labels: Warp the labels; else the net's own heatmaps of the labeled frame.
+        hop: Number of frames that one warp bridges at most.
+        follow: Move the crop along with the pose after each hop.
+        relative: Measure the way from where the label itself ends when it is warped onto its own frame.
+        refine: Width, for each frame of distance and as a share of the crop's height, of the neighborhood in which the
+            net's own heatmap moves a propagated joint. 0 turns it off.
+        sigma: Standard deviation of the labels' heatmaps in cells.
+        learned_from_labels: The net was trained on the labels that it propagates, so its leave-one-out error is too
+            small: it is taken to be no better than the best of the priors.
+
+    Raises:
+        InputError: Options contradict each other, or weights are missing.
+    """
+
+    method: str = "warp"
+    priors: tuple[str, ...] = ()
+    fuse: bool = False
+    raft: Path | None = None
+    from_labels: bool = True
+    hop: int = 3
+    follow: bool = True
+    relative: bool = False
+    refine: float = 0.0
+    sigma: float = 2.0
+    learned_from_labels: bool = False
+
+    def __post_init__(self) -> None:
+        used = [self.method, *self.priors]
+        if unknown := [name for name in used if name not in METHODS]:
+            raise InputError(f"{unknown[0]}: no such method; choose from {', '.join(METHODS)}")
+        if "raft" in used and not self.raft:
+            raise InputError("raft needs --raft WEIGHTS, a file of torchvision's raft_large")
+        if self.method == "copy" and self.priors:
+            raise InputError("--prior uses both sides, and copy from both sides is linear: choose --method linear")
+        if self.fuse and (self.priors or self.method == "linear"):
+            raise InputError(f"--fuse: {'--prior uses' if self.priors else 'linear uses'} both sides already")
+        if len(set(used)) < len(used):
+            raise InputError("--prior: a method is named twice")
+
+    @property
+    def needs_net(self) -> bool:
+        """Return whether a net is used."""
+        return self.method == "warp" or self.refine > 0
+
+    @property
+    def both_sides(self) -> bool:
+        """Return whether the labels before and after a frame are used, not the nearer one alone."""
+        return self.fuse or bool(self.priors) or self.method == "linear"
+
+    @property
+    def name(self) -> str:
+        """Return the options as a part of a file's name."""
+        parts = [self.method, *self.priors, *(["fused"] if self.fuse else []), *(["refined"] if self.refine else [])]
+        return "-".join(parts)
+
+
+def add_arguments(parser: argparse.ArgumentParser, methods: Mapping[str, str] = METHODS) -> None:
+    """Add the options that choose methods.
+
+    Args:
+        parser: Command line of a tool.
+        methods: Methods to choose from, and what each is.
+    """
+    listed = "; ".join(f"{name}: {text}" for name, text in methods.items())
+    parser.add_argument("--method", choices=methods, help=f"what carries labels to other frames; {listed}")
+    parser.add_argument("--fuse", action="store_true", help="use the labels on both sides of a frame, not the nearer")
+    parser.add_argument(
+        "--prior",
+        choices=PRIORS,
+        action="append",
+        help="use this method too, from both sides, and weight all by their leave-one-out errors",
+    )
+    parser.add_argument("--raft", type=Path, metavar="WEIGHTS", help="weights of torchvision's raft_large")
+
+
+def choose_methods(args: argparse.Namespace, method: str, priors: Sequence[str] = ()) -> None:
+    """Fill in the methods where the command line names none.
+
+    Args:
+        args: Parsed options, with those of `add_arguments`.
+        method: Method to use without --method.
+        priors: Priors to use without --method and --prior.
+    """
+    if args.method is None:
+        args.method, args.prior = method, args.prior or list(priors)
+    args.prior = args.prior or []

@@ -1,0 +1,181 @@
+"""The paper's protocol of video pose propagation: labels of some frames of a run, propagated to all, scored."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+from yacs.config import CfgNode
+
+from lib.core.predictor import build_predictor
+from lib.core.run import Run
+from lib.core.strategies import single
+from lib.dataset import LabeledRuns, build_clips, build_labeled_runs, build_pseudo_labeled, build_skeleton
+from lib.dataset.people import Person
+from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
+from lib.evaluation.propagation import compare_tracks, score_by_distance
+from lib.evaluation.submission import Rules, make_submission
+from lib.evaluation.tables import format_rows
+from lib.evaluation.tester import build_rules
+from lib.formats.posetrack_set import write_videos
+from lib.propagation.options import PropagationOptions
+from lib.propagation.propagator import build_propagator
+from lib.propagation.targets import (
+    PropagatedPoses,
+    Target,
+    copy_labels,
+    distances,
+    nearest,
+    reachable_ground_truth,
+)
+from lib.utils.errors import InputError
+from lib.utils.files import frame_number
+
+
+@dataclass(frozen=True)
+class RunPoses:
+    """The P poses of all frames of the runs.
+
+    Attributes:
+        people: `video` and `frame` are those of the runs.
+        points: (P, J, 2) x and y in image pixels; scores: (P, J).
+        distances: (P,) frames from the label, or from the nearest one.
+    """
+
+    people: list[Person]
+    points: np.ndarray
+    scores: np.ndarray
+    distances: np.ndarray
+
+    def sorted(self) -> "RunPoses":
+        """Return them in the order of videos and frames."""
+        order = sorted(range(len(self.people)), key=lambda index: (self.people[index].video, self.people[index].frame))
+        people = [self.people[index] for index in order]
+        return RunPoses(people, self.points[order], self.scores[order], self.distances[order])
+
+
+def build_propagated_runs(
+    cfg: CfgNode, options: PropagationOptions, run: Run, net: nn.Module | None, runs: LabeledRuns
+) -> RunPoses:
+    """Propagate the labels of the runs to all of their frames.
+
+    Args:
+        cfg: The experiment.
+        options: Methods and their settings.
+        run: Device and processes.
+        net: The experiment's PoseWarper; None if `options` need no net.
+        runs: Runs of frames, some of which keep their labels.
+    """
+    numbers = _numbers(runs)
+    targets = nearest(runs.sources, [(v, number) for v, own in enumerate(numbers) for number in own])
+    propagator = build_propagator(cfg, options, runs.frames, net, run.device, run.process)
+    poses = propagator.propagate(runs.sources, targets)
+    people = [replace(runs.sources[target.person], number=target.number) for target in targets]
+    people = [replace(person, frame=numbers[person.video].index(person.number)) for person in people]
+    return RunPoses(people, poses.points, poses.scores, distances(runs.sources, targets)).sorted()
+
+
+def build_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRuns) -> RunPoses:
+    """Estimate the poses in the runs with the single-frame net: the baseline without propagation.
+
+    Labeled frames keep their labels, unless TEST.PROPAGATE.PSEUDO_LABELS is all.
+
+    Args:
+        cfg: The experiment.
+        run: Device and processes.
+        net: The experiment's PoseWarper.
+        runs: Runs of frames, some of which keep their labels.
+
+    Raises:
+        InputError: Nobody is in the runs.
+    """
+    kept = [] if cfg.TEST.PROPAGATE.PSEUDO_LABELS == "all" else runs.sources
+    parts = [copy_labels(kept, [Target(index, person.number) for index, person in enumerate(kept)])] if kept else []
+    others = build_pseudo_labeled(cfg, runs)
+    if others:
+        predictor = build_predictor(cfg, net.pose_net, run.device, run.process, single)
+        poses = predictor.predict(build_clips(cfg, others, runs.frames, [0]))
+        parts.append(PropagatedPoses(poses.points, poses.peaks))
+    if not parts:
+        raise InputError("there are no people in the runs to estimate pseudo-labels of")
+    people = [*kept, *others]
+    far = [min(abs(person.frame - frame) for frame in runs.labeled[person.video]) for person in people]
+    points, scores = np.concatenate([own.points for own in parts]), np.concatenate([own.scores for own in parts])
+    return RunPoses(people, points, scores, np.array(far)).sorted()
+
+
+def pseudo_label_name(frames: str, ground_truth_boxes: bool) -> str:
+    """Return what results of pseudo-labels are called.
+
+    Args:
+        frames: TEST.PROPAGATE.PSEUDO_LABELS.
+        ground_truth_boxes: TEST.USE_GT_BBOX.
+    """
+    parts = ["single", *(["all"] if frames == "all" else []), *([] if ground_truth_boxes else ["detected"])]
+    return "-".join(parts)
+
+
+def build_protocol_runs(cfg: CfgNode, every: int) -> LabeledRuns:
+    """Return the runs to propagate labels over; what would stop their scoring is refused.
+
+    Args:
+        cfg: The experiment.
+        every: Frames from one label to the next.
+
+    Raises:
+        InputError: As of build_labeled_runs, or the ground truth cannot be scored.
+    """
+    runs = build_labeled_runs(cfg, every)
+    if cfg.TEST.EVALUATE:
+        check_truth(runs.videos)
+    return runs
+
+
+def build_protocol_result(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, folder: Path) -> dict[str, Any]:
+    """Write the submission of the runs and score it, if TEST.EVALUATE says so.
+
+    Args:
+        cfg: The experiment.
+        runs: The runs.
+        poses: The poses of all their frames.
+        folder: Folder of the predictions.
+
+    Returns:
+        `people` and, if it is scored, `table`, `score`, `ap_by_distance`, `tracks_by_distance`, `tracks_by_joint`.
+    """
+    rules: Rules = build_rules(cfg)
+    videos = make_submission(runs.videos, poses.people, poses.points, poses.scores, rules)
+    write_videos(folder / runs.split, videos, cfg.DATASET.DATASET)
+    result: dict[str, Any] = {"people": len(poses.people)}
+    if not cfg.TEST.EVALUATE:
+        return result
+    targets = nearest(runs.sources, [(v, number) for v, own in enumerate(_numbers(runs)) for number in own])
+    truth = reachable_ground_truth(runs.people, runs.sources, targets)
+    result |= evaluate_videos(zip(runs.videos, videos, strict=True))
+    result["score"] = result["table"]["Mean"]
+    result["ap_by_distance"] = score_by_distance(runs.videos, videos, runs.labeled)
+    return result | compare_tracks(poses.people, poses.points, poses.distances, truth, build_skeleton(cfg).names)
+
+
+def format_protocol(result: dict[str, Any]) -> str:
+    """Return the tables of a scored result as text."""
+    return f"{format_table(result)}\n\n{format_distances(result)}"
+
+
+def format_distances(result: dict[str, Any]) -> str:
+    """Return a row for each distance from a label, of what was measured there; empty if nothing was."""
+    ap, tracks, rows = result.get("ap_by_distance") or {}, result["tracks_by_distance"], {}
+    for distance in sorted({*ap, *tracks}, key=lambda name: (name == "1+", int(name.rstrip("+")))):
+        row = tracks.get(distance, {})
+        scores = {"AP": ap.get(distance, float("nan"))} if ap else {}
+        rows[distance] = scores | {
+            "PCK .05": row.get("pck", float("nan")),
+            "pixels": row.get("pixels", float("nan")),
+        }
+    return format_rows(rows) if rows else ""
+
+
+def _numbers(runs: LabeledRuns) -> list[list[int]]:
+    """Return for each run the numbers of its frames."""
+    return [[frame_number(frame) for frame in video.frame_names] for video in runs.videos]

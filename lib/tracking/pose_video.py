@@ -1,0 +1,115 @@
+"""The poses of a whole video, to a file that an interrupted run goes on with."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from lib.dataset.posetrack import reasons
+from lib.formats.video_poses import FramePoses, PosesFile
+from lib.frames.stream import FrameStream
+from lib.frames.video_file import VideoFile
+from lib.tracking.boxes import ListedBoxes
+from lib.tracking.estimator import VideoEstimator
+from lib.utils.errors import InputError
+from lib.utils.progress import progress_bar
+
+logger = logging.getLogger(__name__)
+
+FRAMES_AT_ONCE = {"cuda": 8, "cpu": 1}
+"""Frames of a batch by type of the device. A CPU takes as long for each, and what is done is kept sooner."""
+
+
+@dataclass(frozen=True)
+class VideoPart:
+    """Frames of a video file.
+
+    Attributes:
+        video: The file.
+        start: The first frame.
+        end: The frame to stop before; None: the end of the video.
+    """
+
+    video: VideoFile
+    start: int = 0
+    end: int | None = None
+
+
+def estimate_video(estimator: VideoEstimator, part: VideoPart, file: PosesFile, provenance: Mapping[str, Any]) -> None:
+    """Fill a file of poses, from where an interrupted run stopped.
+
+    Args:
+        estimator: Estimates the poses of frames.
+        part: The frames.
+        file: The file, which is open.
+        provenance: Goes into the file, beside what it says of the video.
+
+    Raises:
+        InputError: The video has no such frame.
+    """
+    video, done = part.video, part.start
+
+    def recall(frame: FramePoses) -> None:
+        nonlocal done
+        estimator.tracker.recall(frame.number, frame.poses)
+        done = frame.number + 1
+
+    file.begin(recall)
+    if done > part.start:
+        logger.info("%s: going on at frame %d", file.part, done)
+    reach = max(map(abs, estimator.offsets))
+    count = FRAMES_AT_ONCE[estimator.predictor.device.type]
+    # What stands in for a damaged frame within reach can lie as far beyond it.
+    frames = FrameStream(video, 2 * (count + 2 * reach), max(0, done - 2 * reach))
+    end = video.num_frames if part.end is None else part.end
+    total = max(0, end - part.start) or None  # the file may not tell, or tell a wrong number
+    try:
+        bar = progress_bar(total, "frame", desc="poses", initial=done - part.start)
+        with bar, logging_redirect_tqdm():
+            while numbers := _upcoming(frames, done, count, part.end):
+                file.append(estimator.estimate(numbers, frames))
+                done += len(numbers)
+                bar.update(len(numbers))
+    except KeyboardInterrupt:
+        logger.info("%s keeps the frames before %d; the same command goes on there", file.part, done)
+        raise
+    if done == part.start:
+        raise InputError(f"{video.path}: it has no frame {part.start}")
+    _finish(estimator, part, file, done, provenance)
+
+
+def _upcoming(frames: FrameStream, first: int, count: int, end: int | None) -> list[int]:
+    """Return the numbers of the next frames to estimate; none: that was the last one."""
+    wanted = range(first, first + count if end is None else min(first + count, end))
+    return [number for number in wanted if frames.has(number)]
+
+
+def _finish(
+    estimator: VideoEstimator, part: VideoPart, file: PosesFile, end: int, provenance: Mapping[str, Any]
+) -> None:
+    """Complete the file, and say how much is in it."""
+    video = part.video
+    unused: Counter = Counter()
+    if isinstance(estimator.find_people, ListedBoxes):
+        outside = {"of other frames than those looked at": estimator.find_people.outside(part.start, end)}
+        unused = +(estimator.find_people.dropped + Counter(outside))
+    name = video.path.name
+    info = {"description": "Estimated poses; scores are heatmap peaks", "video": name, "fps": video.fps, **provenance}
+    skeleton = estimator.skeleton
+    counts = file.finish(info, unused, name, video.size, skeleton.names, skeleton.bones)
+    found = "{people} people on {tracks} tracks in {frames} frames, {damaged_frames} of them damaged".format(**counts)
+    logger.info("%s: %s%s", file.path, found, reasons(Counter(counts["boxes_left_out"])))
+
+
+def identity(path: Path) -> dict[str, Any]:
+    """Return what tells a file from another one, without reading it.
+
+    Raises:
+        OSError: It does not exist.
+    """
+    status = path.stat()
+    return {"file": path.name, "bytes": status.st_size, "modified": status.st_mtime}
