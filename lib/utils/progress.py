@@ -1,6 +1,7 @@
 """Progress bars that fit a terminal and do not fill a log file."""
 
 import sys
+import time
 from typing import Any
 
 from tqdm import tqdm
@@ -19,3 +20,29 @@ def progress_bar(total: int | None, unit: str, **options: Any) -> tqdm:
     """
     interval = 0.1 if sys.stderr.isatty() else LOG_INTERVAL
     return tqdm(total=total, unit=unit, mininterval=interval, **options)
+
+
+class Stages:
+    """Show the stages of a run as they begin, with the time since the first.
+
+    Args:
+        count: Number of stages.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._number = 0
+        self._start = time.monotonic()
+
+    def begin(self, title: str, done: object = None) -> None:
+        """Show that the next stage begins.
+
+        Args:
+            title: What it does.
+            done: File that an earlier run left of it, if there is nothing to do.
+        """
+        self._number += 1
+        minutes = (time.monotonic() - self._start) / 60
+        print(f"\n[{self._number}/{self._count}] {title} ({minutes:.1f} minutes so far)", flush=True)
+        if done:
+            print(f"done before: {done}", flush=True)

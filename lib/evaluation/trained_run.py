@@ -1,0 +1,59 @@
+"""The whole training of an experiment, with its tests: tools/train.py, and the stages of tools/label_video.py."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from yacs.config import CfgNode
+
+from lib.config import output_folder
+from lib.core.predictor import build_predictor
+from lib.core.run import build_run
+from lib.core.training import build_training, build_training_data, check_trainable
+from lib.core.training_run import TrainingRun
+from lib.evaluation.scoring import format_result
+from lib.evaluation.tester import build_tester
+from lib.utils.files import check_writable, refuse_inputs
+
+logger = logging.getLogger(__name__)
+
+
+def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Path:
+    """Train an experiment, or what is left of it.
+
+    Args:
+        cfg: The experiment.
+        experiment: Its name.
+        force: Accept a checkpoint or weights of other settings.
+
+    Returns:
+        The file of its last weights.
+
+    Raises:
+        InputError: Data or weights are missing or broken, or a run in the folder has other settings.
+    """
+    check_trainable(cfg)
+    files = TrainingRun(output_folder(cfg, experiment))
+    written = [("training writes", path) for path in (files.final, files.best, files.checkpoint)]
+    refuse_inputs(written, [("MODEL.PRETRAINED", cfg.MODEL.PRETRAINED or None)])
+    checkpoint = files.find_checkpoint(cfg.AUTO_RESUME, cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT)
+    with build_run(cfg, experiment, "train") as run:
+        if run.is_first:
+            check_writable(run.folder)
+        training = build_training(cfg, run, checkpoint, force)
+        if training.is_done:
+            if run.is_first:
+                training.finish()
+            return files.final
+        loader = build_training_data(cfg, run)
+        tester = build_tester(cfg, run.folder, run.process) if cfg.TEST.EVALUATE else None
+
+        def evaluate() -> dict[str, Any]:
+            result = tester.run(build_predictor(cfg, training.trainer.net, run.device, run.process), "training")
+            if "table" in result:
+                logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
+            return {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}
+
+        log_dir = Path(cfg.LOG_DIR, *run.folder.parts[-3:])
+        training.fit(loader, log_dir, evaluate if tester else None)
+    return files.final

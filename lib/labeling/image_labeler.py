@@ -1,0 +1,112 @@
+"""Learn from labeled images, and estimate every frame of a video without labels."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from lib.config import output_folder
+from lib.core.run import build_run
+from lib.core.trained_model import build_trained_model
+from lib.evaluation.trained_run import build_trained_run
+from lib.formats.posetrack18 import keypoint_category
+from lib.formats.video_poses import PosesFile
+from lib.frames.store import ImageStore
+from lib.frames.video_file import VideoFile
+from lib.labeling.options import STAGES, Configure, LabelingOptions
+from lib.labeling.recipe import crop_size, repetitions
+from lib.labeling.video_labels import read_person_labels
+from lib.tracking.boxes import whole_frame
+from lib.tracking.estimator import build_video_estimator
+from lib.tracking.pose_video import VideoPart, estimate_video, identity
+from lib.utils.errors import InputError
+from lib.utils.files import atomic_path, read_json, write_json
+from lib.utils.progress import Stages
+
+WHOLE_FRAMES = ["DATASET.BOXES", "file", "TEST.MODE", "single", "TEST.PROPAGATE.REFINE", 0]
+
+
+def label_from_images(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
+    """Train a pose net on labeled images, and estimate every frame of a video that has no labels.
+
+    The net sees images and frames whole: each shows one animal. The same call goes on where it was interrupted.
+
+    Args:
+        options: The run.
+        configure: Makes the configuration of a stage.
+
+    Returns:
+        COCO-style labels of all frames.
+
+    Raises:
+        InputError: Labels, images or the video cannot be used.
+    """
+    if not options.video.is_file():
+        raise InputError(f"{options.video}: --images estimates the frames of a video file, and this is none")
+    content, stage = read_person_labels(options.labels, None), STAGES[0]
+    keys = [*WHOLE_FRAMES, "MODEL.NUM_JOINTS", len(keypoint_category(content)["keypoints"])]
+    cfg = configure(stage, keys, ())
+    learned = [content, cfg.dump(), str(options.images.absolute())]
+    work = options.work / hashlib.sha256(json.dumps(learned).encode()).hexdigest()[:8]
+    sizes = _gather(options, content, work / "images", cfg.DATASET.EXIF_ORIENTATION)
+    write_json(work / "labels.json", content)
+
+    keys += ["MODEL.IMAGE_SIZE", crop_size(sizes), "DATASET.REPEAT", repetitions(len(content["annotations"]))]
+    places = ["DATASET.ROOT", str(work / "images"), "DATASET.TRAIN_ANNOTATIONS", str(work / "labels.json")]
+    places += ["OUTPUT_DIR", str(work), "LOG_DIR", str(work / "log"), "EXPERIMENT_NAME", stage, "AUTO_RESUME", True]
+    cfg = configure(stage, keys, places)
+    weights = output_folder(cfg, stage) / "final_state.pth"
+    print(f"{len(content['annotations'])} poses are labelled, in {len(sizes)} images.")
+    stages = Stages(2)
+    stages.begin("The pose net learns from the labelled images.", weights if weights.exists() else None)
+    if not weights.exists():
+        build_trained_run(cfg, stage)
+    stages.begin("It estimates each frame of the video.")
+    dense = work / "dense.json"
+    with build_run(cfg, stage, "estimate") as run:
+        net, forced = build_trained_model(cfg, run.folder, run.device)
+        made_with = {"video": identity(options.video), "weights": identity(weights), "config": cfg.dump()}
+        with PosesFile(dense, made_with) as file:
+            if not file.finished:
+                estimator = build_video_estimator(cfg, net, run.device, whole_frame)
+                estimate_video(estimator, VideoPart(VideoFile(options.video)), file, run.describe(forced))
+    return read_json(dense)
+
+
+def _gather(options: LabelingOptions, content: dict[str, Any], folder: Path, oriented: bool) -> np.ndarray:
+    """Copy the images under numbers, each size to a folder of its own; their people have the whole image as box.
+
+    Args:
+        options: The run.
+        content: Labels, whose file names are changed.
+        folder: Folder to copy to.
+        oriented: Sizes are of images that are turned as their EXIF tag says.
+
+    Returns:
+        (I, 2) width and height of each.
+    """
+    store, sizes = ImageStore(options.images, oriented=oriented), {}
+    for number, image in enumerate(content["images"]):
+        name = _find(options, image["file_name"])
+        width, height = sizes[image["id"]] = store.size(name)
+        image["file_name"] = f"{width}x{height}/{number:06}{PurePosixPath(name).suffix}"
+        place = folder / image["file_name"]
+        if not place.exists():
+            with atomic_path(place) as temporary:
+                shutil.copyfile(options.images / name, temporary)
+    for person in content["annotations"]:
+        person["bbox"] = [0, 0, *sizes[person["image_id"]]]
+    return np.array(list(sizes.values()))
+
+
+def _find(options: LabelingOptions, name: str) -> str:
+    """Return the place of an image under --images: by its whole name, or by as many of its last parts as exist."""
+    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..")]
+    for start in range(len(parts)):
+        candidate = "/".join(parts[start:])
+        if (options.images / candidate).is_file():
+            return candidate
+    raise InputError(f"{options.labels}: image {name} is not under {options.images}")

@@ -1,0 +1,148 @@
+"""Learn from the labels of some frames of a video, and propagate them to all others."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from yacs.config import CfgNode
+
+from lib.config import output_folder
+from lib.core.run import build_run
+from lib.core.trained_model import build_trained_model
+from lib.evaluation.trained_run import build_trained_run
+from lib.formats.coco import keep_labels, labeled_images
+from lib.formats.posetrack18 import keypoint_category
+from lib.formats.posetrack_set import read_videos
+from lib.frames.store import ImageStore
+from lib.frames.unpack import unpack
+from lib.frames.video import FrameFolder
+from lib.labeling.options import STAGES, Configure, LabelingOptions
+from lib.labeling.recipe import box_sizes, crop_size, repetitions, spaced
+from lib.labeling.video_labels import match_frames, read_person_labels
+from lib.propagation.dense_labels import build_dense_labels
+from lib.propagation.propagator import build_options
+from lib.propagation.protocol import format_distances
+from lib.utils.errors import InputError
+from lib.utils.files import frame_number, read_json, remove_folder, write_json
+from lib.utils.progress import Stages
+
+
+def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
+    """Train both stages on the labeled frames of a video, and propagate their labels to the other frames.
+
+    The same call goes on where it was interrupted. After a correction of labels the nets stay as they are, and a
+    corrected label invalidates only its neighbors.
+
+    Args:
+        options: The run.
+        configure: Makes the configuration of a stage.
+
+    Returns:
+        COCO-style labels of all frames.
+
+    Raises:
+        InputError: Labels or frames cannot be used, or options contradict each other.
+    """
+    given = read_person_labels(options.labels, options.video)
+    frames = _open_frames(options)
+    content = match_frames(given, options.labels, frames, options.video)
+    kept = _kept_labels(options, content, set(frames.numbers))
+    nets, keys = _prepare_nets(options, configure, kept, frames.path.absolute())
+    write_json(nets / "labels.json", kept)
+    write_json(nets / "truth.json", content)
+    places = ["DATASET.TRAIN_ANNOTATIONS", str(nets / "labels.json"), "AUTO_RESUME", True]
+    places += ["OUTPUT_DIR", str(nets), "LOG_DIR", str(nets / "log")]
+    first = configure(STAGES[0], keys, [*places, "EXPERIMENT_NAME", STAGES[0]])
+    places += ["MODEL.PRETRAINED", str(_weights(first, STAGES[0])), "EXPERIMENT_NAME", STAGES[1]]
+    second = configure(STAGES[1], keys, places)
+    hidden = ["DATASET.TEST_ANNOTATIONS", str(nets / "truth.json")] if options.every else []
+    propagated = configure(STAGES[1], keys, [*places, *hidden])
+    methods = build_options(propagated, options.method, options.priors, options.fuse, options.raft)
+    labeled = len(labeled_images(kept))
+    print(f"{len(kept['annotations'])} poses are labelled, in {labeled} of {len(frames.numbers)} frames.")
+    stages = Stages(3 if methods.needs_net else 1)
+    if methods.needs_net:
+        _train(stages, "The pose net learns from the labelled frames.", first, STAGES[0])
+        _train(stages, "The warping head learns from pairs of a labelled frame and one near it.", second, STAGES[1])
+    stages.begin("The labels are propagated.")
+    with build_run(propagated, STAGES[1], f"propagate-{methods.name}") as run:
+        net, _ = build_trained_model(propagated, run.folder, run.device) if methods.needs_net else (None, {})
+        dense = build_dense_labels(propagated, methods, run, net, options.fill)
+        if dense.errors:
+            result = dense.errors | dense.content["info"]
+            write_json(run.folder / f"result-propagate-{methods.name}.json", result, indent=True)
+            if dense.errors["tracks_by_distance"]:
+                print(format_distances(dense.errors))
+    print(f"{len(kept['annotations'])} labelled and {dense.num_propagated} propagated poses")
+    return dense.content
+
+
+def _train(stages: Stages, title: str, cfg: CfgNode, stage: str) -> None:
+    weights = _weights(cfg, stage)
+    stages.begin(title, weights if weights.exists() else None)
+    if not weights.exists():
+        build_trained_run(cfg, stage)
+
+
+def _weights(cfg: CfgNode, stage: str) -> Path:
+    """Return what the training of a stage leaves."""
+    return output_folder(cfg, stage) / "final_state.pth"
+
+
+def _open_frames(options: LabelingOptions) -> FrameFolder:
+    """Return the video's frames; those of a file are unpacked first."""
+    if options.video.is_dir():
+        return FrameFolder(ImageStore(options.video), ".")
+    folder = options.work / "frames"
+    if damaged := unpack(options.video, folder).damaged:
+        print(f"{options.video}: {len(damaged)} frames are damaged, the first is {damaged[0]}: they get no labels.")
+    return FrameFolder(ImageStore(folder), ".")
+
+
+def _kept_labels(options: LabelingOptions, content: dict[str, Any], numbers: set[int]) -> dict[str, Any]:
+    """Return the labels to learn from: all of them, or those that --every does not hide."""
+    labeled = labeled_images(content)
+    names = [image["file_name"] for image in content["images"] if image["id"] in labeled]
+    names = {frame_number(name): name for name in names}
+    kept = spaced(list(names), options.every) if options.every else list(names)
+    if options.every and len(kept) == len(names):
+        raise InputError(f"--every {options.every} hides no label: there is nothing to measure")
+    if not numbers - set(kept) and not options.fill:
+        raise InputError(f"{options.labels}: every frame of {options.video} is labelled")
+    return keep_labels(content, [names[number] for number in kept])
+
+
+def _prepare_nets(
+    options: LabelingOptions, configure: Configure, labels: dict[str, Any], frames: Path
+) -> tuple[Path, list[Any]]:
+    """Return the folder of the nets that learn from these labels, or have learned from earlier ones, and their keys.
+
+    The size of crops and the length of epochs depend on the labels that the nets learn from.
+    """
+    names = keypoint_category(labels)["keypoints"]
+    given = ["DATASET.ROOT", str(frames), "MODEL.NUM_JOINTS", len(names)]
+    cfgs = [configure(stage, given, ()) for stage in STAGES]
+    taught = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
+    digest = hashlib.sha256(json.dumps(labels).encode()).hexdigest()
+    identity = [names, taught, cfgs[0].SEED, digest if options.every else None]
+    nets = options.work / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+    recipe = nets / "recipe.json"
+    if recipe.exists() and read_json(recipe)["labels"] != digest:
+        places = [nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage for cfg, stage in zip(cfgs, STAGES, strict=True)]
+        if (places[1] / "final_state.pth").exists() and not options.relearn:
+            print("The nets stay as they are, and have learned from other labels: --relearn teaches them these.")
+        elif any((place / "checkpoint.pth").exists() for place in places):
+            remove_folder(nets)
+        else:
+            recipe.unlink()  # nothing has learned by it
+    if not recipe.exists():
+        path = nets / "labels.json"
+        write_json(path, labels)
+        boxes = box_sizes(read_videos(path, names))
+        if not len(boxes):
+            raise InputError(f"{options.labels}: no labelled joint")
+        keys = {"MODEL.IMAGE_SIZE": crop_size(boxes), "DATASET.REPEAT": repetitions(len(boxes))}
+        write_json(recipe, {"labels": digest, "keys": keys})
+    chosen = [part for pair in read_json(recipe)["keys"].items() for part in pair]
+    return nets, [*given, *chosen]

@@ -1,0 +1,88 @@
+"""The labels that a person set, of one video or of images, as a COCO-style file has them."""
+
+from pathlib import Path, PurePath
+from typing import Any
+
+from lib.formats.coco import check_labels, labeled_images
+from lib.formats.json_fields import whole_number
+from lib.formats.labels import coco as coco_labels
+from lib.formats.labels.registry import find_format, read_any_labels
+from lib.frames.video import FrameFolder
+from lib.utils.errors import InputError
+from lib.utils.files import frame_number, read_json
+
+
+def read_person_labels(path: Path, video: Path | None) -> dict[str, Any]:
+    """Return the labels that a person set, without those of programs.
+
+    Args:
+        path: File of labels in any format.
+        video: The video that they are of; None: they are of images.
+
+    Raises:
+        InputError: The file cannot be read, or holds no label of this video.
+    """
+    is_coco = find_format(path) == "coco"
+    content = read_json(path) if is_coco else coco_labels.content_of(read_any_labels(path))
+    content = coco_labels.set_by_person(content, path)
+    if video:
+        _choose_video(content, path, video)
+    return check_labels(content, path, of_video=video is not None)
+
+
+def _choose_video(content: dict[str, Any], path: Path, video: Path) -> None:
+    """Leave out frames of other videos; name those of a video file by number."""
+    labels = coco_labels.labels_of(content, path)
+    names = {labels.frames[frame].video for frame in labels.frame} - {""}
+    if len(names) > 1:
+        matching = {name for name in names if PurePath(name).stem == video.stem}
+        if len(matching) != 1:
+            known, here = ", ".join(sorted(names)[:5]), video.stem
+            raise InputError(f"{path}: has labels of {len(names)} videos ({known}): none is named {here}")
+        names = matching
+    names.add("")  # a file name without a folder
+    kept = [pair for pair in zip(content["images"], labels.frames, strict=True) if pair[1].video in names]
+    content["images"] = [image for image, _ in kept]
+    ids = {whole_number(image["id"]) for image, _ in kept}
+    content["annotations"] = [one for one in content["annotations"] if whole_number(one["image_id"]) in ids]
+    if video.is_file():
+        for image, frame in kept:
+            if frame.number >= 0:
+                image["file_name"] = f"{video.name}#{frame.number}"
+
+
+def match_frames(content: dict[str, Any], path: Path, frames: FrameFolder, video: Path) -> dict[str, Any]:
+    """Return the labels with the names of the frames' files, without images that do not exist and have no label.
+
+    Args:
+        content: Labels of the video.
+        path: Their file, for errors.
+        frames: Frames of the video.
+        video: The video, for errors.
+
+    Raises:
+        InputError: A labeled frame is missing or damaged, a frame is listed twice, or labels lie outside a frame.
+    """
+    labeled, numbers, images, sized = labeled_images(content), set(), [], True
+    for index, image in enumerate(content["images"]):
+        number = frame_number(image["file_name"])
+        if number is None or not frames.has(number):
+            if image["id"] not in labeled:
+                continue
+            first, last = frames.numbers[0], frames.numbers[-1]
+            raise InputError(
+                f"{path}: images[{index}]: {image['file_name']} is labelled, and is not there or is damaged: "
+                f"the frames of {video} are {first} to {last}"
+            )
+        number = frames.number_of(image["file_name"])
+        if number in numbers:
+            raise InputError(f"{path}: images[{index}]: a second frame {number}: {image['file_name']}")
+        numbers.add(number)
+        if not image.get("width"):
+            sized = False
+            image["width"], image["height"] = frames.size(number)
+        images.append(image | {"file_name": frames.name(number)})
+    content = content | {"images": images}
+    if not sized:
+        coco_labels.labels_of(content, path)  # refuses labels outside the frames
+    return content
