@@ -233,6 +233,7 @@ def build_training(cfg: CfgNode, run: Run, checkpoint: Path | None, force: bool 
     Raises:
         InputError: The checkpoint or the weights are missing, are not of this net, or have other settings.
     """
+    _check_trainable(cfg)
     net = build_model(cfg).to(run.device, memory_format=torch.channels_last)
     optimizer, schedule = build_optimizer(cfg, net)
     warm_up = build_warm_up(cfg, optimizer)
@@ -268,7 +269,7 @@ def build_training_data(cfg: CfgNode, run: Run) -> DataLoader:
     return build_training_loader(cfg, build_training_set(cfg), run.process, cuda=run.device.type == "cuda")
 
 
-def check_trainable(cfg: CfgNode) -> None:
+def _check_trainable(cfg: CfgNode) -> None:
     """Refuse experiments that no training can follow; warn of keys without effect.
 
     Raises:

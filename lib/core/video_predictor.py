@@ -9,11 +9,11 @@ import torch
 from yacs.config import CfgNode
 
 from lib.core.predictor import Predictor, build_predictor
+from lib.core.trained_model import build_trained_model
 from lib.dataset import build_clip_options
 from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames
 from lib.dataset.people import Person
 from lib.frames.arrays import ArrayFrames
-from lib.models import build_trained_model
 from lib.pose.crop import box_to_center_scale, clip_box
 
 
@@ -84,19 +84,19 @@ class VideoPredictor:
         ]
 
 
-def build_video_predictor(cfg: CfgNode, weights: str | Path, device: torch.device) -> VideoPredictor:
-    """Return the predictor of an experiment with the weights of a file.
+def build_video_predictor(cfg: CfgNode, device: torch.device) -> VideoPredictor:
+    """Return the predictor of an experiment.
 
     Args:
-        cfg: The experiment; TEST.MODE is single, aggregate or average.
-        weights: Weights of its net.
+        cfg: The experiment; TEST.MODEL_FILE names its weights, and TEST.MODE is single, aggregate or average.
         device: Device to run on.
 
     Raises:
-        InputError: The file is missing or holds weights of another net.
+        InputError: The weights are missing, are of another net, or were trained with other settings.
     """
+    net, _ = build_trained_model(cfg, Path(), device)
     return VideoPredictor(
-        build_predictor(cfg, build_trained_model(cfg, weights, device), device),
+        build_predictor(cfg, net, device),
         build_clip_options(cfg),
         offsets=[0] if cfg.TEST.MODE == "single" else cfg.TEST.AGGREGATE.OFFSETS,
         num_joints=cfg.MODEL.NUM_JOINTS,

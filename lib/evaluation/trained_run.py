@@ -9,7 +9,7 @@ from yacs.config import CfgNode
 from lib.config import output_folder
 from lib.core.predictor import build_predictor
 from lib.core.run import build_run
-from lib.core.training import build_training, build_training_data, check_trainable
+from lib.core.training import build_training, build_training_data
 from lib.core.training_run import TrainingRun
 from lib.evaluation.scoring import format_result
 from lib.evaluation.tester import build_tester
@@ -32,7 +32,6 @@ def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Pat
     Raises:
         InputError: Data or weights are missing or broken, or a run in the folder has other settings.
     """
-    check_trainable(cfg)
     files = TrainingRun(output_folder(cfg, experiment))
     written = [("training writes", path) for path in (files.final, files.best, files.checkpoint)]
     refuse_inputs(written, [("MODEL.PRETRAINED", cfg.MODEL.PRETRAINED or None)])

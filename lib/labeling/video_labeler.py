@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,25 @@ from lib.propagation.protocol import format_distances
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number, read_json, remove_folder, write_json
 from lib.utils.progress import Stages
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A stage of training."""
+
+    name: str
+    cfg: CfgNode
+
+    @property
+    def weights(self) -> Path:
+        """Return what it leaves."""
+        return output_folder(self.cfg, self.name) / "final_state.pth"
+
+    def train(self, stages: Stages, title: str) -> None:
+        """Train it, if an earlier run did not."""
+        stages.begin(title, self.weights if self.weights.exists() else None)
+        if not self.weights.exists():
+            build_trained_run(self.cfg, self.name)
 
 
 def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
@@ -53,9 +73,9 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     write_json(nets / "truth.json", content)
     places = ["DATASET.TRAIN_ANNOTATIONS", str(nets / "labels.json"), "AUTO_RESUME", True]
     places += ["OUTPUT_DIR", str(nets), "LOG_DIR", str(nets / "log")]
-    first = configure(STAGES[0], keys, [*places, "EXPERIMENT_NAME", STAGES[0]])
-    places += ["MODEL.PRETRAINED", str(_weights(first, STAGES[0])), "EXPERIMENT_NAME", STAGES[1]]
-    second = configure(STAGES[1], keys, places)
+    first = _Stage(STAGES[0], configure(STAGES[0], keys, [*places, "EXPERIMENT_NAME", STAGES[0]]))
+    places += ["MODEL.PRETRAINED", str(first.weights), "EXPERIMENT_NAME", STAGES[1]]
+    second = _Stage(STAGES[1], configure(STAGES[1], keys, places))
     hidden = ["DATASET.TEST_ANNOTATIONS", str(nets / "truth.json")] if options.every else []
     propagated = configure(STAGES[1], keys, [*places, *hidden])
     methods = build_options(propagated, options.method, options.priors, options.fuse, options.raft)
@@ -63,8 +83,8 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     print(f"{len(kept['annotations'])} poses are labelled, in {labeled} of {len(frames.numbers)} frames.")
     stages = Stages(3 if methods.needs_net else 1)
     if methods.needs_net:
-        _train(stages, "The pose net learns from the labelled frames.", first, STAGES[0])
-        _train(stages, "The warping head learns from pairs of a labelled frame and one near it.", second, STAGES[1])
+        first.train(stages, "The pose net learns from the labelled frames.")
+        second.train(stages, "The warping head learns from pairs of a labelled frame and one near it.")
     stages.begin("The labels are propagated.")
     with build_run(propagated, STAGES[1], f"propagate-{methods.name}") as run:
         net, _ = build_trained_model(propagated, run.folder, run.device) if methods.needs_net else (None, {})
@@ -76,18 +96,6 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
                 print(format_distances(dense.errors))
     print(f"{len(kept['annotations'])} labelled and {dense.num_propagated} propagated poses")
     return dense.content
-
-
-def _train(stages: Stages, title: str, cfg: CfgNode, stage: str) -> None:
-    weights = _weights(cfg, stage)
-    stages.begin(title, weights if weights.exists() else None)
-    if not weights.exists():
-        build_trained_run(cfg, stage)
-
-
-def _weights(cfg: CfgNode, stage: str) -> Path:
-    """Return what the training of a stage leaves."""
-    return output_folder(cfg, stage) / "final_state.pth"
 
 
 def _open_frames(options: LabelingOptions) -> FrameFolder:

@@ -111,7 +111,12 @@ def choose_methods(args: argparse.Namespace, method: str, priors: Sequence[str] 
         args: Parsed options, with those of `add_arguments`.
         method: Method to use without --method.
         priors: Priors to use without --method and --prior.
+
+    Raises:
+        InputError: The methods contradict each other.
     """
     if args.method is None:
         args.method, args.prior = method, args.prior or list(priors)
     args.prior = args.prior or []
+    if args.method in METHODS:
+        PropagationOptions(args.method, tuple(args.prior), args.fuse, args.raft)  # raises

@@ -4,7 +4,7 @@ import torch
 from posetrack_sample import make_video, write_experiment
 
 from lib.config import load_config
-from lib.core.inference import Poses
+from lib.core.predictor import Poses
 from lib.dataset import build_test_set
 from lib.models import build_model
 from lib.pose.heatmaps import encode

@@ -165,7 +165,7 @@ def test_people_without_tracks_are_scored_by_ap_alone(sample):
 def test_several_ways_are_weighed_and_the_net_has_a_say(sample):
     done = run(sample, "--prior", "dis", "--prior", "linear", "TEST.PROPAGATE.REFINE", "0.0075", "TEST.DARK", "True")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"labels hidden from them are missed by .*: warp .* %, dis .* %, linear .* %", done.stderr)
+    assert re.search(r"leave-one-out errors .*: warp .* %, dis .* %, linear .* %", done.stderr)
     result, predictions = results(sample, "propagate-warp-dis-linear-refined-every7")
     assert result["method"] == "warp-dis-linear-refined"
     assert len(read_videos(predictions)) == 2

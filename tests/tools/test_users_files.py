@@ -55,7 +55,7 @@ def name_case(part):
 
 SMALL = ["--cfg", "small.yaml"]
 DEMO = ["demo", "--video", "clip.mp4", *SMALL]
-VIDEO = ["propagate", "--video", "clip.mp4", "--labels", "labels.json"]
+VIDEO = ["label_video", "--video", "clip.mp4", "--labels", "labels.json"]
 CUSTOM = ["TEST.MODE", "propagate", "TEST.PROPAGATE.SAVE", "True"]
 OUTPUTS = [  # a command up to the option of an output, and an output
     ([*DEMO, "--out"], "x.mp4"),
@@ -166,7 +166,7 @@ def test_a_begun_file_of_somebody_else(root):
 def test_what_the_folder_of_a_run_would_take_away(root):
     (root / "x").mkdir()
     (root / "x/labels.json").write_text(TEXT)
-    video = ["propagate", "--video", "clip.mp4", "--labels", "x/labels.json", "--out", "x.json"]
+    video = ["label_video", "--video", "clip.mp4", "--labels", "x/labels.json", "--out", "x.json"]
     assert "x/labels.json: x is for the nets of this run" in refused(*video)
     run = root / "output/posetrack18/pose_hrnet/small"
     (run / "predictions/single/val").mkdir(parents=True)
@@ -207,7 +207,7 @@ def test_the_same_command_again_replaces_what_it_wrote_and_nothing_else(root):
 
 def test_a_source_video_is_not_drawn_over(root):
     before = (root / "clip.mp4").read_bytes()
-    command = [sys.executable, str(ROOT / "tools/propagate.py"), "--video", "clip.mp4", "--labels", "labels.json"]
+    command = [sys.executable, str(ROOT / "tools/label_video.py"), "--video", "clip.mp4", "--labels", "labels.json"]
     done = subprocess.run([*command, "--out", "clip.json", "--draw", "clip.mp4"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "error: --draw clip.mp4: that is the file to read, --video; choose another name\n"

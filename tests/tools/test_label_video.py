@@ -13,7 +13,7 @@ from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.utils.errors import InputError
 
-PROPAGATE = Path(__file__).parents[2] / "tools/propagate.py"
+TOOL = Path(__file__).parents[2] / "tools/label_video.py"
 NAMES = ["head", "left_paw", "right_paw", "tail"]
 FRAMES = 12
 SHORT = ["TRAIN.END_EPOCH", "1", "DATASET.REPEAT", "2", "MODEL.IMAGE_SIZE", "[96,96]", "WORKERS", "0"]
@@ -60,7 +60,7 @@ def video(tmp_path_factory):
 
 
 def run(root, *arguments, frames="frames", labels="labels.json", out="dense.json"):
-    command = [sys.executable, PROPAGATE, "--video", root / frames, "--labels", root / labels, "--out", root / out]
+    command = [sys.executable, TOOL, "--video", root / frames, "--labels", root / labels, "--out", root / out]
     return subprocess.run([*map(str, [*command, *arguments])], capture_output=True, text=True)
 
 
@@ -91,11 +91,11 @@ def test_labels_of_some_frames_become_labels_of_all(video):
 
     again = run(video, "--every", "5", *SHORT)
     assert again.stdout.count("done before") == 2
-    changed = run(video, "--every", "5", *SHORT, "TEST.PROPAGATE.HOP", "1")
+    changed = run(video, "--every", "5", *SHORT, "TEST.TOOL.HOP", "1")
     assert changed.stdout.count("done before") == 2  # nothing that the nets learn from is another
-    other = run(video, "--every", "5", "--method", "linear", "TEST.PROPAGATE.REFINE", "0", *SHORT, out="line.json")
+    other = run(video, "--every", "5", "--method", "linear", "TEST.TOOL.REFINE", "0", *SHORT, out="line.json")
     assert other.returncode == 0, other.stderr
-    assert "train.py" not in other.stdout  # no net is needed
+    assert "[1/1] The labels are propagated." in other.stdout  # no net is needed
     points = {}
     for one in json.loads((video / "line.json").read_text())["annotations"]:
         points[one["image_id"] - 50, one["track_id"]] = np.reshape(one["keypoints"], (-1, 3))[:, :2]
@@ -105,14 +105,14 @@ def test_labels_of_some_frames_become_labels_of_all(video):
 @pytest.fixture
 def refusal(monkeypatch):
     """What the tool says of bad input, in one line."""
-    monkeypatch.syspath_prepend(str(PROPAGATE.parent))
-    propagate = importlib.import_module("propagate")
+    monkeypatch.syspath_prepend(str(TOOL.parent))
+    label_video = importlib.import_module("label_video")
 
     def refused(root, *arguments, frames="frames", labels="labels.json", out="dense.json"):
         places = ["--video", root / frames, "--labels", root / labels, "--out", root / out]
-        monkeypatch.setattr(sys, "argv", ["propagate.py", *map(str, [*places, *arguments])])
+        monkeypatch.setattr(sys, "argv", ["label_video.py", *map(str, [*places, *arguments])])
         with pytest.raises(InputError) as error:
-            propagate.main()
+            label_video.main()
         assert "\n" not in str(error.value)
         return str(error.value)
 
@@ -161,13 +161,20 @@ def test_bad_input_is_told(video, tmp_path, refusal):
     assert "has labels of 2 videos (a, b): none is named frames" in refused(labels=with_labels(images=twins))
 
 
-def test_options_of_own_videos_say_so_elsewhere(monkeypatch):
-    monkeypatch.syspath_prepend(str(PROPAGATE.parent))
-    propagate = importlib.import_module("propagate")
-    experiment = PROPAGATE.parents[1] / "experiments/video/posewarper.yaml"
-    monkeypatch.setattr(sys, "argv", ["propagate.py", "--cfg", str(experiment), "--relearn"])
-    with pytest.raises(InputError, match="--relearn is of --video, which is not given"):
-        propagate.main()
+def test_propagate_names_the_tool_for_custom_videos():
+    command = [
+        sys.executable,
+        TOOL.with_name("propagate.py"),
+        "--video",
+        "clip.mp4",
+        "--labels",
+        "l",
+        "--out",
+        "o.json",
+    ]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "python tools/label_video.py --video" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -175,18 +182,17 @@ def test_options_of_own_videos_say_so_elsewhere(monkeypatch):
     [
         (["--every", "0"], "--every 0"),
         (["--method", "raft"], "raft needs --raft"),
-        (["--method", "single"], "propagates no label"),
         (["--method", "dis", "--prior", "dis"], "named twice"),
         (["--method", "copy", "--prior", "dis"], "copy from both sides is linear"),
-        (["--prior", "dis", "--method", "warp", "--fuse"], "--prior takes both sides already"),
+        (["--prior", "dis", "--method", "warp", "--fuse"], "--prior uses both sides already"),
     ],
 )
 def test_options_that_do_not_go_together(monkeypatch, arguments, message):
-    monkeypatch.syspath_prepend(str(PROPAGATE.parent))
-    propagate = importlib.import_module("propagate")
-    monkeypatch.setattr(sys, "argv", ["propagate.py", "--video", "v", "--labels", "l", "--out", "o.json", *arguments])
+    monkeypatch.syspath_prepend(str(TOOL.parent))
+    label_video = importlib.import_module("label_video")
+    monkeypatch.setattr(sys, "argv", ["label_video.py", "--video", "v", "--labels", "l", "--out", "o.json", *arguments])
     with pytest.raises(InputError, match=message):
-        propagate.main()
+        label_video.main()
 
 
 def test_one_labelled_frame_of_one_animal_goes_everywhere(video, tmp_path):
@@ -194,7 +200,7 @@ def test_one_labelled_frame_of_one_animal_goes_everywhere(video, tmp_path):
     alone = [{key: value for key, value in content["annotations"][10].items() if key != "track_id"}]  # in frame 5
     (tmp_path / "frames").symlink_to(video / "frames")
     (tmp_path / "labels.json").write_text(json.dumps(content | {"annotations": alone}))
-    done = run(tmp_path, "--method", "dis", "--prior", "linear", "TEST.PROPAGATE.REFINE", "0")
+    done = run(tmp_path, "--method", "dis", "--prior", "linear", "TEST.TOOL.REFINE", "0")
     assert done.returncode == 0, done.stderr
     added = json.loads((tmp_path / "dense.json").read_text())["annotations"][1:]
     assert sorted(one["image_id"] - 50 for one in added) == [n for n in range(FRAMES) if n != 5]
@@ -217,10 +223,10 @@ def test_frames_that_are_missing_are_stepped_over(video, tmp_path):
     dense = json.loads((tmp_path / "dense.json").read_text())
     assert [image["file_name"] for image in dense["images"]] == [f"{n:04}.png" for n in (0, 11, 1, 2, 4, 7, 8)]
     assert len(dense["annotations"]) == 14
-    assert "count alike" in done.stderr
+    assert "have equal weights" in done.stderr
 
 
-FLOW = ("--method", "dis", "--prior", "linear", "TEST.PROPAGATE.REFINE", "0")  # no net to wait for
+FLOW = ("--method", "dis", "--prior", "linear", "TEST.TOOL.REFINE", "0")  # no net to wait for
 
 
 @pytest.fixture
