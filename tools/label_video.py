@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
-from _steps import ROOT
 from yacs.config import CfgNode
 
 from lib.config import load_config
@@ -24,7 +23,7 @@ from lib.propagation.options import add_arguments, choose_methods
 from lib.utils.errors import InputError, run
 from lib.utils.logging import log_to_terminal
 
-RECIPE = ROOT / "experiments" / "video"
+RECIPE = Path(__file__).resolve().parents[1] / "experiments" / "video"
 METHOD, PRIORS = "warp", ("dis", "lucas_kanade", "linear")
 
 
@@ -78,7 +77,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--relearn", action="store_true", help="train the nets again on new or corrected labels")
     parser.add_argument(
-        "--recipe", type=Path, default=RECIPE, help="folder of single.yaml and posewarper.yaml (%(default)s)"
+        "--recipe", type=Path, default=RECIPE, help="folder of single.yaml and posewarper.yaml (experiments/video)"
     )
     add_arguments(parser)
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the recipe to change")

@@ -64,13 +64,13 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     stages.begin("The pose net learns from the labelled images.", weights if weights.exists() else None)
     if not weights.exists():
         build_trained_run(cfg, stage)
-    stages.begin("It estimates each frame of the video.")
     dense = work / "dense.json"
     with build_run(cfg, stage, "estimate") as run:
-        net, forced = build_trained_model(cfg, run.folder, run.device)
         made_with = {"video": identity(options.video), "weights": identity(weights), "config": cfg.dump()}
         with PosesFile(dense, made_with) as file:
+            stages.begin("It estimates each frame of the video.", dense if file.finished else None)
             if not file.finished:
+                net, forced = build_trained_model(cfg, run.folder, run.device)
                 estimator = build_video_estimator(cfg, net, run.device, whole_frame)
                 estimate_video(estimator, VideoPart(VideoFile(options.video)), file, run.describe(forced))
     return read_json(dense)

@@ -70,7 +70,7 @@ class LabelingOptions:
             )
         for option, path, suffix in (("--draw", self.draw, ".mp4"), ("--review", self.review, ".html")):
             if path and (path.suffix != suffix or path.is_dir()):
-                raise InputError(f"{option} {path}: it has to name {'an' if suffix == '.mp4' else 'a'} {suffix} file")
+                raise InputError(f"{option} {path}: it has to name an {suffix} file")
         read = [("--labels", self.labels), ("--video", self.video), ("--images", self.images), ("--raft", self.raft)]
         read += [("--recipe", self.recipe / f"{stage}.yaml") for stage in STAGES]
         refuse_inside(read, self.work, f"{self.work} is for the nets of this run")

@@ -74,7 +74,9 @@ def build_dense_labels(
         names = frames.name(target.number), frames.name(person.number)
         values = poses.points[row], poses.scores[row], skeleton.names, sources[row], disagreement[row]
         added.append(AddedPose(*names, person.track, *values))
-    dense = add_poses(content, added, {PROPAGATED_BY: options.name, **run.describe()})
+    info = {PROPAGATED_BY: options.name, **run.describe()}
+    del info["seconds"]  # the same labels make the same file
+    dense = add_poses(content, added, info)
     errors = None
     if cfg.DATASET.TEST_ANNOTATIONS:
         truth = reachable_ground_truth(build_truth(cfg), labels.people, targets)

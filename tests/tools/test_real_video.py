@@ -42,7 +42,7 @@ def pitch(tmp_path_factory):
 def test_the_baselines_have_the_figures_that_others_measured(pitch, method, every, pixels, pck):
     out = pitch / f"{method}{every}.json"
     command = [sys.executable, TOOL, "--video", pitch / "frames", "--labels", pitch / "labels.json", "--out", out]
-    command += ["--every", every, "--method", method, "TEST.TOOL.REFINE", "0"]
+    command += ["--every", every, "--method", method, "TEST.PROPAGATE.REFINE", "0"]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     last = next(line.split() for line in done.stdout.splitlines() if line.startswith("1+"))
