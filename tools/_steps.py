@@ -23,7 +23,7 @@ class Step:
     product: Path | None
 
 
-def carry_out(steps: Sequence[Step]) -> None:
+def run_steps(steps: Sequence[Step]) -> None:
     """Run the steps whose product is not there, one after the other; if one fails, or is interrupted, this tool ends
     like it."""
     start = time.monotonic()
@@ -38,13 +38,13 @@ def carry_out(steps: Sequence[Step]) -> None:
 
 def call(arguments: Sequence[str | Path]) -> int:
     """Show and run a command of tools/; its exit status."""
-    command = type_command(arguments)
+    command = format_command(arguments)
     print(f"$ {shlex.join(command)}", flush=True)
     status = call_interruptibly([sys.executable, *command[1:]])
     return status if status >= 0 else 128 - status
 
 
-def type_command(arguments: Sequence[str | Path]) -> list[str]:
+def format_command(arguments: Sequence[str | Path]) -> list[str]:
     """The words of such a command, as one would type them here."""
     name, *rest = arguments
     return ["python", str(ROOT / "tools" / name), *map(str, rest)]

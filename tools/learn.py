@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import _init_paths  # noqa: F401
-from _steps import ROOT, Step, carry_out
+from _steps import ROOT, Step, run_steps
 from table import Rows, by_key, compare, for_plot, format_over
 from yacs.config import CfgNode
 
@@ -106,7 +106,7 @@ def main() -> None:
     data = [Chain(args.out, videos_settings(args), [])] if args.grid else []
     claim(args, chains.values())
     keep_settings([*data, *chains.values()])
-    carry_out([*draw(args), *itertools.chain(*(chain.steps for chain in chains.values()))])
+    run_steps([*draw(args), *itertools.chain(*(chain.steps for chain in chains.values()))])
     if args.grid:
         report_grid(args, chains)
     else:

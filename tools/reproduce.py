@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import _init_paths  # noqa: F401
-from _steps import ROOT, ROWS, call, type_command
+from _steps import ROOT, ROWS, call, format_command
 from yacs.config import CfgNode
 
 from lib.config import load_config
@@ -131,7 +131,7 @@ def describe_row(row: Row, data_dir: Path) -> str:
         lines.append(f"  {'there  ' if file.is_there else 'missing'}  {file.path}")
         lines += [] if file.is_there else [f"           from {file.source}"]
     _, command = _plan(row, data_dir, [])
-    return "\n".join([*lines, f"  {shlex.join(type_command(command))}"])
+    return "\n".join([*lines, f"  {shlex.join(format_command(command))}"])
 
 
 def run_rows(rows: list[Row], data_dir: Path, changes: list[str]) -> None:
@@ -178,7 +178,11 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
     result = read_json(path)
     scores = compare(row, result)
     content = {"row": row.id, "protocol": row.protocol, "note": row.note, **scores, "sha256": hashes}
-    content |= {"command": shlex.join(type_command(command)), "seconds": time.monotonic() - start, "result": str(path)}
+    content |= {
+        "command": shlex.join(format_command(command)),
+        "seconds": time.monotonic() - start,
+        "result": str(path),
+    }
     content |= {key: result[key] for key in ("commit", "versions", "config")}
     write_json(folder / "reproduced.json", content, indent=True)
     print(f"\n{row.id}\n{format_rows(scores, row.decimals)}")

@@ -22,7 +22,7 @@ MEGABYTE = 1_000_000
 def main() -> None:
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labels", type=Path, help="COCO-style file that tools/propagate.py --video wrote")
+    parser.add_argument("labels", type=Path, help="COCO-style file that tools/label_video.py --video wrote")
     parser.add_argument("--video", type=Path, required=True, help="video file, or folder of its numbered frames")
     parser.add_argument("--out", type=Path, required=True, help="the .html file to write")
     parser.add_argument(

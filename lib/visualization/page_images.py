@@ -40,12 +40,12 @@ class Plan:
     """How frames are to be stored.
 
     Attributes:
-        rung: index into QUALITY_STEPS.
+        quality: index into QUALITY_STEPS.
         size: width and height of the first picture.
         capacity: how many frames fit.
     """
 
-    rung: int
+    quality: int
     size: tuple[int, int]
     capacity: int
 
@@ -65,14 +65,14 @@ def plan_pictures(
     images = [image for frame in _sampled(num_frames) if (image := _read(read, frame)) is not None]
     if not images:
         raise InputError(f"of {num_frames} frames none can be read: the {len(_sampled(num_frames))} tried are damaged")
-    for rung in range(len(QUALITY_STEPS)):
-        mean = float(np.mean([cost(_encode(image, rung)) for image in images]))
+    for quality in range(len(QUALITY_STEPS)):
+        mean = float(np.mean([cost(_encode(image, quality)) for image in images]))
         if mean * num_frames <= (1 - SPARE) * budget:
-            return Plan(rung, _size(images[0], rung), num_frames)
+            return Plan(quality, _size(images[0], quality), num_frames)
     capacity = int((1 - SPARE) * budget / mean)
     if capacity < 1:
         raise InputError(f"the page has {max(0, budget) / 1e6:.2f} MB left for pictures: not one fits; allow it more")
-    return Plan(rung, _size(images[0], rung), capacity)
+    return Plan(quality, _size(images[0], quality), capacity)
 
 
 def pictures(
@@ -92,8 +92,8 @@ def pictures(
         if image is None:
             continue
         allowed = budget - (len(frames) - done) * share
-        for rung in range(plan.rung, len(QUALITY_STEPS)):
-            jpeg = _encode(image, rung)
+        for quality in range(plan.quality, len(QUALITY_STEPS)):
+            jpeg = _encode(image, quality)
             if cost(jpeg) <= allowed:
                 budget -= cost(jpeg)
                 yield Picture(frame, image.shape[1], image.shape[0], jpeg)
@@ -111,13 +111,13 @@ def _read(read: Callable[[int], np.ndarray], frame: int) -> np.ndarray | None:
         return None
 
 
-def _size(image: np.ndarray, rung: int) -> tuple[int, int]:
+def _size(image: np.ndarray, quality: int) -> tuple[int, int]:
     height, width = image.shape[:2]
-    scale = max(QUALITY_STEPS[rung][0], min(1.0, MIN_SIDE / max(width, height)))
+    scale = max(QUALITY_STEPS[quality][0], min(1.0, MIN_SIDE / max(width, height)))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _encode(image: np.ndarray, rung: int) -> bytes:
-    size = _size(image, rung)
+def _encode(image: np.ndarray, quality: int) -> bytes:
+    size = _size(image, quality)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if size != image.shape[1::-1] else image
-    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY_STEPS[rung][1]])[1].tobytes()
+    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY_STEPS[quality][1]])[1].tobytes()

@@ -88,7 +88,7 @@ def write_review(
         width, height = plan.size
         note = (
             f"{stored} of {len(images)} frames have pictures, of about {width}×{height} pixels, "
-            f"JPEG quality {QUALITY_STEPS[plan.rung][1]}"
+            f"JPEG quality {QUALITY_STEPS[plan.quality][1]}"
         )
         file.write(_script("note", _json(note, name)) + tail)
         size = file.tell()

@@ -22,7 +22,7 @@ def stored(frames, plan, budget):
 
 def test_what_fits_is_stored_in_full():
     plan = plan_pictures(read, 5, 1e9, len)
-    assert (plan.rung, plan.size, plan.capacity) == (0, (1200, 600), 5)
+    assert (plan.quality, plan.size, plan.capacity) == (0, (1200, 600), 5)
     found = stored(range(5), plan, 1e9)
     assert [picture.frame for picture in found] == [0, 1, 2, 4]
     image = cv2.imdecode(np.frombuffer(found[1].jpeg, np.uint8), cv2.IMREAD_COLOR)
@@ -37,7 +37,7 @@ def test_less_room_means_smaller_pictures_and_never_more_bytes(budget):
     assert 0 < sum(len(picture.jpeg) for picture in found) <= budget
     assert len(found) >= plan.capacity - 1  # one may be damaged
     assert all((picture.width, picture.height) == (1200, 600) for picture in found)
-    assert plan.capacity == 10 or plan.rung == len(QUALITY_STEPS) - 1
+    assert plan.capacity == 10 or plan.quality == len(QUALITY_STEPS) - 1
 
 
 def test_pictures_stay_large_enough_to_place_joints():
