@@ -1,0 +1,49 @@
+"""Entry points of torch.hub: nets with weights, ready for frames and boxes (docs/python_api.md)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lib.config import load_config
+from lib.core.video_predictor import VideoPredictor, build_video_predictor
+
+dependencies = ["torch", "torchvision", "yacs", "numpy", "cv2"]
+
+_EXPERIMENTS = Path(__file__).resolve().parent / "experiments"
+
+
+def predictor(
+    experiment: str | Path, weights: str | Path, device: str = "cpu", settings: Mapping[str, Any] | None = None
+) -> VideoPredictor:
+    """Return the predictor of an experiment file.
+
+    Args:
+        experiment: Experiment file, such as experiments/posetrack18/….yaml.
+        weights: Weights of its net: a checkpoint of tools/train.py, or a published file.
+        device: Device to run on, such as "cuda:0".
+        settings: Keys of the experiment to change, such as {"TEST.FLIP_TEST": True}.
+
+    Raises:
+        lib.utils.errors.InputError: A file is missing or of another net, or a key is unknown.
+    """
+    keys = [part for pair in (settings or {}).items() for part in pair]
+    cfg = load_config(experiment, [*keys, "TEST.MODEL_FILE", str(weights)])
+    return build_video_predictor(cfg, torch.device(device))
+
+
+def posewarper_w48_384x288(weights: str | Path, device: str = "cpu") -> VideoPredictor:
+    """Return a PoseWarper over HRNet-W48, PoseTrack's joints: five frames, warped to the middle one."""
+    name = "w48_384x288_adam_lr1e-4_PoseWarper_inference_temporal_pose_aggregation.yaml"
+    return predictor(_EXPERIMENTS / "posetrack/hrnet" / name, weights, device)
+
+
+def hrnet_w48_384x288(weights: str | Path, device: str = "cpu") -> VideoPredictor:
+    """Return HRNet-W48 on single frames, PoseTrack's joints."""
+    return predictor(_EXPERIMENTS / "posetrack/hrnet/w48_384x288_adam_lr1e-4.yaml", weights, device)
+
+
+def resnet50_256x192(weights: str | Path, device: str = "cpu") -> VideoPredictor:
+    """Return a ResNet-50 pose net on single frames, COCO's joints."""
+    return predictor(_EXPERIMENTS / "coco/resnet/res50_256x192_d256x3_adam_lr5e-4.yaml", weights, device)
