@@ -46,6 +46,19 @@ def add_force(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def find_weights(cfg: CfgNode, folder: Path) -> Path:
+    """Return the file of TEST.MODEL_FILE, or what training left in `folder`.
+
+    Raises:
+        InputError: It does not exist.
+    """
+    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    if not weights.exists():
+        unset = "" if cfg.TEST.MODEL_FILE else " is not set, and what training leaves"
+        raise InputError(f"TEST.MODEL_FILE{unset}: {weights} is not there")
+    return weights
+
+
 def load_net(cfg: CfgNode, folder: Path, device: torch.device, force: bool = False) -> tuple[nn.Module, Changes]:
     """The experiment's net with TEST.MODEL_FILE, or what training left in `folder`, on `device`, in eval mode.
 
@@ -56,10 +69,7 @@ def load_net(cfg: CfgNode, folder: Path, device: torch.device, force: bool = Fal
     Raises:
         InputError: no such file, or weights that are not this net's.
     """
-    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
-    if not weights.exists():
-        unset = "" if cfg.TEST.MODEL_FILE else " is not set, and what training leaves"
-        raise InputError(f"TEST.MODEL_FILE{unset}: {weights} is not there")
+    weights = find_weights(cfg, folder)
     net = build_model(cfg).to(device, memory_format=torch.channels_last)
     report = load_weights(net, weights)
     logger.info("%s", report)

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
-from _testing import add_force, check_predictions, load_net, run_test, will_score
+from _testing import add_force, check_predictions, find_weights, load_net, run_test, will_score
 
 from lib.config import parse_arguments
 from lib.dataset import build_test_set
@@ -36,9 +36,10 @@ def main() -> None:
         make_reproducible(
             cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
         )
-        net, forced = load_net(cfg, folder, device, args.force)
+        find_weights(cfg, folder)  # raises, before data are read
         test_set = build_test_set(cfg)
         scorable = will_score(cfg, test_set)
+        net, forced = load_net(cfg, folder, device, args.force)
         result = run_test(cfg, net, device, test_set, folder, process, cfg.TEST.MODE, scorable)
         if process[0] > 0:
             return

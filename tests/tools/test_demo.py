@@ -184,6 +184,14 @@ def test_a_part_has_the_same_frames_stand_in_for_damaged_ones(demo, monkeypatch)
     assert [one["scores"] for one in read("part.json")["annotations"]] == [people[7]]
 
 
+def without_command(content):
+    """What a file of poses holds beside the command that made it and its duration."""
+    content = json.loads(content)
+    for key in ("command", "seconds"):
+        del content["info"][key]
+    return content
+
+
 def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, caplog):
     caplog.set_level("INFO")
     arguments = ["--boxes", "boxes.json", "--out", "poses.mp4"]
@@ -212,7 +220,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
     assert len(read_movie("poses.mp4")) == FRAMES
     went_on = (root / "poses.json").read_bytes()
     demo("--boxes", "boxes.json", "--json", "whole.json")
-    assert went_on == (root / "whole.json").read_bytes()
+    assert without_command(went_on) == without_command((root / "whole.json").read_bytes())
 
     del done[:]
     (root / "poses.mp4").unlink()

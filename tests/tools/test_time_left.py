@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ def test_the_rest_is_foretold(monkeypatch, caplog, iterations, line):
 
     monkeypatch.setattr(train, "train_epoch", train_epoch)
     cfg = load_config(ROOT / "experiments/posetrack/hrnet/base_w48_384x288.yaml", ["TRAIN.END_EPOCH", "3"])
-    progress = train.Progress(optimizer=None, schedule=None, warm_up=None, epoch=0)
+    trainer = SimpleNamespace(optimizer=None, warm_up=None, rate=0.1)
     with caplog.at_level(logging.INFO):
-        train._epoch(cfg, None, range(iterations), progress, torch.device("cpu"), 0, 1)
+        train._epoch(cfg, trainer, None, range(iterations), torch.device("cpu"), 0, 1)
     assert line in caplog.text
