@@ -24,7 +24,7 @@ def main() -> None:
 
     from lib.core.predictor import build_predictor  # after the arguments: PyTorch takes seconds
     from lib.core.run import build_run
-    from lib.core.trained_model import build_trained_model
+    from lib.core.trained_model import build_trained_model, build_weights_path
     from lib.evaluation.scoring import format_result
     from lib.evaluation.submission import check_predictions
     from lib.evaluation.tester import build_tester
@@ -32,8 +32,9 @@ def main() -> None:
     with build_run(cfg, experiment, f"test-{mode}") as test:
         if test.is_first:
             check_predictions(test.folder / "predictions" / mode, named_files(cfg))
-        net, forced = build_trained_model(cfg, test.folder, test.device, args.force)
+        build_weights_path(cfg, test.folder)  # raises, before data are read
         tester = build_tester(cfg, test.folder, test.process)
+        net, forced = build_trained_model(cfg, test.folder, test.device, args.force)
         result = tester.run(build_predictor(cfg, net, test.device, test.process), mode)
         if not test.is_first:
             return

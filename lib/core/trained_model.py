@@ -23,6 +23,23 @@ from lib.utils.errors import InputError
 logger = logging.getLogger(__name__)
 
 
+def build_weights_path(cfg: CfgNode, folder: Path) -> Path:
+    """Return the file of TEST.MODEL_FILE, or what training left.
+
+    Args:
+        cfg: The experiment.
+        folder: Folder of its results.
+
+    Raises:
+        InputError: It does not exist.
+    """
+    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    if not weights.exists():
+        unset = "" if cfg.TEST.MODEL_FILE else " is not set, and what training leaves"
+        raise InputError(f"TEST.MODEL_FILE{unset}: {weights} is not there")
+    return weights
+
+
 def build_trained_model(
     cfg: CfgNode, folder: Path, device: torch.device, force: bool = False
 ) -> tuple[nn.Module, Changes]:
@@ -40,10 +57,7 @@ def build_trained_model(
     Raises:
         InputError: The file is missing, holds weights of another net, or weights that were trained with other settings.
     """
-    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
-    if not weights.exists():
-        unset = "" if cfg.TEST.MODEL_FILE else " is not set, and what training leaves"
-        raise InputError(f"TEST.MODEL_FILE{unset}: {weights} is not there")
+    weights = build_weights_path(cfg, folder)
     net = build_model(cfg).to(device, memory_format=torch.channels_last)
     report = load_weights(net, weights)
     logger.info("%s", report)

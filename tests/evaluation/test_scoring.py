@@ -45,4 +45,4 @@ def test_a_data_set_that_nothing_scores_is_a_line():
     with pytest.raises(
         InputError, match=r"DATASET\.DATASET horses: there is no scorer of this name, only coco, .*custom"
     ):
-        is_scorable("horses", labeled, tracking=False)
+        is_scorable("horses", labeled)

@@ -26,6 +26,7 @@ from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.models import build_model
 from lib.pose.crop import box_to_center_scale
+from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
 
 TOOL = Path(__file__).parents[2] / "tools/demo.py"
@@ -182,10 +183,18 @@ def test_a_part_has_the_same_frames_stand_in_for_damaged_ones(demo, monkeypatch)
     assert [one["scores"] for one in read("part.json")["annotations"]] == [people[7]]
 
 
+def without_command(content):
+    """What a file of poses holds beside the command that made it and its duration."""
+    content = json.loads(content)
+    for key in ("command", "seconds"):
+        del content["info"][key]
+    return content
+
+
 def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, caplog):
     caplog.set_level("INFO")
     arguments = ["--boxes", "boxes.json", "--out", "poses.mp4"]
-    estimate, done = demo.tool.Estimator.__call__, []
+    estimate, done = VideoEstimator.estimate, []
 
     def interrupted(self, keys, video):
         if len(done) == 7:
@@ -193,7 +202,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
         done.extend(keys)
         return estimate(self, keys, video)
 
-    monkeypatch.setattr(demo.tool.Estimator, "__call__", interrupted)
+    monkeypatch.setattr(VideoEstimator, "estimate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         demo(*arguments)
     assert "poses.json.part keeps the frames before 7" in caplog.text
@@ -204,13 +213,13 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
         done.extend(keys)
         return estimate(self, keys, video)
 
-    monkeypatch.setattr(demo.tool.Estimator, "__call__", watched)
+    monkeypatch.setattr(VideoEstimator, "estimate", watched)
     demo(*arguments)
     assert done == list(range(FRAMES))  # nothing twice
     assert len(read_movie("poses.mp4")) == FRAMES
     went_on = (root / "poses.json").read_bytes()
     demo("--boxes", "boxes.json", "--json", "whole.json")
-    assert went_on == (root / "whole.json").read_bytes()
+    assert without_command(went_on) == without_command((root / "whole.json").read_bytes())
 
     del done[:]
     (root / "poses.mp4").unlink()

@@ -84,7 +84,8 @@ def test_the_options_of_simple_baseline_s_valid_test_a_net(sample):
 def test_the_options_of_simple_baseline_s_train_train_a_net(sample):
     options = ["--dataDir", "big", "--gpus", "0,1", "--workers", "0", "--frequent", "1"]
     keys = ["DATASET.TRAIN_SET", "val", "TRAIN.END_EPOCH", "1", "TRAIN.BATCH_SIZE", "2", "TEST.EVALUATE", "False"]
-    done = succeed(sample, "train", *options, *keys, "MODEL.PRETRAINED", "weights.pth")
+    keys += ["MODEL.PRETRAINED", "weights.pth"]
+    done = succeed(sample, "train", *options, *keys)
     _, config = outcome(sample, "train")
     assert (config["GPUS"], config["WORKERS"], config["PRINT_FREQ"]) == ([0, 1], 0, 1)
     assert config["TRAIN"]["BATCH_SIZE_PER_GPU"] == 2

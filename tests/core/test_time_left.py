@@ -1,0 +1,33 @@
+"""The remaining time that a training logs."""
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from lib.core import training
+from lib.core.run import Run
+from lib.core.train import EpochReport
+
+
+@pytest.mark.parametrize(("iterations", "line"), [(3, "about 6.0 minutes"), (50, "about 130.0 minutes")])
+def test_the_remaining_time_is_logged(monkeypatch, caplog, tmp_path, iterations, line):
+    """Three epochs of one minute per iteration, the first of them under way."""
+
+    def train_epoch(net, loader, strategy, loss, optimizer, device, count, each):
+        report = EpochReport()
+        for iteration in range(count):
+            report.seconds = 60.0 * (iteration + 1)
+            each(iteration, report)
+        return report
+
+    monkeypatch.setattr(training, "train_epoch", train_epoch)
+    trainer = SimpleNamespace(optimizer=None, warm_up=None, rate=0.1)
+    options = training.TrainingOptions(end_epoch=3, max_iterations=30000)
+    run = Run(Path(tmp_path), torch.device("cpu"), (1, 2), "")
+    own = training.Training(trainer, options, run=run, origin=None, about={}, strategy=None, loss=None)
+    with caplog.at_level(logging.INFO):
+        own._epoch(None, range(iterations), 0)
+    assert line in caplog.text
