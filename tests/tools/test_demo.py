@@ -26,6 +26,7 @@ from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.models import build_model
 from lib.pose.crop import box_to_center_scale
+from lib.tracking import pose_video
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
 
@@ -270,7 +271,7 @@ def test_few_frames_are_in_memory(demo, monkeypatch, at_once):
             del image
 
     monkeypatch.setattr(VideoFile, "frames", watched)
-    monkeypatch.setattr(demo.tool, "FRAMES_AT_ONCE", {"cpu": at_once, "cuda": at_once})
+    monkeypatch.setattr(pose_video, "FRAMES_AT_ONCE", {"cpu": at_once, "cuda": at_once})
     demo("--boxes", "boxes.json", "--json", "poses.json")
     assert read("poses.json")["info"]["frames"] == len(held) == 60
     assert max(held) <= 2 * (at_once + 4) + 2
