@@ -25,7 +25,7 @@ COLUMNS = ("AP", "AP .5", "AP .75", "AR", "PCK@0.05", "PCK@0.1", "PCK@0.2", "AUC
 _LOG = logging.getLogger(__name__)
 
 
-def evaluate_custom(gt: str | Path, pred: str | Path) -> dict[str, dict[str, Any]]:
+def evaluate_custom(gt: str | Path, pred: str | Path, sigma_scale: float = 1.0) -> dict[str, dict[str, Any]]:
     """Score a file of predictions of any joints.
 
     Images without labels do not count, unless the file says `is_labeled` of them. All people are of one category.
@@ -35,6 +35,7 @@ def evaluate_custom(gt: str | Path, pred: str | Path) -> dict[str, dict[str, Any
             of `lib.pose.skeletons.named_skeleton`.
         pred: the predictions, a list of {image_id, category_id, keypoints (x, y, score of each joint), score}, and `id`
             or `annotation_id` of the person, if it is that one's pose.
+        sigma_scale: factor on the constants of OKS.
     Returns:
         `table` with COLUMNS, times 100: AP and AR of OKS, as COCO's; PCK by the person's box, AUC up to 30 pixels; EPE,
         the mean error in pixels. `joints`: PCK and EPE by joint name. PCK, AUC and EPE are NaN, and `joints` is empty,
@@ -48,7 +49,7 @@ def evaluate_custom(gt: str | Path, pred: str | Path) -> dict[str, dict[str, Any
     predicted = replace(predicted, categories=np.ones_like(predicted.categories))
     check_ids(truth, predicted, gt, pred)
     kept = np.isin(predicted.images, _labeled_images(truth, content))
-    ap = score_people(truth, _take(predicted, kept), sigmas)
+    ap = score_people(truth, _take(predicted, kept), sigma_scale * sigmas)
     table = {name: 100 * value if value >= 0 else math.nan for name, value in ap.items()}
     by_pose: dict[str, Any] = {"table": {}, "joints": {}}
     named = np.array([own is not None for own in predicted.annotation_ids], dtype=bool)
