@@ -41,9 +41,8 @@ from lib.models import build_model
 from lib.utils.checkpoint import load_weights, read_checkpoint, training_of
 from lib.utils.device import choose_device, make_reproducible
 from lib.utils.distributed import local_rank, processes
-from lib.utils.download import sha256
 from lib.utils.errors import InputError, run
-from lib.utils.files import check_writable, refuse_inputs, write_json
+from lib.utils.files import check_writable, refuse_inputs, sha256, write_json
 from lib.utils.logging import log_to_file, log_to_terminal
 from lib.utils.provenance import describe_run, log_header
 
