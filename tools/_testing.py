@@ -58,8 +58,9 @@ def load_net(cfg: CfgNode, folder: Path, device: torch.device, force: bool = Fal
     """
     weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
     if not weights.exists():
-        unset = "" if cfg.TEST.MODEL_FILE else " is not set, and what training leaves"
-        raise InputError(f"TEST.MODEL_FILE{unset}: {weights} is not there")
+        if cfg.TEST.MODEL_FILE:
+            raise InputError(f"TEST.MODEL_FILE: {weights} is not there")
+        raise InputError(f"TEST.MODEL_FILE is not set, and {weights}, which training leaves, is not there")
     net = build_model(cfg).to(device, memory_format=torch.channels_last)
     report = load_weights(net, weights)
     logger.info("%s", report)
