@@ -60,8 +60,10 @@ def make_truth(rng: np.random.Generator, name: str, num_frames: int, num_persons
         scores=np.full((num_rows, 15), NO_SCORE),
         person_scores=np.full(num_rows, np.nan),
         track_ids=track,
+        annotation_ids=np.full(num_rows, -1),
         head_boxes=corners,
         boxes=np.hstack([low, high - low]),
+        crowd=np.zeros(num_rows, dtype=bool),
     )
 
 
@@ -109,8 +111,10 @@ def make_prediction(rng: np.random.Generator, truth: VideoAnnotations) -> VideoA
         scores=np.where(present, scores, NO_SCORE),
         person_scores=scores.mean(axis=1),
         track_ids=tracks,
+        annotation_ids=np.full(num_rows, -1),
         head_boxes=np.full((num_rows, 4), np.nan),
         boxes=np.hstack([low, high - low]),
+        crowd=np.zeros(num_rows, dtype=bool),
     )
 
 

@@ -12,10 +12,12 @@ key are never averaged; their rows name the keys. Files without a table, such as
 import argparse
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import _init_paths  # noqa: F401
 
+from lib.config.changes import OF_PROCESS, matches
 from lib.evaluation.results import NOTHING, Result, Summary, group_seeds, read_results, summarize
 from lib.evaluation.tables import format_rows
 from lib.utils.errors import InputError, run
@@ -24,6 +26,7 @@ from lib.visualization.plots import plot_over
 
 DISTANCE = "distance"
 SCORED = ("table", "score")
+TESTED = "a scored result of tools/test.py or tools/propagate.py"
 Rows = dict[str, dict[float, Summary]]
 
 
@@ -57,7 +60,7 @@ def main() -> None:
 
 def compare(paths: Sequence[Path]) -> str:
     """Return the table of result files: a row for each setting, over its seeds."""
-    groups = group_seeds(read_results(paths, SCORED, "a scored result of tools/test.py or tools/propagate.py"))
+    groups = group_seeds(_read(paths, SCORED, TESTED))
     columns = list(dict.fromkeys(column for group in groups.values() for result in group for column in _table(result)))
     rows = {}
     for name, group in groups.items():
@@ -76,7 +79,7 @@ def by_key(paths: Sequence[Path], key: str) -> Rows:
     Raises:
         InputError: a result has no number there, or no file is a scored result.
     """
-    results = read_results(paths, SCORED, "a scored result of tools/test.py or tools/propagate.py")
+    results = _read(paths, SCORED, TESTED)
     for result in results:
         value = result.keys.get(key)
         if not isinstance(value, int | float):
@@ -98,7 +101,7 @@ def by_distance(paths: Sequence[Path], measure: str) -> Rows:
         InputError: no file has figures by distance, or they have no distance in common.
     """
     kind = "a scored result of tools/propagate.py, with figures by distance"
-    results = read_results(paths, ("ap_by_distance", "tracks_by_distance", "method"), kind)
+    results = _read(paths, ("ap_by_distance", "tracks_by_distance", "method"), kind)
     shared = set.intersection(*(set(_distances(result, measure)) for result in results))
     if not shared:
         raise InputError("the results have no distance from a label in common")
@@ -122,6 +125,10 @@ def format_over(measure: str, rows: Rows) -> str:
             for name, row in rows.items()
         }
     )
+
+
+def _read(paths: Sequence[Path], needed: Sequence[str], kind: str) -> list[Result]:
+    return read_results(paths, needed, kind, partial(matches, names=OF_PROCESS))
 
 
 def _table(result: Result) -> dict[str, float | None]:

@@ -17,16 +17,22 @@ from lib.utils.errors import InputError
 Changes = dict[str, tuple[Any, Any]]
 """Key to its value before and its value now."""
 
-SAME_RESULT = (
-    "OUTPUT_DIR",  # folders; what is read from DATA_DIR is named by keys that are compared
+OF_PROCESS = (
+    "OUTPUT_DIR",
     "LOG_DIR",
-    "DATA_DIR",
-    "EXPERIMENT_NAME",
     "GPUS",  # the number of processes counts, and the checkpoint has it
     "WORKERS",
     "PIN_MEMORY",
     "PRINT_FREQ",
     "AUTO_RESUME",
+    "DEBUG.",
+)
+"""Where a run writes and how its processes work: no result depends on these."""
+
+SAME_RESULT = (
+    *OF_PROCESS,
+    "DATA_DIR",  # what is read from it is named by keys that are compared
+    "EXPERIMENT_NAME",
     "MODEL.PRETRAINED",  # compared by content, which its path does not tell
     "TRAIN.RESUME",
     "TRAIN.CHECKPOINT",
@@ -36,7 +42,6 @@ SAME_RESULT = (
     "TEST.MODEL_FILE",  # a training tests its own net
     "TEST.PROPAGATE.",
     "TEST.BBOX_THRE",
-    "DEBUG.",
 )
 """Keys, and sections with their dot, that a training may be resumed with other values of."""
 
@@ -96,7 +101,7 @@ def changes_of_run(earlier: str, cfg: CfgNode) -> Changes:
         for key in keys
     )
     changed = {key: (before.get(key), now.get(key)) for key in {**before, **now} if before.get(key) != now.get(key)}
-    return {key: pair for key, pair in changed.items() if key == "TEST.EVALUATE" or not _matches(key, ignored)}
+    return {key: pair for key, pair in changed.items() if key == "TEST.EVALUATE" or not matches(key, ignored)}
 
 
 def check_resumable(changes: Changes, checkpoint: Path, force: bool) -> None:
@@ -173,7 +178,7 @@ def changes_of_training(training: Mapping[str, Any], cfg: CfgNode) -> Changes:
     """
     used = (*OF_TESTS, *OF_WEIGHTS, *OF_WARP_WEIGHTS, "MODEL.IMAGE_SIZE", "MODEL.HEATMAP_SIZE", "CUDNN.")
     changes = changes_of_run(training["config"], cfg) if training else {}
-    return {key: pair for key, pair in changes.items() if not _matches(key, used)}
+    return {key: pair for key, pair in changes.items() if not matches(key, used)}
 
 
 def crop_size(training: Mapping[str, Any]) -> list[int] | None:
@@ -196,7 +201,8 @@ def _show(value: Any) -> str:
     return "not set" if value is None else repr(value) if value == "" else str(value)
 
 
-def _matches(key: str, names: Sequence[str]) -> bool:
+def matches(key: str, names: Sequence[str]) -> bool:
+    """Return True if a dotted key is one of these names, or in one of these sections, which end with a dot."""
     return any(key == name or (name.endswith(".") and key.startswith(name)) for name in names)
 
 

@@ -35,8 +35,9 @@ def build_weights_path(cfg: CfgNode, folder: Path) -> Path:
     """
     weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
     if not weights.exists():
-        unset = "" if cfg.TEST.MODEL_FILE else " is not set, and what training leaves"
-        raise InputError(f"TEST.MODEL_FILE{unset}: {weights} is not there")
+        if cfg.TEST.MODEL_FILE:
+            raise InputError(f"TEST.MODEL_FILE: {weights} is not there")
+        raise InputError(f"TEST.MODEL_FILE is not set, and {weights}, which training leaves, is not there")
     return weights
 
 

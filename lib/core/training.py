@@ -35,9 +35,8 @@ from lib.core.training_run import Origin, TrainingRun, read_training, save_weigh
 from lib.dataset import build_skeleton, build_training_loader, build_training_set
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights, read_checkpoint, training_of
-from lib.utils.download import sha256
 from lib.utils.errors import InputError
-from lib.utils.files import write_json
+from lib.utils.files import sha256, write_json
 from lib.utils.progress import progress_bar
 
 logger = logging.getLogger(__name__)

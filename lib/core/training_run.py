@@ -10,9 +10,8 @@ from torch import nn
 
 from lib.core.trainer import Trainer
 from lib.utils.checkpoint import read_checkpoint, save_checkpoint, training_of, with_training
-from lib.utils.download import sha256
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path
+from lib.utils.files import atomic_path, sha256
 from lib.utils.provenance import command_line, commit, seconds
 
 

@@ -3,7 +3,7 @@
 import logging
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,6 @@ from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
 SEED = "SEED"
-
-RUN_KEYS = (SEED, "OUTPUT_DIR", "LOG_DIR", "GPUS", "WORKERS", "PIN_MEMORY", "PRINT_FREQ", "AUTO_RESUME")
-"""Keys of an experiment that may differ between runs of one setting; so may the section DEBUG."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,8 +26,8 @@ class Result:
         path: of the file.
         name: EXPERIMENT_NAME, and TEST.MODE or the method of propagation.
         seed: of the run; None if the file does not say.
-        keys: the keys of the experiment and their values, without RUN_KEYS. Paths inside the run's own OUTPUT_DIR are
-            relative to it.
+        keys: the keys of the experiment and their values, without SEED and those that do not count. Paths
+            inside the run's own OUTPUT_DIR are relative to it.
         content: the whole file.
     """
 
@@ -65,12 +62,15 @@ def summarize(values: Sequence[float | None]) -> Summary:
     return Summary(statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else math.nan, len(numbers))
 
 
-def read_results(paths: Iterable[Path], needed: Iterable[str], kind: str) -> list[Result]:
+def read_results(
+    paths: Iterable[Path], needed: Iterable[str], kind: str, ignored: Callable[[str], bool]
+) -> list[Result]:
     """Read the result files that have certain keys; others are left out with a warning, repeated paths without.
 
     Args:
         needed: keys of the file.
         kind: what a file with these keys is, for messages.
+        ignored: True for a key of the experiment that may differ between runs of one setting; so may SEED.
     Raises:
         InputError: no file has these keys, or one is not JSON.
     """
@@ -82,13 +82,13 @@ def read_results(paths: Iterable[Path], needed: Iterable[str], kind: str) -> lis
         if lacking:
             _LOG.warning("%s: left out: not %s: it lacks %s", path, kind, ", ".join(lacking))
             continue
-        results.append(_as_result(path, content))
+        results.append(_as_result(path, content, ignored))
     if not results:
         raise InputError(f"none of these files is {kind}")
     return results
 
 
-def _as_result(path: Path, content: Mapping[str, Any]) -> Result:
+def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], bool]) -> Result:
     try:
         config = yaml.safe_load(content["config"])
     except (yaml.YAMLError, AttributeError):
@@ -102,7 +102,7 @@ def _as_result(path: Path, content: Mapping[str, Any]) -> Result:
     keys = {
         key: value.removeprefix(own) if isinstance(value, str) else value
         for key, value in flat.items()
-        if key not in RUN_KEYS and not key.startswith("DEBUG.")
+        if key != SEED and not ignored(key)
     }
     return Result(path, name, flat.get(SEED), keys, content)
 

@@ -170,7 +170,7 @@ def _is_recorded(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     record = path.with_name(RECORD)
-    return record.is_file() and f"{sha256(path)}  {path.name}" in record.read_text(encoding="utf-8").splitlines()
+    return record.is_file() and f"{sha256(path)}  {path.name}".encode() in record.read_bytes().splitlines()
 
 
 def _record(path: Path, temporary: Path) -> None:

@@ -40,6 +40,11 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def _heard() -> list[signal.Signals]:
+    """The signals that are not ignored. A handler in place of SIG_IGN would be the default for a new program."""
+    return [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated(number)
 
@@ -57,7 +62,7 @@ def defer_sigint() -> Iterator[None]:
     pending: list[int] = []
     previous = {}
     try:
-        for number in STOPPING:
+        for number in _heard():
             previous[number] = signal.signal(number, lambda number, frame: pending.append(number))
         yield
     finally:
@@ -71,7 +76,7 @@ def call_interruptibly(command: Sequence[str]) -> int:
     """Run a command, and leave it to that to end in good order; its exit status.
 
     Ctrl-C reaches the command too, so that it is ignored here. SIGTERM and SIGHUP, which may be for this process alone,
-    are sent on.
+    are sent on. Signals that this process ignores, as under nohup, the command ignores as well.
     """
     commands: list[subprocess.Popen] = []
     told: list[int] = []
@@ -81,8 +86,9 @@ def call_interruptibly(command: Sequence[str]) -> int:
         for running in commands:
             running.send_signal(number)
 
-    previous = {number: signal.signal(number, tell) for number in STOPPING[1:]}
-    previous[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
+    previous = {
+        number: signal.signal(number, (lambda *_: None) if number == signal.SIGINT else tell) for number in _heard()
+    }
     try:
         commands.append(subprocess.Popen(command))
         for number in told:  # before it ran

@@ -36,10 +36,10 @@ def pose(own, x=0.0, image=1, score=0.9):
 
 @pytest.fixture
 def score(tmp_path):
-    def evaluate(content, predictions):
+    def evaluate(content, predictions, **options):
         (tmp_path / "gt.json").write_text(json.dumps(content))
         (tmp_path / "pred.json").write_text(json.dumps(predictions))
-        return evaluate_custom(tmp_path / "gt.json", tmp_path / "pred.json")
+        return evaluate_custom(tmp_path / "gt.json", tmp_path / "pred.json", **options)
 
     return evaluate
 
@@ -54,6 +54,12 @@ def test_labels_are_a_perfect_score(score):
 def test_pck_is_by_the_longer_side_of_the_box_and_epe_in_pixels(score):
     table = score(truth({}, {"image_id": 2}), [pose(10, x=7), pose(11, x=15, image=2)])["table"]
     assert [table[name] for name in ("PCK@0.05", "PCK@0.1", "PCK@0.2", "EPE")] == pytest.approx([0, 50, 100, 11])
+
+
+def test_a_factor_on_the_sigmas_is_one_on_the_errors(score):
+    poses = [pose(10, 2 * error_of(0.72, SIGMA, 2000))]
+    assert score(truth({}), poses)["table"]["AP"] == 0
+    assert score(truth({}), poses, sigma_scale=2)["table"]["AP"] == pytest.approx(50)
 
 
 def error_of(oks, sigma, area):

@@ -105,8 +105,8 @@ def test_weights_that_are_not_there_are_named_with_their_key_before_data_are_rea
     line = refused(sample, "test", *nowhere, "TEST.MODEL_FILE", "no.pth")
     assert line == "error: TEST.MODEL_FILE: big/no.pth is not there"
     line = refused(sample, "test", *nowhere)
-    assert line.startswith("error: TEST.MODEL_FILE is not set, and what training leaves: ")
-    assert line.endswith("output/posetrack18/pose_hrnet/small/final_state.pth is not there")
+    assert line.startswith("error: TEST.MODEL_FILE is not set, and ")
+    assert line.endswith("output/posetrack18/pose_hrnet/small/final_state.pth, which training leaves, is not there")
     line = refused(sample, "train", *nowhere, "MODEL.PRETRAINED", "no.pth")
     assert line.startswith("error: MODEL.PRETRAINED: big/no.pth is not there")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from posetrack_sample import make_video, write_experiment
 
+from lib.evaluation.posetrack import evaluate_posetrack
 from lib.frames.video_writer import VideoWriter
 from lib.utils.errors import InputError
 from lib.utils.files import RECORD
@@ -122,6 +123,12 @@ def test_a_file_of_somebody_else_in_a_folder_is_left_alone(root, command, name):
     before = contents(root)
     assert f"made/{name}: this file exists" in refused(*command, "made")
     assert contents(root) == before
+
+
+def test_a_made_posetrack_set_can_be_scored(root, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["make_posetrack_set.py", "--videos", "2", "--frames", "3", "--out", "made"])
+    importlib.import_module("make_posetrack_set").main()
+    assert 40 < evaluate_posetrack("made/gt", "made/pred")["table"]["Mean"] < 80
 
 
 @pytest.mark.parametrize(("command", "name"), INPUTS, ids=name_case)

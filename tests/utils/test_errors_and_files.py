@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.utils.errors import InputError, run
-from lib.utils.files import atomic_folder, atomic_path, claim_outputs, read_json, write_json
+from lib.utils.files import RECORD, atomic_folder, atomic_path, claim_outputs, read_json, write_json
 from lib.utils.logging import log_to_file
 
 
@@ -96,6 +96,7 @@ def test_a_claimed_file_is_known_again_even_if_the_process_ends_at_once(tmp_path
     with pytest.raises(InputError, match=r"b\.json: this file exists"):
         claim_outputs([("--out", tmp_path / "new/b.json")])
     path.write_text("2 \n")
+    (tmp_path / "new" / RECORD).write_bytes(b"\xff\n")  # somebody else's, and no text
     with pytest.raises(InputError, match=r"a\.json: this file exists"):
         claim_outputs([("--out", path)])
 

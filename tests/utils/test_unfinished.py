@@ -153,6 +153,13 @@ time.sleep(600)
 """
 
 
+def test_a_command_ignores_what_is_ignored(handlers):
+    """nohup: the terminal is closed, and the signal comes to all processes."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    hang_up = "import os, signal; os.kill(os.getppid(), signal.SIGHUP); signal.raise_signal(signal.SIGHUP)"
+    assert call_interruptibly([sys.executable, "-c", hang_up]) == 0
+
+
 def test_sigterm_is_sent_on_to_a_command(handlers, capfd):
     assert call_interruptibly([sys.executable, "-c", ENDS_IN_ORDER]) == 143
     assert capfd.readouterr().out == "ended\n"

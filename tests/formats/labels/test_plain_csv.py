@@ -1,5 +1,7 @@
 """Plain CSV files as people write them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,19 @@ nose,9,9,,img010.png,,
     assert dict(labels.track_names) == {0: "bob"}
     assert labels.visibility.tolist() == [[1, 0], [2, 0], [2, 0], [2, 0]]
     np.testing.assert_array_equal(labels.scores[0], [0.5, NAN])
+
+
+def test_names_are_numbered_in_the_order_of_their_first_rows(tmp_path):
+    labels = read(tmp_path, "frame,track,joint,x,y\n0,zoe,nose,1,2\n1,amy,nose,3,4\n1,zoe,nose,5,6\n")
+    assert (labels.track.tolist(), dict(labels.track_names)) == ([0, 1, 0], {0: "zoe", 1: "amy"})
+    assert (
+        plain_csv.write(
+            tmp_path / "again.csv", replace(labels, track=1 - labels.track, track_names={1: "zoe", 0: "amy"})
+        )
+        == []
+    )
+    again = plain_csv.read(tmp_path / "again.csv")
+    assert [again.track_names[track] for track in again.track.tolist()] == ["zoe", "amy", "zoe"]
 
 
 HEADER = "frame,track,joint,x,y,visibility,score\n"
