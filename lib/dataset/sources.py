@@ -197,7 +197,7 @@ def build_annotations_path(cfg: CfgNode, train: bool) -> Path | None:
         if not any(place.exists() for place in places):
             made = "; tools/prepare_posetrack.py makes such files, '' takes the official ones"
             hint = made if cfg.DATASET.DATASET in POSETRACK else ""
-            raise InputError(f"DATASET.{key}: neither {places[0]} nor {places[1]} exists{hint}")
+            raise InputError(f"DATASET.{key}: none of {', '.join(map(str, dict.fromkeys(places)))} exists{hint}")
         return next(place for place in places if place.exists())
     split = build_split_name(cfg, train)
     if not has_videos(cfg.DATASET.DATASET):

@@ -242,7 +242,7 @@ def test_a_box_without_keypoints_is_a_person_without_labels(root, build):
     [
         (["DATASET.TEST_SET", "test"], "no annotations of the split 'test'"),
         (["DATASET.IMAGE_DIR", "/nowhere"], r"/nowhere/images/val/v/000000\.jpg: neither it nor any frame beside it"),
-        (["DATASET.TEST_ANNOTATIONS", "x.json"], r"neither x\.json nor .*/annotations/x\.json exists"),
+        (["DATASET.TEST_ANNOTATIONS", "x.json"], r"none of x\.json, .*/annotations/x\.json, .*/x\.json exists"),
         (["TEST.USE_GT_BBOX", "False"], r"no boxes: set TEST\.COCO_BBOX_FILE"),
         (["DATASET.DATASET", "lsp"], "DATASET.DATASET is 'lsp'"),
         (["MODEL.NUM_JOINTS", "14"], "PoseTrack has 17"),

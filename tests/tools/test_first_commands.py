@@ -121,4 +121,5 @@ def test_annotations_are_found_in_the_data_folder(sample):
     assert outcome(sample)[0]["people"] == 4
     keys = ["DATASET.TEST_ANNOTATIONS", "none.json"]
     line = refused(sample, "test", "--dataDir", "big", "--model-file", "weights.pth", *keys)
-    assert "DATASET.TEST_ANNOTATIONS: neither big/none.json nor big/data/annotations/none.json exists" in line
+    places = "big/none.json, big/data/annotations/none.json, big/data/none.json"
+    assert f"DATASET.TEST_ANNOTATIONS: none of {places} exists" in line
