@@ -90,7 +90,7 @@ class Trainer:
 
     def _is_best(self, score: float | None) -> bool:
         if score is None or math.isnan(score):
-            return True
+            return self.best == -math.inf  # nothing better is known
         if score <= self.best:
             return False
         self.best = score

@@ -65,7 +65,9 @@ def test_a_state_of_another_net_is_refused():
 def test_the_best_epoch_is_that_of_the_highest_score():
     trainer = build()
     told = fit(trainer, 5, scores=[1.0, 3.0, 3.0, math.nan, 2.0])
-    assert [is_best for _, is_best, _ in told] == [True, True, False, True, False]  # without a score: the last
+    assert [is_best for _, is_best, _ in told] == [True, True, False, False, False]
+    unscored = fit(build(), 3, scores=[math.nan, None, 2.0])
+    assert [is_best for _, is_best, _ in unscored] == [True, True, True]  # without any score: the last
     assert trainer.best == 3.0
     assert [is_last for *_, is_last in told] == [False, False, False, False, True]
 
