@@ -50,8 +50,8 @@ class VideoFile:
     def frames(self, start: int = 0) -> Iterator[tuple[int, np.ndarray | None]]:
         """Yield all frames from number `start` on, in the order in which a player shows them.
 
-        The first frame of the file is number 0. A damaged frame is None, and so are frames coded as differences from it,
-        up to the next one that is coded independently. The frames before `start` are decoded too.
+        The first frame of the file is number 0. A damaged frame is None, and so are frames coded as differences from
+        it, up to the next one that is coded independently. The frames before `start` are decoded too.
 
         Args:
             start: Number of the first frame.
