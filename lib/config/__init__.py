@@ -89,7 +89,7 @@ def parse_arguments(
     _pairs(args.opts)  # raises an error before the options are appended
     flags = {key: getattr(args, key) for key, _ in FLAGS.values()}
     typed = [*args.opts, *(item for pair in flags.items() if pair[1] is not None for item in pair)]
-    file, *changes = [args.cfg] if args.cfg else choose(typed)
+    file, *changes = choose(typed) if choose and not args.cfg else [args.cfg]
     cfg = load_config(file, [*changes, *typed])
     experiment = cfg.EXPERIMENT_NAME or Path(file).stem
     if args.prevModelDir:

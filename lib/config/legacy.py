@@ -4,7 +4,7 @@ No other module knows the old keys. Keys that kept their name and meaning are no
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -116,6 +116,8 @@ ALL_DELTAS = (-2, -1, 0, 1, 2)
 
 Old = dict[str, Any]
 
+Rule = tuple[str, tuple[str, ...], Callable[[Old], Any]]
+
 
 def _warp_enabled(old: Old) -> bool | None:
     if old.get("MODEL.NAME") == "pose_hrnet_PoseAgg":
@@ -192,7 +194,7 @@ _SCORED_BY_OKS = ("coco", "ochuman", "aic", "crowdpose", "coco_wholebody")
 
 # New key, the old keys that determine it (at least one is given), and a function that returns its value, or None if
 # the old keys do not determine it.
-TRANSLATED: tuple[tuple[str, tuple[str, ...], Callable[[Old], Any]], ...] = (
+TRANSLATED: tuple[Rule, ...] = (
     (
         "MODEL.NAME",
         ("MODEL.NAME",),
@@ -245,7 +247,7 @@ class Setting:
         return f"{self.source}: {self.key}"
 
 
-def translate(settings: dict[str, Setting], known: set[str]) -> dict[str, Setting]:
+def translate(settings: dict[str, Setting], known: Collection[str]) -> dict[str, Setting]:
     """Translate settings into today's keys.
 
     Args:
@@ -263,7 +265,8 @@ def translate(settings: dict[str, Setting], known: set[str]) -> dict[str, Settin
     _check_old(settings)
     if _names_the_year(settings):
         del old["DATASET.IS_POSETRACK18"]
-    for key, deciding, decide in (*((new, (name,), itemgetter(name)) for name, new in RENAMED.items()), *TRANSLATED):
+    renamed: list[Rule] = [(new, (name,), itemgetter(name)) for name, new in RENAMED.items()]
+    for key, deciding, decide in (*renamed, *TRANSLATED):
         given = [settings[name] for name in deciding if name in settings]
         value = decide(old) if given else None
         if value is None:

@@ -87,11 +87,12 @@ class Row:
         sources = {metric: [names] if isinstance(names, str) else names for metric, names in columns.items()}
         if lacking := [name for names in sources.values() for name in names if name not in table]:
             raise InputError(f"its result has no figure for {', '.join(lacking)}")
-        figures = {metric: [table[name] for name in names] for metric, names in sources.items()}
-        return {
-            metric: math.nan if None in parts or -1 in parts else self.scale * sum(parts) / len(parts)
-            for metric, parts in figures.items()
-        }
+        result = {}
+        for metric, names in sources.items():
+            figures = [figure for name in names if (figure := table[name]) is not None and figure != -1]
+            complete = len(figures) == len(names)
+            result[metric] = self.scale * sum(figures) / len(figures) if complete else math.nan
+        return result
 
     @property
     def headline(self) -> str:

@@ -136,8 +136,10 @@ class ImageStore:
         parts = folder.split("/")
         for depth in range(len(parts), 0, -1):
             archive = self._archive("/".join(parts[:depth]))
+            if archive is None:
+                continue
             inside = "/".join(parts[depth:])
-            for candidate in (inside, f"{parts[depth - 1]}/{inside}".rstrip("/")) if archive else ():
+            for candidate in (inside, f"{parts[depth - 1]}/{inside}".rstrip("/")):
                 if candidate in archive.folders:
                     return archive, candidate
         return None

@@ -116,8 +116,9 @@ class _Target:
         status = video.stat()
         self._identity = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
         remove_unfinished(folder)
-        self.there = {frame_number(name) for name in ImageStore(folder).list(".")}
-        self.damaged, self.num_frames = set(), None
+        self.there: set[int | None] = {frame_number(name) for name in ImageStore(folder).list(".")}
+        self.damaged: set[int] = set()
+        self.num_frames: int | None = None
         if (folder / RECORD).exists():
             self._load(video)
         elif self.there:
@@ -143,7 +144,7 @@ class _Target:
         )
 
     @property
-    def done(self) -> set[int]:
+    def done(self) -> set[int | None]:
         """Numbers of the frames that need no further work."""
         return self.there | self.damaged
 
@@ -160,6 +161,6 @@ class _Target:
             return 0
         _, content = cv2.imencode(".jpg", image, JPEG)
         with atomic_path(self.folder / f"{number:06d}.jpg") as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(content.tobytes())
         self.there.add(number)
         return len(content)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
@@ -35,9 +36,9 @@ class VideoFile:
         self.path = Path(path)
         if not self.path.is_file():
             raise InputError(f"{path}: no such video file")
-        with _opened(self.path) as stream:
+        with _opened(self.path) as (container, stream):
             self.fps = float(stream.average_rate or stream.guessed_rate or 25)
-            self.num_frames = stream.frames or round((stream.container.duration or 0) / av.time_base * self.fps)
+            self.num_frames = stream.frames or round((container.duration or 0) / av.time_base * self.fps)
             aspect = stream.sample_aspect_ratio or 1
         self.first, first = next((found for found in _decoded(self.path, threads=1) if found[1]), (-1, None))
         if first is None:
@@ -84,8 +85,8 @@ class _SomewhereDamagedError(Exception):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[av.VideoStream]:
-    """Open the video stream of a file.
+def _opened(path: Path) -> Iterator[tuple[InputContainer, av.VideoStream]]:
+    """Open a file and its video stream.
 
     Raises:
         InputError: The file has no video, or none that can be decoded.
@@ -96,19 +97,19 @@ def _opened(path: Path) -> Iterator[av.VideoStream]:
         raise InputError(f"{path}: cannot be read as a video: {error.strerror}") from None
     with container:
         stream = container.streams.best("video")
-        if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+        if not isinstance(stream, av.VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
             raise InputError(f"{path}: no video in it")
         if stream.codec_context is None:
             raise InputError(f"{path}: its video codec is not known; convert the file, to H.264 for example")
-        yield stream
+        yield container, stream
 
 
-def _packets(stream: av.VideoStream) -> Iterator[av.Packet | None]:
+def _packets(container: InputContainer, stream: av.VideoStream) -> Iterator[av.Packet | None]:
     """Yield the packets of a stream in the order of the file, and None if data between them cannot be read."""
     failures = 0
     while failures < MAX_FAILURES:
         try:
-            for packet in stream.container.demux(stream):
+            for packet in container.demux(stream):
                 if packet.size:  # an empty packet would stop the decoder
                     failures = 0
                     yield packet
@@ -124,14 +125,14 @@ def _decoded(path: Path, threads: int) -> Iterator[tuple[int, av.VideoFrame | No
     Raises:
         _SomewhereDamagedError: Threads are used, and it is not known which frames are damaged.
     """
-    with _opened(path) as stream:
+    with _opened(path) as (container, stream):
         decoder = stream.codec_context
         decoder.thread_type = "AUTO" if threads > 1 else "NONE"
         decoder.thread_count = threads
         decoder.copy_opaque = True  # so that a frame identifies its packet
         decoder.options = {"err_detect": "explode"}  # otherwise, damage is concealed
         pictures = _Pictures(exact=threads == 1)
-        for index, packet in enumerate(_packets(stream)):
+        for index, packet in enumerate(_packets(container, stream)):
             if packet is None:
                 pictures.damage()
                 continue
@@ -166,7 +167,7 @@ class _Pictures:
 
     def __init__(self, exact: bool) -> None:
         self._exact = exact
-        self._sent: dict[int, tuple[float, bool]] = {}  # packet index: (time, True if intact)
+        self._sent: dict[object, tuple[float, bool]] = {}  # packet index: (time, True if intact)
         self._last_time, self._last_dts = 0.0, -math.inf  # of the last packet
         self._shift = 0.0  # offset of times, which restart where files were joined
         self._is_clean = True  # True if the data that later packets refer to is intact
@@ -186,8 +187,8 @@ class _Pictures:
             if packet.dts + self._shift < self._last_dts:
                 self._shift = self._last_dts + (packet.duration or 1) - packet.dts
             self._last_dts = packet.dts + self._shift
-        time = packet.dts if packet.pts is None else packet.pts
-        time = self._last_time = self._last_time if time is None else time + self._shift
+        stamp = packet.dts if packet.pts is None else packet.pts
+        time = self._last_time = self._last_time if stamp is None else stamp + self._shift
         if not whole:
             self._is_clean = False
         elif packet.is_keyframe and not self._is_clean and not self._in_doubt:
@@ -208,7 +209,7 @@ class _Pictures:
             yield from self.passed(time)
             yield from self._next(time, frame)
 
-    def passed(self, until: float = math.inf) -> Iterator[tuple[int, None]]:
+    def passed(self, until: float = math.inf) -> Iterator[tuple[int, av.VideoFrame | None]]:
         """Yield the frames that were not received up to a time."""
         damaged = not all(whole for _, whole in self._sent.values())
         for time, index in sorted((time, index) for index, (time, _) in self._sent.items() if time < until):

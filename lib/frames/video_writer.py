@@ -3,6 +3,8 @@
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
+from typing import Literal
 
 import av
 import cv2
@@ -11,7 +13,7 @@ import numpy as np
 from lib.utils.files import atomic_path
 
 # The first available one is used. With slower presets, B-frames, or threads, the output of x264 is not reproducible.
-ENCODERS = {
+ENCODERS: dict[Literal["libx264", "mpeg4"], dict[str, str]] = {
     "libx264": {"crf": "18", "preset": "superfast", "bf": "0"},
     "mpeg4": {"flags": "+qscale", "global_quality": "354"},
 }
@@ -50,8 +52,10 @@ class VideoWriter:
             self._closing = stack.pop_all()
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self._closing.__exit__(*exception)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.__exit__(kind, error, trace)
 
     def _flush(self, kind: type[BaseException] | None, *exception: object) -> None:
         """Write the frames that are still in the encoder."""
@@ -64,5 +68,5 @@ class VideoWriter:
         Args:
             frame: (H, W, 3) uint8 BGR array.
         """
-        whole = cv2.copyMakeBorder(frame, *self._border, cv2.BORDER_REPLICATE)
+        whole: np.ndarray = cv2.copyMakeBorder(frame, *self._border, cv2.BORDER_REPLICATE)
         self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(whole, format="bgr24")))

@@ -286,7 +286,7 @@ def with_training(state_dict: OrderedDict[str, Tensor], training: dict[str, Any]
     Returns:
         The state dict.
     """
-    state_dict._metadata[""][_TRAINING] = training
+    state_dict._metadata[""][_TRAINING] = training  # type: ignore[attr-defined]  # set by Module.state_dict
     return state_dict
 
 

@@ -63,8 +63,8 @@ def defer_sigint() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    for number in pending[:1]:
-        signal.raise_signal(number)
+    for pending_number in pending[:1]:
+        signal.raise_signal(pending_number)
 
 
 def call_interruptibly(command: Sequence[str]) -> int:

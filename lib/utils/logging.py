@@ -60,7 +60,7 @@ def to_log_file(text: str) -> None:
         text: Lines to write.
     """
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.FileHandler):
+        if isinstance(handler, logging.FileHandler) and handler.stream:
             with suppress(OSError):  # if the disk is full
                 handler.stream.write(f"{text}\n")
                 handler.stream.flush()

@@ -64,7 +64,7 @@ def commit(root: Path = _ROOT) -> str | None:
         "git",
         "--no-optional-locks",
         "-C",
-        root,
+        str(root),
         "describe",
         "--always",
         "--dirty",

@@ -1,13 +1,13 @@
 """Translation of tensor names of the original implementations, MMPose, and ImageNet model zoos into our names."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from torch import Tensor
 
 # Published name → our name, applied in this order. MMPose 0.x and 1.x prefix names with backbone, neck, and
 # (keypoint_)head, and number PoseWarper's dilations from 0.
-_RENAMES = [
+_RENAMES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     # saved from DataParallel, DistributedDataParallel, averaged weights, or torch.compile
     (re.compile(r"^((module|_orig_mod)\.)+"), ""),
     (re.compile(r"^(backbone|neck)\."), ""),
