@@ -1,6 +1,6 @@
 """Translation of experiment files of the original HRNet, SimpleBaseline, and PoseWarper code into today's keys.
 
-No other module knows the old keys. Keys that kept their name and meaning are not listed here.
+Everything about the old keys is in this module. Keys that kept their name and meaning are not listed here.
 """
 
 import logging

@@ -316,7 +316,7 @@ class _Unread:
 
 
 def _inert_types() -> list[Any]:
-    """Return the types in genuine files beside tensors: NumPy values (`perf`), options (`args`), MMEngine's log."""
+    """Return the non-tensor types in genuine files: NumPy values (`perf`), options (`args`), MMEngine's log."""
     # NumPy 2 moved the module, so files name the old or the new one. __reduce__ returns the installed functions.
     rebuild_scalar, rebuild_array = np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]
     types: list[Any] = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bhilqBHILQefd"}]
