@@ -1,4 +1,4 @@
-"""Experiment files: YAML that inherits (`_BASE_`), is overridden from the command line, and is frozen."""
+"""Experiment files: YAML with inheritance (`_BASE_`), command-line overrides, and a frozen result."""
 
 import argparse
 import ast
@@ -18,18 +18,23 @@ from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-STRIDE = 32  # of the pose nets' coarsest features
+STRIDE = 32  # stride of the pose nets' coarsest features
 
 
 def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
-    """The experiment of a YAML file, complete, checked and frozen.
+    """Load an experiment file as a complete, checked, and frozen configuration.
 
     Args:
-        path: the file. `_BASE_: other.yaml` (relative to it) names a file it inherits from and changes. Files of the
-            first HRNet, SimpleBaseline and PoseWarper code are understood too.
-        overrides: key, value, key, value …, as typed after a command; values are text or Python values.
+        path: Path to the file. `_BASE_: other.yaml` (a path relative to the file) names a file to inherit from. Files
+            of the original HRNet, SimpleBaseline, and PoseWarper code are supported too.
+        overrides: Alternating keys and values, as typed on the command line. Values are text or Python values.
+
+    Returns:
+        The frozen configuration.
+
     Raises:
-        InputError: an unknown key (the nearest known one is named), a wrong type or value, a missing file.
+        InputError: A key is unknown (the message suggests the closest one), a value has the wrong type or is out of
+            range, or a file is missing.
     """
     typed = flatten({key: _decode(value) for key, value in _pairs(overrides)})
     layers = [*_file_layers(Path(path)), (COMMAND_LINE, typed)]
@@ -44,7 +49,7 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
         _set(cfg, key, setting)
 
     def blame(*keys: str) -> str:
-        """The source and name of the one of these keys that was set last: what made them disagree."""
+        """Return the source and name of the key among `keys` that was set last and so caused a conflict."""
         given = [settings[key] for key in keys if key in settings]
         return str(max(given, key=lambda setting: setting.layer)) if given else f"{path}: {keys[0]}"
 
@@ -60,13 +65,15 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
 def parse_arguments(
     parser: argparse.ArgumentParser, choose: Callable[[Sequence[str]], list[Any]] | None = None
 ) -> tuple[CfgNode, str, argparse.Namespace]:
-    """The command line of tools that run an experiment.
+    """Parse the command line of a tool that runs an experiment.
 
     Args:
-        parser: with the tool's own options; --cfg and what else all these tools share is added to it.
-        choose: makes an experiment file, and keys and values to change, of those typed, where --cfg is not given.
+        parser: Parser with the tool's own options. --cfg and the other options shared by these tools are added to it.
+        choose: Function that takes the typed keys and values and returns an experiment file followed by the keys and
+            values to change in it. If it is given, --cfg is optional.
+
     Returns:
-        The configuration, the name of the experiment and all options.
+        The configuration, the name of the experiment, and all options.
     """
     example = "experiment file, for example experiments/posetrack/hrnet/….yaml"
     parser.add_argument("--cfg", required=choose is None, help=example)
@@ -79,10 +86,10 @@ def parse_arguments(
             group.add_argument(flag, dest=key, action="store_const", const=value, help=f"{key} {value}")
     group.add_argument("--prevModelDir", metavar="X", help="OUTPUT_DIR of an earlier run, to go on from or to test")
     args = parser.parse_intermixed_args()  # options may also follow the keys
-    _pairs(args.opts)  # raises, before options follow
+    _pairs(args.opts)  # raises an error before the options are appended
     flags = {key: getattr(args, key) for key, _ in FLAGS.values()}
     typed = [*args.opts, *(item for pair in flags.items() if pair[1] is not None for item in pair)]
-    file, *changes = [args.cfg] if args.cfg else choose(typed)
+    file, *changes = choose(typed) if choose and not args.cfg else [args.cfg]
     cfg = load_config(file, [*changes, *typed])
     experiment = cfg.EXPERIMENT_NAME or Path(file).stem
     if args.prevModelDir:
@@ -91,19 +98,33 @@ def parse_arguments(
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:
-    """Add --force, the option of all tools that go on with something that has a configuration of its own."""
+    """Add --force, the option shared by all tools that continue from something with its own configuration.
+
+    Args:
+        parser: Parser to add the option to.
+    """
     parser.add_argument(
         "--force", action="store_true", help="use weights or a checkpoint although their settings were other ones"
     )
 
 
 def output_folder(cfg: CfgNode, experiment: str) -> Path:
-    """Return the folder of an experiment's results."""
+    """Return the folder for an experiment's results.
+
+    Args:
+        cfg: Configuration of the experiment.
+        experiment: Name of the experiment.
+    """
     return Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
 
 
 def named_files(cfg: CfgNode, section: str = "") -> list[tuple[str, Path]]:
-    """The files that are there and that an experiment names, each with its key."""
+    """Return the existing files that a configuration names, each with its key.
+
+    Args:
+        cfg: Configuration or one of its sections.
+        section: Prefix of the section's keys, ending in a dot.
+    """
     found = []
     for key, value in cfg.items():
         if isinstance(value, CfgNode):
@@ -151,11 +172,11 @@ def _decode(value: Any) -> Any:
 
 
 def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
-    """Give one key its value; a whole number may stand for a float, a tuple for a list."""
+    """Set a key, where an integer is accepted for a float and a tuple for a list."""
     *sections, name = key.split(".")
     node = cfg
     for section in sections:
-        node = node.setdefault(section, CfgNode(new_allowed=True))  # MODEL.EXTRA's
+        node = node.setdefault(section, CfgNode(new_allowed=True))  # sections of MODEL.EXTRA
     value = setting.value
     if key == "GPUS":
         value = as_gpus(value)
@@ -167,7 +188,7 @@ def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
 
 
 def _data_sets(value: Any, where: str) -> list[dict[str, Any]]:
-    """DATASET.ALSO with all keys of each data set."""
+    """Return DATASET.ALSO with every key of each data set filled in."""
     if not isinstance(value, list | tuple) or not all(isinstance(one, dict) and "DATASET" in one for one in value):
         raise InputError(
             f"{where}: {value!r} is no list of data sets (such as [{{'DATASET': 'posetrack17', 'ROOT': …}}])"
@@ -184,7 +205,7 @@ def _data_sets(value: Any, where: str) -> list[dict[str, Any]]:
 def _coerce(value: Any, default: Any, where: str) -> Any:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if isinstance(default, str) and (number or value is None):
-        return "" if value is None else str(value)  # an experiment may be called 7
+        return "" if value is None else str(value)  # an experiment may be named 7
     if isinstance(default, float) and number:
         return float(value)
     if isinstance(default, list) and isinstance(value, (list, tuple)):
@@ -204,7 +225,7 @@ def _describe(default: Any) -> str:
 
 def _complete(cfg: CfgNode, settings: dict[str, Setting]) -> None:
     size, cells = settings.get("MODEL.IMAGE_SIZE"), settings.get("MODEL.HEATMAP_SIZE")
-    if size and (cells is None or cells.layer < size.layer):  # another size was asked for, and nothing of the heatmaps
+    if size and (cells is None or cells.layer < size.layer):  # the image size was changed, the heatmap size was not
         cfg.MODEL.HEATMAP_SIZE = [side // 4 for side in cfg.MODEL.IMAGE_SIZE]
     cfg.OUTPUT_DIR = cfg.OUTPUT_DIR or DEFAULTS.OUTPUT_DIR
     cfg.LOG_DIR = cfg.LOG_DIR or DEFAULTS.LOG_DIR
@@ -221,7 +242,7 @@ def _complete(cfg: CfgNode, settings: dict[str, Setting]) -> None:
 
 
 def _check(cfg: CfgNode, blame: Callable[..., str]) -> None:
-    """Values that no experiment can have; `blame` tells which file or command set a key, or the last of several."""
+    """Reject values that no experiment can have; `blame` names the source of a key, or of the last set of several."""
     flat = flatten(cfg)
     for key, choices in CHOICES.items():
         if flat[key] not in choices:

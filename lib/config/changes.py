@@ -1,6 +1,6 @@
-"""Configurations compared: of a run with the one that goes on with it, and of weights with the one that uses them.
+"""Comparison of configurations: a run with its continuation, and weights with the experiment that uses them.
 
-A key that is not in one of the tables below changes the result.
+A key that is not listed in one of the tables below changes the result.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,41 +15,41 @@ from lib.config.keys import flatten
 from lib.utils.errors import InputError
 
 Changes = dict[str, tuple[Any, Any]]
-"""Key to its value before and its value now."""
+"""Dictionary that maps each changed key to its earlier and current value."""
 
 OF_PROCESS = (
     "OUTPUT_DIR",
     "LOG_DIR",
-    "GPUS",  # the number of processes counts, and the checkpoint has it
+    "GPUS",  # only the number of processes matters, and the checkpoint stores it
     "WORKERS",
     "PIN_MEMORY",
     "PRINT_FREQ",
     "AUTO_RESUME",
     "DEBUG.",
 )
-"""Where a run writes and how its processes work: no result depends on these."""
+"""Keys for where a run writes and how its processes work. No result depends on them."""
 
 SAME_RESULT = (
     *OF_PROCESS,
-    "DATA_DIR",  # what is read from it is named by keys that are compared
+    "DATA_DIR",  # the files read from it are named by keys that are compared
     "EXPERIMENT_NAME",
-    "MODEL.PRETRAINED",  # compared by content, which its path does not tell
+    "MODEL.PRETRAINED",  # compared by content, not by path
     "TRAIN.RESUME",
     "TRAIN.CHECKPOINT",
     "TRAIN.CHECKPOINT_EVERY",
-    "TRAIN.END_EPOCH",  # no other key depends on it: more epochs, or fewer
+    "TRAIN.END_EPOCH",  # no other key depends on it, so it can be raised or lowered
     "TEST.BATCH_SIZE_PER_GPU",
-    "TEST.MODEL_FILE",  # a training tests its own net
+    "TEST.MODEL_FILE",  # a training run tests its own net
     "TEST.PROPAGATE.",
     "TEST.BBOX_THRE",
 )
-"""Keys, and sections with their dot, that a training may be resumed with other values of."""
+"""Keys, and sections ending in a dot, that may change when a training run is resumed."""
 
 OF_TESTS = ("TEST.", "DATASET.TEST_SET", "DATASET.TEST_ANNOTATIONS", "DATASET.GT_DIR", "TRAIN.EVALUATE_EVERY")
-"""They decide which epoch is the best, so they count unless TEST.EVALUATE is False."""
+"""Keys that determine the best epoch. They are compared unless TEST.EVALUATE is False."""
 
 OF_SGD = ("TRAIN.MOMENTUM", "TRAIN.WD", "TRAIN.NESTEROV")
-"""Adam ignores them."""
+"""Keys that Adam ignores."""
 
 RESTORED = (
     "TRAIN.OPTIMIZER",
@@ -59,20 +59,24 @@ RESTORED = (
     "TRAIN.WARMUP_ITERATIONS",
     *OF_SGD,
 )
-"""The checkpoint restores them as they were, whatever the configuration says."""
+"""Keys that the checkpoint restores to their earlier values regardless of the configuration."""
 
 OF_WEIGHTS = ("MODEL.TARGET_TYPE", "MODEL.SIGMA", "DATASET.COLOR_RGB")
 OF_WARP_WEIGHTS = ("MODEL.WARP.DILATIONS",)
-"""What weights were trained for and their shapes do not show. (MODEL.NAME, NUM_JOINTS and EXTRA show.)"""
+"""Training settings that the shapes of weights do not reveal, unlike MODEL.NAME, NUM_JOINTS, and EXTRA."""
 
 
 def read_config(text: str) -> dict[str, Any]:
-    """Return a configuration by dotted key, with today's defaults where it is older than a key.
+    """Parse a configuration into a dictionary with dotted keys; keys that it is too old to have get today's defaults.
 
     Args:
-        text: YAML, as the `dump` of a configuration.
+        text: YAML text, as returned by the `dump` method of a configuration.
+
+    Returns:
+        Dictionary that maps dotted keys to values.
+
     Raises:
-        InputError: it is something else.
+        InputError: The text is not a configuration.
     """
     try:
         content = yaml.safe_load(text)
@@ -86,12 +90,17 @@ def read_config(text: str) -> dict[str, Any]:
 
 
 def changes_of_run(earlier: str, cfg: CfgNode) -> Changes:
-    """The keys that change the result of a training and have another value now.
+    """Return the changed keys that affect the result of a training run.
 
     Args:
-        earlier: the configuration that the training was begun with, as YAML.
+        earlier: Configuration that the run was started with, as YAML text.
+        cfg: Current configuration.
+
+    Returns:
+        Dictionary that maps each changed key to its earlier and current value.
+
     Raises:
-        InputError: that is no configuration.
+        InputError: `earlier` is not a configuration.
     """
     before, now = read_config(earlier), read_config(cfg.dump())
     ignored = SAME_RESULT + tuple(
@@ -105,13 +114,15 @@ def changes_of_run(earlier: str, cfg: CfgNode) -> Changes:
 
 
 def check_resumable(changes: Changes, checkpoint: Path, force: bool) -> None:
-    """Refuse to go on with a run whose result would not be that of its configuration.
+    """Refuse to resume a run if the result would not match its configuration.
 
     Args:
-        changes: of the configuration, since the checkpoint.
-        force: accept them, except for those that the checkpoint restores.
+        changes: Changes of the configuration since the checkpoint was written.
+        checkpoint: Path to the checkpoint, for messages.
+        force: If True, accept all changes except those to keys that the checkpoint restores.
+
     Raises:
-        InputError: there are such changes.
+        InputError: The changes are not accepted.
     """
     restored = [key for key in changes if key in RESTORED]
     if not changes or (force and not restored):
@@ -131,11 +142,16 @@ def check_resumable(changes: Changes, checkpoint: Path, force: bool) -> None:
 
 
 def changes_of_weights(training: Mapping[str, Any], cfg: CfgNode, joints: Sequence[str]) -> Changes:
-    """The keys that weights must agree on with the configuration that uses them, where they do not.
+    """Return the keys that weights and the configuration that uses them must agree on, but do not.
 
     Args:
-        training: how the weights were trained, as `lib.utils.checkpoint.load_weights` reports it; empty: not known.
-        joints: names of the joints that they are used for.
+        training: Record of how the weights were trained, as reported by `lib.utils.checkpoint.load_weights`. An empty
+            record means that it is unknown.
+        cfg: Configuration that uses the weights.
+        joints: Names of the joints that the weights are used for.
+
+    Returns:
+        Dictionary that maps each key to its value in training and in `cfg`.
     """
     if not training:
         return {}
@@ -154,14 +170,15 @@ def _other_joints(before: Sequence[str], now: Sequence[str]) -> Changes:
 
 
 def check_weights(changes: Changes, path: Path, force: bool) -> None:
-    """Refuse weights that were trained for something else, of the same shapes.
+    """Refuse weights that were trained with incompatible settings even though the shapes match.
 
     Args:
-        changes: since their training.
-        path: of their file.
-        force: accept them.
+        changes: Changes of the configuration since the weights were trained.
+        path: Path to the weights, for messages.
+        force: If True, accept all changes.
+
     Raises:
-        InputError: there are changes.
+        InputError: There are changes and `force` is False.
     """
     if changes and not force:
         raise InputError(
@@ -171,10 +188,14 @@ def check_weights(changes: Changes, path: Path, force: bool) -> None:
 
 
 def changes_of_training(training: Mapping[str, Any], cfg: CfgNode) -> Changes:
-    """The keys of a training whose value is not the one that weights were trained with, and that a test has no use for.
+    """Return the changed training keys that do not affect testing the weights.
 
     Args:
-        training: as in `changes_of_weights`.
+        training: Record of how the weights were trained, as in `changes_of_weights`.
+        cfg: Configuration that uses the weights.
+
+    Returns:
+        Dictionary that maps each changed key to its value in training and in `cfg`.
     """
     used = (*OF_TESTS, *OF_WEIGHTS, *OF_WARP_WEIGHTS, "MODEL.IMAGE_SIZE", "MODEL.HEATMAP_SIZE", "CUDNN.")
     changes = changes_of_run(training["config"], cfg) if training else {}
@@ -182,18 +203,30 @@ def changes_of_training(training: Mapping[str, Any], cfg: CfgNode) -> Changes:
 
 
 def crop_size(training: Mapping[str, Any]) -> list[int] | None:
-    """MODEL.IMAGE_SIZE that weights were trained with, if it is known."""
+    """Return the MODEL.IMAGE_SIZE that the weights were trained with, or None if it is unknown.
+
+    Args:
+        training: Record of how the weights were trained, as in `changes_of_weights`.
+    """
     return read_config(training["config"])["MODEL.IMAGE_SIZE"] if training else None
 
 
 def ignored_by_optimizer(cfg: CfgNode) -> list[str]:
-    """The keys that were set for another optimizer than TRAIN.OPTIMIZER."""
+    """Return the keys that were set but have no effect with TRAIN.OPTIMIZER.
+
+    Args:
+        cfg: Configuration of the experiment.
+    """
     config, usual = (flatten(one) for one in (cfg, DEFAULTS))
     return [] if _uses_sgd(config) else [key for key in OF_SGD if config[key] != usual[key]]
 
 
 def format_changes(changes: Changes) -> str:
-    """Changes as a part of a sentence: `SEED was 0 and is 1; TRAIN.LR was …`."""
+    """Format changes as part of a sentence: `SEED was 0 and is 1; TRAIN.LR was …`.
+
+    Args:
+        changes: Changes to format.
+    """
     return "; ".join(f"{key} was {_show(before)} and is {_show(now)}" for key, (before, now) in changes.items())
 
 

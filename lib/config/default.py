@@ -1,20 +1,20 @@
-"""Every key of an experiment file, with its default and, where the name does not say it, its meaning and unit.
+"""All keys of an experiment file with their defaults and, unless obvious from the name, their meaning and unit.
 
-Keys keep the names that HRNet's and PoseWarper's first code gave them wherever they mean the same.
+Keys keep the names from HRNet's and PoseWarper's original code if the meaning is the same.
 """
 
-from yacs.config import CfgNode as CN  # noqa: N817 (yacs's own short name)
+from yacs.config import CfgNode as CN  # noqa: N817 (the usual alias for yacs)
 
 DEFAULTS = CN()
 
 DEFAULTS.OUTPUT_DIR = "output"  # results go to OUTPUT_DIR/<data set>/<model>/<experiment>/
 DEFAULTS.LOG_DIR = "log"
-DEFAULTS.DATA_DIR = ""  # joined before every relative path of data and weights: PATHS, and the files of annotations
-DEFAULTS.EXPERIMENT_NAME = ""  # '': the name of the experiment file
+DEFAULTS.DATA_DIR = ""  # prepended to every relative path of data and weights: PATHS and annotation files
+DEFAULTS.EXPERIMENT_NAME = ""  # '': name of the experiment file
 DEFAULTS.GPUS = (0,)
-DEFAULTS.WORKERS = 4  # processes that read and crop images
+DEFAULTS.WORKERS = 4  # number of processes that read and crop images
 DEFAULTS.PRINT_FREQ = 20  # iterations
-DEFAULTS.AUTO_RESUME = False  # go on with the checkpoint.pth of the run's own folder, if there is one
+DEFAULTS.AUTO_RESUME = False  # resume from checkpoint.pth in the run's own folder if it exists
 DEFAULTS.PIN_MEMORY = True
 DEFAULTS.SEED = 0
 
@@ -22,28 +22,28 @@ DEFAULTS.CUDNN = CN()
 DEFAULTS.CUDNN.BENCHMARK = True
 DEFAULTS.CUDNN.DETERMINISTIC = False
 DEFAULTS.CUDNN.ENABLED = True
-DEFAULTS.CUDNN.ALLOW_TF32 = True  # PyTorch's default; False: neither convolutions nor matrix products use TF32
+DEFAULTS.CUDNN.ALLOW_TF32 = True  # PyTorch's default; False: no TF32 in convolutions or matrix products
 
 DEFAULTS.MODEL = CN()
-DEFAULTS.MODEL.NAME = "pose_hrnet"  # the pose net: pose_hrnet or pose_resnet
+DEFAULTS.MODEL.NAME = "pose_hrnet"  # pose net: pose_hrnet or pose_resnet
 DEFAULTS.MODEL.INIT_WEIGHTS = True  # False: training starts from random weights, even if PRETRAINED names some
-DEFAULTS.MODEL.PRETRAINED = ""  # weights that training starts from
-DEFAULTS.MODEL.FREEZE_POSE_NET = False  # train the warping head only; the pose net's BatchNorm keeps its statistics
+DEFAULTS.MODEL.PRETRAINED = ""  # weights to start training from
+DEFAULTS.MODEL.FREEZE_POSE_NET = False  # train only the warping head; freezes the pose net's BatchNorm statistics too
 DEFAULTS.MODEL.NUM_JOINTS = 17
-DEFAULTS.MODEL.TARGET_TYPE = "gaussian"  # around the joint's cell; unbiased: around the joint itself; udp: that too,
-# with crops, flip test and decoding by UDP, in training and tests: no SHIFT_HEATMAP, DARK in any case
+DEFAULTS.MODEL.TARGET_TYPE = "gaussian"  # centered on the joint's cell; unbiased: on the joint itself; udp: the same
+# with UDP's crops, flip test, and decoding in training and testing (without SHIFT_HEATMAP, always with DARK)
 DEFAULTS.MODEL.IMAGE_SIZE = [256, 256]  # width, height of the crop in pixels
-DEFAULTS.MODEL.HEATMAP_SIZE = [64, 64]  # width, height in cells: a quarter of IMAGE_SIZE, and may be left out
-DEFAULTS.MODEL.SIGMA = 2.0  # of a target's gaussian, in cells
-DEFAULTS.MODEL.EXTRA = CN(new_allowed=True)  # the pose net's own numbers: EXTRA below
+DEFAULTS.MODEL.HEATMAP_SIZE = [64, 64]  # width, height in cells; always a quarter of IMAGE_SIZE, can be omitted
+DEFAULTS.MODEL.SIGMA = 2.0  # standard deviation of a target's Gaussian, in cells
+DEFAULTS.MODEL.EXTRA = CN(new_allowed=True)  # settings of the pose net, see EXTRA below
 DEFAULTS.MODEL.WARP = CN()
-DEFAULTS.MODEL.WARP.ENABLED = False  # PoseWarper: the pose net and the warping head
+DEFAULTS.MODEL.WARP.ENABLED = False  # PoseWarper: the pose net with the warping head
 DEFAULTS.MODEL.WARP.NUM_BLOCKS = 20
 DEFAULTS.MODEL.WARP.NUM_CHANNELS = 128
 DEFAULTS.MODEL.WARP.DILATIONS = [3, 6, 12, 18, 24]
 
 DEFAULTS.LOSS = CN()
-DEFAULTS.LOSS.USE_OHKM = False  # only the TOPK hardest joints of a sample count
+DEFAULTS.LOSS.USE_OHKM = False  # use only the TOPK hardest joints of a sample
 DEFAULTS.LOSS.TOPK = 8
 DEFAULTS.LOSS.USE_TARGET_WEIGHT = True
 DEFAULTS.LOSS.USE_DIFFERENT_JOINTS_WEIGHT = False
@@ -53,48 +53,48 @@ DEFAULTS.DATASET.DATASET = "mpii"
 DEFAULTS.DATASET.ROOT = ""
 DEFAULTS.DATASET.TRAIN_SET = "train"
 DEFAULTS.DATASET.TEST_SET = "valid"
-DEFAULTS.DATASET.ANNOTATION_DIR = ""  # searched for the annotations of a split; '': ROOT/annotations
-DEFAULTS.DATASET.TRAIN_ANNOTATIONS = ""  # COCO-style file or folder of official files, maybe in ANNOTATION_DIR
-DEFAULTS.DATASET.TEST_ANNOTATIONS = ""  # the same for testing; '' for both: those of the split
-DEFAULTS.DATASET.IMAGE_DIR = ""  # what the file names of the annotations are relative to; '': ROOT
+DEFAULTS.DATASET.ANNOTATION_DIR = ""  # folder with the annotations of each split; '': ROOT/annotations
+DEFAULTS.DATASET.TRAIN_ANNOTATIONS = ""  # COCO-style file or folder of official files, possibly in ANNOTATION_DIR
+DEFAULTS.DATASET.TEST_ANNOTATIONS = ""  # the same for testing; in both, '' means the annotations of the split
+DEFAULTS.DATASET.IMAGE_DIR = ""  # base folder of the file names in annotations; '': ROOT
 DEFAULTS.DATASET.GT_DIR = ""  # official PoseTrack ground truth to score against; '': the annotations
 DEFAULTS.DATASET.DATA_FORMAT = "jpg"  # jpg: image files; zip: images inside zip archives
-DEFAULTS.DATASET.ALSO = []  # more data sets of the same joints to train on, each a mapping of keys of ALSO below
-DEFAULTS.DATASET.JOINTS_BOX = "auto"  # PoseTrack, people without a box: their joints' extent + 1 pixel, × 1.2
-# (posetrack17: published, as far as can be told), or extent × 1.3 (posetrack18); auto: by DATASET
-DEFAULTS.DATASET.BOXES = "joints"  # custom: of people are those around their joints (joints), or the file's own (file)
-DEFAULTS.DATASET.CLIP_BOXES = "last_pixel"  # ground-truth boxes end at x + w − 1 (HRNet, MMPose 0.x); or both edges
-# are moved into the image, each by itself (edges, MMPose 1.x): lib.pose.crop.clip_box
-DEFAULTS.DATASET.FRAME_DELTAS = [-2, -1, 0, 1, 2]  # δ of a pair of frames A, A + δ: one is drawn
-DEFAULTS.DATASET.NUM_LABELED_VIDEOS = -1  # sparse labels: so many videos, −1: all
-DEFAULTS.DATASET.NUM_LABELED_FRAMES_PER_VIDEO = -1  # and so many frames of each, −1: all
-DEFAULTS.DATASET.REPEAT = 1  # an epoch goes over the labels so many times, each time with other crops and pairs
+DEFAULTS.DATASET.ALSO = []  # additional training data sets with the same joints, each a mapping with keys of ALSO below
+DEFAULTS.DATASET.JOINTS_BOX = "auto"  # PoseTrack people without a box: extent of the joints + 1 pixel, × 1.2
+# (posetrack17, presumably the published protocol), or extent × 1.3 (posetrack18); auto: according to DATASET
+DEFAULTS.DATASET.BOXES = "joints"  # custom data: boxes around the joints (joints) or from the file (file)
+DEFAULTS.DATASET.CLIP_BOXES = "last_pixel"  # ground-truth boxes end at x + w − 1 (HRNet, MMPose 0.x); edges: both
+# edges are clipped to the image independently (MMPose 1.x); see lib.pose.crop.clip_box
+DEFAULTS.DATASET.FRAME_DELTAS = [-2, -1, 0, 1, 2]  # δ of a pair of frames A, A + δ, drawn at random
+DEFAULTS.DATASET.NUM_LABELED_VIDEOS = -1  # sparse labels: number of videos, −1: all
+DEFAULTS.DATASET.NUM_LABELED_FRAMES_PER_VIDEO = -1  # number of frames per video, −1: all
+DEFAULTS.DATASET.REPEAT = 1  # passes over the labels in an epoch, each with new crops and pairs
 DEFAULTS.DATASET.SELECT_DATA = False
 DEFAULTS.DATASET.FLIP = True
 DEFAULTS.DATASET.SCALE_FACTOR = 0.25
 DEFAULTS.DATASET.ROT_FACTOR = 30  # degrees
-DEFAULTS.DATASET.SHIFT_FACTOR = 0.0  # the crop's center moves by at most this share of its width and height,
-DEFAULTS.DATASET.PROB_SHIFT = 0.0  # with this probability
+DEFAULTS.DATASET.SHIFT_FACTOR = 0.0  # maximum shift of the crop's center as a fraction of its width and height
+DEFAULTS.DATASET.PROB_SHIFT = 0.0  # probability of that shift
 DEFAULTS.DATASET.PROB_HALF_BODY = 0.0
 DEFAULTS.DATASET.NUM_JOINTS_HALF_BODY = 8
-DEFAULTS.DATASET.COLOR_RGB = False  # False: the net is fed BGR
-DEFAULTS.DATASET.EXIF_ORIENTATION = False  # turn images as their EXIF tag says (MMPose); HRNet's code ignores it
+DEFAULTS.DATASET.COLOR_RGB = False  # False: the input of the net is BGR
+DEFAULTS.DATASET.EXIF_ORIENTATION = False  # orient images according to EXIF (MMPose); HRNet's code ignores EXIF
 
 DEFAULTS.TRAIN = CN()
 DEFAULTS.TRAIN.OPTIMIZER = "adam"
 DEFAULTS.TRAIN.LR = 0.001
 DEFAULTS.TRAIN.LR_FACTOR = 0.1
 DEFAULTS.TRAIN.LR_STEP = [90, 110]  # epochs
-DEFAULTS.TRAIN.WARMUP_ITERATIONS = 0  # the rate rises from a thousandth of it over so many, evenly
+DEFAULTS.TRAIN.WARMUP_ITERATIONS = 0  # linear warmup of the learning rate, from a thousandth of it
 DEFAULTS.TRAIN.MOMENTUM = 0.9
-DEFAULTS.TRAIN.WD = 0.0001  # weight decay of SGD; Adam has none, as the published schedules need it
+DEFAULTS.TRAIN.WD = 0.0001  # weight decay of SGD; Adam uses none, as in the published schedules
 DEFAULTS.TRAIN.NESTEROV = False
 DEFAULTS.TRAIN.BEGIN_EPOCH = 0
 DEFAULTS.TRAIN.END_EPOCH = 140
-DEFAULTS.TRAIN.ITERATIONS_PER_EPOCH = 30000  # at most
-DEFAULTS.TRAIN.EVALUATE_EVERY = 1  # epochs from one test to the next, with TEST.EVALUATE; the last is always tested
-DEFAULTS.TRAIN.CHECKPOINT_EVERY = 1  # epochs from one checkpoint.pth to the next; the last always has one
-DEFAULTS.TRAIN.RESUME = False  # from TRAIN.CHECKPOINT, or from the checkpoint.pth of the run's own folder
+DEFAULTS.TRAIN.ITERATIONS_PER_EPOCH = 30000  # maximum
+DEFAULTS.TRAIN.EVALUATE_EVERY = 1  # epochs between tests, with TEST.EVALUATE; the last epoch is always tested
+DEFAULTS.TRAIN.CHECKPOINT_EVERY = 1  # epochs between checkpoints; the last epoch always has one
+DEFAULTS.TRAIN.RESUME = False  # resume from TRAIN.CHECKPOINT, or from checkpoint.pth in the run's own folder
 DEFAULTS.TRAIN.CHECKPOINT = ""
 DEFAULTS.TRAIN.BATCH_SIZE_PER_GPU = 32
 DEFAULTS.TRAIN.SHUFFLE = True
@@ -102,44 +102,44 @@ DEFAULTS.TRAIN.SHUFFLE = True
 DEFAULTS.TEST = CN()
 DEFAULTS.TEST.MODE = "single"  # single | pair | aggregate | average | propagate
 DEFAULTS.TEST.AGGREGATE = CN()
-DEFAULTS.TEST.AGGREGATE.OFFSETS = [0, -1, -2, 1, 2]  # frames, from the key frame
+DEFAULTS.TEST.AGGREGATE.OFFSETS = [0, -1, -2, 1, 2]  # frames relative to the key frame
 DEFAULTS.TEST.AGGREGATE.WEIGHTS = [0.3, 0.25, 0.1, 0.25, 0.1]
 DEFAULTS.TEST.PROPAGATE = CN()
-DEFAULTS.TEST.PROPAGATE.FROM = "labels"  # what is warped: the key frame's labels, or the net's own heatmaps (net)
-DEFAULTS.TEST.PROPAGATE.HOP = 3  # frames that one warp bridges at most; a longer way is gone in several
-DEFAULTS.TEST.PROPAGATE.FOLLOW = True  # after each hop the crop goes along with the pose
-DEFAULTS.TEST.PROPAGATE.RELATIVE = False  # measure the way from where the label itself ends; the paper does not
-DEFAULTS.TEST.PROPAGATE.REFINE = 0.0  # width, for each frame of distance and as a share of the crop's height, of the
-# neighbourhood of a propagated joint in which the net's own heatmap of the frame moves it; 0: it does not
-DEFAULTS.TEST.PROPAGATE.PSEUDO_LABELS = "unlabeled"  # --method single estimates poses in these frames, and the labelled
-# ones keep their labels; or in all of them (all). In both, people are in the boxes of TEST.USE_GT_BBOX
-DEFAULTS.TEST.PROPAGATE.SAVE = False  # make training labels of the sparse training set's
+DEFAULTS.TEST.PROPAGATE.FROM = "labels"  # warp the key frame's labels, or the net's heatmaps (net)
+DEFAULTS.TEST.PROPAGATE.HOP = 3  # maximum distance of one warp in frames; longer distances take several warps
+DEFAULTS.TEST.PROPAGATE.FOLLOW = True  # move the crop with the pose after each hop
+DEFAULTS.TEST.PROPAGATE.RELATIVE = False  # measure motion from the label warped onto its own frame; not in the paper
+DEFAULTS.TEST.PROPAGATE.REFINE = 0.0  # refine propagated joints with the net's heatmap of the frame, in a neighborhood
+# of this width per frame of distance, as a fraction of the crop's height; 0: no refinement
+DEFAULTS.TEST.PROPAGATE.PSEUDO_LABELS = "unlabeled"  # frames for the poses of --method single: unlabeled or all.
+# With unlabeled, labeled frames keep their labels; in both cases TEST.USE_GT_BBOX selects the boxes of people
+DEFAULTS.TEST.PROPAGATE.SAVE = False  # save propagated labels of the sparse training set as training labels
 DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32
 DEFAULTS.TEST.EVALUATE = True
-DEFAULTS.TEST.TRACKING = False  # MOTA too: refused until there is a tracker
+DEFAULTS.TEST.TRACKING = False  # compute MOTA too; rejected until there is a tracker
 DEFAULTS.TEST.FLIP_TEST = False
-DEFAULTS.TEST.SHIFT_HEATMAP = False  # of the flip test: its heatmaps one cell to the right
-DEFAULTS.TEST.POST_PROCESS = False  # a quarter of a cell toward the higher neighbour
-DEFAULTS.TEST.POST_PROCESS_PER_AXIS = False  # of POST_PROCESS: at the border in x a joint still moves in y, and vice
-# versa (MMPose 1.x); else it moves in neither
-DEFAULTS.TEST.DARK = False  # in place of POST_PROCESS: to the peak of the gaussian around the highest cell
+DEFAULTS.TEST.SHIFT_HEATMAP = False  # shift the flip test's heatmaps one cell to the right
+DEFAULTS.TEST.POST_PROCESS = False  # move joints a quarter of a cell toward the higher neighbor
+DEFAULTS.TEST.POST_PROCESS_PER_AXIS = False  # with POST_PROCESS, still move a joint at the border in x along y, and
+# vice versa (MMPose 1.x); False: along neither
+DEFAULTS.TEST.DARK = False  # instead of POST_PROCESS, move joints to the peak of the Gaussian around the highest cell
 DEFAULTS.TEST.USE_GT_BBOX = False
 DEFAULTS.TEST.COCO_BBOX_FILE = ""  # detected boxes
-DEFAULTS.TEST.IMAGE_THRE = 0.1  # detected boxes under this score are dropped
-DEFAULTS.TEST.NMS_THRE = 1.0  # detected boxes of one frame that overlap more (IoU) are dropped; 1: none
-DEFAULTS.TEST.JOINT_SCORE = "peak_times_box"  # a joint's submitted score; or the raw heatmap peak (peak)
-DEFAULTS.TEST.OKS_NMS = False  # re-score persons and drop those that repeat another, where scores rank them: PoseTrack,
-# OKS AP. PCK and PCKh want one pose of everybody: there nobody is dropped
-DEFAULTS.TEST.RESCORE = False  # re-score persons as OKS_NMS does, and drop nobody
-DEFAULTS.TEST.SOFT_NMS = False  # of OKS_NMS: the soft variant
+DEFAULTS.TEST.IMAGE_THRE = 0.1  # minimum score of detected boxes
+DEFAULTS.TEST.NMS_THRE = 1.0  # drop detected boxes of a frame that overlap more (IoU); 1: keep all
+DEFAULTS.TEST.JOINT_SCORE = "peak_times_box"  # submitted score of a joint; peak: the raw heatmap peak
+DEFAULTS.TEST.OKS_NMS = False  # rescore people and drop duplicates for PoseTrack and OKS AP, where scores rank people;
+# PCK and PCKh require one pose per person, so nobody is dropped there
+DEFAULTS.TEST.RESCORE = False  # rescore people as OKS_NMS does, but drop nobody
+DEFAULTS.TEST.SOFT_NMS = False  # soft variant of OKS_NMS
 DEFAULTS.TEST.OKS_THRE = 0.5
-DEFAULTS.TEST.SIGMA_SCALE = 1.0  # factor on the sigmas of OKS, in AP and in OKS_NMS
-DEFAULTS.TEST.IN_VIS_THRE = 0.0  # joints over this peak count in the re-scoring
-DEFAULTS.TEST.BBOX_THRE = 1.0  # stands in older files; their code never read it, and ours does not
-DEFAULTS.TEST.MODEL_FILE = ""  # weights; '': final_state.pth of the output folder
+DEFAULTS.TEST.SIGMA_SCALE = 1.0  # factor for the sigmas of OKS in AP and OKS_NMS
+DEFAULTS.TEST.IN_VIS_THRE = 0.0  # only joints with a higher score are used for rescoring
+DEFAULTS.TEST.BBOX_THRE = 1.0  # unused; present in older files, whose code never read it
+DEFAULTS.TEST.MODEL_FILE = ""  # weights; '': final_state.pth in the output folder
 
 DEFAULTS.DEBUG = CN()
-DEFAULTS.DEBUG.DEBUG = False  # pictures of some batches, in the output folder; the four below choose which
+DEFAULTS.DEBUG.DEBUG = False  # draw some batches to the output folder; the four keys below select the images
 DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_GT = True
 DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_PRED = True
 DEFAULTS.DEBUG.SAVE_HEATMAPS_GT = True
@@ -149,7 +149,7 @@ _STAGE = ("NUM_MODULES", "NUM_BRANCHES", "BLOCK", "NUM_BLOCKS", "NUM_CHANNELS", 
 
 EXTRA = {
     "pose_hrnet": (
-        "PRETRAINED_LAYERS",  # the parts that are taken from MODEL.PRETRAINED; ['*'] or none: all
+        "PRETRAINED_LAYERS",  # parts to load from MODEL.PRETRAINED; ['*'] or unset: all
         "STEM_CHANNELS",
         "STEM_BLOCKS",
         *(f"{stage}.{key}" for stage in ("STAGE2", "STAGE3", "STAGE4") for key in _STAGE),
@@ -158,7 +158,7 @@ EXTRA = {
     "pose_resnet": (
         "PRETRAINED_LAYERS",
         "NUM_LAYERS",
-        "STRIDE_IN_1X1",  # Caffe's ResNet: the first convolution of a bottleneck halves the resolution, not the second
+        "STRIDE_IN_1X1",  # Caffe's ResNet: the first convolution of a bottleneck has the stride, not the second
         "NUM_DECONV_LAYERS",
         "NUM_DECONV_FILTERS",
         "NUM_DECONV_KERNELS",
@@ -166,7 +166,7 @@ EXTRA = {
         "FINAL_CONV_KERNEL",
     ),
 }
-"""Keys of MODEL.EXTRA that each net knows; lib.models explains them."""
+"""Keys of MODEL.EXTRA by net. They are documented in lib.models."""
 
 PATHS = (
     "DATASET.ROOT",
@@ -177,7 +177,7 @@ PATHS = (
     "TEST.MODEL_FILE",
     "TEST.COCO_BBOX_FILE",
 )
-"""Keys that DATA_DIR is joined before, where they are relative."""
+"""Keys with paths that DATA_DIR is prepended to if they are relative."""
 
 ALSO = (
     "DATASET",
@@ -191,7 +191,7 @@ ALSO = (
     "NUM_LABELED_VIDEOS",
     "NUM_LABELED_FRAMES_PER_VIDEO",
 )
-"""Keys of DATASET that are each data set's own; in a mapping of DATASET.ALSO those not named have their defaults."""
+"""Keys of DATASET that are set for each data set. Keys missing from a mapping in DATASET.ALSO have their defaults."""
 
 CHOICES = {
     "MODEL.NAME": ("pose_hrnet", "pose_resnet"),

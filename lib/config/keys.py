@@ -1,4 +1,4 @@
-"""Names of keys: the ones that an experiment may have, and the one that a wrong name probably means."""
+"""Names of keys: the valid ones, and suggestions for invalid ones."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ BASE_KEY = "_BASE_"
 EXTRA_SECTION = "MODEL.EXTRA."  # the keys below it depend on MODEL.NAME
 EXTRA_KEYS = {name: {EXTRA_SECTION + key for key in keys} for name, keys in EXTRA.items()}
 
-# Key: what other programs call it, without the section.
+# Maps each key to its names in other programs, without the section.
 _SYNONYMS = {
     "TRAIN.LR": "LEARNING_RATE BASE_LR INITIAL_LR",
     "TRAIN.LR_FACTOR": "GAMMA",
@@ -46,7 +46,15 @@ SYNONYMS = {word: key for key, words in _SYNONYMS.items() for word in words.spli
 
 
 def flatten(content: dict, prefix: str = "") -> dict:
-    """Nested sections as dotted keys."""
+    """Flatten nested sections into dotted keys.
+
+    Args:
+        content: Nested dictionary.
+        prefix: Prefix of all keys.
+
+    Returns:
+        Flat dictionary that maps dotted keys to values.
+    """
     flat = {}
     for key, value in content.items():
         if isinstance(value, dict):
@@ -56,18 +64,19 @@ def flatten(content: dict, prefix: str = "") -> dict:
     return flat
 
 
-KNOWN = frozenset(flatten(DEFAULTS))  # without those of MODEL.EXTRA
+KNOWN = frozenset(flatten(DEFAULTS))  # without the keys of MODEL.EXTRA
 _TRANSLATED = OLD_KEYS - IGNORED - REPLACED.keys() - REFUSED.keys()
 
 
 def check_key(key: str, source: str) -> None:
-    """Refuse a key that no experiment has; those of MODEL.EXTRA may be any net's.
+    """Reject a key that does not exist. A key of MODEL.EXTRA is accepted if any net has it.
 
     Args:
-        key: dotted.
-        source: the file, or the command line, that sets it.
+        key: Dotted key.
+        source: File or command line that sets the key.
+
     Raises:
-        InputError: no such key; names the one that is probably meant.
+        InputError: The key does not exist. The message suggests the key that was probably meant.
     """
     extra = set().union(*EXTRA_KEYS.values())
     if key in KNOWN or key in OLD_KEYS or key in extra:
@@ -79,12 +88,15 @@ def check_key(key: str, source: str) -> None:
 
 
 def check_extra(key: str, where: str, net: str) -> None:
-    """Refuse a key of MODEL.EXTRA that the chosen net does not read.
+    """Reject a key of MODEL.EXTRA that the chosen net does not use.
 
     Args:
-        key: dotted.
-        where: source and key as it was written.
-        net: MODEL.NAME.
+        key: Dotted key.
+        where: Source and name of the key as written.
+        net: Value of MODEL.NAME.
+
+    Raises:
+        InputError: The net does not use the key.
     """
     if key not in EXTRA_KEYS[net]:
         others = ", ".join(name for name, keys in EXTRA_KEYS.items() if key in keys)
@@ -99,13 +111,13 @@ def _meant(key: str) -> str:
     if upper in everything:
         return upper
     if synonym := SYNONYMS.get(name.upper().strip("_")):
-        # the same in the section that was named, where it has it: TEST.BATCH_SIZE_PER_GPU, not TRAIN's
+        # prefer the section that was typed if it has the key: TEST.BATCH_SIZE_PER_GPU rather than TRAIN's
         here = f"{upper.rpartition('.')[0]}.{synonym.rpartition('.')[2]}"
         return here if here in KNOWN else synonym
     nearest = (
         difflib.get_close_matches(upper, sorted(KNOWN), 1)
         or difflib.get_close_matches(upper, sorted(_TRANSLATED), 1)
-        # perhaps the right name in the wrong section, or none
+        # perhaps the right name in the wrong section or without a section
         or [by_name[found] for found in difflib.get_close_matches(name.upper(), by_name, 1)]
     )
     return nearest[0] if nearest else _nearest(upper, everything)

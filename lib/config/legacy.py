@@ -1,10 +1,10 @@
-"""Experiment files of the first HRNet, SimpleBaseline and PoseWarper code, told in today's keys.
+"""Translation of experiment files of the original HRNet, SimpleBaseline, and PoseWarper code into today's keys.
 
-This is the one place that knows the old keys. A key that kept its name and meaning is not mentioned here.
+Everything about the old keys is in this module. Keys that kept their name and meaning are not listed here.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -16,9 +16,9 @@ from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-COMMAND_LINE = "command line"  # the source of a setting that no file made
+COMMAND_LINE = "command line"  # source of a setting that is not from a file
 
-# Old keys whose value moves as it is.
+# Old keys whose value is kept under a new name.
 RENAMED = {
     "MODEL.FREEZE_WEIGHTS": "MODEL.FREEZE_POSE_NET",
     "MODEL.ITER": "TRAIN.ITERATIONS_PER_EPOCH",
@@ -30,16 +30,16 @@ RENAMED = {
     "MODEL.EXTRA.TARGET_TYPE": "MODEL.TARGET_TYPE",
     "MODEL.EXTRA.HEATMAP_SIZE": "MODEL.HEATMAP_SIZE",
     "MODEL.EXTRA.SIGMA": "MODEL.SIGMA",
-    "TRAIN.BATCH_SIZE": "TRAIN.BATCH_SIZE_PER_GPU",  # SimpleBaseline's are of each GPU too
+    "TRAIN.BATCH_SIZE": "TRAIN.BATCH_SIZE_PER_GPU",  # per GPU in SimpleBaseline too
     "TEST.BATCH_SIZE": "TEST.BATCH_SIZE_PER_GPU",
 }
 
-# Old keys that change nothing, here or in the code that they come from.
+# Old keys that have no effect, here or in the original code.
 IGNORED = {
     "RANK",
     "PREDS_SFX",
     "FLOW_TYPE",
-    "TRACKING_THRESHOLD",  # of people whose tracks are scored: EVAL_TRACKING
+    "TRACKING_THRESHOLD",  # applies only to tracking scores (EVAL_TRACKING)
     "MODEL.TAG_PER_JOINT",
     "DATASET.HYBRID_JOINTS_TYPE",
     "DATASET.NUM_ADJACENT_FRAMES",
@@ -48,7 +48,7 @@ IGNORED = {
     "TRAIN.GAMMA2",
 }
 
-# Old keys of files that are written here by other means, and those means. False and '' ask for nothing.
+# Old keys for output that is now written in other ways, and those ways. False and '' request nothing.
 REPLACED = {
     "EVAL_TRACKING": "there is no tracker: no MOTA; tools/evaluate.py posetrack --tracking scores any tracks",
     "SAVE_HEATMAPS": "DEBUG.DEBUG True draws heatmaps",
@@ -56,7 +56,7 @@ REPLACED = {
     "MODEL.VISUALIZE_OFFSETS": "tools/illustrate.py draws the warp",
 }
 
-# Old keys that would make another result, and what to do in place of them. False, 0 and '' ask for nothing.
+# Old keys that would change the result, and what to use instead. False, 0, and '' request nothing.
 REFUSED = {
     "LOAD_PREDS": "tools/evaluate.py posetrack --pred scores the predictions of an earlier run",
     "LOAD_HEATMAPS": "the net estimates heatmaps again; tools/evaluate.py scores the predictions of an earlier run",
@@ -70,7 +70,7 @@ REFUSED = {
     "TEST.MODEL_FILE_FOR_OFFSETS": "TEST.MODEL_FILE names the weights of the whole net, offsets too",
 }
 
-# Options of HRNet's and SimpleBaseline's tools: the key that each is short for, and its value; None: what is typed.
+# Options of HRNet's and SimpleBaseline's tools: the key each one sets and its value, or None if the value is typed.
 FLAGS = {
     "--modelDir": ("OUTPUT_DIR", None),
     "--logDir": ("LOG_DIR", None),
@@ -86,7 +86,7 @@ FLAGS = {
     "--shift-heatmap": ("TEST.SHIFT_HEATMAP", True),
 }
 
-# The types of the old keys that are translated below; those of the renamed ones are their new keys'.
+# Types of the old keys that are translated below. Renamed keys have the type of the new key.
 KINDS: dict[str, type] = {
     "MODEL.NAME": str,
     "MODEL.STYLE": str,
@@ -110,11 +110,13 @@ KINDS: dict[str, type] = {
     "LOAD_PROPAGATED_GT_PREDS": bool,
 }
 
-ALL_VIDEOS = 250  # of PoseTrack17's training set: as NUM_LABELED_VIDEOS it stood for all of them
+ALL_VIDEOS = 250  # PoseTrack17's training set; as NUM_LABELED_VIDEOS it meant all videos
 
 ALL_DELTAS = (-2, -1, 0, 1, 2)
 
 Old = dict[str, Any]
+
+Rule = tuple[str, tuple[str, ...], Callable[[Old], Any]]
 
 
 def _warp_enabled(old: Old) -> bool | None:
@@ -125,7 +127,7 @@ def _warp_enabled(old: Old) -> bool | None:
 
 
 def _mode(old: Old) -> str | None:
-    if old.get("LOAD_PROPAGATED_GT_PREDS"):  # scoring what was propagated: tools/propagate.py does both
+    if old.get("LOAD_PROPAGATED_GT_PREDS"):  # scores propagated poses; tools/propagate.py propagates and scores
         return "propagate"
     if old.get("MODEL.SPATIOTEMPORAL_POSE_AGGREGATION") or old.get("MODEL.NAME") == "pose_hrnet_PoseAgg":
         return "aggregate"
@@ -137,7 +139,7 @@ def _mode(old: Old) -> str | None:
 
 
 def _deltas(old: Old) -> list[int]:
-    # A file of ours with one δ means a fixed one, even where only the old key of its value is given.
+    # A current file with a single δ means a fixed δ, even if only the old key for its value is given.
     drawn = len(old.get("DATASET.FRAME_DELTAS", ALL_DELTAS)) > 1
     if old.get("MODEL.TIMESTEP_DELTA_RAND", drawn):
         reach = old.get("MODEL.TIMESTEP_DELTA_RANGE", 2)
@@ -190,8 +192,9 @@ _SIMPLE_BASELINE_DEFAULTS = {"TEST.POST_PROCESS": True, "TEST.SHIFT_HEATMAP": Tr
 _OF_OKS_NMS = {"TEST.OKS_THRE", "TEST.IN_VIS_THRE", "TEST.BBOX_THRE"}
 _SCORED_BY_OKS = ("coco", "ochuman", "aic", "crowdpose", "coco_wholebody")
 
-# New key, the old keys that decide it (at least one of them is given), how. None: the old keys do not say.
-TRANSLATED: tuple[tuple[str, tuple[str, ...], Callable[[Old], Any]], ...] = (
+# New key, the old keys that determine it (at least one is given), and a function that returns its value, or None if
+# the old keys do not determine it.
+TRANSLATED: tuple[Rule, ...] = (
     (
         "MODEL.NAME",
         ("MODEL.NAME",),
@@ -226,13 +229,13 @@ OLD_KEYS = IGNORED | REPLACED.keys() | REFUSED.keys() | RENAMED.keys() | KINDS.k
 
 @dataclass(frozen=True)
 class Setting:
-    """A key's value and where it comes from.
+    """A key's value and its origin.
 
     Attributes:
-        value: decoded (not "1" but 1).
-        key: as it was written, which may be an old one.
-        source: the file, or the command line.
-        layer: number of the source; a later one overrides.
+        value: Decoded value (1 rather than "1").
+        key: Key as written, possibly an old one.
+        source: File that sets the key, or the command line.
+        layer: Number of the source. Later sources override earlier ones.
     """
 
     value: Any
@@ -244,21 +247,26 @@ class Setting:
         return f"{self.source}: {self.key}"
 
 
-def translate(settings: dict[str, Setting], known: set[str]) -> dict[str, Setting]:
-    """Settings in today's keys.
+def translate(settings: dict[str, Setting], known: Collection[str]) -> dict[str, Setting]:
+    """Translate settings into today's keys.
 
     Args:
-        settings: by dotted key, old and new ones mixed.
-        known: today's keys.
+        settings: Settings by dotted key, with old and new keys mixed.
+        known: Today's keys.
+
+    Returns:
+        Settings by today's keys.
+
     Raises:
-        InputError: a setting of an older implementation of another type, or without a counterpart.
+        InputError: An old setting has the wrong type or no counterpart.
     """
     old = {key: setting.value for key, setting in settings.items()}
     result = {key: setting for key, setting in settings.items() if key in known or key not in OLD_KEYS}
     _check_old(settings)
     if _names_the_year(settings):
         del old["DATASET.IS_POSETRACK18"]
-    for key, deciding, decide in (*((new, (name,), itemgetter(name)) for name, new in RENAMED.items()), *TRANSLATED):
+    renamed: list[Rule] = [(new, (name,), itemgetter(name)) for name, new in RENAMED.items()]
+    for key, deciding, decide in (*renamed, *TRANSLATED):
         given = [settings[name] for name in deciding if name in settings]
         value = decide(old) if given else None
         if value is None:
@@ -277,16 +285,21 @@ def translate(settings: dict[str, Setting], known: set[str]) -> dict[str, Settin
 
 
 def take_up(cfg: CfgNode, experiment: str, folder: str) -> CfgNode:
-    """The configuration with what an earlier run of the experiment left in another OUTPUT_DIR: HRNet's --prevModelDir.
+    """Add the results of an earlier run in another OUTPUT_DIR to a configuration (--prevModelDir in HRNet's tools).
 
-    HRNet's code copied that folder into OUTPUT_DIR; here its files are named. What OUTPUT_DIR has itself, or the
-    experiment names, comes first, as there.
+    HRNet's code copied that folder into OUTPUT_DIR; here the configuration points to its files. As in HRNet's code,
+    files that OUTPUT_DIR already has or the experiment names take precedence.
 
     Args:
-        experiment: its name.
-        folder: the other OUTPUT_DIR.
+        cfg: Configuration of the experiment.
+        experiment: Name of the experiment.
+        folder: The other OUTPUT_DIR.
+
+    Returns:
+        A frozen copy of the configuration.
+
     Raises:
-        InputError: the run left nothing there.
+        InputError: The folder has no results of the experiment.
     """
     place = Path(cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
     checkpoint, weights = (Path(folder, place, name) for name in ("checkpoint.pth", "final_state.pth"))
@@ -319,6 +332,6 @@ def _check_old(settings: dict[str, Setting]) -> None:
 
 
 def _names_the_year(settings: dict[str, Setting]) -> bool:
-    """DATASET.DATASET says posetrack17 or posetrack18, and no later IS_POSETRACK18 says otherwise."""
+    """Return True if DATASET.DATASET is posetrack17 or posetrack18 and no later IS_POSETRACK18 overrides it."""
     name, is_18 = settings.get("DATASET.DATASET"), settings.get("DATASET.IS_POSETRACK18")
     return bool(name and is_18 and name.value in ("posetrack17", "posetrack18") and name.layer >= is_18.layer)

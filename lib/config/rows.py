@@ -1,4 +1,4 @@
-"""The rows of published tables (experiments/rows.yaml): what each needs, and the experiment that reproduces it."""
+"""Rows of published tables (experiments/rows.yaml): their requirements and the experiments that reproduce them."""
 
 import difflib
 import math
@@ -12,17 +12,17 @@ import yaml
 from lib.utils.download import file_name
 from lib.utils.errors import InputError
 
-SCORERS = ("posetrack", "oks", "pckh", "server")  # server: the test labels are not public
-HEADLINES = ("Mean", "AP", "Whole AP", "Mean Acc")  # the column that stands for a row
+SCORERS = ("posetrack", "oks", "pckh", "server")  # server: the test labels are withheld
+HEADLINES = ("Mean", "AP", "Whole AP", "Mean Acc")  # columns that can represent a row
 
 
 @dataclass(frozen=True)
 class NeededFile:
-    """A file, or a folder of files, that a row needs.
+    """A file or a folder of files that a row requires.
 
     Attributes:
-        path: where it belongs.
-        source: where it comes from, for people.
+        path: Expected path.
+        source: Human-readable description of where to get it.
     """
 
     path: Path
@@ -30,20 +30,20 @@ class NeededFile:
 
     @property
     def is_there(self) -> bool:
-        """An empty folder is not."""
+        """True if the file, or a folder that is not empty, exists."""
         return any(self.path.iterdir()) if self.path.is_dir() else self.path.exists()
 
 
 @dataclass(frozen=True)
 class Row:
-    """A published result and how to get it; the keys of the file, which explains them.
+    """A published result and the settings that reproduce it. The comments in the file describe all keys.
 
     Attributes:
-        id: `<table>/<row>`.
-        values: as published, in the order of `metrics`.
-        needs: files and folders beside the weights, as the file names them, and where each comes from.
-        weights: as the file names them, or models/ and what `url` ends with.
-        archive: where weights come from that have no address of their own.
+        id: Name in the form `<table>/<row>`.
+        values: Published values, in the order of `metrics`.
+        needs: Required files and folders other than the weights, as named in the file, and the source of each.
+        weights: Path as given in the file, or models/ followed by the file name in `url`.
+        archive: Source of weights that have no URL of their own.
     """
 
     id: str
@@ -67,49 +67,67 @@ class Row:
 
     @property
     def published(self) -> dict[str, float]:
-        """The values by column."""
+        """Published values by column."""
         return dict(zip(self.metrics, self.values, strict=True))
 
     def measured(self, table: Mapping[str, float | None]) -> dict[str, float]:
-        """What a result says of each of `metrics`, in the unit of `values`; NaN where it has no number.
+        """Return a result's value for each of `metrics`, in the unit of `values`; NaN if there is no number.
 
         Args:
-            table: as the scorer of the row's data set makes it; None is NaN, and so is COCO's -1 for nothing to score.
+            table: Table from the scorer of the row's data set. None becomes NaN, and so does -1, which COCO reports if
+                there is nothing to score.
+
+        Returns:
+            Dictionary that maps metrics to values.
+
         Raises:
-            InputError: it lacks a column.
+            InputError: The table lacks a column.
         """
         columns = {metric: self.columns.get(metric, metric) for metric in self.metrics}
         sources = {metric: [names] if isinstance(names, str) else names for metric, names in columns.items()}
         if lacking := [name for names in sources.values() for name in names if name not in table]:
             raise InputError(f"its result has no figure for {', '.join(lacking)}")
-        figures = {metric: [table[name] for name in names] for metric, names in sources.items()}
-        return {
-            metric: math.nan if None in parts or -1 in parts else self.scale * sum(parts) / len(parts)
-            for metric, parts in figures.items()
-        }
+        result = {}
+        for metric, names in sources.items():
+            figures = [figure for name in names if (figure := table[name]) is not None and figure != -1]
+            complete = len(figures) == len(names)
+            result[metric] = self.scale * sum(figures) / len(figures) if complete else math.nan
+        return result
 
     @property
     def headline(self) -> str:
-        """The column that stands for the row."""
+        """Column that represents the row."""
         return next(name for name in HEADLINES if name in self.metrics)
 
     @property
     def decimals(self) -> int:
-        """Of the values: some tables are in percent, some are fractions."""
+        """Number of decimals of the values, as some tables use percent and others use fractions."""
         return 3 if max(self.values) <= 1 else 1
 
     def data_files(self, data_dir: Path) -> list[NeededFile]:
-        """Annotations, images and boxes; `data_dir` is the folder that data/ and models/ are in."""
+        """Return the required annotations, images, and boxes.
+
+        Args:
+            data_dir: Folder that contains data/ and models/.
+        """
         return [NeededFile(data_dir / path, source) for path, source in self.needs.items()]
 
     def weights_file(self, data_dir: Path) -> NeededFile:
-        """The weights to test."""
+        """Return the weights to test.
+
+        Args:
+            data_dir: Folder that contains data/ and models/.
+        """
         path = data_dir / self.weights
         place = f" --to {path.parent}" if data_dir != Path() else ""
         return NeededFile(path, self.archive or f"{self.url}: python tools/download.py {self.id}{place}")
 
     def settings(self, data_dir: Path) -> dict[str, Any]:
-        """The keys that make the row of its experiment; results go to a folder of the row's name."""
+        """Return the keys to change in the row's experiment; results go to a folder named after the row.
+
+        Args:
+            data_dir: Folder that contains data/ and models/.
+        """
         settings = {"EXPERIMENT_NAME": self.id.replace("/", "-"), **self.overrides}
         if data_dir != Path():
             settings["DATA_DIR"] = str(data_dir)
@@ -119,41 +137,63 @@ class Row:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """All rows, in the file's order.
+    """Read all rows, in the order of the file.
+
+    Args:
+        path: Path to the file.
+
+    Returns:
+        List of rows.
 
     Raises:
-        InputError: not such a file; names the row and the key.
+        InputError: The file is not a valid file of rows. The message names the row and the key.
     """
     return _rows(_read(path), path)
 
 
 def read_weights(path: Path) -> dict[str, list[str]]:
-    """Everything that can be fetched: by address the rows that it is for, or the trainings that start from it.
+    """Read the URLs of all weights that can be downloaded.
+
+    Args:
+        path: Path to the file of rows.
+
+    Returns:
+        Dictionary that maps each URL to the rows that use the file, or to the training runs that start from it.
 
     Raises:
-        InputError: as `read_rows`.
+        InputError: The file is not a valid file of rows, or a URL is invalid.
     """
     content = _read(path)
     users: dict[str, list[str]] = {}
     named = [(row.id, row.url) for row in _rows(content, path)] + list(content.get("starting_weights", {}).items())
     for name, url in named:
-        file_name(url)  # raises
+        file_name(url)  # raises an error if the URL is invalid
         users.setdefault(url, []).append(name)
     return users
 
 
 def row_of_weights(rows: Sequence[Row], name: str) -> Row | None:
-    """The first of the rows whose published weights are a file of this name; None: there is none."""
+    """Return the first row whose published weights have the given file name, or None.
+
+    Args:
+        rows: Rows to search.
+        name: File name of the weights.
+    """
     return next((row for row in rows if Path(row.weights).name == name and row.weights_as == Row.weights_as), None)
 
 
 def choose(names: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> list[str]:
-    """Those that go by one of the wanted names, which may also be the part of a name before a slash: a table.
+    """Return the keys that match one of the wanted names, where a table, the part before a slash, matches its rows.
 
     Args:
-        names: per thing all the names that it goes by.
+        names: Dictionary that maps each key to all its names.
+        wanted: Wanted names.
+
+    Returns:
+        List of the matching keys, in the order of `names`.
+
     Raises:
-        InputError: nothing goes by one of them; the nearest name is told.
+        InputError: A wanted name matches nothing. The message suggests the closest name.
     """
     chosen = {name: [key for key, own in names.items() if _goes_by(own, name)] for name in wanted}
     for name, keys in chosen.items():

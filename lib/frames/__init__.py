@@ -1,1 +1,1 @@
-"""Where pixels come from: image files in folders or in zip archives, listed once, decoded once, read by number."""
+"""Frames by number from image folders, zip archives, video files, and arrays."""

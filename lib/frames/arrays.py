@@ -1,4 +1,4 @@
-"""Frames that are in memory."""
+"""Frames in memory."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 class ArrayFrames:
-    """A video whose frames are arrays (lib.frames.source.FrameSource).
+    """A video whose frames are arrays (see lib.frames.source.FrameSource).
 
     Args:
-        frames: N frames of one size, (H, W, 3) uint8 RGB each.
+        frames: N frames of the same size, (H, W, 3) uint8 RGB each.
 
     Raises:
-        ValueError: The frames are not such arrays.
+        ValueError: The frames have another type or shape, or different sizes.
     """
 
     def __init__(self, frames: Sequence[np.ndarray]) -> None:
@@ -24,18 +24,35 @@ class ArrayFrames:
         self._frames = frames
 
     def size(self, number: int) -> tuple[int, int]:
-        """Return the width and height of a frame in pixels."""
+        """Return the width and height of a frame in pixels.
+
+        Args:
+            number: Number of the frame.
+        """
         height, width, _ = self._frames[number].shape
         return width, height
 
     def clip(self, key: int, offsets: Sequence[int]) -> list[int]:
-        """Return the numbers key + offset, kept inside the video."""
+        """Return the numbers key + offset, clamped to the video.
+
+        Args:
+            key: Number of the key frame.
+            offsets: Offsets from the key frame.
+        """
         return [min(max(key + offset, 0), len(self._frames) - 1) for offset in offsets]
 
     def read(self, number: int) -> np.ndarray:
-        """Return a frame, (H, W, 3) uint8 BGR."""
+        """Return a frame as a (H, W, 3) uint8 BGR array.
+
+        Args:
+            number: Number of the frame.
+        """
         return self._frames[number][..., ::-1]
 
     def read_nearest(self, number: int) -> tuple[np.ndarray, bool]:
-        """Return a frame, BGR, and True: every frame can be read."""
+        """Return a frame as a (H, W, 3) uint8 BGR array and True, as every frame can be read.
+
+        Args:
+            number: Number of the frame.
+        """
         return self.read(number), True

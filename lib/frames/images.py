@@ -1,4 +1,4 @@
-"""Images that are no video: each stands alone, and its number is its place in a list."""
+"""Images that do not belong to a video, each identified by its position in a list."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from lib.frames.store import ImageStore
 
 
 class ImageList:
-    """Images of a store, in the place of a video's frames (lib.frames.video.FrameFolder).
+    """Images of a store, used in place of the frames of a video (lib.frames.video.FrameFolder).
 
     Args:
-        store: where the images are.
-        names: of the images in the store.
-        sizes: (I, 2) width and height; 0 where they are not known: then the image is asked.
+        store: Store that contains the images.
+        names: Names of the images in the store.
+        sizes: (I, 2) widths and heights in pixels; 0 if unknown, in which case they are read from the image.
     """
 
     def __init__(self, store: ImageStore, names: Sequence[str], sizes: np.ndarray) -> None:
@@ -22,10 +22,13 @@ class ImageList:
         self._sizes = sizes
 
     def size(self, number: int) -> tuple[int, int]:
-        """Width and height of an image.
+        """Return the width and height of an image in pixels.
+
+        Args:
+            number: Number of the image.
 
         Raises:
-            InputError: they are not known, and the image is not there or cannot be read.
+            InputError: The size is unknown, and the image is missing or cannot be read.
         """
         if not self._sizes[number].all():
             self._sizes[number] = self._store.size(self._names[number])
@@ -33,17 +36,30 @@ class ImageList:
         return width, height
 
     def clip(self, key: int, offsets: Sequence[int]) -> list[int]:
-        """The image itself for each offset: it has no neighbours."""
+        """Return the number of the image itself for each offset, as an image has no neighbors.
+
+        Args:
+            key: Number of the image.
+            offsets: Offsets from the image.
+        """
         return [key for _ in offsets]
 
     def read(self, number: int) -> np.ndarray:
-        """An image (H, W, 3), uint8, BGR.
+        """Return an image as a (H, W, 3) uint8 BGR array.
+
+        Args:
+            number: Number of the image.
 
         Raises:
-            InputError: it is not there; DamagedImageError: it cannot be decoded.
+            InputError: The image is missing.
+            DamagedImageError: The image cannot be decoded.
         """
         return self._store.read(self._names[number])
 
     def read_nearest(self, number: int) -> tuple[np.ndarray, bool]:
-        """The image, which nothing can stand in for, and True."""
+        """Return the image and True, as no other image can replace it.
+
+        Args:
+            number: Number of the image.
+        """
         return self.read(number), True

@@ -1,4 +1,4 @@
-"""`FrameSource`: what a folder of frames, a video that is read once, a list of images and arrays have in common."""
+"""`FrameSource`: the common interface of a folder of frames, a video read once, a list of images, and arrays."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,21 +10,37 @@ class FrameSource(Protocol):
     """Frames by number."""
 
     def size(self, number: int) -> tuple[int, int]:
-        """Return the width and height of a frame in pixels."""
+        """Return the width and height of a frame in pixels.
+
+        Args:
+            number: Number of the frame.
+        """
         ...
 
     def clip(self, key: int, offsets: Sequence[int]) -> list[int]:
-        """Return the numbers key + offset, kept inside the video."""
+        """Return the numbers key + offset, clamped to the video.
+
+        Args:
+            key: Number of the key frame.
+            offsets: Offsets from the key frame.
+        """
         ...
 
     def read(self, number: int) -> np.ndarray:
-        """Return a frame, (H, W, 3) uint8 BGR.
+        """Return a frame as a (H, W, 3) uint8 BGR array.
+
+        Args:
+            number: Number of the frame.
 
         Raises:
-            DamagedImageError: It cannot be decoded.
+            DamagedImageError: The frame cannot be decoded.
         """
         ...
 
     def read_nearest(self, number: int) -> tuple[np.ndarray, bool]:
-        """Return a frame or, where it cannot be read, the nearest one that can; and whether it is the frame itself."""
+        """Return a frame, or the nearest frame that can be read, and True if it is the frame itself.
+
+        Args:
+            number: Number of the frame.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Files under a root, on disk or inside zip archives, and the images they hold."""
+"""Files under a root folder, on disk or in zip archives, and the images in them."""
 
 import os
 import warnings
@@ -16,24 +16,24 @@ from PIL import Image
 
 from lib.utils.errors import InputError
 
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of photographs of 90 megapixels and more
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # for photos of 90 megapixels and more
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-CACHED_BYTES = 128 << 20  # of decoded images: 21 frames at 1920×1080, all labelled frames of a small data set
+CACHED_BYTES = 128 << 20  # of decoded images: 21 frames at 1920×1080, or all labeled frames of a small data set
 
 
 class DamagedImageError(InputError):
-    """An image file that is there but cannot be decoded, whole."""
+    """Error for an image file that exists but cannot be decoded completely."""
 
 
 class ImageStore:
     """The image files under a root folder.
 
     Args:
-        root: what all names are relative to.
-        zipped: images lie in archives: `a/b/0.jpg` is found in a.zip as b/0.jpg or a/b/0.jpg, or in a/b.zip as 0.jpg
-            or b/0.jpg.
-        oriented: turn and mirror images as their EXIF tag says.
+        root: Folder that all names are relative to.
+        zipped: If True, images are read from archives: `a/b/0.jpg` is found in a.zip as b/0.jpg or a/b/0.jpg, or in
+            a/b.zip as 0.jpg or b/0.jpg.
+        oriented: If True, rotate and mirror images according to their EXIF tag.
     """
 
     def __init__(self, root: str | Path, zipped: bool = False, oriented: bool = False) -> None:
@@ -45,10 +45,13 @@ class ImageStore:
         self._cached_bytes = 0
 
     def list(self, folder: str) -> list[str]:
-        """Names of the image files in a folder, sorted; empty if there is no such folder.
+        """Return the names of the image files in a folder, sorted; empty if the folder does not exist.
+
+        Args:
+            folder: Name of the folder.
 
         Raises:
-            InputError: the folder is not under the root.
+            InputError: The folder is not under the root.
         """
         self._check_inside(folder)
         if self._zipped:
@@ -62,11 +65,14 @@ class ImageStore:
         return sorted(name for name in names if name.lower().endswith(IMAGE_SUFFIXES))
 
     def read(self, name: str) -> np.ndarray:
-        """An image (H, W, 3), uint8, BGR.
+        """Return an image as a (H, W, 3) uint8 BGR array.
+
+        Args:
+            name: Name of the image.
 
         Raises:
-            DamagedImageError: it cannot be decoded or is cut short.
-            InputError: the file is missing or cannot be read.
+            DamagedImageError: The image cannot be decoded or is truncated.
+            InputError: The file is missing or cannot be read.
         """
         if name in self._images:
             self._images.move_to_end(name)
@@ -79,11 +85,14 @@ class ImageStore:
         return image
 
     def size(self, name: str) -> tuple[int, int]:
-        """Width and height of an image as it is read, by the header of its file.
+        """Return the width and height of an image as `read` returns it, in pixels, using only its header if possible.
+
+        Args:
+            name: Name of the image.
 
         Raises:
-            DamagedImageError: it is not an image, or too large a one.
-            InputError: the file is missing or cannot be read.
+            DamagedImageError: The file is not an image, or the image is too large.
+            InputError: The file is missing or cannot be read.
         """
         path = self.root / name
         try:
@@ -92,14 +101,17 @@ class ImageStore:
             if isinstance(error, OSError) and error.errno:
                 raise InputError(f"{path}: {error.strerror}") from None
             raise DamagedImageError(f"{path}: not an image") from None
-        # Pillow and OpenCV differ in what they make of broken tags, so the image itself is asked.
+        # Pillow and OpenCV interpret broken tags differently, so the decoded image is used.
         return self.read(name).shape[1::-1] if self._oriented and has_exif else size
 
     def read_bytes(self, name: str) -> bytes:
-        """The content of an image file.
+        """Return the content of an image file.
+
+        Args:
+            name: Name of the image.
 
         Raises:
-            InputError: the file is missing or cannot be read, or is not under the root.
+            InputError: The file is missing, cannot be read, or is not under the root.
         """
         self._check_inside(name)
         folder, _, file = name.rpartition("/")
@@ -120,12 +132,14 @@ class ImageStore:
             )
 
     def _find(self, folder: str) -> "tuple[_Archive, str] | None":
-        """The archive that holds a folder, and the folder's name inside it."""
+        """Return the archive that contains a folder, and the folder's name in it, or None."""
         parts = folder.split("/")
         for depth in range(len(parts), 0, -1):
             archive = self._archive("/".join(parts[:depth]))
+            if archive is None:
+                continue
             inside = "/".join(parts[depth:])
-            for candidate in (inside, f"{parts[depth - 1]}/{inside}".rstrip("/")) if archive else ():
+            for candidate in (inside, f"{parts[depth - 1]}/{inside}".rstrip("/")):
                 if candidate in archive.folders:
                     return archive, candidate
         return None
@@ -138,7 +152,7 @@ class ImageStore:
 
 
 class _Archive:
-    """A zip file, reopened in every process that reads it: a shared file position would mix their reads up."""
+    """A zip file, reopened in each process that reads it because processes would share the position in an open file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -169,10 +183,10 @@ class _Archive:
 
 
 def _read_header(file: Path | BytesIO, path: Path) -> tuple[tuple[int, int], bool]:
-    """Return width and height from an image's header, and True if it has EXIF tags.
+    """Return the width and height from an image's header, and True if the image has EXIF tags.
 
     Raises:
-        DamagedImageError: Pillow refuses what would fill the memory (179 megapixels).
+        DamagedImageError: The image has more pixels than Pillow accepts to protect the memory (179 megapixels).
     """
     try:
         with Image.open(file) as image:
@@ -185,18 +199,19 @@ def decode(content: bytes, path: Path, oriented: bool = False) -> np.ndarray:
     """Decode the content of an image file.
 
     Args:
-        content: of the file.
-        path: for messages.
-        oriented: turn and mirror the image as its EXIF tag says.
+        content: Content of the file.
+        path: Path to the file, for messages.
+        oriented: If True, rotate and mirror the image according to its EXIF tag.
+
     Returns:
-        (H, W, 3) uint8, BGR.
+        (H, W, 3) uint8 BGR array.
 
     Raises:
-        DamagedImageError: it cannot be decoded, is cut short or too large.
+        DamagedImageError: The image cannot be decoded, is truncated, or is too large.
     """
-    with suppress(OSError, ValueError):  # what Pillow does not know OpenCV may
+    with suppress(OSError, ValueError):  # OpenCV may support formats that Pillow does not
         _read_header(BytesIO(content), path)
-    # OpenCV fills the missing part of a truncated JPEG with grey; its end marker after the last scan tells.
+    # OpenCV fills the missing part of a truncated JPEG with gray. A complete one has an end marker after the last scan.
     is_jpeg = content.startswith(b"\xff\xd8")
     whole = not is_jpeg or content.find(b"\xff\xd9", max(0, content.rfind(b"\xff\xda"))) >= 0
     buffer = np.frombuffer(content, np.uint8)

@@ -1,4 +1,4 @@
-"""A video file in the place of a folder of frames, for what goes through it from beginning to end."""
+"""Sequential access to the frames of a video file, with the interface of a folder of frames."""
 
 import math
 from collections.abc import Sequence
@@ -10,12 +10,13 @@ from lib.frames.video_file import VideoFile
 
 
 class FrameStream:
-    """The frames of a video file, read once, of which the last few are kept; else like a FrameFolder.
+    """Frames of a video file that is read once, with a window of the last frames; otherwise like a FrameFolder.
 
     Args:
-        video: the file.
-        window: frames that are kept. Reading one of them that has left is an error; a clip has to fit into it twice.
-        start: number of the first frame that is wanted.
+        video: Video file.
+        window: Number of frames to keep. Reading a frame that has left the window is an error. The window must be at
+            least twice as long as a clip.
+        start: Number of the first frame to read.
     """
 
     def __init__(self, video: VideoFile, window: int, start: int = 0) -> None:
@@ -23,39 +24,60 @@ class FrameStream:
         self._window = window
         self._frames = video.frames(start)
         self._images: dict[int, np.ndarray] = {}  # ascending
-        self._newest = start - 1  # number of the last frame that was read, damaged or not
-        self._left = -1  # number of the last image that left the window
+        self._newest = start - 1  # number of the last frame read, damaged or not
+        self._left = -1  # number of the last image that has left the window
 
     def has(self, number: int) -> bool:
-        """Whether the video has a frame of this number, damaged or not; it is in the window then, if it can be read."""
+        """Return True if the video has a frame with this number, damaged or not, and read up to it.
+
+        The frame is in the window afterwards unless it is damaged.
+
+        Args:
+            number: Number of the frame.
+        """
         return self._advance(number)
 
     def size(self, number: int) -> tuple[int, int]:
-        """Width and height of the frames, which are all alike."""
+        """Return the width and height in pixels, which are the same for all frames.
+
+        Args:
+            number: Number of the frame.
+        """
         return self._video.size
 
     def clip(self, key: int, offsets: Sequence[int]) -> list[int]:
-        """Frame numbers key + offset, kept inside the frames that can be read; some between these may be damaged."""
+        """Return the numbers key + offset, clamped to the frames that can be read; frames in between may be damaged.
+
+        Args:
+            key: Number of the key frame.
+            offsets: Offsets from the key frame.
+        """
         ahead = key + max(offsets)
         last = ahead if self._advance(ahead) else max(self._images)
         return [min(max(key + offset, self._video.first), last) for offset in offsets]
 
     def read(self, number: int) -> np.ndarray:
-        """A frame (H, W, 3), uint8, BGR.
+        """Return a frame as a (H, W, 3) uint8 BGR array.
+
+        Args:
+            number: Number of the frame.
 
         Raises:
-            DamagedImageError: it cannot be decoded.
-            IndexError: it has left the window, or the video has none of this number.
+            DamagedImageError: The frame cannot be decoded.
+            IndexError: The frame has left the window, or the video has no such frame.
         """
         if self._reach(number):
             return self._images[number]
         raise DamagedImageError(f"{self._video.path}: frame {number} is damaged")
 
     def read_nearest(self, number: int) -> tuple[np.ndarray, bool]:
-        """The frame of this number or the nearest one that can be read (the earlier of two), and whether it is that.
+        """Return a frame, or the nearest one that can be read (the earlier of two), and True if it is the frame itself.
+
+        Args:
+            number: Number of the frame.
 
         Raises:
-            IndexError: as `read`.
+            IndexError: The frame has left the window, or the video has no such frame.
         """
         if self._reach(number):
             return self._images[number], True
@@ -66,7 +88,7 @@ class FrameStream:
         return self._images[min(self._images, key=lambda other: (abs(other - number), other))], False
 
     def _reach(self, number: int) -> bool:
-        """Whether a frame that is not left behind can be read."""
+        """Return True if a frame can be read, and raise an error if it has left the window."""
         oldest = next(iter(self._images), number)
         if number < oldest and self._left >= 0:
             raise IndexError(f"frame {number} has left the window of {self._window} frames, which is at {oldest}")
@@ -75,7 +97,7 @@ class FrameStream:
         return number in self._images
 
     def _advance(self, number: int) -> bool:
-        """Read up to a frame; whether the video has it."""
+        """Read up to a frame, and return True if the video has it."""
         while self._newest < number:
             found = next(self._frames, None)
             if found is None:

@@ -1,4 +1,4 @@
-"""A video file to a folder of numbered images, which lib.frames.video.FrameFolder reads."""
+"""Conversion of a video file to a folder of numbered images, to be read by lib.frames.video.FrameFolder."""
 
 import logging
 from collections.abc import Callable
@@ -20,16 +20,16 @@ from lib.utils.unfinished import remove_unfinished
 logger = logging.getLogger(__name__)
 
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
-RECORD = "unpacked.json"  # in the folder: which video its frames are of
-SAMPLED = 10  # frames, after which it is told how much disk all will take
+RECORD = "unpacked.json"  # file in the folder that records which video the frames are from
+SAMPLED = 10  # number of frames after which the required disk space is estimated
 
 
 class Unpacked(NamedTuple):
-    """What became of a video's frames.
+    """Result of unpacking a video.
 
     Attributes:
-        frames: how many are in the folder.
-        damaged: the numbers of those that cannot be decoded.
+        frames: Number of frames in the folder.
+        damaged: Numbers of the frames that cannot be decoded.
     """
 
     frames: int
@@ -37,14 +37,17 @@ class Unpacked(NamedTuple):
 
 
 def unpack(video: Path, folder: Path) -> Unpacked:
-    """Write the frames of a video as .jpg images, named by number. Interrupted and called again, it goes on.
+    """Write the frames of a video as .jpg images named by number. An interrupted call is continued by the next one.
 
     Args:
-        video: the file.
-        folder: for the images; made if it is not there.
+        video: Path to the video file.
+        folder: Folder for the images, created if necessary.
+
+    Returns:
+        Number of frames and the damaged ones.
 
     Raises:
-        InputError: no video, or a folder with images of something else.
+        InputError: The file is not a video, or the folder contains images from another source.
     """
     source = VideoFile(video)
     target = _Target(folder, video)
@@ -55,14 +58,17 @@ def unpack(video: Path, folder: Path) -> Unpacked:
 
 
 def frame_reader(video: Path, folder: Path) -> Callable[[str], np.ndarray]:
-    """What reads a frame, (H, W, 3), uint8, BGR, by its name in a file of labels: `000079.jpg` or `clip.mp4#79`.
+    """Return a function that reads a frame by its name in a label file, such as `000079.jpg` or `clip.mp4#79`.
+
+    The function returns a (H, W, 3) uint8 BGR array. It raises InputError if the frame does not exist, and
+    DamagedImageError if it is damaged.
 
     Args:
-        video: a folder of numbered images, or a file.
-        folder: where the frames of a file are unpacked to.
+        video: Folder of numbered images, or a video file.
+        folder: Folder to unpack the frames of a video file to.
 
     Raises:
-        InputError: as `unpack`; what it gives, if there is no such frame, and DamagedImageError if it is damaged.
+        InputError: The video cannot be unpacked, see `unpack`.
     """
     damaged = set() if video.is_dir() else set(unpack(video, folder).damaged)
     frames = FrameFolder(ImageStore(video if video.is_dir() else folder), ".")
@@ -76,7 +82,7 @@ def frame_reader(video: Path, folder: Path) -> Callable[[str], np.ndarray]:
 
 
 def _write(source: VideoFile, target: "_Target") -> None:
-    """Add what the folder has not."""
+    """Add the frames that the folder does not have yet."""
     first = next(number for number in count() if number not in target.done)
     number, sizes = first - 1, []
     with tqdm(desc=target.folder.name, total=source.num_frames or None, unit="frame", disable=None) as bar:
@@ -94,13 +100,15 @@ def _tell_size(folder: Path, size: float, count: int) -> None:
 
 
 class _Target:
-    """A folder of frames of one video, and a record in it of whose they are and which are damaged.
+    """Folder for the frames of a video, with a record of the video and its damaged frames.
 
     Attributes:
-        there, damaged: numbers of frames; num_frames: of the whole video, None until that is known.
+        there: Numbers of the frames in the folder.
+        damaged: Numbers of the damaged frames.
+        num_frames: Number of frames of the whole video, or None until it is known.
 
     Raises:
-        InputError: the frames are others.
+        InputError: The folder contains frames from another source.
     """
 
     def __init__(self, folder: Path, video: Path) -> None:
@@ -108,8 +116,9 @@ class _Target:
         status = video.stat()
         self._identity = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
         remove_unfinished(folder)
-        self.there = {frame_number(name) for name in ImageStore(folder).list(".")}
-        self.damaged, self.num_frames = set(), None
+        self.there: set[int | None] = {frame_number(name) for name in ImageStore(folder).list(".")}
+        self.damaged: set[int] = set()
+        self.num_frames: int | None = None
         if (folder / RECORD).exists():
             self._load(video)
         elif self.there:
@@ -135,23 +144,23 @@ class _Target:
         )
 
     @property
-    def done(self) -> set[int]:
-        """Frames of which nothing is to be done any more."""
+    def done(self) -> set[int | None]:
+        """Numbers of the frames that need no further work."""
         return self.there | self.damaged
 
     @property
     def is_complete(self) -> bool:
-        """Whether all frames of the video are done."""
+        """True if all frames of the video are done."""
         return self.num_frames == len(self.done)
 
     def add(self, number: int, image: np.ndarray | None) -> int:
-        """Write a frame that is not there yet, all or nothing; the bytes that it takes."""
+        """Write a frame atomically unless it already exists, and return the number of bytes written."""
         if image is None:
             self.damaged.add(number)
         if image is None or number in self.there:
             return 0
         _, content = cv2.imencode(".jpg", image, JPEG)
         with atomic_path(self.folder / f"{number:06d}.jpg") as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(content.tobytes())
         self.there.add(number)
         return len(content)

@@ -1,4 +1,4 @@
-"""The frames of one video that are there, found by number whatever their files are called."""
+"""The available frames of a video, identified by number regardless of their file names."""
 
 import bisect
 from pathlib import Path, PurePosixPath
@@ -11,22 +11,23 @@ from lib.utils.files import frame_number
 
 
 class FrameFolder:
-    """A video stored as numbered images in one folder of a store.
+    """A video stored as numbered images in a folder of a store.
 
     Args:
-        store: where the images are.
-        folder: the video's folder in the store.
-        num_frames: of the whole video, present or not; 0 if that is not known.
-        first: number of the video's first frame, as far as it is known.
+        store: Store that contains the images.
+        folder: Folder of the video in the store.
+        num_frames: Number of frames of the whole video, present or not; 0 if unknown.
+        first: Number of the video's first frame, if known.
+
     Raises:
-        InputError: no numbered image is in the folder.
+        InputError: The folder contains no numbered images.
     """
 
     def __init__(self, store: ImageStore, folder: str, num_frames: int = 0, first: int | None = None) -> None:
         self._store = store
         self.folder = folder
         self._files = store.list(folder)
-        self._names: dict[int, str] = {}  # by number; of two files with one number the first, unless one is asked for
+        self._names: dict[int, str] = {}  # by number; the first of several files unless another is requested
         for name in self._files:
             number = frame_number(name)
             if number is not None:
@@ -41,10 +42,13 @@ class FrameFolder:
         self._sizes: dict[int, tuple[int, int]] = {}
 
     def number_of(self, file_name: str) -> int:
-        """The number of an annotated frame, which may be written with another zero-padding or ending than its file.
+        """Return the number of an annotated frame, whose zero-padding or extension may differ from those of its file.
+
+        Args:
+            file_name: File name in the annotations.
 
         Raises:
-            InputError: the frame is not there.
+            InputError: The frame does not exist.
         """
         name = file_name.rpartition("/")[2]
         number = frame_number(name)
@@ -56,33 +60,46 @@ class FrameFolder:
 
     @property
     def path(self) -> Path:
-        """The folder on the disk, if it is not in an archive."""
+        """Path of the folder on disk, unless it is in an archive."""
         return self._store.root / self.folder
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of the frames that are there, ascending."""
+        """Numbers of the available frames, in ascending order."""
         return self._numbers
 
     def has(self, number: int) -> bool:
-        """Whether the frame of this number is there."""
+        """Return True if a frame with this number exists.
+
+        Args:
+            number: Number of the frame.
+        """
         return number in self._names
 
     def name(self, number: int) -> str:
-        """The name of the file of a frame that is there."""
+        """Return the file name of an available frame.
+
+        Args:
+            number: Number of the frame.
+        """
         return self._names[number]
 
     def stamp(self) -> list[tuple[str, int, int]]:
-        """Stands for the frames as they are: name, size and time of change of each file that is not in an archive."""
+        """Return the name, size, and modification time of each file outside of archives, to detect changed frames."""
         paths = [(name, self._store.root / self.folder / name) for name in self._names.values()]
         files = [(name, path.stat()) for name, path in paths if path.exists()]
         return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]
 
     def size(self, number: int) -> tuple[int, int]:
-        """Width and height of a frame, by its header; of one that is not there or damaged, those of the nearest.
+        """Return the width and height of a frame in pixels, or those of the nearest frame if it is missing or damaged.
+
+        The size is read from the header of the image if possible.
+
+        Args:
+            number: Number of the frame.
 
         Raises:
-            InputError: none can be read.
+            InputError: No frame nearby can be read.
         """
         if number not in self._sizes:
             try:
@@ -93,22 +110,33 @@ class FrameFolder:
         return self._sizes[number]
 
     def clip(self, key: int, offsets: list[int]) -> list[int]:
-        """Frame numbers key + offset, kept inside the video; the frames may be missing from the folder."""
+        """Return the numbers key + offset, clamped to the video; the folder may lack these frames.
+
+        Args:
+            key: Number of the key frame.
+            offsets: Offsets from the key frame.
+        """
         return [min(max(key + offset, self._first), self._last) for offset in offsets]
 
     def read(self, number: int) -> np.ndarray:
-        """A frame (H, W, 3), uint8, BGR.
+        """Return a frame as a (H, W, 3) uint8 BGR array.
+
+        Args:
+            number: Number of the frame, which must be available.
 
         Raises:
-            DamagedImageError: it cannot be decoded.
+            DamagedImageError: The frame cannot be decoded.
         """
         return self._store.read(str(PurePosixPath(self.folder, self._names[number])))
 
     def read_nearest(self, number: int) -> tuple[np.ndarray, bool]:
-        """The frame of this number or the nearest one that can be read (the earlier of two), and whether it is that.
+        """Return a frame, or the nearest one that can be read (the earlier of two), and True if it is the frame itself.
+
+        Args:
+            number: Number of the frame.
 
         Raises:
-            InputError: none can be read.
+            InputError: No frame nearby can be read.
         """
         if number in self._names:
             try:

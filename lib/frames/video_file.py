@@ -1,4 +1,4 @@
-"""A video file frame by frame, with the numbers that stepping through it in a player gives."""
+"""Frames of a video file, numbered as when stepping through it in a player."""
 
 import math
 from collections.abc import Iterator
@@ -7,37 +7,38 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 
 MAX_THREADS = 8  # each holds a few frames
-MAX_FAILURES = 100  # of reading in a row, after which nothing more is expected of a file
+MAX_FAILURES = 100  # consecutive read errors after which a file is considered finished
 
 
 class VideoFile:
-    """A file of any kind that FFmpeg reads.
+    """A video file in any format that FFmpeg can read.
 
     Args:
-        path: of the file.
+        path: Path to the file.
 
     Attributes:
-        size: width, height as shown: turned as the file says, pixels made square by enlarging.
-        fps: frames per second, the mean if they vary, as the file says; 25 if it does not.
-        num_frames: what the file says, which may be wrong; 0 if it does not.
-        first: number of the first frame that can be decoded.
+        size: Width and height in pixels as displayed: rotated as the file requests, with pixels enlarged to be square.
+        fps: Frames per second according to the file, the mean if they vary; 25 if unknown.
+        num_frames: Number of frames according to the file, which may be wrong; 0 if unknown.
+        first: Number of the first frame that can be decoded.
 
     Raises:
-        InputError: no such file, no video in it, an unknown codec, not one frame that can be decoded.
+        InputError: The file does not exist, has no video or an unknown codec, or no frame of it can be decoded.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.is_file():
             raise InputError(f"{path}: no such video file")
-        with _opened(self.path) as stream:
+        with _opened(self.path) as (container, stream):
             self.fps = float(stream.average_rate or stream.guessed_rate or 25)
-            self.num_frames = stream.frames or round((stream.container.duration or 0) / av.time_base * self.fps)
+            self.num_frames = stream.frames or round((container.duration or 0) / av.time_base * self.fps)
             aspect = stream.sample_aspect_ratio or 1
         self.first, first = next((found for found in _decoded(self.path, threads=1) if found[1]), (-1, None))
         if first is None:
@@ -48,17 +49,23 @@ class VideoFile:
         self.size = (high, wide) if self._quarter_turns % 2 else (wide, high)
 
     def frames(self, start: int = 0) -> Iterator[tuple[int, np.ndarray | None]]:
-        """All frames from number `start` on, in the order in which a player shows them, the first of the file being 0.
+        """Yield all frames from number `start` on, in the order in which a player shows them.
 
-        An image is (H, W, 3), uint8, BGR. None stands for a damaged frame, and for those that are coded as differences
-        from it: all up to the next that is coded by itself. The frames before `start` are decoded too.
+        The first frame of the file is number 0. A damaged frame is None, and so are frames coded as differences from
+        it, up to the next one that is coded independently. The frames before `start` are decoded too.
+
+        Args:
+            start: Number of the first frame.
+
+        Yields:
+            Number of the frame, and the frame as a (H, W, 3) uint8 BGR array or None.
         """
         for number, frame in self._decoded():
             if number >= start:
                 yield number, None if frame is None else self._shown(frame)
 
     def _decoded(self) -> Iterator[tuple[int, av.VideoFrame | None]]:
-        """With threads as long as all is well, else over again, and without, up to where it was and on from there."""
+        """Decode with threads; if there is damage, decode again without threads and continue from the same frame."""
         done = 0
         try:
             for number, frame in _decoded(self.path, min(num_cores(), MAX_THREADS)):
@@ -74,15 +81,15 @@ class VideoFile:
 
 
 class _SomewhereDamagedError(Exception):
-    """A decoder with threads has met damage; which packet it is in, one without threads can tell."""
+    """A decoder with threads found damage. Only a decoder without threads can locate the damaged packet."""
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[av.VideoStream]:
-    """The video of a file.
+def _opened(path: Path) -> Iterator[tuple[InputContainer, av.VideoStream]]:
+    """Open a file and its video stream.
 
     Raises:
-        InputError: there is none, or none that can be decoded.
+        InputError: The file has no video, or none that can be decoded.
     """
     try:
         container = av.open(str(path.absolute()))
@@ -90,20 +97,20 @@ def _opened(path: Path) -> Iterator[av.VideoStream]:
         raise InputError(f"{path}: cannot be read as a video: {error.strerror}") from None
     with container:
         stream = container.streams.best("video")
-        if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+        if not isinstance(stream, av.VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
             raise InputError(f"{path}: no video in it")
         if stream.codec_context is None:
             raise InputError(f"{path}: its video codec is not known; convert the file, to H.264 for example")
-        yield stream
+        yield container, stream
 
 
-def _packets(stream: av.VideoStream) -> Iterator[av.Packet | None]:
-    """The packets of a stream in the order of the file; None where something between them cannot be read."""
+def _packets(container: InputContainer, stream: av.VideoStream) -> Iterator[av.Packet | None]:
+    """Yield the packets of a stream in the order of the file, and None if data between them cannot be read."""
     failures = 0
     while failures < MAX_FAILURES:
         try:
-            for packet in stream.container.demux(stream):
-                if packet.size:  # an empty one would end the decoding
+            for packet in container.demux(stream):
+                if packet.size:  # an empty packet would stop the decoder
                     failures = 0
                     yield packet
             return
@@ -113,19 +120,19 @@ def _packets(stream: av.VideoStream) -> Iterator[av.Packet | None]:
 
 
 def _decoded(path: Path, threads: int) -> Iterator[tuple[int, av.VideoFrame | None]]:
-    """The numbered frames; None for damaged ones.
+    """Yield the frames with their numbers, with None for damaged ones.
 
     Raises:
-        _SomewhereDamagedError: with threads, as soon as it cannot be told which frames are damaged.
+        _SomewhereDamagedError: Threads are used, and it is not known which frames are damaged.
     """
-    with _opened(path) as stream:
+    with _opened(path) as (container, stream):
         decoder = stream.codec_context
         decoder.thread_type = "AUTO" if threads > 1 else "NONE"
         decoder.thread_count = threads
-        decoder.copy_opaque = True  # a frame tells its packet
-        decoder.options = {"err_detect": "explode"}  # or damage is painted over
+        decoder.copy_opaque = True  # so that a frame identifies its packet
+        decoder.options = {"err_detect": "explode"}  # otherwise, damage is concealed
         pictures = _Pictures(exact=threads == 1)
-        for index, packet in enumerate(_packets(stream)):
+        for index, packet in enumerate(_packets(container, stream)):
             if packet is None:
                 pictures.damage()
                 continue
@@ -137,7 +144,7 @@ def _decoded(path: Path, threads: int) -> Iterator[tuple[int, av.VideoFrame | No
                 if threads > 1:
                     raise _SomewhereDamagedError from None
                 whole = False
-            if not packet.is_discard:  # before the cut of an edit list
+            if not packet.is_discard:  # discarded packets are cut off by an edit list
                 pictures.send(index, packet, whole)
             for frame in frames:
                 yield from pictures.receive(frame)
@@ -151,37 +158,37 @@ def _decoded(path: Path, threads: int) -> Iterator[tuple[int, av.VideoFrame | No
 
 
 class _Pictures:
-    """Numbers of the pictures that a decoder gives, which is in the order of their times, and of those it cannot give.
+    """Numbers for the frames that a decoder gives, in the order of their times, and for those that it cannot decode.
 
     Args:
-        exact: the decoder has no threads: a packet without damage whose picture is passed over has none to show, unless
-            there is damage about.
+        exact: True if the decoder has no threads. In this case, an undamaged packet without a frame has none to show,
+            unless there is damage nearby.
     """
 
     def __init__(self, exact: bool) -> None:
         self._exact = exact
-        self._sent: dict[int, tuple[float, bool]] = {}  # time and whether it is whole, by the packet's index
-        self._last_time, self._last_dts = 0.0, -math.inf  # of a packet
-        self._shift = 0.0  # of times, which begin again where files were joined
-        self._is_clean = True  # what later packets refer to
-        self._in_doubt = False  # what a container flags as damaged may be one packet too early
-        self._clean_from = -math.inf  # pictures shown earlier refer to ones before the last keyframe
+        self._sent: dict[object, tuple[float, bool]] = {}  # packet index: (time, True if intact)
+        self._last_time, self._last_dts = 0.0, -math.inf  # of the last packet
+        self._shift = 0.0  # offset of times, which restart where files were joined
+        self._is_clean = True  # True if the data that later packets refer to is intact
+        self._in_doubt = False  # a container may flag damage one packet too early
+        self._clean_from = -math.inf  # frames shown earlier refer to frames before the last keyframe
         self._number = -1
-        self._before: tuple[float, bool] = (0.0, False)  # time of the picture last numbered and whether it is whole
-        self._steps: list[float] = []  # shortest, longest, sum and number of the times between whole pictures
+        self._before: tuple[float, bool] = (0.0, False)  # (time, True if intact) of the last numbered frame
+        self._steps: list[float] = []  # minimum, maximum, sum, and number of the gaps between intact frames
 
     def damage(self) -> None:
-        """What is sent from here on may refer to something lost."""
+        """Record that later packets may refer to lost data."""
         self._is_clean = False
 
     def send(self, index: int, packet: av.Packet, whole: bool) -> None:
-        """A packet has gone to the decoder, which told whether it is whole."""
+        """Record that a packet was sent to the decoder, which reported it as intact or damaged."""
         if packet.dts is not None:
             if packet.dts + self._shift < self._last_dts:
                 self._shift = self._last_dts + (packet.duration or 1) - packet.dts
             self._last_dts = packet.dts + self._shift
-        time = packet.dts if packet.pts is None else packet.pts
-        time = self._last_time = self._last_time if time is None else time + self._shift
+        stamp = packet.dts if packet.pts is None else packet.pts
+        time = self._last_time = self._last_time if stamp is None else stamp + self._shift
         if not whole:
             self._is_clean = False
         elif packet.is_keyframe and not self._is_clean and not self._in_doubt:
@@ -190,7 +197,7 @@ class _Pictures:
         self._sent[index] = time, self._is_clean and time >= self._clean_from
 
     def receive(self, frame: av.VideoFrame) -> Iterator[tuple[int, av.VideoFrame | None]]:
-        """A frame with its number, after those that it passes over; a damaged one waits until it is passed over."""
+        """Yield a frame with its number, after those that were skipped. A damaged frame waits until it is skipped."""
         time, whole = self._sent.get(frame.opaque, (self._before[0], True))
         if frame.is_corrupt and whole:
             if not self._exact:
@@ -202,8 +209,8 @@ class _Pictures:
             yield from self.passed(time)
             yield from self._next(time, frame)
 
-    def passed(self, until: float = math.inf) -> Iterator[tuple[int, None]]:
-        """Those of which no frame has come, up to a time."""
+    def passed(self, until: float = math.inf) -> Iterator[tuple[int, av.VideoFrame | None]]:
+        """Yield the frames that were not received up to a time."""
         damaged = not all(whole for _, whole in self._sent.values())
         for time, index in sorted((time, index) for index, (time, _) in self._sent.items() if time < until):
             whole = self._sent.pop(index)[1]
@@ -213,12 +220,12 @@ class _Pictures:
                 yield from self._next(time, None)
 
     def _next(self, time: float, frame: av.VideoFrame | None) -> Iterator[tuple[int, av.VideoFrame | None]]:
-        """The next number, after those of frames that are lost without a trace but for the time they would take."""
+        """Yield a frame with the next number, after None for lost frames that left only a gap in time."""
         whole, gap = frame is not None, time - self._before[0]
         if whole and self._before[1]:
             shortest, longest, total, count = self._steps or (gap, gap, 0, 0)
             self._steps = [min(shortest, gap), max(longest, gap), total + gap, count + 1]
-        elif self._steps and self._steps[1] < 1.1 * self._steps[0]:  # a constant rate, but for rounding
+        elif self._steps and self._steps[1] < 1.1 * self._steps[0]:  # a constant frame rate, except for rounding
             step = self._steps[2] / self._steps[3]
             for _ in range(round(gap / step) - 1):
                 self._number += 1

@@ -1,8 +1,10 @@
-"""Frames to a video file."""
+"""Writing of frames to a video file."""
 
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
+from typing import Literal
 
 import av
 import cv2
@@ -10,23 +12,23 @@ import numpy as np
 
 from lib.utils.files import atomic_path
 
-# The first there is. With slower presets, B-frames or threads x264 does not always make the same file of one video.
-ENCODERS = {
+# The first available one is used. With slower presets, B-frames, or threads, the output of x264 is not reproducible.
+ENCODERS: dict[Literal["libx264", "mpeg4"], dict[str, str]] = {
     "libx264": {"crf": "18", "preset": "superfast", "bf": "0"},
     "mpeg4": {"flags": "+qscale", "global_quality": "354"},
 }
 
 
 class VideoWriter:
-    """Writes an .mp4 file frame by frame, in a `with` statement; the file is there once that ends well.
+    """Writes an .mp4 file frame by frame in a `with` statement; the file appears when the block completes successfully.
 
-    It is H.264 as browsers play it, or MPEG-4 where PyAV's FFmpeg was built without x264. Sides of an odd length, which
-    browsers' H.264 does not have, get one more pixel like the last.
+    The codec is H.264 for browsers, or MPEG-4 if PyAV's FFmpeg was built without x264. Browsers' H.264 requires an even
+    width and height, so the last row or column is repeated if necessary.
 
     Args:
-        path: of the file; its folder is made.
-        size: width, height of the frames.
-        fps: frames per second.
+        path: Path of the file. Its folder is created if necessary.
+        size: Width and height of the frames in pixels.
+        fps: Frames per second.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None:
@@ -50,15 +52,21 @@ class VideoWriter:
             self._closing = stack.pop_all()
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self._closing.__exit__(*exception)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.__exit__(kind, error, trace)
 
     def _flush(self, kind: type[BaseException] | None, *exception: object) -> None:
-        """Write the frames that the encoder still holds."""
+        """Write the frames that are still in the encoder."""
         if kind is None:
             self._container.mux(self._stream.encode())
 
     def write(self, frame: np.ndarray) -> None:
-        """Add a frame (H, W, 3), uint8, BGR."""
-        whole = cv2.copyMakeBorder(frame, *self._border, cv2.BORDER_REPLICATE)
+        """Add a frame.
+
+        Args:
+            frame: (H, W, 3) uint8 BGR array.
+        """
+        whole: np.ndarray = cv2.copyMakeBorder(frame, *self._border, cv2.BORDER_REPLICATE)
         self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(whole, format="bgr24")))

@@ -1,1 +1,1 @@
-"""What every other package may use: errors, files, logging, checkpoints. Imports nothing of the project."""
+"""Utilities for all other packages: errors, files, logging, checkpoints. Imports nothing else from the project."""

@@ -1,6 +1,6 @@
-"""Weights from files of any age: this project's, the first implementations', MMPose's, ImageNet ones of several zoos.
+"""Loading of weights from this project, the original implementations, MMPose, and several ImageNet model zoos.
 
-Files are not trusted: only tensors and a few inert types are read, nothing in a file is run.
+Files are not trusted: only tensors and a few inert types are read, and no code in a file is run.
 """
 
 import io
@@ -21,25 +21,26 @@ from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 from lib.utils.weight_names import is_of_head, is_of_neck, net, our_names, trunk
 
-_TRAINING = "training"  # key of a state dict's metadata
+_TRAINING = "training"  # key in a state dict's metadata
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of the tensors of a file and of a model, by their names in the model.
+    """Result of loading a file into a model; all names of tensors are those in the model unless stated otherwise.
 
     Attributes:
-        path: the file.
-        file_net, model_net: what they are in words, such as "HRNet-W48 with 17 joints"; "" if it is not known.
-        loaded: taken from the file.
-        renamed: of these, name in the file → name in the model, where they differ.
-        missing: in the model, not in the file; left as they were.
-        unasked: in both, but not of the layers that were asked for; left as they were.
-        unexpected: in the file, not in the model.
-        other_shape: (name, shape in the file, shape in the model); left as they were.
-        training: how the weights were trained, as `with_training` has it; empty if the file does not tell.
-        overruled: in the file, and replaced by other values that MMPose's PoseWarper has for the same layer: name of
-            the tensor left out → name of the one taken, both as in the file.
+        path: Path to the file.
+        file_net: Description of the net in the file, such as "HRNet-W48 with 17 joints"; "" if it is not known.
+        model_net: Description of the model in the same form.
+        loaded: Tensors loaded from the file.
+        renamed: Name in the file → name in the model, for the loaded tensors whose names differ.
+        missing: Tensors of the model that are not in the file; left unchanged.
+        unasked: Tensors in both that are not in the requested layers; left unchanged.
+        unexpected: Tensors of the file that are not in the model.
+        other_shape: Tensors whose shapes differ, as (name, shape in the file, shape in the model); left unchanged.
+        training: Record of how the weights were trained, see `with_training`; empty if the file has none.
+        overruled: Tensors of the file that were replaced by different values that MMPose's PoseWarper stores for the
+            same layer: name of the discarded tensor → name of the loaded one, both as in the file.
     """
 
     path: Path
@@ -74,14 +75,14 @@ class LoadReport:
 
     @property
     def initial(self) -> list[str]:
-        """All tensors of the model that were left as they were."""
+        """All tensors of the model that were left unchanged."""
         return [*self.missing, *self.unasked, *(name for name, *_ in self.other_shape)]
 
     def raise_if_incomplete(self) -> None:
-        """For testing, where nothing may be left at its initial value.
+        """Raise an error if a tensor still has its initial value, as a net to be tested must be complete.
 
         Raises:
-            InputError: a tensor of the model did not come from the file.
+            InputError: A tensor of the model was not loaded from the file.
         """
         problems = []
         if self.missing:
@@ -99,23 +100,26 @@ class LoadReport:
 
 
 def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | None = None) -> LoadReport:
-    """Copy the tensors of a checkpoint into a model, converted to the model's dtypes and devices.
+    """Load the tensors of a checkpoint into a model, converted to the model's dtypes and devices.
 
-    Understood are bare state dicts and training files, names with `module.` in front, MMPose's names, and ImageNet
-    files of ResNet and HRNet (their classifiers are left out). What a pose net adds to its trunk may lack; the trunk
-    must be whole. MMPose's files for stage 2 of PoseWarper may hold the last layer twice, in the head and in the neck:
-    the neck's counts.
+    Supported are plain state dicts and training checkpoints, names prefixed with `module.`, MMPose's names, and
+    ImageNet files of ResNet and HRNet (without their classifiers). The trunk must be complete; the layers that a pose
+    net adds to it may be missing. MMPose's files for stage 2 of PoseWarper may store the last layer twice, in the head
+    and in the neck; the one in the neck is used.
 
     Args:
-        model: changed in place; untouched if an error is raised.
-        path: the file.
-        layers: take only tensors whose name starts with one of these parts ("conv1", "stage2"), as
-            MODEL.EXTRA.PRETRAINED_LAYERS lists them; None or a list with "*": all.
+        model: Model to load the weights into, modified in place. It is unchanged if an error is raised.
+        path: Path to the file.
+        layers: Load only the tensors whose name starts with one of these parts ("conv1", "stage2"), as listed in
+            MODEL.EXTRA.PRETRAINED_LAYERS. If None or if it contains "*", load all.
+
+    Returns:
+        Report of the loaded and the remaining tensors.
 
     Raises:
-        InputError: the model has no such layer.
-        InputError: the file cannot be used: missing, truncated, no checkpoint, with code in it, of another net,
-            or with values that are not finite.
+        InputError: The model has no such layer.
+        InputError: The file cannot be used: it is missing, truncated, or not a checkpoint, contains code, belongs to
+            another net, or has values that are not finite.
     """
     path, own = Path(path), model.state_dict()
     parts = list(dict.fromkeys(name.split(".")[0] for name in own))
@@ -135,7 +139,7 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
         for name in own
         if name in asked and name in tensors and tensors[name].shape == own[name].shape
     }
-    # Files older than PyTorch 0.4.1 do not count batches, and with a momentum nothing depends on the count.
+    # Files from before PyTorch 0.4.1 have no batch counts, which BatchNorm with a momentum does not use anyway.
     lacking = [name for name in own if name not in fitting and not name.endswith("num_batches_tracked")]
     needed = [name for name in lacking if not fitting or (name in asked and not is_of_head(name))]
     if needed:
@@ -172,36 +176,44 @@ def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def save_checkpoint(path: str | Path, content: Any) -> None:
-    """Write a checkpoint, all or nothing.
+    """Write a checkpoint atomically.
 
     Args:
-        content: tensors, numbers, text, and lists and dicts of them: what `read_checkpoint` accepts.
+        path: Path to the file.
+        content: Tensors, numbers, text, and lists and dictionaries of them, as accepted by `read_checkpoint`.
+
     Raises:
-        OSError: there is no room for it, or no permission.
+        OSError: The disk is full, or writing is not permitted.
     """
-    buffer = io.BytesIO()  # torch.save into a file reports a full disk as some RuntimeError
+    buffer = io.BytesIO()  # torch.save to a file reports a full disk as a RuntimeError
     torch.save(content, buffer)
     with atomic_path(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
 def read_checkpoint(path: str | Path) -> Any:
-    """The content of a file of `torch.save`, in the zip or the older format, or of a `.safetensors`; on the CPU.
+    """Read a file written by `torch.save`, in the zip or the older format, or a `.safetensors` file, to the CPU.
+
+    Args:
+        path: Path to the file.
+
+    Returns:
+        The content of the file.
 
     Raises:
-        InputError: the file is missing, empty, truncated, not a checkpoint, or holds more than tensors, numbers and
-            other inert values; or the package safetensors is missing.
+        InputError: The file is missing, empty, truncated, or not a checkpoint, or contains objects other than tensors,
+            numbers, and other inert values; or the package safetensors is not installed.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
         with torch.serialization.safe_globals(_inert_types()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of protocols that it then refuses, and the error says it
+            warnings.simplefilter("ignore")  # torch warns about protocols that it then rejects with an error
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
-    except Exception as error:  # damaged bytes can end in an exception of any kind
+    except Exception as error:  # corrupt data can raise any exception
         if isinstance(error, pickle.UnpicklingError) and (found := re.search(r"GLOBAL (\S+)", str(error))):
             raise InputError(
                 f"{path}: refused, because loading it would run {found[1]}, which weights have no need of: "
@@ -215,32 +227,38 @@ def read_checkpoint(path: str | Path) -> Any:
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        from safetensors.torch import load_file  # not required: no published row is such a file
+        from safetensors.torch import load_file  # optional, as no published row uses this format
     except ImportError:
         raise InputError(f"{path}: a package is missing for files of this kind: pip install safetensors") from None
     try:
         return load_file(path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
-    except Exception:  # damaged bytes can end in an exception of any kind
+    except Exception:  # corrupt data can raise any exception
         raise InputError(f"{path}: not a safetensors file, or an empty or truncated one") from None
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a bare state dict or of a training file, by the names that they have there.
+    """Read the tensors of a plain state dict or a training checkpoint, under the names they have in the file.
+
+    Args:
+        path: Path to the file.
+
+    Returns:
+        Dictionary that maps names to tensors.
 
     Raises:
-        InputError: as `read_checkpoint`, or the file holds no weights.
+        InputError: The file cannot be read (see `read_checkpoint`) or contains no weights.
     """
     return _tensors(_state_dict(read_checkpoint(path)), path)
 
 
 def _state_dict(content: Any) -> Any:
-    """The state dict of a training file, or of one that is nothing else."""
+    """Return the state dict in a training checkpoint, or the content itself if it is a plain state dict."""
     if not isinstance(content, Mapping):
         return content
-    # In the first implementations' training files `model` is the net's name. MMEngine keeps the average of weights
-    # as `state_dict`, and what it averages as `ema_state_dict`.
+    # In training checkpoints of the original implementations, `model` is the name of the net. MMEngine stores averaged
+    # weights as `state_dict` and the weights that they are averaged from as `ema_state_dict`.
     parts = [content.get(key) for key in ("state_dict", "model", "best_state_dict", "ema_state_dict")]
     return next((part for part in parts if isinstance(part, Mapping)), content)
 
@@ -256,21 +274,28 @@ def _tensors(state_dict: Any, path: str | Path) -> dict[str, Tensor]:
 
 
 def with_training(state_dict: OrderedDict[str, Tensor], training: dict[str, Any]) -> OrderedDict[str, Tensor]:
-    """A state dict that tells how its weights were trained.
+    """Add a record of how the weights were trained to a state dict.
 
-    It stands in the metadata that PyTorch keeps beside the tensors of a state dict, in the same file: whoever loads
-    that, with `weights_only=True` too, gets a plain state dict, and the two cannot come apart.
+    The record is stored in the metadata that PyTorch keeps with the tensors of a state dict, in the same file. Loading
+    the file, even with `weights_only=True`, still gives a plain state dict, and the record cannot be separated from it.
 
     Args:
-        state_dict: a net's.
-        training: numbers, text, and lists and dicts of them; `config` (YAML) and `joints` (names) at least.
+        state_dict: State dict of a net, modified in place.
+        training: Numbers, text, and lists and dictionaries of them, with at least `config` (YAML) and `joints` (names).
+
+    Returns:
+        The state dict.
     """
-    state_dict._metadata[""][_TRAINING] = training
+    state_dict._metadata[""][_TRAINING] = training  # type: ignore[attr-defined]  # set by Module.state_dict
     return state_dict
 
 
 def training_of(state_dict: Any) -> dict[str, Any]:
-    """The counterpart of `with_training`, of a state dict that was read; empty if it does not tell."""
+    """Return the record that `with_training` added to a state dict, or an empty dictionary if there is none.
+
+    Args:
+        state_dict: State dict as read from a file.
+    """
     metadata = getattr(state_dict, "_metadata", None)
     root = metadata.get("") if isinstance(metadata, Mapping) else None
     training = root.get(_TRAINING) if isinstance(root, Mapping) else None
@@ -281,7 +306,7 @@ def training_of(state_dict: Any) -> dict[str, Any]:
 
 
 class _Unread:
-    """Stands in for an object beside the weights that nobody reads; does nothing whatever the file asks of it."""
+    """Placeholder for an object that is stored with weights but never used; ignores all arguments and state."""
 
     def __init__(self, *args: Any) -> None:
         pass
@@ -291,28 +316,28 @@ class _Unread:
 
 
 def _inert_types() -> list[Any]:
-    """What genuine files hold beside tensors: NumPy numbers and arrays (`perf`), options (`args`), MMEngine's log."""
-    # NumPy 2 moved the module, and files of either age name their own; __reduce__ yields the installed NumPy's.
+    """Return the non-tensor types in genuine files: NumPy values (`perf`), options (`args`), MMEngine's log."""
+    # NumPy 2 moved the module, so files name the old or the new one. __reduce__ returns the installed functions.
     rebuild_scalar, rebuild_array = np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]
     types: list[Any] = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bhilqBHILQefd"}]
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
         types += [(rebuild_scalar, f"{module}.scalar"), (rebuild_array, f"{module}._reconstruct")]
     types.append((_Unread, "argparse.Namespace"))
-    # The log's entries name methods of this class, which pickle writes as calls of getattr.
+    # The log's entries refer to methods of this class, which pickle stores as calls to getattr.
     return [*types, (_Unread, "mmengine.logging.history_buffer.HistoryBuffer"), (_Unread, "builtins.getattr")]
 
 
 def _rename(
     tensors: Mapping[str, Tensor], own: Collection[str], path: Path
 ) -> tuple[dict[str, Tensor], dict[str, str], dict[str, str]]:
-    """The tensors under the model's names, `own`; old name → new name where they differ; and `overruled`."""
+    """Return the tensors under the model's names (`own`), the old name → new name of renamed ones, and `overruled`."""
     names: dict[str, str] = {}  # ours → the file's
     overruled = {}
     for old, new in our_names(tensors, own).items():
         other = names.setdefault(new, old)
         if other == old:
             continue
-        # Equal tensors are one, by whichever name.
+        # It does not matter which of two equal tensors is used.
         if not torch.equal(tensors[old], tensors[other]):
             if is_of_neck(old) == is_of_neck(other):
                 raise InputError(f"{path}: holds {new} twice, as {other} and {old}, which differ: keep one of them")
@@ -327,7 +352,7 @@ def _compare(file_net: str, model_net: str) -> str:
 
 
 def _by_part(names: Iterable[str]) -> str:
-    """How many of each first part: `9 of deconv_layers, 2 of final_layer`."""
+    """Count names by their first part: `9 of deconv_layers, 2 of final_layer`."""
     parts = Counter(name.split(".")[0] for name in names)
     return _some((f"{count} of {part}" for part, count in parts.items()), limit=5)
 

@@ -1,10 +1,10 @@
-"""How many cores there are to use."""
+"""Number of available CPU cores."""
 
 import os
 
 
 def num_cores() -> int:
-    """Cores that this process may run on, which a container or a batch system can limit."""
+    """Return the number of cores available to this process, which a container or a batch system can limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

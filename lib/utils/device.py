@@ -1,4 +1,4 @@
-"""Which device to use, how, and what a result was computed with."""
+"""Choice and setup of the device, and a record of the environment of a result."""
 
 import logging
 import os
@@ -15,11 +15,11 @@ logger = logging.getLogger(__name__)
 
 
 def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
-    """The GPU of a process among the wanted ones that the machine has, else the CPU; says what is missing.
+    """Return the GPU for a process among the requested GPUs that exist, or the CPU; log what is missing.
 
     Args:
-        gpus: numbers of the wanted GPUs.
-        process: number of the process on this machine.
+        gpus: Numbers of the requested GPUs.
+        process: Number of the process on this machine.
     """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     present = [gpu for gpu in gpus if gpu < count]
@@ -34,10 +34,15 @@ def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
 
 
 def make_reproducible(seed: int, benchmark: bool, deterministic: bool, enabled: bool, allow_tf32: bool) -> None:
-    """Seed every generator and set cuDNN as the keys CUDNN.* say.
+    """Seed all random number generators and configure cuDNN as given by the keys CUDNN.*.
 
     Args:
-        allow_tf32: leave TF32 as PyTorch has it, in cuDNN's convolutions alone; else matrix products do without too.
+        seed: Seed of the generators.
+        benchmark: Let cuDNN benchmark algorithms and choose the fastest.
+        deterministic: Use only deterministic algorithms in cuDNN.
+        enabled: Use cuDNN.
+        allow_tf32: If True, keep PyTorch's default, where only cuDNN's convolutions use TF32. If False, disable TF32
+            in convolutions and matrix products.
     """
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (libraries draw from the global generator)
@@ -51,15 +56,23 @@ def make_reproducible(seed: int, benchmark: bool, deterministic: bool, enabled: 
 
 
 def uses_tf32(device: torch.device) -> bool:
-    """Return True if PyTorch, as it is set now, computes float32 on this device in TF32: 10 bits instead of 23."""
-    if device.type != "cuda" or torch.cuda.get_device_capability(device)[0] < 8:  # Ampere brought it
+    """Return True if PyTorch's current settings compute float32 on this device in TF32 (10 bits instead of 23).
+
+    Args:
+        device: Device to check.
+    """
+    if device.type != "cuda" or torch.cuda.get_device_capability(device)[0] < 8:  # introduced with Ampere
         return False
     by_cudnn = torch.backends.cudnn.enabled and torch.backends.cudnn.allow_tf32
     return by_cudnn or torch.backends.cuda.matmul.allow_tf32
 
 
 def describe(device: torch.device) -> dict[str, str | bool]:
-    """Versions, the device and its precision, to be stored beside a result."""
+    """Return the versions of packages, the device, and its precision, to be stored with a result.
+
+    Args:
+        device: Device that the result was computed on.
+    """
     modules = (torch, torchvision, np, cv2)
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or 'CPU'}"
     return {

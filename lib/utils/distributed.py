@@ -1,4 +1,4 @@
-"""One process or many: `torchrun` starts them, everything else is the same code."""
+"""Helpers that let the same code run in one process or in many processes started by `torchrun`."""
 
 import os
 from collections.abc import Iterator
@@ -10,16 +10,20 @@ import torch
 from torch import distributed
 
 PATIENCE = timedelta(days=1)
-"""How long a process waits for the others. The first one writes and scores alone, on a large test set for longer than
-NCCL's own ten minutes, while the others wait to train on. For one that dies nobody waits: torchrun ends the others."""
+"""Time that a process waits for the others. Only the first process writes and scores results while the others wait to
+continue training. On a large test set this takes longer than NCCL's default of ten minutes. If a process dies,
+torchrun stops the others, so they do not wait for it."""
 
 
 @contextmanager
 def processes(device: torch.device) -> Iterator[tuple[int, int]]:
-    """Joins the processes that `torchrun` started: rank and number of processes; (0, 1) without it.
+    """Join the processes started by `torchrun` for the duration of the block.
 
     Args:
-        device: this process's own; CUDA devices talk through NCCL, CPUs through Gloo.
+        device: Device of this process. CUDA devices communicate through NCCL, CPUs through Gloo.
+
+    Yields:
+        Rank of this process and number of processes; (0, 1) without `torchrun`.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0, 1
@@ -32,12 +36,16 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
 
 
 def local_rank() -> int:
-    """Number of this process on its machine, which is the number of its GPU among those that are used."""
+    """Return the number of this process on its machine, which is also its index in the list of GPUs."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def gather(value: Any) -> list[Any]:
-    """The values of all processes, by rank, in every process."""
+    """Return the values of all processes, ordered by rank, in every process.
+
+    Args:
+        value: Value of this process.
+    """
     if not distributed.is_initialized():
         return [value]
     values = [None] * distributed.get_world_size()

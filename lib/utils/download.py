@@ -1,6 +1,6 @@
-"""Published files over HTTP: resumed after a break, and taken only with the checksum that their names carry.
+"""Downloads of published files over HTTP, resumed after interruptions and verified by the checksum in the file name.
 
-Nothing in a file is read but its bytes.
+The content of a file is only hashed, never interpreted.
 """
 
 import os
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from lib.utils.errors import InputError
 from lib.utils.files import sha256
 
-TIMEOUT = 30.0  # seconds without a byte
+TIMEOUT = 30.0  # seconds without data
 CHUNK = 1 << 20  # bytes
 SCHEMES = ("http", "https")
 
@@ -27,10 +27,13 @@ _CHECKSUM = re.compile(r"-([0-9a-f]{8})(?:_\d{8})?\.\w+$")  # …-4abf88db_20211
 
 
 def file_name(url: str) -> str:
-    """The name that an address ends with.
+    """Return the file name at the end of a URL.
+
+    Args:
+        url: URL of the file.
 
     Raises:
-        InputError: not http or https, or a name that could lead out of a folder.
+        InputError: The scheme is not http or https, or the name could point outside of a folder.
     """
     parts = urlsplit(url)
     name = PurePosixPath(parts.path).name
@@ -42,16 +45,23 @@ def file_name(url: str) -> str:
 
 
 def named_checksum(name: str) -> str | None:
-    """The first eight hex digits of a file's sha256, as MMPose and torchvision put them into its name."""
+    """Return the first eight hex digits of the SHA-256 in a file name, a convention of MMPose and torchvision, or None.
+
+    Args:
+        name: Name of the file.
+    """
     found = _CHECKSUM.search(name)
     return found[1] if found else None
 
 
 def checked_sha256(path: Path) -> str:
-    """The same of a file that is what its name says.
+    """Return the SHA-256 of a file after checking it against the checksum in the file name, if there is one.
+
+    Args:
+        path: Path to the file.
 
     Raises:
-        InputError: it is not.
+        InputError: The checksums differ.
     """
     digest, expected = sha256(path), named_checksum(path.name)
     if expected and not digest.startswith(expected):
@@ -60,18 +70,23 @@ def checked_sha256(path: Path) -> str:
 
 
 def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
-    """Bring a file into a folder; a file that is there is left as it is.
+    """Download a file to a folder, unless it already exists there.
 
-    What arrives is written to `<name>.part`, which the next call goes on with, and gets its name when it is whole and
-    right.
+    The data is written to `<name>.part`, which the next call continues. The file gets its final name when it is
+    complete and its checksum is correct.
 
     Args:
-        timeout: seconds without a byte after which the connection counts as broken.
+        url: URL of the file.
+        folder: Folder to download to.
+        timeout: Seconds without data after which the connection is considered broken.
+
     Returns:
-        one line: what the file is.
+        One line that describes the file.
+
     Raises:
-        InputError: no connection, or a broken one; content that is not what the name says; such a file in the folder.
-        OSError: the folder cannot be written to.
+        InputError: The connection fails or is interrupted, or the downloaded or existing file does not match the
+            checksum in its name.
+        OSError: The folder cannot be written to.
     """
     path = folder / file_name(url)
     expected = named_checksum(path.name)
@@ -80,7 +95,7 @@ def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     if not expected:
-        part.unlink(missing_ok=True)  # nothing could tell whether its halves belong together
+        part.unlink(missing_ok=True)  # without a checksum, nothing can verify that parts belong together
     _receive(url, part, path, timeout)
     digest = sha256(part)
     if expected and not digest.startswith(expected):
@@ -106,13 +121,13 @@ class _WebOnly(HTTPRedirectHandler):
 
 
 def _receive(url: str, part: Path, path: Path, timeout: float) -> None:
-    """All of the file's bytes that `part` does not have yet."""
+    """Download the bytes of the file that `part` does not have yet."""
     begun = part.stat().st_size if part.exists() else 0
     try:
         response = _open(url, begun, timeout)
     except HTTPError as error:
         if error.code == 416 and begun:
-            return  # there are no more bytes than these; the checksum tells whether they are the right ones
+            return  # the part has all the bytes; the checksum verifies them
         raise _failure(url, path, error) from None
     except (OSError, HTTPException) as error:
         raise _failure(url, path, error) from None
@@ -161,5 +176,5 @@ def _failure(url: str, path: Path, reason: Exception | str) -> InputError:
 
 
 def _progress(name: str, begun: int, total: int | None) -> tqdm:
-    interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
+    interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds, so that progress bars do not fill a log file
     return tqdm(desc=name, initial=begun, total=total, unit="B", unit_scale=True, mininterval=interval)

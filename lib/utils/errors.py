@@ -1,4 +1,4 @@
-"""The one exception that means "the input is wrong", and what a command line makes of it."""
+"""The exception for invalid input, and its handling on the command line."""
 
 import os
 import re
@@ -11,18 +11,20 @@ from lib.utils.logging import to_log_file
 
 
 class InputError(Exception):
-    """The user's input is wrong.
+    """Error caused by invalid input from the user.
 
-    The message is one line: what is wrong, where (file, key, record, frame) and what to do about it.
+    The message is one line that describes the problem, its location (file, key, record, frame), and a solution.
     """
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a tool: a wrong input or a file that cannot be used ends in one line and exit status 2, Ctrl-C in 130,
-    SIGTERM in 143, and in 141, with a word in the log file alone, if nobody reads on.
+    """Run a tool and exit with a short message instead of a traceback if the user's input is wrong.
+
+    The exit status is 2 for wrong input or a file that cannot be used, 130 for Ctrl-C, 143 for SIGTERM, and 141, with a
+    message in the log file only, if the reader of the output closes the pipe.
 
     Args:
-        main: the tool, without arguments.
+        main: Main function of the tool, called without arguments.
     """
     raise_on_signals()
     try:
@@ -30,24 +32,24 @@ def run(main: Callable[[], None]) -> None:
         sys.stdout.flush()
     except InputError as error:
         _stop(_last_line(error), 2)
-    except BrokenPipeError:  # whoever reads the output, such as head, has enough
+    except BrokenPipeError:  # the reader of the output, such as head, has exited
         to_log_file("error: a pipe broke")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to write
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the output that Python has not flushed yet
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         if error.filename is None and error.errno is None:
-            raise  # not about a file: a fault of ours
+            raise  # not related to a file, so probably a bug
         where = f"{error.filename}: " if error.filename else ""
         _stop(f"{where}{error.strerror or error}", 2)
     except KeyboardInterrupt as error:
-        with defer_sigint():  # what comes now is ended already
+        with defer_sigint():  # the process is already exiting
             if isinstance(error, Terminated):
                 _stop("terminated", 128 + error.number)
             _stop("interrupted", 128 + signal.SIGINT)
 
 
 def _last_line(error: InputError) -> str:
-    """From a process of a data loader the error comes wrapped in that process's traceback; its last line is ours."""
+    """Return the last line of the message, as a data loader's process wraps the error in its own traceback."""
     *traceback, line = str(error).splitlines()
     return re.sub(r"^[\w.]+Error: ", "", line) if traceback else line
 

@@ -1,6 +1,4 @@
-"""Reading and writing whole files: JSON with errors that name the file, writes that are never half done or over a file
-of somebody else.
-"""
+"""Reading and writing of whole files: JSON, atomic writes, and protection of files that belong to somebody else."""
 
 import hashlib
 import os
@@ -18,17 +16,23 @@ from lib.utils.interrupts import defer_sigint
 from lib.utils.unfinished import unfinished
 
 RECORD = ".posewarper"
-"""In a folder: the files that commands wrote to it for their users, as sha256sum lists them."""
+"""Name of the file that lists a folder's output files with their checksums, in the format of sha256sum."""
 
 _claimed: set[str] = set()
-"""Real paths of the files that this process may write for its user."""
+"""Real paths of the output files that this process is allowed to write."""
 
 
 def read_json(path: str | Path) -> Any:
-    """The content of a JSON file.
+    """Read a JSON file.
+
+    Args:
+        path: Path to the file.
+
+    Returns:
+        The content of the file.
 
     Raises:
-        InputError: the file is missing, cannot be read or is not JSON (truncated, another format).
+        InputError: The file is missing, cannot be read, or is not JSON (truncated or in another format).
     """
     try:
         with open(path, "rb") as file:
@@ -41,9 +45,15 @@ def read_json(path: str | Path) -> Any:
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary path to write to; it takes the place of `path` only if the block ends well.
+    """Provide a temporary path that replaces `path` only if the block completes without an error.
 
-    The folder is made if it is missing. An interrupted or failed write leaves an older file untouched.
+    The folder is created if necessary. An interrupted or failed write leaves an existing file untouched.
+
+    Args:
+        path: Path of the file to write.
+
+    Yields:
+        The temporary path to write to.
     """
     path = Path(path)
     try:
@@ -54,13 +64,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
     except OSError as error:
         if error.filename is None:
-            error.filename = str(path)  # writing to a full disk fails without saying where
+            error.filename = str(path)  # the error for a full disk does not name the file
         raise
 
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A temporary folder to fill; it takes the place of `path` and its content if the block ends well."""
+    """Provide a temporary folder that replaces `path` and its content only if the block completes without an error.
+
+    Args:
+        path: Path of the folder to write.
+
+    Yields:
+        The temporary folder to fill.
+    """
     path = Path(path)
     with unfinished(path) as folder:
         temporary = folder / path.name
@@ -73,16 +90,23 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder with all its content, or, interrupted, perhaps not at all, but never a part of it."""
+    """Remove a folder with all its content. If interrupted, the folder may remain, but always complete.
+
+    Args:
+        path: Path of the folder.
+    """
     with unfinished(path) as folder:
         path.rename(folder / path.name)
 
 
 def check_writable(folder: str | Path) -> None:
-    """Make the folder if it is not there, and try whether a file can be written to it, before there is one to lose.
+    """Create the folder if it is missing, and check that files can be written to it before there are results to lose.
+
+    Args:
+        folder: Path of the folder.
 
     Raises:
-        OSError: it cannot.
+        OSError: The folder cannot be created or written to.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=folder).close()
@@ -91,17 +115,19 @@ def check_writable(folder: str | Path) -> None:
 def claim_outputs(
     outputs: Iterable[tuple[str, str | Path | None]], inputs: Iterable[tuple[str, str | Path | None]] = ()
 ) -> None:
-    """Check the files that a command is going to write, before it does anything; call it once.
+    """Check the files that a command is going to write before it does anything else. Call this once.
 
-    A file that exists may be replaced if it is, byte for byte, what a command wrote there: RECORD, in its folder, has
-    the sums of all such files.
+    An existing file may be replaced only if its content is exactly as a command wrote it. The checksums of these files
+    are stored in the file RECORD in their folder.
 
     Args:
-        outputs: the files, each with the option that names it; None: it was not given.
-        inputs: the files and folders that the command reads, in the same way.
+        outputs: Output files, each with the option that names it, or None if the option was not given.
+        inputs: Input files and folders in the same form.
+
     Raises:
-        InputError: one of them is read too, is written twice, is no file, or exists and was written by somebody else.
-        OSError: a folder cannot be written to.
+        InputError: An output file is also an input, is written twice, is a folder, or exists and was not written by a
+            command of this project.
+        OSError: A folder cannot be written to.
     """
     written = [(option, Path(path)) for option, path in outputs if path is not None]
     refuse_inputs(written, inputs)
@@ -122,10 +148,14 @@ def claim_outputs(
 
 
 def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[tuple[str, str | Path | None]]) -> None:
-    """Refuse to write a file that is read; the arguments are those of `claim_outputs`.
+    """Refuse to overwrite an input file; the arguments are the same as for `claim_outputs`.
+
+    Args:
+        outputs: Output files, each with the option that names it.
+        inputs: Input files and folders in the same form, or None if an option was not given.
 
     Raises:
-        InputError: one of the outputs is an input.
+        InputError: An output file is also an input.
     """
     read = [(option, Path(path)) for option, path in inputs if path is not None]
     for option, path in outputs:
@@ -135,13 +165,15 @@ def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[tuple[st
 
 
 def refuse_inside(paths: Iterable[tuple[str, str | Path | None]], folder: Path, reason: str) -> None:
-    """Refuse paths in a folder, or below, where they would be lost or taken for something else.
+    """Refuse paths that are in a folder or its subfolders, where they would be lost or misinterpreted.
 
     Args:
-        paths: each with the option or the key that names it.
-        reason: the message says why.
+        paths: Paths, each with the option or the key that names it.
+        folder: Folder that must not contain any of them.
+        reason: Reason given in the error message.
+
     Raises:
-        InputError: one of them is in the folder, or is it.
+        InputError: A path is the folder or inside it.
     """
     for option, path in paths:
         place = Path(os.path.realpath(path)) if path is not None else None
@@ -150,7 +182,11 @@ def refuse_inside(paths: Iterable[tuple[str, str | Path | None]], folder: Path, 
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, in hex."""
+    """Return the SHA-256 of a file's content in hex digits.
+
+    Args:
+        path: Path to the file.
+    """
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
@@ -159,10 +195,10 @@ def sha256(path: Path) -> str:
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    """Whether two paths are one file, by links or by names; of files to be, names that differ in case are one too."""
+    """Return True if two paths refer to the same file; paths that do not exist yet are compared without case."""
     try:
         return os.path.samefile(path, other)
-    except OSError:  # one of them is not there
+    except OSError:  # one of them does not exist
         return os.path.realpath(path).casefold() == os.path.realpath(other).casefold()
 
 
@@ -174,18 +210,21 @@ def _is_recorded(path: Path) -> bool:
 
 
 def _record(path: Path, temporary: Path) -> None:
-    """Note what takes the place of a claimed file, before it does."""
+    """Record the checksum of a claimed file before the file is replaced."""
     if os.path.realpath(path) in _claimed:
         with open(path.with_name(RECORD), "a", encoding="utf-8") as file:
             file.write(f"{sha256(temporary)}  {path.name}\n")
 
 
 def write_json(path: str | Path, value: Any, indent: bool = False) -> None:
-    """Write `value` as JSON, all or nothing. Numbers keep every digit; NaN and infinity, which JSON lacks, become null.
+    """Write a value as JSON atomically.
+
+    Numbers keep all their digits. NaN and infinity, which JSON lacks, become null.
 
     Args:
-        value: of JSON's types, tuples and NumPy arrays.
-        indent: a line for each item, for readers.
+        path: Path to the file.
+        value: Value to write, of JSON's types, tuples, and NumPy arrays.
+        indent: If True, write each item on its own line for readability.
     """
     options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if indent else 0)
     with atomic_path(path) as temporary:
@@ -193,6 +232,10 @@ def write_json(path: str | Path, value: Any, indent: bool = False) -> None:
 
 
 def frame_number(name: str) -> int | None:
-    """The number that a frame's file name ends with, of any zero-padding; 79 of `clip.mp4#79`; None if it has none."""
+    """Return the number at the end of a frame's file name with any zero-padding, 79 for `clip.mp4#79`, or None.
+
+    Args:
+        name: File name of the frame.
+    """
     digits = re.search(r"#(\d+)$", name) or re.search(r"(\d+)\D*$", Path(name).stem)
     return int(digits[1]) if digits else None

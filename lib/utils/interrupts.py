@@ -1,4 +1,4 @@
-"""Ctrl-C and the signals that batch systems and containers end a process with."""
+"""Handling of Ctrl-C and of the signals that batch systems and containers use to stop a process."""
 
 import signal
 import subprocess
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C; SLURM, `docker stop`, `kill`; the terminal is closed."""
+"""Signals of Ctrl-C; of SLURM, `docker stop`, and `kill`; and of a closed terminal."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP, which end a run as Ctrl-C does.
+    """SIGTERM or SIGHUP, which end a run in the same way as Ctrl-C.
 
     Attributes:
-        number: of the signal.
+        number: Number of the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -25,9 +25,9 @@ class Terminated(KeyboardInterrupt):
 
 
 def raise_on_signals() -> None:
-    """Let the signals that end a process raise KeyboardInterrupt, so that it ends in good order; ignored ones stay so.
+    """Raise KeyboardInterrupt for signals that end the process, so that it can clean up; ignored signals stay ignored.
 
-    Call it in the main thread.
+    Call this in the main thread.
     """
     for number in STOPPING:
         if signal.getsignal(number) is signal.SIG_DFL:
@@ -35,7 +35,7 @@ def raise_on_signals() -> None:
 
 
 def ignore_signals() -> None:
-    """Let nothing interrupt the end of a process."""
+    """Ignore all stopping signals, so that nothing interrupts the end of the process."""
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
 
@@ -51,10 +51,10 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def defer_sigint() -> Iterator[None]:
-    """Hold back signals that end the process until the block ends; processes forked inside it do not hear them.
+    """Defer signals that end the process until the block completes; processes forked in the block do not receive them.
 
-    Python drops a KeyboardInterrupt that comes while it forks, and the run would go on. A worker process is ended by
-    its parent anyway. Elsewhere than in the main thread, which alone gets interrupts, the block is as it is.
+    Python loses a KeyboardInterrupt raised during a fork, and the run would continue. Worker processes are ended by
+    their parent anyway. Only the main thread receives interrupts, so in other threads this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -68,15 +68,21 @@ def defer_sigint() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    for number in pending[:1]:
-        signal.raise_signal(number)
+    for pending_number in pending[:1]:
+        signal.raise_signal(pending_number)
 
 
 def call_interruptibly(command: Sequence[str]) -> int:
-    """Run a command, and leave it to that to end in good order; its exit status.
+    """Run a command and let it handle interrupts itself.
 
-    Ctrl-C reaches the command too, so that it is ignored here. SIGTERM and SIGHUP, which may be for this process alone,
-    are sent on. Signals that this process ignores, as under nohup, the command ignores as well.
+    Ctrl-C reaches the command directly, so it is ignored here. SIGTERM and SIGHUP, which may be sent to this process
+    only, are forwarded. Signals that this process ignores, as under nohup, are ignored by the command as well.
+
+    Args:
+        command: Command and arguments.
+
+    Returns:
+        Exit status of the command.
     """
     commands: list[subprocess.Popen] = []
     told: list[int] = []
@@ -91,7 +97,7 @@ def call_interruptibly(command: Sequence[str]) -> int:
     }
     try:
         commands.append(subprocess.Popen(command))
-        for number in told:  # before it ran
+        for number in told:  # received before the command was started
             commands[0].send_signal(number)
         return commands[0].wait()
     finally:
@@ -100,9 +106,12 @@ def call_interruptibly(command: Sequence[str]) -> int:
 
 
 def forgive_broken_connections(worker: int) -> None:
-    """For `DataLoader(worker_init_fn=…)`: a worker is silent about a reader that was interrupted.
+    """Suppress the traceback of a worker whose reader was interrupted; for `DataLoader(worker_init_fn=…)`.
 
-    The thread that hands tensors over would print a traceback if the reader leaves in the midst of it.
+    The thread that transfers tensors would print a traceback if the reader exits during the transfer.
+
+    Args:
+        worker: Number of the worker.
     """
     report = sys.excepthook
 

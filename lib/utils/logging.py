@@ -1,4 +1,4 @@
-"""Where a tool's messages go: the terminal and a log file beside its results."""
+"""Setup of messages on the terminal and in a log file that is stored with the results."""
 
 import logging
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def log_to_terminal() -> None:
-    """Print messages of level INFO and above on standard error; of several processes only the first, others warnings.
+    """Print messages of level INFO and above to standard error; processes other than the first print only warnings.
 
-    Call it before anything is read.
+    Call this before anything is read.
     """
     logging.captureWarnings(True)
     level = logging.INFO if os.environ.get("LOCAL_RANK", "0") == "0" else logging.WARNING
@@ -19,13 +19,16 @@ def log_to_terminal() -> None:
 
 
 def log_to_file(folder: Path, experiment: str, phase: str, header: str) -> Path:
-    """Write messages to `<experiment>_<time>_<phase>.log` too, from now on, and no longer to an earlier log file.
+    """Write messages to `<experiment>_<time>_<phase>.log` too, instead of to an earlier log file.
 
     Args:
         folder: Folder of the file.
         experiment: Name of the experiment.
-        phase: What runs.
-        header: Begins the file.
+        phase: Name of the phase, such as the command.
+        header: Text at the beginning of the file.
+
+    Returns:
+        Path to the log file.
 
     Raises:
         OSError: The folder cannot be written to.
@@ -43,7 +46,7 @@ def log_to_file(folder: Path, experiment: str, phase: str, header: str) -> Path:
 
 
 class _LogFile(logging.FileHandler):
-    """On a full disk the log ends; the next result that is to be kept tells of it."""
+    """Log file that ignores a full disk; writing the next result reports it."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         if not isinstance(sys.exc_info()[1], OSError):
@@ -51,9 +54,13 @@ class _LogFile(logging.FileHandler):
 
 
 def to_log_file(text: str) -> None:
-    """Write lines to the log file alone, if there is one: what the terminal shows in another way."""
+    """Write text to the log file only, if there is one, for output that the terminal shows in another form.
+
+    Args:
+        text: Lines to write.
+    """
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.FileHandler):
-            with suppress(OSError):  # of a full disk
+        if isinstance(handler, logging.FileHandler) and handler.stream:
+            with suppress(OSError):  # if the disk is full
                 handler.stream.write(f"{text}\n")
                 handler.stream.flush()

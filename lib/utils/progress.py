@@ -1,4 +1,4 @@
-"""Progress bars that fit a terminal and do not fill a log file."""
+"""Progress bars that suit a terminal and do not fill up a log file."""
 
 import sys
 import time
@@ -7,23 +7,23 @@ from typing import Any
 from tqdm import tqdm
 
 LOG_INTERVAL = 30.0
-"""Seconds between two lines of progress where standard error is not a terminal."""
+"""Seconds between updates if standard error is not a terminal."""
 
 
 def progress_bar(total: int | None, unit: str, **options: Any) -> tqdm:
     """Return a progress bar on standard error.
 
     Args:
-        total: Number of steps; None where it is not known.
+        total: Number of steps, or None if it is not known.
         unit: Name of one step, such as "person".
-        **options: Further options of tqdm.
+        **options: Additional options of tqdm.
     """
     interval = 0.1 if sys.stderr.isatty() else LOG_INTERVAL
     return tqdm(total=total, unit=unit, mininterval=interval, **options)
 
 
 class Stages:
-    """Show the stages of a run as they begin, with the time since the first.
+    """Report of a run's stages as they begin, with the time since the first stage.
 
     Args:
         count: Number of stages.
@@ -35,11 +35,11 @@ class Stages:
         self._start = time.monotonic()
 
     def begin(self, title: str, done: object = None) -> None:
-        """Show that the next stage begins.
+        """Print that the next stage begins.
 
         Args:
-            title: What it does.
-            done: File that an earlier run left of it, if there is nothing to do.
+            title: Description of the stage.
+            done: File from an earlier run, if it already completed the stage.
         """
         self._number += 1
         minutes = (time.monotonic() - self._start) / 60

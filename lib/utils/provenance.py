@@ -1,4 +1,4 @@
-"""Where a result comes from: the command, the code, the machine, the configuration."""
+"""Origin of a result: the command, the code, the machine, and the configuration."""
 
 import os
 import shlex
@@ -18,27 +18,31 @@ _START = time.monotonic()
 
 
 def describe_run(device: torch.device, config: str) -> dict[str, Any]:
-    """Return the record that every result file holds: `describe_command`, `versions` and `config`.
+    """Return the record stored in every result file: `describe_command`, `versions`, and `config`.
 
     Args:
-        device: where the net ran.
-        config: the whole configuration, as YAML.
+        device: Device that the net ran on.
+        config: Complete configuration as YAML text.
     """
     return describe_command() | {"versions": describe(device), "config": config}
 
 
 def describe_command() -> dict[str, Any]:
-    """Return the `command`, the `commit` of the code and the `seconds` since the tool was started."""
+    """Return the `command`, the `commit` of the code, and the `seconds` since the tool was started."""
     return {"command": command_line(), "commit": commit(), "seconds": round(seconds(), 3)}
 
 
 def log_header(config: str) -> str:
-    """Return the first lines of a log file: command and commit as comments, then the configuration, which is YAML."""
+    """Return the first lines of a log file: command and commit as comments, followed by the configuration as YAML.
+
+    Args:
+        config: Complete configuration as YAML text.
+    """
     return f"# {command_line()}\n# commit {commit()}\n{config}"
 
 
 def command_line() -> str:
-    """Return this process's command as it was typed, with torchrun if that started it."""
+    """Return the command of this process as it was typed, including torchrun if it was used."""
     processes = os.environ.get("LOCAL_WORLD_SIZE")
     start = ["torchrun", "--nproc_per_node", processes] if processes else ["python"]
     return shlex.join([*start, *sys.argv])
@@ -46,10 +50,10 @@ def command_line() -> str:
 
 @cache
 def commit(root: Path = _ROOT) -> str | None:
-    """Return the commit of the code when this was first called, with "-dirty" if files were changed since.
+    """Return the commit of the code at the first call, with the suffix "-dirty" if files have been changed since.
 
     Args:
-        root: folder of the code.
+        root: Folder of the code.
 
     Returns:
         40 hexadecimal digits, or None outside a git checkout or without git.
@@ -60,7 +64,7 @@ def commit(root: Path = _ROOT) -> str | None:
         "git",
         "--no-optional-locks",
         "-C",
-        root,
+        str(root),
         "describe",
         "--always",
         "--dirty",
@@ -75,5 +79,5 @@ def commit(root: Path = _ROOT) -> str | None:
 
 
 def seconds() -> float:
-    """Return the time since the tool was started."""
+    """Return the seconds since the tool was started."""
     return time.monotonic() - _START

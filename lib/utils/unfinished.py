@@ -1,4 +1,4 @@
-"""Folders for what is being written: removed whenever the process ends, and after a SIGKILL by the next one."""
+"""Folders for unfinished output, removed when the process ends or, after a SIGKILL, by the next process."""
 
 import atexit
 import fcntl
@@ -14,15 +14,22 @@ from lib.utils.interrupts import defer_sigint, ignore_signals
 SUFFIX = ".unfinished"
 
 _open_folders: set[Path] = set()
-"""Folders of this process, each entered before it is made: an interruption finds no moment in which one is unknown."""
+"""Folders of this process, each added before it is created, so that an interruption never leaves one unknown."""
 
 _swept: set[Path] = set()
-"""Where this process looked for remnants of others."""
+"""Folders in which this process already looked for leftovers of other processes."""
 
 
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
-    """A new folder beside `path`, for what will take its place; the folder is removed when the block ends."""
+    """Create a folder beside `path` for its future content, and remove the folder when the block completes.
+
+    Args:
+        path: Path of the file or folder to write.
+
+    Yields:
+        The new folder.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.parent not in _swept:
         _swept.add(path.parent)
@@ -40,7 +47,11 @@ def unfinished(path: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what processes that were killed left in a folder; what a process still writes to is locked, and stays."""
+    """Remove leftovers of killed processes from a folder. Folders that are still in use are locked and kept.
+
+    Args:
+        folder: Folder to clean up.
+    """
     for path in folder.glob(f".*{SUFFIX}"):
         with suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -52,14 +63,14 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def _make_locked(folder: Path) -> int:
-    """Make a folder and lock it; the lock ends with the process, whatever ends it. Return the open folder."""
+    """Create and open a folder, and lock it until the process ends for any reason. Return the file descriptor."""
     while True:
         folder.mkdir()
         try:
             handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:  # another process took it for a remnant before it was locked
+        except FileNotFoundError:  # another process considered it a leftover before it was locked
             continue
-        with suppress(OSError):  # of a file system without locks, where remnants stay
+        with suppress(OSError):  # on a file system without locks, leftovers are not removed
             fcntl.flock(handle, fcntl.LOCK_EX)
         if folder.exists():
             return handle
@@ -67,17 +78,17 @@ def _make_locked(folder: Path) -> int:
 
 
 def _remove(folder: Path) -> None:
-    with defer_sigint():  # rmtree turns an interruption into an OSError if it comes at a wrong moment
+    with defer_sigint():  # rmtree can turn an interruption into an OSError
         shutil.rmtree(folder, ignore_errors=True)
         _open_folders.discard(folder)
 
 
 @atexit.register
 def remove_own_unfinished() -> None:
-    """Remove the folders of this process at its end; nothing interrupts that."""
+    """Remove the folders of this process when it exits, without interruption."""
     ignore_signals()
     for folder in list(_open_folders):
         _remove(folder)
 
 
-os.register_at_fork(after_in_child=_open_folders.clear)  # they are the parent's
+os.register_at_fork(after_in_child=_open_folders.clear)  # the folders belong to the parent

@@ -1,28 +1,28 @@
-"""What other code calls the tensors of our nets: the first implementations, MMPose, the zoos of ImageNet weights."""
+"""Translation of tensor names of the original implementations, MMPose, and ImageNet model zoos into our names."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from torch import Tensor
 
-# Published name → ours, applied in this order. MMPose 0.x and 1.x put the parts of a net under backbone, neck and
+# Published name → our name, applied in this order. MMPose 0.x and 1.x prefix names with backbone, neck, and
 # (keypoint_)head, and number PoseWarper's dilations from 0.
-_RENAMES = [
-    # written through DataParallel, DistributedDataParallel, an average of weights, or torch.compile
+_RENAMES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
+    # saved from DataParallel, DistributedDataParallel, averaged weights, or torch.compile
     (re.compile(r"^((module|_orig_mod)\.)+"), ""),
     (re.compile(r"^(backbone|neck)\."), ""),
     (re.compile(r"^(keypoint_)?head\.(?=final_layer\.|deconv_layers\.)"), ""),
-    (re.compile(r"^trans_layer\."), "final_layer."),  # what PoseWarper's neck calls the head's last layer
+    (re.compile(r"^trans_layer\."), "final_layer."),  # the head's last layer in PoseWarper's neck
     (re.compile(r"^offset_layers\.(\d+)"), lambda match: f"offsets{int(match[1]) + 1}"),
     (re.compile(r"^deform_conv_layers\.(\d+)"), lambda match: f"deform_conv{int(match[1]) + 1}"),
 ]
 
-# What ImageNet files of ResNet and HRNet hold beyond a pose net's trunk. HRNet's last module puts out four resolutions
-# there, of which a pose net has the first.
+# Tensors in ImageNet files of ResNet and HRNet that are not part of a pose net's trunk. In these files, HRNet's last
+# module outputs four resolutions, and a pose net has only the first.
 _CLASSIFIER = re.compile(
     r"^(fc|classifier|incre_modules|downsamp_modules|final_layer\.\d+"  # torchvision, timm, HRNet's classification code
-    r"|head\.\d+"  # the files that came with HRNet's pose code
-    r"|head\.fc|\d+\.(increase_layers|downsample_layers|final_layer)"  # MMPretrain, before it MMClassification
+    r"|head\.\d+"  # files provided with HRNet's pose code
+    r"|head\.fc|\d+\.(increase_layers|downsample_layers|final_layer)"  # MMPretrain, formerly MMClassification
     r"|stage4\.2\.fuse_layers\.[123])\."
 )
 
@@ -32,10 +32,14 @@ _HEAD = re.compile(r"^(deconv_layers|final_layer|offset_feats|offsets\d+|deform_
 
 
 def our_names(names: Iterable[str], own: Collection[str]) -> dict[str, str]:
-    """Name in a file → name in a model, without what belongs to an ImageNet classifier.
+    """Map the names in a file to the names in a model, leaving out the layers of ImageNet classifiers.
 
     Args:
-        own: the model's names, which stay as they are.
+        names: Names in the file.
+        own: Names in the model; names in the file that are among them stay unchanged.
+
+    Returns:
+        Dictionary that maps names in the file to names in the model.
     """
     result = {}
     for old in names:
@@ -49,29 +53,45 @@ def our_names(names: Iterable[str], own: Collection[str]) -> dict[str, str]:
 
 
 def is_of_neck(name: str) -> bool:
-    """Whether a tensor, by its name in the file, is of the last layer as MMPose's PoseWarper keeps it."""
+    """Return True if a tensor, by its name in the file, belongs to the last layer in the neck of MMPose's PoseWarper.
+
+    Args:
+        name: Name of the tensor in the file.
+    """
     return bool(_NECK.search(name))
 
 
 def is_of_head(name: str) -> bool:
-    """Whether a tensor, by our name, is of what a pose net adds to its trunk, and training may begin without it."""
+    """Return True if a tensor belongs to the layers that a pose net adds to its trunk; training can start without them.
+
+    Args:
+        name: Name of the tensor in the model.
+    """
     return bool(_HEAD.match(name))
 
 
 def trunk(tensors: Mapping[str, Tensor]) -> str:
-    """Which trunk the tensors belong to, by our names: `HRNet-W48`, `ResNet-50`; "": neither HRNet nor ResNet."""
+    """Return the name of the trunk that tensors belong to: `HRNet-W48`, `ResNet-50`, or "" for any other net.
+
+    Args:
+        tensors: Tensors by their name in the model.
+    """
     branch = tensors.get("stage2.0.branches.0.0.conv1.weight")
     if branch is not None and branch.ndim == 4:
         return f"HRNet-W{len(branch)}"
     if "layer4.0.conv1.weight" in tensors:
-        # The number counts these convolutions, the first one and the classifier; shortcuts do not count.
+        # The number of layers includes these convolutions, the first one, and the classifier, but no shortcuts.
         convolutions = [name for name in tensors if re.fullmatch(r"layer\d+\.\d+\.conv\d\.weight", name)]
         return f"ResNet-{len(convolutions) + 2}"
     return ""
 
 
 def net(tensors: Mapping[str, Tensor]) -> str:
-    """The whole net in words: `PoseWarper over HRNet-W48 with 17 joints`; "": neither HRNet nor ResNet."""
+    """Describe the whole net: `PoseWarper over HRNet-W48 with 17 joints`, or "" for nets other than HRNet and ResNet.
+
+    Args:
+        tensors: Tensors by their name in the model.
+    """
     last = tensors.get("final_layer.weight")
     if last is None or last.ndim != 4 or not trunk(tensors):
         return trunk(tensors) and f"{trunk(tensors)} without a pose head"
