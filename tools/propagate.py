@@ -55,7 +55,9 @@ def check(args: argparse.Namespace, cfg: CfgNode) -> None:
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}: this experiment propagates nothing; see tools/test.py")
     if not cfg.DATASET.DATASET.startswith("posetrack"):
         hint = "; tools/label_video.py propagates labels of custom videos" if cfg.DATASET.DATASET == "custom" else ""
-        raise InputError(f"DATASET.DATASET {cfg.DATASET.DATASET}: labels of PoseTrack's videos are propagated{hint}")
+        raise InputError(
+            f"DATASET.DATASET {cfg.DATASET.DATASET}: only PoseTrack's videos have something to propagate to{hint}"
+        )
     if args.method == SINGLE and saves:
         raise InputError("--method single estimates each frame alone: there is nothing to save")
     if args.method == SINGLE and (args.fuse or args.prior):

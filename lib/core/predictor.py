@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
@@ -116,7 +117,7 @@ class Predictor:
             InputError: A key frame is damaged.
         """
         rank, _ = self._process
-        loader = sequential_loader(clips, self._loader, process=self._process, cuda=self.device.type == "cuda")
+        loader = self._read(clips)
         with defer_sigint():
             batches = iter(loader)
         bar = progress_bar(len(loader.sampler), "person", **{"disable": rank > 0, **progress})
@@ -151,6 +152,13 @@ class Predictor:
             raise InputError("the net's heatmaps are not finite: the weights have diverged")
         order = np.argsort(index)
         return Poses(points[order], peaks[order], sum(count for _, count in shares))
+
+    def num_batches(self, clips: ClipDataset) -> int:
+        """Return the number of batches of this process's share of the clips."""
+        return len(self._read(clips))
+
+    def _read(self, clips: ClipDataset) -> DataLoader:
+        return sequential_loader(clips, self._loader, process=self._process, cuda=self.device.type == "cuda")
 
     @torch.inference_mode()
     def _estimate(self, batch: Clips, clips: ClipDataset) -> Estimates:

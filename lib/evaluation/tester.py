@@ -60,10 +60,11 @@ class Tester:
             Counts and, where there is something to score, `table`, `joints` and `score`, the figure to compare by.
             Empty in all processes but the first.
         """
+        count = predictor.num_batches(self.test_set.clips)
 
         def watch(step: int, batch: Estimates) -> None:
             if step % self.print_every == 0 and self.process[0] == 0:
-                logger.info("Test: batch %d", step)
+                logger.info("Test: [%d/%d]", step, count)
                 if self.debug:
                     self.debug.write(f"{name}_{step}", batch, predictor)
 

@@ -206,7 +206,11 @@ def test_training_is_tested_after_its_epoch(tool):
     ("name", "keys", "message"),
     [
         ("test.py", ["TEST.MODE", "aggregate", "MODEL.WARP.ENABLED", "True"], "coco has images alone"),
-        ("propagate.py", ["TEST.MODE", "propagate", "MODEL.WARP.ENABLED", "True"], "nothing to propagate to"),
+        (
+            "propagate.py",
+            ["TEST.MODE", "propagate", "MODEL.WARP.ENABLED", "True"],
+            "only PoseTrack's videos have something to propagate to",
+        ),
         ("test.py", ["DATASET.IMAGE_DIR", "/nowhere"], "no image is where it usually is"),
     ],
 )
