@@ -9,7 +9,7 @@ import numpy as np
 from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack18 import CATEGORY, person_records, region_keys
 
-PEOPLE_PER_IMAGE = 1000  # an annotation's id is that of its image times this, plus its number in the image
+PEOPLE_PER_IMAGE = 1000  # annotation id = image id * PEOPLE_PER_IMAGE + index in the image
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class PosesFile:
                     while record := _whole_line(file):
                         end = file.tell()
                         recall(_from_record(record))
-        self._file = open(self.part, "r+b" if end else "wb")  # noqa: SIM115 (closed at the end of the with statement)
+        self._file = open(self.part, "r+b" if end else "wb")  # noqa: SIM115 (closed by __exit__)
         self._file.truncate(end)
         self._file.seek(end)
         if not end:
