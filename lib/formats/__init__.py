@@ -1,1 +1,1 @@
-"""Annotation formats: one file each, the reader beside the writer."""
+"""Annotation formats: one file per format, with the reader beside the writer."""

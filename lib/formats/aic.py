@@ -1,4 +1,4 @@
-"""AI Challenger's own file form: a list of images, each with its people by name ("human1" …)."""
+"""AI Challenger's native format: a list of images, each with its people by name ("human1" …)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from lib.utils.errors import InputError
 NUM_JOINTS = 14
 
 COCO_VISIBILITY = np.array([0, 2, 1, 0])
-"""COCO's v (0 not labelled, 1 hidden, 2 visible) by AI Challenger's."""
+"""COCO's v (0 not labeled, 1 hidden, 2 visible), indexed by AI Challenger's."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class AicPeople:
     """The P people of an image.
 
     Attributes:
-        keypoints: (P, 14, 3) float64 x, y in pixels, v: 1 visible, 2 hidden, 3 not labelled.
-        boxes: (P, 4) float64 x1, y1, x2, y2; (0, 4) of predictions, which have none.
+        keypoints: (P, 14, 3) float64 x, y in pixels, and v: 1 visible, 2 hidden, 3 not labeled.
+        boxes: (P, 4) float64 x1, y1, x2, y2 in pixels; (0, 4) for predictions, which have no boxes.
     """
 
     keypoints: np.ndarray
@@ -30,16 +30,20 @@ class AicPeople:
 
 
 def read(content: Any, path: str | Path, boxes: bool) -> dict[str, AicPeople]:
-    """The people of each image, by its id without a file's ending.
+    """Read the people of each image.
 
     Args:
-        content: the parsed JSON, a list of {image_id, keypoint_annotations: {name: [x, y, v of each joint]}} and, of
-            ground truth, human_annotations: {name: [x1, y1, x2, y2]}.
-        path: where it was read from, for messages.
-        boxes: read the boxes too.
+        content: The parsed JSON: a list of {image_id, keypoint_annotations: {name: [x, y, v of each joint]}}. Ground
+            truth also has human_annotations: {name: [x1, y1, x2, y2]}.
+        path: The file that `content` was read from, for error messages.
+        boxes: If True, read the boxes too.
+
+    Returns:
+        The people of each image, by image id without a file extension.
 
     Raises:
-        InputError: a key is missing or holds something else, an image that stands there twice; names the record.
+        InputError: If a key is missing or has an invalid value, or an image is listed twice. The message names the
+            record.
     """
     if not isinstance(content, list):
         raise InputError(f"{path}: not in AI Challenger's own form: that is a list of images")
@@ -66,15 +70,21 @@ def read(content: Any, path: str | Path, boxes: bool) -> dict[str, AicPeople]:
 
 
 def to_coco(content: Any, path: str | Path, names: Sequence[str]) -> dict[str, Any]:
-    """Ground truth in COCO's form: images and people are counted from 1 in the file's order, and joints without a label
-    are at 0. An image's file is its id with the ending .jpg.
+    """Convert ground truth to COCO's format.
+
+    Images and people are numbered from 1 in file order, and unlabeled joints are at 0. The file name of an image is its
+    id with the extension .jpg.
 
     Args:
-        content, path: as of `read`.
-        names: of the 14 joints.
+        content: The parsed JSON, as in `read`.
+        path: The file that `content` was read from, for error messages.
+        names: Names of the 14 joints.
+
+    Returns:
+        The content of a COCO keypoint file.
 
     Raises:
-        InputError: as `read`, or a v that is none of 1, 2 and 3.
+        InputError: As in `read`, or if v is not 1, 2 or 3.
     """
     images, annotations = [], []
     for number, (name, people) in enumerate(read(content, path, boxes=True).items(), start=1):

@@ -20,11 +20,12 @@ class DetectedBox:
     """One detected person.
 
     Attributes:
-        image: the image's name, or its id where the file gives ids.
-        num_frames: of the image's video; 0 where the file does not say.
+        image: Name of the image, or its id if the file has ids.
+        num_frames: Number of frames in the image's video; 0 if the file does not give it.
         box: (4,) x, y, w, h in pixels.
-        score: of the detector.
-        has_frame_id: the file gives the frame's number beside its name, as those of the first PoseWarper code do.
+        score: Score of the detector.
+        has_frame_id: True if the record has a frame number as well as a name, as in files of the original PoseWarper
+            code.
     """
 
     image: str | int
@@ -35,13 +36,17 @@ class DetectedBox:
 
 
 def read_boxes(path: str | Path, threshold: float) -> tuple[list[DetectedBox], Counter]:
-    """The persons of a box file, in the file's order, and how many boxes were left out, by reason.
+    """Read the people in a box file, in file order.
 
     Args:
-        threshold: boxes that score less are left out.
+        path: The box file.
+        threshold: Boxes with a lower score are dropped.
+
+    Returns:
+        The boxes, and the number of dropped boxes by reason.
 
     Raises:
-        InputError: not such a file, or a record of it is not such a box; names the record.
+        InputError: If the file is not a box file, or a record is invalid. The message names the record.
     """
     content = read_json(path)
     if not isinstance(content, list):

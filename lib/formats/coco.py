@@ -1,4 +1,4 @@
-"""COCO-style keypoint files as they are: what is in them stays, people are added (as arrays: posetrack_set)."""
+"""COCO-style keypoint files edited in place: their content is kept, people are added (posetrack_set reads arrays)."""
 
 import copy
 from collections.abc import Iterable, Sequence
@@ -14,21 +14,23 @@ from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
 JOINT_EVIDENCE = ("scores", "sources", "disagreement")
-"""What is told of each joint that a person did not label."""
+"""Keys that describe each joint that was not labeled by a person."""
 
 
 @dataclass(frozen=True)
 class AddedPose:
-    """A pose that a person did not label.
+    """A pose that was not labeled by a person.
 
     Attributes:
-        file_name: of the frame, without a folder.
-        source: the same of the labelled frame that the pose comes from.
-        track: the person's number; −1: none.
-        points: (J, 2) x, y in pixels of the image; scores (J,): joints of a score that is not over 0 are missing.
-        names: J joint names, of the file's own ones.
-        sources: for each joint the numbers of the labelled frames that it comes from.
-        apart: (J,) pixels between what the labels before and after the frame make of it; NaN: one alone tells.
+        file_name: File name of the frame, without a folder.
+        source: File name of the labeled frame that the pose comes from, without a folder.
+        track: Number of the person; −1 for none.
+        points: (J, 2) x, y in pixels of the image.
+        scores: (J,) scores of the joints; a joint whose score is not above 0 is missing.
+        names: J joint names, all of them names that the file uses.
+        sources: For each joint, the numbers of the labeled frames that it comes from.
+        apart: (J,) disagreement, in pixels, between the results from the labels before and after the frame; NaN if only
+            one side has a result.
     """
 
     file_name: str
@@ -42,22 +44,37 @@ class AddedPose:
 
 
 def read_labels(path: str | Path) -> dict[str, Any]:
-    """The content of a COCO-style keypoint file of one video, with whole numbers as ids and file names without folders.
+    """Read a COCO-style keypoint file of one video.
 
-    A lone person or animal that has no `track_id` is given 0.
+    Ids become whole numbers, and file names lose their folders. If no frame has more than one person or animal and none
+    has a `track_id`, all get track 0.
+
+    Args:
+        path: The keypoint file.
+
+    Returns:
+        The content of the file.
 
     Raises:
-        InputError: not such a file, two of its images have one file name, people of a frame who cannot be told apart;
-            names the record.
+        InputError: If the file is not a COCO-style file, two images have the same file name, or people in a frame
+            cannot be distinguished. The message names the record.
     """
     return check_labels(read_json(path), path)
 
 
 def check_labels(content: Any, path: str | Path, of_video: bool = True) -> dict[str, Any]:
-    """The content of such a file, checked and completed; as of `read_labels`, and `path` is named in errors.
+    """Check and complete the content of a COCO-style keypoint file, in place, as `read_labels` does.
 
     Args:
-        of_video: the images are frames of one video; else they keep their folders.
+        content: The parsed JSON.
+        path: The file that `content` was read from, for error messages.
+        of_video: True if the images are frames of one video. Otherwise, file names keep their folders.
+
+    Returns:
+        `content`.
+
+    Raises:
+        InputError: As in `read_labels`.
     """
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
@@ -99,7 +116,15 @@ def _tell_apart(people: list[dict[str, Any]], path: str | Path) -> None:
 
 
 def keep_labels(content: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
-    """What `read_labels` gave with the labels of some frames alone, by their file names; all frames stay listed."""
+    """Keep only the labels of some frames; all frames stay listed.
+
+    Args:
+        content: The content of a file, from `read_labels`.
+        kept: File names of the frames whose labels are kept.
+
+    Returns:
+        The new content; `content` is not modified.
+    """
     kept = set(kept)
     ids = {image["id"] for image in content["images"] if image["file_name"] in kept}
     annotations = [person for person in content["annotations"] if person["image_id"] in ids]
@@ -108,20 +133,25 @@ def keep_labels(content: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
 
 
 def labeled_images(content: dict[str, Any]) -> set[int]:
-    """The ids of the images with people, and of those that are said to be labelled, with nobody in them."""
+    """Return the ids of labeled images: those with people, and those marked `is_labeled`, even if nobody is in them."""
     said = {image["id"] for image in content["images"] if is_true(image.get("is_labeled", False))}
     return said | {person["image_id"] for person in content["annotations"]}
 
 
 def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[str, Any]) -> dict[str, Any]:
-    """What `read_labels` gave with more people, each in an image that is there, or is added at the end of the list.
+    """Add people to their images; an image that the file does not have is appended to its list.
 
     An added person has the box around its joints, `propagated_from`, and for each joint its score, the frames that it
-    comes from and the pixels between two sides. Of a person who is labelled in the image the joints that have no label
-    are added, and what is told of the others is null.
+    comes from and the disagreement in pixels. If the person is already labeled in the image, only the unlabeled joints
+    are added, and the values of the other joints are null.
 
     Args:
-        info: how the file was made; it stands beside what the file says of itself.
+        content: The content of a file, from `read_labels`.
+        poses: The poses to add.
+        info: How the file was made; it is merged into the `info` of the file.
+
+    Returns:
+        The new content; `content` is not modified.
     """
     content = copy.deepcopy(content)
     content["info"] = (content.get("info") or {}) | info
@@ -150,7 +180,7 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
 
 
 def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str, list[Any]]]:
-    """The pose in the order of the file's joints: (J, 3), and what is told of each joint, null of those without."""
+    """Return the pose in the file's joint order, (J, 3), and the evidence for each joint, null for missing joints."""
     keypoints = np.zeros((len(own_names), 3))
     told: dict[str, list[Any]] = {key: [None] * len(own_names) for key in JOINT_EVIDENCE}
     for row in np.flatnonzero(pose.scores > 0):

@@ -1,7 +1,7 @@
-"""People of COCO-style keypoint files as arrays, for scoring: ground truth, and predictions in COCO's results form.
+"""People in COCO-style keypoint files as arrays, for scoring: ground truth, and predictions in COCO's results format.
 
-Files that OKS scores have known joints, and everybody in them has joints, a box and a category. Others, which PCK
-scores, name their joints and may lack the rest.
+Files scored by OKS have known joints, and every person in them has joints, a box and a category. Files scored by PCK
+name their joints and may lack the rest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,26 +16,28 @@ from lib.formats.posetrack18 import keypoint_names
 from lib.utils.errors import InputError
 
 WHOLEBODY_FIELDS = {"keypoints": 17, "foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
-"""COCO-WholeBody's joints by the key that holds them, in the order of the net's channels."""
+"""Number of COCO-WholeBody's joints under each key, in the order of the network's channels."""
 
 
 @dataclass(frozen=True)
 class LabeledPeople:
-    """The I images and P people of a file of ground truth, both in its order.
+    """The I images and P people of a ground truth file, both in file order.
 
     Attributes:
-        names: J joint names, as the file lists them; none where the reader was told the joints.
-        image_ids: (I,) int64.
-        crowd_indices: (I,) float64, CrowdPose's `crowdIndex`, 0 to 1; NaN where the file does not say.
-        category_ids: (C,) int64; −1 where the file does not say.
-        annotation_ids: P numbers, None where there is none.
-        person_images, person_categories: (P,) int64 ids; −1 of a category that the file does not say.
-        keypoints: (P, J, 3) float64 x, y in pixels, v > 0 where the joint is labelled; 0 of a person without any.
-        boxes: (P, 4) float64 x, y, width, height; NaN where the file does not say.
-        head_boxes: (P, 4) float64 x1, y1, x2, y2, MPII-TRB's `headbox`; NaN where the file does not say.
-        areas: (P,) float64, in pixels²; NaN where the file does not say.
-        num_keypoints: (P,) float64, as the file counts them; NaN where it does not say.
-        crowd: (P,) bool, `iscrowd`: not one person.
+        names: J joint names, as the file lists them; empty if the joints were given to the reader.
+        image_ids: (I,) int64 ids.
+        crowd_indices: (I,) float64, CrowdPose's `crowdIndex`, from 0 to 1; NaN if missing.
+        category_ids: (C,) int64 ids; −1 if missing.
+        annotation_ids: P ids; None if missing.
+        person_images: (P,) int64 image ids.
+        person_categories: (P,) int64 category ids; −1 if missing.
+        keypoints: (P, J, 3) float64 x, y in pixels, and v, which is positive for labeled joints; 0 for a person without
+            keypoints.
+        boxes: (P, 4) float64 x, y, width, height in pixels; NaN if missing.
+        head_boxes: (P, 4) float64 x1, y1, x2, y2, MPII-TRB's `headbox`; NaN if missing.
+        areas: (P,) float64, in pixels²; NaN if missing.
+        num_keypoints: (P,) float64, the count in the file; NaN if missing.
+        crowd: (P,) bool, `iscrowd`: the annotation is not a single person.
     """
 
     names: list[str]
@@ -59,7 +61,7 @@ class LabeledPeople:
 
     @property
     def labeled(self) -> np.ndarray:
-        """(P, J) bool: v > 0; no joint of a crowd is."""
+        """(P, J) bool: v > 0. Joints of a crowd are not labeled."""
         return (self.keypoints[:, :, 2] > 0) & ~self.crowd[:, None]
 
 
@@ -68,12 +70,15 @@ class PredictedPeople:
     """The P people of a file of predictions.
 
     Attributes:
-        images, categories: (P,) int64 ids; −1 of a category that the file does not say.
-        annotation_ids: P numbers, `annotation_id` or `id` of the person it is the pose of; None where there is none.
+        images: (P,) int64 image ids.
+        categories: (P,) int64 category ids; −1 if missing.
+        annotation_ids: P ids, `annotation_id` or `id`, of the annotated person that the pose belongs to; None if
+            missing.
         keypoints: (P, J, 3) float64 x, y in pixels, score.
-        areas: (P,) float64, in pixels²: the box around the joints of the field `keypoints`, or, if the first person of
-            the file has a `bbox` and they are ranked, each one's own.
-        scores: by key, (P,) float64; who lacks one has his `score` in its place. NaN where the file does not say.
+        areas: (P,) float64, in pixels². Areas of the people's `bbox` if they are ranked and the first person of the
+            file has one; otherwise, areas of the boxes around the joints of the first field.
+        scores: (P,) float64 scores by key. A person who lacks a score has `score` instead; NaN if the file has no
+            scores.
     """
 
     images: np.ndarray
@@ -85,18 +90,22 @@ class PredictedPeople:
 
 
 def read_labels(content: Any, path: str | Path, fields: Mapping[str, int] | None = None) -> LabeledPeople:
-    """Arrays of a file of ground truth; `info`, `iscrowd`, `area`, `num_keypoints` and the images' sizes may lack.
+    """Read a ground truth file as arrays; `info`, `iscrowd`, `area`, `num_keypoints` and image sizes are optional.
 
-    Without `fields` the list of images may lack too, and areas and numbers of joints are not read.
+    Without `fields`, the list of images is optional as well, and areas and numbers of joints are not read.
 
     Args:
-        content: the parsed JSON.
-        path: where it was read from, for messages.
-        fields: joints by the key that holds them, in their order; all J may also stand under the first. Everybody has
-            to have them, a box and a category. None: the joints are those that the file names, and that may lack too.
+        content: The parsed JSON.
+        path: The file that `content` was read from, for error messages.
+        fields: Number of joints under each key, in order; all J joints may also be under the first key. Every person
+            must have them, a box and a category. If None, the joints are those that the file names, and all of these
+            are optional.
+
+    Returns:
+        The images and people.
 
     Raises:
-        InputError: a key is missing or holds something else; names file, record and key.
+        InputError: If a key is missing or has an invalid value. The message names the file, the record and the key.
     """
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a COCO-style file of ground truth: that is an object, not a list")
@@ -125,24 +134,28 @@ def read_labels(content: Any, path: str | Path, fields: Mapping[str, int] | None
 def read_predictions(
     content: Any, path: str | Path, fields: Mapping[str, int], score_keys: Sequence[str] = (), ranked: bool = True
 ) -> PredictedPeople:
-    """Arrays of a file of predictions.
+    """Read a file of predictions as arrays.
 
     Args:
-        content: the parsed JSON, a list of {image_id, category_id, keypoints, score}.
-        path: where it was read from, for messages.
-        fields: joints by the key that holds them, as of `read_labels`.
-        score_keys: scores of its own that a person may have besides `score`.
-        ranked: people of one category compete by `score`: both have to be there. Else scores and boxes are not read.
+        content: The parsed JSON, a list of {image_id, category_id, keypoints, score}.
+        path: The file that `content` was read from, for error messages.
+        fields: Number of joints under each key, as in `read_labels`.
+        score_keys: Keys of further scores that a person may have besides `score`.
+        ranked: True if people of one category are ranked by `score`; both keys are then required. If False, scores and
+            boxes are not read.
+
+    Returns:
+        The people.
 
     Raises:
-        InputError: a key is missing or holds something else; names file, record and key.
+        InputError: If a key is missing or has an invalid value. The message names the file, the record and the key.
     """
     if not isinstance(content, list) or set(map(type, content)) - {dict}:
         wanted = "image_id, category_id, keypoints, score" if ranked else "image_id and keypoints"
         raise InputError(f"{path}: predictions have to be a list of objects with {wanted}")
     where = f"{path}: predictions"
     keypoints = _keypoints(content, fields, where)
-    if ranked and content and content[0].get("bbox"):  # as COCO's loadRes
+    if ranked and content and content[0].get("bbox"):  # same as COCO's loadRes
         sizes = number_column(content, "bbox", 4, where)[:, 2:]
     else:
         body = keypoints[:, : next(iter(fields.values())), :2]
@@ -165,7 +178,7 @@ def read_predictions(
 def _keypoints(
     people: Sequence[dict[str, Any]], fields: Mapping[str, int], where: str, absent: float | None = None
 ) -> np.ndarray:
-    """(P, J, 3), from all fields or from the first alone, as the first person has them."""
+    """Return (P, J, 3) keypoints, from all fields or only from the first, depending on the first person."""
     total, main = sum(fields.values()), next(iter(fields))
     first = people[0].get(main) if people else None
     if isinstance(first, list) and len(first) == 3 * total:

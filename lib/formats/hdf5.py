@@ -1,4 +1,4 @@
-"""HDF5 files from outside: what is wrong with them ends in one line, and they lead to no other file."""
+"""Safe reading of untrusted HDF5 files: errors are one line long, and links to other files are refused."""
 
 import pickle
 from collections.abc import Iterator
@@ -12,12 +12,17 @@ from lib.utils.errors import InputError
 
 @contextmanager
 def open_hdf5(path: str | Path, kind: str) -> Iterator[h5py.File]:
-    """The file, open for reading; what goes wrong inside the block is the file's fault.
+    """Open an HDF5 file for reading; errors inside the block are reported as errors of the file.
 
     Args:
-        kind: what the file should be, for messages: `a SLEAP file`.
+        path: The file.
+        kind: Expected kind of file, for error messages, such as `a SLEAP file`.
+
+    Yields:
+        The open file.
+
     Raises:
-        InputError: it is truncated, of another kind, or has links to other files or values that are kept in them.
+        InputError: If the file is truncated or of another kind, or has links to other files or values stored in them.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -38,5 +43,5 @@ def open_hdf5(path: str | Path, kind: str) -> Iterator[h5py.File]:
 
 
 def _is_outside(node: h5py.HLObject) -> bool:
-    """Whether its values are read from other files: by external storage, or as a virtual dataset."""
+    """Return True if the values are read from other files: external storage, or a virtual dataset."""
     return isinstance(node, h5py.Dataset) and bool(node.external or node.is_virtual)

@@ -1,6 +1,7 @@
-"""Fields of JSON files, as people and programs write them: checked, and errors that name the record.
+"""Validated fields of JSON files written by people and programs; errors name the record.
 
-All numbers of a key are converted at once, as there are millions; a bad one is looked for only after a failure.
+All numbers under a key are converted at once, since a file may have millions. A bad value is located only after the
+conversion fails.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from lib.utils.errors import InputError
 
 
 def whole_number(value: Any) -> int | None:
-    """An id as files write it, 7, 7.0 or "7"; None for anything else."""
+    """Return an id that is written as 7, 7.0 or "7"; None for any other value."""
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value)
     if isinstance(value, float) and value.is_integer():
@@ -22,18 +23,23 @@ def whole_number(value: Any) -> int | None:
 
 
 def is_true(value: Any) -> bool:
-    """A flag as files write it: true, 1, "1" or "true"."""
+    """Return True if a flag is set: true, 1, "1" or "true"."""
     return str(value).strip().lower() in ("true", "1", "1.0")
 
 
 def records(content: dict[str, Any], key: str, where: object) -> list[dict[str, Any]]:
-    """`content[key]`, which has to be a list of JSON objects.
+    """Return `content[key]`, which must be a list of JSON objects.
 
     Args:
-        where: the file, and the record if it is not the file's top, as an error message names it.
+        content: A JSON object.
+        key: Key of the list.
+        where: The file, and the record unless it is the top level of the file, for error messages.
+
+    Returns:
+        The list.
 
     Raises:
-        InputError: the key is missing or holds something else.
+        InputError: If the key is missing or has an invalid value.
     """
     value = content.get(key)
     if not isinstance(value, list) or set(map(type, value)) - {dict}:
@@ -44,14 +50,21 @@ def records(content: dict[str, Any], key: str, where: object) -> list[dict[str, 
 def number_column(
     records: Sequence[dict[str, Any]], key: str, width: int, where: str, absent: float | None = None
 ) -> np.ndarray:
-    """The `width` numbers under `key` of every record, (N, width) float64.
+    """Return the numbers under `key` of every record, (N, width) float64.
 
     Args:
-        where: the file and the name of the list, as an error message names them.
-        absent: what stands where the key is absent or empty; None: it has to be there.
+        records: N JSON objects.
+        key: Key of the numbers.
+        width: How many numbers each record has.
+        where: The file and the name of the list, for error messages.
+        absent: Fill value for records in which the key is missing or empty. If None, the key is required.
+
+    Returns:
+        (N, width) float64.
 
     Raises:
-        InputError: another number of values, or one that is not a finite number; names the record.
+        InputError: If a record has another number of values, or a value is not a finite number. The message names the
+            record.
     """
     rows = [record.get(key) for record in records]
     given = [absent is None or (row is not None and row != []) for row in rows]
@@ -65,7 +78,7 @@ def number_column(
             wanted = f"{width} finite numbers" if width > 1 else "a finite number"
             found = f", not {len(rows[bad])}" if isinstance(rows[bad], list) and len(rows[bad]) != width else ""
             raise InputError(f"{where}[{bad}]: '{key}' has to hold {wanted}{found}")
-        numbers = np.array([np.ravel(row) for row in compress(rows, given)], dtype=np.float64)  # lists in some of them
+        numbers = np.array([np.ravel(row) for row in compress(rows, given)], dtype=np.float64)  # some rows are lists
     if len(numbers) == len(rows):
         return numbers
     column = np.full((len(rows), width), absent)
@@ -74,7 +87,7 @@ def number_column(
 
 
 def is_row(row: Any, width: int) -> bool:
-    """Whether it is `width` finite numbers."""
+    """Return True if `row` holds exactly `width` finite numbers."""
     try:
         numbers = np.array(row, dtype=np.float64)
     except (TypeError, ValueError):
@@ -83,13 +96,19 @@ def is_row(row: Any, width: int) -> bool:
 
 
 def id_column(records: Sequence[dict[str, Any]], key: str, where: str, absent: int | None = None) -> np.ndarray:
-    """The whole number under `key` of every record, (N,) int64.
+    """Return the whole number under `key` of every record, (N,) int64.
 
     Args:
-        absent: what stands where the key is absent; None: it has to be there.
+        records: N JSON objects.
+        key: Key of the number.
+        where: The file and the name of the list, for error messages.
+        absent: Fill value for records in which the key is missing. If None, the key is required.
+
+    Returns:
+        (N,) int64.
 
     Raises:
-        InputError: it is none; names the record.
+        InputError: If a value is not a whole number. The message names the record.
     """
     values = [record.get(key) for record in records]
     ids = [absent if value is None else whole_number(value) for value in values]

@@ -1,4 +1,4 @@
-"""MATLAB's .mat files: of versions 4 to 7 by SciPy, of version 7.3, which are HDF5 files, the arrays of numbers."""
+"""MATLAB's .mat files: versions 4 to 7 by SciPy; from version 7.3, which is HDF5, only numeric arrays."""
 
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,23 @@ import numpy as np
 from lib.utils.errors import InputError
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_USER_BLOCK = 512  # bytes that MATLAB writes before the HDF5 file proper
+_USER_BLOCK = 512  # bytes that MATLAB writes before the HDF5 signature
 
 
 def read_variables(path: str | Path) -> dict[str, np.ndarray]:
-    """The variables of a .mat file, or the data sets at the top of an HDF5 file, by name.
+    """Read the variables of a .mat file, or the top-level datasets of an HDF5 file.
 
-    Arrays have MATLAB's shapes: numbers at least 2-D, structs as structured arrays, cells as object arrays. Of an HDF5
-    file there are the arrays of numbers alone; those that MATLAB did not write keep the shapes they have in the file.
+    Arrays have MATLAB's shapes: numbers are at least 2-D, structs are structured arrays, cells are object arrays. Only
+    numeric arrays are read from an HDF5 file; arrays that were not written by MATLAB keep their shape in the file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The variables by name.
 
     Raises:
-        InputError: the file is missing or broken.
+        InputError: If the file is missing or broken.
     """
     try:
         with open(path, "rb") as file:
@@ -27,38 +33,44 @@ def read_variables(path: str | Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: {error.strerror}") from None
     if _HDF5 in (start[: len(_HDF5)], start[_USER_BLOCK:]):
         return _read_hdf5(path)
-    from scipy.io import loadmat  # here, as it would slow the start of what reads no .mat file
+    from scipy.io import loadmat  # lazy: slow to import, and few callers read .mat files
 
     try:
         content = loadmat(path, appendmat=False)
-    except Exception as error:  # on broken files SciPy fails in a dozen ways
+    except Exception as error:  # SciPy raises many types of errors on broken files
         raise InputError(f"{path}: not a .mat file, or a truncated one ({error})") from None
     return {name: value for name, value in content.items() if not name.startswith("__")}
 
 
 def plain(value: np.ndarray) -> list[Any]:
-    """A variable as JSON would hold it: a list of its elements, in MATLAB's order.
+    """Convert a variable to plain JSON types: a list of its elements in MATLAB's order.
 
-    A struct becomes a dict of its fields, each such a list; text a list of one; the elements of cells are strung
-    together; what is empty becomes an empty list.
+    A struct becomes a dict with a list for each field, and text a list of one string. The elements of cells are
+    concatenated. An empty value becomes an empty list.
+
+    Args:
+        value: The variable, from `read_variables`.
+
+    Returns:
+        The list.
     """
     if value.dtype.names:
         return [{name: plain(item[name]) for name in value.dtype.names} for item in value.ravel(order="F")]
     if value.dtype == object:
-        cells = [cell for cell in value.ravel(order="F") if isinstance(cell, np.ndarray)]  # no array: a lone `struct()`
+        cells = [cell for cell in value.ravel(order="F") if isinstance(cell, np.ndarray)]  # skips an empty `struct()`
         return [item for cell in cells for item in plain(cell)]
     return value.ravel(order="F").tolist()
 
 
 def _read_hdf5(path: str | Path) -> dict[str, np.ndarray]:
-    import h5py  # here, as SciPy above
+    import h5py  # lazy, like SciPy above
 
     arrays = {}
     try:
         with h5py.File(path, "r") as file:
             for name, item in file.items():
                 if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub":
-                    # MATLAB counts axes from the other end.
+                    # MATLAB stores axes in reverse order.
                     arrays[name] = item[()].T if "MATLAB_class" in item.attrs else item[()]
     except OSError as error:
         raise InputError(f"{path}: a broken HDF5 file ({error})") from None

@@ -1,7 +1,7 @@
-"""MPII Human Pose (Andriluka et al., CVPR 2014): ground truth of the scorer, lists of people, predictions.
+"""MPII Human Pose (Andriluka et al., CVPR 2014): the scorer's ground truth, lists of people, predictions.
 
-All its files count pixels from 1, as MATLAB does. What is scored stays so; `read_people` and `write_predictions`, which
-nets learn from and write with, count from 0 on our side.
+All MPII files count pixels from 1, as MATLAB does. Scored data stays that way; `read_people` and `write_predictions`,
+which networks train from and write with, convert from and to pixels counted from 0.
 """
 
 from dataclasses import dataclass
@@ -33,20 +33,20 @@ JOINTS = (
     "lelb",
     "lwri",
 )
-"""The 16 joints by the short names of gt_valid.mat, in the order of their ids."""
+"""The 16 joints by their short names in gt_valid.mat, ordered by id."""
 
 _PREDICTIONS = ("preds", "pred", "pos_pred_src")
 
 
 @dataclass(frozen=True)
 class MpiiTruth:
-    """The P people of a split as the scorer knows them.
+    """The P people of a split, as the scorer sees them.
 
     Attributes:
         names: 16 joint names.
-        points: (P, 16, 2) x, y in pixels from 1.
+        points: (P, 16, 2) x, y in pixels, counted from 1.
         labeled: (P, 16) bool.
-        head_boxes: (P, 4) x1, y1, x2, y2 in pixels from 1.
+        head_boxes: (P, 4) x1, y1, x2, y2 in pixels, counted from 1.
     """
 
     names: tuple[str, ...]
@@ -60,11 +60,11 @@ class MpiiPerson:
     """One entry of a list of people.
 
     Attributes:
-        image: file name.
-        center: (2,) x, y of the person, in pixels from 0.
-        scale: the person's height / 200 pixels.
-        joints: (16, 2) x, y in pixels from 0; all 0 in the test split, which has no labels.
-        visible: (16,) bool, the joint is labelled.
+        image: File name.
+        center: (2,) x, y of the person in pixels, counted from 0.
+        scale: Height of the person / 200 pixels.
+        joints: (16, 2) x, y in pixels, counted from 0; all 0 in the test split, which has no labels.
+        visible: (16,) bool, True for labeled joints.
     """
 
     image: str
@@ -75,21 +75,27 @@ class MpiiPerson:
 
 
 def read_truth(path: str | Path) -> MpiiTruth:
-    """Read gt_valid.mat (mpii_gt_val.mat), or a file with its variables.
+    """Read gt_valid.mat (mpii_gt_val.mat), or a file with the same variables.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The people of the split.
 
     Raises:
-        InputError: not such a file; names the variable and the shape it has to have.
+        InputError: If the file lacks a variable or has one of another shape. The message names both.
     """
     if Path(path).suffix == ".json":
         raise InputError(f"{path}: PCKh needs the head boxes, which MPII's lists lack: give gt_valid.mat")
     content = read_variables(path)
     points = _stack(content, "pos_gt_src", (len(JOINTS), 2), path)  # (16, 2, P)
     missing = _stack(content, "jnt_missing", (len(JOINTS),), path)  # (16, P)
-    heads = _stack(content, "headboxes_src", (2, 2), path)  # (corner, x and y, P)
+    heads = _stack(content, "headboxes_src", (2, 2), path)  # (corner, xy, P)
     counts = {array.shape[-1] for array in (points, missing, heads)}
     if len(counts) > 1:
         raise InputError(f"{path}: pos_gt_src, jnt_missing and headboxes_src differ in the number of people")
-    names = content.get("dataset_joints")  # cells of text, which an HDF5 file does not give us
+    names = content.get("dataset_joints")  # cells of text, not available from an HDF5 file
     return MpiiTruth(
         names=JOINTS if names is None else tuple(str(np.squeeze(name)) for name in names.ravel()),
         points=points.transpose(2, 0, 1),
@@ -101,8 +107,14 @@ def read_truth(path: str | Path) -> MpiiTruth:
 def read_people(path: str | Path) -> list[MpiiPerson]:
     """Read a list of people: annot/{train,valid,trainval,test}.json, or MMPose's mpii_{train,val,…}.json.
 
+    Args:
+        path: The file.
+
+    Returns:
+        The people in file order.
+
     Raises:
-        InputError: not such a file; names the entry and the key.
+        InputError: If the file is not a list of people. The message names the entry and the key.
     """
     content = read_json(path)
     if not isinstance(content, list):
@@ -111,16 +123,21 @@ def read_people(path: str | Path) -> list[MpiiPerson]:
 
 
 def read_predictions(path: str | Path, num_people: int) -> np.ndarray:
-    """Read predictions for every person of a ground truth, in its order.
+    """Read the predictions for every person of the ground truth, in its order.
 
-    A .mat or HDF5 file with the variable `preds` (else `pred`, `pos_pred_src`), a .npy file, or a .json file of such
-    nested lists, bare or under `preds`. The axes may come in any order, such as (P, 16, 2), (16, 2, P) or (2, 16, P),
-    and a score may follow x and y.
+    The file is a .mat or HDF5 file with the variable `preds` (or `pred`, `pos_pred_src`), a .npy file, or a .json file
+    with nested lists, either bare or under `preds`. The axes may be in any order, such as (P, 16, 2), (16, 2, P) or (2,
+    16, P), and a score may follow x and y.
+
+    Args:
+        path: The file.
+        num_people: Number of people P in the ground truth.
 
     Returns:
-        (P, 16, 2) x, y in pixels from 1; NaN where the system gave none.
+        (P, 16, 2) x, y in pixels, counted from 1; NaN for missing predictions.
+
     Raises:
-        InputError: no such array, or another number of people; names the shape.
+        InputError: If the array is missing, or has another number of people. The message names the shape.
     """
     arrays = _read_arrays(Path(path))
     name = next((name for name in _PREDICTIONS if name in arrays), None)
@@ -133,7 +150,7 @@ def read_predictions(path: str | Path, num_people: int) -> np.ndarray:
     except (TypeError, ValueError):
         raise InputError(f"{path}: {name!r} has to hold numbers, in the shape {wanted}") from None
     shape = array.shape
-    array = array[..., None] if array.ndim == 2 else array  # MATLAB drops a last axis of one
+    array = array[..., None] if array.ndim == 2 else array  # MATLAB drops a trailing axis of size 1
     for axes in permutations(range(3)) if array.ndim == 3 else ():
         if array.transpose(axes).shape in (wanted, (*wanted[:2], 3)):
             return array.transpose(axes)[..., :2]
@@ -144,19 +161,20 @@ def read_predictions(path: str | Path, num_people: int) -> np.ndarray:
 
 
 def write_predictions(path: str | Path, points: np.ndarray) -> None:
-    """Write pred.mat, as HRNet's code does and as `read_predictions` reads it.
+    """Write pred.mat in the format of HRNet's code, which `read_predictions` reads.
 
     Args:
-        points: (P, 16, 2) x, y in pixels from 0, in the order of the list of people.
+        path: The file to write.
+        points: (P, 16, 2) x, y in pixels, counted from 0, in the order of the list of people.
     """
-    from scipy.io import savemat  # here for the reason that matlab.py gives
+    from scipy.io import savemat  # lazy, see matlab.py
 
     with atomic_path(path) as temporary:
         savemat(str(temporary), {"preds": points + 1.0}, appendmat=False)
 
 
 def _stack(content: dict[str, np.ndarray], name: str, shape: tuple[int, ...], path: str | Path) -> np.ndarray:
-    """The variable, (*shape, P); MATLAB drops the last axis where P is 1."""
+    """Return a variable as (*shape, P); MATLAB drops the last axis if P is 1."""
     array = content.get(name)
     if array is None or array.dtype.kind not in "fiub" or array.shape[: len(shape)] != shape:
         sizes = ", ".join(map(str, shape))

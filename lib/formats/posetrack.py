@@ -1,7 +1,7 @@
-"""One PoseTrack video as arrays, whichever of the two file forms it came from.
+"""Arrays of one PoseTrack video, regardless of which of the two file formats it came from.
 
-The forms of 2017 (`annolist`, posetrack17.py) and 2018 (COCO-like, posetrack18.py) hold the same things under other
-names; both serve as ground truth and as submission.
+The 2017 format (`annolist`, posetrack17.py) and the 2018 format (COCO-like, posetrack18.py) hold the same data under
+different names. Both are used for ground truth and for submissions.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ JOINT_NAMES = (
     "nose",
     "head_top",
 )
-"""The 15 scored joints, by their id in the files of 2017."""
+"""The 15 scored joints, ordered by their id in 2017 files."""
 
 KEYPOINT_NAMES = (
     "nose",
@@ -47,41 +47,42 @@ KEYPOINT_NAMES = (
     "left_ankle",
     "right_ankle",
 )
-"""The 17 keypoints of the files of 2018, in the order of the net's channels; the ears are never labelled."""
+"""The 17 keypoints of 2018 files, in the order of the network's channels. The ears are never labeled."""
 
 KEYPOINT_OF_JOINT = tuple(KEYPOINT_NAMES.index("head_bottom" if name == "neck" else name) for name in JOINT_NAMES)
-"""Per joint id its place among the 17 keypoints: `keypoints[:, KEYPOINT_OF_JOINT]` is in the order of ids."""
+"""Index of each joint among the 17 keypoints: `keypoints[:, KEYPOINT_OF_JOINT]` is ordered by joint id."""
 
 NO_SCORE = -9999.0
-"""What the official tool (poseval) takes for the score of a joint that has none."""
+"""Score that the official tool (poseval) assigns to a joint without one."""
 
 
 @dataclass
 class VideoAnnotations:
-    """The F frames and P persons of one file. Persons are sorted by frame, within a frame in the file's order.
+    """The F frames and P people of one file.
 
-    Coordinates are pixels as the file gives them. What a file does not say is NaN, or -1 for an id.
+    People are sorted by frame, and within a frame in file order. Coordinates are in pixels, as in the file. Missing
+    values are NaN, and missing ids are -1.
 
     Attributes:
-        name: the file's stem, the same for ground truth and prediction.
-        frame_names: (F) image names, as in the file.
-        image_ids: (F) the `id` of each image (2018), or its position in the file (2017).
-        frame_labeled: (F,) bool, `is_labeled`; a frame that does not say is labelled if it has persons.
-        nframes: frames of the video, which may be more than the file lists.
-        ignore_regions: per frame the polygons, each (n, 2) float64, in which nothing is scored.
+        name: Stem of the file name, the same for ground truth and prediction.
+        frame_names: F image names, as in the file.
+        image_ids: F values: the `id` of each image (2018), or its index in the file (2017).
+        frame_labeled: (F,) bool, `is_labeled`; if missing, a frame is labeled if it has people.
+        nframes: Number of frames in the video, which may be more than the file lists.
+        ignore_regions: For each frame, the polygons in which nothing is scored, each (n, 2) float64.
         person_frame: (P,) int, index into the frames.
-        has_points: (P,) bool, False for a person without any list of joints, which is less than an empty list.
-        points: (P, 15, 2) float64 x, y in the order of JOINT_NAMES; 0 where a joint is not `present`. Of a COCO-style
-            file with other joints (P, J, 2), as they were asked for.
-        present: (P, 15) bool, the joint counts as given: it is in the list (2017), or not all of x, y, v are 0 (2018).
-        labeled: (P, 15) bool, the joint is annotated: as `present` (2017), or v > 0 (2018).
-        scores: (P, 15) float64 scores of the joints, NO_SCORE where there is none.
-        person_scores: (P,) float64.
-        track_ids: (P,) int64, unique within a frame of a good file.
+        has_points: (P,) bool, False for a person with no list of joints at all, as opposed to an empty list.
+        points: (P, 15, 2) float64 x, y in the order of JOINT_NAMES; 0 where a joint is not `present`. (P, J, 2) in the
+            requested order for a COCO-style file with other joints.
+        present: (P, 15) bool, True if the joint is given: it is in the list (2017), or x, y, v are not all 0 (2018).
+        labeled: (P, 15) bool, True if the joint is annotated: same as `present` (2017), or v > 0 (2018).
+        scores: (P, 15) float64 scores of the joints; NO_SCORE if missing.
+        person_scores: (P,) float64 scores of the people.
+        track_ids: (P,) int64, unique within a frame of a valid file.
         annotation_ids: (P,) int64, the `id` of each annotation; COCO-style files only.
         head_boxes: (P, 4) float64 x1, y1, x2, y2.
         boxes: (P, 4) float64 x, y, width, height; 2018 only.
-        crowd: (P,) bool, `iscrowd`: not one person; 2018 only.
+        crowd: (P,) bool, `iscrowd`: the annotation is not a single person; 2018 only.
     """
 
     name: str
@@ -118,11 +119,19 @@ PERSON_ARRAYS = (
     "boxes",
     "crowd",
 )
-"""The arrays of a VideoAnnotations that have a row per person."""
+"""The arrays of a VideoAnnotations that have one row per person."""
 
 
 def take_frames(video: VideoAnnotations, frames: Sequence[int]) -> VideoAnnotations:
-    """The video as if it had these frames alone, by ascending index, with the people in them."""
+    """Return a video with only the given frames and the people in them.
+
+    Args:
+        video: The video.
+        frames: Indices of the frames, in ascending order.
+
+    Returns:
+        The new video.
+    """
     places = np.full(len(video.frame_names), -1)
     places[list(frames)] = np.arange(len(frames))
     people = take_people(video, np.flatnonzero(places[video.person_frame] >= 0))
@@ -137,5 +146,13 @@ def take_frames(video: VideoAnnotations, frames: Sequence[int]) -> VideoAnnotati
 
 
 def take_people(video: VideoAnnotations, rows: Sequence[int]) -> VideoAnnotations:
-    """The video with these of its people, in this order."""
+    """Return a video with only the given people.
+
+    Args:
+        video: The video.
+        rows: Indices of the people, in the new order.
+
+    Returns:
+        The new video.
+    """
     return replace(video, **{name: getattr(video, name)[list(rows)] for name in PERSON_ARRAYS})

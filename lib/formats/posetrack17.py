@@ -1,7 +1,8 @@
-"""PoseTrack's file form of 2017: one file per video, a list of frames (`annolist`) of persons (`annorect`) of points.
+"""PoseTrack's 2017 format: one file per video, a list of frames (`annolist`) of people (`annorect`) of points.
 
-The official .json files wrap every value in a list of one, a habit of the .mat files they were made from; files made by
-other tools often do not. Both are read, and what MATLAB makes of empty lists; the official way is written.
+The official .json files wrap every value in a list of length one, as the .mat files they were made from do; files from
+other tools often do not. Both are read, as are the values that MATLAB writes for empty lists. Files are written the
+official way.
 """
 
 import math
@@ -21,10 +22,16 @@ _NUM_JOINTS = len(JOINT_NAMES)
 
 
 def mat_content(path: str | Path) -> dict[str, Any]:
-    """What a .mat file of 2017 holds, as the .json file of that video has it.
+    """Read a 2017 .mat file into the structure of the .json file of the same video.
+
+    Args:
+        path: The .mat file.
+
+    Returns:
+        The content, for `read`.
 
     Raises:
-        InputError: not a .mat file, or one without `annolist`.
+        InputError: If the file is not a .mat file, or has no `annolist`.
     """
     annolist = read_variables(path).get("annolist")
     if annolist is None:
@@ -38,14 +45,17 @@ def mat_content(path: str | Path) -> dict[str, Any]:
 
 
 def read(content: dict[str, Any], path: str | Path) -> VideoAnnotations:
-    """Make arrays of a file of 2017. Points with an id that is not one of the 15 joints are left out.
+    """Convert the content of a 2017 file to arrays, ignoring points whose id is not one of the 15 joints.
 
     Args:
-        content: the parsed JSON, or `mat_content`.
-        path: where it was read from, for the video's name and for messages.
+        content: The parsed JSON, or the result of `mat_content`.
+        path: The file that `content` was read from, for the name of the video and error messages.
+
+    Returns:
+        The video.
 
     Raises:
-        InputError: a key is missing or holds something else than the form says; names file, frame, person and key.
+        InputError: If a key is missing or has an invalid value. The message names the file, frame, person and key.
     """
     try:
         frames = _many(content.get("annolist"))
@@ -95,9 +105,13 @@ def read(content: dict[str, Any], path: str | Path) -> VideoAnnotations:
 
 
 def write(path: str | Path, video: VideoAnnotations) -> None:
-    """Write a video in the form of 2017; what the video does not know is left out, and so is an absent joint.
+    """Write a video in the 2017 format; unknown values and absent joints are omitted.
 
-    The form has no place for person boxes, image ids and frames that the video has but does not list.
+    The format cannot hold person boxes, image ids, or frames of the video that are not listed.
+
+    Args:
+        path: The file to write.
+        video: The video.
     """
     frames = []
     for index, name in enumerate(video.frame_names):
@@ -131,16 +145,16 @@ def _annorect(video: VideoAnnotations, person: int) -> dict[str, Any]:
 
 
 class _MalformedError(Exception):
-    """What is wrong inside a frame; `read` knows the file and the frame."""
+    """Error inside a frame; `read` adds the file and the frame."""
 
 
 def _is_nobody(rect: Any) -> bool:
-    """A struct of empty fields is what MATLAB leaves of a frame without persons."""
+    """Return True for a struct of empty fields, which MATLAB writes for a frame without people."""
     return isinstance(rect, dict) and not any(rect.values())
 
 
 def _person(rect: dict[str, Any]) -> dict[str, Any]:
-    """One `annorect` entry; coordinates of joints that it does not list are NaN."""
+    """Convert one `annorect` entry; coordinates of joints that it does not list are NaN."""
     points = [[math.nan, math.nan] for _ in JOINT_NAMES]
     scores = [NO_SCORE] * _NUM_JOINTS
     body = _first(rect.get("annopoints"))
@@ -148,7 +162,7 @@ def _person(rect: dict[str, Any]) -> dict[str, Any]:
     for point in _many(body["point"]) if has_points else []:
         joint = _number(point, "id", -1)
         if joint not in range(_NUM_JOINTS) or not math.isnan(points[int(joint)][0]):
-            continue  # the official tool knows 15 ids and takes the first point of each
+            continue  # the official tool accepts 15 ids and uses the first point of each
         points[int(joint)] = [_number(point, "x"), _number(point, "y")]
         scores[int(joint)] = _number(point, "score", NO_SCORE)
     track_id = _number(rect, "track_id", -1)
@@ -177,7 +191,7 @@ def _polygon(region: dict[str, Any]) -> np.ndarray:
 
 
 def _number(record: dict[str, Any], key: str, absent: float | None = None) -> float:
-    """The number under `key`, bare or in a list of one; `absent`, if given, where there is none."""
+    """Return the number under `key`, bare or in a list of length one, or `absent`, if given, when there is none."""
     value = _first(record.get(key))
     if value is None and absent is not None:
         return absent
@@ -191,14 +205,14 @@ def _number(record: dict[str, Any], key: str, absent: float | None = None) -> fl
 
 
 def _first(value: Any) -> Any:
-    """The value itself, or what is in the lists around it; None for an empty list or text, as MATLAB writes nothing."""
+    """Unwrap nested lists; return None for an empty list or text, which is how MATLAB writes a missing value."""
     while isinstance(value, list):
         value = value[0] if value else None
     return None if value == "" else value
 
 
 def _many(value: Any) -> list[dict[str, Any]]:
-    """A list of objects; one object stands for a list of one, an empty one, null or text for none."""
+    """Return a list of objects: one object becomes a list of one; an empty object, null or text an empty list."""
     items = value if isinstance(value, list) else [value]
     items = [item for item in items if item not in (None, "", {})]
     if not all(isinstance(item, dict) for item in items):

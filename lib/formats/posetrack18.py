@@ -1,4 +1,4 @@
-"""PoseTrack's file form of 2018: one COCO-like JSON per video, with `images`, `annotations` and `categories`."""
+"""PoseTrack's 2018 format: one COCO-like JSON file per video, with `images`, `annotations` and `categories`."""
 
 import logging
 from collections.abc import Sequence
@@ -21,21 +21,25 @@ _JOINTS = tuple(KEYPOINT_NAMES[keypoint] for keypoint in KEYPOINT_OF_JOINT)
 
 
 def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOINTS) -> VideoAnnotations:
-    """Make arrays of a file of 2018, or of any COCO-style file of a video's frames.
+    """Convert the content of a 2018 file, or of any COCO-style file of the frames of a video, to arrays.
 
-    An annotation of an image that the file does not list is left out with a warning (the official tool says nothing).
+    Annotations of images that the file does not list are dropped with a warning (the official tool drops them
+    silently).
 
     Args:
-        content: the parsed JSON.
-        path: where it was read from, for the video's name and for messages.
-        names: the wanted J joints by the file's own names, in this order; PoseTrack's by default.
+        content: The parsed JSON.
+        path: The file that `content` was read from, for the name of the video and error messages.
+        names: The J joints to read, by their names in the file, in this order; PoseTrack's by default.
+
+    Returns:
+        The video.
 
     Raises:
-        InputError: a key is missing or holds something else than the form says; names file, record and key.
+        InputError: If a key is missing or has an invalid value. The message names the file, record and key.
     """
     images = records(content, "images", path)
     frame_of_id = _frames_by_id(images, path)
-    unlabeled = not content.get("annotations")  # a split without labels may leave out the key, and the categories
+    unlabeled = not content.get("annotations")  # a split without labels may omit the key and the categories
     annotations = [] if unlabeled else records(content, "annotations", path)
     order, person_frame = _order_by_frame(annotations, frame_of_id, path)
     own_names = names if unlabeled else keypoint_names(content, path)
@@ -45,7 +49,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
         return number_column(annotations, key, width, f"{path}: annotations", absent)[order]
 
     def unscored(key: str, width: int) -> np.ndarray:
-        """A table of numbers that no score depends on: a row that other tools write otherwise is NaN."""
+        """Return a table of numbers that no score depends on; rows that other tools write differently are NaN."""
         try:
             return table(key, width, np.nan)
         except InputError:
@@ -83,13 +87,18 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
 
 
 def _annotation_ids(annotations: list[dict[str, Any]]) -> np.ndarray:
-    """(N,) ids; −1 where there is no whole number, since most uses of a file need none."""
+    """Return (N,) ids; −1 if an id is not a whole number, since most uses of a file need no ids."""
     ids = [whole_number(annotation.get("id")) for annotation in annotations]
     return np.array([-1 if own is None else own for own in ids], dtype=np.int64)
 
 
 def write(path: str | Path, video: VideoAnnotations) -> None:
-    """Write a video in the form of 2018; what the video does not know is left out, an absent joint is three zeros."""
+    """Write a video in the 2018 format; unknown values are omitted, and an absent joint is three zeros.
+
+    Args:
+        path: The file to write.
+        video: The video.
+    """
     images = []
     for index, (name, image_id) in enumerate(zip(video.frame_names, video.image_ids, strict=True)):
         image = {
@@ -104,14 +113,21 @@ def write(path: str | Path, video: VideoAnnotations) -> None:
 
 
 def region_keys(polygons: list[np.ndarray]) -> dict[str, list]:
-    """The keys of an image that tell its ignore regions, polygons (n, 2); none where there are none."""
+    """Return the keys of an image that hold its ignore regions.
+
+    Args:
+        polygons: The regions, each (n, 2) x, y in pixels.
+
+    Returns:
+        The keys and their values; empty if there are no regions.
+    """
     if not polygons:
         return {}
     return {f"ignore_regions_{axis}": [polygon[:, k].tolist() for polygon in polygons] for k, axis in enumerate("xy")}
 
 
 def person_records(video: VideoAnnotations) -> list[dict[str, Any]]:
-    """The entries of a video's persons under `annotations`, in their order."""
+    """Return the `annotations` entries of a video's people, in their order."""
     num_persons = len(video.person_frame)
     keypoints = np.zeros((num_persons, len(KEYPOINT_NAMES), 3))
     keypoints[:, KEYPOINT_OF_JOINT, :2] = np.where(video.present[:, :, None], video.points, 0)
@@ -173,7 +189,7 @@ def _ignore_regions(image: dict[str, Any], where: str) -> list[np.ndarray]:
 def _order_by_frame(
     annotations: list[dict[str, Any]], frame_of_id: dict[int, int], path: str | Path
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The indices of the annotations of known images in the order of frames, and those frames."""
+    """Return the indices of the annotations of known images, sorted by frame, and their frames."""
     image_ids = id_column(annotations, "image_id", f"{path}: annotations")
     frames = np.array([frame_of_id.get(image_id, -1) for image_id in image_ids.tolist()], dtype=np.int64)
     num_unknown = np.count_nonzero(frames < 0)
@@ -184,19 +200,32 @@ def _order_by_frame(
 
 
 def keypoint_category(content: dict[str, Any]) -> dict[str, Any]:
-    """The category of a COCO-style file that lists joints: the first that does, else the first one, else nothing.
+    """Return the first category that lists joints, else the first category, else an empty dict.
 
-    Others may stand before it, as Roboflow's supercategory does.
+    Other categories may precede it, such as Roboflow's supercategory.
+
+    Args:
+        content: The content of a COCO-style file.
+
+    Returns:
+        The category.
     """
     categories = content["categories"]
     return next((category for category in categories if category.get("keypoints")), next(iter(categories), {}))
 
 
 def keypoint_names(content: dict[str, Any], path: str | Path) -> list[str]:
-    """The names of the joints, as a COCO-style file lists them in the first category that has any.
+    """Return the names of the joints, from the first category of a COCO-style file that lists any.
+
+    Args:
+        content: The content of the file.
+        path: The file that `content` was read from, for error messages.
+
+    Returns:
+        The names.
 
     Raises:
-        InputError: there is no such list.
+        InputError: If no category lists joints.
     """
     categories = records(content, "categories", path)
     category = keypoint_category(content)
@@ -208,10 +237,17 @@ def keypoint_names(content: dict[str, Any], path: str | Path) -> list[str]:
 
 
 def keypoint_sigmas(content: dict[str, Any], path: str | Path) -> list[float] | None:
-    """Return `sigmas`, the joints' constants of OKS, of the category that lists the joints; None if it has none.
+    """Return `sigmas`, the OKS constants of the joints, from the category that lists the joints.
+
+    Args:
+        content: The content of a COCO-style file.
+        path: The file that `content` was read from, for error messages.
+
+    Returns:
+        One constant per joint; None if the category has none.
 
     Raises:
-        InputError: they are not a number over 0 for each joint.
+        InputError: If they are not one positive number for each joint.
     """
     category = keypoint_category(content)
     sigmas = category.get("sigmas")
@@ -225,7 +261,7 @@ def keypoint_sigmas(content: dict[str, Any], path: str | Path) -> list[float] | 
 
 
 def _joint_columns(names: Sequence[str], wanted: Sequence[str], path: str | Path) -> list[int]:
-    """Per wanted joint its place in the file's own list of keypoint names."""
+    """Return the index of each wanted joint in the file's list of keypoint names."""
     missing = [name for name in wanted if name not in names]
     if missing:
         raise InputError(f"{path}: categories: 'keypoints' lacks {', '.join(missing)}: not the joints looked for")

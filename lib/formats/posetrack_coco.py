@@ -1,4 +1,4 @@
-"""One COCO-style file of many PoseTrack videos, as the first PoseWarper code reads it; posetrack_set reads it too."""
+"""A COCO-style file of many PoseTrack videos, as read by the original PoseWarper code and by posetrack_set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,16 +9,16 @@ import numpy as np
 from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack18 import CATEGORY, person_records, region_keys
 
-PEOPLE_PER_IMAGE = 1000  # an annotation's id is that of its image times this, plus its number in the image
+PEOPLE_PER_IMAGE = 1000  # annotation id = image id * PEOPLE_PER_IMAGE + index in the image
 
 
 @dataclass(frozen=True)
 class CocoVideo:
-    """A video, and what a COCO-style file says of it besides.
+    """A video, and the additional keys that a COCO-style file has for it.
 
     Attributes:
-        video: with image ids that no other video of the file has.
-        images: (F) further keys of each image: frame_id, vid_id, and width and height if they are known.
+        video: The video; its image ids are unique in the file.
+        images: F dicts with additional keys of each image: frame_id, vid_id, and width and height if known.
     """
 
     video: VideoAnnotations
@@ -26,14 +26,18 @@ class CocoVideo:
 
 
 def coco_content(videos: Sequence[CocoVideo], frames: Sequence[Sequence[int]], info: dict[str, Any]) -> dict[str, Any]:
-    """The content of a COCO-style file.
+    """Create the content of a COCO-style file.
 
-    A person without a labelled joint has area 0, by which the first code leaves people out, and without a box one of
-    four zeros, as that code wants one of everybody.
+    A person without labeled joints has area 0, by which the original code excludes people. A person without a box has a
+    box of four zeros, since the original code requires one.
 
     Args:
-        frames: per video the indices of the frames to list, with all of their people.
-        info: how the file was made.
+        videos: The videos.
+        frames: For each video, the indices of the frames to list, with all of their people.
+        info: How the file was made.
+
+    Returns:
+        The content.
     """
     content: dict[str, Any] = {"info": info, "images": [], "annotations": [], "categories": [CATEGORY]}
     for part, chosen in zip(videos, frames, strict=True):

@@ -19,19 +19,31 @@ logger = logging.getLogger(__name__)
 
 
 def video_files(folder: Path) -> list[Path]:
-    """The official files of a folder, one per video, sorted by the videos' names; none where there is none.
+    """Return the official files of a folder, one per video, sorted by video name.
 
-    They are .json files, and .mat files of videos that have no .json file.
+    These are the .json files, and the .mat files of videos without a .json file.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The paths; empty if the folder has no such files.
     """
     files = {path.stem: path for suffix in (".mat", ".json") for path in folder.glob(f"*{suffix}")}
     return [files[stem] for stem in sorted(files)]
 
 
 def read_content(path: str | Path) -> dict[str, Any]:
-    """What an official file holds; that of 2017 has the key `annolist`, that of 2018 `images`.
+    """Read the content of an official file: 2017 files have the key `annolist`, 2018 files `images`.
+
+    Args:
+        path: The .json or .mat file.
+
+    Returns:
+        The content.
 
     Raises:
-        InputError: the file is missing, broken or of another kind.
+        InputError: If the file is missing, broken or of another kind.
     """
     content = posetrack17.mat_content(path) if Path(path).suffix == ".mat" else read_json(path)
     if not isinstance(content, dict) or not ("annolist" in content or "images" in content):
@@ -40,25 +52,37 @@ def read_content(path: str | Path) -> dict[str, Any]:
 
 
 def read_video(path: str | Path) -> VideoAnnotations:
-    """Read an official file, .json or .mat, of 2017 or 2018.
+    """Read an official file, .json or .mat, in the 2017 or 2018 format.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The video.
 
     Raises:
-        InputError: the file is missing or broken, or a record of it is; names the file, the record and the key.
+        InputError: If the file is missing or broken, or a record is invalid. The message names the file, record and
+            key.
     """
     content = read_content(path)
     return (posetrack17 if "annolist" in content else posetrack18).read(content, path)
 
 
 def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[VideoAnnotations]:
-    """The videos of a folder of official files (2017 or 2018) or of a COCO-style file, sorted by name.
+    """Read the videos of a folder of official files (2017 or 2018) or of a COCO-style file, sorted by name.
 
-    A COCO-style file is the 2018 form with the frames of many videos; frames of one folder are one video. It may hold
-    `images` alone: nothing is labelled then.
+    A COCO-style file has the 2018 format, with the frames of many videos; the frames of one folder are one video. If it
+    has only `images`, nothing is labeled.
 
     Args:
-        names: of the wanted joints in a COCO-style file; None: PoseTrack's.
+        path: The folder or file.
+        names: Names of the joints to read from a COCO-style file; PoseTrack's if None.
+
+    Returns:
+        The videos.
+
     Raises:
-        InputError: nothing there, or a broken file; names the file and the record.
+        InputError: If nothing is found or a file is broken. The message names the file and the record.
     """
     path = Path(path)
     if path.is_dir():
@@ -77,10 +101,12 @@ def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[Vi
 
 
 def write_videos(folder: Path, videos: Sequence[VideoAnnotations], data_set: str) -> None:
-    """Write a file for each video, in the form of the data set's year, in place of what the folder held.
+    """Write one file per video, in the format of the dataset's year, replacing the content of the folder.
 
     Args:
-        data_set: posetrack17 or posetrack18.
+        folder: The folder to write.
+        videos: The videos.
+        data_set: Either posetrack17 or posetrack18.
     """
     write = posetrack17.write if data_set == "posetrack17" else posetrack18.write
     with atomic_folder(folder) as temporary:
@@ -90,10 +116,17 @@ def write_videos(folder: Path, videos: Sequence[VideoAnnotations], data_set: str
 
 
 def read_joints(path: str | Path) -> tuple[list[str], list[float] | None]:
-    """The names of the joints of a COCO-style file, and their constants of OKS; None if it has none.
+    """Read the joint names of a COCO-style file and their OKS constants.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The names, and one constant per joint, or None if the file has no constants.
 
     Raises:
-        InputError: not such a file; names that are missing, or not all different; constants that are none.
+        InputError: If the file is not a COCO-style file, joint names are missing or not unique, or the constants are
+            invalid.
     """
     content = read_json(path)
     if not isinstance(content, dict):
@@ -104,7 +137,15 @@ def read_joints(path: str | Path) -> tuple[list[str], list[float] | None]:
 
 
 def video_names(folders: list[str], nameless: str) -> list[str]:
-    """A name for each folder of frames: its last part, or all of it where several end alike; `nameless` for none."""
+    """Return a name for each folder of frames: its last component, or the whole path if several folders share it.
+
+    Args:
+        folders: Paths of the folders.
+        nameless: Name for an empty path.
+
+    Returns:
+        The names.
+    """
     last = [folder.rpartition("/")[2] or nameless for folder in folders]
     return [
         folder.replace("/", "_") if last.count(name) > 1 else name for folder, name in zip(folders, last, strict=True)
@@ -112,7 +153,16 @@ def video_names(folders: list[str], nameless: str) -> list[str]:
 
 
 def unlabeled_video(name: str, frame_names: list[str], nframes: int) -> VideoAnnotations:
-    """A video of which only the frames' names are known; `nframes` 0: those are all its frames."""
+    """Create a video without annotations, from the names of its frames.
+
+    Args:
+        name: Name of the video.
+        frame_names: Names of the frames.
+        nframes: Number of frames in the video; 0 if all of them are listed.
+
+    Returns:
+        The video.
+    """
     joints = len(JOINT_NAMES)
     return VideoAnnotations(
         name=name,
@@ -137,7 +187,7 @@ def unlabeled_video(name: str, frame_names: list[str], nframes: int) -> VideoAnn
 
 
 def _by_folder(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
-    """The file's content, cut into one per folder of frames."""
+    """Split the content of a file by folder of frames."""
     parts: dict[str, dict[str, Any]] = {}
     folder_of_id = {}
     for index, image in enumerate(records(content, "images", path)):

@@ -1,7 +1,7 @@
-"""Poses that were estimated in a video: a COCO-style keypoint file with tracks, written frame by frame.
+"""Poses estimated in a video: a COCO-style keypoint file with tracks, written frame by frame.
 
-While it grows there is `<name>.part`, a line of JSON for each frame, which an interrupted run goes on with. In the
-finished file each image and each person is a line as well: nothing has to be in memory as a whole.
+A run in progress writes `<name>.part`, one line of JSON per frame, from which an interrupted run resumes. In the
+finished file, each image and each person is a line too, so that the file never has to fit in memory.
 """
 
 import json
@@ -24,14 +24,15 @@ PEOPLE_BEGIN = b'"annotations": [\n'
 
 @dataclass(frozen=True)
 class TrackedPose:
-    """One person in one frame, with numbers as the file has them.
+    """One person in one frame, with numbers rounded as in the file.
 
     Attributes:
-        box: (4,) x, y, w, h in pixels, and box_score, of the detector.
-        points: (J, 2) x, y in pixels; (0, 0) where the score is not over 0.
-        scores: (J,) of the joints.
-        score: of the person.
-        track: number of the person in the video; −1 before it is known.
+        box: (4,) x, y, w, h in pixels.
+        box_score: Score of the box, from the detector.
+        points: (J, 2) x, y in pixels; (0, 0) where the score is not above 0.
+        scores: (J,) scores of the joints.
+        score: Score of the person.
+        track: Number of the person in the video; −1 until it is known.
     """
 
     box: np.ndarray
@@ -45,7 +46,18 @@ class TrackedPose:
     def rounded(
         cls, box: np.ndarray, box_score: float, points: np.ndarray, scores: np.ndarray, score: float
     ) -> "TrackedPose":
-        """A pose rounded to what the file keeps: pixels to a thousandth, scores to a ten-thousandth."""
+        """Create a pose with the precision of the file: 3 decimals for pixels, 4 for scores.
+
+        Args:
+            box: (4,) x, y, w, h in pixels.
+            box_score: Score of the box.
+            points: (J, 2) x, y in pixels.
+            scores: (J,) scores of the joints.
+            score: Score of the person.
+
+        Returns:
+            The pose.
+        """
         scores = np.round(np.asarray(scores, dtype=np.float64), 4)
         points = np.where(scores[:, None] > 0, np.round(np.asarray(points, dtype=np.float64), 3), 0.0)
         box = np.round(np.asarray(box, dtype=np.float64), 3)
@@ -54,14 +66,14 @@ class TrackedPose:
 
 @dataclass(frozen=True)
 class FramePoses:
-    """What became of one frame.
+    """The results of one frame.
 
     Attributes:
-        number: of the frame, from 0.
-        poses: of its people.
-        damaged: it could not be decoded, and nobody was looked for.
-        replaced: frames around it that others stood in for, once for each person.
-        left_out: boxes that were not used, by reason.
+        number: Number of the frame, from 0.
+        poses: Poses of its people.
+        damaged: True if the frame could not be decoded, so that no people were detected.
+        replaced: Number of neighboring frames that were replaced by others, counted once per person.
+        left_out: Number of unused boxes by reason.
     """
 
     number: int
@@ -72,13 +84,14 @@ class FramePoses:
 
 
 class PosesFile:
-    """The file of a video's poses, in a `with` statement.
+    """The file of a video's poses, used as a context manager.
 
     Args:
-        path: of the file.
-        made_with: all that the poses depend on; another run goes on with a file of the same alone.
+        path: The file.
+        made_with: Everything that the poses depend on. A run only resumes a file with the same values.
+
     Raises:
-        InputError: `path` is there, and no such file.
+        InputError: If `path` exists and is not a file of poses.
     """
 
     def __init__(self, path: Path, made_with: dict[str, Any]) -> None:
@@ -96,7 +109,11 @@ class PosesFile:
             self._file.close()
 
     def begin(self, recall: Callable[[FramePoses], None]) -> None:
-        """Go on after the frames that an earlier run kept, each of which is shown to `recall`, in order."""
+        """Resume after the frames that an earlier run wrote.
+
+        Args:
+            recall: Called with each of these frames, in order.
+        """
         self.part.parent.mkdir(parents=True, exist_ok=True)
         end = 0
         if self.part.exists():
@@ -106,14 +123,18 @@ class PosesFile:
                     while record := _whole_line(file):
                         end = file.tell()
                         recall(_from_record(record))
-        self._file = open(self.part, "r+b" if end else "wb")  # noqa: SIM115 (closed at the end of the with statement)
+        self._file = open(self.part, "r+b" if end else "wb")  # noqa: SIM115 (closed by __exit__)
         self._file.truncate(end)
         self._file.seek(end)
         if not end:
             self._write({"made_with": self._made_with})
 
     def append(self, frames: Iterable[FramePoses]) -> None:
-        """Keep frames, the next ones in order."""
+        """Write the next frames.
+
+        Args:
+            frames: The frames, in order.
+        """
         for frame in frames:
             self._write(_record(frame))
         self._file.flush()
@@ -127,15 +148,18 @@ class PosesFile:
         names: Sequence[str],
         bones: Sequence[Any],
     ) -> dict[str, Any]:
-        """Make the file of all frames that were kept.
+        """Write the final file from all frames.
 
         Args:
-            info: what it tells of itself, beside the counts.
-            left_out: boxes of no frame that were not used, by reason.
-            video: the file's name; size: its width and height.
-            names: J joint names; bones: pairs of joints, from 0.
+            info: Values for the `info` of the file, besides the counts.
+            left_out: Number of unused boxes that belong to no frame, by reason.
+            video: File name of the video.
+            size: Width and height of the video in pixels.
+            names: J joint names.
+            bones: Pairs of joint indices, from 0.
+
         Returns:
-            the counts: `frames`, `people`, `tracks`, `damaged_frames`, `replaced_frames`, `boxes_left_out`.
+            The counts: `frames`, `people`, `tracks`, `damaged_frames`, `replaced_frames`, `boxes_left_out`.
         """
         self._file.close()
         counts = self._counts(left_out)
@@ -152,7 +176,11 @@ class PosesFile:
         return counts
 
     def people(self) -> Iterator[tuple[int, list[TrackedPose]]]:
-        """Of the finished file, the number and people of every frame that has people."""
+        """Read the finished file.
+
+        Yields:
+            The number and the people of every frame that has people.
+        """
         with open(self.path, "rb") as file:
             for line in file:
                 if line == PEOPLE_BEGIN:
@@ -197,10 +225,13 @@ class PosesFile:
 
 
 def check_part(path: Path) -> None:
-    """Refuse the name of a file of poses if what would be its `.part` is something else.
+    """Check that the `.part` file of a file of poses can be written.
+
+    Args:
+        path: The file of poses.
 
     Raises:
-        InputError: it is.
+        InputError: If the `.part` file exists and was not written by PoseWarper.
     """
     part = _part_of(path)
     if part.exists() and part.stat().st_size:
@@ -252,7 +283,7 @@ def _from_person(person: dict[str, Any]) -> TrackedPose:
 
 
 def _made_with(path: Path) -> dict[str, Any]:
-    """What the poses of a finished file depend on; its first line tells."""
+    """Return `made_with` of a finished file, from its first line."""
     with open(path, "rb") as file:
         first = file.readline(1 << 20).removesuffix(b",\n")
     try:
@@ -264,7 +295,7 @@ def _made_with(path: Path) -> dict[str, Any]:
 
 
 def _whole_line(file: IO[bytes]) -> dict[str, Any] | None:
-    """The next record; None at the end, and of a line that an interrupted run did not write to its end."""
+    """Return the next record; None at the end of the file, or for a line that an interrupted run left incomplete."""
     line = file.readline()
     try:
         return orjson.loads(line) if line.endswith(b"\n") else None
@@ -273,7 +304,7 @@ def _whole_line(file: IO[bytes]) -> dict[str, Any] | None:
 
 
 def _write_lines(file: IO[bytes], records: Iterable[dict[str, Any]]) -> None:
-    """Records as the lines of a JSON list."""
+    """Write records as the lines of a JSON list."""
     for index, record in enumerate(records):
         file.write((b",\n" if index else b"") + orjson.dumps(record))
     file.write(b"\n")

@@ -1,1 +1,1 @@
-"""People's own label files: one data model, one module per format."""
+"""Label files for custom data: one data model, one module per format."""

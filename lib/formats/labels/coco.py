@@ -1,7 +1,7 @@
-"""Labels as one COCO-style keypoint file, which holds all that Labels do.
+"""Labels as a COCO-style keypoint file, which holds everything that Labels do.
 
-Keypoints are in COCO's convention: (0, 0) is the centre of the first pixel. (CVAT's own COCO export has it at the
-corner, as CVAT does; the file does not tell, so that it is read half a pixel off.)
+Keypoints follow COCO's convention: (0, 0) is the center of the first pixel. (CVAT's COCO export puts it at the corner,
+as CVAT does. The file does not say so, and its labels are read with an offset of half a pixel.)
 """
 
 import logging
@@ -34,18 +34,36 @@ _LOG = logging.getLogger(__name__)
 def read(path: str | Path) -> Labels:
     """Read a COCO-style file with any joints, of images or of frames of any videos.
 
-    A frame is told by its `file_name`: `clip.mp4#79` is frame 79 of a video, of an image the number is the last one in
-    its name and the video its folder, unless the file lists `videos` (as CocoVID does): then `video_id` and `frame_id`
-    tell. `v` 1 is hidden, all other `v` over 0 are visible. People of `iscrowd` are left out with a warning.
+    The `file_name` identifies a frame: `clip.mp4#79` is frame 79 of a video. The number of an image is the last number
+    in its name, and its video is its folder, unless the file lists `videos` (as CocoVID does): then `video_id` and
+    `frame_id` are used. Joints with `v` 1 are hidden, those with any other positive `v` are visible. People with
+    `iscrowd` are dropped with a warning.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The labels.
 
     Raises:
-        InputError: not such a file, or one that cannot be used; names the record and the key.
+        InputError: If the file is not a COCO-style file, or is invalid. The message names the record and the key.
     """
     return labels_of(read_json(path), path)
 
 
 def labels_of(content: Any, path: str | Path) -> Labels:
-    """The labels that the content of such a file holds; as of `read`, and `path` is named in errors."""
+    """Convert the content of a COCO-style file to labels, as `read` does.
+
+    Args:
+        content: The parsed JSON.
+        path: The file that `content` was read from, for error messages.
+
+    Returns:
+        The labels.
+
+    Raises:
+        InputError: As in `read`.
+    """
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     names, edges = _joints(content, path)
@@ -85,20 +103,33 @@ def labels_of(content: Any, path: str | Path) -> Labels:
 
 
 def write(path: str | Path, labels: Labels) -> list[str]:
-    """Write the labels; a pose without a box has the one around its joints.
+    """Write the labels; a pose without a box gets the box around its joints.
+
+    Args:
+        path: The file to write.
+        labels: The labels.
 
     Returns:
-        A line for each thing that the file does not hold: none.
+        An empty list: the format holds everything.
     """
     write_json(path, content_of(labels))
     return []
 
 
 def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
-    """The content of such a file without what a program placed: joints with a score, and poses of no others.
+    """Return the content of a COCO-style file without joints set by a program, which have scores.
+
+    Poses without any other joints are dropped.
+
+    Args:
+        content: The parsed JSON.
+        path: The file that `content` was read from, for error messages.
+
+    Returns:
+        The new content; the annotations have no scores.
 
     Raises:
-        InputError: as `read`, or nothing is left.
+        InputError: As in `read`, or if no joint is left.
     """
     labels = labels_of(content, path)
     own = labels.labeled & np.isnan(labels.scores)
@@ -120,7 +151,7 @@ def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
 
 
 def content_of(labels: Labels) -> dict[str, Any]:
-    """What such a file of these labels holds."""
+    """Return the content of a COCO-style file with the labels."""
     videos = [name for name in dict.fromkeys(frame.video for frame in labels.frames) if name]
     images = []
     labeled = set(labels.frame[labels.labeled.any(axis=1)].tolist())
@@ -139,7 +170,7 @@ def content_of(labels: Labels) -> dict[str, Any]:
 
 
 def _joints(content: dict[str, Any], path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
-    """Names of the joints and pairs of them, by index, that are connected."""
+    """Return the names of the joints, and the pairs of connected joints by index."""
     names = keypoint_names(content, path)
     category, categories = keypoint_category(content), content["categories"]
     where = f"categories[{categories.index(category)}]"
@@ -181,7 +212,7 @@ def _name(person: dict[str, Any]) -> bool:
 
 
 def _scores(people: list[dict[str, Any]], joints: int, where: str) -> np.ndarray:
-    """(P, J) scores of the joints, else of the pose; NaN where there are none."""
+    """Return the (P, J) scores of the joints, or else of their pose; NaN if there are none."""
     whole = number_column(people, "score", 1, where, NO_SCORE)
     known = [{"scores": _without_null(person.get("scores"))} for person in people]
     scores = number_column(known, "scores", joints, where, np.nan)
@@ -190,7 +221,7 @@ def _scores(people: list[dict[str, Any]], joints: int, where: str) -> np.ndarray
 
 
 def _without_null(scores: Any) -> Any:
-    """Scores of joints, of which those that a person set have null."""
+    """Replace null, the score of joints that a person set, by NO_SCORE."""
     return [NO_SCORE if score is None else score for score in scores] if isinstance(scores, list) else scores
 
 

@@ -1,7 +1,7 @@
-"""Labels of a video as CVAT has them, "CVAT for video 1.1": XML with a track per individual, or per joint.
+"""Labels of a video from CVAT, "CVAT for video 1.1": XML with one track per individual, or per joint.
 
-CVAT draws on the image as a plane: (0, 0) is the corner of the first pixel, whose centre is (0.5, 0.5). Half a pixel is
-taken off here, and put on in what is written, in decimal numbers so that none changes on the way there and back.
+CVAT uses continuous image coordinates: (0, 0) is the corner of the first pixel, whose center is (0.5, 0.5). Half a
+pixel is subtracted here, and added when writing, in decimal arithmetic so that a round trip does not change any number.
 """
 
 import logging
@@ -22,9 +22,9 @@ from lib.utils.errors import InputError
 
 _LOG = logging.getLogger(__name__)
 _HALF = Decimal("0.5")
-_NO_PERSON = 1.0  # the score of a joint that CVAT put between two keyframes
+_NO_PERSON = 1.0  # score of a joint that CVAT interpolated between two keyframes
 _MAX_FRAMES = 1_000_000
-_MAX_JOINTS = 5_000_000  # of all poses, those between keyframes too: some 5 s and 1 GB
+_MAX_JOINTS = 5_000_000  # of all poses, including interpolated ones: about 5 s and 1 GB
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class _Key:
 
 @dataclass
 class _Path:
-    """A joint of a track: its keyframes by number of the frame; the last frame in which the file has it at all."""
+    """A joint of a track: its keyframes by frame number, and the last frame in which the file lists it."""
 
     track: Element
     who: int
@@ -50,7 +50,7 @@ class _Path:
 
 @dataclass(frozen=True)
 class _Task:
-    """What the file says of its video, of which each `step`-th frame up to `stop` is labelled."""
+    """The video of the file; every `step`-th frame up to `stop` belongs to the task."""
 
     video: str
     width: int
@@ -60,15 +60,22 @@ class _Task:
 
 
 def read(path: str | Path) -> Labels:
-    """Read tracks of skeletons; or, where there are none, tracks of points, whose labels are the joints.
+    """Read tracks of skeletons or, if there are none, tracks of points, whose labels are the joints.
 
-    As CVAT does, keyframes alone are taken, and a joint between two of them is where the straight line between these
-    has it; after its last keyframe it stays, up to the video's end; `outside` ends it. Joints of keyframes count as set
-    by a person (NaN as score), those between have score 1. Points belong to the individual of their group. Skeletons
-    that were drawn as shapes of single frames have no track.
+    As in CVAT, only keyframes are read, and a joint is interpolated linearly between two of them. After its last
+    keyframe it stays in place until the end of the video, unless `outside` ends it. Joints in keyframes count as set by
+    a person (score NaN); interpolated joints have score 1. Points belong to the individual of their group. Skeletons
+    drawn as shapes of single frames have no track.
+
+    Args:
+        path: The XML file.
+
+    Returns:
+        The labels.
 
     Raises:
-        InputError: not such a file, one that declares entities, or that cannot be used; names the track and the frame.
+        InputError: If the file is not a CVAT file, declares entities, or is invalid. The message names the track and
+            the frame.
     """
     root = _parse(path)
     tracks = root.findall("track")
@@ -95,7 +102,7 @@ def read(path: str | Path) -> Labels:
     task = _task(root, paths, path)
     if _are_shapes(paths):
         ends, told = [max(one.keys, default=0) for one in paths], kind == "points"
-    elif any(element.get("keyframe") == "0" for element in root.iter()):  # an export, which has all frames
+    elif any(element.get("keyframe") == "0" for element in root.iter()):  # an export with all frames
         ends, told = [one.last for one in paths], True
     else:
         ends, told = [task.stop] * len(paths), True
@@ -127,7 +134,7 @@ def _parse(path: str | Path) -> Element:
 
 
 def _skeleton(track: Element, index: int, path: str | Path) -> list[_Path]:
-    """The joints of a track of skeletons."""
+    """Return the joints of a track of skeletons."""
     where = f"{path}: track {track.get('id', index)}"
     who = whole_number(track.get("id", index))
     if who is None or who < 0:
@@ -143,7 +150,7 @@ def _skeleton(track: Element, index: int, path: str | Path) -> list[_Path]:
 
 
 def _points(track: Element, where: str) -> _Path:
-    """The joint that a track of points is."""
+    """Return the joint of a track of points."""
     name, who = track.get("label"), whole_number(track.get("group_id", 0))
     if not name or who is None or who < 0:
         raise InputError(f"{where}: it needs a label, and a whole number as group_id if any")
@@ -154,7 +161,7 @@ def _points(track: Element, where: str) -> _Path:
 
 
 def _add(joint: _Path, element: Element, shape: Element, where: str) -> None:
-    """Add a point, an element of `shape` or that itself, if it is a keyframe."""
+    """Add a point, which is an element of `shape` or `shape` itself, if it is a keyframe."""
     number = whole_number(shape.get("frame"))
     if number is None or number < 0:
         raise InputError(f"{where}: 'frame' has to be a whole number, not {shape.get('frame')!r}")
@@ -175,7 +182,7 @@ def _add(joint: _Path, element: Element, shape: Element, where: str) -> None:
 
 
 def _skeleton_joints(root: Element, tracks: list[Element], path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
-    """Joint names, as the task's labels list them, else as they come; and the lines of the skeleton's drawing."""
+    """Return the joint names, in the order of the task's labels if listed, and the edges of the skeleton's drawing."""
     labels = {label.findtext("name", ""): label for label in root.iterfind("meta//label")}
     parts = [(label.findtext("parent"), label.findtext("name", "")) for label in root.iterfind("meta//label")]
     names_of: dict[str, list[str]] = {}
@@ -193,7 +200,7 @@ def _skeleton_joints(root: Element, tracks: list[Element], path: str | Path) -> 
 
 
 def _edges(drawing: str, names: list[str]) -> list[tuple[int, int]]:
-    """The lines of a skeleton's SVG as pairs of joints; none where it is of another form."""
+    """Return the lines of a skeleton's SVG as pairs of joints; empty if the SVG has another structure."""
     try:
         elements = list(ElementTree.fromstring(f"<svg>{drawing}</svg>"))
     except (ParseError, DefusedXmlException):
@@ -224,7 +231,7 @@ def _task(root: Element, paths: list[_Path], path: str | Path) -> _Task:
 
 
 def _are_shapes(paths: list[_Path]) -> bool:
-    """Whether the tracks are what CVAT's export makes of shapes of single frames: their ids tell nothing."""
+    """Return True if CVAT exported shapes of single frames as tracks, whose ids have no meaning."""
     frames: dict[int, set[int]] = {}
     for one in paths:
         frames.setdefault(id(one.track), set()).update(number for number, key in one.keys.items() if not key.outside)
@@ -237,7 +244,7 @@ def _are_shapes(paths: list[_Path]) -> bool:
 
 
 def _between(joint: _Path, last: int, step: int) -> np.ndarray:
-    """(N, 5) frame, x, y, visibility and score of a joint in the frames up to `last` that show it."""
+    """Return (N, 5) frame, x, y, visibility and score of a joint, for the frames up to `last` that show it."""
     keys = sorted(joint.keys.items())
     starts = np.array([number for number, _ in keys], dtype=np.int64)
     ends = np.append(starts[1:], max(last, *joint.keys, 0) + 1)[: len(keys)]
@@ -256,7 +263,11 @@ def _between(joint: _Path, last: int, step: int) -> np.ndarray:
 def _poses(
     paths: Sequence[tuple[_Path, int]], step: int, names: list[str], path: str | Path
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """By frame and individual, (P,) both, and (P, J, 4) x, y, visibility, score; of joints and their last frames."""
+    """Combine joints, given with their last frames, into poses.
+
+    Returns:
+        (P,) frames, (P,) individuals, and (P, J, 4) x, y, visibility, score.
+    """
     individuals = sorted({one.who for one, _ in paths})
     rank, joint_of = ({value: place for place, value in enumerate(values)} for values in (individuals, names))
     tables, owners, joints, total = [], [], [], 0

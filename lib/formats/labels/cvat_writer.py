@@ -1,7 +1,7 @@
-"""Labels written as CVAT's "CVAT for video 1.1", to be uploaded to a task of the same video; cvat.py reads them.
+"""Writer for "CVAT for video 1.1" files, to be uploaded to a task of the same video; cvat.py reads them.
 
-The task's labels have to be those of the file: a skeleton named as `category`, with the joints' names, or without a
-category a points label for each joint.
+The labels of the task must match those of the file: a skeleton named `category` with the same joint names or, without a
+category, one points label per joint.
 """
 
 from decimal import Decimal
@@ -18,12 +18,17 @@ _HALF = Decimal("0.5")
 
 
 def write(path: str | Path, labels: Labels) -> list[str]:
-    """Write every pose as a keyframe, and a frame after it, where the next one is without that pose, as outside.
+    """Write every pose as a keyframe, and end it by an `outside` keyframe if the next frame lacks that pose.
+
+    Args:
+        path: The XML file to write.
+        labels: The labels.
 
     Returns:
-        A line for each thing that the form has no place for.
+        One line for each thing that the format cannot hold.
+
     Raises:
-        InputError: the frames are of several videos, or have no numbers, or two have the same.
+        InputError: If the frames belong to several videos, have no numbers, or share a number.
     """
     numbers = [frame.number for frame in labels.frames]
     if len({frame.video for frame in labels.frames}) > 1:
@@ -58,13 +63,13 @@ def write(path: str | Path, labels: Labels) -> list[str]:
 
 
 def _step(numbers: list[int]) -> int:
-    """How far the frames of the task lie apart, if they are evenly spaced; else it is a task of all frames."""
+    """Return the distance between the frames of the task if they are evenly spaced, else 1, a task of all frames."""
     gaps = set(np.diff(numbers).tolist())
     return gaps.pop() if len(gaps) == 1 and len(numbers) > 2 else 1
 
 
 def _tracks(labels: Labels) -> list[tuple[int, str, list[int]]]:
-    """Id, source and rows of each individual; a pose of nobody in particular is a track, as CVAT writes a shape."""
+    """Return id, source and rows of each individual; a pose without a track becomes a track, as CVAT writes a shape."""
     tracks: dict[int, tuple[int, str, list[int]]] = {}
     free = max(labels.track.tolist(), default=-1) + 1
     for row in np.flatnonzero(labels.labeled.any(axis=1)).tolist():
@@ -78,7 +83,7 @@ def _tracks(labels: Labels) -> list[tuple[int, str, list[int]]]:
 
 
 def _keyframes(numbers: set[int], step: int, last: int) -> list[tuple[int, bool]]:
-    """Frames and whether they show something: these, and those after them that have to end it."""
+    """Return sorted (frame, shown) pairs: the given frames, and the frames after them that must end the track."""
     after = {number + step for number in numbers} - numbers
     return sorted([(number, True) for number in numbers] + [(number, False) for number in after if number <= last])
 
@@ -103,7 +108,7 @@ def _add_skeletons(track: Element, labels: Labels, rows_of: dict[int, int], keyf
 def _add_points(
     track: Element, labels: Labels, joint: int, rows_of: dict[int, int], keyframes: list[tuple[int, bool]]
 ) -> None:
-    place = np.zeros(2)  # the first keyframe shows the joint
+    place = np.zeros(2)  # replaced by the first keyframe, which shows the joint
     for number, shown in keyframes:
         row = rows_of.get(number, 0)
         place = labels.points[row, joint] if shown else place
@@ -118,7 +123,7 @@ def _values(place: np.ndarray, shown: bool, visibility: int) -> dict[str, str]:
 
 
 def _add_task(task: Element, labels: Labels, numbers: list[int], step: int, size: tuple[int, int]) -> None:
-    """What CVAT tells of a task: its frames and labels, and the video."""
+    """Add CVAT's metadata of a task: its frames, labels and video."""
     last, first = max(numbers), min(numbers)
     texts = {"size": (last - first) // step + 1, "mode": "interpolation", "start_frame": first, "stop_frame": last}
     for name, text in (texts | {"frame_filter": f"step={step}" if step > 1 else ""}).items():
@@ -142,7 +147,7 @@ def _add_task(task: Element, labels: Labels, numbers: list[int], step: int, size
 
 
 def _drawing(labels: Labels) -> str:
-    """The skeleton as CVAT draws it, in a square of 100: the first pose that has all joints, else a circle."""
+    """Return the skeleton as CVAT draws it, in a 100 × 100 square: the first pose with all joints, else a circle."""
     whole = labels.points[labels.labeled.all(axis=1)]
     angles = np.linspace(0, 2 * np.pi, len(labels.names), endpoint=False)
     pose = whole[0] if len(whole) else np.column_stack([np.sin(angles), -np.cos(angles)])

@@ -1,9 +1,9 @@
-"""Labels as DeepLabCut has them: a table of a row per frame, with columns of scorer, individual, body part, coordinate.
+"""DeepLabCut labels: a table with a row per frame and columns by scorer, individual, body part and coordinate.
 
-Two kinds of files have this form, both as CSV and as HDF5: labels (`CollectedData_<scorer>`), whose rows are paths of
-images, and what a network found in a video, whose rows are frame numbers and which has a likelihood for each joint.
+Two kinds of files have this format, both as CSV and as HDF5: labels (`CollectedData_<scorer>`), whose rows are image
+paths, and a network's estimates in a video, whose rows are frame numbers and which have a likelihood for each joint.
 
-DeepLabCut's labels are set on images that napari or Matplotlib shows: (0, 0) is the centre of the first pixel.
+DeepLabCut's labels are set on images shown by napari or Matplotlib: (0, 0) is the center of the first pixel.
 """
 
 import csv
@@ -36,7 +36,14 @@ _MAX_ROWS = 10_000_000
 
 @dataclass(frozen=True)
 class Table:
-    """N rows of C columns; index: image paths, or frame numbers; columns: per column its names at the levels."""
+    """A table of N rows and C columns.
+
+    Attributes:
+        levels: Names of the header's levels.
+        columns: C columns, each the tuple of its names at the levels.
+        index: N image paths or frame numbers.
+        values: (N, C) float64.
+    """
 
     levels: tuple[str, ...]
     columns: list[Column]
@@ -45,13 +52,20 @@ class Table:
 
 
 def read(path: str | Path) -> Labels:
-    """Read a CSV or HDF5 file of labels or of a network's estimates, of one animal or of several.
+    """Read a CSV or HDF5 file of labels or estimates, of one animal or several.
 
-    Individuals become tracks; the parts of the individual `single` (unique body parts) stand beside the others'. A
-    likelihood becomes a score. Paths have `/` between their parts, as on any other system.
+    Individuals become tracks. The parts of the individual `single` (unique body parts) are added to the other joints. A
+    likelihood becomes a score. Paths are converted to use `/`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The labels.
 
     Raises:
-        InputError: not such a file, a broken one, or one that cannot be used; names the row and the column.
+        InputError: If the file is not a DeepLabCut table, or is broken or invalid. The message names the row and the
+            column.
     """
     path = Path(path)
     levels, columns, index, values = read_table(path) if _is_h5(path) or h5py.is_hdf5(path) else _read_csv(path)
@@ -88,7 +102,7 @@ def _is_h5(path: Path) -> bool:
 
 
 def _people_and_parts(table: Table, path: Path) -> tuple[list[str], list[str]]:
-    """The individuals, one of no name if the file tells none, and the body parts of all."""
+    """Return the individuals, or one with an empty name if the file has none, and the body parts of all."""
     part_level = table.levels.index("bodyparts")
     if "individuals" not in table.levels:
         return [""], list(dict.fromkeys(column[part_level] for column in table.columns))
@@ -106,7 +120,7 @@ def _people_and_parts(table: Table, path: Path) -> tuple[list[str], list[str]]:
 
 
 def _cube(table: Table, place: dict[Column, int], who: str, names: Sequence[str]) -> np.ndarray:
-    """(N, J, 3) x, y, likelihood of an individual; NaN where the table has no such column."""
+    """Return (N, J, 3) x, y, likelihood of an individual; NaN for missing columns."""
     cube = np.full((len(table.index), len(names), 3), np.nan)
     for (joint, name), (axis, coord) in itertools.product(enumerate(names), enumerate(("x", "y", "likelihood"))):
         column = place.get((who, name, coord) if "individuals" in table.levels else (name, coord))
@@ -116,7 +130,7 @@ def _cube(table: Table, place: dict[Column, int], who: str, names: Sequence[str]
 
 
 def _frame(entry: Index, path: Path) -> Frame:
-    """The frame of a row; the name of a network's file begins with that of its video."""
+    """Return the frame of a row; the name of a file of estimates begins with the name of its video."""
     if isinstance(entry, int):
         stem, found, _ = path.stem.partition("DLC_")
         return Frame(stem if found else "", entry)
@@ -124,7 +138,7 @@ def _frame(entry: Index, path: Path) -> Frame:
 
 
 def _read_csv(path: Path) -> tuple[tuple[str, ...], list[Column], list[Index], np.ndarray]:
-    """Levels, columns, index and values of a CSV file; its index is a path, its three parts, or a number."""
+    """Return levels, columns, index and values of a CSV file, whose index is a path, its three parts, or a number."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if any(row)]
@@ -153,17 +167,22 @@ def _numbers(row: list[str], width: int, path: Path) -> list[float]:
 
 
 def write(path: str | Path, labels: Labels) -> list[str]:
-    """Write the labels as CSV, or by the ending .h5 as HDF5.
+    """Write the labels as CSV, or as HDF5 if the file extension is .h5 or .hdf5.
 
-    A file named `CollectedData_<scorer>`, and labels without scores, become labels, with rows of images:
-    `labeled-data/<video>/img<number>.png` where no file name is known. Labels with scores become a network's estimates,
-    with a row for each frame from 0 on. Several individuals, or one with a name, have the header of several.
+    A file named `CollectedData_<scorer>`, or without any scores, is written as labels with a row per image:
+    `labeled-data/<video>/img<number>.png` if its file name is unknown. Other labels are written as estimates, with a
+    row for each frame from 0. The header has a level of individuals if there are several, or one with a name.
+
+    Args:
+        path: The file to write.
+        labels: The labels.
 
     Returns:
-        A line for each thing that the form has no place for.
+        One line for each thing that the format cannot hold.
+
     Raises:
-        InputError: it cannot hold these labels: several individuals who are not told apart, estimates of several
-            videos or of frames without numbers.
+        InputError: If the format cannot hold the labels: poses have no track, or estimates belong to several videos or
+            to frames without numbers.
     """
     path = Path(path)
     scorer = path.stem.removeprefix("CollectedData_") or "labels"
@@ -188,7 +207,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
 
 
 def _individuals(labels: Labels, path: Path) -> tuple[list[str], np.ndarray]:
-    """Names of the individuals and, per pose, whose it is; one individual of no name where the short header does."""
+    """Return the names of the individuals, or one empty name for the short header, and the individual of each pose."""
     names = name_tracks(labels)
     if (labels.track < 0).any():
         raise InputError(
@@ -199,7 +218,7 @@ def _individuals(labels: Labels, path: Path) -> tuple[list[str], np.ndarray]:
 
 
 def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str]]:
-    """Rows of images: the index, the row of each frame, and what is lost."""
+    """Return the index of a table of images, the row of each frame, and the things that are lost."""
     digits = max(3, *(len(str(frame.number)) for frame in labels.frames))
     index = [
         frame.file_name or f"labeled-data/{PurePath(frame.video).stem or 'video'}/img{frame.number:0{digits}}.png"
@@ -220,7 +239,7 @@ def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str
 
 
 def _numbered(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str]]:
-    """Rows of frame numbers, as of `_named`."""
+    """Return the same as `_named` for a table of frame numbers."""
     numbers = [frame.number for frame in labels.frames]
     if min(numbers) < 0 or len(set(numbers)) < len(numbers) or len({frame.video for frame in labels.frames}) > 1:
         raise InputError(f"{path}: estimates are of the numbered frames of one video; name the file CollectedData…")

@@ -1,7 +1,7 @@
-"""DeepLabCut's tables in HDF5, which are pandas' frames.
+"""DeepLabCut's tables in HDF5, which are pandas data frames.
 
-They are read without pandas: its files hold pickled objects, and unpickling a file from outside may run any code.
-Here the only pickles that are opened are lists of names, and nothing but lists, tuples, texts and numbers in them.
+They are read without pandas: the files contain pickled objects, and unpickling an untrusted file may run arbitrary
+code. Only pickles of column names are opened here, and they may contain only lists, tuples, strings and numbers.
 """
 
 import io
@@ -22,12 +22,16 @@ Index = str | int
 
 
 def read_table(path: Path) -> tuple[tuple[str, ...], list[Column], list[Index], np.ndarray]:
-    """A frame of numbers, in pandas' `fixed` or `table` form.
+    """Read a data frame of numbers, in pandas' `fixed` or `table` format.
+
+    Args:
+        path: The file.
 
     Returns:
-        names of the columns' levels, the columns, the index (image paths or frame numbers), values (N, C) float64.
+        Names of the column levels, the columns, the index (image paths or frame numbers), and (N, C) float64 values.
+
     Raises:
-        InputError: no such file, a truncated one, or one that holds something else.
+        InputError: If the file is missing, truncated or of another kind.
     """
     with open_hdf5(path, "a table of DeepLabCut's") as file:
         groups = [group for group in file.values() if b"frame" in _text(group, "pandas_type")]
@@ -39,8 +43,16 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[Column], list[Index], 
 def write_table(
     path: Path, levels: Sequence[str], columns: Sequence[Column], index: Sequence[Index], values: np.ndarray
 ) -> None:
-    """Write such a frame as DeepLabCut does, by pandas; the arguments are what `read_table` returns."""
-    import pandas as pd  # takes half a second, which all who read labels would wait
+    """Write a data frame with pandas, as DeepLabCut does.
+
+    Args:
+        path: The file to write.
+        levels: Names of the column levels.
+        columns: C columns, each the tuple of its names at the levels.
+        index: N image paths or frame numbers.
+        values: (N, C) values.
+    """
+    import pandas as pd  # lazy: takes half a second to import, and readers do not need it
 
     header = pd.MultiIndex.from_tuples(list(columns), names=list(levels))
     frame = pd.DataFrame(values, columns=header, index=list(index))
@@ -60,7 +72,7 @@ def _read_fixed(group: h5py.Group) -> tuple[tuple[str, ...], list[Column], list[
 
 
 def _axis(group: h5py.Group, name: str) -> tuple[tuple[str, ...], list[tuple]]:
-    """Names of the levels of an axis, and per place on it the entries at the levels."""
+    """Return the names of an axis' levels, and the entries of each position at the levels."""
     if _text(group, f"{name}_variety") != b"multi":
         return ("",), [(entry,) for entry in _decoded(group[name])]
     count = int(group.attrs[f"{name}_nlevels"])
@@ -84,7 +96,7 @@ def _read_appendable(group: h5py.Group) -> tuple[tuple[str, ...], list[Column], 
 
 
 def _entry(parts: tuple) -> Index:
-    """An entry of the index: a number, or a path in one or several parts."""
+    """Convert an entry of the index: a number, or a path in one or more parts."""
     if len(parts) == 1 and isinstance(parts[0], (int, float)):
         if parts[0] != int(parts[0]) or parts[0] < 0:
             raise ValueError(f"{parts[0]} is not the number of a frame")

@@ -1,8 +1,8 @@
-"""Labels of any joints in some frames of people's own videos: the form that every label format is read into.
+"""Labels of any joints in some frames of custom videos: the common representation of all label formats.
 
-Coordinates are pixels of the frame, and (0, 0) is the centre of its first pixel, as this project's crops, OpenCV and
-COCO's keypoints have it. A format that puts (0, 0) at that pixel's corner is converted where it is read and written.
-Mirror pairs are told by the joints' names: `lib.pose.skeletons.named_skeleton(labels.names).flip_pairs`.
+Coordinates are pixels of the frame, and (0, 0) is the center of the first pixel, as in this project's crops, OpenCV and
+COCO's keypoints. Formats that put (0, 0) at the corner of that pixel are converted by their reader and writer. Mirrored
+joints are paired by name: `lib.pose.skeletons.named_skeleton(labels.names).flip_pairs`.
 """
 
 import logging
@@ -27,10 +27,11 @@ class Frame:
     """A frame of a video, or an image.
 
     Attributes:
-        video: name or path of the video as the file has it, never opened; "": not known.
-        number: of the frame in the video, from 0; −1: none, an image alone.
-        file_name: of the frame's image as the file has it, never opened; "": there is none.
-        width, height: in pixels; 0: not known.
+        video: Name or path of the video as in the file, never opened; "" if unknown.
+        number: Number of the frame in the video, from 0; −1 for an image without a number.
+        file_name: File name of the frame's image as in the file, never opened; "" if there is none.
+        width: Width in pixels; 0 if unknown.
+        height: Height in pixels; 0 if unknown.
     """
 
     video: str = ""
@@ -45,7 +46,7 @@ class Frame:
 
     @property
     def identity(self) -> tuple[str, int, str]:
-        """What no other frame has: video, number and file name."""
+        """Video, number and file name, which together are unique to a frame."""
         return self.video, self.number, self.file_name
 
 
@@ -54,17 +55,17 @@ class Labels:
     """P poses of J joints, of people or animals, in F frames.
 
     Attributes:
-        names: J joint names, all different.
-        edges: pairs of joints that a drawing connects.
-        frames: F frames that have labels or are listed, all different.
+        names: J unique joint names.
+        edges: Pairs of joints that a drawing connects, by index.
+        frames: F unique frames, with or without labels.
         frame: (P,) int64, index into frames.
-        track: (P,) int64, the number of the individual; −1: not told. One number is in a frame only once.
-        points: (P, J, 2) float64 x, y; NaN: not labelled.
-        visibility: (P, J) uint8: 0 not labelled, 1 hidden, 2 visible.
-        scores: (P, J) float64; NaN: set by a person, or not labelled.
-        boxes: (P, 4) float64 x, y, width, height; NaN: none.
-        track_names: names of some of the tracks, all different.
-        category: what an individual is called, `mouse`; "": nothing, its joints are labelled one by one.
+        track: (P,) int64, number of the individual, at most once per frame; −1 if unknown.
+        points: (P, J, 2) float64 x, y; NaN if not labeled.
+        visibility: (P, J) uint8: 0 not labeled, 1 hidden, 2 visible.
+        scores: (P, J) float64; NaN if set by a person or not labeled.
+        boxes: (P, 4) float64 x, y, width, height; NaN if there is none.
+        track_names: Unique names of some of the tracks.
+        category: What an individual is called, such as `mouse`; "" if joints are labeled one by one, without skeletons.
     """
 
     names: tuple[str, ...]
@@ -108,7 +109,7 @@ class Labels:
 
     @property
     def labeled(self) -> np.ndarray:
-        """(P, J) bool."""
+        """(P, J) bool, True for labeled joints."""
         return self.visibility > NOT_LABELED
 
 
@@ -127,14 +128,31 @@ def from_file(
     track_names: Mapping[int, str] | None = None,
     category: str = "individual",
 ) -> Labels:
-    """The labels that were read from a file, if they can be used; every reader ends with it.
+    """Validate labels that were read from a file; every reader ends with this call.
 
-    Without visibility all finite points are visible, without tracks whoever is alone in all frames is individual 0.
-    Points and scores of joints that are not labelled become NaN. Labels outside their image stay, with a warning.
+    Points and scores of joints that are not labeled become NaN. Labels outside their image are kept, with a warning.
+
+    Args:
+        path: The file, for error messages.
+        names: J joint names.
+        frames: F frames.
+        frame: P indices into `frames`.
+        points: (P, J, 2) x, y in pixels; NaN if not labeled.
+        visibility: (P, J) 0 not labeled, 1 hidden, 2 visible. By default, all finite points are visible.
+        track: P numbers of individuals; −1 if unknown. If all are unknown and no frame has several poses, all become
+            individual 0.
+        scores: (P, J) scores; NaN if set by a person, the default.
+        boxes: (P, 4) x, y, width, height; NaN if there is none, the default.
+        edges: Pairs of connected joints, by index.
+        track_names: Names of some of the tracks.
+        category: What an individual is called.
+
+    Returns:
+        The labels.
 
     Raises:
-        InputError: nothing is labelled, one individual is in a frame twice, a frame or a name is there twice, a number
-            is not finite.
+        InputError: If nothing is labeled, an individual is in a frame twice, a frame or a name is repeated, or a number
+            is infinite.
     """
     if not names:
         raise InputError(f"{path}: no joint is labelled; label some frames first")
@@ -170,10 +188,14 @@ def from_file(
 
 
 def check_names(names: Sequence[str], where: str) -> None:
-    """Refuse a list of joint names that is empty, or has a name twice.
+    """Check that a list of joint names is not empty, and that the names are unique.
+
+    Args:
+        names: The joint names.
+        where: The file and the list, for error messages.
 
     Raises:
-        InputError: it does; `where` names the file and the list.
+        InputError: If the list is empty or a name is repeated.
     """
     if len(set(names)) < len(names) or not names:
         raise InputError(f"{where} has to hold names that are all different")
@@ -196,12 +218,17 @@ def _warn_of_outside(labels: Labels, path: str | Path) -> None:
 
 
 def take_video(labels: Labels, name: str) -> Labels:
-    """The labels of one video.
+    """Return the labels of one video.
 
     Args:
-        name: the video's, with or without its folder.
+        labels: The labels.
+        name: Name of the video, with or without its folder.
+
+    Returns:
+        The labels of the video.
+
     Raises:
-        InputError: none is called so, or several are.
+        InputError: If no video or several videos have this name.
     """
     videos = list(dict.fromkeys(frame.video for frame in labels.frames))
     found = [video for video in videos if name == video] or [video for video in videos if name == _base(video)]
@@ -222,14 +249,23 @@ def _base(path: str) -> str:
 
 
 def frame_name(frame: Frame) -> str:
-    """The frame as one text: its file name, or `clip.mp4#79` for frame 79 of a video."""
+    """Return the frame as text: its file name, or `clip.mp4#79` for frame 79 of a video."""
     return frame.file_name or f"{frame.video}#{frame.number}"
 
 
 def named_frame(name: str, width: int = 0, height: int = 0) -> Frame:
-    """The frame that such a text names; the number of an image is the last one in its name, its folder the video.
+    """Parse the text of a frame, the inverse of `frame_name`.
 
-    The folder `labeled-data` is none: DeepLabCut keeps those of videos in it, Lightning Pose the images themselves.
+    The number of an image is the last number in its name, and its video is its folder. The folder `labeled-data` is not
+    a video: DeepLabCut keeps the folders of videos in it, and Lightning Pose the images themselves.
+
+    Args:
+        name: File name of an image, or `clip.mp4#79`.
+        width: Width in pixels; 0 if unknown.
+        height: Height in pixels; 0 if unknown.
+
+    Returns:
+        The frame.
     """
     in_video = re.fullmatch(r"(.*)#(\d{1,18})", name, flags=re.DOTALL)
     if in_video:
@@ -240,10 +276,13 @@ def named_frame(name: str, width: int = 0, height: int = 0) -> Frame:
 
 
 def number_tracks(names: Iterable[str]) -> tuple[dict[str, int], dict[int, str]]:
-    """Numbers for names of individuals, in their order: `track7` is number 7, all others have the lowest free ones.
+    """Assign numbers to names of individuals: `track7` gets 7, other names get the lowest free numbers in order.
+
+    Args:
+        names: Names of the individuals; repeated names count once.
 
     Returns:
-        numbers by name, and the names that are not told by their numbers, by number.
+        Numbers by name, and names by number for all names but those like `track7`.
     """
     names = list(dict.fromkeys(names))
     numbers = {name: int(name[5:]) for name in names if re.fullmatch(r"track(0|[1-9]\d{0,17})", name)}
@@ -253,17 +292,21 @@ def number_tracks(names: Iterable[str]) -> tuple[dict[str, int], dict[int, str]]
 
 
 def name_tracks(labels: Labels) -> dict[int, str]:
-    """A name for each track that somebody has, by number ascending: its own, or `track7`."""
+    """Return the name of each track in use, in ascending order by number: its own, or `track7`."""
     tracks: Sequence[int] = np.unique(labels.track[labels.track >= 0]).tolist()
     return {track: labels.track_names.get(track, f"track{track}") for track in tracks}
 
 
 def lost(labels: Labels, *held: str) -> list[str]:
-    """A line for each thing in the labels that a format has no place for.
+    """Describe the parts of the labels that a format cannot hold.
 
     Args:
-        held: what it has a place for: edges, hidden, scores, boxes, sizes, track names, no track, empty frames,
+        labels: The labels.
+        *held: Parts that the format can hold: edges, hidden, scores, boxes, sizes, track names, no track, empty frames,
             empty people, numbers.
+
+    Returns:
+        One line for each part that is lost.
     """
     used = set(labels.frame.tolist())
     found = {

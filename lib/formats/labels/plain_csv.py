@@ -1,9 +1,9 @@
-"""Labels as a plain CSV file of a row per joint, for spreadsheets and people's own programs.
+"""Labels as a plain CSV file with one row per joint, for spreadsheets and custom programs.
 
-Columns, in any order and told by the header: frame, joint, x, y, and if wanted track, visibility (1 hidden, 2 visible)
-and score. `frame` is a number from 0, `clip.mp4#79` where videos have names, or the file name of an image; `track` the
-number or name of an individual, or empty; x and y are in pixels, empty where the joint is not labelled, and (0, 0) is
-the centre of the first pixel. A row without a joint lists its frame.
+The header names the columns, in any order: frame, joint, x, y, and optionally track, visibility (1 hidden, 2 visible)
+and score. `frame` is a number from 0, `clip.mp4#79` if videos have names, or the file name of an image. `track` is the
+number or name of an individual, or empty. x and y are in pixels, empty if the joint is not labeled, and (0, 0) is the
+center of the first pixel. A row without a joint lists a frame.
 """
 
 import csv
@@ -36,12 +36,18 @@ _MISSING = ("", "nan")
 
 
 def read(path: str | Path) -> Labels:
-    """Read such a file; joints and frames are in the order of their first rows.
+    """Read a CSV file; joints and frames are in the order of their first rows.
 
-    In a frame, a joint of no track that is there already begins the next individual.
+    If a joint without a track is repeated in a frame, it starts a new individual.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The labels.
 
     Raises:
-        InputError: another header, a value that is none; names the line and the column.
+        InputError: If the header or a value is invalid. The message names the line and the column.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -77,10 +83,14 @@ def read(path: str | Path) -> Labels:
 
 
 def write(path: str | Path, labels: Labels) -> list[str]:
-    """Write such a file, with all joints of all poses.
+    """Write a CSV file with all joints of all poses.
+
+    Args:
+        path: The file to write.
+        labels: The labels.
 
     Returns:
-        A line for each thing that it has no place for.
+        One line for each thing that the format cannot hold.
     """
     named = labels.track_names and not any(name.isdecimal() for name in labels.track_names.values())
     names = name_tracks(labels) if named else {}
@@ -106,7 +116,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
 def _poses(
     rows: list[tuple[int, dict[str, str]]], joints: dict[str, int], path: str | Path
 ) -> tuple[list[tuple[str, str]], np.ndarray]:
-    """Frame and track of each pose, and (P, J, 4) its x, y, visibility and score."""
+    """Return frame and track of each pose, and (P, J, 4) x, y, visibility and score."""
     poses: list[tuple[str, str]] = []
     cells: list[np.ndarray] = []
     given: list[set[str]] = []
@@ -130,7 +140,7 @@ def _poses(
 
 
 def _cells(row: dict[str, str], where: str) -> tuple[float, float, int, float]:
-    """x, y, visibility and score of a joint."""
+    """Return x, y, visibility and score of a joint."""
     numbers = {}
     for name in ("x", "y", "score"):
         text = row.get(name, "").strip()

@@ -1,7 +1,7 @@
-"""Labels of one PoseTrack video: the official files of 2017 and 2018, written in the form of 2018.
+"""Labels of one PoseTrack video: official files of 2017 and 2018 are read, and the 2018 format is written.
 
-Coordinates are taken as they are, as PoseTrack's evaluation and all trained nets take them: (0, 0) is the centre of the
-first pixel.
+Coordinates are used unchanged, as in PoseTrack's evaluation and all trained networks: (0, 0) is the center of the first
+pixel.
 """
 
 from pathlib import Path
@@ -20,8 +20,14 @@ _COLUMNS = list(KEYPOINT_OF_JOINT)
 def read(path: str | Path) -> Labels:
     """Read an official file, .json or .mat, of 2017 or 2018, as the 17 keypoints of 2018; crowds have no labels.
 
+    Args:
+        path: The file.
+
+    Returns:
+        The labels.
+
     Raises:
-        InputError: the file is missing or broken; names the file, the record and the key.
+        InputError: If the file is missing or broken. The message names the file, the record and the key.
     """
     video = read_video(path)
     people, joints = len(video.person_frame), len(KEYPOINT_NAMES)
@@ -43,12 +49,17 @@ def read(path: str | Path) -> Labels:
 
 
 def write(path: str | Path, labels: Labels) -> list[str]:
-    """Write the labels of one video in the form of 2018.
+    """Write the labels of one video in the 2018 format.
+
+    Args:
+        path: The file to write.
+        labels: The labels.
 
     Returns:
-        A line for each thing that the form has no place for.
+        One line for each thing that the format cannot hold.
+
     Raises:
-        InputError: the frames are of several videos, or no joint is one of PoseTrack's.
+        InputError: If the frames belong to several videos, or no joint is one of PoseTrack's.
     """
     if len({frame.video for frame in labels.frames}) > 1:
         raise InputError(f"{path}: a PoseTrack file is of one video; take one at a time, or write COCO's format")

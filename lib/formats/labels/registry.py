@@ -1,4 +1,4 @@
-"""The formats that labels of people's own videos come in, found by a file's content or ending."""
+"""Registry of the label formats for custom videos, detected by file content or extension."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,13 @@ from lib.utils.files import read_json
 
 @dataclass(frozen=True)
 class LabelFormat:
-    """How files are read and written (None: they are not), and the endings that ask for it when one is written."""
+    """A format of label files.
+
+    Attributes:
+        read: Reader of the format.
+        write: Writer of the format; None if it is read-only.
+        endings: File extensions that select the format for writing.
+    """
 
     read: Callable[[str | Path], Labels]
     write: Callable[[str | Path, Labels], list[str]] | None
@@ -31,39 +37,55 @@ FORMATS = {
     "cvat": LabelFormat(cvat.read, cvat_writing.write, (".xml",)),
     "sleap": LabelFormat(sleap.read, None, (".slp",)),
 }
-"""By name; of two with one ending the first is written."""
+"""Formats by name; if several share an extension, the first is used for writing."""
 
 
 def read_any_labels(path: str | Path, format: str | None = None) -> Labels:
-    """Read a file of labels.
+    """Read a label file.
 
     Args:
-        format: its name; None: what the content tells.
+        path: The file.
+        format: Name of the format; detected from the content if None.
+
+    Returns:
+        The labels.
+
     Raises:
-        InputError: there is no such format, or the file is not of it; names the place.
+        InputError: If the format does not exist, or the file does not have it. The message names the location.
     """
     return _format(format or find_format(path)).read(path)
 
 
 def write_any_labels(path: str | Path, labels: Labels, format: str | None = None) -> list[str]:
-    """Write a file of labels.
+    """Write a label file.
 
     Args:
-        format: its name; None: what the path tells, by its ending. A .csv file is DeepLabCut's if it is named so,
-            `CollectedData_…` or `…DLC_…`.
+        path: The file to write.
+        labels: The labels.
+        format: Name of the format; chosen by file extension if None. A .csv file is DeepLabCut's if its name is
+            `CollectedData…` or contains `DLC_`.
+
     Returns:
-        A line for each thing that the format has no place for.
+        One line for each thing that the format cannot hold.
+
     Raises:
-        InputError: there is no such format, it is not written, or it cannot hold these labels.
+        InputError: If the format does not exist, is read-only, or cannot hold the labels.
     """
     return FORMATS[check_written(path, format)].write(path, labels)
 
 
 def check_written(path: str | Path, format: str | None = None) -> str:
-    """The format in which a file is written: the one that is named, or that its ending tells.
+    """Return the name of the format in which a file would be written.
+
+    Args:
+        path: The file.
+        format: Name of the format; chosen by file extension if None.
+
+    Returns:
+        The name of the format.
 
     Raises:
-        InputError: its ending is of none, or files of this format are not written.
+        InputError: If the extension belongs to no format, or the format is read-only.
     """
     name = format or _ending_format(Path(path))
     if _format(name).write is None:
@@ -89,10 +111,16 @@ def _ending_format(path: Path) -> str:
 
 
 def find_format(path: str | Path) -> str:
-    """The format that a file's content tells.
+    """Detect the format of a file from its content.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The name of the format.
 
     Raises:
-        InputError: it is not there, empty or an archive.
+        InputError: If the file is missing, empty or an archive.
     """
     path = Path(path)
     try:
@@ -118,7 +146,7 @@ def find_format(path: str | Path) -> str:
 
 
 def _is_posetrack(content: object) -> bool:
-    """Whether it is an official file: of 2017, or of 2018 with its joints, whose images tell the video's length."""
+    """Return True for an official file: of 2017, or of 2018 with its joints and images that have `nframes`."""
     if not isinstance(content, dict) or "annolist" in content:
         return isinstance(content, dict)
     try:

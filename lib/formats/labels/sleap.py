@@ -1,6 +1,6 @@
-"""Labels of SLEAP's project files (.slp), which are read and not written: SLEAP imports DeepLabCut's and COCO's files.
+"""Labels from SLEAP project files (.slp). They are read-only; SLEAP imports DeepLabCut's and COCO's files.
 
-In files of form 1.1 and later (0, 0) is the centre of the first pixel, in earlier ones its corner (as sleap-io tells).
+Since format 1.1, (0, 0) is the center of the first pixel; in earlier files it is the corner (according to sleap-io).
 Videos are named and never opened.
 """
 
@@ -27,7 +27,7 @@ _BODY_EDGE = 1
 
 @dataclass(frozen=True)
 class _Video:
-    """The name of a video, or those of the images it is made of; its frames' size, 0 if not known."""
+    """The name of a video, or the names of the images that it consists of, and the frame size, 0 if unknown."""
 
     name: str
     images: list[str]
@@ -41,12 +41,18 @@ class _Video:
 
 
 def read(path: str | Path) -> Labels:
-    """Read the labelled frames of a project: people's instances, and predicted ones that no person has corrected.
+    """Read the labeled frames of a project: user instances, and predicted instances that no user has corrected.
 
-    A prediction's points have scores. Points that are not visible in SLEAP are not labelled, as SLEAP takes them.
+    The points of predictions have scores. As in SLEAP, points that are not visible are not labeled.
+
+    Args:
+        path: The project file.
+
+    Returns:
+        The labels.
 
     Raises:
-        InputError: not such a file, a truncated or damaged one, one of skeletons with different nodes.
+        InputError: If the file is not a SLEAP project, is truncated or damaged, or has skeletons with different nodes.
     """
     path = Path(path)
     with open_hdf5(path, "a SLEAP file") as file:
@@ -88,7 +94,7 @@ def _texts(file: h5py.File, name: str) -> list[str]:
 
 
 def _videos(file: h5py.File) -> dict[int, _Video]:
-    """The videos by their ids: of one whose frames are in the file itself the number of its group, else its place."""
+    """Return the videos by id: the number of its group for a video embedded in the file, else its position."""
     videos = {}
     for index, text in enumerate(_texts(file, "videos_json")):
         content = json.loads(text)
@@ -107,10 +113,10 @@ def _videos(file: h5py.File) -> dict[int, _Video]:
 
 
 def _skeleton(metadata: dict[str, Any], skeleton: dict[str, Any]) -> tuple[list[str], list[tuple[int, int]]]:
-    """Names of the nodes in the skeleton's order, and its edges; links between mirrored nodes are not edges."""
+    """Return the node names in the skeleton's order, and its edges; links between mirrored nodes are not edges."""
     nodes = [node["id"] for node in skeleton["nodes"]]
     names = [metadata["nodes"][node]["name"] for node in nodes]
-    kinds: list[int] = []  # in the order in which the file first has them: it refers to them by number, from 1
+    kinds: list[int] = []  # in order of first appearance; the file refers to them by number, from 1
     edges = []
     for link in skeleton.get("links", []):
         kind = link["type"]
@@ -125,7 +131,7 @@ def _skeleton(metadata: dict[str, Any], skeleton: dict[str, Any]) -> tuple[list[
 def _one_skeleton(
     skeletons: list[tuple[list[str], list[tuple[int, int]]]], used: np.ndarray, path: Path
 ) -> tuple[list[str], list[tuple[int, int]]]:
-    """The skeleton of all instances."""
+    """Return the skeleton of all instances."""
     own = [skeletons[index] for index in sorted(set(used.tolist()))] or skeletons[:1]
     if not own:
         raise InputError(f"{path}: no joint is labelled; it has no skeleton")
@@ -135,7 +141,7 @@ def _one_skeleton(
 
 
 def _rows(tables: dict[str, np.ndarray]) -> Iterator[tuple[int, int]]:
-    """Per instance that SLEAP shows the indices of its frame and of itself."""
+    """Yield the index of the frame and the index of the instance, for each instance that SLEAP shows."""
     instances = tables["instances"]
     starts, ends = (tables["frames"][f"instance_id_{end}"].astype(np.int64) for end in ("start", "end"))
     if (starts > ends).any() or (ends > len(instances)).any():
@@ -151,7 +157,7 @@ def _rows(tables: dict[str, np.ndarray]) -> Iterator[tuple[int, int]]:
 
 
 def _pose(tables: dict[str, np.ndarray], instance: np.void, joints: int) -> np.ndarray:
-    """(J, 4) x, y, visible, score; NaN for what is not there."""
+    """Return (J, 4) x, y, visible, score; NaN for missing values."""
     predicted = instance["instance_type"] == _PREDICTED
     points = tables["pred_points" if predicted else "points"]
     points = points[int(instance["point_id_start"]) : int(instance["point_id_end"])]
