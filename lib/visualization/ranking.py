@@ -21,7 +21,7 @@ def joint_doubts(scores: np.ndarray, disagreements: np.ndarray, sizes: np.ndarra
 
 
 def frame_needs(num_frames: int, person_frame: np.ndarray, doubts: np.ndarray) -> np.ndarray:
-    """How much each frame needs an eye: as its most doubtful person, half by the worst joint, half by the mean joint.
+    """How much each frame needs review: as its most doubtful person, half by the worst joint, half by the mean joint.
 
     The worst alone would rank by a joint that is hidden everywhere, the mean alone would miss a single lost paw.
 
