@@ -107,8 +107,8 @@ class _Poses:
         numbers: (F,) numbers of the frames.
         frame: (P,) index of each annotation's frame.
         track: (P,) track number of each annotation, 0 if it has none.
-        propagated: (P, J) bool, True if no person set the joint: all joints of a propagated pose, missing ones included,
-            and the present ones of the joints that were added to a manually labeled pose.
+        propagated: (P, J) bool, True if no person set the joint: all joints of a propagated pose, missing ones too, and
+            the present ones of the joints that were added to a manually labeled pose.
         labeled: (F,) bool, True if the frame has people and no propagated joint.
         scores: (P, J), NaN where there is no propagated joint.
         disagreements: (P, J), NaN where there is only one side.
@@ -225,7 +225,7 @@ def _bones(given: Any, names: list[str]) -> list[list[int]]:
 
 
 def _json(value: Any, name: str) -> bytes:
-    """Serialize to JSON that is safe inside a page: no `<`, so no label text can close its element; NaN becomes null."""
+    """Serialize to JSON that is safe inside a page: without `<`, so no text can close its element; NaN becomes null."""
     try:
         return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER).replace(b"<", b"\\u003c")
     except TypeError as error:  # orjson's error is a subclass
