@@ -1,4 +1,4 @@
-"""What people look like: clothes and skin as small pictures ("sprites") of body parts, drawn once per person."""
+"""Appearance of people: clothes and skin as small pictures ("sprites") of body parts, drawn once per person."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ HAIR = ((25, 25, 30), (30, 45, 75), (50, 80, 120), (110, 170, 215), (150, 150, 1
 
 
 def muted_colour(rng: np.random.Generator) -> np.ndarray:
-    """(3,) BGR, of any brightness and, as most things are, not of the purest colour."""
+    """Return a (3,) BGR color of any brightness, not fully saturated, like most things."""
     return np.clip(rng.uniform(25, 225) + rng.normal(0, 28, 3), 10, 240)
 
 
@@ -69,6 +69,7 @@ class Fabric:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Fabric":
+        """Return a random fabric."""
         kind = str(rng.choice(["plain", "rings", "stripes", "checks", "dots", "noise"]))
         first = muted_colour(rng)
         second = np.clip(first + rng.choice([-1, 1]) * rng.uniform(40, 130, 3), 0, 255)
@@ -76,10 +77,11 @@ class Fabric:
 
     @classmethod
     def plain(cls, colour: np.ndarray) -> "Fabric":
+        """Return a fabric of a single color."""
         return cls("plain", np.stack([colour, colour]), 1.0, np.zeros((32, 32)))
 
     def colour(self, around: np.ndarray, along: np.ndarray) -> np.ndarray:
-        """(…, 3) BGR at a distance around and along the limb, in body heights."""
+        """Return (…, 3) BGR at a distance around and along the limb, in body heights."""
         u, v = np.broadcast_arrays(around / self.size, along / self.size)
         share = {
             "plain": lambda: np.zeros_like(u),
@@ -93,10 +95,12 @@ class Fabric:
 
 
 def dress(rng: np.random.Generator, body: Body, resolution: float) -> dict[str, Part]:
-    """The parts of a randomly dressed person, by name.
+    """Return the parts of a randomly dressed person, by name.
 
     Args:
-        resolution: pixels per body height that the sprites should have: the largest size they are drawn in.
+        rng: Random generator.
+        body: The body to dress.
+        resolution: Pixels per body height of the sprites: the largest size at which they are drawn.
     """
     shirt, trousers, shoes = Fabric.random(rng), Fabric.random(rng), Fabric.plain(muted_colour(rng))
     skin = Fabric.plain(np.array(SKIN[rng.integers(len(SKIN))]) * rng.uniform(0.9, 1.05))

@@ -1,4 +1,4 @@
-"""How hard an embedded video is, in plain numbers."""
+"""Difficulty settings of synthetic videos."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-// What buttons and keys do, and the start.
+// Actions of buttons and keys, and startup.
 
 const ACTIONS = {
   previous: [["ArrowLeft", ","], "previous frame", (app) => app.step(-1)],
@@ -80,7 +80,7 @@ function listenToButtons(app) {
     button.title = `${text} (${keys[0]})`;
     button.addEventListener("click", () => run(app));
   }
-  // A click leaves the focus where it is: the keys go on working as they did.
+  // A click does not move the focus, so the keys keep working.
   document.addEventListener("mousedown", (event) => { if (event.target.closest("button")) event.preventDefault(); });
   document.getElementById("speed").addEventListener("change", (event) => event.target.blur());
   const field = document.getElementById("frame");
