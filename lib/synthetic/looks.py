@@ -19,12 +19,13 @@ def muted_colour(rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Sprite:
-    """A body part, to be laid along the line from its start to its end.
+    """A body part, placed along the line from its start to its end.
 
     Attributes:
         pixels: (h, w, 4) float32, BGR from 0 to 255 times opacity, and opacity from 0 to 1; row 0 is at the start.
-        radius: half of the width, in body heights.
-        before, behind: how far it reaches beyond start and end, in body heights.
+        radius: Half of the width, in body heights.
+        before: Extension beyond the start, in body heights.
+        behind: Extension beyond the end, in body heights.
     """
 
     pixels: np.ndarray
@@ -35,13 +36,14 @@ class Sprite:
 
 @dataclass(frozen=True)
 class Part:
-    """Where a body part lies and in which order.
+    """Position and drawing order of a body part.
 
     Attributes:
-        start, end: names of points of the body.
-        views: one sprite, or VIEWS of them for yaw 0, 2π/VIEWS, …
-        follows: whose yaw chooses the view, "torso" or "head".
-        bias: added to the part's depth, in body heights; the nearest part is drawn last.
+        start: Name of the body point where the part starts.
+        end: Name of the body point where it ends.
+        views: One sprite, or VIEWS of them for yaw 0, 2π/VIEWS, …
+        follows: Whose yaw selects the view, "torso" or "head".
+        bias: Added to the part's depth, in body heights; the nearest part is drawn last.
     """
 
     start: str
@@ -53,12 +55,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Fabric:
-    """A pattern: plain, rings, stripes, checks, dots or noise of two colours.
+    """A pattern: plain, rings, stripes, checks, dots or noise of two colors.
 
     Attributes:
-        kind: of the pattern.
+        kind: Kind of the pattern.
         colours: (2, 3) BGR.
-        size: of its repetition, in body heights.
+        size: Period of the pattern, in body heights.
         grain: (32, 32) from 0 to 1, for noise.
     """
 

@@ -22,11 +22,11 @@ class Motion:
     """One person over N moments.
 
     Attributes:
-        x: (N,) across the picture, in pixels of the still camera.
-        height: (N,) of the upright person, in the same pixels; it says how near the person is.
+        x: (N,) horizontal position, in pixels of the still camera.
+        height: (N,) height of the upright person, in the same pixels; it determines the distance to the camera.
         yaw: (N,) radians.
         pose: (N,) per angle.
-        seated: sits on a stool.
+        seated: True if the person sits on a stool.
     """
 
     x: np.ndarray
