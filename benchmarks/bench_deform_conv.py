@@ -1,4 +1,4 @@
-"""Time the deformable convolution against its peers, and against what the machine could do at most.
+"""Time the deformable convolution against its peers and against the limits of the machine.
 
 python benchmarks/bench_deform_conv.py --batch 1 5 --threads 2
 """
@@ -36,15 +36,18 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def torchvision_op(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+    """Run torchvision's op."""
     return torchvision.ops.deform_conv2d(input, offset, weight, padding=DILATION, dilation=DILATION)
 
 
 def mmcv_op(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+    """Run MMCV's op."""
     images_at_once = min(len(input), 16)  # it must divide the batch; their default, 32, does not divide 80
     return mmcv_deform_conv2d(input, offset, weight, 1, DILATION, DILATION, 1, JOINTS, False, images_at_once)
 
 
 def our_op(input: Tensor, offset: Tensor, weight: Tensor) -> Tensor:
+    """Run the op of lib/deform_conv."""
     return deform_conv2d(input, offset, weight, padding=DILATION, dilation=DILATION)
 
 
@@ -52,7 +55,7 @@ PEERS = {"torchvision": torchvision_op} | ({"mmcv": mmcv_op} if mmcv_deform_conv
 
 
 def make_tensors(batch: int, device: str, dtype: torch.dtype) -> list[Tensor]:
-    """Heatmaps, offsets of two pixels or so, weights."""
+    """Return random heatmaps, offsets of about two pixels, and weights."""
     torch.manual_seed(0)
     shapes = (batch, JOINTS, HEIGHT, WIDTH), (batch, 2 * JOINTS * TAPS, HEIGHT, WIDTH), (JOINTS, JOINTS, 3, 3)
     scales = 1, 2, 0.1
@@ -60,11 +63,13 @@ def make_tensors(batch: int, device: str, dtype: torch.dtype) -> list[Tensor]:
 
 
 def forward(op: Callable[..., Tensor], tensors: list[Tensor]) -> None:
+    """Run an op without gradients."""
     with torch.no_grad():
         op(*tensors)
 
 
 def forward_backward(op: Callable[..., Tensor], tensors: list[Tensor]) -> None:
+    """Run an op and its backward pass."""
     leaves = [tensor.detach().requires_grad_() for tensor in tensors]
     output = op(*leaves)
     torch.autograd.grad(output, leaves, torch.ones_like(output))
@@ -74,11 +79,11 @@ WORK = {"forward": forward, "forward + backward": forward_backward}
 
 
 def count(work: str, batch: int, bytes_per_number: int) -> tuple[int, int]:
-    """Bytes that must pass through memory, each once, and floating-point operations.
+    """Return the bytes that must pass through memory, each once, and the floating-point operations.
 
-    Forward: offsets and maps in, maps out; a sample takes 8 operations and two for each output channel. Backward: the
-    same and the gradient in, gradients of offsets and maps out; the samples again, their slopes, what they scatter, and
-    two products.
+    Forward: reads offsets and maps, writes maps; a sample takes 8 operations plus two for each output channel.
+    Backward: reads the same and the gradient, writes gradients of offsets and maps; it computes the samples again,
+    their slopes, what they scatter, and two products.
     """
     maps, offsets = JOINTS * POSITIONS, 2 * SAMPLES
     numbers, operations = offsets + 2 * maps, SAMPLES * (8 + 2 * JOINTS)
@@ -89,7 +94,7 @@ def count(work: str, batch: int, bytes_per_number: int) -> tuple[int, int]:
 
 
 def measure_ceilings(device: str) -> tuple[float, float]:
-    """Bytes per millisecond of a copy (read and written), operations per millisecond of a large convolution."""
+    """Return bytes/ms of a copy (read and written) and operations/ms of a large convolution."""
     source = torch.randn(1 << 26, device=device)
     target = torch.empty_like(source)
     images = torch.randn(16, 256, 56, 56, device=device).to(memory_format=torch.channels_last)
@@ -103,7 +108,7 @@ def measure_ceilings(device: str) -> tuple[float, float]:
 
 
 def measure(work: str, batch: int, device: str, seconds: float, ceilings: tuple[float, float]) -> list[dict]:
-    """A row for every dtype of ours."""
+    """Return a row for each dtype of our op."""
     tensors = {name: make_tensors(batch, device, dtype) for name, dtype in DTYPES.items()}
     run = WORK[work]
     functions = {peer: partial(run, op, tensors["float32"]) for peer, op in PEERS.items()}
@@ -130,12 +135,13 @@ def measure(work: str, batch: int, device: str, seconds: float, ceilings: tuple[
 
 
 def peak_memory(op: str, work: str, batch: int, device: str) -> float:
-    """MiB that one call needs beyond what it is given and what it returns, in a process of its own."""
+    """Return the MiB that one call needs beyond its inputs and outputs, measured in a separate process."""
     command = [sys.executable, __file__, "--memory", op, work, str(batch), "--device", device]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
 def print_peak_memory(op: str, work: str, batch: int, device: str) -> None:
+    """Print the MiB that one call needs beyond its inputs and outputs."""
     function = our_op if op == "ours" else PEERS[op]
     WORK[work](function, make_tensors(1, device, torch.float32))  # libraries are loaded, threads started
     tensors = make_tensors(batch, device, torch.float32)
@@ -160,6 +166,7 @@ def _resident(key: str) -> int:
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 5, 16, 80])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])

@@ -1,4 +1,4 @@
-"""Time the suppression of poses against its NumPy form, that of boxes against torchvision's.
+"""Time pose suppression against its NumPy version, and box suppression against torchvision.
 
 python benchmarks/bench_nms.py
 """
@@ -21,6 +21,7 @@ from lib.pose.skeletons import POSETRACK
 
 
 def oks_nms_in_numpy(*arguments: object) -> list[int]:
+    """Run `oks_nms` with the NumPy reference kernels."""
     kernels, suppression.kernels = suppression.kernels, reference
     try:
         return oks_nms(*arguments)
@@ -29,7 +30,7 @@ def oks_nms_in_numpy(*arguments: object) -> list[int]:
 
 
 def pose_case(num_poses: int) -> dict[str, Callable[[], object]]:
-    """Poses in clusters of about four: every overlap from none to nearly all occurs."""
+    """Return the functions to time on poses in clusters of about four, with overlaps from none to nearly complete."""
     rng = np.random.default_rng(0)
     centres = rng.uniform(0, 500, (num_poses // 4, 17, 2))[rng.integers(0, num_poses // 4, num_poses)]
     poses = centres + rng.normal(0, 1, (num_poses, 17, 2)) * rng.choice([1, 5, 20], (num_poses, 1, 1))
@@ -38,6 +39,7 @@ def pose_case(num_poses: int) -> dict[str, Callable[[], object]]:
 
 
 def box_case(num_boxes: int) -> dict[str, Callable[[], object]]:
+    """Return the functions to time on random boxes."""
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 800, (num_boxes, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(30, 200, (num_boxes, 2)), rng.random((num_boxes, 1))], 1)
@@ -46,6 +48,7 @@ def box_case(num_boxes: int) -> dict[str, Callable[[], object]]:
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3.0, help="for each line")
     parser.add_argument("--out", type=Path, help="keep the figures in this JSON file")

@@ -1,4 +1,4 @@
-"""Time OKS AP, from the start of the process to the table, beside pycocotools on made-up files of COCO val's size.
+"""Time OKS AP, from process start to the table, against pycocotools on synthetic files of COCO val's size.
 
 python benchmarks/bench_oks_scorer.py --runs 5
 """
@@ -28,7 +28,7 @@ scorer.summarize()
 
 
 def make_files(gt: Path, pred: Path, images: int, people: float, predictions: int, seed: int) -> tuple[int, int]:
-    """Write ground truth and predictions, most of them near a person; returns how many there are of each."""
+    """Write ground truth and predictions, most of them near a person; return the number of each."""
     rng = np.random.default_rng(seed)
     truth, found = [], []
     for image in range(1, images + 1):
@@ -53,6 +53,7 @@ def make_files(gt: Path, pred: Path, images: int, people: float, predictions: in
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()

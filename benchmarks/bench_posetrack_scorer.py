@@ -1,4 +1,4 @@
-"""Time the PoseTrack scorer, from the start of the process to the table, on a made-up set of PoseTrack18's size.
+"""Time the PoseTrack scorer, from process start to the table, on a synthetic set of PoseTrack18's size.
 
 python benchmarks/bench_posetrack_scorer.py --runs 7
 """
@@ -18,7 +18,7 @@ TOOL = Path(__file__).resolve().parent.parent / "tools" / "evaluate.py"
 
 
 def time_once(folder: Path, *options: str) -> tuple[float, float]:
-    """Wall-clock seconds of a fresh process, and the peak memory in MiB of the largest of it and its workers."""
+    """Return the wall-clock seconds of a new process and the peak MiB of the largest of it and its workers."""
     command = [
         sys.executable,
         str(TOOL),
@@ -40,6 +40,7 @@ def time_once(folder: Path, *options: str) -> tuple[float, float]:
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Write a made-up PoseTrack set, `gt/` and `pred/`, in the form of 2018, to time and try the scorer on.
+"""Write a synthetic PoseTrack set, `gt/` and `pred/`, in the format of 2018, to time and test the scorer.
 
     python benchmarks/make_posetrack_set.py --out /tmp/posetrack_set
 
@@ -29,7 +29,7 @@ BODY = np.array(  # a standing person, in units of its height, in the order of J
 
 
 def make_truth(rng: np.random.Generator, name: str, num_frames: int, num_persons: float, regions: float):
-    """A video of walking persons; its persons come and go, so that a frame has `num_persons` on average."""
+    """Return a video of walking persons who come and go, with `num_persons` per frame on average."""
     num_tracks = 1 + rng.poisson(max(num_persons / 0.8 - 1, 0))
     height = rng.uniform(80, 400, num_tracks)
     start = rng.uniform((0, 0), (WIDTH, HEIGHT), (num_tracks, 2))
@@ -68,7 +68,7 @@ def make_truth(rng: np.random.Generator, name: str, num_frames: int, num_persons
 
 
 def make_regions(rng: np.random.Generator) -> list[np.ndarray]:
-    """Two jagged polygons, which may cross themselves."""
+    """Return two jagged polygons, possibly self-intersecting."""
     regions = []
     for corners in (9, 30):
         angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
@@ -79,7 +79,7 @@ def make_regions(rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def make_prediction(rng: np.random.Generator, truth: VideoAnnotations) -> VideoAnnotations:
-    """What a fair tracker would say: most persons, one in ten twice and wrong, noise that grows as the score falls."""
+    """Return the output of a fair tracker: most persons, one in ten duplicated and wrong, noisier at lower scores."""
     found = np.flatnonzero(rng.random(len(truth.person_frame)) < 0.93)
     false = rng.choice(found, size=len(found) // 10, replace=False)
     rows = np.sort(np.concatenate([found, false]))
@@ -119,7 +119,7 @@ def make_prediction(rng: np.random.Generator, truth: VideoAnnotations) -> VideoA
 
 
 def make_set(out: Path, videos: int, frames: int, persons: float, regions: float, seed: int) -> tuple[int, int]:
-    """Write the set under `out` and return how many persons the ground truth and the predictions have."""
+    """Write the set under `out`; return the number of persons in the ground truth and in the predictions."""
     names = [f"{index + 1:06d}_mpii_test" for index in range(videos)]
     claim_outputs([("--out", out / kind / f"{name}.json") for kind in ("gt", "pred") for name in names])
     rng = np.random.default_rng(seed)
@@ -135,6 +135,7 @@ def make_set(out: Path, videos: int, frames: int, persons: float, regions: float
 
 
 def main() -> None:
+    """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write gt/ and pred/ to")
     parser.add_argument("--videos", type=int, default=74)

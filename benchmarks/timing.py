@@ -1,4 +1,4 @@
-"""Time functions in turns, so that whatever else the machine does falls on all; describe and keep what came out."""
+"""Time functions in turns, so that other load on the machine affects all of them; describe and save the results."""
 
 import json
 import platform
@@ -20,13 +20,15 @@ FEWEST_RUNS = 5
 def time_in_turns(
     functions: Mapping[str, Callable[[], object]], seconds: float, finish: Callable[[], object] = lambda: None
 ) -> dict[str, list[float]]:
-    """Run each in turn, for `seconds` in all and at least FEWEST_RUNS times, after one run that is not counted.
+    """Run functions in turns, for `seconds` in total and at least FEWEST_RUNS times each, after one warm-up run.
 
     Args:
-        finish: waits for what a function has started: torch.cuda.synchronize for work on a GPU.
+        functions: Functions to time, by name.
+        seconds: Time for all functions together.
+        finish: Waits for work that a function has started, such as torch.cuda.synchronize on a GPU.
 
     Returns:
-        milliseconds of every run, by name.
+        Milliseconds of every run, by name.
     """
     times: dict[str, list[float]] = {name: [] for name in functions}
     for function in functions.values():
@@ -43,13 +45,13 @@ def time_in_turns(
 
 
 def median_and_spread(times: list[float]) -> tuple[float, float]:
-    """The median, and half of the distance between the quartiles as a share of it."""
+    """Return the median, and half the interquartile range relative to it."""
     low, median, high = statistics.quantiles(times, n=4)
     return median, (high - low) / 2 / median
 
 
 def machine() -> dict[str, str]:
-    """What a figure depends on: processor, GPU, versions, date and command."""
+    """Return what results depend on: processor, GPU, versions, date and command."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

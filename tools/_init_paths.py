@@ -1,7 +1,7 @@
-"""What every tool imports first: the project's root on the path, so that `lib` is found from any folder.
+"""Put the project's root on the path, so that `lib` is found from any folder; every tool imports this module first.
 
-Also: Ctrl-C during the imports that follow, which take seconds, ends the tool without a traceback; and a Python
-without the requirements is told from a broken one.
+It also makes Ctrl-C during the following imports, which take seconds, end the tool without a traceback, and reports
+missing requirements separately from a broken Python installation.
 """
 
 import signal
@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # lib.utils.errors.run sets it back
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # lib.utils.errors.run restores it
 
 if missing := [
     name for name in ("torch", "yacs", "orjson", "cv2", "av", "h5py", "defusedxml") if find_spec(name) is None

@@ -1,4 +1,4 @@
-"""Commands of tools/ that other tools run: learn.py, propagate.py and reproduce.py."""
+"""Run commands of tools/ from other tools: learn.py, propagate.py and reproduce.py."""
 
 import os
 import shlex
@@ -16,7 +16,7 @@ ROWS = ROOT / "experiments" / "rows.yaml"
 
 @dataclass(frozen=True)
 class Step:
-    """A command of tools/, and the file that it leaves when it is done; None: it sees for itself what is left to do."""
+    """A command of tools/ and the file it leaves when done; None if the command itself finds what is left to do."""
 
     title: str
     arguments: list[str | Path]
@@ -24,8 +24,13 @@ class Step:
 
 
 def run_steps(steps: Sequence[Step]) -> None:
-    """Run the steps whose product is not there, one after the other; if one fails, or is interrupted, this tool ends
-    like it."""
+    """Run the steps whose product does not exist, in order.
+
+    If a step fails or is interrupted, this tool exits in the same way.
+
+    Args:
+        steps: The steps to run.
+    """
     start = time.monotonic()
     for number, step in enumerate(steps, start=1):
         print(f"\n[{number}/{len(steps)}] {step.title}", flush=True)
@@ -37,7 +42,7 @@ def run_steps(steps: Sequence[Step]) -> None:
 
 
 def call(arguments: Sequence[str | Path]) -> int:
-    """Show and run a command of tools/; its exit status."""
+    """Print and run a command of tools/, and return its exit status."""
     command = format_command(arguments)
     print(f"$ {shlex.join(command)}", flush=True)
     status = call_interruptibly([sys.executable, *command[1:]])
@@ -45,6 +50,6 @@ def call(arguments: Sequence[str | Path]) -> int:
 
 
 def format_command(arguments: Sequence[str | Path]) -> list[str]:
-    """The words of such a command, as one would type them here."""
+    """Return the words of a command of tools/ as typed in the current folder."""
     name, *rest = arguments
     return ["python", str(ROOT / "tools" / name), *map(str, rest)]

@@ -22,6 +22,7 @@ SHOWN = 20
 
 
 def main() -> None:
+    """Run the tool."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--decode", action="store_true", help="decode every image, not its header alone: takes long")
@@ -34,7 +35,7 @@ def main() -> None:
 
 
 def report(listing: Listing, whole: bool) -> int:
-    """Print what a listing holds and the first of its problems; how many there are."""
+    """Print what a listing holds and the first of its problems; return the number of problems."""
     counts = f"{len(listing.images)} images, {listing.people} people, {listing.joints} labelled joints"
     print(f"{listing.annotations}: {counts}", flush=True)
     problems: Counter[str] = Counter()

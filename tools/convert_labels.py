@@ -1,11 +1,11 @@
-"""Convert labels of people's own videos from one format to another.
+"""Convert labels of custom videos from one format to another.
 
 python tools/convert_labels.py CollectedData_me.csv labels.json
 python tools/convert_labels.py project.slp annotations.xml
 python tools/convert_labels.py dense.json CollectedData_me.h5
 
-Formats are found by content and by ending, or named: coco, posetrack18, csv, deeplabcut, cvat, sleap (read only).
-What the new file has no place for is printed, a line each.
+Formats are detected by content and extension, or named: coco, posetrack18, csv, deeplabcut, cvat, sleap (read only).
+Anything that the new format cannot represent is printed, one line each.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from lib.utils.files import claim_outputs
 
 
 def main() -> None:
+    """Run the tool."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, metavar="IN", help="file of labels to read")

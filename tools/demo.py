@@ -1,11 +1,11 @@
-"""Poses on a video without labels: a film with everybody's pose drawn, and a COCO-style file with tracks.
+"""Estimate poses in an unlabeled video: write a video with all poses drawn, and a COCO-style file with tracks.
 
 python tools/demo.py --video clip.mp4 --out poses.mp4 --cfg experiments/….yaml TEST.MODEL_FILE weights.pth
 python tools/demo.py --video clip.mp4 --out poses.mp4 --detector models/fasterrcnn_….pth TEST.MODEL_FILE published.pth
 
-People are found by --detector, or are in the --boxes of a file, or else each frame as a whole is taken for one person.
-Weights that are published, and have their published name, tell their experiment. An interrupted run goes on when the
-same command is given again.
+People are found by --detector or read from --boxes; without either, each whole frame is treated as one person.
+Published weights under their published name need no --cfg. An interrupted run resumes when the same command is given
+again.
 """
 
 import argparse
@@ -43,6 +43,7 @@ logger = logging.getLogger("demo")
 
 
 def main() -> None:
+    """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
@@ -51,7 +52,7 @@ def main() -> None:
     check(args, cfg)
     part = VideoPart(VideoFile(args.video), args.start, args.end)
     device = choose_device(cfg.GPUS, 0)
-    # Each number of people is a batch of another size, and cuDNN would time its ways of computing anew for each.
+    # The batch size varies with the number of people, and cuDNN would benchmark its algorithms for each size.
     make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32)
     folder = output_folder(cfg, experiment)
     net, forced = build_trained_model(cfg, folder, device, args.force)
@@ -69,6 +70,7 @@ def main() -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the tool's arguments to a parser."""
     parser.add_argument("--video", type=Path, required=True, help="video file")
     parser.add_argument("--out", type=Path, help="the .mp4 file to draw")
     parser.add_argument("--json", type=Path, help="the file of poses to write (beside --out, with its name)")
@@ -81,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(args: argparse.Namespace, cfg: CfgNode) -> None:
-    """Refuse what could not be done, before anything is."""
+    """Reject impossible requests before any work is done."""
     if args.out is None and args.json is None:
         raise InputError("nothing to write: --out names a video, --json a file of poses")
     for option, path, suffix in (("--out", args.out, ".mp4"), ("--json", args.json, ".json")):
@@ -101,10 +103,13 @@ def check(args: argparse.Namespace, cfg: CfgNode) -> None:
 
 
 def published_experiment(opts: Sequence[str]) -> list[Any]:
-    """The experiment file of published weights, by the name of TEST.MODEL_FILE, and the keys that it is changed by.
+    """Return the experiment file of published weights, found by the name of TEST.MODEL_FILE, and the keys it changes.
+
+    Args:
+        opts: Keys and values of the command line.
 
     Raises:
-        InputError: no weights, or of another name.
+        InputError: There are no weights, or their name is not a published one.
     """
     weights = dict(zip(opts[::2], opts[1::2], strict=False)).get("TEST.MODEL_FILE")
     if weights is None:
@@ -117,7 +122,7 @@ def published_experiment(opts: Sequence[str]) -> list[Any]:
 
 
 def made_with(args: argparse.Namespace, cfg: CfgNode, weights: Path, device: torch.device) -> dict[str, Any]:
-    """All that poses depend on."""
+    """Return everything that the poses depend on."""
     return {
         "video": identity(args.video),
         "start": args.start,
@@ -132,7 +137,7 @@ def made_with(args: argparse.Namespace, cfg: CfgNode, weights: Path, device: tor
 
 
 def build_finder(args: argparse.Namespace, device: torch.device) -> FindPeople:
-    """What tells where people are."""
+    """Build the function that finds people in frames."""
     if args.detector:
         return Detector(load_detector(args.detector, device), device, args.box_score)
     return ListedBoxes(args.boxes, args.box_score) if args.boxes else whole_frame

@@ -1,11 +1,11 @@
-"""Fetch published weights into models/, checked by the checksum that their names carry; nothing in them is run.
+"""Download published weights into models/, verified by the checksum in their names; nothing in them is executed.
 
 python tools/download.py list
 python tools/download.py posewarper/gt-boxes
 python tools/download.py resnet/coco raft_large_C_T_SKHT_V2-ff5fadd5.pth
 
-A name is that of a row or a table of tools/reproduce.py, of a training's start, or of the file. Interrupted, the same
-command goes on.
+A name is a row or table of tools/reproduce.py, the start of a training, or a file name. An interrupted download
+resumes when the same command is given again.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from lib.utils.errors import InputError, run
 
 
 def main() -> None:
+    """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to fetch; or list: show what there is")
     parser.add_argument("--all", action="store_true", help="fetch everything, tens of gigabytes")
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def show(users: dict[str, list[str]], folder: Path) -> None:
-    """Every file: whether it is in the folder, and whose it is."""
+    """Print the state and the users of every file."""
     for url, rows in users.items():
         name = file_name(url)
         states = {"there": folder / name, "begun": folder / f"{name}.part"}
@@ -47,10 +48,14 @@ def show(users: dict[str, list[str]], folder: Path) -> None:
 
 
 def fetch_all(urls: list[str], folder: Path) -> None:
-    """Fetch one after the other, and go on after a failure.
+    """Download files one by one, continuing after a failure.
+
+    Args:
+        urls: URLs of the files.
+        folder: Folder to write them to.
 
     Raises:
-        SystemExit: one of them failed.
+        SystemExit: At least one download failed.
     """
     failed = 0
     for url in urls:

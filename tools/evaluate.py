@@ -23,6 +23,7 @@ from lib.utils.files import claim_outputs, refuse_inside, write_json
 
 
 def main() -> None:
+    """Run the tool."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(metavar="DATASET", required=True)

@@ -1,4 +1,4 @@
-"""Pictures of what a PoseWarper learned: curves, heatmaps before and after the warp, a test video with poses drawn.
+"""Illustrate what a PoseWarper learned: curves, heatmaps before and after the warp, a test video with poses drawn.
 
 python tools/illustrate.py --cfg experiments/embedded/demo/posewarper.yaml --out pictures TEST.MODEL_FILE posewarper.pth
 """
@@ -39,12 +39,13 @@ logger = logging.getLogger("illustrate")
 SEARCHED, EXAMPLES = 240, 3  # people
 MISSED, FOUND = 0.10, 0.03  # distance of a joint from its label, in heights of the crop
 MIN_SCORE = 0.2  # of a joint that is drawn
-FRAMES_PER_SECOND = 3  # labelled frames of test videos are some apart
+FRAMES_PER_SECOND = 3  # labeled frames of test videos are several frames apart
 FILMED = 3  # videos
 CURVES, WARP, POSES = "curves.png", "warp.png", "poses.mp4"
 
 
 def main() -> None:
+    """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for curves.png, warp.png and poses.mp4")
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def read_histories(folders: dict[str, Path]) -> dict[str, list[dict]]:
-    """The records of trainings, of those that left any."""
+    """Return the records of the trainings that left any."""
     paths = {name: folder / "history.jsonl" for name, folder in folders.items()}
     return {name: [json.loads(line) for line in path.open()] for name, path in paths.items() if path.exists()}
 
@@ -80,7 +81,7 @@ def read_histories(folders: dict[str, Path]) -> dict[str, list[dict]]:
 def estimate(
     cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet, people: Sequence[Person]
 ) -> list[Poses]:
-    """Poses of some people: from single frames, from five averaged where they are, from five warped first."""
+    """Estimate poses of people from single frames, from five averaged in place, and from five warped first."""
     clips = copy.copy(test_set.clips)
     clips.people = people
     runs = ((net.pose_net, single), (net, average), (net, gather))
@@ -88,7 +89,7 @@ def estimate(
 
 
 def find_examples(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet) -> list[WarpExample]:
-    """The joints that an aggregation finds and the others miss by most, each of another kind and video."""
+    """Return the joints where aggregation improves most on the other methods, each of a different type and video."""
     people = test_set.clips.people[:: max(1, len(test_set.clips) // SEARCHED)]
     heights = np.array([person.scale[1] * PIXELS_PER_SCALE for person in people])[:, None]
     labels = np.stack([person.joints for person in people])
@@ -109,7 +110,7 @@ def find_examples(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set:
 def make_example(
     cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet, person: Person, joint: int
 ) -> WarpExample:
-    """A joint's heatmaps in all frames of a clip, before and after the warp."""
+    """Return a joint's heatmaps in all frames of a clip, before and after the warp."""
     clips = copy.copy(test_set.clips)
     clips.people = [person]
     frames = clips[0].frames  # (T, H, W, 3)
@@ -131,13 +132,13 @@ def make_example(
 
 
 def film(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet, path: Path) -> None:
-    """The first test videos' labelled frames with poses: of single frames on the left, of five warped on the right."""
+    """Draw poses on labeled frames of the first test videos: from single frames (left) and from five warped (right)."""
     filmed = sorted({person.video for person in test_set.clips.people})[:FILMED]
     people = [person for person in test_set.clips.people if person.video in filmed]
     alone, _, warped = estimate(cfg, net, device, test_set, people)
     skeleton = build_skeleton(cfg)
     learned = np.ones(skeleton.num_joints, dtype=bool)
-    if cfg.DATASET.DATASET in POSETRACK:  # whose ears are never labelled
+    if cfg.DATASET.DATASET in POSETRACK:  # ears are never labeled in PoseTrack
         learned = np.isin(np.arange(skeleton.num_joints), KEYPOINT_OF_JOINT)
 
     def draw(image: np.ndarray, poses: Poses, rows: Sequence[int]) -> np.ndarray:
@@ -145,7 +146,7 @@ def film(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet,
             image = draw_pose(image, poses.points[row], learned & (poses.peaks[row] >= MIN_SCORE), skeleton)
         return image
 
-    # Where nobody is labelled there is no box to look into.
+    # Without a labeled person there is no box.
     rows_of: dict[tuple[int, int], list[int]] = {}
     for row, person in enumerate(people):
         rows_of.setdefault((person.video, person.frame), []).append(row)

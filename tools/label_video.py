@@ -3,9 +3,9 @@
 python tools/label_video.py --video clip.mp4 --labels labels.json --out dense.json --review review.html
 python tools/label_video.py --video clip.mp4 --labels images.csv --images folder --out dense.json
 
-With --images the labels are of other images: a net learns from them and estimates the video. The same command goes on
-where it was interrupted; after a correction of labels it propagates again only what they change. --every K hides
-labels, to measure. docs/own_video.md explains both.
+With --images, the labels belong to other images: a net learns from them and estimates poses in the video. The same
+command resumes an interrupted run; after labels are corrected, only what depends on them is propagated again. --every K
+holds out labels to measure the error. docs/own_video.md explains both.
 """
 
 import argparse
@@ -28,6 +28,7 @@ METHOD, PRIORS = "warp", ("dis", "lucas_kanade", "linear")
 
 
 def main() -> None:
+    """Run the tool."""
     log_to_terminal()
     args = parse()
     options = LabelingOptions(
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, required=True, help="video file, or folder of numbered frames")
     parser.add_argument("--labels", type=Path, required=True, help="labels of some of its frames (docs/labels.md)")

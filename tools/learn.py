@@ -1,14 +1,14 @@
-"""Watch a PoseWarper learn from a few labelled frames: make videos, train both stages, test on other videos, draw.
+r"""Watch a PoseWarper learn from a few labeled frames: make videos, train both stages, test on other videos, draw.
 
 python tools/learn.py --out output/demo
-python tools/learn.py --out output/posetrack --cfg stage1.yaml stage2.yaml --augment \\
+python tools/learn.py --out output/posetrack --cfg stage1.yaml stage2.yaml --augment \
     DATASET.NUM_LABELED_VIDEOS 50 DATASET.NUM_LABELED_FRAMES_PER_VIDEO 1
 python tools/learn.py --out output/grid --grid --videos 20 40 80 --frames 1 2 8 --seeds 0 1 2
 
-The second does the same with a data set of yours, where DATASET.ROOT of both experiments says; --augment makes more
-labels of the sparse ones and learns from these too. The third does it for each number of labelled videos, of labelled
-frames in each of them, and seed, and ends in a table and a plot. Each step is a command that is shown and can be typed
-as well. What an earlier run finished is not done again.
+The second command does the same with a custom data set in DATASET.ROOT of both experiments; --augment makes additional
+labels from the sparse ones and trains on them too. The third repeats it for each number of labeled videos, of labeled
+frames per video, and each seed, and ends with a table and a plot. Each step is printed as a command that can also be
+run by hand. Steps that an earlier run finished are skipped.
 """
 
 import argparse
@@ -30,9 +30,9 @@ from lib.visualization.plots import plot_over
 
 EXPERIMENTS = ROOT / "experiments" / "embedded"
 TRAIN, VAL = 80, 20  # videos
-LABEL_EVERY = 4  # frames of the test videos: neighbours tell nearly the same
+LABEL_EVERY = 4  # frames of the test videos: neighbors are nearly identical
 STAGES = ("single", "posewarper")
-GRID_VIDEOS, GRID_FRAMES = [20, 40, 80], [1, 2, 8]  # of the grid, unless it is said
+GRID_VIDEOS, GRID_FRAMES = [20, 40, 80], [1, 2, 8]  # default grid
 VIDEOS, FRAMES = "DATASET.NUM_LABELED_VIDEOS", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO"
 AUGMENTED = "augmented"  # experiments that train on propagated labels too
 MODES = {
@@ -44,7 +44,7 @@ MODES = {
 
 @dataclass(frozen=True)
 class Chain:
-    """The steps from labels to results, the folder that they fill, and what tells that folder from another run's."""
+    """The steps from labels to results, their output folder, and the settings that identify the run."""
 
     folder: Path
     settings: dict[str, Any]
@@ -52,7 +52,7 @@ class Chain:
 
     @property
     def results(self) -> list[Path]:
-        """The files that the tests leave."""
+        """Return the files that the tests write."""
         return [step.product for step in self.steps if step.arguments[0] == "test.py"]
 
 
@@ -61,6 +61,7 @@ def _text(numbers: list[int]) -> str:
 
 
 def main() -> None:
+    """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for videos, nets, results and pictures")
     names = sorted(path.name for path in EXPERIMENTS.iterdir() if path.is_dir())
@@ -114,7 +115,7 @@ def main() -> None:
 
 
 def take_numbers(args: argparse.Namespace, name: str, least: int) -> None:
-    """Make numbers of an option's words, "20 40" or "20,40", and give the KEY VALUE pairs after them back."""
+    """Parse an option's words, "20 40" or "20,40", as numbers, and move KEY VALUE pairs after them to `args.opts`."""
     words = getattr(args, name) or []
     numbers = list(itertools.takewhile(lambda word: word.replace(",", "").isdecimal(), words))
     args.opts = [*args.opts, *words[len(numbers) :]]
@@ -125,7 +126,7 @@ def take_numbers(args: argparse.Namespace, name: str, least: int) -> None:
 
 
 def complete(args: argparse.Namespace) -> None:
-    """Fill in what the command line does not say of the generated videos and of the grid."""
+    """Fill in defaults for the generated videos and the grid."""
     if not args.cfg:
         args.train, args.val, args.seed = (
             usual if given is None else given for given, usual in ((args.train, TRAIN), (args.val, VAL), (args.seed, 0))
@@ -145,10 +146,13 @@ def complete(args: argparse.Namespace) -> None:
 
 
 def plan_grid(args: argparse.Namespace) -> dict[tuple[int, int, int | None], Chain]:
-    """The cells of the grid by videos, frames and seed, without pictures. They share the generated videos.
+    """Plan the cells of the grid by videos, frames and seed, without pictures; they share the generated videos.
+
+    Args:
+        args: The parsed command line.
 
     Raises:
-        InputError: a key is wrong.
+        InputError: A key is wrong.
     """
     cells = {}
     for seed, videos, frames in itertools.product(args.seeds, args.videos, args.frames):
@@ -159,12 +163,12 @@ def plan_grid(args: argparse.Namespace) -> dict[tuple[int, int, int | None], Cha
 
 
 def videos_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """What the generated videos depend on; nothing with --cfg."""
+    """Return the settings of the generated videos; empty with --cfg."""
     return {} if args.cfg else {"train": args.train, "val": args.val, "seed": args.seed}
 
 
 def draw(args: argparse.Namespace) -> list[Step]:
-    """The step that generates the videos; none with --cfg."""
+    """Return the step that generates the videos; none with --cfg."""
     if args.cfg:
         return []
     numbers = ["--seed", args.seed, "--train", args.train, "--val", args.val, "--label-every", LABEL_EVERY]
@@ -180,10 +184,13 @@ def claim(args: argparse.Namespace, chains: Iterable[Chain]) -> None:
 
 
 def keep_settings(chains: Sequence[Chain]) -> None:
-    """Write down the settings of each folder's chain.
+    """Write the settings of each chain to its folder.
+
+    Args:
+        chains: The chains.
 
     Raises:
-        InputError: a folder holds one with other settings; nothing is written then.
+        InputError: A folder holds a run with other settings; nothing is written then.
     """
     records = [(chain.folder / "learn.json", chain.settings) for chain in chains]
     for record, settings in records:
@@ -196,14 +203,16 @@ def keep_settings(chains: Sequence[Chain]) -> None:
 
 
 def plan(args: argparse.Namespace, out: Path, opts: list[str], seed: int | None) -> Chain:
-    """The steps from the first training to the pictures, which are the last one.
+    """Plan the steps from the first training to the pictures, which come last.
 
     Args:
-        out: folder of the nets and results.
-        opts: keys of the experiments to change, and values.
-        seed: of the labels and the training; None: what the experiments say.
+        args: The parsed command line.
+        out: Folder of the nets and results.
+        opts: Keys of the experiments to change, and their values.
+        seed: Seed of the labels and the training; None keeps the seed of the experiments.
+
     Raises:
-        InputError: a key is wrong.
+        InputError: A key is wrong.
     """
     files = args.cfg or [EXPERIMENTS / (args.experiment or "demo") / f"{stage}.yaml" for stage in STAGES]
     data = ["DATASET.ROOT", args.out / "videos"] if not args.cfg else []
@@ -235,12 +244,12 @@ def plan(args: argparse.Namespace, out: Path, opts: list[str], seed: int | None)
 
 
 def _results(cfg: CfgNode, file: Path) -> Path:
-    """Where training and tests of an experiment leave what they make."""
+    """Return the folder where training and tests of an experiment write their results."""
     return Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, cfg.EXPERIMENT_NAME or file.stem)
 
 
 def _check(cfgs: list[CfgNode], folders: list[Path], augment: bool) -> None:
-    """Refuse what would be found out after hours."""
+    """Reject early what would otherwise fail after hours."""
     reserved = {AUGMENTED, f"{AUGMENTED}-{STAGES[0]}"}
     if folders[0] == folders[1] or reserved & {folder.name for folder in folders}:
         raise InputError(f"results go to {folders[0]} and {folders[1]}: names have to differ, and not be {AUGMENTED}")
@@ -255,7 +264,7 @@ def _check(cfgs: list[CfgNode], folders: list[Path], augment: bool) -> None:
 
 
 def _augmentation(files: list[Path], keys: list[str], later: list[str], out: Path, results: Path) -> list[Step]:
-    """Propagated labels, and both stages and their tests with them (PoseWarper paper, data augmentation)."""
+    """Return the steps that propagate labels, then train and test both stages with them (PoseWarper paper)."""
     labels, again, warper = out / "augmented.json", results / f"{AUGMENTED}-{STAGES[0]}", results / AUGMENTED
     more = [*keys, "DATASET.TRAIN_ANNOTATIONS", str(labels)]
     last = [*keys, "MODEL.PRETRAINED", str(again / "final_state.pth"), "EXPERIMENT_NAME", AUGMENTED]
@@ -287,7 +296,7 @@ def _test(file: Path, keys: list[str], mode: str, folder: Path) -> Step:
 
 
 def report_grid(args: argparse.Namespace, cells: dict[tuple[int, int, int | None], Chain]) -> None:
-    """Print, write and draw the figures of each test over the numbers of labels."""
+    """Print, write and plot the results of each test over the numbers of labels."""
     out, paths = args.out, {}
     for (_, frames, _), cell in cells.items():
         for path in cell.results:
@@ -309,7 +318,7 @@ def report_grid(args: argparse.Namespace, cells: dict[tuple[int, int, int | None
 
 
 def report(args: argparse.Namespace, results: list[Path]) -> None:
-    """Print the table and where everything lies."""
+    """Print the table and the locations of the output."""
     out = args.out
     modes = "\n".join(f"{mode}: {what}" for mode, what in MODES.items())
     on = "the experiments' test set" if args.cfg else "videos that were not trained on"

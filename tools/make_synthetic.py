@@ -15,6 +15,7 @@ from lib.utils.errors import run
 
 
 def main() -> None:
+    """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for images/, annotations/ and videos/")
     parser.add_argument("--preset", choices=PRESETS, default="default", help="how hard the videos are (%(default)s)")

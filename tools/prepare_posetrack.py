@@ -1,4 +1,4 @@
-"""Make COCO-style files of PoseTrack17's or PoseTrack18's official annotations; images are not needed.
+"""Make COCO-style files from the official annotations of PoseTrack17 or PoseTrack18; images are not needed.
 
 python tools/prepare_posetrack.py full --annotations data/posetrack18/annotations
 python tools/prepare_posetrack.py sparse --annotations data/posetrack18/annotations --videos 50 --frames 1 --seed 0
@@ -20,6 +20,7 @@ from lib.utils.files import claim_outputs, refuse_inside, write_json
 
 
 def main() -> None:
+    """Run the tool."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(metavar="WHAT", required=True)

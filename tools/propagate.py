@@ -1,11 +1,11 @@
-"""Propagate the labels of some frames to the frames around them, and score them or make training labels of them.
+"""Propagate the labels of some frames to the frames around them, and score them or turn them into training labels.
 
 python tools/propagate.py --cfg experiments/posetrack/hrnet/…_video_pose_propagation.yaml
 python tools/propagate.py --cfg experiments/posetrack/hrnet/…_data_augmentation.yaml
 
-The first takes the test videos' longest annotated runs, keeps the labels of every 7th frame, and scores those that are
-propagated to the others. The second (TEST.PROPAGATE.SAVE) makes more labels to train on of the sparse training set's.
-tools/label_video.py propagates the labels of a custom video.
+The first command takes the longest annotated runs of the test videos, keeps the labels of every 7th frame, and scores
+the labels propagated to the other frames. The second (TEST.PROPAGATE.SAVE) makes additional training labels from those
+of the sparse training set. tools/label_video.py propagates the labels of a custom video.
 """
 
 import argparse
@@ -30,6 +30,7 @@ EVERY = 7  # the paper's
 
 
 def main() -> None:
+    """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser, METHODS | {SINGLE: SINGLE_HELP})
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 def check(args: argparse.Namespace, cfg: CfgNode) -> None:
-    """Refuse options that do not go together."""
+    """Reject options that cannot be combined."""
     saves = cfg.TEST.PROPAGATE.SAVE
     if cfg.TEST.MODE != "propagate":
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}: this experiment propagates nothing; see tools/test.py")
@@ -71,7 +72,7 @@ def check(args: argparse.Namespace, cfg: CfgNode) -> None:
 
 
 def score(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
-    """Propagate labels over the test videos' runs, write the submission, score it."""
+    """Propagate labels over the runs of the test videos, write the submission, and score it."""
     from lib.core.run import build_run
     from lib.core.trained_model import build_trained_model
     from lib.evaluation.submission import check_predictions

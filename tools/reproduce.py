@@ -1,4 +1,4 @@
-"""Published rows: what they are, what this machine lacks for them, and one command that runs them.
+"""Published rows: list them, report what this machine lacks for them, and run them with one command.
 
 python tools/reproduce.py list
 python tools/reproduce.py list --row posewarper/gt-boxes/w48-384x288
@@ -6,8 +6,8 @@ python tools/reproduce.py list --markdown > docs/model_zoo.md
 python tools/reproduce.py run posewarper/gt-boxes/w48-384x288
 python tools/reproduce.py run posewarper/propagation --set GPUS "(0,)" --set TEST.BATCH_SIZE_PER_GPU 4
 
-A name may be a table's, which stands for its rows. run prints what was published, what was measured and the difference,
-and leaves these, the configuration, versions and the sha256 of the files in reproduced.json of the row's results.
+The name of a table selects all of its rows. run prints the published and measured results and their difference, and
+writes these, the configuration, versions and the sha256 of the files to reproduced.json in the row's results folder.
 """
 
 import argparse
@@ -36,6 +36,7 @@ SERVER = "the labels are not public; the benchmark's server scores the submissio
 
 
 def main() -> None:
+    """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     command = commands.add_parser("list", help="all rows, and what of them is there")
@@ -68,11 +69,11 @@ def main() -> None:
 
 
 def _folder(text: str) -> Path:
-    return Path(text).absolute()  # DATA_DIR is joined before paths that are not
+    return Path(text).absolute()  # DATA_DIR is prepended to relative paths
 
 
 def format_list(rows: list[Row], data_dir: Path) -> str:
-    """A line per row: its main figure, whether data and weights are there."""
+    """Return a line per row: its main result, and the availability of its data and weights."""
     width = max(len(row.id) for row in rows)
     lines = [f"{'row':<{width}} {'published':>15}  {'data':<5}weights"]
     for row in rows:
@@ -101,7 +102,7 @@ This page is written by `python tools/reproduce.py list --markdown`."""
 
 
 def format_page(rows: list[Row]) -> str:
-    """The rows as a page of docs/, a section for each table, with links to experiments and weights."""
+    """Return the rows as a page of docs/, a section for each table, with links to experiments and weights."""
     sections = [PAGE]
     for name, own in groupby(rows, lambda row: row.id.rpartition("/")[0]):
         table = list(own)
@@ -123,7 +124,7 @@ def _cells(texts: Sequence[str]) -> str:
 
 
 def describe_row(row: Row, data_dir: Path) -> str:
-    """All that is known of a row: what was published, its files, its command."""
+    """Return all that is known about a row: published results, files and command."""
     lines = [row.id, f"  {row.protocol}", f"  {row.source}; scorer: {row.scorer}"]
     lines += [f"  {row.note}"] if row.note else []
     lines += [f"  {line}" for line in format_rows({"published": row.published}, row.decimals).splitlines()]
@@ -135,10 +136,15 @@ def describe_row(row: Row, data_dir: Path) -> str:
 
 
 def run_rows(rows: list[Row], data_dir: Path, changes: list[str]) -> None:
-    """Run one after the other, and go on after a failure.
+    """Run rows one by one, continuing after a failure.
+
+    Args:
+        rows: The rows to run.
+        data_dir: Folder of the data.
+        changes: Keys and values of the command line.
 
     Raises:
-        SystemExit: one of them failed.
+        SystemExit: At least one row failed.
     """
     failed = 0
     for row in rows:
@@ -152,11 +158,16 @@ def run_rows(rows: list[Row], data_dir: Path, changes: list[str]) -> None:
 
 
 def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
-    """Run a row and tell how far its figures are from those published.
+    """Run a row and report how far its results are from the published ones.
+
+    Args:
+        row: The row to run.
+        data_dir: Folder of the data.
+        changes: Keys and values of the command line.
 
     Raises:
-        InputError: files are missing or are not the right ones, or the run failed.
-        SystemExit: the run was interrupted.
+        InputError: Files are missing or wrong, or the run failed.
+        SystemExit: The run was interrupted.
     """
     files = [*row.data_files(data_dir), row.weights_file(data_dir)]
     missing = [file for file in files if not file.is_there]
@@ -194,10 +205,14 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
 
 
 def compare(row: Row, result: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Published and, where the run was scored, measured figures and the difference, by column.
+    """Return the published results and, where the run was scored, the measured ones and the difference, by column.
+
+    Args:
+        row: The published row.
+        result: Result of the run.
 
     Raises:
-        InputError: nothing was scored, or the result lacks a column.
+        InputError: Nothing was scored, or the result lacks a column.
     """
     if row.scorer == "server":
         return {"published": row.published}
@@ -209,10 +224,12 @@ def compare(row: Row, result: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _plan(row: Row, data_dir: Path, changes: list[str]) -> tuple[CfgNode, list[str | Path]]:
-    """A row's configuration and the command of tools/ that runs it.
+    """Return a row's configuration and the command of tools/ that runs it.
 
     Args:
-        changes: keys and values of the command line.
+        row: The row to run.
+        data_dir: Folder of the data.
+        changes: Keys and values of the command line.
     """
     overrides = [str(part) for setting in row.settings(data_dir).items() for part in setting] + changes
     cfg = load_config(row.experiment, overrides)
@@ -222,7 +239,7 @@ def _plan(row: Row, data_dir: Path, changes: list[str]) -> tuple[CfgNode, list[s
 
 
 def _results(folder: Path) -> dict[Path, int]:
-    """When each result was written."""
+    """Return the modification time of each result."""
     return {path: path.stat().st_mtime_ns for path in folder.glob("result-*.json")}
 
 

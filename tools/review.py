@@ -1,4 +1,4 @@
-"""A page to look through propagated labels, correct them, and save them to propagate again.
+"""Write a page to check propagated labels, correct them, and save them to propagate again.
 
 python tools/review.py dense.json --video clip.mp4 --out review.html
 """
@@ -20,6 +20,7 @@ MEGABYTE = 1_000_000
 
 
 def main() -> None:
+    """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labels", type=Path, help="COCO-style file that tools/label_video.py --video wrote")

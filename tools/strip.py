@@ -1,9 +1,9 @@
-"""A picture strip of a video: a column for each frame, a row for each file of poses, around one person.
+r"""Make a picture strip of one person in a video: a column for each frame, a row for each file of poses.
 
-python tools/strip.py --root data/posetrack18 --frames 11 12 13 14 --track 0 --out strip.png \\
+python tools/strip.py --root data/posetrack18 --frames 11 12 13 14 --track 0 --out strip.png \
     data/posetrack18/annotations/val/000342_mpii_test.json output/…/predictions/…/val/000342_mpii_test.json
 
-The first file has the annotations, whose frames and person are taken; the others are predictions of the same video.
+The first file has the annotations, which define the frames and the person; the others are predictions of that video.
 """
 
 import argparse
@@ -28,6 +28,7 @@ MIN_SCORE = 0.2  # of a joint that is drawn
 
 
 def main() -> None:
+    """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("annotations", type=Path, help="PoseTrack file of the video")
     parser.add_argument("predictions", type=Path, nargs="+", help="<way>/<split>/<video>.json of tests or propagation")
@@ -57,7 +58,7 @@ def main() -> None:
 
 
 def _index(video: VideoAnnotations, number: int, path: object) -> int:
-    """The place of a frame among those of a file."""
+    """Return the index of a frame among those of a file."""
     numbers = [frame_number(name) for name in video.frame_names]
     if number not in numbers:
         raise InputError(f"{path}: there is no frame {number}")
@@ -65,7 +66,7 @@ def _index(video: VideoAnnotations, number: int, path: object) -> int:
 
 
 def _windows(video: VideoAnnotations, frames: list[int], track: int) -> np.ndarray:
-    """(F, 4) center, and half of a width and height that all share, around a person's joints in each frame."""
+    """Return (F, 4) windows around a person's joints: center, then half width and half height, shared by all frames."""
     boxes = []
     for frame in frames:
         (rows,) = np.nonzero((video.person_frame == frame) & (video.track_ids == track))
@@ -81,7 +82,7 @@ def _windows(video: VideoAnnotations, frames: list[int], track: int) -> np.ndarr
 
 
 def _cut(image: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """The window of an image, HEIGHT pixels high; black where it lies outside."""
+    """Crop an image to the window, HEIGHT pixels high; black outside the image."""
     x, y, half_width, half_height = window
     scale = HEIGHT / (2 * half_height)
     matrix = np.array([[scale, 0, (half_width - x) * scale], [0, scale, (half_height - y) * scale]])

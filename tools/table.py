@@ -1,12 +1,12 @@
-"""Compare tests: the tables of result-….json files, a row for each TEST.MODE or method of propagation of an experiment.
+"""Compare tests: the tables of result-….json files, a row for each TEST.MODE or propagation method of an experiment.
 
 python tools/table.py output/seed1/…/result-*.json output/seed2/…/result-*.json
 python tools/table.py --over distance --plot distances.png output/…/result-propagate-*.json
 python tools/table.py --over DATASET.NUM_LABELED_VIDEOS --plot videos.png output/v*/…/result-*.json
 
-Runs that differ in SEED alone are one row: mean ± sample standard deviation over n seeds. Runs that differ in another
+Runs that differ only in SEED share a row: mean ± sample standard deviation over n seeds. Runs that differ in any other
 key are never averaged; their rows name the keys. Files without a table, such as result-train.json, are left out.
---over shows the figures by the values of a key, or by the distance from the label; --plot draws them.
+--over shows the results by the values of a key, or by the distance from the label; --plot draws them.
 """
 
 import argparse
@@ -31,6 +31,7 @@ Rows = dict[str, dict[float, Summary]]
 
 
 def main() -> None:
+    """Run the tool."""
     logging.basicConfig(format="%(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="+", type=Path, help="result-<mode>.json, which the tools leave")
@@ -72,12 +73,14 @@ def compare(paths: Sequence[Path]) -> str:
 
 
 def by_key(paths: Sequence[Path], key: str) -> Rows:
-    """Return the figure that trainings are compared by, for each setting and value of a key, over seeds.
+    """Return the main result of trainings for each setting and value of a key, over seeds.
 
     Args:
-        key: DATASET.NUM_LABELED_VIDEOS for instance; its values are numbers.
+        paths: Paths of the result files.
+        key: A key with numeric values, such as DATASET.NUM_LABELED_VIDEOS.
+
     Raises:
-        InputError: a result has no number there, or no file is a scored result.
+        InputError: A result has no number for the key, or no file is a scored result.
     """
     results = _read(paths, SCORED, TESTED)
     for result in results:
@@ -93,12 +96,17 @@ def by_key(paths: Sequence[Path], key: str) -> Rows:
 
 
 def by_distance(paths: Sequence[Path], measure: str) -> Rows:
-    """Return a figure of propagated labels by the frames from the label, from 1 on, for each setting over its seeds.
+    """Return a measure of propagated labels by distance from the label, for each setting over its seeds.
 
     Args:
+        paths: Paths of the result files.
         measure: AP or PCK .05.
+
+    Returns:
+        The measure by distance in frames, from 1 on.
+
     Raises:
-        InputError: no file has figures by distance, or they have no distance in common.
+        InputError: No file has results by distance, or they have no distance in common.
     """
     kind = "a scored result of tools/propagate.py, with figures by distance"
     results = _read(paths, ("ap_by_distance", "tracks_by_distance", "method"), kind)
@@ -115,7 +123,7 @@ def by_distance(paths: Sequence[Path], measure: str) -> Rows:
 
 
 def format_over(measure: str, rows: Rows) -> str:
-    """Return the figures as text, a column for each value; n is the number of seeds, where there are several."""
+    """Return the results as text, a column for each value; n is the number of seeds, shown if there are several."""
     return format_rows(
         {
             name: {

@@ -14,6 +14,7 @@ logger = logging.getLogger("test")
 
 
 def main() -> None:
+    """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__)
     add_force(parser)

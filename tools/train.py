@@ -10,6 +10,7 @@ from lib.utils.logging import log_to_terminal
 
 
 def main() -> None:
+    """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__)
     add_force(parser)

@@ -1,1 +1,1 @@
-"""The generator of embedded videos: articulated people with exact labels, in PoseTrack18's official layout."""
+"""Generator of synthetic videos: articulated people with exact labels, in PoseTrack18's official layout."""

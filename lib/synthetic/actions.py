@@ -1,4 +1,4 @@
-"""What people do: joint angles as functions of a phase that grows by 2π per repetition."""
+"""Actions: joint angles as functions of a phase that grows by 2π per repetition."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,13 @@ from lib.synthetic.body import SIDES, Pose
 
 @dataclass(frozen=True)
 class Style:
-    """How one person does one action.
+    """The style in which one person performs one action.
 
     Attributes:
-        main, other: the names of the arm (and leg) that leads and of the one that does not.
-        size: how wide the movement is, about 1.
-        variant: 0 to 1, which of the variants of the action.
+        main: Side of the leading arm (and leg).
+        other: The other side.
+        size: Amplitude of the movement, about 1.
+        variant: Selects a variant of the action, 0 to 1.
     """
 
     main: str
@@ -25,12 +26,13 @@ class Style:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Style":
+        """Return a random style."""
         main, other = rng.permutation(SIDES)
         return cls(str(main), str(other), rng.uniform(0.8, 1.2), rng.uniform())
 
 
 def walk(phase: np.ndarray, style: Style) -> Pose:
-    """Two steps per repetition; the arms swing against the legs."""
+    """Take two steps per repetition; the arms swing against the legs."""
     pose = {"torso_pitch": 0.08 + 0 * phase, "torso_twist": -0.15 * np.sin(phase)}
     for side, shift in zip(SIDES, (0.0, np.pi), strict=True):
         swing = 0.9 * (np.sin(phase + shift) - np.sin(3 * (phase + shift)) / 9)  # as even as the body's own motion
@@ -44,7 +46,7 @@ def walk(phase: np.ndarray, style: Style) -> Pose:
 
 
 def stand(phase: np.ndarray, style: Style) -> Pose:
-    """Waits, arms hanging, one on the hip or both crossed in front; looks around."""
+    """Wait with arms hanging, one on the hip or both crossed in front, and look around."""
     pose = {"head_yaw": 0.5 * np.sin(phase), "torso_roll": 0.05 * np.sin(phase), **_legs_apart(0.06)}
     for side in SIDES:
         on_hip = style.variant > 0.4 and side == style.main
@@ -55,7 +57,7 @@ def stand(phase: np.ndarray, style: Style) -> Pose:
 
 
 def wave(phase: np.ndarray, style: Style) -> Pose:
-    """One hand, or both, sways from side to side above the head."""
+    """Sway one hand, or both, from side to side above the head."""
     pose = {"torso_roll": 0.06 * np.sin(phase), "head_roll": 0.08 * np.sin(phase), **_legs_apart(0.08)}
     for side in SIDES if style.variant > 0.6 else (style.main,):
         pose[f"{side}_arm_abduct"] = 1.9 + 0.3 * style.size * np.sin(phase)
@@ -67,7 +69,7 @@ def wave(phase: np.ndarray, style: Style) -> Pose:
 
 
 def box(phase: np.ndarray, style: Style) -> Pose:
-    """Punches forwards, left and right in turn."""
+    """Punch forward, left and right in turn."""
     pose = {"torso_twist": 0.35 * np.sin(phase), "torso_pitch": 0.12 + 0 * phase, **_legs_apart(0.15)}
     for side, shift in zip(SIDES, (np.pi, 0.0), strict=True):
         out = 0.5 + 0.5 * np.sin(phase + shift)
@@ -80,7 +82,7 @@ def box(phase: np.ndarray, style: Style) -> Pose:
 
 
 def squat(phase: np.ndarray, style: Style) -> Pose:
-    """Down and up, the arms forwards for balance."""
+    """Go down and up with the arms forward for balance."""
     down = style.size * (0.5 - 0.5 * np.cos(phase))
     pose = {"torso_pitch": 0.55 * down, "head_pitch": -0.3 * down}
     for side in SIDES:
@@ -95,7 +97,7 @@ def squat(phase: np.ndarray, style: Style) -> Pose:
 
 
 def jumping_jack(phase: np.ndarray, style: Style) -> Pose:
-    """Arms and legs together and apart, off the ground in between."""
+    """Move arms and legs together and apart, off the ground in between."""
     apart = 0.5 - 0.5 * np.cos(phase)
     pose = {"lift": 0.05 * np.sin(phase) ** 2}
     for side in SIDES:
@@ -107,7 +109,7 @@ def jumping_jack(phase: np.ndarray, style: Style) -> Pose:
 
 
 def dance(phase: np.ndarray, style: Style) -> Pose:
-    """Arms swing round in opposite directions, hips and knees go along."""
+    """Swing the arms around in opposite directions, with hips and knees following."""
     pose = {"torso_roll": 0.15 * np.sin(phase), "torso_twist": 0.4 * np.sin(phase), "head_roll": -0.1 * np.sin(phase)}
     for side, shift in ((style.main, 0.0), (style.other, np.pi * (style.variant > 0.5))):
         pose[f"{side}_arm_flex"] = 0.6 + 0.7 * style.size * np.sin(phase + shift)
@@ -121,7 +123,7 @@ def dance(phase: np.ndarray, style: Style) -> Pose:
 
 
 def march(phase: np.ndarray, style: Style) -> Pose:
-    """High knees on the spot, arms along."""
+    """March in place with high knees and matching arms."""
     pose = {"torso_twist": 0.15 * np.sin(phase)}
     for side, shift in zip(SIDES, (0.0, np.pi), strict=True):
         up = np.clip(np.sin(phase + shift), 0, 1)
@@ -134,7 +136,7 @@ def march(phase: np.ndarray, style: Style) -> Pose:
 
 
 def pick_up(phase: np.ndarray, style: Style) -> Pose:
-    """Bends down to the ground with one hand and comes up again."""
+    """Bend down to the ground with one hand and come up again."""
     down = 0.5 - 0.5 * np.cos(phase)
     pose = {"torso_pitch": 1.3 * style.size * down, "torso_twist": 0.2 * down, "head_pitch": -0.4 * down}
     for side in SIDES:
@@ -149,7 +151,7 @@ def pick_up(phase: np.ndarray, style: Style) -> Pose:
 
 
 def sit(phase: np.ndarray, style: Style) -> Pose:
-    """Sits upright and talks with both hands, or waves with one."""
+    """Sit upright and talk with both hands, or wave with one."""
     pose = {"torso_pitch": 0.1 + 0.06 * np.sin(phase), "head_yaw": 0.3 * np.sin(0.5 * phase)}
     for side, shift in ((style.main, 0.0), (style.other, 1.2)):
         pose[f"{side}_hip_flex"] = 1.5 + 0 * phase

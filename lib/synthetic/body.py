@@ -1,8 +1,8 @@
-"""A body in three dimensions: limb lengths, joint angles, and where they put the joints.
+"""A three-dimensional body: limb lengths, joint angles, and the resulting joint positions.
 
-Axes: x to the right of the picture, y down, z towards the camera. A body of yaw 0 faces the camera, so its left side is
-at +x; at yaw π/2 it faces +x. Lengths are in heights of an upright person; segment lengths after Drillis and Contini
-(1966), with a somewhat larger head, as PoseTrack's labels have it.
+Axes: x to the right of the picture, y down, z toward the camera. A body of yaw 0 faces the camera, so its left side is
+at +x; at yaw π/2 it faces +x. Lengths are in heights of an upright person. Segment lengths follow Drillis and Contini
+(1966), with a somewhat larger head, as in PoseTrack's labels.
 """
 
 from collections.abc import Mapping
@@ -56,15 +56,16 @@ class Body:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Body":
-        """Each length differs by up to 6 % from the usual one."""
+        """Return a body whose lengths each differ by up to 6 % from the usual ones."""
         usual = cls()
         return cls(**{name: value * rng.uniform(0.94, 1.06) for name, value in vars(usual).items()})
 
 
 def mix(poses: list[Pose], weights: np.ndarray) -> Pose:
-    """The weighted sum of poses.
+    """Return the weighted sum of poses.
 
     Args:
+        poses: The poses.
         weights: (N, number of poses), rows sum to 1.
     """
     zero = np.zeros(len(weights))
@@ -72,14 +73,17 @@ def mix(poses: list[Pose], weights: np.ndarray) -> Pose:
 
 
 def body_points(body: Body, pose: Pose, yaw: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Where a pose puts the joints.
+    """Return the joint positions of a pose.
 
     Args:
+        body: The body.
+        pose: Its joint angles.
         yaw: (N,) radians, the direction in which the pelvis faces.
+
     Returns:
         points: (N, 3) each, PoseTrack's joints by name (no ears) and the ends of the other drawn parts; the lowest foot
             stands on y = 0.
-        facing: (N,) yaw of the torso and of the head, which choose their views.
+        facing: (N,) yaw of the torso and of the head, which select their views.
     """
     pose = {name: np.broadcast_to(pose.get(name, 0.0), yaw.shape) for name in ANGLES}
     root = _turn_y(yaw)
@@ -134,17 +138,17 @@ _LEG = ("hip", "knee", "ankle", "heel", "toes")
 
 
 def _turn_x(angle: np.ndarray) -> np.ndarray:
-    """(N, 3, 3), takes down to forwards."""
+    """Return (N, 3, 3) rotations that take down to forward."""
     return _turn(angle, (1, 2), -1)
 
 
 def _turn_y(angle: np.ndarray) -> np.ndarray:
-    """(N, 3, 3), takes forwards to the left side of the body."""
+    """Return (N, 3, 3) rotations that take forward to the left side of the body."""
     return _turn(angle, (0, 2), 1)
 
 
 def _turn_z(angle: np.ndarray) -> np.ndarray:
-    """(N, 3, 3), takes down to the left side of the body."""
+    """Return (N, 3, 3) rotations that take down to the left side of the body."""
     return _turn(angle, (0, 1), 1)
 
 

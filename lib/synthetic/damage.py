@@ -1,4 +1,4 @@
-"""What happens to the light on its way into the file: exposure, defocus, lost blocks, noise."""
+"""Image degradation: exposure, defocus, lost blocks, noise."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from lib.synthetic.scenery import value_noise
 
 
 def make_lighting(rng: np.random.Generator, spec: VideoSpec) -> tuple[np.ndarray, np.ndarray]:
-    """Factors on the colours: (H, W, 1) over the picture, which is lit unevenly, and (F, 3) over time."""
+    """Return factors on the colors: (H, W, 1) uneven light over the picture, and (F, 3) over time."""
     field = 1 + 0.18 * value_noise(rng, spec.height, spec.width, 0.7 * spec.width)
     frames = np.arange(spec.frames)
     brightness = 1 + 0.08 * smooth_noise(rng, frames, 10.0)
@@ -18,10 +18,13 @@ def make_lighting(rng: np.random.Generator, spec: VideoSpec) -> tuple[np.ndarray
 
 
 def record(rng: np.random.Generator, spec: VideoSpec, image: np.ndarray) -> np.ndarray:
-    """The picture as the camera gives it: damaged in spec.damage of all frames, and noisy.
+    """Return the picture as recorded by the camera: damaged in spec.damage of all frames, and noisy.
 
     Args:
+        rng: Random generator.
+        spec: Specification of the video.
         image: (H, W, 3) float32, 0 to 255.
+
     Returns:
         (H, W, 3) uint8.
     """
@@ -43,7 +46,7 @@ def record(rng: np.random.Generator, spec: VideoSpec, image: np.ndarray) -> np.n
 
 
 def _smear(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.ndarray:
-    """Out of focus in some round places, as behind drops on the lens."""
+    """Defocus some round areas, like drops on the lens."""
     height, width = image.shape[:2]
     y, x = np.ogrid[:height, :width]
     share = np.zeros((height, width), np.float32)
@@ -55,7 +58,7 @@ def _smear(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.ndarr
 
 
 def _lose_blocks(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.ndarray:
-    """Parts of the picture in coarse blocks, as where a transmission lost data."""
+    """Replace parts of the picture by coarse blocks, as if a transmission lost data."""
     image = image.copy()
     height, width = image.shape[:2]
     block = max(2, round(10 * unit))

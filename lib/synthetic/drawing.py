@@ -1,6 +1,6 @@
-"""Drawing a moment of a scene, from the background to what is nearest, and who is seen at which pixel.
+"""Draw a moment of a scene from back to front, and record which person is seen at each pixel.
 
-Pixel centres have whole coordinates, as in OpenCV and in PoseTrack's labels.
+Pixel centers have integer coordinates, as in OpenCV and in PoseTrack's labels.
 """
 
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ class Drawing:
 
 
 def pose_person(rng: np.random.Generator, body: Body, motion: Motion, frame_height: int, elevation: float) -> Person:
-    """Dress a person and place it in front of the still camera, which looks down by `elevation` radians."""
+    """Dress a person and place them in front of the still camera, which looks down by `elevation` radians."""
     space, facing = body_points(body, motion.pose, motion.yaw)
     space["ground"] = space["pelvis"] * (1, 0, 1)
     resolution = min(motion.height.max(), SHARPEST)
@@ -91,7 +91,7 @@ def pose_person(rng: np.random.Generator, body: Body, motion: Motion, frame_heig
 
 
 def _part_map(part: Part, points: dict[str, np.ndarray], scale: np.ndarray) -> np.ndarray:
-    """(N, 2, 3) from the pixels of a part's sprite to the still camera's."""
+    """Return (N, 2, 3) maps from the pixels of a part's sprite to the still camera's."""
     sprite = part.views[0]
     line = points[part.end] - points[part.start]
     length = np.linalg.norm(line, axis=1, keepdims=True)
@@ -106,7 +106,7 @@ def _part_map(part: Part, points: dict[str, np.ndarray], scale: np.ndarray) -> n
 
 
 def draw(scene: Scene, moment: int) -> Drawing:
-    """The picture at a moment, given by its index."""
+    """Draw the picture at a moment, given by its index."""
     camera = scene.cameras[moment]
     origin = np.array([[1, 0, -scene.background.origin[0]], [0, 1, -scene.background.origin[1]]])
     image = cv2.warpAffine(
@@ -132,10 +132,10 @@ def draw(scene: Scene, moment: int) -> Drawing:
 
 
 def seen(owner: np.ndarray, point: np.ndarray, number: int, radius: float) -> bool:
-    """Whether a joint of the person drawn as `number` is inside the picture and not hidden by something nearer.
+    """Return True if a joint of the person drawn as `number` is inside the picture and not hidden by something nearer.
 
-    It is hidden if nearer things have more than half of the pixels within `radius` of it. What the person's own body
-    hides is seen: PoseTrack labels a joint whose place is clear.
+    It is hidden if nearer things cover more than half of the pixels within `radius` of it. Joints hidden only by the
+    person's own body count as seen: PoseTrack labels a joint whose position is clear.
     """
     height, width = owner.shape
     x, y = point
@@ -150,7 +150,7 @@ def seen(owner: np.ndarray, point: np.ndarray, number: int, radius: float) -> bo
 
 
 def to_picture(camera: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points (…, 2) of the still camera in a picture's pixels."""
+    """Map points (…, 2) of the still camera to the pixels of a picture."""
     return points @ camera[:, :2].T + camera[:, 2]
 
 
@@ -162,7 +162,7 @@ def _draw_things(scene: Scene, moment: int, in_front: bool, image: np.ndarray, o
 
 
 def _draw_shadow(person: Person, moment: int, camera: np.ndarray, image: np.ndarray) -> None:
-    """A soft dark patch on the floor under a person; it hides nothing."""
+    """Draw a soft dark patch on the floor under a person; it hides nothing."""
     (x, y), size = person.points["ground"][moment], person.height[moment]
     wide, tall = 0.4 * size / len(_SHADOW), 0.09 * size / len(_SHADOW)
     place = np.array([[wide, 0, x - wide * len(_SHADOW) / 2], [0, tall, y - tall * len(_SHADOW) / 2]])
@@ -180,14 +180,14 @@ _SHADOW = _make_shadow()
 
 
 def _chain(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """The affine map (2, 3) that applies `inner` first."""
+    """Return the affine map (2, 3) that applies `inner` first."""
     chained = outer[:, :2] @ inner
     chained[:, 2] += outer[:, 2]
     return chained
 
 
 def _paint(image: np.ndarray, owner: np.ndarray | None, pixels: np.ndarray, place: np.ndarray, number: int) -> None:
-    """Lay a sprite over an image (H, W, 4) of opacity 1; where it is more than half opaque, it becomes the owner."""
+    """Paint a sprite over an image (H, W, 4) of opacity 1; where it is more than half opaque, it becomes the owner."""
     height, width = pixels.shape[:2]
     corners = place[:, :2] @ np.array([[-1, width, -1, width], [-1, -1, height, height]]) + place[:, 2:]
     left, top = np.maximum(np.floor(corners.min(axis=1)), 0).astype(int)

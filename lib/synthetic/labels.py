@@ -1,4 +1,4 @@
-"""PoseTrack18's annotations of a drawn frame."""
+"""Annotations of a drawn frame in PoseTrack18's format."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _EARS = ("left_ear", "right_ear")
 def image_record(
     split: str, video_id: str, name: str, frame: int, labeled: bool, scene: Scene, num_frames: int
 ) -> dict[str, Any]:
-    """The entry of a frame under `images`; its id is PoseTrack's <source><video><frame>."""
+    """Return the entry of a frame under `images`; its id is PoseTrack's <source><video><frame>."""
     image_id = int(f"{SOURCE}{video_id}{frame:04d}")
     return {
         "file_name": f"images/{split}/{name}/{frame:06d}.jpg",
@@ -35,10 +35,10 @@ def image_record(
 
 
 def annotate(scene: Scene, drawing: Drawing, image_id: int) -> list[dict[str, Any]]:
-    """The people of a frame as they are at the drawn moment; who has fewer than three labelled joints is left out.
+    """Annotate the people of a frame at the drawn moment; people with fewer than three labeled joints are left out.
 
-    A joint that other people or things hide, or that is outside the picture, is three zeros, as are the ears always;
-    one that the own body hides is labelled. The track id is the person's index in the scene.
+    A joint hidden by other people or things, or outside the picture, is three zeros, as are the ears always. A joint
+    hidden by the person's own body is labeled. The track id is the person's index in the scene.
     """
     moment = drawing.moment
     camera = scene.cameras[moment]
@@ -71,10 +71,10 @@ def annotate(scene: Scene, drawing: Drawing, image_id: int) -> list[dict[str, An
 
 
 def head_box(person: Person, moment: int, camera: np.ndarray) -> list[float]:
-    """x, y, w, h around the head in the proportions of PoseTrack's labels, also where the head is hidden.
+    """Return x, y, w, h around the head with the proportions of PoseTrack's labels, even where the head is hidden.
 
-    There, the box of an upright head reaches from head_bottom to 0.15 of the head's length above head_top and is 0.83
-    times as wide as high (medians over its validation labels).
+    In PoseTrack, the box of an upright head reaches from head_bottom to 0.15 of the head's length above head_top and is
+    0.83 times as wide as high (medians over its validation labels).
     """
     bottom, top, nose = (to_picture(camera, person.points[n][moment]) for n in ("head_bottom", "head_top", "nose"))
     crown = top + 0.15 * (top - bottom)

@@ -1,4 +1,4 @@
-"""What people look like: clothes and skin as small pictures ("sprites") of body parts, drawn once per person."""
+"""Appearance of people: clothes and skin as small pictures ("sprites") of body parts, drawn once per person."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,18 +13,19 @@ HAIR = ((25, 25, 30), (30, 45, 75), (50, 80, 120), (110, 170, 215), (150, 150, 1
 
 
 def muted_colour(rng: np.random.Generator) -> np.ndarray:
-    """(3,) BGR, of any brightness and, as most things are, not of the purest colour."""
+    """Return a (3,) BGR color of any brightness, not fully saturated, like most things."""
     return np.clip(rng.uniform(25, 225) + rng.normal(0, 28, 3), 10, 240)
 
 
 @dataclass(frozen=True)
 class Sprite:
-    """A body part, to be laid along the line from its start to its end.
+    """A body part, placed along the line from its start to its end.
 
     Attributes:
         pixels: (h, w, 4) float32, BGR from 0 to 255 times opacity, and opacity from 0 to 1; row 0 is at the start.
-        radius: half of the width, in body heights.
-        before, behind: how far it reaches beyond start and end, in body heights.
+        radius: Half of the width, in body heights.
+        before: Extension beyond the start, in body heights.
+        behind: Extension beyond the end, in body heights.
     """
 
     pixels: np.ndarray
@@ -35,13 +36,14 @@ class Sprite:
 
 @dataclass(frozen=True)
 class Part:
-    """Where a body part lies and in which order.
+    """Position and drawing order of a body part.
 
     Attributes:
-        start, end: names of points of the body.
-        views: one sprite, or VIEWS of them for yaw 0, 2π/VIEWS, …
-        follows: whose yaw chooses the view, "torso" or "head".
-        bias: added to the part's depth, in body heights; the nearest part is drawn last.
+        start: Name of the body point where the part starts.
+        end: Name of the body point where it ends.
+        views: One sprite, or VIEWS of them for yaw 0, 2π/VIEWS, …
+        follows: Whose yaw selects the view, "torso" or "head".
+        bias: Added to the part's depth, in body heights; the nearest part is drawn last.
     """
 
     start: str
@@ -53,12 +55,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Fabric:
-    """A pattern: plain, rings, stripes, checks, dots or noise of two colours.
+    """A pattern: plain, rings, stripes, checks, dots or noise of two colors.
 
     Attributes:
-        kind: of the pattern.
+        kind: Kind of the pattern.
         colours: (2, 3) BGR.
-        size: of its repetition, in body heights.
+        size: Period of the pattern, in body heights.
         grain: (32, 32) from 0 to 1, for noise.
     """
 
@@ -69,6 +71,7 @@ class Fabric:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Fabric":
+        """Return a random fabric."""
         kind = str(rng.choice(["plain", "rings", "stripes", "checks", "dots", "noise"]))
         first = muted_colour(rng)
         second = np.clip(first + rng.choice([-1, 1]) * rng.uniform(40, 130, 3), 0, 255)
@@ -76,10 +79,11 @@ class Fabric:
 
     @classmethod
     def plain(cls, colour: np.ndarray) -> "Fabric":
+        """Return a fabric of a single color."""
         return cls("plain", np.stack([colour, colour]), 1.0, np.zeros((32, 32)))
 
     def colour(self, around: np.ndarray, along: np.ndarray) -> np.ndarray:
-        """(…, 3) BGR at a distance around and along the limb, in body heights."""
+        """Return (…, 3) BGR at a distance around and along the limb, in body heights."""
         u, v = np.broadcast_arrays(around / self.size, along / self.size)
         share = {
             "plain": lambda: np.zeros_like(u),
@@ -93,10 +97,12 @@ class Fabric:
 
 
 def dress(rng: np.random.Generator, body: Body, resolution: float) -> dict[str, Part]:
-    """The parts of a randomly dressed person, by name.
+    """Return the parts of a randomly dressed person, by name.
 
     Args:
-        resolution: pixels per body height that the sprites should have: the largest size they are drawn in.
+        rng: Random generator.
+        body: The body to dress.
+        resolution: Pixels per body height of the sprites: the largest size at which they are drawn.
     """
     shirt, trousers, shoes = Fabric.random(rng), Fabric.random(rng), Fabric.plain(muted_colour(rng))
     skin = Fabric.plain(np.array(SKIN[rng.integers(len(SKIN))]) * rng.uniform(0.9, 1.05))

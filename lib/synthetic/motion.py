@@ -1,4 +1,4 @@
-"""Where people go and what they do while they are in a video: plans over continuous time, sampled when drawn."""
+"""Paths and actions of people in a video: plans over continuous time, sampled when drawn."""
 
 from dataclasses import dataclass
 
@@ -22,11 +22,11 @@ class Motion:
     """One person over N moments.
 
     Attributes:
-        x: (N,) across the picture, in pixels of the still camera.
-        height: (N,) of the upright person, in the same pixels; it says how near the person is.
+        x: (N,) horizontal position, in pixels of the still camera.
+        height: (N,) height of the upright person, in the same pixels; it determines the distance to the camera.
         yaw: (N,) radians.
         pose: (N,) per angle.
-        seated: sits on a stool.
+        seated: True if the person sits on a stool.
     """
 
     x: np.ndarray
@@ -47,7 +47,7 @@ class _Segment:
 
 
 def smooth_noise(rng: np.random.Generator, times: np.ndarray, period: float) -> np.ndarray:
-    """(N,) values of a random function with deviation 1 that changes its mind about every `period` frames."""
+    """Return (N,) values of a random function with deviation 1 that varies over about `period` frames."""
     knots = rng.standard_normal(int(np.ptp(times) / period) + 6)
     grid = times.min() + period * (np.arange(len(knots)) - 2)
     fine = np.linspace(grid[0], grid[-1], 8 * len(knots))
@@ -55,7 +55,7 @@ def smooth_noise(rng: np.random.Generator, times: np.ndarray, period: float) -> 
 
 
 def plan_motion(rng: np.random.Generator, spec: VideoSpec, body: Body, times: np.ndarray) -> Motion:
-    """A random life of one person, at the given times (in frames)."""
+    """Plan a random motion of one person at the given times, in frames."""
     smallest, largest = (share * spec.height for share in spec.person_height)
     x, height = rng.uniform(0.1, 0.9) * spec.width, smallest * (largest / smallest) ** rng.uniform()
     seated = rng.uniform() < SEATED
@@ -89,7 +89,7 @@ def plan_motion(rng: np.random.Generator, spec: VideoSpec, body: Body, times: np
 
 
 def _segments(rng: np.random.Generator, spec: VideoSpec, x: float, height: float, seated: bool) -> list[_Segment]:
-    """What is done one after the other, until the video is over."""
+    """Return the consecutive actions until the video is over."""
     actions = (SIT,) if seated else (WALK, *ON_THE_SPOT)
     shares = np.array([action.weight for action in actions]) if not seated else np.ones(1)
     start, segments, heading = -float(LEAD), [], _facing(rng)
@@ -107,14 +107,14 @@ def _segments(rng: np.random.Generator, spec: VideoSpec, x: float, height: float
 
 
 def _facing(rng: np.random.Generator) -> float:
-    """Mostly towards the camera, sometimes in any direction."""
+    """Return a random yaw, mostly toward the camera, sometimes in any direction."""
     return rng.normal(0, 0.8) if rng.uniform() < 0.7 else rng.uniform(-np.pi, np.pi)
 
 
 def _walk_to_somewhere(
     rng: np.random.Generator, spec: VideoSpec, x: float, height: float
 ) -> tuple[float, tuple[float, float], float, float, float]:
-    """Heading, speed, duration, and where the person is afterwards: at least a quarter of the picture away."""
+    """Return heading, speed, duration, and the person's final position, at least a quarter of the picture away."""
     smallest, largest = (share * spec.height for share in spec.person_height)
     there = rng.uniform(0.06, 0.94) * spec.width
     if abs(there - x) < 0.25 * spec.width:

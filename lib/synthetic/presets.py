@@ -1,4 +1,4 @@
-"""How hard an embedded video is, in plain numbers."""
+"""Difficulty settings of synthetic videos."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,21 @@ from lib.utils.errors import InputError
 
 @dataclass(frozen=True)
 class VideoSpec:
-    """What a video is made like. The speeds are those of people filmed at about 12 frames per second.
+    """Specification of a video; default speeds are those of people filmed at about 12 frames per second.
 
     Attributes:
-        width, height: of the frames, in pixels.
-        frames: frames per video, at most 9999 (PoseTrack's frame ids have four digits for them).
-        people: fewest and most people in a video.
-        person_height: smallest and largest height of an upright person, in heights of the frame.
-        tempo: factor on the speed of all movements of people.
-        blur: how long the shutter is open, as a share of the time between two frames, 0 to 1.
-        occlusion: how many things are in flight in front of the people, on average.
-        damage: share of the frames that are damaged each on its own: defocus, noise, lost blocks, exposure, 0 to 1.
-        noise: standard deviation of the sensor's noise, in grey levels of 255.
-        camera: strength of pan, zoom and shake; 0 is a tripod.
-        clutter: number of objects in the background.
+        width: Width of the frames, in pixels.
+        height: Height of the frames, in pixels.
+        frames: Frames per video, at most 9999 (PoseTrack's frame ids have four digits for them).
+        people: Minimum and maximum number of people in a video.
+        person_height: Minimum and maximum height of an upright person, in heights of the frame.
+        tempo: Factor on the speed of all movements of people.
+        blur: Exposure time as a share of the time between two frames, 0 to 1.
+        occlusion: Average number of things flying in front of the people.
+        damage: Share of frames that are damaged independently: defocus, noise, lost blocks, exposure, 0 to 1.
+        noise: Standard deviation of the sensor noise, in gray levels of 255.
+        camera: Strength of pan, zoom and shake; 0 is a tripod.
+        clutter: Number of objects in the background.
         jpeg_quality: 1 to 100.
     """
 

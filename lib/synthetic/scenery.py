@@ -1,4 +1,4 @@
-"""What is around the people: wall, floor and furniture, things that move, and the camera's way."""
+"""Surroundings of the people: wall, floor and furniture, moving things, and the camera path."""
 
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ class Thing:
     in_front: bool
 
     def placed(self, time: float) -> np.ndarray | None:
-        """(2, 3), from the thing's own pixels to the still camera's; None if it is not there at that time."""
+        """Return (2, 3) from the thing's own pixels to the still camera's; None if it is absent at that time."""
         if not self.moments[0] <= time <= self.moments[1]:
             return None
         passed = time - self.moments[0]
@@ -61,13 +61,13 @@ class Thing:
 
 
 def value_noise(rng: np.random.Generator, height: int, width: int, cell: float) -> np.ndarray:
-    """(height, width) float32 of smooth blobs about `cell` pixels wide, mostly between -1 and 1."""
+    """Return (height, width) float32 of smooth blobs about `cell` pixels wide, mostly between -1 and 1."""
     knots = rng.uniform(-1, 1, (max(2, round(height / cell)), max(2, round(width / cell)))).astype(np.float32)
     return cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def make_background(rng: np.random.Generator, spec: VideoSpec) -> Background:
-    """A wall over a floor, both textured, with furniture and decoration."""
+    """Draw a wall over a floor, both textured, with furniture and decoration."""
     width, height = round((1 + 2 * MARGIN) * spec.width), round((1 + 2 * MARGIN) * spec.height)
     horizon = round((MARGIN + HORIZON) * spec.height)
     unit = spec.height / 240
@@ -82,7 +82,7 @@ def make_background(rng: np.random.Generator, spec: VideoSpec) -> Background:
 
 
 def _surface(rng: np.random.Generator, height: int, width: int, unit: float) -> np.ndarray:
-    """(height, width, 3): a gradient between two colours, a pattern, and stains of all sizes."""
+    """Return (height, width, 3): a gradient between two colors, a pattern, and stains of all sizes."""
     colour = muted_colour(rng)
     level = np.linspace(-1, 1, height)[:, None] * rng.uniform(-25, 25)
     y, x = np.mgrid[:height, :width] / (rng.uniform(10, 40) * unit)
@@ -100,7 +100,7 @@ def _surface(rng: np.random.Generator, height: int, width: int, unit: float) -> 
 
 
 def _furnish(rng: np.random.Generator, pixels: np.ndarray, base: int, unit: float) -> None:
-    """Draw one object that stands, or hangs, with its foot at row `base`."""
+    """Draw one standing or hanging object with its foot at row `base`."""
     x, wide, tall = (round(value) for value in (rng.uniform(0, pixels.shape[1]), *(unit * rng.uniform(15, 80, 2))))
     first, second = (tuple(muted_colour(rng)) for _ in range(2))
     kind = rng.choice(["cabinet", "picture", "pole", "plant", "ball", "rack"])
@@ -135,7 +135,7 @@ def _furnish(rng: np.random.Generator, pixels: np.ndarray, base: int, unit: floa
 
 
 def make_things(rng: np.random.Generator, spec: VideoSpec) -> list[Thing]:
-    """Things in flight in front of the people (spec.occlusion of them at a time), and half as many behind."""
+    """Return things flying in front of the people (spec.occlusion of them at a time), and half as many behind."""
     things = []
     for in_front, in_flight in ((True, spec.occlusion), (False, 0.5 * spec.occlusion)):
         crossing = 11.0  # frames, on average
@@ -147,7 +147,7 @@ def make_things(rng: np.random.Generator, spec: VideoSpec) -> list[Thing]:
 
 
 def _thing(rng: np.random.Generator, spec: VideoSpec, moments: tuple[float, float], in_front: bool) -> Thing:
-    """A ball, a board, a stick or a leaf that crosses the picture."""
+    """Return a ball, a board, a stick or a leaf that crosses the picture."""
     size = rng.uniform(0.1, 0.24) * spec.height
     long, wide = {"ball": (1, 1), "board": (1.2, 0.8), "stick": (2.2, 0.2), "leaf": (1.3, 0.6)}[
         kind := str(rng.choice(["ball", "board", "stick", "leaf"]))
@@ -169,7 +169,7 @@ def _thing(rng: np.random.Generator, spec: VideoSpec, moments: tuple[float, floa
 
 
 def camera_path(rng: np.random.Generator, spec: VideoSpec, times: np.ndarray) -> np.ndarray:
-    """(N, 2, 3) from the still camera's pixels to the picture's: slow pan and zoom, and the shake of a hand."""
+    """Return (N, 2, 3) from the still camera's pixels to the picture's: slow pan and zoom, and hand shake."""
     strength, size = spec.camera, np.array([spec.width, spec.height])
     zoom = np.exp(strength * 0.06 * smooth_noise(rng, times, 15.0))
     roll = strength * 0.015 * smooth_noise(rng, times, 8.0)

@@ -1,4 +1,4 @@
-"""Making embedded videos: from a specification to a folder in PoseTrack18's official layout."""
+"""Generate synthetic videos: from a specification to a folder in PoseTrack18's official layout."""
 
 import json
 import multiprocessing
@@ -50,18 +50,21 @@ def make_videos(
 ) -> None:
     """Make videos of articulated people: JPEG frames and an official annotation file each.
 
-    A video depends on the specification, the seed, its split and its number only. Its annotation file is written last;
-    an interrupted run leaves whole videos, and the same call again makes those that are missing.
+    A video depends only on the specification, the seed, its split and its number. Its annotation file is written last,
+    so an interrupted run leaves only complete videos, and repeating the call makes the missing ones.
 
     Args:
-        out: folder; images/, annotations/ and, with `movies`, videos/ are made in it.
-        num_videos: videos per split, "train" and "val".
-        processes: that draw at the same time; None: as many as the machine has cores.
-        movies: write each video as an .mp4 too.
-        overwrite: replace videos that were made here with other settings.
-        label_every: of "val" videos only every so many-th frame is labelled, as PoseTrack does; all others are.
+        out: Output folder; images/, annotations/ and, with `movies`, videos/ are created in it.
+        spec: Specification of the videos.
+        num_videos: Number of videos per split, "train" and "val".
+        seed: Random seed.
+        processes: Number of processes; None uses one per core.
+        movies: Write each video as an .mp4 too.
+        overwrite: Replace videos that were made here with other settings.
+        label_every: Label only every n-th frame of "val" videos, as PoseTrack does; all "train" frames are labeled.
+
     Raises:
-        InputError: the folder holds something else and may not be overwritten, or a number is out of range.
+        InputError: The folder holds something else and may not be overwritten, or a number is out of range.
     """
     out = Path(out)
     for split, count in num_videos.items():
@@ -92,12 +95,12 @@ def make_videos(
 
 
 def draw_video(rng: np.random.Generator, spec: VideoSpec) -> Iterator[tuple[np.ndarray, Scene, Drawing]]:
-    """The frames of one video, in order.
+    """Draw the frames of one video, in order.
 
     Yields:
         image: (H, W, 3) uint8, BGR, blurred by motion, damaged and noisy.
-        scene: the same for all frames.
-        drawing: the clean picture at the middle of the exposure, when the frame's labels hold.
+        scene: The same for all frames.
+        drawing: The clean picture at the middle of the exposure, to which the frame's labels refer.
     """
     samples = 1 + 2 * int(np.ceil(2.5 * spec.blur))  # an odd number: one of them is the middle of the exposure
     exposure = np.linspace(-0.5, 0.5, samples) * spec.blur if samples > 1 else np.zeros(1)
@@ -110,7 +113,7 @@ def draw_video(rng: np.random.Generator, spec: VideoSpec) -> Iterator[tuple[np.n
 
 
 def make_scene(rng: np.random.Generator, spec: VideoSpec, times: np.ndarray) -> Scene:
-    """A random scene at the given times (N,), in frames."""
+    """Return a random scene at the given times (N,), in frames."""
     background, elevation = make_background(rng, spec), rng.uniform(0.0, 0.2)
     people = []
     for _ in range(rng.integers(spec.people[0], spec.people[1] + 1)):
@@ -121,7 +124,7 @@ def make_scene(rng: np.random.Generator, spec: VideoSpec, times: np.ndarray) -> 
 
 
 def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
-    """Make the folder; leave videos of the same settings in it, and empty it of others."""
+    """Create the folder, keep videos made with the same settings, and remove others."""
     out.mkdir(parents=True, exist_ok=True)
     made_here = (out / SETTINGS).exists()
     remove_unfinished(out)
@@ -145,7 +148,7 @@ def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
 
 @dataclass(frozen=True)
 class _Video:
-    """The name and the files of a video, and which of its frames are labelled."""
+    """The name and files of a video, and which of its frames are labeled."""
 
     out: Path
     split: str
@@ -183,14 +186,14 @@ _in_work: list[_Video] = []
 
 
 def _start_worker() -> None:
-    """A process draws with one thread, leaves Ctrl-C to its parent and clears a half-made video away when ended."""
+    """Set up a worker: one thread, Ctrl-C left to the parent, and a half-made video removed on termination."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGTERM, _end_worker)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _end_worker(number: int, frame: FrameType | None) -> None:
-    """End at once: an exception could be lost in a destructor, and the parent would wait for ever."""
+    """Exit at once: an exception could be lost in a destructor, and the parent would wait forever."""
     remove_own_unfinished()
     for video in _in_work:
         video.remove()
@@ -198,7 +201,7 @@ def _end_worker(number: int, frame: FrameType | None) -> None:
 
 
 def _make_video(task: tuple[_Video, VideoSpec, int, bool]) -> None:
-    """Draw a video and write its files, the annotations last; if anything goes wrong, none of them is left."""
+    """Draw a video and write its files, the annotations last; on any error, no file is left."""
     video, spec, seed, movies = task
     rng = np.random.default_rng([seed, list(FIRST_VIDEO).index(video.split), video.number])
     _in_work.append(video)
@@ -216,7 +219,7 @@ def _make_video(task: tuple[_Video, VideoSpec, int, bool]) -> None:
 def _write_frames(
     rng: np.random.Generator, spec: VideoSpec, video: _Video, folder: Path, movies: bool
 ) -> dict[str, Any]:
-    """Write the frames, and the movie if there is to be one; the content of the annotation file."""
+    """Write the frames and, if requested, the movie; return the content of the annotation file."""
     images, annotations = [], []
     size = spec.width, spec.height
     with VideoWriter(video.movie, size, FRAMES_PER_SECOND) if movies else nullcontext() as writer:

@@ -1,1 +1,1 @@
-"""Poses, plots, videos and the review page as people see them."""
+"""Drawing of poses, plots, videos and the review page."""

@@ -1,4 +1,4 @@
-"""Frames of a video as JPEG files that together take no more than so many bytes."""
+"""Frames of a video as JPEG files within a byte budget."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,10 @@ class Picture:
     """A frame of a page.
 
     Attributes:
-        frame: its index.
-        width, height: of the frame itself, in pixels.
-        jpeg: the file, of these proportions but maybe smaller.
+        frame: Index of the frame.
+        width: Width of the original frame, in pixels.
+        height: Height of the original frame, in pixels.
+        jpeg: The JPEG file; same aspect ratio, but possibly smaller.
     """
 
     frame: int
@@ -37,12 +38,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Plan:
-    """How frames are to be stored.
+    """The way frames are stored.
 
     Attributes:
-        quality: index into QUALITY_STEPS.
-        size: width and height of the first picture.
-        capacity: how many frames fit.
+        quality: Index into QUALITY_STEPS.
+        size: Width and height of the first picture.
+        capacity: Number of frames that fit.
     """
 
     quality: int
@@ -53,14 +54,21 @@ class Plan:
 def plan_pictures(
     read: Callable[[int], np.ndarray], num_frames: int, budget: float, cost: Callable[[bytes], int]
 ) -> Plan:
-    """The best of QUALITY_STEPS at which all frames fit, by a sample of them; or the last, and how many fit then.
+    """Choose the best of QUALITY_STEPS at which all frames fit, estimated from a sample of them.
+
+    If they fit at none, the plan has the last step and the number of frames that fit at it.
 
     Args:
-        read: a frame (H, W, 3), uint8, BGR, by index.
-        budget: bytes for all of them.
-        cost: bytes that a file takes where it is stored.
+        read: Returns a frame (H, W, 3), uint8, BGR, by index.
+        num_frames: Number of frames of the video.
+        budget: Bytes for all frames.
+        cost: Returns the bytes that a file takes where it is stored.
+
+    Returns:
+        The plan.
+
     Raises:
-        InputError: none of the sampled frames can be read, or not one fits.
+        InputError: None of the sampled frames can be read, or not a single one fits.
     """
     images = [image for frame in _sampled(num_frames) if (image := _read(read, frame)) is not None]
     if not images:
@@ -78,15 +86,22 @@ def plan_pictures(
 def pictures(
     read: Callable[[int], np.ndarray], frames: Sequence[int], plan: Plan, budget: float, cost: Callable[[bytes], int]
 ) -> Iterator[Picture]:
-    """The frames as files, one by one, never more bytes than the budget.
+    """Encode frames one by one within the budget.
 
-    A frame that would take what others need is stored smaller than planned; damaged ones, and those that do not fit
-    even so, are left out.
+    A frame that would use up space reserved for others is stored smaller than planned. Damaged frames, and frames that
+    do not fit even then, are left out.
 
     Args:
-        frames: their indices; all else as for `plan_pictures`.
+        read: Returns a frame (H, W, 3), uint8, BGR, by index.
+        frames: Indices of the frames.
+        plan: Result of `plan_pictures`.
+        budget: Bytes for all frames.
+        cost: Returns the bytes that a file takes where it is stored.
+
+    Yields:
+        The encoded frames.
     """
-    share = budget / (2 * max(1, len(frames)))  # kept for each frame still to come
+    share = budget / (2 * max(1, len(frames)))  # reserved for each remaining frame
     for done, frame in enumerate(frames, start=1):
         image = _read(read, frame)
         if image is None:

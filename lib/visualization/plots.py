@@ -1,4 +1,4 @@
-"""Plots of a training: its curves, and what the warp makes of heatmaps."""
+"""Plots of training curves and of warped heatmaps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from lib.utils.files import atomic_path
 
 
 def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
-    """Loss and accuracy over the epochs, and mAP where it was tested, as a .png file.
+    """Plot loss and accuracy over the epochs, and mAP where it was tested, to a .png file.
 
     Args:
-        histories: the lines of each stage's history.jsonl, by the stage's name.
+        histories: The lines of each stage's history.jsonl, by the stage's name.
+        path: Path of the .png file.
     """
     figure = Figure(figsize=(8, 2.6 * len(histories)), layout="constrained")
     for row, (axes, (name, history)) in enumerate(
@@ -40,12 +41,13 @@ def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path
 def plot_over(
     quantity: str, measures: Mapping[str, Mapping[str, Mapping[float, tuple[float, float]]]], path: Path
 ) -> None:
-    """Curves of each way over a quantity, a panel for each measure, as a .png file.
+    """Plot a curve per method over a quantity, one panel per measure, to a .png file.
 
     Args:
-        quantity: named at the x axis.
-        measures: by measure and way the figure and its standard deviation for each value of the quantity. A figure of
-            NaN leaves a gap, a deviation of NaN has no error bar.
+        quantity: Label of the x axis.
+        measures: By measure and method, the mean and its standard deviation for each value of the quantity. A NaN mean
+            leaves a gap; a NaN deviation has no error bar.
+        path: Path of the .png file.
     """
     figure = Figure(figsize=(4.5 * len(measures) + 1.5, 3.6), layout="constrained")
     for axis, (measure, rows) in zip(
@@ -71,12 +73,13 @@ class WarpExample:
     """One joint of one person in a clip of T frames.
 
     Attributes:
-        joint: its name.
-        offsets: (T) frames, from the key frame; the first is the key frame, 0.
-        weights: (T) of the frames.
+        joint: Name of the joint.
+        offsets: (T) offsets from the key frame, in frames; the first is the key frame, 0.
+        weights: (T) weights of the frames.
         crops: (T, H, W, 3) uint8, RGB.
-        before: (T, h, w) each frame's heatmap; after: (T, h, w) the same warped to the key frame.
-        label: x, y of the joint in the key frame, in cells.
+        before: (T, h, w) heatmap of each frame.
+        after: (T, h, w) the same heatmaps, warped to the key frame.
+        label: x, y of the joint in the key frame, in heatmap cells.
     """
 
     joint: str
@@ -89,9 +92,13 @@ class WarpExample:
 
 
 def plot_warps(examples: Sequence[WarpExample], path: Path) -> None:
-    """Each example's heatmaps frame by frame: before the warp over their own crops, after it over the key frame's.
+    """Plot each example's heatmaps: before the warp over their own crops, after it over the key frame's crop.
 
-    The last column is the weighted sum; a white cross is the label, a cyan point the highest cell.
+    The last column is the weighted sum. A white cross marks the label, a cyan point the highest cell.
+
+    Args:
+        examples: The examples to plot.
+        path: Path of the image file.
     """
     columns = len(examples[0].offsets) + 1
     figure = Figure(figsize=(1.6 * columns, 2.25 * 2 * len(examples)), layout="constrained")

@@ -1,4 +1,4 @@
-"""The people of a video drawn on its frames."""
+"""Drawing of the people of a video on its frames."""
 
 import logging
 from collections import defaultdict
@@ -20,16 +20,17 @@ from lib.pose.skeletons import POSETRACK, Skeleton, named_skeleton
 
 logger = logging.getLogger(__name__)
 
-FOLDER_FPS = 25  # frames per second of a film of images
+FOLDER_FPS = 25  # frames per second of a video made from images
 
 
 def draw_people(image: np.ndarray, video: VideoAnnotations, frame: int, min_score: float) -> np.ndarray:
-    """A copy of a frame with the poses of its people.
+    """Return a copy of a frame with the poses of its people.
 
     Args:
         image: (H, W, 3) uint8, BGR.
-        video: the people of all frames; frame: index of this one.
-        min_score: joints under it are not drawn.
+        video: The people of all frames.
+        frame: Index of this frame.
+        min_score: Joints with a lower score are not drawn.
     """
     for person in np.flatnonzero(video.person_frame == frame):
         points, shown = np.zeros((POSETRACK.num_joints, 2)), np.zeros(POSETRACK.num_joints, dtype=bool)
@@ -40,11 +41,13 @@ def draw_people(image: np.ndarray, video: VideoAnnotations, frame: int, min_scor
 
 
 def draw_tracks(image: np.ndarray, poses: Sequence[TrackedPose], skeleton: Skeleton, min_score: float) -> np.ndarray:
-    """A copy of a frame with poses in the colours of their tracks, and the tracks' numbers.
+    """Return a copy of a frame with poses in the colors of their tracks, and the track numbers.
 
     Args:
         image: (H, W, 3) uint8, BGR.
-        min_score: joints under it are not drawn.
+        poses: The poses of the frame.
+        skeleton: Skeleton of the poses.
+        min_score: Joints with a lower score are not drawn.
     """
     for pose in poses:
         shown = (pose.scores >= min_score) & (pose.scores > 0)
@@ -64,14 +67,16 @@ def render_poses(
     skeleton: Skeleton,
     min_score: float,
 ) -> None:
-    """Write a film of frames with poses; for a damaged frame it shows the picture before it.
+    """Write a video of frames with poses; a damaged frame is replaced by the frame before it.
 
     Args:
-        path: of the .mp4 file.
-        size: width, height; fps: frames per second.
-        frames: numbers and images (H, W, 3), uint8, BGR, or None, in their order.
-        poses: of the frame of a number; asked for each once, in this order.
-        min_score: joints under it are not drawn.
+        path: Path of the .mp4 file.
+        size: Width and height, in pixels.
+        fps: Frames per second.
+        frames: Numbers and images (H, W, 3), uint8, BGR, or None for a damaged image, in order.
+        poses: Returns the poses of a frame by its number; called once per frame, in order.
+        skeleton: Skeleton of the poses.
+        min_score: Joints with a lower score are not drawn.
     """
     picture = np.zeros((size[1], size[0], 3), np.uint8)
     with VideoWriter(path, size, fps) as movie:
@@ -83,10 +88,15 @@ def render_poses(
 
 
 def render_labels(path: Path, video: Path, labels: Labels) -> None:
-    """Write a film of labels on their video, a file or a folder of frames.
+    """Write a video of labels drawn on their source.
+
+    Args:
+        path: Path of the video to write.
+        video: Source video, a file or a folder of frames.
+        labels: The labels to draw.
 
     Raises:
-        InputError: the video cannot be read, or the film cannot be written.
+        InputError: The source cannot be read, or the video cannot be written.
     """
     poses = defaultdict(list)
     scores = np.where(labels.labeled, np.nan_to_num(labels.scores, nan=1.0), 0.0)

@@ -1,4 +1,4 @@
-"""Which propagated frames need a person's eye most, and which ones to label next."""
+"""Ranking of propagated frames: which need review most, and which to label next."""
 
 import numpy as np
 
@@ -7,29 +7,34 @@ CLOSE = 0.05
 
 
 def joint_doubts(scores: np.ndarray, disagreements: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """How doubtful each joint of each person is: 1 − score / (1 + (disagreement / (CLOSE · size))²).
+    """Return the doubt of each joint of each person: 1 − score / (1 + (disagreement / (CLOSE · size))²).
 
     Args:
-        scores: (P, J), cut to 0 … 1; NaN: no such joint.
-        disagreements: (P, J) pixels between what the label before and the label after make of it; NaN: one side alone.
-        sizes: (P,) of the poses in pixels, over 0.
+        scores: (P, J) scores, clipped to [0, 1]; NaN where there is no joint.
+        disagreements: (P, J) distance in pixels between the positions propagated from the label before and the label
+            after; NaN where there is only one side.
+        sizes: (P,) size of each pose in pixels, positive.
+
     Returns:
-        (P, J) from 0, certain, to 1; NaN where there is no joint.
+        (P, J) from 0 (certain) to 1; NaN where there is no joint.
     """
     apart = np.nan_to_num(disagreements) / (CLOSE * sizes[:, None])
     return 1 - np.clip(scores, 0, 1) / (1 + apart**2)
 
 
 def frame_needs(num_frames: int, person_frame: np.ndarray, doubts: np.ndarray) -> np.ndarray:
-    """How much each frame needs an eye: as its most doubtful person, half by the worst joint, half by the mean joint.
+    """Return how much each frame needs review.
 
-    The worst alone would rank by a joint that is hidden everywhere, the mean alone would miss a single lost paw.
+    A frame counts as its most doubtful person, who counts half by the worst joint and half by the mean joint. The worst
+    joint alone would rank by a joint that is hidden everywhere; the mean alone would miss a single lost paw.
 
     Args:
+        num_frames: Number of frames, F.
         person_frame: (P,) index of each person's frame.
-        doubts: (P, J) of `joint_doubts`.
+        doubts: (P, J) result of `joint_doubts`.
+
     Returns:
-        (F,) from 0 to 1; 0 for frames without a doubted person.
+        (F,) from 0 to 1; 0 for frames without a doubtful person.
     """
     needs = np.zeros(num_frames)
     known = ~np.isnan(doubts)
@@ -41,24 +46,25 @@ def frame_needs(num_frames: int, person_frame: np.ndarray, doubts: np.ndarray) -
 
 
 def rank_frames(needs: np.ndarray) -> list[int]:
-    """Indices of the frames of a need over 0, the neediest first; of two alike, the earlier."""
+    """Return the indices of the frames with a need above 0, highest need first; ties go to the earlier frame."""
     return [int(frame) for frame in np.argsort(-needs, kind="stable") if needs[frame] > 0]
 
 
 def suggest_frames(numbers: np.ndarray, labeled: np.ndarray, needs: np.ndarray, count: int) -> list[int]:
-    """The next frames to label: in need, far from labels, and spread out.
+    """Return the next frames to label: in need of review, far from labels, and spread out.
 
-    One after the other the frame is taken whose need times d / (d + r) is largest, of equal ones the first: d is its
-    distance from the nearest labelled or taken frame, r half the spacing that these would have if they were spread
-    evenly. Frames next to a labelled or taken one are never taken.
+    Frames are picked greedily by the largest need times d / (d + r); ties go to the first frame. d is the distance from
+    the nearest labeled or picked frame, and r is half the spacing these frames would have if they were evenly spread.
+    Neighbors of a labeled or picked frame are never picked.
 
     Args:
-        numbers: (F,) of the frames, ascending.
+        numbers: (F,) numbers of the frames, ascending.
         labeled: (F,) bool.
-        needs: (F,) of `frame_needs`.
-        count: of frames to take, at most.
+        needs: (F,) result of `frame_needs`.
+        count: Maximum number of frames to pick.
+
     Returns:
-        Indices of the frames, the most useful first.
+        Indices of the frames, most useful first.
     """
     if not len(numbers):
         return []
@@ -78,11 +84,13 @@ def suggest_frames(numbers: np.ndarray, labeled: np.ndarray, needs: np.ndarray, 
 
 
 def spread_frames(labeled: np.ndarray, needs: np.ndarray, count: int) -> list[int]:
-    """Some of the frames, where not all can be shown: labelled ones, half of the rest by need, half evenly spread.
+    """Select frames when not all can be shown: labeled ones, then half of the rest by need and half evenly spread.
 
     Args:
-        labeled: (F,) bool; needs: (F,).
-        count: of frames to take, at most.
+        labeled: (F,) bool.
+        needs: (F,) result of `frame_needs`.
+        count: Maximum number of frames to select.
+
     Returns:
         Indices of the frames, ascending.
     """
@@ -96,5 +104,5 @@ def spread_frames(labeled: np.ndarray, needs: np.ndarray, count: int) -> list[in
 
 
 def _evenly(length: int, count: int) -> np.ndarray:
-    """At most `count` places in a list, from its first to its last."""
+    """Return at most `count` indices into a list, from its first element to its last."""
     return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))

@@ -1,6 +1,6 @@
-"""A page to look through propagated labels, correct them and choose what to label next: one HTML file, nothing beside.
+"""Review page for propagated labels: check and correct them, and choose what to label next, in a single HTML file.
 
-The page itself is in review_page/: its text, its style, and scripts that are joined in the order of SCRIPTS.
+The page itself is in review_page/: markup, style, and scripts that are joined in the order of SCRIPTS.
 """
 
 import base64
@@ -43,27 +43,28 @@ def write_review(
     name: str = "labels",
     budget: int = BUDGET,
 ) -> None:
-    """Write the review page of a video's labels, those of a person and propagated ones.
+    """Write the review page of a video's labels, both manual and propagated.
 
-    Pictures go to the file one by one. They are as large and good as the budget allows; if it does not allow all of
-    them even so, frames with labels, those most in need of an eye and an even spread of the others have theirs.
+    Pictures are written to the file one by one, as large and as good as the budget allows. If not all of them fit even
+    at the lowest quality, frames with labels, the frames that need review most, and an even spread of the others get a
+    picture.
 
     Args:
-        content: COCO-style, as `lib.formats.coco.read_labels` and `add_poses` give it. A joint is propagated that has a
-            score in `scores`; None is that of joints that a person set. There may be `disagreement`, per joint the
-            pixels between what the labels of both sides make of it or None, and `sources`, per joint the numbers of
-            the frames that it came from.
-        read_frame: a frame (H, W, 3), uint8, BGR, by its `file_name`.
-        path: of the .html file.
-        name: of the labels, without an ending: the page's title, and how the file that it saves is called.
-        budget: bytes of the file, at most.
+        content: COCO-style, as returned by `lib.formats.coco.read_labels` and `add_poses`. A joint with a number in
+            `scores` is propagated; None marks a joint that a person set. Optional keys: `disagreement`, per joint the
+            distance in pixels between the positions from both sides, or None; `sources`, per joint the numbers of the
+            frames that it came from.
+        read_frame: Returns a frame (H, W, 3), uint8, BGR, by its `file_name`.
+        path: Path of the .html file.
+        name: Name of the labels without an extension: the title of the page and the name of the file that it saves.
+        budget: Maximum size of the file in bytes.
 
     Raises:
-        InputError: a record cannot be shown; names it. A frame is not there. The budget is too small.
+        InputError: A record cannot be shown (the message names it), a frame is missing, or the budget is too small.
     """
     poses = _read_poses(content, name)
     images = content["images"]
-    # A file of what a person has looked at does not say of itself that it is propagated.
+    # A file that a person has reviewed is not marked as propagated.
     info = {key: value for key, value in (content.get("info") or {}).items() if key != "propagated_by"}
     labels = _json(content | ({"info": info} if "info" in content else {}), name)
     needs = frame_needs(len(images), poses.frame, poses.doubts)
@@ -99,15 +100,18 @@ def write_review(
 
 @dataclass(frozen=True)
 class _Poses:
-    """P annotations of F frames, J joints.
+    """P annotations of F frames with J joints.
 
     Attributes:
-        order: (F) place of each frame in `images`, by the frames' numbers; numbers (F,) these.
-        frame: (P,) index of each annotation's frame; track (P,) its number, 0 where it has none.
-        propagated: (P, J) bool, no person set the joint: all of a propagated pose, missing ones too, and those that are
-            there of the joints that were added to a person's own pose; labeled: (F,) bool, somebody is in the frame,
-            and no propagated joint.
-        scores: (P, J), NaN where there is no propagated joint; disagreements (P, J), NaN of one side alone.
+        order: (F) index into `images` of each frame, sorted by frame number.
+        numbers: (F,) numbers of the frames.
+        frame: (P,) index of each annotation's frame.
+        track: (P,) track number of each annotation, 0 if it has none.
+        propagated: (P, J) bool, True if no person set the joint: all joints of a propagated pose, missing ones too, and
+            the present ones of the joints that were added to a manually labeled pose.
+        labeled: (F,) bool, True if the frame has people and no propagated joint.
+        scores: (P, J), NaN where there is no propagated joint.
+        disagreements: (P, J), NaN where there is only one side.
         doubts: (P, J) from 0 to 1, NaN where there is no propagated joint.
     """
 
@@ -156,14 +160,14 @@ def _read_poses(content: dict[str, Any], name: str) -> _Poses:
 
 
 def _told(people: list[dict[str, Any]], key: str, joints: int, where: str, absent: float) -> np.ndarray:
-    """(P, J) what people have under a key for each joint, `absent` where that is None or they do not have the key."""
+    """Return (P, J) the values of a key for each joint, `absent` where a value is None or the key is missing."""
     rows = [person.get(key) for person in people]
     rows = [[absent if value is None else value for value in row] if isinstance(row, list) else row for row in rows]
     return number_column([{key: row} for row in rows], key, joints, where, absent)
 
 
 def _sizes(keypoints: np.ndarray, track: np.ndarray) -> np.ndarray:
-    """(P,) the median over each track of the longer side around the joints, in pixels."""
+    """Return (P,) the median over each track of the longer side of the box around the joints, in pixels."""
     known = keypoints[:, :, 2:] > 0
     low = np.where(known, keypoints[:, :, :2], np.inf).min(axis=1, initial=np.inf)
     high = np.where(known, keypoints[:, :, :2], -np.inf).max(axis=1, initial=-np.inf)
@@ -175,7 +179,7 @@ def _sizes(keypoints: np.ndarray, track: np.ndarray) -> np.ndarray:
 
 
 def _page_data(content: dict[str, Any], poses: _Poses, needs: np.ndarray) -> dict[str, Any]:
-    """What the page knows beside the labels themselves; frames are counted by number, from 0."""
+    """Return the data of the page other than the labels; frames are numbered from 0."""
     category = keypoint_category(content)
     names = category["keypoints"]
     sides = [""] * len(names)
@@ -200,7 +204,7 @@ def _page_data(content: dict[str, Any], poses: _Poses, needs: np.ndarray) -> dic
 
 
 def _why(content: dict[str, Any], poses: _Poses, frame: int) -> dict[str, Any]:
-    """A frame's most doubtful joint, and what is doubtful about it."""
+    """Return a frame's most doubtful joint and the reason for the doubt."""
     names = keypoint_category(content)["keypoints"]
     rows = np.flatnonzero(poses.frame == frame)
     doubts = np.nan_to_num(poses.doubts[rows], nan=-1)
@@ -214,24 +218,24 @@ def _why(content: dict[str, Any], poses: _Poses, frame: int) -> dict[str, Any]:
 
 
 def _bones(given: Any, names: list[str]) -> list[list[int]]:
-    """Pairs of joints to connect: the file's own, which count from 1, or those that joints of these names have."""
+    """Return the pairs of joints to connect: from the file (1-based), or the defaults for joints of these names."""
     pairs = [bone for bone in given or [] if isinstance(bone, list) and len(bone) == 2]
     pairs = [[a - 1, b - 1] for a, b in pairs if {a, b} <= set(range(1, len(names) + 1))]
     return pairs or [list(bone) for bone in named_skeleton(names).bones]
 
 
 def _json(value: Any, name: str) -> bytes:
-    """JSON that can stand in a page: no `<`, so that no text of the labels ends its element; NaN becomes null."""
+    """Serialize to JSON that is safe inside a page: without `<`, so no text can close its element; NaN becomes null."""
     try:
         return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER).replace(b"<", b"\\u003c")
-    except TypeError as error:  # orjson's own is one of these
+    except TypeError as error:  # orjson's error is a subclass
         raise InputError(f"{name}: a browser cannot hold these labels: {error}") from None
 
 
 def _page(name: str, data: dict[str, bytes]) -> tuple[bytes, bytes]:
-    """What stands in the file before the pictures and after them.
+    """Return the parts of the file before and after the pictures.
 
-    The page allows itself its own script and style, by their sums, and no connection.
+    The content security policy allows only the page's own script and style, by their hashes, and no connections.
     """
     style = (PAGE / "page.css").read_text(encoding="utf-8")
     script = '"use strict";\n' + "".join((PAGE / part).read_text(encoding="utf-8") for part in SCRIPTS)
@@ -257,5 +261,5 @@ def _element(picture: Picture) -> bytes:
 
 
 def _cost(jpeg: bytes) -> int:
-    """Bytes of a picture's element, at most."""
+    """Return an upper bound of the bytes of a picture's element."""
     return len(base64.b64encode(jpeg)) + 100

@@ -142,7 +142,7 @@ def test_it_opens_without_a_fault_or_a_connection_and_steps_by_keys(review, path
     assert review.at[0] == "111"
     review.press("PageUp", "ArrowLeft")
     assert review.at == ("105", "propagated")
-    review.press("n")  # what needs an eye most
+    review.press("n")  # what needs review most
     assert review.at[0] == "104"
     assert review.text("#hint") == "left_paw: from frames 100, 106."
     assert review.page.inner_text("tr[aria-current=true] td:nth-child(2)") == "0.10"

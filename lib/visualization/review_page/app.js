@@ -1,4 +1,4 @@
-// The page as a whole: what is on show and selected, and everything that can be done with it.
+// The page as a whole: the current frame and selection, and all actions on them.
 
 class App {
   constructor(labels, review) {
@@ -62,7 +62,7 @@ class App {
     return place < this.pictured.length;
   }
 
-  // Go on in a list, from where it was left, to the next frame that is not done.
+  // Continue in a list, from the last position, to the next frame that is not done.
   follow(name, by) {
     const list = this.lists[name];
     let place = this.places[name] + by;
@@ -153,7 +153,7 @@ class App {
     this.model.editJoint(this.frame, person, this.joint, [x, y, v], gesture);
   }
 
-  // To a place inside the frame, in hundredths of a pixel.
+  // Clamp to the frame and round to hundredths of a pixel.
   moveJoint(x, y, gesture) {
     const [width, height] = this.pictures.size(this.frame.index);
     const inside = (value, size) => Math.round(100 * Math.max(0, Math.min(size - 1, value))) / 100;
@@ -168,7 +168,7 @@ class App {
     this.moveJoint(x + dx, y + dy, `nudge ${this.track} ${this.joint}`);
   }
 
-  // Put a missing joint somewhere, and go on to the next one that is missing.
+  // Place a missing joint and select the next missing one.
   placeJoint(x, y) {
     if (!this.isPlacing()) return;
     this.moveJoint(x, y, null);

@@ -1,6 +1,6 @@
-// Colours, and poses on a canvas.
+// Colors, and poses on a canvas.
 
-// Okabe and Ito's, which the colour-blind can tell apart; those that show on pictures first.
+// Okabe and Ito's colorblind-safe palette; the colors that stand out on pictures come first.
 const TRACK_COLOURS = ["#56b4e9", "#e69f00", "#f0e442", "#cc79a7", "#00b482", "#d55e00", "#ffffff", "#4f7fff"];
 const SIDE_COLOURS = { left: "#50c850", right: "#ff8c28", "": "#3cc8e6" };
 const RADIUS = 4;

@@ -1,4 +1,4 @@
-// What buttons and keys do, and the start.
+// Actions of buttons and keys, and startup.
 
 const ACTIONS = {
   previous: [["ArrowLeft", ","], "previous frame", (app) => app.step(-1)],
@@ -10,7 +10,7 @@ const ACTIONS = {
   number: [["g"], "go to a frame by its number", () => document.getElementById("frame").select()],
   labelledBefore: [["PageUp"], "labelled frame before", (app) => app.labelled(-1)],
   labelledAfter: [["PageDown"], "labelled frame after", (app) => app.labelled(1)],
-  need: [["n"], "next frame that needs an eye", (app) => app.follow("needs", 1)],
+  need: [["n"], "next frame that needs review", (app) => app.follow("needs", 1)],
   needBefore: [["Shift+n"], "the one before it in the list", (app) => app.follow("needs", -1)],
   suggestion: [["m"], "next frame to label", (app) => app.follow("suggested", 1)],
   suggestionBefore: [["Shift+m"], "the one before it in the list", (app) => app.follow("suggested", -1)],
@@ -30,7 +30,7 @@ const ACTIONS = {
   deleteJoint: [["Delete", "Backspace"], "delete the joint", (app) => app.deleteJoint()],
   toggleHidden: [["h"], "the joint is hidden, is visible", (app) => app.toggleHidden()],
   accept: [["a"], "accept the frame as it is", (app) => app.accept()],
-  acceptOn: [["Shift+a"], "accept, and on to what needs an eye", (app) => { app.accept(); app.follow("needs", 1); }],
+  acceptOn: [["Shift+a"], "accept, and on to what needs review", (app) => { app.accept(); app.follow("needs", 1); }],
   revert: [["r"], "take back all changes of the frame", (app) => app.revert()],
   undo: [["z", "Ctrl+z"], "undo", (app) => app.back(app.model.undo(), "Undone")],
   redo: [["Shift+z", "Ctrl+y", "Ctrl+Shift+z"], "redo", (app) => app.back(app.model.redo(), "Redone")],
@@ -80,7 +80,7 @@ function listenToButtons(app) {
     button.title = `${text} (${keys[0]})`;
     button.addEventListener("click", () => run(app));
   }
-  // A click leaves the focus where it is: the keys go on working as they did.
+  // A click does not move the focus, so the keys keep working.
   document.addEventListener("mousedown", (event) => { if (event.target.closest("button")) event.preventDefault(); });
   document.getElementById("speed").addEventListener("change", (event) => event.target.blur());
   const field = document.getElementById("frame");

@@ -1,4 +1,4 @@
-// The labels, what a person changed in them, and the file that comes of both.
+// The labels, the changes a person made, and the file that results from both.
 //
 // A person of a frame is {from, track, keypoints, propagated}: `from` is the place among the file's annotations, -1 for
 // somebody added here; keypoints are x, y, v of each joint, v 0: missing, 1: hidden, 2: visible; propagated are the
@@ -36,7 +36,7 @@ class Model {
     frame.people.push({ from: place, track: Number(record.track_id ?? 0), keypoints, propagated });
   }
 
-  // Whether nothing of an annotation of the file was set by a person.
+  // True if no person set any joint of an annotation of the file.
   #isPropagated(place) { return this.review.propagated[place].length === this.names.length; }
 
   people(frame) { return this.edits.get(frame.index) ?? frame.people; }
@@ -199,7 +199,7 @@ function rounded(value) { return Math.round(value * 1000) / 1000; }
 
 function isCrowd(record) { return ["1", "1.0", "true"].includes(String(record.iscrowd ?? 0).trim().toLowerCase()); }
 
-// Smallest and largest x and y of the joints that are there; zeros where none is.
+// Smallest and largest x and y of the present joints; zeros if there are none.
 function extent(keypoints) {
   const xs = [], ys = [];
   for (let at = 0; at < keypoints.length; at += 3) {
@@ -208,7 +208,7 @@ function extent(keypoints) {
   return xs.length ? [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] : [0, 0, 0, 0];
 }
 
-// A box x, y, w, h, as large as it has to be to hold the corners too.
+// A box x, y, w, h, enlarged as needed to contain the corners too.
 function union([x, y, w, h], x1, y1, x2, y2) {
   const [left, top] = [Math.min(x, x1), Math.min(y, y1)];
   return [left, top, Math.max(x + w, x2) - left, Math.max(y + h, y2) - top].map(rounded);

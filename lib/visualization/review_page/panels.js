@@ -1,4 +1,4 @@
-// The lists beside the picture: frames that need an eye, frames to label next, who is in the frame, and the joints.
+// The lists beside the picture: frames that need review, frames to label next, who is in the frame, and the joints.
 
 const LISTED = 300; // frames of a list, at most
 const DOUBTFUL = 0.5;

@@ -1,4 +1,4 @@
-// The frames' pictures, which stand in the page as base64: decoded when asked for, and the last ones kept.
+// The frames' pictures, stored in the page as base64: decoded on demand, with the most recent ones cached.
 
 const DECODED_BYTES = 300e6;
 

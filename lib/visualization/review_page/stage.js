@@ -58,7 +58,7 @@ class Stage {
     for (const person of people) drawPerson(context, this.app, person, (px, py) => this.toScreen(px, py));
   }
 
-  // Coordinates are those of pixels' centres: 0, 0 is the middle of the first pixel.
+  // Coordinates refer to pixel centers: 0, 0 is the center of the first pixel.
   toScreen(x, y) { return [(x + 0.5) * this.view.scale + this.view.x, (y + 0.5) * this.view.scale + this.view.y]; }
 
   toFrame(x, y) { return [(x - this.view.x) / this.view.scale - 0.5, (y - this.view.y) / this.view.scale - 0.5]; }

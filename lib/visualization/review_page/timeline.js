@@ -30,7 +30,7 @@ class Timeline {
     this.canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
   }
 
-  // The frame on show has moved.
+  // The current frame has changed.
   draw() {
     if (this.isAsked) return;
     this.isAsked = true;
@@ -165,7 +165,7 @@ class Timeline {
     else this.app.model.names.forEach((name, joint) => this.#label(context, name, top + (joint + 0.75) * row, theme("quiet")));
   }
 
-  // A pixel is the more opaque the more doubtful the joint.
+  // More doubtful joints are more opaque.
   #heatColumns(frames) {
     const context = this.heat.getContext("2d");
     const joints = this.heat.height;
