@@ -12,6 +12,7 @@ def joints_loss(
         output, target: (B, J, h, w).
         weight: (B, J, 1), multiplied into both; None: 1.
         hardest: count only so many joints of each sample, those of largest error (OHKM, Chen et al., CVPR 2018).
+
     Returns:
         a scalar.
     """
@@ -31,6 +32,7 @@ def accuracy(output: torch.Tensor, target: torch.Tensor, threshold: float = 0.5)
     Args:
         output, target: (B, J, h, w).
         threshold: a joint is right at a distance strictly below this.
+
     Returns:
         0 to 1; 0 where no joint counts.
     """

@@ -87,6 +87,7 @@ def train_epoch(
         loader: batches of clips with labels.
         strategy: what the net makes of a clip.
         each: called after every iteration with its number and the report so far.
+
     Raises:
         FloatingPointError: the loss is not finite.
     """

@@ -112,6 +112,7 @@ class TrainingRun:
 
         Args:
             auto_resume: AUTO_RESUME; resume: TRAIN.RESUME; given: TRAIN.CHECKPOINT.
+
         Raises:
             InputError: the keys contradict each other, or a new run would overwrite the one that is in the folder.
         """

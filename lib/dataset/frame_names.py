@@ -68,8 +68,10 @@ def find_renamed(
         num_frames: of each video, as the file says; a video of which it says nothing may be missing.
         where: the file, for messages.
         counts_positions: the file's form is that of files that name frames by position.
+
     Returns:
         the known names by folder and position, of the videos whose frames are named by position.
+
     Raises:
         InputError: a frame fits neither way; names it.
     """
@@ -125,6 +127,7 @@ def find_renamed_people(
         people: their `video` and `frame` are those of the annotations.
         videos: the annotations, which are `where`.
         truth: the official ones, of which frames and videos may be lacking there.
+
     Raises:
         InputError: a frame fits neither way.
     """
@@ -142,6 +145,7 @@ def restore_names(
     Args:
         videos: the annotated ones; without any the frames are those on the disk.
         where: the file of boxes, for messages.
+
     Raises:
         InputError: the frame of a box fits neither way; a video has no folder.
     """

@@ -63,6 +63,7 @@ def labeled_people(
         columns: per joint of the videos its place among the `num_joints` of the net; by default PoseTrack's.
         clip_rule: of lib.pose.crop.clip_box, by which boxes are cut to their image; None: they are crops already.
         joints_box: rule for the box of the joints (lib.pose.crop).
+
     Raises:
         InputError: a frame with people is not there.
     """
@@ -109,6 +110,7 @@ def detected_people(
         files: finds the frames.
         aspect_ratio: width / height of the crops.
         nms_threshold: of two boxes in a frame with a larger IoU, the one with the lower score is left out; 1: none is.
+
     Raises:
         InputError: a frame with boxes is not there; boxes name images by id and there are no annotations.
     """
@@ -157,6 +159,7 @@ def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], wher
     Args:
         truth: the official ground truth; `where` it is.
         renamed: its names of the frames that the annotations name by position (lib.dataset.frame_names).
+
     Raises:
         InputError: a frame with people is not in the ground truth.
     """

@@ -38,6 +38,7 @@ def read_split(annotations: Path, split: str) -> list[CocoVideo]:
 
     Args:
         annotations: the folder that has one folder of official files, one per video, for each split.
+
     Raises:
         InputError: no files there, a broken one, or a frame without a number; names the file and the record.
     """
@@ -87,6 +88,7 @@ def sparse(videos: Sequence[CocoVideo], num_videos: int, num_frames: int, seed: 
         num_videos: how many videos, −1: all that have labels.
         num_frames: how many frames of each, or all where it has fewer.
         seed: of the drawing.
+
     Raises:
         InputError: fewer videos have labels than are asked for, or nobody has.
     """

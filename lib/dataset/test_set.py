@@ -209,6 +209,7 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
 
     Args:
         every: frames from one label to the next (lib.dataset.runs).
+
     Raises:
         InputError: no annotations, no run that is long enough for a label, nobody labelled, frames that are not there.
     """

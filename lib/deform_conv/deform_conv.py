@@ -69,7 +69,7 @@ class DeformConv2d(nn.Module):
         nn.init.dirac_(self.weight)
 
     def forward(self, input: Tensor, offset: Tensor) -> Tensor:
-        """input (N, C, H, W), offset (N, 2 · G · kh · kw, H', W') in pixels -> (N, O, H', W')."""
+        """Input (N, C, H, W), offset (N, 2 · G · kh · kw, H', W') in pixels -> (N, O, H', W')."""
         return deform_conv2d(input, offset, self.weight, self.stride, self.padding, self.dilation)
 
     def extra_repr(self) -> str:

@@ -35,10 +35,12 @@ def evaluate_custom(gt: str | Path, pred: str | Path, sigma_scale: float = 1.0) 
         pred: the predictions, a list of {image_id, category_id, keypoints (x, y, score of each joint), score}, and `id`
             or `annotation_id` of the person, if it is that one's pose.
         sigma_scale: factor on the constants of OKS.
+
     Returns:
         `table` with COLUMNS, times 100: AP and AR of OKS, as COCO's; PCK by the person's box, AUC up to 30 pixels; EPE,
         the mean error in pixels. `joints`: PCK and EPE by joint name. PCK, AUC and EPE are NaN, and `joints` is empty,
         where a labelled person has no pose of his own.
+
     Raises:
         InputError: a missing or malformed file; nobody labelled; a prediction of an image that `gt` does not list.
     """

@@ -18,8 +18,10 @@ def match_poses(truth: LabeledPeople, predicted: PredictedPeople, path: str | Pa
     Args:
         truth: P people of J joints; predicted: poses of the same joints.
         path: of the predictions, for messages.
+
     Returns:
         (P, J, 2) x, y; NaN for a person without labels and without a pose.
+
     Raises:
         InputError: it cannot be told whose pose one is, or whose is missing; names the record.
     """

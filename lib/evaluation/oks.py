@@ -187,11 +187,10 @@ class _Scorer(COCOeval):
         counted: np.ndarray | None = None,
         sizes: bool = True,
     ) -> None:
-        """
-        Args:
-            labeled: with all areas.
-            counted: (P,) numbers of joints as the file tells: of 0 the person is ignored; NaN: those of v > 0 count.
-            sizes: score medium and large people by themselves.
+        """Args:
+        labeled: with all areas.
+        counted: (P,) numbers of joints as the file tells: of 0 the person is ignored; NaN: those of v > 0 count.
+        sizes: score medium and large people by themselves.
         """
         images, categories = ([{"id": n} for n in ids.tolist()] for ids in (labeled.image_ids, labeled.category_ids))
         truth, found = _label_records(labeled, counted), _prediction_records(predicted)

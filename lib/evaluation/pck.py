@@ -36,6 +36,7 @@ def joint_errors(estimates: np.ndarray, truth: np.ndarray, visible: np.ndarray) 
     Args:
         estimates, truth: (P, J, 2) x, y in pixels.
         visible: (P, J) bool, the joint is labelled in `truth`.
+
     Returns:
         (N,) pixels and (N,) shares of the longer side of the box around the person's labelled joints, of all N
         labelled joints, in the order of people.
@@ -89,10 +90,12 @@ def evaluate_pck(truth: LabeledPeople, estimates: np.ndarray, normalizer: str) -
     Args:
         truth: P people of J joints; estimates (P, J, 2) in the same pixels.
         normalizer: one of NORMALIZERS.
+
     Returns:
         `table`: `PCK@0.05`, `PCK@0.1`, `PCK@0.2`, `AUC` up to 30 pixels and `AUC@` the normalizer, all times 100, and
         `EPE`, the mean error in pixels; `joints`: PCK and EPE by joint name, NaN where the joint is never labelled;
         `normalizer`.
+
     Raises:
         InputError: a labelled person has no box, or the joints are not those of the normalizer.
     """
@@ -117,9 +120,11 @@ def evaluate_jhmdb(truth: LabeledPeople, estimates: np.ndarray) -> dict[str, dic
 
     Args:
         truth: P people; estimates (P, J, 2) in the same pixels.
+
     Returns:
         `table` by the person's box and `torso` by the torso: the columns of JHMDB_TABLE, and `Mean` of all joints;
         times 100.
+
     Raises:
         InputError: other joints than JHMDB's, or a labelled person without box.
     """

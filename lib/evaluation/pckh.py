@@ -35,9 +35,11 @@ def evaluate_mpii(truth: MpiiTruth, points: np.ndarray) -> dict[str, dict[str, f
     Args:
         truth: P people.
         points: (P, 16, 2) x, y in the same pixels; NaN is a miss.
+
     Returns:
         `table`: the columns of MPII_TABLE, `Mean` of all labelled joints but pelvis and thorax, and `Mean@0.1`, whose
         threshold is 0.11; `joints`: PCKh@0.5 by joint name. All times 100; NaN where no joint is labelled.
+
     Raises:
         InputError: the ground truth lacks a joint of the table.
     """
@@ -65,8 +67,10 @@ def evaluate_mpii_trb(truth: LabeledPeople, points: np.ndarray) -> dict[str, dic
     Args:
         truth: P people of 40 joints, the first 14 of them the skeleton, the others the contour.
         points: (P, 40, 2) x, y in the same pixels.
+
     Returns:
         `table`: `Skeleton`, `Contour`, `Mean`, each of all its labelled joints; `joints`: by joint name. Times 100.
+
     Raises:
         InputError: a labelled person has no head box.
     """

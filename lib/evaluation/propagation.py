@@ -18,6 +18,7 @@ def score_by_distance(
     Args:
         truth, predicted: the same videos and frames.
         labeled: per video the indices of its labelled frames, at least one.
+
     Returns:
         AP by distance in frames, "0", "1" …; a distance without a labelled joint is left out.
     """
@@ -51,6 +52,7 @@ def compare_tracks(
         people: P of them, in the frames that they were moved to; points (P, J, 2); distances (P,) in frames.
         truth: the people and joints that count (lib.propagation.targets.reached).
         names: of the J joints.
+
     Returns:
         `tracks_by_distance`, by distance, and "1+" for all but 0, and `tracks_by_joint`, of all but 0, each with
         `joints`, how many; `pck`, `pck_0.1`, `pck_0.2`: at 0.05, 0.1 and 0.2 of the person's size, in per cent;

@@ -71,6 +71,7 @@ def read_results(
         needed: keys of the file.
         kind: what a file with these keys is, for messages.
         ignored: True for a key of the experiment that may differ between runs of one setting; so may SEED.
+
     Raises:
         InputError: no file has these keys, or one is not JSON.
     """

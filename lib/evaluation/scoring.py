@@ -26,6 +26,7 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
 
     Args:
         data_set: name of the test set's.
+
     Raises:
         InputError: ground truth or boxes that cannot be scored, or a data set that nothing scores.
     """
@@ -59,6 +60,7 @@ def score_files(data_set: str, truth: Path, predictions: Path, sigma_scale: floa
         data_set: name of one that has a scorer.
         truth, predictions: the files.
         sigma_scale: factor on the sigmas of OKS, where the data set is scored by it.
+
     Returns:
         the scorer's result, and in it `score`, the figure to compare trainings by.
     """

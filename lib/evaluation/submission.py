@@ -59,6 +59,7 @@ def make_submission(
         videos: the annotated frames.
         people: sorted by video and frame.
         points: (P, J, 2) x, y in image pixels; peaks (P, J).
+
     Returns:
         one VideoAnnotations per video, with estimates in place of annotations.
     """
@@ -84,6 +85,7 @@ def make_results(
         points: (P, J, 2) x, y in image pixels from 0; peaks (P, J), the scores of the joints.
         sigmas: (J,) of OKS.
         first_pixel: what the data set's files count pixels from.
+
     Returns:
         a record per person: image_id, category_id, keypoints (x, y, score of each joint, an array: lists of many people
         take gigabytes), score, and of a ground-truth box the annotation's id.
@@ -120,6 +122,7 @@ def write_results(
         path: of the file without its ending.
         videos, people, points, peaks, rules, sigmas: as of `make_results`; MPII's file has everybody who is listed, and
             NaN for those who were left out.
+
     Returns:
         the file.
     """

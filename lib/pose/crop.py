@@ -33,6 +33,7 @@ def joints_box(points: np.ndarray, rule: str = "posetrack18") -> np.ndarray:
     Args:
         points: (J, 2) the labelled joints in pixels, at least one.
         rule: key of JOINTS_BOXES.
+
     Returns:
         (4,) x, y, w, h in pixels.
     """
@@ -48,6 +49,7 @@ def widen_boxes(boxes: np.ndarray, given: np.ndarray) -> np.ndarray:
         boxes: (P, 4) x, y, w, h around the joints, as of `joints_box`; NaN where there is none.
         given: (P, 4) boxes from elsewhere for people of one joint, who get a square of LONE_JOINT pixels if that box
             has no size.
+
     Returns:
         (P, 4) boxes, of which no side is under a quarter of the other.
     """
@@ -68,6 +70,7 @@ def clip_box(box: Sequence[float], width: int, height: int, rule: str = "last_pi
         rule: `last_pixel`, of HRNet's and PoseWarper's first code and of MMPose 0.x: a box that begins outside the
             image is moved in, at its full size, and w and h are the distance from the first to the last pixel, one
             less than the box says. `edges`, of MMPose 1.x: each edge is clipped to 0 … W − 1 or 0 … H − 1 by itself.
+
     Returns:
         (4,) x, y, w, h, or None where nothing is left of the box.
     """
@@ -88,6 +91,7 @@ def box_to_center_scale(box: Sequence[float], aspect_ratio: float) -> tuple[np.n
     Args:
         box: x, y, w, h in pixels.
         aspect_ratio: width / height of the net's input.
+
     Returns:
         center (2,) in pixels and scale (2,) in units of 200 pixels, float32.
     """
@@ -116,6 +120,7 @@ def crop_matrix(
         rotation: degrees.
         size: width, height of the crop, in its own pixels or cells.
         udp: in UDP's convention; x and y then differ in size by (w − 1) / (h − 1) over w / h.
+
     Returns:
         (2, 3) float64 matrix for column vectors (x, y, 1).
     """

@@ -74,6 +74,7 @@ def draw_heatmaps(crop: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
     Args:
         crop: (H, W, 3) uint8, BGR.
         heatmaps: (J, h, w); values are cut to 0 … 1.
+
     Returns:
         (h, (1 + J)·w, 3) uint8.
     """

@@ -32,6 +32,7 @@ def encode(
         sigma: in cells.
         unbiased: the gaussian's centre is the joint itself, not its cell (DARK, Zhang et al., CVPR 2020, section 3.2).
         udp: the crop is in UDP's convention (lib.pose.crop).
+
     Returns:
         heatmaps (J, h, w) float32 and weights (J, 1) float32: 1 for a visible joint, 0 for one that is not, or whose
         gaussian lies outside the map. (One that ends a cell outside on the left or the top keeps its weight 1 beside
@@ -75,6 +76,7 @@ def decode(
             al., CVPR 2020, section 3.1).
         per_axis: of `post_process`, MMPose 1.x: move in x where 1 < x < w − 1 and y > 0, in y where 1 < y < h − 1 and
             x > 0.
+
     Returns:
         cells (N, J, 2) x, y float32, (0, 0) where no cell is above 0; peaks (N, J) float32.
     """
@@ -147,6 +149,7 @@ def to_image(
         cells: (N, J, 2); centers (N, 2), scales (N, 2): of the crops, which are not rotated.
         heatmap_size: width, height in cells.
         udp: the crops are in UDP's convention (lib.pose.crop).
+
     Returns:
         (N, J, 2) float64.
     """
@@ -166,6 +169,7 @@ def flip_back(heatmaps: torch.Tensor, flip_order: Sequence[int], shift: bool) ->
             to a cell is at w − 1 − x in the mirrored crop, (w − 1 − x) / 4 in its maps, and x / 4 − 3 / 4 when these
             are mirrored back: three quarters of a cell too far left, and with the shift one quarter too far right. In
             UDP's convention, with (w − 1) / (w / 4 − 1) pixels to a cell, it is at its own place without a shift.
+
     Returns:
         (..., J, h, w), a copy.
     """

@@ -149,7 +149,8 @@ def may_be_same(name: str, other: str) -> bool:
 
 def _readings(name: str) -> list[Words]:
     """The words of a name, sides spelt out; if none of them is a side, also with each side that one may begin with,
-    or have in it."""
+    or have in it.
+    """
     words = _words(name)
     if _SIDES.keys() & set(words):
         return [tuple(_SIDES.get(word, word) for word in words)]

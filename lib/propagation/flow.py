@@ -78,7 +78,7 @@ def dis(first: np.ndarray, second: np.ndarray, points: np.ndarray) -> tuple[np.n
 
 
 def load_raft(path: Path) -> torch.nn.Module:
-    """torchvision's raft_large with weights of a file, in eval mode.
+    """Torchvision's raft_large with weights of a file, in eval mode.
 
     Raises:
         InputError: the file is not there, or is not of that net.

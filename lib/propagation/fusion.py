@@ -55,6 +55,7 @@ def fuse(sources: Sequence[PropagatedPoses], weights: Sequence[np.ndarray]) -> P
     Args:
         sources: S of them, of the same M moves.
         weights: S times (M, J), not negative. Where all are 0 the first source's guess is taken, with score 0.
+
     Returns:
         the means of points and scores.
     """
@@ -78,6 +79,7 @@ def robust_fuse(
     Args:
         sources, weights: as of `fuse`.
         sizes: (M,) the longer side of each person's crop.
+
     Returns:
         the points; the scores' means, times the share of the weights that lies at the result, by a gaussian AGREEMENT
         wide, but MIN_AGREEMENT at least: nothing is known of a joint of score 0 alone.
