@@ -86,7 +86,8 @@ def to_coco(content: Any, path: str | Path, names: Sequence[str]) -> dict[str, A
     Raises:
         InputError: As in `read`, or if v is not 1, 2 or 3.
     """
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (name, people) in enumerate(read(content, path, boxes=True).items(), start=1):
         images.append({"id": number, "file_name": f"{name}.jpg"})
         for keypoints, (x1, y1, x2, y2) in zip(people.keypoints, people.boxes.tolist(), strict=True):
@@ -94,7 +95,8 @@ def to_coco(content: Any, path: str | Path, names: Sequence[str]) -> dict[str, A
                 raise InputError(f"{path}: image {name}: the third number of each joint has to be 1, 2 or 3")
             visibility = COCO_VISIBILITY[keypoints[:, 2].astype(int)]
             points = np.where(visibility[:, None] > 0, keypoints[:, :2], 0)
-            annotation = {"id": len(annotations) + 1, "image_id": number, "category_id": 1, "iscrowd": 0}
+            annotation: dict[str, Any] = {"id": len(annotations) + 1, "image_id": number}
+            annotation |= {"category_id": 1, "iscrowd": 0}
             annotation |= {"keypoints": np.column_stack([points, visibility]).ravel().tolist()}
             annotation |= {"num_keypoints": int((visibility > 0).sum()), "bbox": [x1, y1, x2 - x1, y2 - y1]}
             annotations.append(annotation)

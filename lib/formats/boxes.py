@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -51,7 +51,8 @@ def read_boxes(path: str | Path, threshold: float) -> tuple[list[DetectedBox], C
     content = read_json(path)
     if not isinstance(content, list):
         raise InputError(f"{path}: a box file is a list of boxes")
-    boxes, dropped = [], Counter()
+    boxes = []
+    dropped: Counter[str] = Counter()
     for index, record in enumerate(content):
         box = _read_box(record, f"{path}: box {index}")
         if box is None:
@@ -82,5 +83,5 @@ def _read_box(record: Any, where: str) -> DetectedBox | None:
     return DetectedBox(image, num_frames, np.array(box, dtype=np.float64), float(score), "frame_id" in record)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

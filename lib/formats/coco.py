@@ -183,7 +183,7 @@ def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str
     """Return the pose in the file's joint order, (J, 3), and the evidence for each joint, null for missing joints."""
     keypoints = np.zeros((len(own_names), 3))
     told: dict[str, list[Any]] = {key: [None] * len(own_names) for key in JOINT_EVIDENCE}
-    for row in np.flatnonzero(pose.scores > 0):
+    for row in np.flatnonzero(pose.scores > 0).tolist():
         joint = own_names.index(pose.names[row])
         keypoints[joint] = *np.round(pose.points[row], 3), 2
         apart = pose.apart[row]

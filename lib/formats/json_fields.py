@@ -66,7 +66,7 @@ def number_column(
         InputError: If a record has another number of values, or a value is not a finite number. The message names the
             record.
     """
-    rows = [record.get(key) for record in records]
+    rows: list[Any] = [record.get(key) for record in records]
     given = [absent is None or (row is not None and row != []) for row in rows]
     try:
         numbers = np.array([*compress(rows, given)], dtype=np.float64).reshape(-1, width)

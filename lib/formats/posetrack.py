@@ -145,7 +145,7 @@ def take_frames(video: VideoAnnotations, frames: Sequence[int]) -> VideoAnnotati
     )
 
 
-def take_people(video: VideoAnnotations, rows: Sequence[int]) -> VideoAnnotations:
+def take_people(video: VideoAnnotations, rows: Sequence[int] | np.ndarray) -> VideoAnnotations:
     """Return a video with only the given people.
 
     Args:

@@ -119,7 +119,8 @@ def write(path: str | Path, video: VideoAnnotations) -> None:
         if video.ignore_regions[index]:
             polygons = [polygon.tolist() for polygon in video.ignore_regions[index]]
             frame["ignore_regions"] = [{"point": [{"x": [x], "y": [y]} for x, y in polygon]} for polygon in polygons]
-        frame["annorect"] = [_annorect(video, person) for person in np.flatnonzero(video.person_frame == index)]
+        people = np.flatnonzero(video.person_frame == index).tolist()
+        frame["annorect"] = [_annorect(video, person) for person in people]
         frames.append(frame)
     write_json(path, {"annolist": frames})
 

@@ -53,7 +53,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
         try:
             return table(key, width, np.nan)
         except InputError:
-            rows = [annotation.get(key) for annotation in annotations]
+            rows: list[Any] = [annotation.get(key) for annotation in annotations]
             rows = [np.ravel(row) if is_row(row, width) else np.full(width, np.nan) for row in rows]
             return np.array(rows, dtype=np.float64)[order]
 

@@ -195,7 +195,7 @@ def _by_folder(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]
             raise InputError(f"{path}: images[{index}]: no file_name")
         folder = image["file_name"].rpartition("/")[0]
         folder_of_id[whole_number(image.get("id"))] = folder
-        empty = {"images": [], "annotations": [], "categories": content.get("categories")}
+        empty: dict[str, Any] = {"images": [], "annotations": [], "categories": content.get("categories")}
         parts.setdefault(folder, empty)["images"].append(image)
     for index, annotation in enumerate(records(content, "annotations", path) if content.get("annotations") else []):
         image_id = annotation.get("image_id")

@@ -137,7 +137,7 @@ class PosesFile:
         """
         for frame in frames:
             self._write(_record(frame))
-        self._file.flush()
+        self._open_part.flush()
 
     def finish(
         self,
@@ -161,7 +161,7 @@ class PosesFile:
         Returns:
             The counts: `frames`, `people`, `tracks`, `damaged_frames`, `replaced_frames`, `boxes_left_out`.
         """
-        self._file.close()
+        self._open_part.close()
         counts = self._counts(left_out)
         category = {"id": CATEGORY, "name": "person", "keypoints": list(names)}
         category["skeleton"] = [[a + 1, b + 1] for a, b in bones]  # COCO counts from 1
@@ -189,8 +189,14 @@ class PosesFile:
             for number, group in groupby(records, key=lambda record: record["image_id"]):
                 yield number, [_from_person(person) for person in group]
 
+    @property
+    def _open_part(self) -> IO[bytes]:
+        if self._file is None:
+            raise ValueError("begin() has to be called first")
+        return self._file
+
     def _write(self, record: dict[str, Any]) -> None:
-        self._file.write(orjson.dumps(record) + b"\n")
+        self._open_part.write(orjson.dumps(record) + b"\n")
 
     def _frames(self) -> Iterator[dict[str, Any]]:
         with open(self.part, "rb") as file:

@@ -93,7 +93,7 @@ def _add_skeletons(track: Element, labels: Labels, rows_of: dict[int, int], keyf
     seen = labels.labeled[rows]
     middle = np.nanmean(labels.points[rows], axis=(0, 1))
     places = np.where(
-        seen.any(axis=0)[:, None], labels.points[rows][seen.argmax(axis=0), range(len(labels.names))], middle
+        np.any(seen, axis=0)[:, None], labels.points[rows][seen.argmax(axis=0), range(len(labels.names))], middle
     )
     for number, given in keyframes:
         shape = SubElement(track, "skeleton", frame=str(number), keyframe="1", z_order="0")
@@ -102,7 +102,7 @@ def _add_skeletons(track: Element, labels: Labels, rows_of: dict[int, int], keyf
         places = np.where(shown[:, None], labels.points[row], places)
         for joint, name in enumerate(labels.names):
             values = _values(places[joint], shown[joint], labels.visibility[row, joint])
-            SubElement(shape, "points", label=name, keyframe="1", **values)
+            SubElement(shape, "points", {"label": name, "keyframe": "1", **values})
 
 
 def _add_points(
@@ -113,7 +113,7 @@ def _add_points(
         row = rows_of.get(number, 0)
         place = labels.points[row, joint] if shown else place
         values = _values(place, shown, labels.visibility[row, joint])
-        SubElement(track, "points", frame=str(number), keyframe="1", z_order="0", **values)
+        SubElement(track, "points", {"frame": str(number), "keyframe": "1", "z_order": "0", **values})
 
 
 def _values(place: np.ndarray, shown: bool, visibility: int) -> dict[str, str]:

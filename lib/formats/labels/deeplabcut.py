@@ -112,7 +112,7 @@ def _people_and_parts(table: Table, path: Path) -> tuple[list[str], list[str]]:
         if column[part_level] not in own:
             own.append(column[part_level])
     animals = {who: own for who, own in parts.items() if who != "single"}
-    first = next(iter(animals), None)
+    first = next(iter(animals), "")
     for who, own in animals.items():
         if own != animals[first]:
             raise InputError(f"{path}: {who} and {first} have different body parts, or in another order")
@@ -152,10 +152,10 @@ def _read_csv(path: Path) -> tuple[tuple[str, ...], list[Column], list[Index], n
     wrong = next((row for row in rows if len(row) != len(header[0])), None)
     if wrong:
         raise InputError(f"{path}: row {wrong[0]} has {len(wrong)} cells, the header has {len(header[0])}")
-    columns = list(zip(*(row[width:] for row in header), strict=True))
-    index = ["/".join(row[:width]) for row in body]
-    if all(re.fullmatch(r"\d{1,18}", entry) for entry in index):
-        index = [int(entry) for entry in index]
+    columns: list[Column] = list(zip(*(row[width:] for row in header), strict=True))
+    entries = ["/".join(row[:width]) for row in body]
+    numbered = all(re.fullmatch(r"\d{1,18}", entry) for entry in entries)
+    index: list[Index] = [int(entry) if numbered else entry for entry in entries]
     return tuple(row[0] for row in header), columns, index, np.array([_numbers(row, width, path) for row in body])
 
 
@@ -197,8 +197,8 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         cells[rows, who, :, 2] = np.where(labels.labeled & np.isnan(labels.scores), 1, labels.scores)
         by_person = int((labels.labeled & np.isnan(labels.scores)).sum())
         more += [f"{by_person} joints were set by a person: their likelihood is 1"] if by_person else []
-    columns = list(itertools.product([scorer], several, labels.names, coords))
-    levels = LEVELS
+    columns: list[Column] = list(itertools.product([scorer], several, labels.names, coords))
+    levels: tuple[str, ...] = LEVELS
     if several == [""]:
         columns, levels = [column[:1] + column[2:] for column in columns], LEVELS[:1] + LEVELS[2:]
     (write_table if _is_h5(path) else _write_csv)(path, levels, columns, index, cells.reshape(len(index), -1))
@@ -220,7 +220,7 @@ def _individuals(labels: Labels, path: Path) -> tuple[list[str], np.ndarray]:
 def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str]]:
     """Return the index of a table of images, the row of each frame, and the things that are lost."""
     digits = max(3, *(len(str(frame.number)) for frame in labels.frames))
-    index = [
+    index: list[Index] = [
         frame.file_name or f"labeled-data/{PurePath(frame.video).stem or 'video'}/img{frame.number:0{digits}}.png"
         for frame in labels.frames
     ]
@@ -245,7 +245,7 @@ def _numbered(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[
         raise InputError(f"{path}: estimates are of the numbered frames of one video; name the file CollectedData…")
     if max(numbers) >= _MAX_ROWS:
         raise InputError(f"{path}: frame {max(numbers)}: no table of a row for each frame before it is written")
-    index = list(range(max(numbers) + 1))
+    index: list[Index] = list(range(max(numbers) + 1))
     video = labels.frames[0].video
     added, named = len(index) - len(numbers), sum(bool(frame.file_name) for frame in labels.frames)
     more = [f"{added} frames between the labelled ones get an empty row"] if added else []

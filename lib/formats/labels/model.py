@@ -158,9 +158,9 @@ def from_file(
         raise InputError(f"{path}: no joint is labelled; label some frames first")
     check_names(names, f"{path}: the list of joints")
     times = Counter(frame.identity for frame in frames)
-    repeated = [frame for frame in frames if times[frame.identity] > 1]
-    if repeated:
-        raise InputError(f"{path}: frame {frame_name(repeated[0])} is listed more than once")
+    listed_twice = [frame for frame in frames if times[frame.identity] > 1]
+    if listed_twice:
+        raise InputError(f"{path}: frame {frame_name(listed_twice[0])} is listed more than once")
     repeated = [name for name, count in Counter((track_names or {}).values()).items() if count > 1]
     if repeated:
         raise InputError(f"{path}: two individuals are named {repeated[0]!r}: rename one of them")

@@ -13,6 +13,8 @@ from lib.formats.posetrack18 import keypoint_category
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
+Writer = Callable[[str | Path, Labels], list[str]]
+
 
 @dataclass(frozen=True)
 class LabelFormat:
@@ -25,7 +27,7 @@ class LabelFormat:
     """
 
     read: Callable[[str | Path], Labels]
-    write: Callable[[str | Path, Labels], list[str]] | None
+    write: Writer | None
     endings: tuple[str, ...]
 
 
@@ -71,7 +73,8 @@ def write_any_labels(path: str | Path, labels: Labels, format: str | None = None
     Raises:
         InputError: If the format does not exist, is read-only, or cannot hold the labels.
     """
-    return FORMATS[check_written(path, format)].write(path, labels)
+    _, write = _writer(path, format)
+    return write(path, labels)
 
 
 def check_written(path: str | Path, format: str | None = None) -> str:
@@ -87,11 +90,17 @@ def check_written(path: str | Path, format: str | None = None) -> str:
     Raises:
         InputError: If the extension belongs to no format, or the format is read-only.
     """
+    name, _ = _writer(path, format)
+    return name
+
+
+def _writer(path: str | Path, format: str | None) -> tuple[str, Writer]:
     name = format or _ending_format(Path(path))
-    if _format(name).write is None:
+    write = _format(name).write
+    if write is None:
         others = ", ".join(other for other, known in FORMATS.items() if known.write)
         raise InputError(f"{path}: files of {name} are read and not written; write one of {others}")
-    return name
+    return name, write
 
 
 def _format(name: str) -> LabelFormat:
