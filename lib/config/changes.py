@@ -61,9 +61,9 @@ RESTORED = (
 )
 """Keys that the checkpoint restores to their earlier values regardless of the configuration."""
 
-OF_WEIGHTS = ("MODEL.TARGET_TYPE", "MODEL.SIGMA", "DATASET.COLOR_RGB")
+OF_WEIGHTS = ("MODEL.TARGET_TYPE", "MODEL.SIGMA", "DATASET.COLOR_RGB", "MODEL.EXTRA.STRIDE_IN_1X1")
 OF_WARP_WEIGHTS = ("MODEL.WARP.DILATIONS",)
-"""Training settings that the shapes of weights do not reveal, unlike MODEL.NAME, NUM_JOINTS, and EXTRA."""
+"""Training settings that the shapes of weights do not reveal, unlike MODEL.NAME, NUM_JOINTS, and the rest of EXTRA."""
 
 
 def read_config(text: str) -> dict[str, Any]:
@@ -158,7 +158,8 @@ def changes_of_weights(training: Mapping[str, Any], cfg: CfgNode, joints: Sequen
     before, now = read_config(training["config"]), read_config(cfg.dump())
     warps = before["MODEL.WARP.ENABLED"] and now["MODEL.WARP.ENABLED"]
     keys = OF_WEIGHTS + (OF_WARP_WEIGHTS if warps else ())
-    changes = {key: (before[key], now[key]) for key in keys if before[key] != now[key]}
+    pairs = {key: (before.get(key, False), now.get(key, False)) for key in keys}  # EXTRA may lack its key: off
+    changes = {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
     return changes | _other_joints(training["joints"], joints)
 
 

@@ -125,6 +125,12 @@ def test_what_weights_must_agree_on(load, key, value):
     check_weights(changes, Path("a.pth"), force=True)
 
 
+def test_weights_of_caffe_s_resnet_are_not_those_of_pytorch_s(load):
+    resnet = ["MODEL.NAME", "pose_resnet", "MODEL.WARP.ENABLED", False, "TEST.MODE", "single"]
+    changes = changes_of_weights(weights_of(load, *resnet), load(*resnet, "MODEL.EXTRA.STRIDE_IN_1X1", True), JOINTS)
+    assert changes == {"MODEL.EXTRA.STRIDE_IN_1X1": (False, True)}
+
+
 def test_what_weights_need_not_agree_on(load):
     keys = ["SEED", 1, "TRAIN.LR", 0.5, "TEST.MODE", "aggregate", "MODEL.IMAGE_SIZE", [64, 64], "TEST.DARK", True]
     assert changes_of_weights(weights_of(load), load(*keys), JOINTS) == {}
