@@ -34,17 +34,17 @@ def make_files(gt: Path, pred: Path, images: int, people: float, predictions: in
     for image in range(1, images + 1):
         count = rng.poisson(people)
         corners, sizes = rng.uniform(0, 400, (count, 2)), rng.uniform(20, 300, (count, 2))
-        joints = corners[:, None] + sizes[:, None] * rng.random((count, 17, 2))
+        truths = corners[:, None] + sizes[:, None] * rng.random((count, 17, 2))
         labeled = np.where(rng.random((count, 17, 1)) < 0.7, 2, 0)
         for person in range(count):
             record = {"id": len(truth) + 1, "image_id": image, "category_id": 1, "iscrowd": 0}
             record |= {"bbox": [*corners[person], *sizes[person]], "area": 0.5 * sizes[person].prod()}
             record |= {"num_keypoints": int((labeled[person] > 0).sum())}
-            truth.append(record | {"keypoints": np.hstack([joints[person], labeled[person]]).ravel().tolist()})
+            truth.append(record | {"keypoints": np.hstack([truths[person], labeled[person]]).ravel().tolist()})
         for _ in range(predictions):
-            near = joints[rng.integers(count)] if count else rng.uniform(0, 640, (17, 2))
-            points = near + rng.normal(0, rng.choice([2, 8, 40]), (17, 2))
-            keypoints = np.hstack([points, rng.random((17, 1))]).round(3).ravel().tolist()
+            near = truths[rng.integers(count)] if count else rng.uniform(0, 640, (17, 2))
+            joints = near + rng.normal(0, rng.choice([2, 8, 40]), (17, 2))
+            keypoints = np.hstack([joints, rng.random((17, 1))]).round(3).ravel().tolist()
             found.append({"image_id": image, "category_id": 1, "keypoints": keypoints, "score": rng.random()})
     listed = [{"id": image} for image in range(1, images + 1)]
     gt.write_text(json.dumps({"images": listed, "annotations": truth, "categories": [{"id": 1}]}))

@@ -38,12 +38,12 @@ def make_truth(rng: np.random.Generator, name: str, num_frames: int, num_persons
     num_rows = len(frame)
     centre = start[track] + step[track] * frame[:, None]
     swing = rng.normal(0, 0.02, (num_rows, 15, 2))
-    points = (centre[:, None] + (BODY + swing) * height[track, None, None]).round(1)
+    joints = (centre[:, None] + (BODY + swing) * height[track, None, None]).round(1)
     present = rng.random((num_rows, 15)) < 0.85
     head = centre - height[track, None] * (0, 0.41)
     half = height[track, None] * (0.05, 0.09)
     corners = np.hstack([head - half, head + half]).round()
-    low, high = points.min(axis=1), points.max(axis=1)
+    low, high = joints.min(axis=1), joints.max(axis=1)
     has_regions = rng.random() < regions
     return VideoAnnotations(
         name=name,
@@ -54,7 +54,7 @@ def make_truth(rng: np.random.Generator, name: str, num_frames: int, num_persons
         ignore_regions=[make_regions(rng) if has_regions else [] for _ in range(num_frames)],
         person_frame=frame,
         has_points=np.ones(num_rows, dtype=bool),
-        points=np.where(present[:, :, None], points, 0),
+        joints=np.where(present[:, :, None], joints, 0),
         present=present,
         labeled=present,
         scores=np.full((num_rows, 15), NO_SCORE),
@@ -89,13 +89,13 @@ def make_prediction(rng: np.random.Generator, truth: VideoAnnotations) -> VideoA
     head = np.linalg.norm(truth.head_boxes[rows, 2:] - truth.head_boxes[rows, :2], axis=1)
     noise = rng.normal(size=(num_rows, 15, 2)) * ((0.02 + 0.4 * (1 - scores)) * head[:, None])[:, :, None]
     shift = np.where(is_false[:, None], rng.normal(0, 200, (num_rows, 2)), 0)
-    base = truth.points[rows] + np.where(truth.present[rows, :, None], 0, truth.boxes[rows, None, :2])
-    points = base + noise + shift[:, None]
+    base = truth.joints[rows] + np.where(truth.present[rows, :, None], 0, truth.boxes[rows, None, :2])
+    joints = base + noise + shift[:, None]
     present = rng.random((num_rows, 15)) < 0.97
     num_tracks = truth.track_ids.max(initial=0) + 1
     switched = truth.person_frame[rows] > rng.integers(1, 4 * len(truth.frame_names), num_rows)
     tracks = truth.track_ids[rows] + num_tracks * (switched + 2 * is_false)
-    low, high = points.min(axis=1), points.max(axis=1)
+    low, high = joints.min(axis=1), joints.max(axis=1)
     return VideoAnnotations(
         name=truth.name,
         frame_names=truth.frame_names,
@@ -105,7 +105,7 @@ def make_prediction(rng: np.random.Generator, truth: VideoAnnotations) -> VideoA
         ignore_regions=[[] for _ in truth.frame_names],
         person_frame=truth.person_frame[rows],
         has_points=np.ones(num_rows, dtype=bool),
-        points=points,
+        joints=joints,
         present=present,
         labeled=present,
         scores=np.where(present, scores, NO_SCORE),

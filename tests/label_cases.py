@@ -31,15 +31,15 @@ def labels(
     loose = draw(st.integers(0, 2)) if untracked else 0
     per_frame = [sorted(draw(st.sets(st.integers(0, 9), max_size=3))) + [-1] * loose for _ in chosen]
     people = [(frame, track) for frame, own in enumerate(per_frame) for track in own] or [(0, 0)]
-    count, joints = len(people), len(joint_names)
-    visibility = rng.choice([0, 1, 2] if hidden else [0, 2], (count, joints)).astype(np.uint8)
+    count, num_joints = len(people), len(joint_names)
+    visibility = rng.choice([0, 1, 2] if hidden else [0, 2], (count, num_joints)).astype(np.uint8)
     if not empty:
         visibility[(visibility == NOT_LABELED).all(axis=1), 0] = VISIBLE
     visibility[0, 0] = VISIBLE
     shown = visibility > NOT_LABELED
-    points = rng.choice(numbers, (count, joints, 2))
-    values = rng.choice(draw(st.lists(SCORES, min_size=1, max_size=4)), (count, joints))
-    values[rng.random((count, joints)) < {"some": 0.5, "all": 0, "none": 1}[scores]] = np.nan
+    joints = rng.choice(numbers, (count, num_joints, 2))
+    values = rng.choice(draw(st.lists(SCORES, min_size=1, max_size=4)), (count, num_joints))
+    values[rng.random((count, num_joints)) < {"some": 0.5, "all": 0, "none": 1}[scores]] = np.nan
     box = np.full((count, 4), np.nan)
     if boxes:
         given = rng.random(count) < 0.5
@@ -47,7 +47,7 @@ def labels(
     frame, track = (np.array(column, dtype=np.int64) for column in zip(*people, strict=True))
     if (track < 0).all() and len(set(frame.tolist())) == count:
         track[:] = 0  # as whoever is alone is read
-    pairs = st.tuples(st.integers(0, joints - 1), st.integers(0, joints - 1))
+    pairs = st.tuples(st.integers(0, num_joints - 1), st.integers(0, num_joints - 1))
     used = np.unique(track[track >= 0]).tolist()
     track_names = {}
     if named and used == list(range(len(used))) and draw(st.booleans()):
@@ -58,7 +58,7 @@ def labels(
         chosen,
         frame,
         track,
-        np.where(shown[:, :, None], points, np.nan),
+        np.where(shown[:, :, None], joints, np.nan),
         visibility,
         np.where(shown, values, np.nan),
         box,
@@ -94,7 +94,7 @@ def assert_same(read, written, boxes=True, sizes=True):
     ]
     if sizes:
         assert read.frames == written.frames
-    for name in ("frame", "track", "points", "visibility", "scores"):
+    for name in ("frame", "track", "joints", "visibility", "scores"):
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name), err_msg=name)
     if boxes:
         given = ~np.isnan(written.boxes).any(axis=1)

@@ -14,8 +14,8 @@ WIDTH, HEIGHT = 160, 120
 def keypoints(x: float, y: float, size: float) -> list[float]:
     """A plausible person around (x, y): 17 × (x, y, v); the ears are not labelled."""
     rng = np.random.default_rng(int(x + y))
-    points = np.array([x, y]) + rng.uniform(-size, size, (17, 2))
-    flat = [[*point, 1.0] for point in np.round(points, 2).tolist()]
+    joints = np.array([x, y]) + rng.uniform(-size, size, (17, 2))
+    flat = [[*point, 1.0] for point in np.round(joints, 2).tolist()]
     flat[3] = flat[4] = [0.0, 0.0, 0.0]
     return [value for point in flat for value in point]
 

@@ -43,8 +43,8 @@ def test_arrays_have_the_poses_of_the_test_set(sample, mode):
     net = build_model(cfg)
     net.load_state_dict(torch.load(weights))
     expected = build_predictor(cfg, net, torch.device("cpu")).predict(build_test_set(cfg).clips)
-    np.testing.assert_array_equal(np.concatenate([own.joints for own in poses]), expected.points)
-    np.testing.assert_array_equal(np.concatenate([own.scores for own in poses]), expected.peaks)
+    np.testing.assert_array_equal(np.concatenate([own.joints for own in poses]), expected.joints)
+    np.testing.assert_array_equal(np.concatenate([own.scores for own in poses]), expected.scores)
 
 
 def test_the_examples_of_the_page(sample, tmp_path, monkeypatch, capsys):

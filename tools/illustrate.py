@@ -93,11 +93,11 @@ def find_examples(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set:
     people = test_set.clips.people[:: max(1, len(test_set.clips) // SEARCHED)]
     heights = np.array([person.scale[1] * PIXELS_PER_SCALE for person in people])[:, None]
     labels = np.stack([person.joints for person in people])
-    visible = np.stack([person.visible for person in people])
+    labeled = np.stack([person.labeled for person in people])
     poses = estimate(cfg, net, device, test_set, people)
-    one, unwarped, warped = (np.linalg.norm(found.points - labels, axis=2) / heights for found in poses)
+    one, unwarped, warped = (np.linalg.norm(found.joints - labels, axis=2) / heights for found in poses)
     missed = np.minimum(one, unwarped)
-    gains = zip(*np.nonzero(visible & (missed > MISSED) & (warped < FOUND)), strict=True)
+    gains = zip(*np.nonzero(labeled & (missed > MISSED) & (warped < FOUND)), strict=True)
     names = build_skeleton(cfg).names
     chosen: dict[tuple[int, str], WarpExample] = {}
     for index, joint in sorted(gains, key=lambda at: -missed[at]):
@@ -143,7 +143,7 @@ def film(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet,
 
     def draw(image: np.ndarray, poses: Poses, rows: Sequence[int]) -> np.ndarray:
         for row in rows:
-            image = draw_pose(image, poses.points[row], learned & (poses.peaks[row] >= MIN_SCORE), skeleton)
+            image = draw_pose(image, poses.joints[row], learned & (poses.scores[row] >= MIN_SCORE), skeleton)
         return image
 
     # Without a labeled person there is no box.

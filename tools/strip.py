@@ -72,8 +72,8 @@ def _windows(video: VideoAnnotations, frames: list[int], track: int) -> np.ndarr
         (rows,) = np.nonzero((video.person_frame == frame) & (video.track_ids == track))
         if not len(rows) or not video.labeled[rows[0]].any():
             raise InputError(f"{video.frame_names[frame]}: track {track} is not labelled; see --track and --frames")
-        points = video.points[rows[0]][video.labeled[rows[0]]]
-        boxes.append([*points.min(axis=0), *points.max(axis=0)])
+        joints = video.joints[rows[0]][video.labeled[rows[0]]]
+        boxes.append([*joints.min(axis=0), *joints.max(axis=0)])
     corners = np.array(boxes)
     centers = (corners[:, :2] + corners[:, 2:]) / 2
     half = (corners[:, 2:] - corners[:, :2]).max(axis=0) / 2

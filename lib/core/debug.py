@@ -61,7 +61,7 @@ class DebugImages:
         if self.labels and labeled:
             self._save(f"{name}_labels", self._poses(crops, clips.targets, clips.target_weights[..., 0] > 0))
         if self.poses:
-            shown = torch.from_numpy(estimates.peaks > SHOWN_PEAK)
+            shown = torch.from_numpy(estimates.scores > SHOWN_PEAK)
             self._save(f"{name}_poses", self._poses(crops, estimates.heatmaps, shown))
         if self.targets and labeled:
             self._save(f"{name}_targets", _heatmaps(crops, clips.targets))
@@ -79,7 +79,7 @@ class DebugImages:
         cells, _ = decode(heatmaps[: len(crops)], post_process=False)
         stride = cell_stride(crops.shape[2:0:-1], heatmaps.shape[:-3:-1], self.udp)
         people = zip(crops, cells.cpu().numpy() * stride, shown.numpy(), strict=False)
-        return stack([draw_pose(crop, points, visible, self.skeleton) for crop, points, visible in people], COLUMNS)
+        return stack([draw_pose(crop, joints, visible, self.skeleton) for crop, joints, visible in people], COLUMNS)
 
     def _save(self, name: str, picture: np.ndarray) -> None:
         _, encoded = cv2.imencode(".jpg", picture)

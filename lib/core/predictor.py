@@ -46,14 +46,14 @@ class Estimates:
     Attributes:
         clips: The batch.
         heatmaps: (B, J, h, w) on the device of the net; (B, T, J, h, w) of a strategy that scatters.
-        points: (B, J, 2) or (B, T, J, 2) float64, x and y in image pixels.
-        peaks: (B, J) or (B, T, J) float32, the heatmap's value at each joint.
+        joints: (B, J, 2) or (B, T, J, 2) float64, x and y in image pixels.
+        scores: (B, J) or (B, T, J) float32, the heatmap's value at each joint.
     """
 
     clips: Clips
     heatmaps: torch.Tensor
-    points: np.ndarray
-    peaks: np.ndarray
+    joints: np.ndarray
+    scores: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class Poses:
     """The poses of all P people of a data set, in its order.
 
     Attributes:
-        points: (P, J, 2) or (P, T, J, 2) float64, x and y in image pixels.
-        peaks: (P, J) or (P, T, J) float32, the heatmap's value at each joint.
+        joints: (P, J, 2) or (P, T, J, 2) float64, x and y in image pixels.
+        scores: (P, J) or (P, T, J) float32, the heatmap's value at each joint.
         replaced: Number of frames that were missing or damaged and had the nearest frame take their place.
     """
 
-    points: np.ndarray
-    peaks: np.ndarray
+    joints: np.ndarray
+    scores: np.ndarray
     replaced: int
 
 
@@ -85,7 +85,7 @@ class Predictor:
     Example:
         >>> predictor = Predictor(net, single, device=torch.device("cpu"))
         >>> poses = predictor.predict(clips)  # clips: a ClipDataset of P people
-        >>> poses.points.shape
+        >>> poses.joints.shape
         (P, 17, 2)
     """
 
@@ -143,15 +143,15 @@ class Predictor:
         for step, batch in enumerate(self.batches(clips, **progress)):
             if on_batch:
                 on_batch(step, batch)
-            parts.append((batch.clips.index.numpy(), batch.points, batch.peaks))  # no heatmaps: they fill the memory
+            parts.append((batch.clips.index.numpy(), batch.joints, batch.scores))  # no heatmaps: they fill the memory
             replaced += int(batch.clips.replaced.sum())
         shares = distributed.gather((parts, replaced))
         columns = zip(*(part for parts, _ in shares for part in parts), strict=True)
-        index, points, peaks = (np.concatenate(column) for column in columns)
-        if not np.isfinite(peaks).all():
+        index, joints, scores = (np.concatenate(column) for column in columns)
+        if not np.isfinite(scores).all():
             raise InputError("the net's heatmaps are not finite: the weights have diverged")
         order = np.argsort(index)
-        return Poses(points[order], peaks[order], sum(count for _, count in shares))
+        return Poses(joints[order], scores[order], sum(count for _, count in shares))
 
     def num_batches(self, clips: ClipDataset) -> int:
         """Return the number of batches of this process's share of the clips."""
@@ -166,13 +166,13 @@ class Predictor:
         heatmaps = self.strategy(self.net, normalise(frames), labels)  # (B, J, h, w) or (B, T, J, h, w)
         decoding = self.decode
         maps = heatmaps.flatten(0, -4)
-        cells, peaks = decode(maps, decoding.post_process, decoding.dark_sigma, decoding.per_axis)
+        cells, scores = decode(maps, decoding.post_process, decoding.dark_sigma, decoding.per_axis)
         people = [clips.people[index] for index in batch.index.tolist()]
         centers, scales = [person.center for person in people], [person.scale for person in people]
         cells = cells.cpu().numpy().reshape(len(people), -1, 2)
-        points = to_image(cells, centers, scales, heatmaps.shape[:-3:-1], clips.udp)
+        joints = to_image(cells, centers, scales, heatmaps.shape[:-3:-1], clips.udp)
         shape = heatmaps.shape[:-2]
-        return Estimates(batch, heatmaps, points.reshape(*shape, 2), peaks.cpu().numpy().reshape(shape))
+        return Estimates(batch, heatmaps, joints.reshape(*shape, 2), scores.cpu().numpy().reshape(shape))
 
 
 def build_predictor(

@@ -80,7 +80,7 @@ class VideoPredictor:
         poses = self._predictor.predict(clips, disable=True)
         ends = np.cumsum(counts)[:-1]
         return [
-            PosesInFrame(*own) for own in zip(np.split(poses.points, ends), np.split(poses.peaks, ends), strict=True)
+            PosesInFrame(*own) for own in zip(np.split(poses.joints, ends), np.split(poses.scores, ends), strict=True)
         ]
 
 

@@ -155,9 +155,9 @@ class ClipDataset(Dataset):
         if self.options.rgb:
             frames = frames[..., ::-1].copy()
         joints = transform_points(person.joints[crop.joint_order], crop.matrix)
-        visible = person.visible[crop.joint_order]
+        labeled = person.labeled[crop.joint_order]
         unbiased = self.options.target_type != "gaussian"
         targets, weights = encode(
-            joints, visible, size, self.options.heatmap_size, self.options.sigma, unbiased, self.udp
+            joints, labeled, size, self.options.heatmap_size, self.options.sigma, unbiased, self.udp
         )
         return Clips(torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced)

@@ -96,7 +96,7 @@ def _from_zero(images: VideoAnnotations, first_pixel: int) -> VideoAnnotations:
         return images
     return replace(
         images,
-        points=np.where(images.present[:, :, None], images.points - first_pixel, 0),
+        joints=np.where(images.present[:, :, None], images.joints - first_pixel, 0),
         boxes=images.boxes - (first_pixel, first_pixel, 0, 0),
         head_boxes=images.head_boxes - first_pixel,
     )
@@ -148,8 +148,8 @@ def _from_mpii(path: Path, skeleton: Skeleton) -> dict[str, Any]:
             center, side = np.add(center, (0, 15 * person.scale)), side * PADDING  # `center` lies above the middle
         images.append({"id": index, "file_name": person.image})
         record = {"id": index, "image_id": index, "bbox": _square(center, side)}
-        if person.visible.any():
-            record["keypoints"] = np.column_stack([person.joints, person.visible]).ravel().tolist()
+        if person.labeled.any():
+            record["keypoints"] = np.column_stack([person.joints, person.labeled]).ravel().tolist()
         people.append(record)
     return {"images": images, "annotations": people, "categories": [{"keypoints": list(skeleton.names)}]}
 

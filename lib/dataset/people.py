@@ -31,7 +31,7 @@ class Person:
     scale: np.ndarray
     box_score: float
     joints: np.ndarray
-    visible: np.ndarray
+    labeled: np.ndarray
     row: int = -1
     track: int = -1
 
@@ -62,7 +62,7 @@ def is_well_centered(person: Person) -> bool:
     A kernel of the distance between the two centers, in a fifth of the box's size, has to exceed a bound that rises
     with the number of labelled joints, from 0.45 for one to 0.65 for 17.
     """
-    count = int(person.visible.sum())
-    distance = np.linalg.norm(person.joints[person.visible].mean(axis=0) - person.center)
+    count = int(person.labeled.sum())
+    distance = np.linalg.norm(person.joints[person.labeled].mean(axis=0) - person.center)
     area = float(np.prod(person.scale.astype(np.float64) * PIXELS_PER_SCALE))
     return bool(np.exp(-(distance**2) / (2 * 0.2**2 * area)) > 0.2 / 16 * count + 0.45 - 0.2 / 16)

@@ -87,11 +87,11 @@ def labeled_people(
             if box is None:
                 dropped["empty or outside the image"] += 1
                 continue
-            joints, visible = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
-            joints[columns], visible[columns] = video.points[p], video.labeled[p]
+            joints, labeled = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
+            joints[columns], labeled[columns] = video.joints[p], video.labeled[p]
             center, scale = box_to_center_scale(box, aspect_ratio)
             track = int(video.track_ids[p])
-            people.append(Person(v, int(frame), number, center, scale, 1.0, joints, visible, p, track))
+            people.append(Person(v, int(frame), number, center, scale, 1.0, joints, labeled, p, track))
     return PoseTrack(videos, people, files.found, dropped)
 
 
@@ -271,10 +271,10 @@ def with_boxes(video: VideoAnnotations, rule: str = "posetrack18") -> VideoAnnot
 
 def joint_boxes(video: VideoAnnotations, rule: str = "posetrack18") -> np.ndarray:
     """(P, 4) x, y, w, h around the labelled joints, by a rule of lib.pose.crop; NaN for people without one."""
-    boxes = np.full((len(video.points), 4), np.nan)
-    for p, (points, labeled) in enumerate(zip(video.points, video.labeled, strict=True)):
+    boxes = np.full((len(video.joints), 4), np.nan)
+    for p, (joints, labeled) in enumerate(zip(video.joints, video.labeled, strict=True)):
         if labeled.any():
-            boxes[p] = joints_box(points[labeled], rule)
+            boxes[p] = joints_box(joints[labeled], rule)
     return boxes
 
 

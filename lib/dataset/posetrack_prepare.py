@@ -93,7 +93,7 @@ def sparse(videos: Sequence[CocoVideo], num_videos: int, num_frames: int, seed: 
         InputError: fewer videos have labels than are asked for, or nobody has.
     """
     people = [
-        Person(v, int(frame), 0, np.zeros(2), np.ones(2), 1.0, part.video.points[p], part.video.labeled[p])
+        Person(v, int(frame), 0, np.zeros(2), np.ones(2), 1.0, part.video.joints[p], part.video.labeled[p])
         for v, part in enumerate(videos)
         for p, frame in enumerate(part.video.person_frame)
         if _is_trained_on(part, p)

@@ -28,11 +28,11 @@ class Propagated:
 
     Attributes:
         people: `number` is that of the frame that the pose is of; all else is the label's that it comes from.
-        points: (P, J, 2) x, y in image pixels; scores (P, J).
+        joints: (P, J, 2) x, y in image pixels; scores (P, J).
     """
 
     people: Sequence[Person]
-    points: np.ndarray
+    joints: np.ndarray
     scores: np.ndarray
 
 
@@ -97,8 +97,8 @@ def _select(video: VideoAnnotations, propagated: Propagated, rows: Sequence[int]
     """The frames of some propagated people, with these `names`, as if annotated."""
     listed = sorted(set(names))
     columns = list(KEYPOINT_OF_JOINT)
-    points, scores = propagated.points[rows][:, columns], propagated.scores[rows][:, columns]
-    found = (scores > MIN_SCORE) & (points > 0).all(axis=2)
+    joints, scores = propagated.joints[rows][:, columns], propagated.scores[rows][:, columns]
+    found = (scores > MIN_SCORE) & (joints > 0).all(axis=2)
     labels = take_people(video, [propagated.people[row].row for row in rows])
     return replace(
         labels,
@@ -107,7 +107,7 @@ def _select(video: VideoAnnotations, propagated: Propagated, rows: Sequence[int]
         frame_labeled=np.ones(len(listed), dtype=bool),
         ignore_regions=[[] for _ in listed],
         person_frame=np.array([listed.index(name) for name in names]),
-        points=np.where(found[..., None], points, 0.0),
+        joints=np.where(found[..., None], joints, 0.0),
         present=found,
         labeled=found,
         scores=np.where(found, scores, NO_SCORE),

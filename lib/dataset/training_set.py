@@ -120,7 +120,7 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     else:
         images, files, annotations = build_images(cfg, train=True)
         videos, found = [images], build_image_people(cfg, images, files)
-    people = [person for person in found.people if person.visible.any()]
+    people = [person for person in found.people if person.labeled.any()]
     if has_videos(cfg.DATASET.DATASET) and is_augmented(annotations):
         logger.info("%s holds a sparse set and what was propagated from it: all of it is used", annotations)
     elif has_videos(cfg.DATASET.DATASET):

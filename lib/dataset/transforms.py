@@ -50,7 +50,7 @@ class Augmentation:
         center, scale = person.center, person.scale
         if self.shift and rng.random() < self.shift_probability:
             center = center + rng.uniform(-self.shift, self.shift, 2) * scale * PIXELS_PER_SCALE
-        if person.visible.sum() > self.half_body_joints and rng.random() < self.half_body_probability:
+        if person.labeled.sum() > self.half_body_joints and rng.random() < self.half_body_probability:
             center, scale = self._half_body(person, size[0] / size[1], rng) or (center, scale)
         scale = scale * np.clip(rng.standard_normal() * self.scale + 1, 1 - self.scale, 1 + self.scale)
         rotation = 0.0
@@ -69,7 +69,7 @@ class Augmentation:
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Center and scale of one half of the labelled joints; None if neither has enough of them."""
         upper = np.isin(np.arange(self.skeleton.num_joints), self.skeleton.upper_body)
-        halves = [person.joints[person.visible & upper], person.joints[person.visible & ~upper]]
+        halves = [person.joints[person.labeled & upper], person.joints[person.labeled & ~upper]]
         wants_upper = rng.standard_normal() < 0.5
         chosen = halves[0] if (wants_upper and len(halves[0]) > 2) or len(halves[1]) <= 2 else halves[1]
         if len(chosen) < 2 or not np.ptp(chosen, axis=0).any():

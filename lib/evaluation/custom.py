@@ -89,7 +89,7 @@ def _prepare(content: Any, gt: str | Path) -> tuple[LabeledPeople, np.ndarray]:
     boxes = truth.boxes.copy()
     sizeless = ~(boxes[:, 2:] > 0).all(axis=1)
     for person in np.flatnonzero(sizeless & labeled.any(axis=1)):
-        box = joints_box(truth.points[person, labeled[person]])
+        box = joints_box(truth.joints[person, labeled[person]])
         boxes[person] = widen_boxes(box[None], boxes[person][None])[0]
     areas = number_column(content["annotations"], "area", 1, f"{gt}: annotations", math.nan)[:, 0]
     areas = np.where(areas > 0, areas, BOX_SHARE * boxes[:, 2] * boxes[:, 3])

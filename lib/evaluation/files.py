@@ -70,7 +70,7 @@ def _of_poses(
 
     def check(gt: Path, _: int) -> None:
         truth = _read_truth(gt)
-        evaluate(truth, truth.points, **options)
+        evaluate(truth, truth.joints, **options)
 
     return Scorer(text, "COCO-style file of the ground truth", POSES, check, score, write, headline)
 
@@ -98,7 +98,7 @@ def _read_truth(gt: Path) -> LabeledPeople:
 
 
 def _check_mpii(gt: Path, num_people: int) -> None:
-    count = len(mpii.read_truth(gt).points)
+    count = len(mpii.read_truth(gt).joints)
     if count != num_people:
         raise InputError(
             f"{gt}: it is of {count} people, and the annotations are of {num_people}: not of this split; "
@@ -108,7 +108,7 @@ def _check_mpii(gt: Path, num_people: int) -> None:
 
 def _mpii(gt: Path, pred: Path) -> dict[str, Any]:
     truth = mpii.read_truth(gt)
-    return evaluate_mpii(truth, mpii.read_predictions(pred, len(truth.points)))
+    return evaluate_mpii(truth, mpii.read_predictions(pred, len(truth.joints)))
 
 
 def pck_scorer(normalizer: str) -> Scorer:

@@ -14,7 +14,7 @@ def inside_any(points: np.ndarray, frames: np.ndarray, regions: list[list[np.nda
     edge is outside, decided without rounding. These are the rules of GEOS's `contains`, which poseval uses.
 
     Args:
-        points: (N, 2) x, y.
+        joints: (N, 2) x, y.
         frames: (N,) frame of each point.
         regions: per frame its polygons, each (n, 2); fewer than three corners enclose nothing.
 

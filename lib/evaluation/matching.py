@@ -29,7 +29,7 @@ def match_poses(truth: LabeledPeople, predicted: PredictedPeople, path: str | Pa
     if any(given) and not all(given):
         raise InputError(f"{path}: predictions[{given.index(False)}]: no annotation_id, which others have")
     people = _by_id(truth, predicted, path) if any(given) else _by_order(truth, predicted, path)
-    points = np.full(truth.points.shape, np.nan)
+    points = np.full(truth.joints.shape, np.nan)
     points[people] = predicted.keypoints[:, :, :2]
     missing = np.flatnonzero(truth.labeled.any(axis=1) & np.isnan(points[:, 0, 0]))
     if len(missing):

@@ -225,16 +225,16 @@ class _Scorer(COCOeval):
         found = sorted(self._dts[image, category], key=lambda person: -person["score"])[: self.params.maxDets[-1]]
         if not truth or not found:
             return []
-        points = np.stack([person["keypoints"] for person in found])[:, :, :2]  # (D, J, 2)
+        joints = np.stack([person["keypoints"] for person in found])[:, :, :2]  # (D, J, 2)
         variances = (2 * self.params.kpt_oks_sigmas) ** 2
         similarities = np.empty((len(found), len(truth)))
         for column, person in enumerate(truth):
             labeled = person["keypoints"][:, 2] > 0
             if labeled.any():
-                offsets = points - person["keypoints"][:, :2]
+                offsets = joints - person["keypoints"][:, :2]
             else:  # ignored: the distance to its box, grown by its size on each side
                 corner, size = np.split(np.array(person["bbox"]), 2)
-                offsets = np.maximum(0, corner - size - points) + np.maximum(0, points - (corner + 2 * size))
+                offsets = np.maximum(0, corner - size - joints) + np.maximum(0, joints - (corner + 2 * size))
                 labeled = ~labeled
             errors = (offsets**2).sum(axis=2) / variances / (person["area"] + np.spacing(1)) / 2  # (D, J)
             similarities[:, column] = np.exp(-np.compress(labeled, errors, axis=1)).sum(axis=1) / labeled.sum()

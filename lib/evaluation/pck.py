@@ -30,7 +30,7 @@ _AUC_PIXELS = 30.0
 _LOG = logging.getLogger(__name__)
 
 
-def joint_errors(estimates: np.ndarray, truth: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def joint_errors(estimates: np.ndarray, truth: np.ndarray, labeled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Errors of the labelled joints, in pixels and as shares of the person's size.
 
     Args:
@@ -42,20 +42,20 @@ def joint_errors(estimates: np.ndarray, truth: np.ndarray, visible: np.ndarray) 
         labelled joints, in the order of people.
     """
     errors = np.linalg.norm(estimates - truth, axis=2)  # (P, J)
-    sizes = joints_box_sizes(truth, visible)
+    sizes = joints_box_sizes(truth, labeled)
     with np.errstate(divide="ignore", invalid="ignore"):  # a person of one joint has no size: only an exact hit counts
         shares = np.where(errors == 0, 0, errors / sizes[:, None])
-    return errors[visible], shares[visible]
+    return errors[labeled], shares[labeled]
 
 
-def joints_box_sizes(points: np.ndarray, labeled: np.ndarray) -> np.ndarray:
+def joints_box_sizes(joints: np.ndarray, labeled: np.ndarray) -> np.ndarray:
     """The longer side of the box around each person's labelled joints, (P,) pixels; 0 where fewer than two are.
 
     Args:
-        points: (P, J, 2) x, y; labeled (P, J) bool.
+        joints: (P, J, 2) x, y; labeled (P, J) bool.
     """
-    low = np.where(labeled[..., None], points, np.inf).min(axis=1, initial=np.inf)
-    high = np.where(labeled[..., None], points, -np.inf).max(axis=1, initial=-np.inf)
+    low = np.where(labeled[..., None], joints, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(labeled[..., None], joints, -np.inf).max(axis=1, initial=-np.inf)
     return (high - low).max(axis=1, initial=0)
 
 
@@ -99,7 +99,7 @@ def evaluate_pck(truth: LabeledPeople, estimates: np.ndarray, normalizer: str) -
     Raises:
         InputError: a labelled person has no box, or the joints are not those of the normalizer.
     """
-    errors = np.linalg.norm(estimates - truth.points, axis=2)  # (P, J)
+    errors = np.linalg.norm(estimates - truth.joints, axis=2)  # (P, J)
     shares, sized = _shares(truth, estimates, errors, normalizer)
     by_joint = {f"PCK@{threshold:g}": pck_by_joint(shares, sized, threshold) for threshold in _THRESHOLDS}
     table = {name: _mean(values) for name, values in by_joint.items()}
@@ -131,7 +131,7 @@ def evaluate_jhmdb(truth: LabeledPeople, estimates: np.ndarray) -> dict[str, dic
     lacking = [name for names in JHMDB_TABLE.values() for name in names if name not in truth.names]
     if lacking:
         raise InputError(f"the ground truth lacks {', '.join(lacking)}: its joints are not those of JHMDB")
-    errors = np.linalg.norm(estimates - truth.points, axis=2)
+    errors = np.linalg.norm(estimates - truth.joints, axis=2)
     result = {}
     for key, normalizer in (("table", "box"), ("torso", "torso")):
         shares, sized = _shares(truth, estimates, errors, normalizer)
@@ -149,7 +149,7 @@ def _shares(
     if normalizer == "torso":
         sizes = _torsos(truth, estimates)
     elif normalizer == "joints":
-        sizes = joints_box_sizes(truth.points, truth.labeled)
+        sizes = joints_box_sizes(truth.joints, truth.labeled)
     else:
         sizes = truth.boxes[:, 2:].max(axis=1)
         if np.isnan(sizes[scored]).any():
@@ -169,7 +169,7 @@ def _torsos(truth: LabeledPeople, estimates: np.ndarray) -> np.ndarray:
         raise InputError(f"the ground truth has no joint {lacking[0]!r}, which a torso ends at: choose box or joints")
     shoulder, hip = map(truth.names.index, _TORSO)
     own, estimated = (
-        np.linalg.norm(points[:, shoulder] - points[:, hip], axis=1) for points in (truth.points, estimates)
+        np.linalg.norm(joints[:, shoulder] - joints[:, hip], axis=1) for joints in (truth.joints, estimates)
     )
     return np.where(truth.labeled[:, [shoulder, hip]].all(axis=1) & (own >= 1), own, estimated)
 

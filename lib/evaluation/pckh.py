@@ -29,12 +29,12 @@ _NUM_SKELETON = 14
 _TRB_THRESHOLD = 0.3  # of the head box's diagonal, which is MPII's half of a head
 
 
-def evaluate_mpii(truth: MpiiTruth, points: np.ndarray) -> dict[str, dict[str, float]]:
+def evaluate_mpii(truth: MpiiTruth, joints: np.ndarray) -> dict[str, dict[str, float]]:
     """PCKh@0.5 as MPII's tool and HRNet's scorer compute it: a joint is hit at a distance of half a head or less.
 
     Args:
         truth: P people.
-        points: (P, 16, 2) x, y in the same pixels; NaN is a miss.
+        joints: (P, 16, 2) x, y in the same pixels; NaN is a miss.
 
     Returns:
         `table`: the columns of MPII_TABLE, `Mean` of all labelled joints but pelvis and thorax, and `Mean@0.1`, whose
@@ -48,25 +48,25 @@ def evaluate_mpii(truth: MpiiTruth, points: np.ndarray) -> dict[str, dict[str, f
         raise InputError(f"MPII's ground truth: dataset_joints lacks {', '.join(lacking)}")
     heads = HEAD_SIZE * _diagonals(truth.head_boxes)
     with np.errstate(divide="ignore", invalid="ignore"):  # a head without size: nothing is hit
-        shares = np.linalg.norm(points - truth.points, axis=2) / heads[:, None]  # (P, 16)
+        shares = np.linalg.norm(joints - truth.joints, axis=2) / heads[:, None]  # (P, 16)
     hits, near = ((shares <= threshold) & truth.labeled for threshold in (0.5, _NEAR))
     counted = np.array([name not in _NOT_IN_MEAN for name in truth.names])
     labeled = truth.labeled.sum(axis=0)
-    joints = {
+    by_joint = {
         name: _per_cent(hit, count) for name, hit, count in zip(truth.names, hits.sum(axis=0), labeled, strict=True)
     }
-    table = joint_columns(joints, MPII_TABLE)
+    table = joint_columns(by_joint, MPII_TABLE)
     table["Mean"] = _per_cent(hits[:, counted].sum(), labeled[counted].sum())
     table["Mean@0.1"] = _per_cent(near[:, counted].sum(), labeled[counted].sum())
-    return {"table": table, "joints": joints}
+    return {"table": table, "joints": by_joint}
 
 
-def evaluate_mpii_trb(truth: LabeledPeople, points: np.ndarray) -> dict[str, dict[str, float]]:
+def evaluate_mpii_trb(truth: LabeledPeople, joints: np.ndarray) -> dict[str, dict[str, float]]:
     """PCKh of MPII-TRB (Duan et al., ICCV 2019) as MMPose computes it: hit at less than 0.3 head box diagonals.
 
     Args:
         truth: P people of 40 joints, the first 14 of them the skeleton, the others the contour.
-        points: (P, 40, 2) x, y in the same pixels.
+        joints: (P, 40, 2) x, y in the same pixels.
 
     Returns:
         `table`: `Skeleton`, `Contour`, `Mean`, each of all its labelled joints; `joints`: by joint name. Times 100.
@@ -81,7 +81,7 @@ def evaluate_mpii_trb(truth: LabeledPeople, points: np.ndarray) -> dict[str, dic
         raise InputError(
             f"annotation {lacking} of the ground truth: no 'headbox', the unit of distances; MPII-TRB's val file has it"
         )
-    errors = np.linalg.norm(points - truth.points, axis=2)
+    errors = np.linalg.norm(joints - truth.joints, axis=2)
     hits = (errors < _TRB_THRESHOLD * sizes[:, None]) & truth.labeled
     hit, labeled = hits.sum(axis=0), truth.labeled.sum(axis=0)  # (40,)
     parts = {"Skeleton": slice(_NUM_SKELETON), "Contour": slice(_NUM_SKELETON, None), "Mean": slice(None)}

@@ -20,7 +20,7 @@ class Persons:
     """The persons of one side that take part, sorted by frame."""
 
     frames: np.ndarray  # (N,) int
-    points: np.ndarray  # (N, 15, 2)
+    joints: np.ndarray  # (N, 15, 2)
     present: np.ndarray  # (N, 15) bool
     scores: np.ndarray  # (N, 15)
     track_ids: np.ndarray  # (N,) int
@@ -90,7 +90,7 @@ def compare(truth: VideoAnnotations, predicted: VideoAnnotations) -> Comparison:
         persons = _persons(video).select(video.has_points & counts[video.person_frame])
         sides.append(_without_ignored(persons, truth.ignore_regions))
     truth_of_pair, predicted_of_pair = pairs_within(sides[0].frames, sides[1].frames)
-    x, y = np.moveaxis(sides[0].points[truth_of_pair] - sides[1].points[predicted_of_pair], 2, 0)
+    x, y = np.moveaxis(sides[0].joints[truth_of_pair] - sides[1].joints[predicted_of_pair], 2, 0)
     with np.errstate(divide="ignore", invalid="ignore"):  # an empty head box hits nothing
         distances = np.sqrt(x * x + y * y) / sides[0].head_sizes[truth_of_pair, None]
     distances[~(sides[0].present[truth_of_pair] & sides[1].present[predicted_of_pair])] = np.inf
@@ -101,7 +101,7 @@ def _persons(video: VideoAnnotations) -> Persons:
     diagonals = np.sqrt(((video.head_boxes[:, 2:] - video.head_boxes[:, :2]) ** 2).sum(axis=1))
     return Persons(
         video.person_frame,
-        video.points,
+        video.joints,
         video.present,
         video.scores,
         video.track_ids,
@@ -115,7 +115,7 @@ def _without_ignored(persons: Persons, ignore_regions: list[list[np.ndarray]]) -
     if not num_regions.any():
         return persons
     person, joint = np.nonzero(persons.present)
-    ignored = inside_any(persons.points[person, joint], persons.frames[person], ignore_regions)
+    ignored = inside_any(persons.joints[person, joint], persons.frames[person], ignore_regions)
     present = persons.present.copy()
     present[person[ignored], joint[ignored]] = False
     emptied = (num_regions[persons.frames] > 0) & ~present.any(axis=1)

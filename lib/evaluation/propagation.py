@@ -41,7 +41,7 @@ def score_by_distance(
 
 def compare_tracks(
     people: Sequence[Person],
-    points: np.ndarray,
+    joints: np.ndarray,
     distances: np.ndarray,
     truth: Sequence[Person],
     names: Sequence[str],
@@ -49,7 +49,7 @@ def compare_tracks(
     """Errors of propagated poses against the same people's labels, by the number of frames that they were moved.
 
     Args:
-        people: P of them, in the frames that they were moved to; points (P, J, 2); distances (P,) in frames.
+        people: P of them, in the frames that they were moved to; joints (P, J, 2); distances (P,) in frames.
         truth: the people and joints that count (lib.propagation.targets.reached).
         names: of the J joints.
 
@@ -64,10 +64,10 @@ def compare_tracks(
     if not rows:
         return {"tracks_by_distance": {}, "tracks_by_joint": {}}
     matched = [labels[keys[row]] for row in rows]
-    joints, visible = (np.array([getattr(person, name) for person in matched]) for name in ("joints", "visible"))
-    pixels, shares = joint_errors(points[rows], joints, visible)
-    of_joint = np.repeat(np.asarray(distances)[rows], visible.sum(axis=1))
-    kind = np.nonzero(visible)[1]
+    truths, labeled = (np.array([getattr(person, name) for person in matched]) for name in ("joints", "labeled"))
+    pixels, shares = joint_errors(joints[rows], truths, labeled)
+    of_joint = np.repeat(np.asarray(distances)[rows], labeled.sum(axis=1))
+    kind = np.nonzero(labeled)[1]
     by_distance = {str(d): of_joint == d for d in np.unique(of_joint)} | {"1+": of_joint > 0}
     by_joint = {name: (kind == index) & (of_joint > 0) for index, name in enumerate(names)}
     return {

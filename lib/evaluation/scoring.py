@@ -41,7 +41,7 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
     if not scorer.ranked and test_set.dropped[ABSENT]:
         logger.warning("%s is scored person by person, and images are not there: not scored", data_set)
         return False
-    scorer.check(test_set.truth, len(test_set.videos[0].points))
+    scorer.check(test_set.truth, len(test_set.videos[0].joints))
     if not scorer.ranked and any(person.row < 0 for person in test_set.clips.people):
         raise InputError(f"{data_set} is scored person by person: set TEST.USE_GT_BBOX True")
     return True

@@ -48,7 +48,7 @@ class Rules:
 
 
 def make_submission(
-    videos: Sequence[VideoAnnotations], people: Sequence[Person], points: np.ndarray, peaks: np.ndarray, rules: Rules
+    videos: Sequence[VideoAnnotations], people: Sequence[Person], joints: np.ndarray, scores: np.ndarray, rules: Rules
 ) -> list[VideoAnnotations]:
     """Every annotated frame of every video with the people estimated in it.
 
@@ -58,21 +58,21 @@ def make_submission(
     Args:
         videos: the annotated frames.
         people: sorted by video and frame.
-        points: (P, J, 2) x, y in image pixels; peaks (P, J).
+        joints: (P, J, 2) x, y in image pixels; scores (P, J).
 
     Returns:
         one VideoAnnotations per video, with estimates in place of annotations.
     """
-    kept, scores = select(people, points, peaks, rules, POSETRACK.sigmas)
-    joint_scores = peaks * (box_scores(people)[:, None] if rules.times_box else 1.0)
-    return [_fill(video, v, kept, points, joint_scores, scores) for v, video in enumerate(videos)]
+    kept, person_scores = select(people, joints, scores, rules, POSETRACK.sigmas)
+    joint_scores = scores * (box_scores(people)[:, None] if rules.times_box else 1.0)
+    return [_fill(video, v, kept, joints, joint_scores, person_scores) for v, video in enumerate(videos)]
 
 
 def make_results(
     videos: Sequence[VideoAnnotations],
     people: Sequence[Person],
-    points: np.ndarray,
-    peaks: np.ndarray,
+    joints: np.ndarray,
+    scores: np.ndarray,
     rules: Rules,
     sigmas: Sequence[float],
     first_pixel: int = 0,
@@ -82,7 +82,7 @@ def make_results(
     Args:
         videos: the annotated videos; a data set of images is one.
         people: sorted by video and frame.
-        points: (P, J, 2) x, y in image pixels from 0; peaks (P, J), the scores of the joints.
+        joints: (P, J, 2) x, y in image pixels from 0; scores (P, J), those of the joints.
         sigmas: (J,) of OKS.
         first_pixel: what the data set's files count pixels from.
 
@@ -90,8 +90,8 @@ def make_results(
         a record per person: image_id, category_id, keypoints (x, y, score of each joint, an array: lists of many people
         take gigabytes), score, and of a ground-truth box the annotation's id.
     """
-    kept, scores = select(people, points, peaks, rules, sigmas)
-    keypoints = np.concatenate([np.round(points + first_pixel, 3), peaks[..., None]], axis=2).reshape(len(people), -1)
+    kept, person_scores = select(people, joints, scores, rules, sigmas)
+    keypoints = np.concatenate([np.round(joints + first_pixel, 3), scores[..., None]], axis=2).reshape(len(people), -1)
     results = []
     for person in (person for chosen in kept.values() for person in chosen):
         video, row = videos[people[person].video], people[person].row
@@ -99,7 +99,7 @@ def make_results(
             "image_id": video.image_ids[people[person].frame],
             "category_id": 1,
             "keypoints": keypoints[person],
-            "score": float(scores[person]),
+            "score": float(person_scores[person]),
         }
         known = row >= 0 and video.annotation_ids[row] >= 0
         results.append(record | ({"id": int(video.annotation_ids[row])} if known else {}))
@@ -111,8 +111,8 @@ def write_results(
     data_set: DataSet,
     videos: Sequence[VideoAnnotations],
     people: Sequence[Person],
-    points: np.ndarray,
-    peaks: np.ndarray,
+    joints: np.ndarray,
+    scores: np.ndarray,
     rules: Rules,
     sigmas: Sequence[float],
 ) -> Path:
@@ -120,39 +120,41 @@ def write_results(
 
     Args:
         path: of the file without its ending.
-        videos, people, points, peaks, rules, sigmas: as of `make_results`; MPII's file has everybody who is listed, and
-            NaN for those who were left out.
+        videos, people, joints, scores, rules, sigmas: as of `make_results`; MPII's file has everybody who is
+            listed, and NaN for those who were left out.
 
     Returns:
         the file.
     """
     if data_set.form == "mpii":
         path = path.with_name(f"{path.name}.mat")
-        listed = np.full((len(videos[0].points), *points.shape[1:]), np.nan)
-        listed[[person.row for person in people]] = points
+        listed = np.full((len(videos[0].joints), *joints.shape[1:]), np.nan)
+        listed[[person.row for person in people]] = joints
         mpii.write_predictions(path, listed)
     else:
         path = path.with_name(f"{path.name}.json")
-        write_json(path, make_results(videos, people, points, peaks, rules, sigmas, data_set.first_pixel))
+        write_json(path, make_results(videos, people, joints, scores, rules, sigmas, data_set.first_pixel))
     logger.info("predictions: %s", path)
     return path
 
 
 def select(
-    people: Sequence[Person], points: np.ndarray, peaks: np.ndarray, rules: Rules, sigmas: Sequence[float]
+    people: Sequence[Person], joints: np.ndarray, scores: np.ndarray, rules: Rules, sigmas: Sequence[float]
 ) -> tuple[dict[tuple[int, int], list[int]], np.ndarray]:
     """Who is submitted, as indices by video and frame, and everybody's score (P,).
 
     Args:
-        people: sorted by video and frame; points (P, J, 2), peaks (P, J).
+        people: sorted by video and frame; joints (P, J, 2), scores (P, J).
         sigmas: (J,) of OKS.
     """
-    scores = rescore(people, peaks, rules.visible_threshold) if rules.rescore or rules.oks_nms else box_scores(people)
+    person_scores = (
+        rescore(people, scores, rules.visible_threshold) if rules.rescore or rules.oks_nms else box_scores(people)
+    )
     kept: dict[tuple[int, int], list[int]] = {}
     for place, group in groupby(range(len(people)), key=lambda p: (people[p].video, people[p].frame)):
         everybody = list(group)
-        kept[place] = _suppress(everybody, people, points, scores, rules, sigmas) if rules.oks_nms else everybody
-    return kept, scores
+        kept[place] = _suppress(everybody, people, joints, person_scores, rules, sigmas) if rules.oks_nms else everybody
+    return kept, person_scores
 
 
 def box_scores(people: Sequence[Person]) -> np.ndarray:
@@ -160,25 +162,25 @@ def box_scores(people: Sequence[Person]) -> np.ndarray:
     return np.array([person.box_score for person in people], dtype=np.float64)
 
 
-def rescore(people: Sequence[Person], peaks: np.ndarray, threshold: float) -> np.ndarray:
+def rescore(people: Sequence[Person], scores: np.ndarray, threshold: float) -> np.ndarray:
     """(P,) box score times the mean of the joint scores over `threshold`; 0 for a person without such a joint."""
-    counted = peaks > threshold
-    means = np.where(counted, peaks, 0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    counted = scores > threshold
+    means = np.where(counted, scores, 0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
     return box_scores(people) * means
 
 
 def _suppress(
     chosen: list[int],
     people: Sequence[Person],
-    points: np.ndarray,
-    scores: np.ndarray,
+    joints: np.ndarray,
+    person_scores: np.ndarray,
     rules: Rules,
     sigmas: Sequence[float],
 ) -> list[int]:
     areas = np.array([np.prod(people[p].scale.astype(np.float64) * PIXELS_PER_SCALE) for p in chosen])
     select = soft_oks_nms if rules.soft else oks_nms
     scaled = rules.sigma_scale * np.array(sigmas)
-    kept = select(points[chosen], scores[chosen], areas, scaled, rules.oks_threshold)
+    kept = select(joints[chosen], person_scores[chosen], areas, scaled, rules.oks_threshold)
     return [chosen[index] for index in kept]
 
 
@@ -186,9 +188,9 @@ def _fill(
     video: VideoAnnotations,
     v: int,
     kept: dict[tuple[int, int], list[int]],
-    points: np.ndarray,
+    joints: np.ndarray,
     joint_scores: np.ndarray,
-    scores: np.ndarray,
+    person_scores: np.ndarray,
 ) -> VideoAnnotations:
     """The video with the kept people, or a dummy, in each of its frames."""
     num_joints, columns = len(JOINT_NAMES), list(KEYPOINT_OF_JOINT)
@@ -202,14 +204,14 @@ def _fill(
         if p is None:
             present[row, 0], joint[row, 0] = True, DUMMY_SCORE
         else:
-            present[row], joint[row], person[row] = True, joint_scores[p, columns], scores[p]
-            filled[row] = points[p, columns]
+            present[row], joint[row], person[row] = True, joint_scores[p, columns], person_scores[p]
+            filled[row] = joints[p, columns]
     return replace(
         video,
         ignore_regions=[[] for _ in video.frame_names],
         person_frame=np.array([frame for frame, _, _ in rows], dtype=np.int64),
         has_points=np.ones(n, dtype=bool),
-        points=filled,
+        joints=filled,
         present=present,
         labeled=present,
         scores=joint,

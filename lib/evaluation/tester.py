@@ -83,7 +83,7 @@ class Tester:
 
     def _submit(self, poses: Poses, path: Path) -> dict[str, Any]:
         """Write the submission; return its scores."""
-        people, found = self.test_set.clips.people, (poses.points, poses.peaks, self.rules)
+        people, found = self.test_set.clips.people, (poses.joints, poses.scores, self.rules)
         if self.data_set is None:
             videos = make_submission(self.test_set.videos, people, *found)
             write_videos(path, videos, self.name)

@@ -55,12 +55,12 @@ def read(content: Any, path: str | Path, boxes: bool) -> dict[str, AicPeople]:
         name = image["image_id"].split(".")[0]
         if name in images:
             raise InputError(f"{where}: a second {name}; put all its people into one")
-        points, sides = image.get("keypoint_annotations"), image.get("human_annotations") if boxes else {}
-        if not isinstance(points, dict) or not isinstance(sides, dict):
+        joints, sides = image.get("keypoint_annotations"), image.get("human_annotations") if boxes else {}
+        if not isinstance(joints, dict) or not isinstance(sides, dict):
             raise InputError(
                 f"{where}: keypoint_annotations and human_annotations have to be objects, a key per person"
             )
-        people = [{"keypoint_annotations": row, "human_annotations": sides.get(key)} for key, row in points.items()]
+        people = [{"keypoint_annotations": row, "human_annotations": sides.get(key)} for key, row in joints.items()]
         keypoints = number_column(people, "keypoint_annotations", 3 * NUM_JOINTS, f"{where}: people")
         images[name] = AicPeople(
             keypoints.reshape(-1, NUM_JOINTS, 3),
@@ -94,10 +94,10 @@ def to_coco(content: Any, path: str | Path, names: Sequence[str]) -> dict[str, A
             if not np.isin(keypoints[:, 2], (1, 2, 3)).all():
                 raise InputError(f"{path}: image {name}: the third number of each joint has to be 1, 2 or 3")
             visibility = COCO_VISIBILITY[keypoints[:, 2].astype(int)]
-            points = np.where(visibility[:, None] > 0, keypoints[:, :2], 0)
+            joints = np.where(visibility[:, None] > 0, keypoints[:, :2], 0)
             annotation: dict[str, Any] = {"id": len(annotations) + 1, "image_id": number}
             annotation |= {"category_id": 1, "iscrowd": 0}
-            annotation |= {"keypoints": np.column_stack([points, visibility]).ravel().tolist()}
+            annotation |= {"keypoints": np.column_stack([joints, visibility]).ravel().tolist()}
             annotation |= {"num_keypoints": int((visibility > 0).sum()), "bbox": [x1, y1, x2 - x1, y2 - y1]}
             annotations.append(annotation)
     return {"images": images, "annotations": annotations, "categories": [{"id": 1, "keypoints": list(names)}]}

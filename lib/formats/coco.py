@@ -25,7 +25,7 @@ class AddedPose:
         file_name: File name of the frame, without a folder.
         source: File name of the labeled frame that the pose comes from, without a folder.
         track: Number of the person; −1 for none.
-        points: (J, 2) x, y in pixels of the image.
+        joints: (J, 2) x, y in pixels of the image.
         scores: (J,) scores of the joints; a joint whose score is not above 0 is missing.
         names: J joint names, all of them names that the file uses.
         sources: For each joint, the numbers of the labeled frames that it comes from.
@@ -36,7 +36,7 @@ class AddedPose:
     file_name: str
     source: str
     track: int
-    points: np.ndarray
+    joints: np.ndarray
     scores: np.ndarray
     names: Sequence[str]
     sources: Sequence[Sequence[int]]
@@ -185,7 +185,7 @@ def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str
     told: dict[str, list[Any]] = {key: [None] * len(own_names) for key in JOINT_EVIDENCE}
     for row in np.flatnonzero(pose.scores > 0).tolist():
         joint = own_names.index(pose.names[row])
-        keypoints[joint] = *np.round(pose.points[row], 3), 2
+        keypoints[joint] = *np.round(pose.joints[row], 3), 2
         apart = pose.apart[row]
         values = (
             round(float(pose.scores[row]), 4),

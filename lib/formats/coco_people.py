@@ -55,7 +55,7 @@ class LabeledPeople:
     crowd: np.ndarray
 
     @property
-    def points(self) -> np.ndarray:
+    def joints(self) -> np.ndarray:
         """(P, J, 2) x, y in pixels."""
         return self.keypoints[:, :, :2]
 

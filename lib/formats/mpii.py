@@ -44,13 +44,13 @@ class MpiiTruth:
 
     Attributes:
         names: 16 joint names.
-        points: (P, 16, 2) x, y in pixels, counted from 1.
+        joints: (P, 16, 2) x, y in pixels, counted from 1.
         labeled: (P, 16) bool.
         head_boxes: (P, 4) x1, y1, x2, y2 in pixels, counted from 1.
     """
 
     names: tuple[str, ...]
-    points: np.ndarray
+    joints: np.ndarray
     labeled: np.ndarray
     head_boxes: np.ndarray
 
@@ -71,7 +71,7 @@ class MpiiPerson:
     center: np.ndarray
     scale: float
     joints: np.ndarray
-    visible: np.ndarray
+    labeled: np.ndarray
 
 
 def read_truth(path: str | Path) -> MpiiTruth:
@@ -89,16 +89,16 @@ def read_truth(path: str | Path) -> MpiiTruth:
     if Path(path).suffix == ".json":
         raise InputError(f"{path}: PCKh needs the head boxes, which MPII's lists lack: give gt_valid.mat")
     content = read_variables(path)
-    points = _stack(content, "pos_gt_src", (len(JOINTS), 2), path)  # (16, 2, P)
+    joints = _stack(content, "pos_gt_src", (len(JOINTS), 2), path)  # (16, 2, P)
     missing = _stack(content, "jnt_missing", (len(JOINTS),), path)  # (16, P)
     heads = _stack(content, "headboxes_src", (2, 2), path)  # (corner, xy, P)
-    counts = {array.shape[-1] for array in (points, missing, heads)}
+    counts = {array.shape[-1] for array in (joints, missing, heads)}
     if len(counts) > 1:
         raise InputError(f"{path}: pos_gt_src, jnt_missing and headboxes_src differ in the number of people")
     names = content.get("dataset_joints")  # cells of text, not available from an HDF5 file
     return MpiiTruth(
         names=JOINTS if names is None else tuple(str(np.squeeze(name)) for name in names.ravel()),
-        points=points.transpose(2, 0, 1),
+        joints=joints.transpose(2, 0, 1),
         labeled=missing.T == 0,
         head_boxes=heads.reshape(4, -1).T,
     )
@@ -160,17 +160,17 @@ def read_predictions(path: str | Path, num_people: int) -> np.ndarray:
     )
 
 
-def write_predictions(path: str | Path, points: np.ndarray) -> None:
+def write_predictions(path: str | Path, joints: np.ndarray) -> None:
     """Write pred.mat in the format of HRNet's code, which `read_predictions` reads.
 
     Args:
         path: The file to write.
-        points: (P, 16, 2) x, y in pixels, counted from 0, in the order of the list of people.
+        joints: (P, 16, 2) x, y in pixels, counted from 0, in the order of the list of people.
     """
     from scipy.io import savemat  # lazy, see matlab.py
 
     with atomic_path(path) as temporary:
-        savemat(str(temporary), {"preds": points + 1.0}, appendmat=False)
+        savemat(str(temporary), {"preds": joints + 1.0}, appendmat=False)
 
 
 def _stack(content: dict[str, np.ndarray], name: str, shape: tuple[int, ...], path: str | Path) -> np.ndarray:
@@ -198,12 +198,12 @@ def _read_person(entry: Any, where: str) -> MpiiPerson:
     if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
         raise InputError(f"{where}: it has to be an object with 'image', a file name")
     joints = np.zeros((len(JOINTS), 2))
-    visible = np.zeros(len(JOINTS), dtype=bool)
+    labeled = np.zeros(len(JOINTS), dtype=bool)
     if "joints" in entry:
         joints = _numbers(entry, "joints", joints.shape, where) - 1
-        visible = _numbers(entry, "joints_vis", visible.shape, where) > 0
+        labeled = _numbers(entry, "joints_vis", labeled.shape, where) > 0
     center, scale = _numbers(entry, "center", (2,), where), _numbers(entry, "scale", (), where)
-    return MpiiPerson(entry["image"], center - 1, float(scale), joints, visible)
+    return MpiiPerson(entry["image"], center - 1, float(scale), joints, labeled)
 
 
 def _numbers(entry: dict[str, Any], key: str, shape: tuple[int, ...], where: str) -> np.ndarray:

@@ -91,7 +91,7 @@ def read(content: dict[str, Any], path: str | Path) -> VideoAnnotations:
         ignore_regions=ignore_regions,
         person_frame=np.array(person_frame, dtype=np.int64),
         has_points=np.array([person["has_points"] for person in persons], dtype=bool),
-        points=np.where(present[:, :, None], points, 0),
+        joints=np.where(present[:, :, None], points, 0),
         present=present,
         labeled=present.copy(),
         scores=scores,
@@ -136,7 +136,7 @@ def _annorect(video: VideoAnnotations, person: int) -> dict[str, Any]:
     if video.has_points[person]:
         points = []
         for joint in np.flatnonzero(video.present[person]).tolist():
-            x, y = video.points[person, joint].tolist()
+            x, y = video.joints[person, joint].tolist()
             point = {"id": [joint], "x": [x], "y": [y]}
             if video.scores[person, joint] != NO_SCORE:
                 point["score"] = [float(video.scores[person, joint])]

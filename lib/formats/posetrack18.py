@@ -73,7 +73,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
         ignore_regions=[_ignore_regions(image, f"{path}: images[{index}]") for index, image in enumerate(images)],
         person_frame=person_frame,
         has_points=np.array([bool(annotation.get("keypoints")) for annotation in annotations], dtype=bool)[order],
-        points=keypoints[:, :, :2],
+        joints=keypoints[:, :, :2],
         present=present,
         labeled=keypoints[:, :, 2] > 0,
         scores=np.where(present, table("scores", num_keypoints, NO_SCORE)[:, columns], NO_SCORE),
@@ -130,7 +130,7 @@ def person_records(video: VideoAnnotations) -> list[dict[str, Any]]:
     """Return the `annotations` entries of a video's people, in their order."""
     num_persons = len(video.person_frame)
     keypoints = np.zeros((num_persons, len(KEYPOINT_NAMES), 3))
-    keypoints[:, KEYPOINT_OF_JOINT, :2] = np.where(video.present[:, :, None], video.points, 0)
+    keypoints[:, KEYPOINT_OF_JOINT, :2] = np.where(video.present[:, :, None], video.joints, 0)
     keypoints[:, KEYPOINT_OF_JOINT, 2] = video.labeled
     scores = np.zeros((num_persons, len(KEYPOINT_NAMES)))
     scores[:, KEYPOINT_OF_JOINT] = np.where(video.present, video.scores, 0)

@@ -173,7 +173,7 @@ def unlabeled_video(name: str, frame_names: list[str], nframes: int) -> VideoAnn
         ignore_regions=[[] for _ in frame_names],
         person_frame=np.zeros(0, dtype=np.int64),
         has_points=np.zeros(0, dtype=bool),
-        points=np.zeros((0, joints, 2)),
+        joints=np.zeros((0, joints, 2)),
         present=np.zeros((0, joints), dtype=bool),
         labeled=np.zeros((0, joints), dtype=bool),
         scores=np.zeros((0, joints)),

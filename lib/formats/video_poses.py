@@ -29,7 +29,7 @@ class TrackedPose:
     Attributes:
         box: (4,) x, y, w, h in pixels.
         box_score: Score of the box, from the detector.
-        points: (J, 2) x, y in pixels; (0, 0) where the score is not above 0.
+        joints: (J, 2) x, y in pixels; (0, 0) where the score is not above 0.
         scores: (J,) scores of the joints.
         score: Score of the person.
         track: Number of the person in the video; −1 until it is known.
@@ -37,21 +37,21 @@ class TrackedPose:
 
     box: np.ndarray
     box_score: float
-    points: np.ndarray
+    joints: np.ndarray
     scores: np.ndarray
     score: float
     track: int = -1
 
     @classmethod
     def rounded(
-        cls, box: np.ndarray, box_score: float, points: np.ndarray, scores: np.ndarray, score: float
+        cls, box: np.ndarray, box_score: float, joints: np.ndarray, scores: np.ndarray, score: float
     ) -> "TrackedPose":
         """Create a pose with the precision of the file: 3 decimals for pixels, 4 for scores.
 
         Args:
             box: (4,) x, y, w, h in pixels.
             box_score: Score of the box.
-            points: (J, 2) x, y in pixels.
+            joints: (J, 2) x, y in pixels.
             scores: (J,) scores of the joints.
             score: Score of the person.
 
@@ -59,9 +59,9 @@ class TrackedPose:
             The pose.
         """
         scores = np.round(np.asarray(scores, dtype=np.float64), 4)
-        points = np.where(scores[:, None] > 0, np.round(np.asarray(points, dtype=np.float64), 3), 0.0)
+        joints = np.where(scores[:, None] > 0, np.round(np.asarray(joints, dtype=np.float64), 3), 0.0)
         box = np.round(np.asarray(box, dtype=np.float64), 3)
-        return cls(box, round(float(box_score), 4), points, scores, round(float(score), 4))
+        return cls(box, round(float(box_score), 4), joints, scores, round(float(score), 4))
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ def _person(pose: TrackedPose) -> dict[str, Any]:
     shown = pose.scores > 0
     return {
         "track_id": pose.track,
-        "keypoints": np.column_stack([pose.points, 2 * shown]).ravel().tolist(),
+        "keypoints": np.column_stack([pose.joints, 2 * shown]).ravel().tolist(),
         "num_keypoints": int(shown.sum()),
         "scores": pose.scores.tolist(),
         "score": pose.score,
@@ -281,7 +281,7 @@ def _from_person(person: dict[str, Any]) -> TrackedPose:
     return TrackedPose(
         box=np.array(person["bbox"], dtype=np.float64),
         box_score=person["bbox_score"],
-        points=np.array(person["keypoints"], dtype=np.float64).reshape(-1, 3)[:, :2],
+        joints=np.array(person["keypoints"], dtype=np.float64).reshape(-1, 3)[:, :2],
         scores=np.array(person["scores"], dtype=np.float64),
         score=person["score"],
         track=person["track_id"],

@@ -21,8 +21,8 @@ def spaced(numbers: list[int], every: int) -> list[int]:
 
 def box_sizes(videos: list[VideoAnnotations]) -> np.ndarray:
     """(P, 2) width and height around the labelled joints of everybody who has any."""
-    people = (pair for video in videos for pair in zip(video.points, video.labeled, strict=True))
-    return np.array([np.ptp(points[labeled], axis=0) for points, labeled in people if labeled.any()])
+    people = (pair for video in videos for pair in zip(video.joints, video.labeled, strict=True))
+    return np.array([np.ptp(joints[labeled], axis=0) for joints, labeled in people if labeled.any()])
 
 
 def crop_size(sizes: np.ndarray, pixels: int = PIXELS) -> list[int]:

@@ -12,7 +12,7 @@ Colour = tuple[int, int, int]  # blue, green, red
 
 
 def draw_pose(
-    image: np.ndarray, points: np.ndarray, shown: np.ndarray, skeleton: Skeleton, colour: Colour | None = None
+    image: np.ndarray, joints: np.ndarray, shown: np.ndarray, skeleton: Skeleton, colour: Colour | None = None
 ) -> np.ndarray:
     """A copy of an image with one pose drawn: bones, left ones green, right ones orange, and joints.
 
@@ -24,7 +24,7 @@ def draw_pose(
     """
     image = image.copy()
     thickness = max(1, round(min(image.shape[:2]) / 150))
-    centers = [(round(x), round(y)) for x, y in np.clip(points, -1e5, 1e5).tolist()]
+    centers = [(round(x), round(y)) for x, y in np.clip(joints, -1e5, 1e5).tolist()]
     for a, b in skeleton.bones:
         if shown[a] and shown[b]:
             bone = colour or _side_colour(skeleton.names[a] + skeleton.names[b])
@@ -39,12 +39,12 @@ def _side_colour(names: str) -> Colour:
     return (80, 200, 80) if "left" in names else (40, 140, 255) if "right" in names else (230, 200, 60)
 
 
-def draw_number(image: np.ndarray, number: int, points: np.ndarray, colour: Colour) -> np.ndarray:
+def draw_number(image: np.ndarray, number: int, joints: np.ndarray, colour: Colour) -> np.ndarray:
     """A copy of an image with a number above the points (N, 2) of somebody, inside the image."""
     image = image.copy()
     scale = max(0.4, min(image.shape[:2]) / 700)
     (width, height), _ = cv2.getTextSize(str(number), cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    middle, top = points[:, 0].mean(), points[:, 1].min() - height / 2
+    middle, top = joints[:, 0].mean(), joints[:, 1].min() - height / 2
     x = round(float(np.clip(middle - width / 2, 0, max(0, image.shape[1] - width))))
     y = round(float(np.clip(top, height + 1, image.shape[0] - 1)))
     for shade, thickness in (((0, 0, 0), 3), (colour, 1)):

@@ -16,7 +16,7 @@ from lib.pose.crop import cell_stride, crop_matrix, transform_points
 
 def encode(
     joints: np.ndarray,
-    visible: np.ndarray,
+    labeled: np.ndarray,
     image_size: Sequence[int],
     heatmap_size: Sequence[int],
     sigma: float,
@@ -40,7 +40,7 @@ def encode(
     """
     width, height = heatmap_size
     heatmaps = np.zeros((len(joints), height, width), dtype=np.float32)
-    weights = (np.asarray(visible) > 0).astype(np.float32).reshape(-1, 1)
+    weights = (np.asarray(labeled) > 0).astype(np.float32).reshape(-1, 1)
     reach = int(3 * sigma)
     offsets = np.arange(-reach, reach + 1, dtype=np.float32)
     patch = np.exp(-(offsets[:, None] ** 2 + offsets[None, :] ** 2) / (2 * sigma**2))

@@ -46,7 +46,7 @@ def build_augmented_labels(
         PROPAGATED_BY: options.name,
     }
     return augmented_content(
-        labels.videos, labels.people, Propagated(people, poses.points, poses.scores), labels.frames, info
+        labels.videos, labels.people, Propagated(people, poses.joints, poses.scores), labels.frames, info
     )
 
 

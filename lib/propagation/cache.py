@@ -80,7 +80,7 @@ def _name(
     for index in group[:-1]:
         person = people[index]
         digest.update(f"{person.video} {person.track} {person.number}".encode())
-        for array in (person.center, person.scale, np.where(person.visible[:, None], person.joints, 0), person.visible):
+        for array in (person.center, person.scale, np.where(person.labeled[:, None], person.joints, 0), person.labeled):
             digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(str([(people[targets[row].person].number, targets[row].number) for row in rows]).encode())
     return digest.hexdigest()[:24]
@@ -105,10 +105,11 @@ def _read(path: Path, count: int) -> PropagatedPoses | None:
     """What a file holds; None if it is not there, or damaged."""
     try:
         with np.load(path) as arrays:
-            poses = PropagatedPoses(arrays["points"], arrays["scores"], arrays.get("disagreement", arrays.get("apart")))
+            joints = arrays["joints"] if "joints" in arrays else arrays["points"]
+            poses = PropagatedPoses(joints, arrays["scores"], arrays.get("disagreement", arrays.get("apart")))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    return poses if len(poses.points) == count else None
+    return poses if len(poses.joints) == count else None
 
 
 def _write(path: Path, poses: PropagatedPoses) -> None:

@@ -72,7 +72,7 @@ def build_dense_labels(
         person = labels.people[target.person]
         frames = labels.frames[person.video]
         names = frames.name(target.number), frames.name(person.number)
-        values = poses.points[row], poses.scores[row], skeleton.names, sources[row], disagreement[row]
+        values = poses.joints[row], poses.scores[row], skeleton.names, sources[row], disagreement[row]
         added.append(AddedPose(*names, person.track, *values))
     info = {PROPAGATED_BY: options.name, **run.describe()}
     del info["seconds"]  # the same labels make the same file
@@ -81,5 +81,5 @@ def build_dense_labels(
     if cfg.DATASET.TEST_ANNOTATIONS:
         truth = reachable_ground_truth(build_truth(cfg), labels.people, targets)
         people = [replace(labels.people[target.person], number=target.number) for target in targets]
-        errors = compare_tracks(people, poses.points, distances(labels.people, targets), truth, skeleton.names)
+        errors = compare_tracks(people, poses.joints, distances(labels.people, targets), truth, skeleton.names)
     return DenseLabels(dense, len(added), errors)

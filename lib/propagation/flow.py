@@ -33,21 +33,21 @@ def along_flow(read: Read, people: Sequence[Person], targets: Sequence[Target], 
     for (video, start, direction), ends in sorted(_paths(people, targets).items()):
         sources = sorted({targets[index].person for indices in ends.values() for index in indices})
         row = {person: k for k, person in enumerate(sources)}
-        points = np.array([people[person].joints for person in sources])  # (P, J, 2)
-        known = np.array([people[person].visible for person in sources])  # (P, J)
+        joints = np.array([people[person].joints for person in sources])  # (P, J, 2)
+        known = np.array([people[person].labeled for person in sources])  # (P, J)
         farthest = max(ends, key=lambda number: abs(number - start))
         image = read(video, start)
         for number in range(start, farthest + direction, direction):
             if number != start:
                 following = read(video, number)
                 if image.shape == following.shape:
-                    points[known], found = step(image, following, points[known])
+                    joints[known], found = step(image, following, joints[known])
                     known[known] = found
                 else:  # another camera: nothing can be followed over the cut
                     known[:] = False
                 image = following
             for index in ends.get(number, ()):
-                result.points[index] = points[row[targets[index].person]]
+                result.joints[index] = joints[row[targets[index].person]]
                 result.scores[index] = known[row[targets[index].person]]
     return result
 
@@ -62,19 +62,19 @@ def _paths(people: Sequence[Person], targets: Sequence[Target]) -> dict[tuple[in
     return paths
 
 
-def lucas_kanade(first: np.ndarray, second: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lucas_kanade(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A Step: sparse pyramidal Lucas-Kanade at the joints themselves."""
-    if not len(points):
-        return points, np.zeros(0, dtype=bool)
-    poses, found, _ = cv2.calcOpticalFlowPyrLK(_gray(first), _gray(second), points.astype(np.float32)[:, None], None)
+    if not len(joints):
+        return joints, np.zeros(0, dtype=bool)
+    poses, found, _ = cv2.calcOpticalFlowPyrLK(_gray(first), _gray(second), joints.astype(np.float32)[:, None], None)
     found = found[:, 0] > 0
-    return np.where(found[:, None], poses[:, 0], points), found
+    return np.where(found[:, None], poses[:, 0], joints), found
 
 
-def dis(first: np.ndarray, second: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def dis(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A Step: dense flow by OpenCV's Dense Inverse Search, its medium preset."""
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(_gray(first), _gray(second), None)
-    return points + _sample(flow, points), np.ones(len(points), dtype=bool)
+    return joints + _sample(flow, joints), np.ones(len(joints), dtype=bool)
 
 
 def load_raft(path: Path) -> torch.nn.Module:
@@ -95,7 +95,7 @@ def raft(net: torch.nn.Module, device: torch.device) -> Step:
         net: torchvision.models.optical_flow.raft_large or raft_small, on `device`, in eval mode.
     """
 
-    def step(first: np.ndarray, second: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def step(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         height, width = first.shape[:2]
         pair = np.stack([first, second])[..., ::-1].astype(np.float32) / 127.5 - 1  # RGB, −1 … 1
         images = torch.from_numpy(pair).movedim(3, 1).to(device)  # (2, 3, H, W)
@@ -103,14 +103,14 @@ def raft(net: torch.nn.Module, device: torch.device) -> Step:
         with torch.inference_mode():
             flow = net(images[:1], images[1:])[-1][0]  # (2, H, W)
         flow = flow[:, :height, :width].movedim(0, 2).float().cpu().numpy()
-        return points + _sample(flow, points), np.ones(len(points), dtype=bool)
+        return joints + _sample(flow, joints), np.ones(len(joints), dtype=bool)
 
     return step
 
 
-def _sample(flow: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _sample(flow: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """(P, 2) of a flow (H, W, 2) at points (P, 2), bilinear; outside the image that of its edge."""
-    x, y = points.astype(np.float32).T
+    x, y = joints.astype(np.float32).T
     return cv2.remap(flow, x[:, None], y[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
 
 

@@ -57,14 +57,14 @@ def fuse(sources: Sequence[PropagatedPoses], weights: Sequence[np.ndarray]) -> P
         weights: S times (M, J), not negative. Where all are 0 the first source's guess is taken, with score 0.
 
     Returns:
-        the means of points and scores.
+        the means of joints and scores.
     """
     shares = np.stack(weights)  # (S, M, J)
     total = shares.sum(axis=0)
     shares = np.where(total > 0, shares / np.where(total > 0, total, 1), 0)
-    points = (shares[..., None] * np.stack([source.points for source in sources])).sum(axis=0)  # (M, J, 2)
+    joints = (shares[..., None] * np.stack([source.joints for source in sources])).sum(axis=0)  # (M, J, 2)
     scores = (shares * np.stack([source.scores for source in sources])).sum(axis=0)
-    return PropagatedPoses(np.where(total[..., None] > 0, points, sources[0].points), scores)
+    return PropagatedPoses(np.where(total[..., None] > 0, joints, sources[0].joints), scores)
 
 
 def robust_fuse(
@@ -92,12 +92,12 @@ def robust_fuse(
     near = [own * np.exp(-((far / AGREEMENT) ** 2) / 2) for own, far in zip(weights, away, strict=True)]
     total = np.sum(weights, axis=0)
     agreement = np.sum(near, axis=0) / np.where(total > 0, total, 1)
-    return PropagatedPoses(fused.points, fused.scores * np.maximum(agreement, MIN_AGREEMENT))
+    return PropagatedPoses(fused.joints, fused.scores * np.maximum(agreement, MIN_AGREEMENT))
 
 
 def _distances(sources: Sequence[PropagatedPoses], fused: PropagatedPoses, sizes: np.ndarray) -> list[np.ndarray]:
     """How far each source lies from the result, (M, J) in the longer side of the person's crop."""
-    return [np.linalg.norm(source.points - fused.points, axis=2) / sizes[:, None] for source in sources]
+    return [np.linalg.norm(source.joints - fused.joints, axis=2) / sizes[:, None] for source in sources]
 
 
 def fuse_sides(people: Sequence[Person], targets: Sequence[Target], method: PropagationMethod) -> PropagatedPoses:
@@ -117,7 +117,7 @@ def fuse_sides(people: Sequence[Person], targets: Sequence[Target], method: Prop
 def _disagreement(ends: Sequence[PropagatedPoses], shares: Sequence[np.ndarray]) -> np.ndarray:
     """(M, J) pixels between two sides' ends; NaN where one of them knows nothing of the joint."""
     both = (shares[0] > 0) & (shares[1] > 0)
-    return np.where(both, np.linalg.norm(ends[0].points - ends[1].points, axis=2), np.nan)
+    return np.where(both, np.linalg.norm(ends[0].joints - ends[1].joints, axis=2), np.nan)
 
 
 def joint_sources(people: Sequence[Person], targets: Sequence[Target], both_sides: bool) -> list[list[list[int]]]:
@@ -130,7 +130,7 @@ def joint_sources(people: Sequence[Person], targets: Sequence[Target], both_side
     result = []
     for target, other in zip(targets, others, strict=True):
         labels = sorted((people[end.person] for end in (target, other) if end), key=lambda person: person.number)
-        known = np.stack([person.visible for person in labels], axis=1)  # (J, 1 or 2)
+        known = np.stack([person.labeled for person in labels], axis=1)  # (J, 1 or 2)
         result.append([[person.number for person, own in zip(labels, row, strict=True) if own] for row in known])
     return result
 
@@ -142,14 +142,14 @@ def _sides(
     others = opposite_labels(people, targets)
     both = [index for index, other in enumerate(others) if other is not None]
     near = method(people, targets)
-    far = PropagatedPoses(np.zeros_like(near.points), np.zeros_like(near.scores))
+    far = PropagatedPoses(np.zeros_like(near.joints), np.zeros_like(near.scores))
     weights = [
         np.maximum(near.scores, 0) / np.maximum(distances(people, targets), 1)[:, None],
         np.zeros_like(near.scores),
     ]
     if both:
         poses = method(people, [others[index] for index in both])
-        far.points[both], far.scores[both] = poses.points, poses.scores
+        far.joints[both], far.scores[both] = poses.joints, poses.scores
         away = distances(people, [others[index] for index in both])
         weights[1][both] = np.maximum(poses.scores, 0) / away[:, None]
     return (near, far), weights
@@ -169,10 +169,10 @@ def leave_one_out_error(people: Sequence[Person], method: PropagationMethod) -> 
         return float("nan")
     poses = fuse_sides(people, [Target(before, people[own].number) for before, own in between], method)
     errors = []
-    for (_, own), points, scores in zip(between, poses.points, poses.scores, strict=True):
-        known = people[own].visible & (scores > 0)
+    for (_, own), joints, scores in zip(between, poses.joints, poses.scores, strict=True):
+        known = people[own].labeled & (scores > 0)
         size = people[own].scale.max() * PIXELS_PER_SCALE
-        errors += (np.linalg.norm(points - people[own].joints, axis=1)[known] / size).tolist()
+        errors += (np.linalg.norm(joints - people[own].joints, axis=1)[known] / size).tolist()
     return float(np.median(errors)) if errors else float("nan")
 
 
@@ -228,19 +228,19 @@ def refine(
         moved: where the joints of the moves are taken to be; those of labels that are not moved stay.
         spread: width of the gaussian for each frame of a move's distance.
     """
-    points, scores = poses.points.copy(), poses.scores.copy()
+    joints, scores = poses.joints.copy(), poses.scores.copy()
     far = distances(people, targets)
     for distance in np.unique(far[far > 0]).tolist():
         rows = np.flatnonzero(far == distance)
         taken = [
             as_label_at(
-                people[targets[row].person], targets[row].number, poses.points[row], poses.scores[row] > 0, follow=True
+                people[targets[row].person], targets[row].number, poses.joints[row], poses.scores[row] > 0, follow=True
             )
             for row in rows
         ]
         seen = look(spread * distance)(taken, [0])
-        known = np.array([person.visible for person in taken])  # (R, J)
-        trust = np.where(known, seen.peaks / (seen.peaks + EVEN_PEAK), 0)
-        points[rows] += trust[..., None] * (seen.points - points[rows])
-        scores[rows] += trust * (seen.peaks - scores[rows])
-    return poses._replace(points=points, scores=scores)
+        known = np.array([person.labeled for person in taken])  # (R, J)
+        trust = np.where(known, seen.scores / (seen.scores + EVEN_PEAK), 0)
+        joints[rows] += trust[..., None] * (seen.joints - joints[rows])
+        scores[rows] += trust * (seen.scores - scores[rows])
+    return poses._replace(joints=joints, scores=scores)

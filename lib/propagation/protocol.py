@@ -39,12 +39,12 @@ class RunPoses:
 
     Attributes:
         people: `video` and `frame` are those of the runs.
-        points: (P, J, 2) x and y in image pixels; scores: (P, J).
+        joints: (P, J, 2) x and y in image pixels; scores: (P, J).
         distances: (P,) frames from the label, or from the nearest one.
     """
 
     people: list[Person]
-    points: np.ndarray
+    joints: np.ndarray
     scores: np.ndarray
     distances: np.ndarray
 
@@ -52,7 +52,7 @@ class RunPoses:
         """Return them in the order of videos and frames."""
         order = sorted(range(len(self.people)), key=lambda index: (self.people[index].video, self.people[index].frame))
         people = [self.people[index] for index in order]
-        return RunPoses(people, self.points[order], self.scores[order], self.distances[order])
+        return RunPoses(people, self.joints[order], self.scores[order], self.distances[order])
 
 
 def build_propagated_runs(
@@ -73,7 +73,7 @@ def build_propagated_runs(
     poses = propagator.propagate(runs.sources, targets)
     people = [replace(runs.sources[target.person], number=target.number) for target in targets]
     people = [replace(person, frame=numbers[person.video].index(person.number)) for person in people]
-    return RunPoses(people, poses.points, poses.scores, distances(runs.sources, targets)).sorted()
+    return RunPoses(people, poses.joints, poses.scores, distances(runs.sources, targets)).sorted()
 
 
 def build_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRuns) -> RunPoses:
@@ -96,13 +96,13 @@ def build_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRun
     if others:
         predictor = build_predictor(cfg, net.pose_net, run.device, run.process, single)
         poses = predictor.predict(build_clips(cfg, others, runs.frames, [0]))
-        parts.append(PropagatedPoses(poses.points, poses.peaks))
+        parts.append(PropagatedPoses(poses.joints, poses.scores))
     if not parts:
         raise InputError("there are no people in the runs to estimate pseudo-labels of")
     people = [*kept, *others]
     far = [min(abs(person.frame - frame) for frame in runs.labeled[person.video]) for person in people]
-    points, scores = np.concatenate([own.points for own in parts]), np.concatenate([own.scores for own in parts])
-    return RunPoses(people, points, scores, np.array(far)).sorted()
+    joints, scores = np.concatenate([own.joints for own in parts]), np.concatenate([own.scores for own in parts])
+    return RunPoses(people, joints, scores, np.array(far)).sorted()
 
 
 def pseudo_label_name(frames: str, ground_truth_boxes: bool) -> str:
@@ -145,7 +145,7 @@ def build_protocol_result(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, fold
         `people` and, if it is scored, `table`, `score`, `ap_by_distance`, `tracks_by_distance`, `tracks_by_joint`.
     """
     rules: Rules = build_rules(cfg)
-    videos = make_submission(runs.videos, poses.people, poses.points, poses.scores, rules)
+    videos = make_submission(runs.videos, poses.people, poses.joints, poses.scores, rules)
     write_videos(folder / runs.split, videos, cfg.DATASET.DATASET)
     result: dict[str, Any] = {"people": len(poses.people)}
     if not cfg.TEST.EVALUATE:
@@ -155,7 +155,7 @@ def build_protocol_result(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, fold
     result |= evaluate_videos(zip(runs.videos, videos, strict=True))
     result["score"] = result["table"]["Mean"]
     result["ap_by_distance"] = score_by_distance(runs.videos, videos, runs.labeled)
-    return result | compare_tracks(poses.people, poses.points, poses.distances, truth, build_skeleton(cfg).names)
+    return result | compare_tracks(poses.people, poses.joints, poses.distances, truth, build_skeleton(cfg).names)
 
 
 def format_protocol(result: dict[str, Any]) -> str:

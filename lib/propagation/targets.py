@@ -37,13 +37,13 @@ class PropagatedPoses(NamedTuple):
     """Where M moves end.
 
     Attributes:
-        points: (M, J, 2) float64 x, y in image pixels.
+        joints: (M, J, 2) float64 x, y in image pixels.
         scores: (M, J) float64; 0 or less where nothing is known of the joint.
         apart: (M, J) pixels between where the labels before and after the frame take the joint; NaN where one of them
             alone does; None: each move is from one label, or labels stay where they are.
     """
 
-    points: np.ndarray
+    joints: np.ndarray
     scores: np.ndarray
     disagreement: np.ndarray | None = None
 
@@ -100,8 +100,8 @@ def missing(people: Sequence[Person], numbers: Mapping[int, Sequence[int]]) -> l
     targets = []
     for (video, _), labels in tracks.items():
         for number in numbers[video]:
-            own = people[labels[number]].visible if number in labels else False
-            useful = (other for other, index in labels.items() if (people[index].visible & ~np.asarray(own)).any())
+            own = people[labels[number]].labeled if number in labels else False
+            useful = (other for other, index in labels.items() if (people[index].labeled & ~np.asarray(own)).any())
             source = min((other for other in useful if other != number), key=lambda n: abs(n - number), default=None)
             targets += [Target(labels[source], number)] if source is not None else []
     return targets
@@ -116,13 +116,13 @@ def reachable_ground_truth(
         for target in targets
     }
     keys = [(person, (person.video, person.number, person.track)) for person in truth if person.track >= 0]
-    return [replace(person, visible=person.visible & start[key].visible) for person, key in keys if key in start]
+    return [replace(person, labeled=person.labeled & start[key].labeled) for person, key in keys if key in start]
 
 
 def copy_labels(people: Sequence[Person], targets: Sequence[Target]) -> PropagatedPoses:
     """The label where it is."""
-    points = np.array([people[target.person].joints for target in targets])
-    return PropagatedPoses(points, np.array([people[target.person].visible for target in targets], dtype=np.float64))
+    joints = np.array([people[target.person].joints for target in targets])
+    return PropagatedPoses(joints, np.array([people[target.person].labeled for target in targets], dtype=np.float64))
 
 
 def warp(
@@ -152,17 +152,19 @@ def warp(
             reach = min(hop, max(max(ends[person]) for person in fronts) - start)
             offsets = [direction * step for step in range(reach + 1)]
             poses = infer([person for person, _ in fronts.values()], offsets)
-            for (person, (front, factor)), points, peaks in zip(fronts.items(), poses.points, poses.peaks, strict=True):
-                scores = peaks * factor  # (T, J)
+            for (person, (front, factor)), joints, scores in zip(
+                fronts.items(), poses.joints, poses.scores, strict=True
+            ):
+                products = scores * factor  # (T, J)
                 if relative:
-                    points = points + np.where(front.visible[:, None], front.joints - points[0], 0)
+                    joints = joints + np.where(front.labeled[:, None], front.joints - joints[0], 0)
                 for step in range(0 if start == 0 else 1, reach + 1):
                     if start + step in ends[person]:
                         index = ends[person][start + step]
-                        result.points[index], result.scores[index] = points[step], scores[step]
+                        result.joints[index], result.scores[index] = joints[step], products[step]
                 fronts[person] = (
-                    as_label_at(front, front.number + direction * reach, points[-1], peaks[-1] > 0, follow),
-                    scores[-1],
+                    as_label_at(front, front.number + direction * reach, joints[-1], scores[-1] > 0, follow),
+                    products[-1],
                 )
             start += reach
             fronts = {person: front for person, front in fronts.items() if max(ends[person]) > start}
@@ -182,17 +184,17 @@ def _by_frame(people: Sequence[Person]) -> dict[int, dict[int, list[int]]]:
     return frames
 
 
-def as_label_at(person: Person, number: int, points: np.ndarray, found: np.ndarray, follow: bool) -> Person:
+def as_label_at(person: Person, number: int, joints: np.ndarray, found: np.ndarray, follow: bool) -> Person:
     """The person as if labelled in another frame.
 
     Args:
         number: of that frame.
-        points: (J, 2) where its joints are there; found: (J,) which of them count, if they were labelled before.
+        joints: (J, 2) where its joints are there; found: (J,) which of them count, if they were labelled before.
         follow: the crop goes along, by the median of the joints' ways.
     """
-    known = person.visible & found
+    known = person.labeled & found
     center = person.center
     if follow and known.any():
-        step = np.median(points[known] - person.joints[known], axis=0)
+        step = np.median(joints[known] - person.joints[known], axis=0)
         center = (center + step).astype(np.float32)
-    return replace(person, number=number, center=center, joints=points, visible=known)
+    return replace(person, number=number, center=center, joints=joints, labeled=known)

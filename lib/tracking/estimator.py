@@ -91,10 +91,10 @@ class VideoEstimator:
     ) -> dict[int, list[TrackedPose]]:
         """Return the poses of people in boxes by frame, without those who repeat a better one."""
         found = self.predictor.predict(self._build_clips(people, video), disable=True)
-        chosen, scores = select(people, found.points, found.peaks, self._rules, self.skeleton.sigmas)
+        chosen, scores = select(people, found.joints, found.scores, self._rules, self.skeleton.sigmas)
         poses = [
             TrackedPose.rounded(box.box, box.score, *column)
-            for box, *column in zip(boxes, found.points, found.peaks, scores, strict=True)
+            for box, *column in zip(boxes, found.joints, found.scores, scores, strict=True)
         ]
         return {number: [poses[person] for person in rows] for (_, number), rows in chosen.items()}
 

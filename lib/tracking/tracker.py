@@ -77,7 +77,7 @@ class Tracker:
             return overlap / 2
         areas = (float(np.prod(one.box[2:])) for one in (other, pose))
         (oks,) = oks_iou(
-            pose.points[joints], other.points[joints][None], next(areas), [next(areas)], self._sigmas[joints]
+            pose.joints[joints], other.joints[joints][None], next(areas), [next(areas)], self._sigmas[joints]
         )
         return (overlap + float(oks)) / 2
 

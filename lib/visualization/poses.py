@@ -33,10 +33,10 @@ def draw_people(image: np.ndarray, video: VideoAnnotations, frame: int, min_scor
         min_score: Joints with a lower score are not drawn.
     """
     for person in np.flatnonzero(video.person_frame == frame):
-        points, shown = np.zeros((POSETRACK.num_joints, 2)), np.zeros(POSETRACK.num_joints, dtype=bool)
-        points[list(KEYPOINT_OF_JOINT)] = video.points[person]
+        joints, shown = np.zeros((POSETRACK.num_joints, 2)), np.zeros(POSETRACK.num_joints, dtype=bool)
+        joints[list(KEYPOINT_OF_JOINT)] = video.joints[person]
         shown[list(KEYPOINT_OF_JOINT)] = video.present[person] & (video.scores[person] >= min_score)
-        image = draw_pose(image, points, shown, POSETRACK)
+        image = draw_pose(image, joints, shown, POSETRACK)
     return image
 
 
@@ -53,8 +53,8 @@ def draw_tracks(image: np.ndarray, poses: Sequence[TrackedPose], skeleton: Skele
         shown = (pose.scores >= min_score) & (pose.scores > 0)
         if shown.any():
             colour = track_colour(pose.track)
-            image = draw_pose(image, pose.points, shown, skeleton, colour)
-            image = draw_number(image, pose.track, pose.points[shown], colour)
+            image = draw_pose(image, pose.joints, shown, skeleton, colour)
+            image = draw_number(image, pose.track, pose.joints[shown], colour)
     return image
 
 
@@ -101,8 +101,8 @@ def render_labels(path: Path, video: Path, labels: Labels) -> None:
     poses = defaultdict(list)
     scores = np.where(labels.labeled, np.nan_to_num(labels.scores, nan=1.0), 0.0)
     for person, frame in enumerate(labels.frame.tolist()):
-        points, track = np.nan_to_num(labels.points[person]), int(labels.track[person])
-        pose = TrackedPose(labels.boxes[person], 1.0, points, scores[person], 1.0, track)
+        joints, track = np.nan_to_num(labels.joints[person]), int(labels.track[person])
+        pose = TrackedPose(labels.boxes[person], 1.0, joints, scores[person], 1.0, track)
         poses[labels.frames[frame].number].append(pose)
     skeleton = named_skeleton(labels.names)
     skeleton = replace(skeleton, bones=labels.edges or skeleton.bones)

@@ -53,11 +53,11 @@ def test_estimates_are_in_the_images_pixels_and_in_order(tmp_path):
     net = Labels([clips[i] for i in range(len(clips))])
     batches = list(predictor_of(cfg, net, gather).batches(clips))
     assert [tuple(shape) for shape in net.seen] == [(4, 5, 3, 96, 64), (2, 5, 3, 96, 64)]
-    points = np.concatenate([batch.points for batch in batches])
+    joints = np.concatenate([batch.joints for batch in batches])
     assert np.concatenate([batch.clips.index for batch in batches]).tolist() == list(range(6))
-    for person, estimate in zip(clips.people, points, strict=True):
+    for person, estimate in zip(clips.people, joints, strict=True):
         cell = person.scale[0] * 200 / 16  # pixels
-        assert np.abs(estimate - person.joints)[person.visible].max() <= 0.5 * cell + 1e-3
+        assert np.abs(estimate - person.joints)[person.labeled].max() <= 0.5 * cell + 1e-3
 
 
 @pytest.mark.parametrize("target_type", ["unbiased", "udp"])
@@ -70,10 +70,10 @@ def test_five_frames_of_targets_within_cells_give_the_joints_back(tmp_path, targ
         image, crop_image(cv2.imread(str(tmp_path / "data/images/val/v/000000.jpg")), matrix, (64, 96))
     )
     net = Labels([clips[i] for i in range(len(clips))])
-    points = np.concatenate([b.points for b in predictor_of(cfg, net, gather, False, 1.0).batches(clips)])
-    for person, estimate in zip(clips.people, points, strict=True):
+    joints = np.concatenate([b.joints for b in predictor_of(cfg, net, gather, False, 1.0).batches(clips)])
+    for person, estimate in zip(clips.people, joints, strict=True):
         cell = person.scale[0] * 200 / 16  # pixels
-        np.testing.assert_allclose(estimate[person.visible], person.joints[person.visible], atol=0.005 * cell)
+        np.testing.assert_allclose(estimate[person.labeled], person.joints[person.labeled], atol=0.005 * cell)
 
 
 def test_a_single_frame_net_sees_the_key_frame(tmp_path):
@@ -120,7 +120,7 @@ def test_debug_images_of_other_joints(tmp_path):
     predictor = predictor_of(cfg, Labels([clips[i] for i in range(6)]), single)
     batch = next(iter(predictor.batches(clips)))
     fewer = batch.clips._replace(targets=batch.clips.targets[:, :16], target_weights=batch.clips.target_weights[:, :16])
-    fewer = replace(batch, clips=fewer, heatmaps=batch.heatmaps[:, :16], peaks=batch.peaks[:, :16])
+    fewer = replace(batch, clips=fewer, heatmaps=batch.heatmaps[:, :16], scores=batch.scores[:, :16])
     chosen = ALL | {"targets": False, "heatmaps": False}
     DebugImages(tmp_path, skeleton("mpii"), **chosen, rgb=True).write("y", fewer, predictor)
     assert {path.name for path in tmp_path.glob("y_*")} == {"y_labels.jpg", "y_poses.jpg"}

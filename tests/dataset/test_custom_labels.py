@@ -40,7 +40,7 @@ def test_joints_are_the_files_own_and_boxes_those_of_the_joints(cfg):
     people = build_sparse_labels(cfg()).people
     assert [person.number for person in people] == [0, 2, 4]
     np.testing.assert_array_equal(people[1].joints[:2], [[12, 20], [30, 25]])
-    assert [person.visible.tolist() for person in people] == [[True, True, True], *[[True, True, False]] * 2]
+    assert [person.labeled.tolist() for person in people] == [[True, True, True], *[[True, True, False]] * 2]
     assert people[1].center == pytest.approx([(12 + 30) / 2, 22.5], abs=1)  # that of the joints, not of the bbox
     assert len(build_truth(cfg("DATASET.TEST_ANNOTATIONS", cfg().DATASET.TRAIN_ANNOTATIONS))) == 3
 
@@ -57,17 +57,17 @@ def test_mirrored_images_without_sides_are_told(cfg, caplog):
 
 
 @pytest.mark.parametrize(
-    ("points", "bbox", "center", "side"),
+    ("joints", "bbox", "center", "side"),
     [
         ([(20, 30)], [0, 0, 40, 50], (20, 25), 50),  # one joint: the file's box
         ([(40, 30)], [0, 0, 0, 0], (40, 30), 64),  # none that is one: a square
         ([(40, 10), (40, 30)], [0, 0, 0, 0], (40, 20), 26),  # on a line: as wide as a quarter of it, and margins
     ],
 )
-def test_lone_joints_and_joints_in_a_line_have_boxes(cfg, points, bbox, center, side):
+def test_lone_joints_and_joints_in_a_line_have_boxes(cfg, joints, bbox, center, side):
     path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
     content = json.loads(path.read_text())
-    keypoints = [value for point in points for value in (*point, 2)] + [0] * (9 - 3 * len(points))
+    keypoints = [value for point in joints for value in (*point, 2)] + [0] * (9 - 3 * len(joints))
     content["annotations"] = [content["annotations"][0] | {"keypoints": keypoints, "bbox": bbox}]
     path.write_text(json.dumps(content))
     (person,) = build_sparse_labels(cfg()).people

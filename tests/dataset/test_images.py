@@ -58,7 +58,7 @@ def test_a_cocostyle_file_of_each_data_set(write, name):
     first = 1 if name == "jhmdb" else 0  # what the file calls the first pixel
     labeled = joints_of(name)[:, 2:] > 0
     np.testing.assert_allclose(person.joints, np.where(labeled, joints_of(name)[:, :2] - first, 0))
-    assert person.visible.sum() == len(person.joints) - 1
+    assert person.labeled.sum() == len(person.joints) - 1
     center = np.array([10 + 19 / 2, 20 + 29 / 2]) - first  # 20 × 30 pixels: 19 × 29 from first to last
     np.testing.assert_allclose(person.center, center)
     np.testing.assert_allclose(person.scale * 200, 29 * 1.25, rtol=1e-6)
@@ -100,9 +100,9 @@ def test_predictions_are_in_the_pixels_of_the_annotations(write, tmp_path, name)
     """Whatever these count from: estimates that are the labels are written as the labels."""
     cfg = write(name, person={"center": [30.0, 20.0], "scale": 5.12})
     found = build_test_set(cfg)
-    points = np.stack([person.joints for person in found.clips.people])
+    joints = np.stack([person.joints for person in found.clips.people])
     first_pixel = known_data_sets()[name].first_pixel
-    (result,) = make_results(found.videos, found.clips.people, points, points[..., 0], Rules(), (), first_pixel)
+    (result,) = make_results(found.videos, found.clips.people, joints, joints[..., 0], Rules(), (), first_pixel)
     labeled = joints_of(name)[:, 2] > 0
     np.testing.assert_allclose(
         np.reshape(result["keypoints"], (-1, 3))[labeled, :2], joints_of(name)[labeled, :2], atol=5e-4

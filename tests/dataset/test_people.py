@@ -39,7 +39,7 @@ def test_the_seed_alone_decides():
     [(0, 1, True), (50.5, 1, True), (50.6, 1, False), (37.1, 17, True), (37.2, 17, False)],
 )
 def test_well_centered_people(distance, count, kept):
-    visible = np.arange(17) < count
+    labeled = np.arange(17) < count
     joints = np.full((17, 2), [100.0 + distance, 50.0])
-    person = Person(0, 0, 0, np.array([100.0, 50.0]), np.ones(2), 1.0, joints, visible)
+    person = Person(0, 0, 0, np.array([100.0, 50.0]), np.ones(2), 1.0, joints, labeled)
     assert is_well_centered(person) == kept

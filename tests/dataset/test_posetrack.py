@@ -52,8 +52,8 @@ def test_official_folder_with_ground_truth_boxes(root, build):
     person = found.clips.people[2]
     expected = np.reshape(content["annotations"][0]["keypoints"], (17, 3))
     np.testing.assert_array_equal(person.joints, expected[:, :2])
-    np.testing.assert_array_equal(person.visible, expected[:, 2] > 0)
-    assert not person.visible[[KEYPOINT_NAMES.index("left_ear"), KEYPOINT_NAMES.index("right_ear")]].any()
+    np.testing.assert_array_equal(person.labeled, expected[:, 2] > 0)
+    assert not person.labeled[[KEYPOINT_NAMES.index("left_ear"), KEYPOINT_NAMES.index("right_ear")]].any()
     x, y, w, h = content["annotations"][0]["bbox"]
     np.testing.assert_allclose(person.center, [x + (w - 1) / 2, y + (h - 1) / 2])
     assert found.scorable
@@ -126,8 +126,8 @@ def test_frames_named_and_counted_otherwise_than_on_disk(root, build):
 def write_2017(root):
     """A video in the form of 2017: a person with four joints, a person without any, and an empty frame."""
     make_video(root, "v", num_frames=2, people=1)
-    points = [{"id": [k], "x": [40 + 2 * k], "y": [30 + 4 * k], "is_visible": [1]} for k in (0, 12, 13, 14)]
-    rect = {"x1": [60], "y1": [20], "x2": [70], "y2": [35], "track_id": [3], "annopoints": [{"point": points}]}
+    joints = [{"id": [k], "x": [40 + 2 * k], "y": [30 + 4 * k], "is_visible": [1]} for k in (0, 12, 13, 14)]
+    rect = {"x1": [60], "y1": [20], "x2": [70], "y2": [35], "track_id": [3], "annopoints": [{"point": joints}]}
     empty = {"x1": [60], "y1": [20], "x2": [70], "y2": [35], "track_id": [4], "annopoints": []}
     annolist = [
         {"image": [{"name": f"images/val/v/{n:06d}.jpg"}], "imgnum": [n + 1], "annorect": rects}
@@ -141,7 +141,7 @@ def test_posetrack17_annotations(root, build):
     found = build("DATASET.DATASET", "posetrack17")
     (person,) = found.clips.people
     assert found.dropped["without a labelled joint"] == 1
-    assert person.visible.nonzero()[0].tolist() == [0, 1, 2, 16]  # nose, head_bottom, head_top, right_ankle
+    assert person.labeled.nonzero()[0].tolist() == [0, 1, 2, 16]  # nose, head_bottom, head_top, right_ankle
     np.testing.assert_array_equal(person.joints[16], [40, 30])
 
 

@@ -79,12 +79,12 @@ def test_2018_comes_back(root):
 def test_2017_comes_back_with_boxes(root):
     annotations = as_2017(root)
     official, again = read_back(root, annotations, full(read_split(annotations, "val")))
-    assert_same_videos(official, again, but=("boxes", "points"))
+    assert_same_videos(official, again, but=("boxes", "joints"))
     for a, b in zip(official, again, strict=True):
         labeled = a.labeled.any(axis=1)
         np.testing.assert_array_equal(b.boxes[labeled], joint_boxes(a, "posetrack17")[labeled])
         assert (b.boxes[~labeled] == 0).all()
-        np.testing.assert_array_equal(np.where(a.present[..., None], a.points, 0), b.points)
+        np.testing.assert_array_equal(np.where(a.present[..., None], a.joints, 0), b.joints)
     people = [
         labeled_people(videos, Folders(ImageStore(root)), 0.75, joints_box="posetrack17").people
         for videos in (official, again)
@@ -143,7 +143,7 @@ def test_frames_that_training_cannot_use_are_not_drawn(root):
         if video.name < "000003":
             video.present[useless] = video.labeled[useless] = False
         else:
-            video.points[useless] -= 1000
+            video.joints[useless] -= 1000
         posetrack17.write(root / f"annotations17/val/{video.name}.json", video)
     made = sparse(read_split(root / "annotations17", "val"), -1, 1, 0)
     assert len({image["id"] for image in made["images"]}) == 6

@@ -20,10 +20,10 @@ NOTHING = {
 }
 
 
-def person(visible=None, seed=0):
+def person(labeled=None, seed=0):
     joints = np.random.default_rng(seed).uniform(20, 140, (17, 2))
-    visible = np.ones(17, dtype=bool) if visible is None else visible
-    return Person(0, 0, 0, np.float32([80, 60]), np.float32([0.6, 0.8]), 1.0, joints, visible)
+    labeled = np.ones(17, dtype=bool) if labeled is None else labeled
+    return Person(0, 0, 0, np.float32([80, 60]), np.float32([0.6, 0.8]), 1.0, joints, labeled)
 
 
 def draws(count=300, **changes):
@@ -115,9 +115,9 @@ def test_without_a_shift_nothing_else_is_drawn():
     assert (rng.random() < 0.5) == (np.abs(center_of(crop) - (80, 60)).max() > 1e-9)
 
 
-def half_body_center(visible, seed):
+def half_body_center(labeled, seed):
     augmentation = Augmentation(**NOTHING | {"half_body_probability": 1.0})
-    return center_of(augmentation.draw(person(visible), 160, SIZE, np.random.default_rng(seed)))
+    return center_of(augmentation.draw(person(labeled), 160, SIZE, np.random.default_rng(seed)))
 
 
 def test_half_bodies():

@@ -12,9 +12,9 @@ from lib.formats.aic import AicPeople
 
 def people(*shifts, v=1):
     """People of 14 joints around (100, 100), moved to the right; a box of 100 × 100 each."""
-    points = [[[100 + joint + shift, 100, v] for joint in range(14)] for shift in shifts]
+    joints = [[[100 + joint + shift, 100, v] for joint in range(14)] for shift in shifts]
     boxes = [[100 + shift, 100, 200 + shift, 200] for shift in shifts]
-    return AicPeople(np.array(points, dtype=float).reshape(-1, 14, 3), np.array(boxes, dtype=float).reshape(-1, 4))
+    return AicPeople(np.array(joints, dtype=float).reshape(-1, 14, 3), np.array(boxes, dtype=float).reshape(-1, 4))
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from lib.evaluation.propagation import compare_tracks
 
 
 def test_errors_of_the_same_people_by_distance_and_by_joint():
-    truth = [person(4, x=0), person(5, x=0, visible=(True, False)), person(5, track=1)]  # 10 pixels wide
+    truth = [person(4, x=0), person(5, x=0, labeled=(True, False)), person(5, track=1)]  # 10 pixels wide
     people = [person(4), person(5), person(5, track=2)]
-    points = np.array([one.joints for one in people])
-    points[0] += [[0.4, 0], [1.8, 0]]
-    points[1] += [[0, 3.0], [99, 99]]
-    found = compare_tracks(people, points, np.array([1, 2, 2]), truth, ["nose", "tail"])
+    joints = np.array([one.joints for one in people])
+    joints[0] += [[0.4, 0], [1.8, 0]]
+    joints[1] += [[0, 3.0], [99, 99]]
+    found = compare_tracks(people, joints, np.array([1, 2, 2]), truth, ["nose", "tail"])
     assert list(found["tracks_by_distance"]) == ["1", "2", "1+"]
     one = found["tracks_by_distance"]["1"]
     assert one == pytest.approx(

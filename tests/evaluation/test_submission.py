@@ -27,47 +27,47 @@ def poses(count, seed=0):
 
 
 def test_every_frame_is_listed_and_an_empty_one_has_a_dummy():
-    points, peaks = poses(2)
-    first, second = make_submission(VIDEOS, [person(1, 0.5), person(1, 1.0)], points, peaks, Rules())
+    joints, scores = poses(2)
+    first, second = make_submission(VIDEOS, [person(1, 0.5), person(1, 1.0)], joints, scores, Rules())
     assert first.person_frame.tolist() == [0, 1, 1]
     assert first.track_ids.tolist() == [0, 0, 1]
-    np.testing.assert_array_equal(first.points[1], points[0, list(KEYPOINT_OF_JOINT)])
-    np.testing.assert_allclose(first.scores[1], 0.5 * peaks[0, list(KEYPOINT_OF_JOINT)])
+    np.testing.assert_array_equal(first.joints[1], joints[0, list(KEYPOINT_OF_JOINT)])
+    np.testing.assert_allclose(first.scores[1], 0.5 * scores[0, list(KEYPOINT_OF_JOINT)])
     np.testing.assert_allclose(first.person_scores[1:], [0.5, 1.0])
     for dummy in (first, second):
         assert dummy.present[0].tolist() == [True] + 14 * [False]
-        assert dummy.points[0, 0].tolist() == [0, 0]
+        assert dummy.joints[0, 0].tolist() == [0, 0]
         assert dummy.scores[0].tolist() == [-100] + 14 * [NO_SCORE]
 
 
 def test_raw_peaks_as_joint_scores():
-    points, peaks = poses(1)
-    (video, _) = make_submission(VIDEOS, [person(0, 0.5)], points, peaks, Rules(times_box=False))
-    np.testing.assert_array_equal(video.scores[0], peaks[0, list(KEYPOINT_OF_JOINT)])
+    joints, scores = poses(1)
+    (video, _) = make_submission(VIDEOS, [person(0, 0.5)], joints, scores, Rules(times_box=False))
+    np.testing.assert_array_equal(video.scores[0], scores[0, list(KEYPOINT_OF_JOINT)])
 
 
 def test_rescoring_counts_joints_over_the_threshold():
-    peaks = np.zeros((3, 17))
-    peaks[0, :2] = 0.4, 0.8
-    peaks[1] = 0.2  # not over
-    peaks[2, 5] = 0.21
-    np.testing.assert_allclose(rescore([person(0, s) for s in (0.5, 0.9, 1.0)], peaks, 0.2), [0.3, 0, 0.21])
+    scores = np.zeros((3, 17))
+    scores[0, :2] = 0.4, 0.8
+    scores[1] = 0.2  # not over
+    scores[2, 5] = 0.21
+    np.testing.assert_allclose(rescore([person(0, s) for s in (0.5, 0.9, 1.0)], scores, 0.2), [0.3, 0, 0.21])
 
 
 def test_files_of_image_sets_are_in_the_form_of_their_scorers(tmp_path):
     """The second of three people is left out; MPII lists him, and counts pixels from 1 as JHMDB does."""
-    joints = {"coco": 17, "mpii": 16, "jhmdb": 15}
-    for name, count in joints.items():
+    counts = {"coco": 17, "mpii": 16, "jhmdb": 15}
+    for name, count in counts.items():
         people = [replace(person(frame, 0.5), row=frame) for frame in (0, 2)]
         images = replace(
             unlabeled_video("v", ["0.jpg", "1.jpg", "2.jpg"], 3),
-            points=np.zeros((3, count, 2)),
+            joints=np.zeros((3, count, 2)),
             annotation_ids=np.array([40, 41, 42]),
         )
-        points, peaks = np.full((2, count, 2), 7.0), np.full((2, count), 0.25)
+        joints, scores = np.full((2, count, 2), 7.0), np.full((2, count), 0.25)
         rules, sigmas = Rules(), (0.1,) * count
         path = write_results(
-            tmp_path / "a.split", known_data_sets()[name], [images], people, points, peaks, rules, sigmas
+            tmp_path / "a.split", known_data_sets()[name], [images], people, joints, scores, rules, sigmas
         )
         if name == "mpii":
             assert path.name == "a.split.mat"
@@ -86,41 +86,41 @@ def test_files_of_image_sets_are_in_the_form_of_their_scorers(tmp_path):
 
 
 def test_people_may_be_rescored_and_nobody_left_out():
-    points, peaks = poses(2)
-    points[1], peaks[:] = points[0], 0.5
+    joints, scores = poses(2)
+    joints[1], scores[:] = joints[0], 0.5
     people = [person(0, 0.6), person(0, 0.9)]
-    (video, _) = make_submission(VIDEOS, people, points, peaks, Rules(rescore=True))
+    (video, _) = make_submission(VIDEOS, people, joints, scores, Rules(rescore=True))
     assert video.person_frame.tolist() == [0, 0, 1]  # and the dummy
     np.testing.assert_allclose(video.person_scores, [0.3, 0.45, 0])
-    (video, _) = make_submission(VIDEOS, people, points, peaks, Rules())
+    (video, _) = make_submission(VIDEOS, people, joints, scores, Rules())
     np.testing.assert_allclose(video.person_scores, [0.6, 0.9, 0])
 
 
 def test_a_factor_on_the_sigmas_of_oks_nms():
-    points, peaks = poses(2)
-    points[1], peaks[:] = points[0] + 10, 0.5
+    joints, scores = poses(2)
+    joints[1], scores[:] = joints[0] + 10, 0.5
     people = [person(0, 0.6), person(0, 0.9)]
     counts = []
     for scale in (1.0, 2.0, 4.0):
         sigmas = scale * np.array(POSETRACK.sigmas)
         area = float(np.prod(people[0].scale * 200.0))
-        oks = oks_iou(points[0], points[1:], area, np.array([area]), sigmas)[0]
-        (video, _) = make_submission(VIDEOS, people, points, peaks, Rules(oks_nms=True, sigma_scale=scale))
+        oks = oks_iou(joints[0], joints[1:], area, np.array([area]), sigmas)[0]
+        (video, _) = make_submission(VIDEOS, people, joints, scores, Rules(oks_nms=True, sigma_scale=scale))
         counts.append(int((video.person_frame == 0).sum()))
         assert counts[-1] == (1 if oks > 0.9 else 2)
     assert counts[0] > counts[-1]
 
 
 def test_oks_nms_leaves_out_the_worse_of_two_equal_poses_of_one_frame_alone():
-    points, peaks = poses(4)
-    points[1] = points[2] = points[0]
-    peaks[:] = 0.5
+    joints, scores = poses(4)
+    joints[1] = joints[2] = joints[0]
+    scores[:] = 0.5
     people = [person(0, 0.6), person(0, 0.9), person(1, 0.3), person(1, 0.8)]
     rules = Rules(oks_nms=True, times_box=False)
-    (video, _) = make_submission(VIDEOS, people, points, peaks, rules)
+    (video, _) = make_submission(VIDEOS, people, joints, scores, rules)
     assert video.person_frame.tolist() == [0, 1, 1]
     np.testing.assert_allclose(video.person_scores, [0.45, 0.4, 0.15])
-    (soft, _) = make_submission(VIDEOS, people, points, peaks, Rules(oks_nms=True, soft=True))
+    (soft, _) = make_submission(VIDEOS, people, joints, scores, Rules(oks_nms=True, soft=True))
     assert soft.person_frame.tolist() == [0, 0, 1, 1]
     np.testing.assert_allclose(
         soft.person_scores, [0.45, 0.3, 0.4, 0.15]

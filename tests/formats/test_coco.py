@@ -41,7 +41,7 @@ def test_joints_and_arrays_of_any_names(tmp_path):
     path = write(tmp_path)
     assert read_joints(path) == (["nose", "left_ear", "tail"], None)
     (video,) = read_videos(path, ["tail", "nose", "left_ear"])
-    np.testing.assert_array_equal(video.points[0], [[0, 0], [1, 2], [3.5, 4]])
+    np.testing.assert_array_equal(video.joints[0], [[0, 0], [1, 2], [3.5, 4]])
     np.testing.assert_array_equal(video.labeled, [[False, True, True], [True, True, True]])
     assert (video.name, video.frame_names) == ("cage", ["cage/10.png", "cage/11.png"])
 
@@ -50,8 +50,8 @@ def test_what_is_in_a_file_stays_and_people_are_added(tmp_path):
     content = read_labels(write(tmp_path))
     before = copy.deepcopy(content)
     names = ["tail", "nose", "left_ear"]
-    points, scores, apart = np.array([[1, 2], [9, 9], [4.0004, 6]]), np.array([0.5, 0, 0.25]), np.array([7, 8, np.nan])
-    first = AddedPose("11.png", "10.png", 2, points, scores, names, [[10, 13], [10], [10]], apart)
+    joints, scores, apart = np.array([[1, 2], [9, 9], [4.0004, 6]]), np.array([0.5, 0, 0.25]), np.array([7, 8, np.nan])
+    first = AddedPose("11.png", "10.png", 2, joints, scores, names, [[10, 13], [10], [10]], apart)
     second = AddedPose("12.png", "10.png", -1, np.zeros((3, 2)), np.zeros(3), names, [[], [], []], np.zeros(3))
     made = add_poses(content, [first, second], {"by": "us"})
     assert content == before
@@ -79,13 +79,13 @@ def test_what_is_in_a_file_stays_and_people_are_added(tmp_path):
     path = tmp_path / "made.json"
     path.write_text(json.dumps(made))
     (video,) = read_videos(path, names)
-    np.testing.assert_allclose(video.points[2], [[1, 2], [0, 0], [4, 6]])
+    np.testing.assert_allclose(video.joints[2], [[1, 2], [0, 0], [4, 6]])
 
 
 def test_joints_that_a_labelled_person_lacks_are_filled_and_taken_out_again(tmp_path):
     content = read_labels(write(tmp_path))
-    points, apart = np.array([[50.0, 60], [70, 80], [90, 95]]), np.array([1.5, 2, 3])
-    pose = AddedPose("10.png", "11.png", 1, points, np.full(3, 0.5), ["nose", "left_ear", "tail"], [[11]] * 3, apart)
+    joints, apart = np.array([[50.0, 60], [70, 80], [90, 95]]), np.array([1.5, 2, 3])
+    pose = AddedPose("10.png", "11.png", 1, joints, np.full(3, 0.5), ["nose", "left_ear", "tail"], [[11]] * 3, apart)
     whole = replace(pose, track=2)
     made = add_poses(content, [pose, whole], {})
     person = made["annotations"][0]
@@ -93,7 +93,7 @@ def test_joints_that_a_labelled_person_lacks_are_filled_and_taken_out_again(tmp_
     told = person["scores"], person["sources"], person["disagreement"]
     assert told == ([None, None, 0.5], [None, None, [11]], [None, None, 3])
     assert made["annotations"][1:] == content["annotations"][1:]  # he lacks none
-    third = AddedPose("11.png", "10.png", 3, points, np.full(3, 0.5), pose.names, [[10]] * 3, apart)
+    third = AddedPose("11.png", "10.png", 3, joints, np.full(3, 0.5), pose.names, [[10]] * 3, apart)
     again = set_by_person(add_poses(made, [third], {}), "labels.json")
     assert again["annotations"] == [content["annotations"][0] | {"num_keypoints": 2}, content["annotations"][1]]
 

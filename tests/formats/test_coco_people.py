@@ -53,7 +53,7 @@ def test_labels_of_any_joints():
     assert people.names == ["nose", "tail"]
     assert people.annotation_ids == [11, 12, None, 14, 15]
     assert people.person_images.tolist() == [1, 1, 1, 2, 2]
-    assert people.points[0].tolist() == [[10, 20], [30, 40]]
+    assert people.joints[0].tolist() == [[10, 20], [30, 40]]
     both, none = [True, True], [False, False]
     assert people.labeled.tolist() == [both, none, [True, False], none, none]  # the fourth is a crowd
     np.testing.assert_array_equal(people.boxes[:2], [[1, 2, 3, 4], [np.nan] * 4])
@@ -61,7 +61,7 @@ def test_labels_of_any_joints():
     assert (people.category_ids.tolist(), people.person_categories.tolist()) == ([-1], [-1] * 5)
     person = ANY["annotations"][0] | {"area": "?", "num_keypoints": None}
     content = {"annotations": [person], "categories": ANY["categories"]}  # no list of images
-    assert read_labels(content, "gt.json").points.tolist() == [[[10, 20], [30, 40]]]
+    assert read_labels(content, "gt.json").joints.tolist() == [[[10, 20], [30, 40]]]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_truth(tmp_path, people):
     write_mpii_truth(tmp_path / "gt.mat", POINTS[:people].transpose(1, 2, 0), missing, heads, names)
     truth = read_truth(tmp_path / "gt.mat")
     assert truth.names == tuple(names)
-    np.testing.assert_array_equal(truth.points, POINTS[:people])
+    np.testing.assert_array_equal(truth.joints, POINTS[:people])
     assert truth.labeled.shape == (people, 16)
     assert np.argwhere(~truth.labeled).tolist() == [[0, 5]]
     assert truth.head_boxes[0].tolist() == [10, 20, 40, 60]
@@ -67,9 +67,9 @@ def test_predictions_of_other_kinds(tmp_path):
     rows[1][2] = [None, None]  # not estimated
     for content in (rows, {"preds": rows}):
         (tmp_path / "p.json").write_text(json.dumps(content))
-        points = read_predictions(tmp_path / "p.json", 3)
-        assert np.argwhere(np.isnan(points)).tolist() == [[1, 2, 0], [1, 2, 1]]
-        np.testing.assert_array_equal(np.isnan(points) | (points == POINTS), True)
+        joints = read_predictions(tmp_path / "p.json", 3)
+        assert np.argwhere(np.isnan(joints)).tolist() == [[1, 2, 0], [1, 2, 1]]
+        np.testing.assert_array_equal(np.isnan(joints) | (joints == POINTS), True)
     savemat(tmp_path / "one.mat", {"preds": POINTS[0]})  # (16, 2): MATLAB's of one person
     np.testing.assert_array_equal(read_predictions(tmp_path / "one.mat", 1), POINTS[:1])
     with h5py.File(tmp_path / "p.h5", "w") as file:
@@ -121,9 +121,9 @@ def test_list_of_people_counts_from_0(tmp_path):
     person, unlabeled = read_people(tmp_path / "valid.json")
     assert (person.image, person.scale, person.center.tolist()) == ("1.jpg", 3.021, [593, 256])
     assert person.joints[[0, 1]].tolist() == [[619, 393], [0, 0]]
-    assert person.visible.tolist() == [True] * 15 + [False]
+    assert person.labeled.tolist() == [True] * 15 + [False]
     assert unlabeled.center.tolist() == [593, 256]
-    assert not unlabeled.visible.any()
+    assert not unlabeled.labeled.any()
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_read_2017(tmp_path):
     assert video.has_points.tolist() == [True, False, True]
     assert video.track_ids.tolist() == [7, 8, 9]
     assert np.flatnonzero(video.present[0]).tolist() == [0, 13]
-    assert video.points[0, [0, 13, 5]].tolist() == [[3, 4], [1.5, 2.5], [0, 0]]
+    assert video.joints[0, [0, 13, 5]].tolist() == [[3, 4], [1.5, 2.5], [0, 0]]
     assert video.scores[0, [0, 13, 5]].tolist() == [NO_SCORE, 0.75, NO_SCORE]
     assert not video.present[1:].any()
     np.testing.assert_array_equal(video.person_scores, [0.25, np.nan, np.nan])
@@ -145,8 +145,8 @@ def test_read_2018(tmp_path):
     nose, head_top = JOINT_NAMES.index("nose"), JOINT_NAMES.index("head_top")
     assert np.flatnonzero(video.present[0]).tolist() == [nose, head_top]  # an ear is no joint
     assert np.flatnonzero(video.labeled[0]).tolist() == [nose]
-    assert video.points[0, nose].tolist() == [401, 530]
-    assert video.points[0, head_top].tolist() == [392.8559265, 510.1]
+    assert video.joints[0, nose].tolist() == [401, 530]
+    assert video.joints[0, head_top].tolist() == [392.8559265, 510.1]
     assert (video.scores[0] == NO_SCORE).all()
     assert video.scores[1, [nose, head_top]].tolist() == [0, 2 / 16]
     assert video.head_boxes[0].tolist() == [378, 503, 422, 556]
@@ -424,7 +424,7 @@ def test_persons_in_cells_of_a_mat_file(tmp_path):
     savemat(tmp_path / "v.mat", {"annolist": struct_array([frame])})
     video = read_video(tmp_path / "v.mat")
     assert video.track_ids.tolist() == [4, 5]
-    assert video.points[0, 3].tolist() == [5, 6.5]
+    assert video.joints[0, 3].tolist() == [5, 6.5]
     assert video.head_boxes[1].tolist() == [1, 2, 3, 4]
     assert video.has_points.tolist() == [True, False]
 

@@ -13,8 +13,8 @@ NAMES, BONES = ["head", "tail"], [(0, 1)]
 
 
 def pose(track, x=10.0):
-    points = np.array([[x, 20.12345], [x + 1, 30.0]])
-    one = TrackedPose.rounded(np.array([x, 5, 30, 40.00049]), 0.87654321, points, np.array([0.91239, -0.2]), 0.5)
+    joints = np.array([[x, 20.12345], [x + 1, 30.0]])
+    one = TrackedPose.rounded(np.array([x, 5, 30, 40.00049]), 0.87654321, joints, np.array([0.91239, -0.2]), 0.5)
     return TrackedPose(**{**vars(one), "track": track})
 
 

@@ -20,14 +20,14 @@ class Recorder:
 
     def __call__(self, people, targets):
         self.asked.append(targets)
-        points = np.array([people[target.person].joints + target.number for target in targets])
+        joints = np.array([people[target.person].joints + target.number for target in targets])
         return PropagatedPoses(
-            points, np.full(points.shape[:2], 0.5), np.array([[target.number, np.nan] for target in targets])
+            joints, np.full(joints.shape[:2], 0.5), np.array([[target.number, np.nan] for target in targets])
         )
 
 
 def assert_moved(poses, people, targets):
-    np.testing.assert_array_equal(poses.points, [people[target.person].joints + target.number for target in targets])
+    np.testing.assert_array_equal(poses.joints, [people[target.person].joints + target.number for target in targets])
     np.testing.assert_array_equal(poses.disagreement[:, 0], [target.number for target in targets])
     assert poses.scores.shape == (len(targets), 2)
 
@@ -48,7 +48,7 @@ def test_after_a_correction_only_what_hangs_on_it_is_done_anew(tmp_path):
 @pytest.mark.parametrize(
     "other",
     [
-        person(0, x=0, visible=(True, False)),
+        person(0, x=0, labeled=(True, False)),
         replace(PEOPLE[0], center=np.ones(2, np.float32)),
         replace(PEOPLE[0], scale=np.full(2, 3, np.float32)),
     ],

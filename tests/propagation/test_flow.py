@@ -27,10 +27,10 @@ def frames():
     return read
 
 
-def person(number, joints, visible=None):
+def person(number, joints, labeled=None):
     joints = np.array(joints, dtype=np.float64)
-    visible = np.ones(len(joints), dtype=bool) if visible is None else np.array(visible)
-    return Person(0, 0, number, np.zeros(2), np.ones(2), 1.0, joints, visible)
+    labeled = np.ones(len(joints), dtype=bool) if labeled is None else np.array(labeled)
+    return Person(0, 0, number, np.zeros(2), np.ones(2), 1.0, joints, labeled)
 
 
 @pytest.mark.parametrize("step", [flow.lucas_kanade, flow.dis])
@@ -38,8 +38,8 @@ def test_labels_follow_what_they_are_on(frames, step):
     people = [person(4, [[50, 40], [70, 50]]), person(4, [[40, 45], [60, 30]])]
     targets = [Target(0, 7), Target(0, 4), Target(1, 5), Target(0, 2), Target(1, 7)]
     poses = flow.along_flow(frames, people, targets, step)
-    for (index, number), points in zip(targets, poses.points, strict=True):
-        np.testing.assert_allclose(points, people[index].joints + SHIFT * (number - 4), atol=0.7)
+    for (index, number), joints in zip(targets, poses.joints, strict=True):
+        np.testing.assert_allclose(joints, people[index].joints + SHIFT * (number - 4), atol=0.7)
     np.testing.assert_array_equal(poses.scores, 1)
 
 
@@ -67,7 +67,7 @@ def test_raft_is_fed_as_it_wants(frames):
     poses = flow.along_flow(
         frames, [person(0, [[50, 40]])], [Target(0, 2)], flow.raft(KnownFlow(), torch.device("cpu"))
     )
-    np.testing.assert_allclose(poses.points[0, 0], [56, 36], atol=1e-5)
+    np.testing.assert_allclose(poses.joints[0, 0], [56, 36], atol=1e-5)
 
 
 def test_weights_of_raft_are_the_users(tmp_path):

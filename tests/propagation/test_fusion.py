@@ -29,23 +29,23 @@ def test_labels_that_stay_fused_from_both_sides_are_linear_interpolation():
     people = [person(0, x=0), person(4, x=8), person(4, track=1, x=50)]
     targets = [Target(0, 1), Target(1, 3), Target(2, 3), Target(1, 4)]
     poses = fuse_sides(people, targets, copy_labels)
-    np.testing.assert_allclose(poses.points[:, 0, 0], [2, 6, 50, 8])
+    np.testing.assert_allclose(poses.joints[:, 0, 0], [2, 6, 50, 8])
     np.testing.assert_allclose(poses.scores, 1)
 
 
 def test_a_joint_that_one_side_lacks_is_the_other_sides():
-    people = [person(0, x=0, visible=(True, False)), person(4, x=8, visible=(False, False))]
+    people = [person(0, x=0, labeled=(True, False)), person(4, x=8, labeled=(False, False))]
     poses = fuse_sides(people, [Target(0, 2)], copy_labels)
-    np.testing.assert_allclose(poses.points[0, 0], [0, 1])
+    np.testing.assert_allclose(poses.joints[0, 0], [0, 1])
     np.testing.assert_allclose(poses.scores[0], [1, 0])
-    assert np.isfinite(poses.points).all()
+    assert np.isfinite(poses.joints).all()
 
 
 def test_fusion_is_a_weighted_mean():
     near = PropagatedPoses(np.array([[[0.0, 0.0]], [[1.0, 1.0]]]), np.array([[0.4], [0.5]]))
     far = PropagatedPoses(np.array([[[6.0, 3.0]], [[9.0, 9.0]]]), np.array([[0.8], [0.5]]))
     fused = fuse([near, far], [np.array([[0.4], [0]]), np.array([[0.2], [0]])])
-    np.testing.assert_allclose(fused.points, [[[2, 1]], [[1, 1]]])
+    np.testing.assert_allclose(fused.joints, [[[2, 1]], [[1, 1]]])
     np.testing.assert_allclose(fused.scores, [[0.4 * 2 / 3 + 0.8 / 3], [0]])
 
 
@@ -53,11 +53,11 @@ def test_sides_are_weighted_by_score_and_nearness():
     def fading(people, targets):
         poses = copy_labels(people, targets)
         return PropagatedPoses(
-            poses.points, poses.scores * [[0.4 if people[target.person].number else 0.8] for target in targets]
+            poses.joints, poses.scores * [[0.4 if people[target.person].number else 0.8] for target in targets]
         )
 
     poses = fuse_sides([person(0, x=0), person(4, x=8)], [Target(0, 1)], fading)
-    np.testing.assert_allclose(poses.points[0, 0], [8 * (0.4 / 3) / (0.8 + 0.4 / 3), 1])
+    np.testing.assert_allclose(poses.joints[0, 0], [8 * (0.4 / 3) / (0.8 + 0.4 / 3), 1])
 
 
 def test_a_source_far_from_the_others_takes_little():
@@ -66,7 +66,7 @@ def test_a_source_far_from_the_others_takes_little():
     weights = [np.full((1, 2), 6.0), np.full((1, 2), 1.0)]
     poses = robust_fuse([zero, other], weights, np.array([200.0]))
     # The heavy one pulls by 6 x, the other by what is doubted from 3 pixels on: 6 x = 3.
-    np.testing.assert_allclose(poses.points[0], [[0.5, 0], [3 / 7, 0]], atol=0.01)
+    np.testing.assert_allclose(poses.joints[0], [[0.5, 0], [3 / 7, 0]], atol=0.01)
     agreement = 6 * np.exp(-(0.25**2) / 2) / 7  # an agreement is 2 pixels
     np.testing.assert_allclose(poses.scores[0, 0], 0.7 * agreement, atol=0.01)
     torn = robust_fuse([zero, other], [weights[1], weights[1]], np.array([200.0]))
@@ -77,17 +77,17 @@ def test_an_outlier_among_several_is_outvoted():
     at = [PropagatedPoses(np.array([[[x, 0.0]]]), np.ones((1, 1))) for x in (0.0, 1.0, 0.5, 100.0)]
     even = [np.ones((1, 1))] * 4
     poses = robust_fuse(at, even, np.array([200.0]))
-    assert 0.5 <= poses.points[0, 0, 0] <= 1.5 + 1e-6  # three pull by what they are off, the fourth by 3 pixels at most
+    assert 0.5 <= poses.joints[0, 0, 0] <= 1.5 + 1e-6  # three pull by what they are off, the fourth by 3 pixels at most
     assert 0.6 < poses.scores[0, 0] < 0.75  # three of four agree
     unknown = robust_fuse(at, [np.zeros((1, 1))] * 4, np.array([200.0]))
     assert unknown.scores[0, 0] == 0
-    np.testing.assert_array_equal(unknown.points, at[0].points)
+    np.testing.assert_array_equal(unknown.joints, at[0].joints)
 
 
 def test_a_joint_of_one_label_alone_is_not_interpolated():
-    people = [person(0, x=0), person(4, x=2, visible=(True, False))]
+    people = [person(0, x=0), person(4, x=2, labeled=(True, False))]
     poses = combine(people, [Target(0, 2)], [shifted(2), copy_labels], [0.1, 0.1])
-    np.testing.assert_allclose(poses.points[0, 1], [12, 2])  # the second joint: the first label's, moved
+    np.testing.assert_allclose(poses.joints[0, 1], [12, 2])  # the second joint: the first label's, moved
 
 
 def shifted(x, score=1):
@@ -95,7 +95,7 @@ def shifted(x, score=1):
 
     def target(people, targets):
         poses = copy_labels(people, targets)
-        return PropagatedPoses(poses.points + np.array([x, 0]), poses.scores * score)
+        return PropagatedPoses(poses.joints + np.array([x, 0]), poses.scores * score)
 
     return target
 
@@ -113,18 +113,18 @@ def test_the_error_of_a_mover_is_that_on_labels_it_is_not_shown():
     assert leave_one_out_error(people, copy_labels) == pytest.approx(np.median([0, 0, 3, 3]) / 200)
     assert leave_one_out_error(people, shifted(5)) == pytest.approx(np.median([5, 5, 8, 8]) / 200)
     assert np.isnan(leave_one_out_error(people[:3:2], copy_labels))  # nobody is between two labels
-    half = [replace(one, visible=np.array([True, False])) for one in people[:4]]
+    half = [replace(one, labeled=np.array([True, False])) for one in people[:4]]
     assert leave_one_out_error(half, copy_labels) == pytest.approx(1.5 / 200)
 
 
 def test_movers_count_by_their_errors():
     people, targets = [person(0, x=0), person(4, x=1)], [Target(0, 2)]
     poses = combine(people, targets, [shifted(0), shifted(2)], [0.1, 0.2])
-    np.testing.assert_allclose(poses.points[0, 0], [0.5 + 2 / 5, 1])  # 0.5 and 2.5, weights 4 : 1
+    np.testing.assert_allclose(poses.joints[0, 0], [0.5 + 2 / 5, 1])  # 0.5 and 2.5, weights 4 : 1
     faint = combine(people, targets, [shifted(0), shifted(2, score=0.1)], [0.1, 0.2])
-    np.testing.assert_allclose(faint.points, poses.points)  # what a mover scores tells nothing of what it errs
+    np.testing.assert_allclose(faint.joints, poses.joints)  # what a mover scores tells nothing of what it errs
     unknown = combine(people, targets, [shifted(0), shifted(2)], [float("nan"), 0.2])
-    np.testing.assert_allclose(unknown.points[0, 0], [0.5 + 1, 1])
+    np.testing.assert_allclose(unknown.joints[0, 0], [0.5 + 1, 1])
     together = combine([person(0), person(4)], targets, [shifted(0), shifted(0, score=0.1)], [0.1, 0.2])
     np.testing.assert_allclose(together.scores, 0.8 + 0.1 / 5)
 
@@ -140,7 +140,7 @@ def test_movers_that_disagree_are_less_sure():
 
 
 def test_how_far_two_sides_are_apart():
-    people = [person(0, x=0), person(4, x=8, visible=(True, False)), person(4, track=1)]
+    people = [person(0, x=0), person(4, x=8, labeled=(True, False)), person(4, track=1)]
     targets = [Target(0, 1), Target(2, 5)]
     assert fuse_sides(people, targets, copy_labels).disagreement is None  # they lie apart as the person moves
     for poses in (
@@ -153,7 +153,7 @@ def test_how_far_two_sides_are_apart():
     def pulled(people, targets):  # forward by 1, backward by 2
         poses = copy_labels(people, targets)
         steps = np.array([1 if target.number > people[target.person].number else -2 for target in targets])
-        return PropagatedPoses(poses.points + np.stack([steps, 0 * steps], axis=1)[:, None], poses.scores)
+        return PropagatedPoses(poses.joints + np.stack([steps, 0 * steps], axis=1)[:, None], poses.scores)
 
     # Each side is the mean by trust: 4 × 1 + 0 and 8 − (4 × 2 + 0) / 5, and at the first joint alone there are two.
     both = combine(people, targets[:1], [pulled, shifted(0)], [0.1, 0.2])
@@ -161,7 +161,7 @@ def test_how_far_two_sides_are_apart():
 
 
 def test_the_frames_that_joints_come_from():
-    people = [person(4, x=8, visible=(True, False)), person(0, x=0), person(4, track=1)]
+    people = [person(4, x=8, labeled=(True, False)), person(0, x=0), person(4, track=1)]
     targets = [Target(1, 1), Target(0, 3), Target(2, 5)]
     assert joint_sources(people, targets, both_sides=True) == [[[0, 4], [0]], [[0, 4], [0]], [[4], [4]]]
     assert joint_sources(people, targets, both_sides=False) == [[[0], [0]], [[4], []], [[4], [4]]]
@@ -170,13 +170,13 @@ def test_the_frames_that_joints_come_from():
 def test_a_label_that_stays_counts_between_two_labels_alone():
     people, targets = [person(0, x=0), person(4, x=2)], [Target(0, 2), Target(1, 6)]
     poses = combine(people, targets, [shifted(2), copy_labels], [0.1, 0.1])
-    np.testing.assert_allclose(poses.points[:, 0, 0], [1 + 1, 2 + 2])
+    np.testing.assert_allclose(poses.joints[:, 0, 0], [1 + 1, 2 + 2])
     lone = combine(people, targets, [copy_labels, copy_labels], [0.1, 0.1])
-    np.testing.assert_allclose(lone.points[1], people[1].joints)
+    np.testing.assert_allclose(lone.joints[1], people[1].joints)
 
 
 def test_the_net_draws_poses_to_what_it_sees_near_them():
-    people = [person(0, visible=(True, False)), person(10, x=50)]
+    people = [person(0, labeled=(True, False)), person(10, x=50)]
     targets = [Target(0, 0), Target(0, 2), Target(1, 12), Target(1, 13)]
     poses = PropagatedPoses(
         np.array([p.joints + 4.0 for p in (people[0], people[0], people[1], people[1])]), np.full((4, 2), 0.5)
@@ -186,14 +186,14 @@ def test_the_net_draws_poses_to_what_it_sees_near_them():
     def look(share):
         def infer(taken, offsets):
             asked.append((share, offsets, [(one.number, one.center.tolist()) for one in taken]))
-            points = np.array([one.joints + 8.0 for one in taken])
-            return Poses(points, np.full(points.shape[:2], EVEN_PEAK), 0)
+            joints = np.array([one.joints + 8.0 for one in taken])
+            return Poses(joints, np.full(joints.shape[:2], EVEN_PEAK), 0)
 
         return infer
 
     drawn = refine(look, people, targets, poses, spread=0.01)
     assert asked == [(0.02, [0], [(2, [4, 4]), (12, [4, 4])]), (0.03, [0], [(13, [4, 4])])]  # the crop goes along
-    np.testing.assert_allclose(drawn.points[0], poses.points[0])  # a label stays
-    np.testing.assert_allclose(drawn.points[1:, 0], poses.points[1:, 0] + 4)  # half of the 8
-    np.testing.assert_allclose(drawn.points[1, 1], poses.points[1, 1])  # no label, nothing to look near
+    np.testing.assert_allclose(drawn.joints[0], poses.joints[0])  # a label stays
+    np.testing.assert_allclose(drawn.joints[1:, 0], poses.joints[1:, 0] + 4)  # half of the 8
+    np.testing.assert_allclose(drawn.joints[1, 1], poses.joints[1, 1])  # no label, nothing to look near
     np.testing.assert_allclose(drawn.scores[2:], (0.5 + EVEN_PEAK) / 2)

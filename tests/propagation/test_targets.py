@@ -32,10 +32,10 @@ def test_a_frame_between_labels_takes_everybody_of_either():
 
 
 def test_people_count_with_the_joints_that_could_be_moved():
-    sources = [person(3, visible=(True, False)), person(3, track=1)]
+    sources = [person(3, labeled=(True, False)), person(3, track=1)]
     truth = [person(4), person(4, track=2), person(5), person(4, track=-1)]
     found = reachable_ground_truth(truth, sources, [Target(0, 4), Target(1, 4)])
-    assert [(p.number, p.track, p.visible.tolist()) for p in found] == [(4, 0, [True, False])]
+    assert [(p.number, p.track, p.labeled.tolist()) for p in found] == [(4, 0, [True, False])]
 
 
 class Drift:
@@ -47,8 +47,8 @@ class Drift:
     def __call__(self, people, offsets):
         self.calls.append(([p.number for p in people], offsets))
         self.people = people
-        points = np.stack([[p.joints + np.array([2 * offset, 0]) for offset in offsets] for p in people])
-        return Poses(points, np.full(points.shape[:3], 0.9, np.float32), 0)
+        joints = np.stack([[p.joints + np.array([2 * offset, 0]) for offset in offsets] for p in people])
+        return Poses(joints, np.full(joints.shape[:3], 0.9, np.float32), 0)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_labels_go_far_in_one_warp_or_in_hops(hop, calls):
     drift = Drift()
     poses = warp(drift, people, targets, hop, follow=True, relative=False)
     assert drift.calls == calls
-    np.testing.assert_allclose(poses.points[:, 0, 0], [0, -4, 4, 102, 110, 114, 106])
+    np.testing.assert_allclose(poses.joints[:, 0, 0], [0, -4, 4, 102, 110, 114, 106])
     hops = [1, 1, 1, 1, 2, 3, 1] if hop == 3 else [1] * 7
     np.testing.assert_allclose(poses.scores[:, 1], 0.9 ** np.array(hops), rtol=1e-6)
 
@@ -82,15 +82,15 @@ def test_the_way_can_be_taken_from_where_the_label_itself_ends():
     class Rounding(Drift):
         def __call__(self, people, offsets):
             poses = super().__call__(people, offsets)
-            return Poses(np.round(poses.points / 4) * 4 + 1, poses.peaks, 0)
+            return Poses(np.round(poses.joints / 4) * 4 + 1, poses.scores, 0)
 
     targets = [Target(0, 10), Target(0, 12), Target(0, 14)]
-    people = [person(10, x=3, visible=(True, False))]
+    people = [person(10, x=3, labeled=(True, False))]
     rounded = warp(Rounding(), people, targets, 9, follow=True, relative=False)
     relative = warp(Rounding(), people, targets, 9, follow=True, relative=True)
-    np.testing.assert_allclose(rounded.points[:, 0, 0], [5, 9, 13])
-    np.testing.assert_allclose(relative.points[:, 0, 0], [3, 7, 11])
-    np.testing.assert_allclose(relative.points[:, 1], rounded.points[:, 1])  # not labelled
+    np.testing.assert_allclose(rounded.joints[:, 0, 0], [5, 9, 13])
+    np.testing.assert_allclose(relative.joints[:, 0, 0], [3, 7, 11])
+    np.testing.assert_allclose(relative.joints[:, 1], rounded.joints[:, 1])  # not labelled
 
 
 def warper():
@@ -118,13 +118,13 @@ def test_the_loop_yields_the_poses_of_all_frames(tmp_path):
     assert [list(own) for own in runs.labeled] == [[3, 10, 14]]
     clips = build_clips(cfg, runs.sources, runs.frames, [0, 1, 2])
     poses = Predictor(build_model(cfg), scatter, device=CPU).predict(clips)
-    points, peaks = poses.points, poses.peaks
-    assert points.shape == (6, 3, 17, 2)
-    for source, own, own_peaks in zip(runs.sources, points, peaks, strict=True):
+    joints, scores = poses.joints, poses.scores
+    assert joints.shape == (6, 3, 17, 2)
+    for source, own, own_peaks in zip(runs.sources, joints, scores, strict=True):
         cell = source.scale[0] * 200 / 16  # pixels
-        error = np.abs(own - source.joints)[:, source.visible]
+        error = np.abs(own - source.joints)[:, source.labeled]
         assert error.max() <= 0.5 * cell + 1e-3  # an untrained warp leaves labels where they are
-        np.testing.assert_allclose(own_peaks[:, source.visible], 1, rtol=1e-6)
+        np.testing.assert_allclose(own_peaks[:, source.labeled], 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("target_type", "shift"), [("unbiased", False), ("unbiased", True), ("udp", False)])
@@ -136,10 +136,10 @@ def test_labels_within_cells_come_back_exactly_and_from_the_mirror_image_too(tmp
     clips = build_clips(cfg, runs.sources, runs.frames, [0, 1])
     strategy = FlipTest(scatter, POSETRACK.flip_order, shift)
     predictor = Predictor(build_model(cfg), strategy, device=CPU, decode=DecodeOptions(dark_sigma=1.0))
-    points = predictor.predict(clips).points
-    for source, own in zip(runs.sources, points, strict=True):
+    joints = predictor.predict(clips).joints
+    for source, own in zip(runs.sources, joints, strict=True):
         cell = source.scale[0] * 200 / 16  # pixels
-        known = source.visible
+        known = source.labeled
         if shift:  # it doubles the crop's first column, eight cells left of the centre
             known = known & (source.joints[:, 0] > source.center[0] - 4 * cell)
         np.testing.assert_allclose(own[:, known], [source.joints[known]] * 2, atol=0.005 * cell)
@@ -160,9 +160,9 @@ def test_the_net_is_looked_at_near_the_labels_alone():
 def test_who_is_missing_in_labelled_frames():
     people = [
         person(0),
-        person(4, visible=(True, False)),
-        person(8, visible=(False, False)),
-        person(4, track=1, visible=(True, False)),
+        person(4, labeled=(True, False)),
+        person(8, labeled=(False, False)),
+        person(4, track=1, labeled=(True, False)),
     ]
     targets = missing(people, {0: [0, 1, 3, 4, 8]})
     assert targets == [

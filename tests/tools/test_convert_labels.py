@@ -30,7 +30,7 @@ def test_there_and_back(labels, tmp_path):
     assert done.stdout == "new/labels.xml: 2 poses of 2 joints in 2 frames\n"
     done = convert("new/labels.xml", "again.csv", folder=tmp_path)
     assert done.returncode == 0
-    assert read_any_labels(tmp_path / "again.csv").points.tolist()[0] == [[1, 2], [5, 6]]
+    assert read_any_labels(tmp_path / "again.csv").joints.tolist()[0] == [[1, 2], [5, 6]]
 
 
 def test_what_is_lost_is_printed(labels, tmp_path):

@@ -31,8 +31,8 @@ def experiment(tmp_path):
         cv2.imwrite(str(path), rng.integers(0, 256, (90, 120, 3), dtype=np.uint8))
         images.append({"id": number, "file_name": name})
         if number % 2 == 0:
-            points = np.column_stack([rng.uniform(20, 80, (4, 2)).round(1), np.full(4, 2)])
-            annotations.append({"id": 70 + number, "image_id": number, "keypoints": points.ravel().tolist()})
+            joints = np.column_stack([rng.uniform(20, 80, (4, 2)).round(1), np.full(4, 2)])
+            annotations.append({"id": 70 + number, "image_id": number, "keypoints": joints.ravel().tolist()})
     content = {"images": images, "annotations": annotations, "categories": [{"name": "mouse", "keypoints": NAMES}]}
     (tmp_path / "labels.json").write_text(json.dumps(content))
     keys = yaml.safe_load(write_experiment(tmp_path, tmp_path).read_text())

@@ -145,11 +145,11 @@ def test_the_poses_are_those_of_the_test(demo, root):
     net.load_state_dict(torch.load("tiny.pth"))
     expected = build_predictor(cfg, net, torch.device("cpu")).predict(clips)
     found = np.array([one["keypoints"] for one in content["annotations"]]).reshape(-1, 17, 3)
-    shown = np.round(expected.peaks, 4) > 0
+    shown = np.round(expected.scores, 4) > 0
     assert shown.any()
     np.testing.assert_array_equal(found[..., 2], 2 * shown)
-    np.testing.assert_allclose(found[..., :2][shown], expected.points[shown], atol=0.01)
-    np.testing.assert_allclose([one["scores"] for one in content["annotations"]], expected.peaks, atol=2e-4)
+    np.testing.assert_allclose(found[..., :2][shown], expected.joints[shown], atol=0.01)
+    np.testing.assert_allclose([one["scores"] for one in content["annotations"]], expected.scores, atol=2e-4)
 
 
 def test_the_whole_frame_is_one_person_and_a_part_of_the_video_is_enough(demo):

@@ -85,11 +85,11 @@ def test_ground_truth_of_2017_as_mat_files(tmp_path):
 
 def test_mpii(tmp_path):
     """Two people with a head of 30 pixels; the first one's head is off by more than half of that."""
-    points = np.random.default_rng(0).uniform(1, 500, (16, 2, 2)).round()
+    joints = np.random.default_rng(0).uniform(1, 500, (16, 2, 2)).round()
     heads = np.repeat(np.array([[[10], [10]], [[40], [50]]], dtype=float), 2, axis=2)
-    write_mpii_truth(tmp_path / "gt.mat", points, np.zeros((16, 2)), heads, mpii.JOINTS)
-    points[9, 0, 0] += 16
-    savemat(tmp_path / "pred.mat", {"preds": points.transpose(2, 0, 1)})
+    write_mpii_truth(tmp_path / "gt.mat", joints, np.zeros((16, 2)), heads, mpii.JOINTS)
+    joints[9, 0, 0] += 16
+    savemat(tmp_path / "pred.mat", {"preds": joints.transpose(2, 0, 1)})
     files = "--gt", tmp_path / "gt.mat", "--pred", tmp_path / "pred.mat"
     done = evaluate(*files, "--out", tmp_path / "r.json", kind="mpii")
     assert (done.returncode, done.stderr) == (0, "")

@@ -26,7 +26,7 @@ def test_examples_are_joints_that_the_warp_alone_finds(tmp_path, monkeypatch, il
         right = np.stack([person.joints for person in people])
         wrong = right.copy()
         wrong[0, joint] += 1000
-        return [Poses(points, None, 0) for points in (wrong, wrong, right)]
+        return [Poses(joints, None, 0) for joints in (wrong, wrong, right)]
 
     monkeypatch.setattr(illustrate, "estimate", estimate)
     (example,) = illustrate.find_examples(cfg, net, torch.device("cpu"), test_set)

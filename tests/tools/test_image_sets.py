@@ -142,7 +142,7 @@ def test_ai_challengers_own_form_is_scored_as_its_converted_one(tool, tmp_path):
         of_image = {str(one["id"]): one for one in content["annotations"] if one["image_id"] == image["id"]}
         keypoints = {name: np.reshape(one["keypoints"], (14, 3)) - (0, 0, 1) for name, one in of_image.items()}  # v 1
         boxes = {name: np.add(one["bbox"], [0, 0, *one["bbox"][:2]]).tolist() for name, one in of_image.items()}
-        keypoints = {name: points.ravel().tolist() for name, points in keypoints.items()}
+        keypoints = {name: joints.ravel().tolist() for name, joints in keypoints.items()}
         own.append({"image_id": f"{image['id']:03d}", "keypoint_annotations": keypoints, "human_annotations": boxes})
     tables = []
     for form in (content, own):

@@ -254,7 +254,7 @@ def of_clip(root, *arguments, out="dense.json"):
 def poses_of(labels):
     return {
         (labels.frames[frame].number, labels.track_names[track]): (points, scores)
-        for frame, track, points, scores in zip(labels.frame, labels.track, labels.points, labels.scores, strict=True)
+        for frame, track, points, scores in zip(labels.frame, labels.track, labels.joints, labels.scores, strict=True)
     }
 
 

@@ -63,9 +63,9 @@ def test_the_protocol_of_the_paper(sample):
     videos = read_videos(predictions)
     assert [len(video.frame_names) for video in videos] == [15, 8]
     # Every frame has the poses of the nearest label, and frame 5 of eight that of frame 3, the earlier of two.
-    points = videos[1].points[videos[1].person_frame == 5]
-    np.testing.assert_array_equal(points, videos[1].points[videos[1].person_frame == 3])
-    assert not np.allclose(points, videos[1].points[videos[1].person_frame == 6])
+    joints = videos[1].joints[videos[1].person_frame == 5]
+    np.testing.assert_array_equal(joints, videos[1].joints[videos[1].person_frame == 3])
+    assert not np.allclose(joints, videos[1].joints[videos[1].person_frame == 6])
 
 
 @pytest.mark.parametrize("method", ["single", "copy", "linear", "lucas_kanade", "dis"])
@@ -96,7 +96,7 @@ def boxes_file(folder, shift=2):
 
 
 def labels_of(videos, frame):
-    return [video.points[video.person_frame == frame] for video in videos]
+    return [video.joints[video.person_frame == frame] for video in videos]
 
 
 def test_pseudo_labels_in_all_frames_and_detected_boxes(sample):

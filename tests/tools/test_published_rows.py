@@ -74,7 +74,7 @@ def perfect_table(data_set, row, folder):
     truth = next(folder / path for path in row.needs if path.endswith(".mat" if data_set == "mpii" else ".json"))
     if data_set == "mpii":
         predictions = folder / "pred.mat"
-        mpii.write_predictions(predictions, read_truth(truth).points - 1)
+        mpii.write_predictions(predictions, read_truth(truth).joints - 1)
     else:
         (person,) = coco_style(data_set)["annotations"]
         parts = [person[key] for key in person if key == "keypoints" or key.endswith("kpts")]

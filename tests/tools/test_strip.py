@@ -16,9 +16,9 @@ def files(tmp_path):
     """Annotations of a video, and predictions of it with everybody 4 pixels to the right."""
     content = make_video(tmp_path / "data", "a_video", num_frames=3, people=1)
     for person in content["annotations"]:
-        points = np.reshape(person["keypoints"], (17, 3))
-        points[:, 0] += 4 * (points[:, 2] > 0)
-        person |= {"keypoints": points.ravel().tolist(), "scores": [0.9] * 17}
+        joints = np.reshape(person["keypoints"], (17, 3))
+        joints[:, 0] += 4 * (joints[:, 2] > 0)
+        person |= {"keypoints": joints.ravel().tolist(), "scores": [0.9] * 17}
     predicted = tmp_path / "propagate-warp-every7/val/a_video.json"
     predicted.parent.mkdir(parents=True)
     predicted.write_text(json.dumps(content))
@@ -42,8 +42,8 @@ def test_a_row_for_each_file_and_a_column_for_each_frame(files, tmp_path):
     annotated = json.loads(files[0].read_text())["annotations"]
     extents = []
     for person in (annotated[0], annotated[2]):
-        points = np.reshape(person["keypoints"], (17, 3))
-        extents.append(np.ptp(points[points[:, 2] > 0][:, :2], axis=0))
+        joints = np.reshape(person["keypoints"], (17, 3))
+        extents.append(np.ptp(joints[joints[:, 2] > 0][:, :2], axis=0))
     extent = np.max(extents, axis=0)
     scale = 220 / (extent[1] + 0.25 * extent.max())
     assert found[1][:, 1].mean() - found[0][:, 1].mean() == pytest.approx(4 * scale, rel=0.15)

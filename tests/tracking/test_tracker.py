@@ -9,8 +9,8 @@ SIGMAS = (0.1, 0.1, 0.1)
 
 def person(x, y=0.0, size=40.0, scores=(1.0, 1.0, 1.0), spread=1.0):
     """Somebody in a box of 40×40 at x, y, with joints on its diagonal."""
-    points = np.array([[x, y]]) + np.array([[10, 10], [20, 20], [30, 30]]) * spread
-    return TrackedPose(np.array([x, y, size, size]), 1.0, points, np.array(scores), 1.0)
+    joints = np.array([[x, y]]) + np.array([[10, 10], [20, 20], [30, 30]]) * spread
+    return TrackedPose(np.array([x, y, size, size]), 1.0, joints, np.array(scores), 1.0)
 
 
 def tracks(tracker, frame, *poses):
@@ -69,7 +69,7 @@ def test_someone_out_of_sight_comes_back_in_time_or_as_another():
 def test_joints_that_were_not_found_do_not_count():
     tracker = Tracker(SIGMAS)
     lost = person(0, scores=(1.0, 1.0, 0.0))
-    lost.points[2] = 0
+    lost.joints[2] = 0
     tracks(tracker, 0, person(0), person(20))
     assert tracks(tracker, 1, lost) == [0]
     nothing = Tracker(SIGMAS)

@@ -37,9 +37,9 @@ def test_a_warp_has_two_rows_of_frames_and_a_sum(tmp_path):
     picture = cv2.imread(str(tmp_path / "warp.png")).astype(int)
     cyan = (picture[..., 0] > 150) & (picture[..., 1] > 150) & (picture[..., 2] < 60)
     _, _, stats, centers = cv2.connectedComponentsWithStats(cyan.astype(np.uint8))
-    points = centers[1:][stats[1:, cv2.CC_STAT_AREA] > 10]  # the highest cell of each heatmap
-    assert len(points) == 8
-    rows = points[np.argsort(points[:, 1])].reshape(2, 4, 2)
+    joints = centers[1:][stats[1:, cv2.CC_STAT_AREA] > 10]  # the highest cell of each heatmap
+    assert len(joints) == 8
+    rows = joints[np.argsort(joints[:, 1])].reshape(2, 4, 2)
     before, after = (np.sort(row[:, 0]) for row in rows)
     assert (after - before > 5).all()  # three cells to the right
     assert np.ptp(after - before) < 3

@@ -16,7 +16,7 @@ def test_people_of_a_frame_are_drawn(tmp_path):
     drawn = draw_people(blank, video, 1, min_score=0.5)
     assert not blank.any()
     for person in np.flatnonzero(video.person_frame == 1):
-        for x, y in np.round(video.points[person]).astype(int):
+        for x, y in np.round(video.joints[person]).astype(int):
             assert drawn[y, x].any()
     assert (drawn != draw_people(blank, video, 0, min_score=0.5)).any()
 
@@ -24,20 +24,20 @@ def test_people_of_a_frame_are_drawn(tmp_path):
     assert not draw_people(blank, video, 1, min_score=0.5).any()
 
 
-def tracked(points, scores, track):
-    return TrackedPose(np.zeros(4), 1.0, np.array(points, dtype=float), np.array(scores), 1.0, track)
+def tracked(joints, scores, track):
+    return TrackedPose(np.zeros(4), 1.0, np.array(joints, dtype=float), np.array(scores), 1.0, track)
 
 
 def test_tracks_have_colours_of_their_own():
     aic = skeleton("aic")
-    points = np.zeros((aic.num_joints, 2))
+    joints = np.zeros((aic.num_joints, 2))
     scores = np.zeros(aic.num_joints)
     wrist, elbow, shoulder = (aic.names.index(f"right_{joint}") for joint in ("wrist", "elbow", "shoulder"))
-    points[[wrist, elbow, shoulder]] = (20, 60), (60, 60), (100, 60)
+    joints[[wrist, elbow, shoulder]] = (20, 60), (60, 60), (100, 60)
     scores[[wrist, elbow, shoulder]] = 0.9, 0.9, 0.1
     blank = np.zeros((120, 160, 3), np.uint8)
     for track in (0, 7):
-        drawn = draw_tracks(blank, [tracked(points, scores, track)], aic, min_score=0.2)
+        drawn = draw_tracks(blank, [tracked(joints, scores, track)], aic, min_score=0.2)
         assert tuple(drawn[60, 20]) == tuple(drawn[60, 60]) == track_colour(track)
         assert np.abs(drawn[60, 40] - np.array(track_colour(track))).max() < 30  # the bone, which is one pixel wide
         assert not drawn[60, 70:].any()  # nothing of the shoulder, nor of the bone to it

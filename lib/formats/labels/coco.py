@@ -226,11 +226,11 @@ def _without_null(scores: Any) -> Any:
 
 
 def _record(labels: Labels, person: int) -> dict[str, Any]:
-    labeled, points = labels.labeled[person], labels.points[person]
-    keypoints = np.column_stack([np.nan_to_num(points), labels.visibility[person]])
+    labeled, joints = labels.labeled[person], labels.joints[person]
+    keypoints = np.column_stack([np.nan_to_num(joints), labels.visibility[person]])
     box = labels.boxes[person]
     if np.isnan(box).any():
-        low, high = (f(points[labeled], axis=0) if labeled.any() else np.zeros(2) for f in (np.min, np.max))
+        low, high = (f(joints[labeled], axis=0) if labeled.any() else np.zeros(2) for f in (np.min, np.max))
         box = np.concatenate([low, high - low])
     record = {
         "id": person + 1,

@@ -91,15 +91,15 @@ def _keyframes(numbers: set[int], step: int, last: int) -> list[tuple[int, bool]
 def _add_skeletons(track: Element, labels: Labels, rows_of: dict[int, int], keyframes: list[tuple[int, bool]]) -> None:
     rows = list(rows_of.values())
     seen = labels.labeled[rows]
-    middle = np.nanmean(labels.points[rows], axis=(0, 1))
+    middle = np.nanmean(labels.joints[rows], axis=(0, 1))
     places = np.where(
-        np.any(seen, axis=0)[:, None], labels.points[rows][seen.argmax(axis=0), range(len(labels.names))], middle
+        np.any(seen, axis=0)[:, None], labels.joints[rows][seen.argmax(axis=0), range(len(labels.names))], middle
     )
     for number, given in keyframes:
         shape = SubElement(track, "skeleton", frame=str(number), keyframe="1", z_order="0")
         row = rows_of.get(number, 0)
         shown = labels.labeled[row] & given
-        places = np.where(shown[:, None], labels.points[row], places)
+        places = np.where(shown[:, None], labels.joints[row], places)
         for joint, name in enumerate(labels.names):
             values = _values(places[joint], shown[joint], labels.visibility[row, joint])
             SubElement(shape, "points", {"label": name, "keyframe": "1", **values})
@@ -111,7 +111,7 @@ def _add_points(
     place = np.zeros(2)  # replaced by the first keyframe, which shows the joint
     for number, shown in keyframes:
         row = rows_of.get(number, 0)
-        place = labels.points[row, joint] if shown else place
+        place = labels.joints[row, joint] if shown else place
         values = _values(place, shown, labels.visibility[row, joint])
         SubElement(track, "points", {"frame": str(number), "keyframe": "1", "z_order": "0", **values})
 
@@ -148,7 +148,7 @@ def _add_task(task: Element, labels: Labels, numbers: list[int], step: int, size
 
 def _drawing(labels: Labels) -> str:
     """Return the skeleton as CVAT draws it, in a 100 × 100 square: the first pose with all joints, else a circle."""
-    whole = labels.points[labels.labeled.all(axis=1)]
+    whole = labels.joints[labels.labeled.all(axis=1)]
     angles = np.linspace(0, 2 * np.pi, len(labels.names), endpoint=False)
     pose = whole[0] if len(whole) else np.column_stack([np.sin(angles), -np.cos(angles)])
     low, extent = pose.min(axis=0), max(np.ptp(pose, axis=0).max(), 1e-9)

@@ -192,7 +192,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     coords = ("x", "y", "likelihood") if estimates else ("x", "y")
     shape = (len(index), len(several), len(labels.names), len(coords))
     cells, rows = np.full(shape, np.nan), np.array(row_of_frame, dtype=np.int64)[labels.frame]
-    cells[rows, who, :, :2] = labels.points
+    cells[rows, who, :, :2] = labels.joints
     if estimates:
         cells[rows, who, :, 2] = np.where(labels.labeled & np.isnan(labels.scores), 1, labels.scores)
         by_person = int((labels.labeled & np.isnan(labels.scores)).sum())

@@ -60,7 +60,7 @@ class Labels:
         frames: F unique frames, with or without labels.
         frame: (P,) int64, index into frames.
         track: (P,) int64, number of the individual, at most once per frame; −1 if unknown.
-        points: (P, J, 2) float64 x, y; NaN if not labeled.
+        joints: (P, J, 2) float64 x, y; NaN if not labeled.
         visibility: (P, J) uint8: 0 not labeled, 1 hidden, 2 visible.
         scores: (P, J) float64; NaN if set by a person or not labeled.
         boxes: (P, 4) float64 x, y, width, height; NaN if there is none.
@@ -73,7 +73,7 @@ class Labels:
     frames: tuple[Frame, ...]
     frame: np.ndarray
     track: np.ndarray
-    points: np.ndarray
+    joints: np.ndarray
     visibility: np.ndarray
     scores: np.ndarray
     boxes: np.ndarray
@@ -81,13 +81,13 @@ class Labels:
     category: str = "individual"
 
     def __post_init__(self) -> None:
-        people, joints = len(self.frame), len(self.names)
+        people, num_joints = len(self.frame), len(self.names)
         shapes = {
             "frame": (people,),
             "track": (people,),
-            "points": (people, joints, 2),
-            "visibility": (people, joints),
-            "scores": (people, joints),
+            "joints": (people, num_joints, 2),
+            "visibility": (people, num_joints),
+            "scores": (people, num_joints),
             "boxes": (people, 4),
         }
         for name, shape in shapes.items():
@@ -98,12 +98,12 @@ class Labels:
         different = self.names, [frame.identity for frame in self.frames], self.track_names.values()
         if any(len({*values}) < len(values) for values in different):
             raise ValueError("names, frames and track names have to be all different")
-        if not all(0 <= joint < joints for edge in self.edges for joint in edge):
+        if not all(0 <= joint < num_joints for edge in self.edges for joint in edge):
             raise ValueError("edges have to be pairs of joints")
-        if not np.array_equal(np.isfinite(self.points), np.repeat(self.labeled[:, :, None], 2, axis=2)):
-            raise ValueError("points have to be finite where visibility is not 0, and NaN elsewhere")
-        if np.isinf(self.points).any() or np.isinf(self.scores).any() or np.isinf(self.boxes).any():
-            raise ValueError("a point, score or box is infinite")
+        if not np.array_equal(np.isfinite(self.joints), np.repeat(self.labeled[:, :, None], 2, axis=2)):
+            raise ValueError("joints have to be finite where visibility is not 0, and NaN elsewhere")
+        if np.isinf(self.joints).any() or np.isinf(self.scores).any() or np.isinf(self.boxes).any():
+            raise ValueError("a joint, score or box is infinite")
         if not np.isnan(self.scores[~self.labeled]).all():
             raise ValueError("scores have to be NaN where nothing is labelled")
 
@@ -118,7 +118,7 @@ def from_file(
     names: Sequence[str],
     frames: Sequence[Frame],
     frame: Sequence[int] | np.ndarray,
-    points: Sequence | np.ndarray,
+    joints: Sequence | np.ndarray,
     *,
     visibility: np.ndarray | None = None,
     track: Sequence[int] | np.ndarray | None = None,
@@ -130,15 +130,16 @@ def from_file(
 ) -> Labels:
     """Validate labels that were read from a file; every reader ends with this call.
 
-    Points and scores of joints that are not labeled become NaN. Labels outside their image are kept, with a warning.
+    Coordinates and scores of joints that are not labeled become NaN. Labels outside their image are kept, with a
+    warning.
 
     Args:
         path: The file, for error messages.
         names: J joint names.
         frames: F frames.
         frame: P indices into `frames`.
-        points: (P, J, 2) x, y in pixels; NaN if not labeled.
-        visibility: (P, J) 0 not labeled, 1 hidden, 2 visible. By default, all finite points are visible.
+        joints: (P, J, 2) x, y in pixels; NaN if not labeled.
+        visibility: (P, J) 0 not labeled, 1 hidden, 2 visible. By default, all finite joints are visible.
         track: P numbers of individuals; −1 if unknown. If all are unknown and no frame has several poses, all become
             individual 0.
         scores: (P, J) scores; NaN if set by a person, the default.
@@ -164,24 +165,24 @@ def from_file(
     repeated = [name for name, count in Counter((track_names or {}).values()).items() if count > 1]
     if repeated:
         raise InputError(f"{path}: two individuals are named {repeated[0]!r}: rename one of them")
-    frame, points = np.asarray(frame, dtype=np.int64), np.asarray(points, dtype=np.float64)
-    points = points.reshape(len(frame), len(names), 2)
-    visibility = np.where(np.isnan(points).any(axis=2), NOT_LABELED, VISIBLE if visibility is None else visibility)
+    frame, joints = np.asarray(frame, dtype=np.int64), np.asarray(joints, dtype=np.float64)
+    joints = joints.reshape(len(frame), len(names), 2)
+    visibility = np.where(np.isnan(joints).any(axis=2), NOT_LABELED, VISIBLE if visibility is None else visibility)
     labeled = visibility > NOT_LABELED
     if not labeled.any():
         raise InputError(f"{path}: no joint is labelled; label some frames first")
-    points = np.where(labeled[:, :, None], points, np.nan)
+    joints = np.where(labeled[:, :, None], joints, np.nan)
     scores = np.where(labeled, np.nan if scores is None else scores, np.nan)
     track = np.full(len(frame), -1) if track is None else np.asarray(track, dtype=np.int64)
     if (track < 0).all() and len(np.unique(frame)) == len(frame):
         track = np.zeros_like(track)
     boxes = np.full((len(frame), 4), np.nan) if boxes is None else boxes
-    if any(np.isinf(numbers).any() for numbers in (points, scores, boxes)):
+    if any(np.isinf(numbers).any() for numbers in (joints, scores, boxes)):
         raise InputError(f"{path}: a coordinate or score is not a finite number")
     names, edges, frames = tuple(names), tuple(edges), tuple(frames)
     visibility = visibility.astype(np.uint8)
     track_names = dict(track_names or {})
-    labels = Labels(names, edges, frames, frame, track, points, visibility, scores, boxes, track_names, category)
+    labels = Labels(names, edges, frames, frame, track, joints, visibility, scores, boxes, track_names, category)
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
     return labels
@@ -211,7 +212,7 @@ def _check_tracks(labels: Labels, path: str | Path) -> None:
 
 def _warn_of_outside(labels: Labels, path: str | Path) -> None:
     sizes = np.array([(frame.width or np.inf, frame.height or np.inf) for frame in labels.frames])[labels.frame]
-    outside = ((labels.points < -0.5) | (labels.points > sizes[:, None] - 0.5)).any(axis=2)
+    outside = ((labels.joints < -0.5) | (labels.joints > sizes[:, None] - 0.5)).any(axis=2)
     if outside.any():
         where = frame_name(labels.frames[labels.frame[outside.any(axis=1).argmax()]])
         _LOG.warning("%s: joints outside their image: %d, first in frame %s", path, outside.sum(), where)
@@ -240,7 +241,7 @@ def take_video(labels: Labels, name: str) -> Labels:
         labels,
         frames=tuple(labels.frames[index] for index in kept),
         frame=np.searchsorted(kept, labels.frame[rows]),
-        **{name: getattr(labels, name)[rows] for name in ("track", "points", "visibility", "scores", "boxes")},
+        **{name: getattr(labels, name)[rows] for name in ("track", "joints", "visibility", "scores", "boxes")},
     )
 
 

@@ -101,7 +101,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     for frame, own in zip(labels.frames, people, strict=True):
         for person, (joint, name) in itertools.product(own, enumerate(labels.names)):
             track = int(labels.track[person])
-            numbers = [*labels.points[person, joint].tolist(), labels.scores[person, joint].item()]
+            numbers = [*labels.joints[person, joint].tolist(), labels.scores[person, joint].item()]
             x, y, score = ("" if np.isnan(number) else repr(number) for number in numbers)
             who = names.get(track, track) if track >= 0 else ""
             rows.append([_name(frame), who, name, x, y, labels.visibility[person, joint] or "", score])

@@ -30,10 +30,10 @@ def read(path: str | Path) -> Labels:
         InputError: If the file is missing or broken. The message names the file, the record and the key.
     """
     video = read_video(path)
-    people, joints = len(video.person_frame), len(KEYPOINT_NAMES)
+    people, num_joints = len(video.person_frame), len(KEYPOINT_NAMES)
     labeled = video.labeled & ~video.crowd[:, None]
-    points, scores = np.full((people, joints, 2), np.nan), np.full((people, joints), np.nan)
-    points[:, _COLUMNS] = np.where(labeled[:, :, None], video.points, np.nan)
+    joints, scores = np.full((people, num_joints, 2), np.nan), np.full((people, num_joints), np.nan)
+    joints[:, _COLUMNS] = np.where(labeled[:, :, None], video.joints, np.nan)
     scores[:, _COLUMNS] = np.where(video.scores == NO_SCORE, np.nan, video.scores)
     frames = [named_frame(name) for name in video.frame_names]
     return from_file(
@@ -41,7 +41,7 @@ def read(path: str | Path) -> Labels:
         KEYPOINT_NAMES,
         frames,
         video.person_frame,
-        points,
+        joints,
         track=video.track_ids,
         scores=scores,
         boxes=video.boxes,
@@ -67,12 +67,12 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     common = [name for name in labels.names if name in named]
     if not common:
         raise InputError(f"{path}: PoseTrack has none of the joints {', '.join(labels.names)}; write COCO's format")
-    people, joints = len(labels.frame), len(named)
-    points, scores = np.zeros((people, joints, 2)), np.full((people, joints), NO_SCORE)
-    labeled = np.zeros((people, joints), dtype=bool)
+    people, num_joints = len(labels.frame), len(named)
+    joints, scores = np.zeros((people, num_joints, 2)), np.full((people, num_joints), NO_SCORE)
+    labeled = np.zeros((people, num_joints), dtype=bool)
     own, official = [labels.names.index(name) for name in common], [named.index(name) for name in common]
     labeled[:, official] = labels.labeled[:, own]
-    points[:, official] = np.nan_to_num(labels.points[:, own])
+    joints[:, official] = np.nan_to_num(labels.joints[:, own])
     scores[:, official] = np.nan_to_num(labels.scores[:, own], nan=NO_SCORE)
     order = np.argsort(labels.frame, kind="stable")
     video = VideoAnnotations(
@@ -84,7 +84,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         ignore_regions=[[] for _ in labels.frames],
         person_frame=labels.frame[order],
         has_points=np.ones(people, dtype=bool),
-        points=points[order],
+        joints=joints[order],
         present=labeled[order],
         labeled=labeled[order],
         scores=scores[order],

@@ -53,7 +53,7 @@ def test_a_file_of_others(tmp_path):
     assert (labels.names, labels.edges, labels.category) == (("nose", "tail"), ((0, 1),), "mouse")
     assert labels.track.tolist() == [4, -1, -1]
     assert labels.visibility.tolist() == [[2, 1], [0, 2], [2, 0]]
-    np.testing.assert_array_equal(labels.points[1], [[NAN, NAN], [5, 6]])
+    np.testing.assert_array_equal(labels.joints[1], [[NAN, NAN], [5, 6]])
     np.testing.assert_array_equal(labels.scores, [[NAN, NAN], [NAN, 0.5], [0.25, NAN]])
     np.testing.assert_array_equal(labels.boxes[:2], [[0, 1, 2, 3], [NAN] * 4])
 
@@ -115,8 +115,8 @@ def test_files_that_cannot_be_used(tmp_path, change, fault):
 def test_what_is_written_can_be_propagated(tmp_path):
     """It is a file that `tools/propagate.py --labels` and pycocotools take."""
     frames = [Frame("v", number, f"{number:06}.png", 64, 48) for number in (3, 7)]
-    points = [[1, 2, 5, 8], [3, 4, NAN, NAN]]
-    labels = from_file("x", ["nose", "tail"], frames, [0, 1], points, track=[2, 2])
+    joints = [[1, 2, 5, 8], [3, 4, NAN, NAN]]
+    labels = from_file("x", ["nose", "tail"], frames, [0, 1], joints, track=[2, 2])
     coco_labels.write(tmp_path / "labels.json", labels)
     content = coco.read_labels(tmp_path / "labels.json")
     assert [image["file_name"] for image in content["images"]] == ["000003.png", "000007.png"]
@@ -136,7 +136,7 @@ def test_posetrack_has_its_own_joints(tmp_path):
         "1 frames' width and height",
     ]
     read = posetrack_labels.read(tmp_path / "v.json")
-    assert read.points[0, KEYPOINT_NAMES.index("nose")].tolist() == [1, 2]
+    assert read.joints[0, KEYPOINT_NAMES.index("nose")].tolist() == [1, 2]
     assert read.labeled.sum() == 1
     with pytest.raises(InputError, match="has none of the joints snout"):
         posetrack_labels.write(tmp_path / "w.json", from_file("x", ["snout"], frames, [0], [[1, 2]]))
@@ -153,7 +153,7 @@ def test_the_first_category_with_joints_counts(tmp_path, joints):
 
     labels, expected = read(tmp_path, change), read(tmp_path)
     assert (labels.names, labels.edges, labels.category) == (expected.names, expected.edges, expected.category)
-    np.testing.assert_array_equal(labels.points, expected.points)
+    np.testing.assert_array_equal(labels.joints, expected.joints)
 
 
 def test_joints_labelled_one_by_one_stay_so(tmp_path):

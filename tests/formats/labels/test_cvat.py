@@ -89,9 +89,9 @@ def test_a_skeleton_that_cvat_exported(tmp_path, caplog):
     assert labels.frames == tuple(Frame("../../clip.mp4", number, "", 64, 48) for number in (0, 5, 10, 15, 20))
     assert labels.track.tolist() == [3] * 5
     np.testing.assert_allclose(
-        labels.points[:, 0], [[0.5, 0.5], [5 / 6, 7 / 6], [7 / 6, 11 / 6], [1.5, 2.5], [1.5, 2.5]], atol=1e-12
+        labels.joints[:, 0], [[0.5, 0.5], [5 / 6, 7 / 6], [7 / 6, 11 / 6], [1.5, 2.5], [1.5, 2.5]], atol=1e-12
     )
-    np.testing.assert_array_equal(labels.points[:3, 1], [[10, 20], [11, 20], [NAN, NAN]])
+    np.testing.assert_array_equal(labels.joints[:3, 1], [[10, 20], [11, 20], [NAN, NAN]])
     assert labels.visibility.tolist() == [[1, 2], [1, 2], [1, 0], [2, 0], [2, 0]]
     np.testing.assert_array_equal(labels.scores, [[NAN, NAN], [1, 1], [1, NAN], [NAN, NAN], [1, NAN]])
     assert "tracks left out that are no skeleton: 1" in caplog.text
@@ -99,7 +99,7 @@ def test_a_skeleton_that_cvat_exported(tmp_path, caplog):
 
 def test_the_origin_is_the_corner_of_the_first_pixel(tmp_path):
     labels = read(tmp_path, track(point(0, "0.5,0.50"), point(1, "64.00,47.13")))
-    assert labels.points[:, 0].tolist() == [[0, 0], [63.5, 46.63]]
+    assert labels.joints[:, 0].tolist() == [[0, 0], [63.5, 46.63]]
 
 
 def test_keyframes_alone_are_filled_as_cvat_does(tmp_path):
@@ -107,7 +107,7 @@ def test_keyframes_alone_are_filled_as_cvat_does(tmp_path):
     stop = "<annotations><meta><job><stop_frame>11</stop_frame></job></meta>"
     labels = read(tmp_path, track(*shapes).replace("<annotations>", stop))
     assert [frame.number for frame in labels.frames] == [2, 3, 7, 8, 9, 10, 11]
-    assert labels.points[:, 0].tolist() == [
+    assert labels.joints[:, 0].tolist() == [
         [9.5, 9.5],
         [11.5, 9.5],
         [0.5, 0.5],
@@ -129,7 +129,7 @@ def test_points_are_of_the_individual_of_their_group(tmp_path):
     ]
     labels = read(tmp_path, f"<annotations>{''.join(tracks)}</annotations>")
     assert (labels.names, labels.category, labels.track.tolist()) == (("nose", "tail"), "", [0, 2])
-    np.testing.assert_array_equal(labels.points, [[[2.5, 3.5], [NAN, NAN]], [[0.5, 1.5], [4.5, 5.5]]])
+    np.testing.assert_array_equal(labels.joints, [[[2.5, 3.5], [NAN, NAN]], [[0.5, 1.5], [4.5, 5.5]]])
 
 
 def shape(number, frame, last=False):
@@ -251,8 +251,8 @@ def test_a_small_file_of_many_joints(tmp_path):
         return f'<annotations>{meta}<track id="0"><skeleton frame="0">{points}</skeleton></track></annotations>'
 
     labels = read(tmp_path, text(30_000))
-    assert labels.points.shape == (30_001, 17, 2)
-    assert (labels.points[:, :, 0] == np.arange(17) - 0.5).all()
+    assert labels.joints.shape == (30_001, 17, 2)
+    assert (labels.joints[:, :, 0] == np.arange(17) - 0.5).all()
     with pytest.raises(InputError, match="over 5000000 joints") as error:
         read(tmp_path, text(900_000))
     assert "\n" not in str(error.value)

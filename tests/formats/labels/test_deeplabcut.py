@@ -48,7 +48,7 @@ def test_labels_of_one_animal(tmp_path, name, index):
     labels = deeplabcut.read(store(pd.DataFrame(VALUES, index=index, columns=SINGLE), tmp_path / name))
     assert labels.names == ("nose", "tail")
     assert labels.frames == (Frame("v", 3, PATHS[0]), Frame("v", 10, PATHS[1]))
-    np.testing.assert_array_equal(labels.points.reshape(2, 4), VALUES)
+    np.testing.assert_array_equal(labels.joints.reshape(2, 4), VALUES)
     assert labels.track.tolist() == [0, 0]
     assert np.isnan(labels.scores).all()
 
@@ -59,7 +59,7 @@ def test_labels_of_several_animals(tmp_path, name):
     assert labels.names == ("nose", "tail", "corner")
     assert dict(labels.track_names) == {0: "bob", 1: "al", 2: "single"}
     assert list(zip(labels.frame.tolist(), labels.track.tolist(), strict=True)) == [(0, 0), (0, 1), (0, 2), (1, 1)]
-    assert labels.points[2].tolist()[2] == [60, 61]
+    assert labels.joints[2].tolist()[2] == [60, 61]
     assert labels.labeled.sum() == 2 + 1 + 1 + 2
 
 
@@ -74,7 +74,7 @@ def test_estimates_of_a_video(tmp_path, name, settings):
     assert labels.frames == tuple(Frame("clip", number) for number in range(3))
     assert labels.frame.tolist() == [0, 2]
     assert labels.scores.tolist() == [[0.9, 0.01], [1, 0.5]]
-    assert labels.points[1].tolist() == [[5, 6], [7, 8]]
+    assert labels.joints[1].tolist() == [[5, 6], [7, 8]]
 
 
 def test_what_is_written_is_what_deeplabcut_writes(tmp_path):
@@ -99,8 +99,8 @@ def test_one_animal_has_the_short_header_and_frames_of_a_video_get_names(tmp_pat
 
 
 def test_estimates_have_a_row_for_each_frame(tmp_path):
-    points, scores = [[1, 2, 5, 6], [3, 4, NAN, NAN]], np.array([[NAN, 0.5], [0.25, NAN]])
-    labels = from_file("x", ["nose", "tail"], [Frame("clip", 1), Frame("clip", 3)], [0, 1], points, scores=scores)
+    joints, scores = [[1, 2, 5, 6], [3, 4, NAN, NAN]], np.array([[NAN, 0.5], [0.25, NAN]])
+    labels = from_file("x", ["nose", "tail"], [Frame("clip", 1), Frame("clip", 3)], [0, 1], joints, scores=scores)
     lines = deeplabcut.write(tmp_path / "clipDLC_x.csv", labels)
     assert (tmp_path / "clipDLC_x.csv").read_text().splitlines()[2:] == [
         "coords,x,y,likelihood,x,y,likelihood",

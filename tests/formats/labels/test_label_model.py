@@ -28,7 +28,7 @@ def arrays(**changes):
         "frames": (Frame("clip.mp4", 3, "", 10, 8), Frame("clip.mp4", 4)),
         "frame": np.array([0, 1]),
         "track": np.array([5, 5]),
-        "points": np.array([[[1.0, 2], [NAN, NAN]], [[3, 4], [5, 6]]]),
+        "joints": np.array([[[1.0, 2], [NAN, NAN]], [[3, 4], [5, 6]]]),
         "visibility": np.array([[2, 0], [1, 2]], dtype=np.uint8),
         "scores": np.array([[NAN, NAN], [0.5, 1]]),
         "boxes": np.full((2, 4), NAN),
@@ -46,14 +46,14 @@ def test_joints_that_are_labelled_and_people_who_labelled_them():
     ("changes", "fault"),
     [
         ({"track": np.array([1])}, "track has shape"),
-        ({"points": np.zeros((2, 3, 2))}, "points has shape"),
+        ({"joints": np.zeros((2, 3, 2))}, "joints has shape"),
         ({"frame": np.array([0, 2])}, "indices into frames"),
         ({"names": ("nose", "nose")}, "all different"),
         ({"frames": (Frame("", 1), Frame("", 1))}, "all different"),
         ({"track_names": {1: "a", 2: "a"}}, "all different"),
         ({"edges": ((0, 2),)}, "edges"),
         ({"visibility": np.array([[2, 2], [1, 2]], dtype=np.uint8)}, "NaN elsewhere"),
-        ({"points": np.full((2, 2, 2), np.inf)}, "points have to be finite"),
+        ({"joints": np.full((2, 2, 2), np.inf)}, "joints have to be finite"),
         ({"scores": np.array([[NAN, 1], [0.5, 1]])}, "scores have to be NaN"),
         ({"boxes": np.full((2, 4), np.inf)}, "infinite"),
     ],
@@ -93,9 +93,9 @@ def test_individuals_are_numbered_and_named():
 
 
 def read(**changes):
-    points = changes.pop("points", [[1, 2, NAN, NAN], [3, 4, 5, 6]])
+    joints = changes.pop("joints", [[1, 2, NAN, NAN], [3, 4, 5, 6]])
     frames = changes.pop("frames", [Frame("", 3), Frame("", 4)])
-    return from_file("f.csv", ["nose", "tail"], frames, changes.pop("frame", [0, 1]), points, **changes)
+    return from_file("f.csv", ["nose", "tail"], frames, changes.pop("frame", [0, 1]), joints, **changes)
 
 
 def test_what_a_file_does_not_tell():
@@ -109,12 +109,12 @@ def test_what_a_file_does_not_tell():
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"points": np.full((2, 4), NAN)}, "no joint is labelled"),
+        ({"joints": np.full((2, 4), NAN)}, "no joint is labelled"),
         ({"frame": [1, 1], "track": [7, 7]}, "frame #4: track7 is in it 2 times"),
         ({"frame": [1, 1], "track": [7, 7], "track_names": {7: "bob"}}, "bob is in it 2 times"),
         ({"frames": [Frame("", 3), Frame("", 3)]}, "frame #3 is listed more than once"),
         ({"track_names": {1: "bob", 2: "bob"}}, "two individuals are named 'bob'"),
-        ({"points": [[1, 2, 3, 4], [1, np.inf, 3, 4]]}, "not a finite number"),
+        ({"joints": [[1, 2, 3, 4], [1, np.inf, 3, 4]]}, "not a finite number"),
     ],
 )
 def test_files_that_cannot_be_used(changes, fault):
@@ -125,11 +125,11 @@ def test_files_that_cannot_be_used(changes, fault):
 def test_joints_outside_their_image_stay_and_are_told(caplog):
     frames = [Frame("", 3, "", 10, 8), Frame("", 4)]
     with caplog.at_level(logging.WARNING):
-        labels = read(frames=frames, points=[[9.5, -0.5, 1, 1], [3, 4, 5, 1000]])
+        labels = read(frames=frames, joints=[[9.5, -0.5, 1, 1], [3, 4, 5, 1000]])
         assert caplog.messages == []
-        labels = read(frames=frames, points=[[9.6, 2, 1, 1], [-0.6, 4, 5, 1000]])
+        labels = read(frames=frames, joints=[[9.6, 2, 1, 1], [-0.6, 4, 5, 1000]])
     assert caplog.messages == ["f.csv: joints outside their image: 2, first in frame #3"]
-    assert labels.points[0, 0, 0] == 9.6
+    assert labels.joints[0, 0, 0] == 9.6
 
 
 def test_what_is_lost_is_told():

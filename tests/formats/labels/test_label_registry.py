@@ -23,8 +23,8 @@ NAN = float("nan")
 
 def small(**changes):
     frames = [Frame("v", number, f"labeled-data/v/img{number:03}.png") for number in (3, 7, 40)]
-    points = [[1, 2, 5, 8.25], [3, 4, NAN, NAN], [1 / 3, 9, 0.1, 2]]
-    return from_file("x", ["nose", "left_ear"], frames, [0, 1, 2], points, **changes)
+    joints = [[1, 2, 5, 8.25], [3, 4, NAN, NAN], [1 / 3, 9, 0.1, 2]]
+    return from_file("x", ["nose", "left_ear"], frames, [0, 1, 2], joints, **changes)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ def test_a_file_is_recognised_whatever_it_is_called(tmp_path, name):
     os.rename(tmp_path / name, tmp_path / "file.txt")
     labels = read_any_labels(tmp_path / "file.txt")
     known = [labels.names.index(name) for name in ("nose", "left_ear") if name in labels.names]
-    points = labels.points[:, known]
-    points[:, 1][~labels.labeled[:, known][:, 1]] = np.nan
-    expected = small().points.copy()
+    joints = labels.joints[:, known]
+    joints[:, 1][~labels.labeled[:, known][:, 1]] = np.nan
+    expected = small().joints.copy()
     if format:  # PoseTrack has ears and never labels them
         expected[:, 1] = np.nan
-    np.testing.assert_array_equal(points, expected)
+    np.testing.assert_array_equal(joints, expected)
     assert [frame.number for frame in labels.frames] == [3, 7, 40]
 
 
@@ -121,7 +121,7 @@ def everywhere(labels, folder):
             assert [labels.frames[frame].number for frame in labels.frame] == [
                 reference.frames[frame].number for frame in reference.frame
             ]
-            np.testing.assert_array_equal(labels.points, reference.points)
+            np.testing.assert_array_equal(labels.joints, reference.joints)
             np.testing.assert_array_equal(labels.track, reference.track)
 
 
@@ -132,8 +132,8 @@ def test_real_deeplabcut_labels_of_both_kinds_of_file(tmp_path):
     assert text.names == table.names == ("Hand", "Finger1", "Tongue", "Joystick1", "Joystick2")
     assert text.frames == table.frames
     assert len(text.frames) == 55
-    np.testing.assert_array_equal(text.points, table.points)
-    assert text.points[0, 0].tolist() == [185.25173502386923, 610.3622760638572]
+    np.testing.assert_array_equal(text.joints, table.joints)
+    assert text.joints[0, 0].tolist() == [185.25173502386923, 610.3622760638572]
     assert text.frames[0] == Frame("reachingvideo1", 5, "labeled-data/reachingvideo1/img005.png")
     everywhere(text, tmp_path)
 
@@ -141,10 +141,10 @@ def test_real_deeplabcut_labels_of_both_kinds_of_file(tmp_path):
 @real
 def test_real_labels_of_lightning_pose(tmp_path):
     labels = read_any_labels(Path(FOLDER, "lightning_pose_mirror_mouse/CollectedData.csv"))
-    assert labels.points.shape == (90, 17, 2)
-    assert labels.points[0, 0].tolist() == [77.25, 36.25]
+    assert labels.joints.shape == (90, 17, 2)
+    assert labels.joints[0, 0].tolist() == [77.25, 36.25]
     assert labels.frames[0] == Frame("", 1, "labeled-data/img01.png")
-    assert np.isnan(labels.points[0, 4]).all()
+    assert np.isnan(labels.joints[0, 4]).all()
     everywhere(labels, tmp_path)
 
 
@@ -156,7 +156,7 @@ def test_a_real_sleap_project(tmp_path):
     assert labels.names == ("A", "B") == derived.names
     assert [frame.number for frame in labels.frames] == [0, 79]
     assert [derived.frames[frame].number for frame in derived.frame] == [0, 79]
-    np.testing.assert_allclose(labels.points, derived.points, atol=5.1e-4)
+    np.testing.assert_allclose(labels.joints, derived.joints, atol=5.1e-4)
     everywhere(labels, tmp_path)
 
 
@@ -165,7 +165,7 @@ def test_real_labels_of_penn_action(tmp_path):
     folder = Path(FOLDER, "penn_action_0001")
     labels = read_any_labels(folder / "derived/0001_coco.json")
     content = loadmat(folder / "labels/0001.mat")
-    np.testing.assert_array_equal(labels.points, np.stack([content["x"], content["y"]], axis=2))
+    np.testing.assert_array_equal(labels.joints, np.stack([content["x"], content["y"]], axis=2))
     np.testing.assert_array_equal(labels.visibility, content["visibility"] + 1)
     everywhere(labels, tmp_path)
 
@@ -181,4 +181,4 @@ def test_real_posetrack_files(tmp_path):
             (np.array(person["keypoints"]).reshape(-1, 3)[:, 2] > 0).sum() for person in content["annotations"]
         )
         assert write_any_labels(tmp_path / path.name, labels, "posetrack18") == []
-        np.testing.assert_array_equal(read_any_labels(tmp_path / path.name).points, labels.points)
+        np.testing.assert_array_equal(read_any_labels(tmp_path / path.name).joints, labels.joints)

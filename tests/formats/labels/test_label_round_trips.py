@@ -103,7 +103,7 @@ def test_cvat_points(written):
     assert lost == []
     assert {*read.names} == {written.names[joint] for joint in joints}
     order = [read.names.index(written.names[joint]) for joint in joints]
-    np.testing.assert_array_equal(read.points[:, order], written.points[:, joints])
+    np.testing.assert_array_equal(read.joints[:, order], written.joints[:, joints])
     np.testing.assert_array_equal(read.visibility[:, order], written.visibility[:, joints])
     np.testing.assert_array_equal(read.track, written.track)
     assert read.frames == written.frames
@@ -131,7 +131,7 @@ def test_posetrack(written):
         replace(
             read,
             names=written.names,
-            points=read.points[:, order],
+            joints=read.joints[:, order],
             visibility=read.visibility[:, order],
             scores=read.scores[:, order],
         ),

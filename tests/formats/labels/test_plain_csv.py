@@ -21,7 +21,7 @@ def read(folder, text):
 def test_the_least_that_a_file_holds(tmp_path):
     labels = read(tmp_path, "frame,joint,x,y\n12,nose,1,2.5\n12,tail,,\n0,tail,3,4\n")
     assert (labels.names, labels.frames) == (("nose", "tail"), (Frame("", 12), Frame("", 0)))
-    np.testing.assert_array_equal(labels.points, [[[1, 2.5], [NAN, NAN]], [[NAN, NAN], [3, 4]]])
+    np.testing.assert_array_equal(labels.joints, [[[1, 2.5], [NAN, NAN]], [[NAN, NAN], [3, 4]]])
     assert labels.track.tolist() == [0, 0]
     assert labels.visibility.tolist() == [[2, 0], [0, 2]]
 

@@ -40,10 +40,10 @@ def test_what_sleap_shows(caplog):
     assert dict(labels.track_names) == {0: "alice", 1: "bob"}
     assert labels.frame.tolist() == [0, 0, 1, 1, 2]
     assert labels.track.tolist() == [0, 1, 1, 0, -1]
-    np.testing.assert_array_equal(labels.points[0], [[1.5, 2.25], [3, 4], [NAN, NAN], [7, 8]])
-    np.testing.assert_array_equal(labels.points[1], [[10, 20], [30, 40], [NAN, NAN], [50, 47]])
+    np.testing.assert_array_equal(labels.joints[0], [[1.5, 2.25], [3, 4], [NAN, NAN], [7, 8]])
+    np.testing.assert_array_equal(labels.joints[1], [[10, 20], [30, 40], [NAN, NAN], [50, 47]])
     np.testing.assert_array_equal(labels.scores[1], [0.9, 0.8, NAN, 0.7])
-    np.testing.assert_array_equal(labels.points[3], [[1, 1], [NAN, NAN], [3, 3], [4, 4]])
+    np.testing.assert_array_equal(labels.joints[3], [[1, 1], [NAN, NAN], [3, 3], [4, 4]])
     assert (~np.isnan(labels.scores)).any(axis=1).tolist() == [False, True, False, False, False]
     told = "\n".join(caplog.messages)
     assert f"its video is not beside it: {CAGE}" in told
@@ -58,10 +58,10 @@ def test_a_video_that_is_there_is_not_told(project, caplog):
 
 
 def test_early_files_have_the_corner_as_origin(project):
-    after = sleap.read(project).points
+    after = sleap.read(project).joints
     with h5py.File(project, "r+") as file:
         file["metadata"].attrs["format_id"] = 1.0
-    np.testing.assert_array_equal(sleap.read(project).points, after - 0.5)
+    np.testing.assert_array_equal(sleap.read(project).joints, after - 0.5)
 
 
 def test_the_order_of_nodes_is_the_skeletons(project):
