@@ -12,11 +12,12 @@ import numpy as np
 
 from lib.dataset.people import Person
 from lib.propagation.fusion import opposite_labels
+from lib.propagation.memo import label_digest
 from lib.propagation.targets import PropagatedPoses, Target
 from lib.utils.files import atomic_path
 
-CHUNK = 200
-"""Moves that are carried out together, at least, if there are as many: what an interruption may cost."""
+CHUNK = 500
+"""Fewest targets that are propagated together, if there are as many: the most that an interruption loses."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -78,10 +79,7 @@ def _name(
     """What stands for all that a group's result depends on."""
     digest = hashlib.sha256(settings.encode())
     for index in group[:-1]:
-        person = people[index]
-        digest.update(f"{person.video} {person.track} {person.number}".encode())
-        for array in (person.center, person.scale, np.where(person.labeled[:, None], person.joints, 0), person.labeled):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(label_digest(people[index]))
     digest.update(str([(people[targets[row].person].number, targets[row].number) for row in rows]).encode())
     return digest.hexdigest()[:24]
 

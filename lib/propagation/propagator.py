@@ -18,12 +18,25 @@ from lib.dataset.people import Person
 from lib.frames.video import FrameFolder
 from lib.propagation import flow
 from lib.propagation.cache import propagate_cached
-from lib.propagation.fusion import combine, fuse_sides, joint_sources, leave_one_out_error, refine
+from lib.propagation.fusion import (
+    combine,
+    fuse_sides,
+    joint_sources,
+    leave_one_out_error,
+    leave_one_out_targets,
+    left_out_labels,
+    refine,
+)
+from lib.propagation.memo import Memo
 from lib.propagation.options import PropagationOptions
 from lib.propagation.targets import EstimateClips, PropagatedPoses, PropagationMethod, Target, copy_labels, warp
+from lib.utils.cores import num_cores
 from lib.utils.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
+
+LEFT_OUT = 8
+"""Number of labels that are left out at a time."""
 
 Estimate = Callable[[Strategy], EstimateClips]
 """A strategy to what runs the experiment's net over clips of people with it."""
@@ -60,6 +73,8 @@ class Propagator:
         self._device = device or torch.device("cpu")
         self._settings = settings
         self._is_shared = is_shared
+        self._gray = flow.GrayFrames(frames)
+        self._methods: dict[str, PropagationMethod] = {}
 
     def propagate(self, people: Sequence[Person], targets: Sequence[Target]) -> PropagatedPoses:
         """Return the poses of labeled people in other frames.
@@ -106,7 +121,13 @@ class Propagator:
         if not options.priors:
             return []
         names = options.method, *options.priors
-        errors = [leave_one_out_error(people, self._method(name)) for name in names]
+        methods = [self._method(name) for name in names]
+        left_out = left_out_labels(people)
+        for start in range(0, len(left_out), LEFT_OUT):  # frames that one method reads are in memory for the next
+            targets = leave_one_out_targets(people, left_out[start : start + LEFT_OUT])
+            for method in methods:
+                method(people, targets)
+        errors = [leave_one_out_error(people, method) for method in methods]
         if not np.isfinite(errors).all():
             logger.info("no label lies between two others of its person: %s have equal weights", ", ".join(names))
             return errors
@@ -138,6 +159,12 @@ class Propagator:
 
     def _method(self, name: str) -> PropagationMethod:
         """Return what carries labels to other frames, each from its own side."""
+        if name not in self._methods:
+            method = self._build_method(name)
+            self._methods[name] = method if method is copy_labels else Memo(method)
+        return self._methods[name]
+
+    def _build_method(self, name: str) -> PropagationMethod:
         options = self.options
         if name == "warp":
             infer = self._estimate(scatter if options.from_labels else scatter_own)
@@ -146,9 +173,9 @@ class Propagator:
             return copy_labels
         if name == "raft":
             step = flow.raft(flow.load_raft(options.raft).to(self._device), self._device)
-        else:
-            step = {"lucas_kanade": flow.lucas_kanade, "dis": flow.dis}[name]
-        return partial(flow.along_flow, lambda video, number: self.frames[video].read_nearest(number)[0], step=step)
+            return partial(flow.along_flow, lambda video, number: self.frames[video].read_nearest(number)[0], step=step)
+        step = {"lucas_kanade": flow.lucas_kanade, "dis": flow.dis}[name]
+        return partial(flow.along_flow, self._gray, step=step, threads=num_cores())
 
 
 def build_options(
