@@ -3,6 +3,7 @@
 PoseWarper's table has FlowNet2 here; DIS and Lucas-Kanade are OpenCV's, RAFT is torchvision's.
 """
 
+import math
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -218,10 +219,10 @@ def _region(shape: Sequence[int], joints: np.ndarray) -> tuple[slice, slice]:
     margin = max(MARGIN * float((high - low).max()), MIN_MARGIN)
     slices = []
     for axis, length in ((1, shape[0]), (0, shape[1])):
-        start, stop = np.floor(low[axis] - margin), np.ceil(high[axis] + margin) + 1
-        missing = max(MIN_SIDE - (min(stop, length) - max(start, 0)), 0)
-        start = int(np.clip(start - missing // 2, 0, max(length - MIN_SIDE, 0)))
-        stop = int(np.clip(stop + missing, min(start + MIN_SIDE, length), length))
+        start, stop = math.floor(low[axis] - margin), math.ceil(high[axis] + margin) + 1
+        short = max(MIN_SIDE - (stop - start), 0)
+        start = min(max(start - short // 2, 0), max(length - MIN_SIDE, 0))
+        stop = min(max(stop + short - short // 2, start + MIN_SIDE), length)
         slices.append(slice(start, stop))
     return slices[0], slices[1]
 

@@ -12,7 +12,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from lib.core.predictor import Poses, build_predictor
-from lib.core.strategies import Strategy, near_labels, scatter, scatter_own
+from lib.core.strategies import Strategy, near_labels
 from lib.dataset import CUSTOM, build_clips
 from lib.dataset.people import Person
 from lib.frames.video import FrameFolder
@@ -28,9 +28,9 @@ from lib.propagation.fusion import (
     refine,
 )
 from lib.propagation.memo import Memo
+from lib.propagation.methods import METHODS
 from lib.propagation.options import PropagationOptions
-from lib.propagation.targets import EstimateClips, PropagatedPoses, PropagationMethod, Target, copy_labels, warp
-from lib.utils.cores import num_cores
+from lib.propagation.targets import EstimateClips, PropagatedPoses, PropagationMethod, Target, copy_labels
 from lib.utils.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -70,11 +70,24 @@ class Propagator:
         self.frames = frames
         self._estimate = estimate
         self._estimate_single = estimate_single
-        self._device = device or torch.device("cpu")
+        self.device = device or torch.device("cpu")
         self._settings = settings
         self._is_shared = is_shared
-        self._gray = flow.GrayFrames(frames)
+        self.gray = flow.GrayFrames(frames)
         self._methods: dict[str, PropagationMethod] = {}
+
+    def estimate(self, strategy: Strategy) -> EstimateClips:
+        """Return what runs the PoseWarper over clips of people.
+
+        Args:
+            strategy: Turns the frames of a clip into heatmaps (lib.core.strategies).
+
+        Raises:
+            ValueError: The propagator was made without a net.
+        """
+        if self._estimate is None:
+            raise ValueError("a method of this propagator needs a net")
+        return self._estimate(strategy)
 
     def propagate(self, people: Sequence[Person], targets: Sequence[Target]) -> PropagatedPoses:
         """Return the poses of labeled people in other frames.
@@ -133,8 +146,8 @@ class Propagator:
             return errors
         shares = [f"{name} {100 * error:.2f} %" for name, error in zip(names, errors, strict=True)]
         logger.info("leave-one-out errors (median, share of the crop's longer side): %s", ", ".join(shares))
-        if options.method == "warp" and options.learned_from_labels and errors[0] < min(errors[1:]):
-            logger.info("the net was trained on these labels: warp has the weight of the best prior")
+        if METHODS[options.method].needs_net and options.learned_from_labels and errors[0] < min(errors[1:]):
+            logger.info("the net was trained on these labels: %s has the weight of the best prior", names[0])
             errors[0] = min(errors[1:])
         return errors
 
@@ -160,22 +173,9 @@ class Propagator:
     def _method(self, name: str) -> PropagationMethod:
         """Return what carries labels to other frames, each from its own side."""
         if name not in self._methods:
-            method = self._build_method(name)
+            method = METHODS[name].build(self)
             self._methods[name] = method if method is copy_labels else Memo(method)
         return self._methods[name]
-
-    def _build_method(self, name: str) -> PropagationMethod:
-        options = self.options
-        if name == "warp":
-            infer = self._estimate(scatter if options.from_labels else scatter_own)
-            return partial(warp, infer, hop=options.hop, follow=options.follow, relative=options.relative)
-        if name in ("copy", "linear"):  # linear is copy from both sides
-            return copy_labels
-        if name == "raft":
-            step = flow.raft(flow.load_raft(options.raft).to(self._device), self._device)
-            return partial(flow.along_flow, lambda video, number: self.frames[video].read_nearest(number)[0], step=step)
-        step = {"lucas_kanade": flow.lucas_kanade, "dis": flow.dis}[name]
-        return partial(flow.along_flow, self._gray, step=step, threads=num_cores())
 
 
 def build_options(
@@ -186,7 +186,7 @@ def build_options(
     Args:
         cfg: The experiment: TEST.PROPAGATE.
         method: One of METHODS.
-        priors: Of PRIORS.
+        priors: Further methods, to fuse with it.
         fuse: Use both sides.
         raft: Weights of torchvision's raft_large.
 

@@ -47,6 +47,56 @@ def test_unlabelled_and_lost_joints_have_no_score(frames):
     assert poses.scores[0].tolist() == [0, 1, 0]  # the first has left the picture
 
 
+def test_poses_depend_on_neither_threads_nor_other_people(frames):
+    people = [person(4, [[50, 40], [70, 50]]), person(4, [[20, 15], [60, 30]]), person(0, [[80, 60], [70, 50]])]
+    targets = [Target(index, number) for index in range(3) for number in (0, 3, 7)]
+    together = flow.along_flow(flow.GrayFrames(frames), people, targets, flow.dis, threads=3)
+    for index in range(3):
+        alone = flow.along_flow(flow.GrayFrames(frames), people, targets[3 * index : 3 * index + 3], flow.dis)
+        np.testing.assert_array_equal(together.joints[3 * index : 3 * index + 3], alone.joints)
+
+
+def test_frames_are_decoded_once_within_bounds(frames, monkeypatch):
+    class Counted(ArrayFrames):
+        def read_nearest(self, number):
+            read.append(number)
+            return super().read_nearest(number)
+
+    read = []
+    people = [person(0, [[50, 40]]), person(8, [[40, 30]])]
+    targets = [Target(0, 8), Target(1, 0)]
+    images = [frames[0].read(number)[..., ::-1] for number in range(9)]
+    gray = flow.GrayFrames({0: Counted(images)})
+    for step in (flow.dis, flow.lucas_kanade):
+        flow.along_flow(gray, people, targets, step, threads=2)
+    assert sorted(read) == list(range(9))
+    monkeypatch.setattr(flow, "GRAY_BYTES", 3 * 90 * 120)
+    read.clear()
+    flow.along_flow(flow.GrayFrames({0: Counted(images)}), people, targets, flow.dis)
+    assert len(read) > 9
+
+
+@pytest.mark.parametrize(
+    ("joints", "expected"),
+    [
+        ([[500, 400], [700, 450]], ((350, 501), (450, 751))),  # 50 pixels, a quarter of the longer side
+        ([[500, 400]], ((336, 465), (436, 565))),  # at least 128 × 128, and 32 around the joints
+        ([[-900, 400], [2000, 450]], ((0, 600), (0, 800))),
+        ([[-900, -900]], ((0, 128), (0, 128))),  # left the image
+        ([[900, 700]], ((472, 600), (672, 800))),
+    ],
+)
+def test_dense_flow_is_computed_around_the_joints(joints, expected):
+    rows, columns = flow._region((600, 800), np.array(joints, dtype=float))
+    (top, bottom), (left, right) = expected
+    assert rows.stop - rows.start >= 128
+    assert columns.stop - columns.start >= 128
+    assert abs(rows.start - top) <= 1
+    assert abs(rows.stop - bottom) <= 1
+    assert abs(columns.start - left) <= 1
+    assert abs(columns.stop - right) <= 1
+
+
 def test_nobody_labelled_is_no_fault(frames):
     poses = flow.along_flow(flow.GrayFrames(frames), [person(0, [[9, 9]], [False])], [Target(0, 1)], flow.lucas_kanade)
     assert poses.scores.tolist() == [[0]]
