@@ -17,7 +17,7 @@ import _init_paths  # noqa: F401 (first: makes lib importable)
 from yacs.config import CfgNode
 
 from lib.config import add_force, named_files, parse_arguments
-from lib.propagation.options import METHODS, add_arguments, choose_methods
+from lib.propagation.options import add_arguments, choose_methods
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs, refuse_inputs, write_json
 from lib.utils.logging import log_to_terminal, to_log_file
@@ -33,7 +33,7 @@ def main() -> None:
     """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser, METHODS | {SINGLE: SINGLE_HELP})
+    add_arguments(parser, {SINGLE: SINGLE_HELP})
     add_force(parser)
     parser.add_argument("--every", type=int, help=f"frames from label to label ({EVERY})")
     parser.add_argument("--out", type=Path, help="of TEST.PROPAGATE.SAVE: the .json file to write")

@@ -1,4 +1,4 @@
-"""What was propagated between two labels of a track, kept on disk: after a correction only what hangs on it is anew."""
+"""Disk cache of propagated segments; a corrected label invalidates only its neighbors."""
 
 import hashlib
 import logging
@@ -12,11 +12,12 @@ import numpy as np
 
 from lib.dataset.people import Person
 from lib.propagation.fusion import opposite_labels
+from lib.propagation.memo import label_digest
 from lib.propagation.targets import PropagatedPoses, Target
 from lib.utils.files import atomic_path
 
-CHUNK = 200
-"""Moves that are carried out together, at least, if there are as many: what an interruption may cost."""
+CHUNK = 500
+"""Fewest targets that are propagated together, if there are as many: the most that an interruption loses."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,21 +29,23 @@ def propagate_cached(
     folder: Path,
     settings: str,
 ) -> PropagatedPoses:
-    """Where moves end; those between labels that were carried out before, with these settings, are read from a folder.
+    """Return the poses of labeled people in other frames; segments in the cache are not propagated again.
+
+    A segment holds the targets between the same two labels of a person, or beyond the person's first or last one.
 
     Args:
-        people: the labelled people.
-        moves: in one group are those between the same two labels of a person, or beyond a person's last one.
-        mover: carries moves out; what it makes of one depends on its labels, the one before and the one after, alone.
-        folder: for a file for each group, which is made.
-        settings: whatever else the mover's results depend on.
+        people: Labeled people.
+        targets: Whose pose is wanted in which frame.
+        method: Its pose for a target depends on the target's label and the labels before and after alone.
+        folder: Folder of the cache, created if necessary; one file for each segment.
+        settings: All other values that the poses depend on.
     """
     groups = _groups(people, targets)
     files = {group: folder / f"{_name(people, targets, rows, group, settings)}.npz" for group, rows in groups.items()}
     done = {group: poses for group, file in files.items() if (poses := _read(file, len(groups[group])))}
     left = [group for group in groups if group not in done]
     if done:
-        _LOG.info("%d of %d stretches between labels are as they were before", len(done), len(groups))
+        _LOG.info("%d of %d segments between labels are in the cache", len(done), len(groups))
     start_time, start_left = time.monotonic(), sum(len(groups[group]) for group in left)
     for chunk in _chunks(left, groups):
         rows = [row for group in chunk for row in groups[group]]
@@ -56,7 +59,7 @@ def propagate_cached(
         still = sum(len(groups[group]) for group in left if group not in done)
         minutes = (time.monotonic() - start_time) / 60 * still / (start_left - still)
         if still:
-            _LOG.info("%d of %d poses are to be moved yet: about %.1f minutes", still, len(targets), minutes)
+            _LOG.info("%d of %d poses remain: about %.1f minutes", still, len(targets), minutes)
     order = np.argsort([row for group in groups for row in groups[group]])
     return PropagatedPoses(
         *(None if parts[0] is None else np.concatenate(parts)[order] for parts in _columns(done, groups))
@@ -64,7 +67,7 @@ def propagate_cached(
 
 
 def _groups(people: Sequence[Person], targets: Sequence[Target]) -> dict[tuple[int, ...], list[int]]:
-    """Rows of moves by the labels that they lie between: indices of people, in order of frames; a lone one's side."""
+    """Return the rows of targets by segment: the labels around it in order, and 1 if it follows the first."""
     groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for row, (target, other) in enumerate(zip(targets, opposite_labels(people, targets), strict=True)):
         ends = sorted({target.person, other.person if other else target.person}, key=lambda p: people[p].number)
@@ -75,13 +78,10 @@ def _groups(people: Sequence[Person], targets: Sequence[Target]) -> dict[tuple[i
 def _name(
     people: Sequence[Person], targets: Sequence[Target], rows: Sequence[int], group: tuple[int, ...], settings: str
 ) -> str:
-    """What stands for all that a group's result depends on."""
+    """Return a digest of all that the poses of a segment depend on."""
     digest = hashlib.sha256(settings.encode())
     for index in group[:-1]:
-        person = people[index]
-        digest.update(f"{person.video} {person.track} {person.number}".encode())
-        for array in (person.center, person.scale, np.where(person.labeled[:, None], person.joints, 0), person.labeled):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(label_digest(people[index]))
     digest.update(str([(people[targets[row].person].number, targets[row].number) for row in rows]).encode())
     return digest.hexdigest()[:24]
 
@@ -102,7 +102,7 @@ def _columns(done: dict[tuple[int, ...], PropagatedPoses], groups: dict[tuple[in
 
 
 def _read(path: Path, count: int) -> PropagatedPoses | None:
-    """What a file holds; None if it is not there, or damaged."""
+    """Return the poses in a file; None if it does not exist or is damaged."""
     try:
         with np.load(path) as arrays:
             joints = arrays["joints"] if "joints" in arrays else arrays["points"]

@@ -1,11 +1,16 @@
-"""Labels moved along the optical flow, from frame to frame: the baselines that learn nothing.
+"""Labels followed along the optical flow, from frame to frame: the baselines that learn nothing.
 
 PoseWarper's table has FlowNet2 here; DIS and Lucas-Kanade are OpenCV's, RAFT is torchvision's.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+import math
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,75 +18,173 @@ import torch
 from torchvision.models.optical_flow import raft_large
 
 from lib.dataset.people import Person
+from lib.frames.source import FrameSource
 from lib.propagation.targets import PropagatedPoses, Target
 from lib.utils.checkpoint import load_weights
 
 Read = Callable[[int, int], np.ndarray]
-"""Video and frame number to the image (H, W, 3), uint8, BGR."""
+"""Video and frame number to the image that a Step takes."""
 
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Two images and points (P, 2) of the first to points of the second, and (P,) whether they were found there."""
+"""Two images and joints (P, 2) of the first to their positions in the second, and (P,) bool, True if found there."""
+
+MARGIN = 0.25
+"""Margin around the joints in which dense flow is computed, as a share of the longer side of their box."""
+MIN_MARGIN = 32
+"""Smallest such margin, in pixels."""
+MIN_SIDE = 128
+"""Smallest side of the region in pixels: RAFT takes no smaller image."""
+GRAY_BYTES = 256 << 20
+"""Memory for grayscale frames: 256 frames of 1024×1024 pixels, so a stretch between two labels is decoded once."""
 
 
-def along_flow(read: Read, people: Sequence[Person], targets: Sequence[Target], step: Step) -> PropagatedPoses:
-    """Labels moved step by step over all the frames between.
+class GrayFrames:
+    """Grayscale frames of videos, decoded once for all threads and methods that follow joints through them.
 
-    A joint that a step does not find stays where it is and has score 0 from there on; any other has score 1.
+    Args:
+        videos: Frames of each video.
+    """
+
+    def __init__(self, videos: Mapping[int, FrameSource]) -> None:
+        self._videos = videos
+        self._images: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+        self._num_bytes = 0
+        self._lock = threading.Lock()  # a source's own cache is not made for threads
+
+    def __call__(self, video: int, number: int) -> np.ndarray:
+        """Return a frame, or the nearest one that can be read, as a (H, W) uint8 array.
+
+        Args:
+            video: Index of the video.
+            number: Number of the frame.
+
+        Raises:
+            InputError: No frame nearby can be read.
+        """
+        key = video, number
+        with self._lock:
+            if key in self._images:
+                self._images.move_to_end(key)
+                return self._images[key]
+            image = cv2.cvtColor(self._videos[video].read_nearest(number)[0], cv2.COLOR_BGR2GRAY)
+            self._images[key] = image
+            self._num_bytes += image.nbytes
+            while self._num_bytes > GRAY_BYTES:
+                self._num_bytes -= self._images.popitem(last=False)[1].nbytes
+            return image
+
+
+class _Path(NamedTuple):
+    """The way of one person's joints out of a labeled frame.
+
+    Attributes:
+        video: Index of the video.
+        start: Number of the labeled frame.
+        direction: 1 or -1.
+        person: Index of the person.
+        ends: Targets, by number of the frame.
+    """
+
+    video: int
+    start: int
+    direction: int
+    person: int
+    ends: dict[int, list[int]]
+
+    @property
+    def last(self) -> int:
+        """Return the number of the frame that is farthest away."""
+        return max(self.ends, key=lambda number: abs(number - self.start))
+
+
+def along_flow(
+    read: Read, people: Sequence[Person], targets: Sequence[Target], step: Step, threads: int = 1
+) -> PropagatedPoses:
+    """Return labels followed step by step over all frames between.
+
+    A joint that a step does not find stays where it is and has score 0 from there on; any other has score 1. The pose
+    of a target depends on its label and the frames alone, not on other people or the number of threads.
+
+    Args:
+        read: Returns the frames of videos; called from several threads.
+        people: Labeled people.
+        targets: Whose pose is wanted in which frame; at least one.
+        step: Follows joints from one frame to the next.
+        threads: Number of paths that are followed at the same time.
     """
     num_joints = len(people[targets[0].person].joints)
     result = PropagatedPoses(np.zeros((len(targets), num_joints, 2)), np.zeros((len(targets), num_joints)))
-    for (video, start, direction), ends in sorted(_paths(people, targets).items()):
-        sources = sorted({targets[index].person for indices in ends.values() for index in indices})
-        row = {person: k for k, person in enumerate(sources)}
-        joints = np.array([people[person].joints for person in sources])  # (P, J, 2)
-        known = np.array([people[person].labeled for person in sources])  # (P, J)
-        farthest = max(ends, key=lambda number: abs(number - start))
-        image = read(video, start)
-        for number in range(start, farthest + direction, direction):
-            if number != start:
-                following = read(video, number)
+
+    def follow(path: _Path) -> None:
+        person = people[path.person]
+        joints, known = person.joints.astype(np.float64), person.labeled.copy()
+        image = read(path.video, path.start)
+        for number in range(path.start, path.last + path.direction, path.direction):
+            if number != path.start and known.any():
+                following = read(path.video, number)
                 if image.shape == following.shape:
                     joints[known], found = step(image, following, joints[known])
                     known[known] = found
                 else:  # another camera: nothing can be followed over the cut
                     known[:] = False
                 image = following
-            for index in ends.get(number, ()):
-                result.joints[index] = joints[row[targets[index].person]]
-                result.scores[index] = known[row[targets[index].person]]
+            for index in path.ends.get(number, ()):
+                result.joints[index], result.scores[index] = joints, known
+
+    with _one_thread_each(), ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(follow, _paths(people, targets)):
+            pass  # raises what a path raised
     return result
 
 
-def _paths(people: Sequence[Person], targets: Sequence[Target]) -> dict[tuple[int, int, int], dict[int, list[int]]]:
-    """Moves by their ends, of each way out of a labelled frame: video, number of that frame, direction."""
-    paths: dict[tuple[int, int, int], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+def _paths(people: Sequence[Person], targets: Sequence[Target]) -> list[_Path]:
+    """Return the paths to all targets; those over the same frames follow each other."""
+    ends: dict[tuple[int, int], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, target in enumerate(targets):
-        source = people[target.person]
-        direction = -1 if target.number < source.number else 1
-        paths[source.video, source.number, direction][target.number].append(index)
-    return paths
+        direction = -1 if target.number < people[target.person].number else 1
+        ends[target.person, direction][target.number].append(index)
+    paths = [
+        _Path(people[person].video, people[person].number, direction, person, dict(own))
+        for (person, direction), own in ends.items()
+    ]
+    return sorted(paths, key=lambda path: (path.video, min(path.start, path.last), path.person))
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let each call of OpenCV use one thread: the flow of DIS depends on the number of its threads."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def lucas_kanade(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A Step: sparse pyramidal Lucas-Kanade at the joints themselves."""
-    if not len(joints):
-        return joints, np.zeros(0, dtype=bool)
-    poses, found, _ = cv2.calcOpticalFlowPyrLK(_gray(first), _gray(second), joints.astype(np.float32)[:, None], None)
-    found = found[:, 0] > 0
-    return np.where(found[:, None], poses[:, 0], joints), found
+    """Follow joints by sparse pyramidal Lucas-Kanade: a Step on grayscale images."""
+    points = joints.astype(np.float32)[:, None]
+    moved, status, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None)  # type: ignore[call-overload]
+    found = status[:, 0] > 0
+    return np.where(found[:, None], moved[:, 0], joints), found
 
 
 def dis(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A Step: dense flow by OpenCV's Dense Inverse Search, its medium preset."""
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(_gray(first), _gray(second), None)
-    return joints + _sample(flow, joints), np.ones(len(joints), dtype=bool)
+    """Follow joints by dense flow, OpenCV's Dense Inverse Search (medium preset): a Step on grayscale images."""
+    rows, columns = _region(first.shape, joints)
+    pair = (np.ascontiguousarray(image[rows, columns]) for image in (first, second))
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*pair, None)  # type: ignore[call-overload]
+    return joints + _sample(flow, joints - (columns.start, rows.start)), np.ones(len(joints), dtype=bool)
 
 
 def load_raft(path: Path) -> torch.nn.Module:
-    """Torchvision's raft_large with weights of a file, in eval mode.
+    """Return torchvision's raft_large with the weights of a file, in evaluation mode.
+
+    Args:
+        path: File of weights.
 
     Raises:
-        InputError: the file is not there, or is not of that net.
+        InputError: The file does not exist, or belongs to another net.
     """
     net = raft_large(weights=None)
     load_weights(net, path).raise_if_incomplete()
@@ -89,30 +192,42 @@ def load_raft(path: Path) -> torch.nn.Module:
 
 
 def raft(net: torch.nn.Module, device: torch.device) -> Step:
-    """A Step: dense flow by torchvision's RAFT.
+    """Return a Step on BGR images: dense flow by torchvision's RAFT.
 
     Args:
-        net: torchvision.models.optical_flow.raft_large or raft_small, on `device`, in eval mode.
+        net: torchvision.models.optical_flow.raft_large or raft_small, on `device`, in evaluation mode.
+        device: Device of the net.
     """
 
     def step(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        height, width = first.shape[:2]
-        pair = np.stack([first, second])[..., ::-1].astype(np.float32) / 127.5 - 1  # RGB, −1 … 1
-        images = torch.from_numpy(pair).movedim(3, 1).to(device)  # (2, 3, H, W)
+        rows, columns = _region(first.shape, joints)
+        pair = np.stack([first[rows, columns], second[rows, columns]])[..., ::-1].astype(np.float32) / 127.5 - 1  # RGB
+        height, width = pair.shape[1:3]
+        images = torch.from_numpy(pair).movedim(3, 1).to(device)  # (2, 3, H, W), from -1 to 1
         images = torch.nn.functional.pad(images, (0, -width % 8, 0, -height % 8), mode="replicate")
         with torch.inference_mode():
             flow = net(images[:1], images[1:])[-1][0]  # (2, H, W)
         flow = flow[:, :height, :width].movedim(0, 2).float().cpu().numpy()
-        return joints + _sample(flow, joints), np.ones(len(joints), dtype=bool)
+        return joints + _sample(flow, joints - (columns.start, rows.start)), np.ones(len(joints), dtype=bool)
 
     return step
 
 
+def _region(shape: Sequence[int], joints: np.ndarray) -> tuple[slice, slice]:
+    """Return the rows and columns around joints (P, 2) of an image (H, W, …) that their flow is computed on."""
+    low, high = joints.min(axis=0), joints.max(axis=0)
+    margin = max(MARGIN * float((high - low).max()), MIN_MARGIN)
+    slices = []
+    for axis, length in ((1, shape[0]), (0, shape[1])):
+        start, stop = math.floor(low[axis] - margin), math.ceil(high[axis] + margin) + 1
+        short = max(MIN_SIDE - (stop - start), 0)
+        start = min(max(start - short // 2, 0), max(length - MIN_SIDE, 0))
+        stop = min(max(stop + short - short // 2, start + MIN_SIDE), length)
+        slices.append(slice(start, stop))
+    return slices[0], slices[1]
+
+
 def _sample(flow: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """(P, 2) of a flow (H, W, 2) at points (P, 2), bilinear; outside the image that of its edge."""
+    """Return (P, 2) of a flow (H, W, 2) at joints (P, 2), bilinear; outside the image that of its edge."""
     x, y = joints.astype(np.float32).T
     return cv2.remap(flow, x[:, None], y[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
-
-
-def _gray(image: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)

@@ -5,7 +5,6 @@ Nothing is warped here: this is image space, after decoding, and is not in the P
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -141,18 +140,46 @@ def _sides(
     """Where the moves end from their own label and from that on the other side, and what each counts, (M, J)."""
     others = opposite_labels(people, targets)
     both = [index for index, other in enumerate(others) if other is not None]
-    near = method(people, targets)
+    away = [other for other in others if other is not None]
+    poses = method(people, [*targets, *away])  # in one call: what a label passes on its way is computed once
+    near = PropagatedPoses(poses.joints[: len(targets)], poses.scores[: len(targets)])
     far = PropagatedPoses(np.zeros_like(near.joints), np.zeros_like(near.scores))
     weights = [
         np.maximum(near.scores, 0) / np.maximum(distances(people, targets), 1)[:, None],
         np.zeros_like(near.scores),
     ]
     if both:
-        poses = method(people, [others[index] for index in both])
-        far.joints[both], far.scores[both] = poses.joints, poses.scores
-        away = distances(people, [others[index] for index in both])
-        weights[1][both] = np.maximum(poses.scores, 0) / away[:, None]
+        far.joints[both], far.scores[both] = poses.joints[len(targets) :], poses.scores[len(targets) :]
+        weights[1][both] = np.maximum(far.scores[both], 0) / distances(people, away)[:, None]
     return (near, far), weights
+
+
+def left_out_labels(people: Sequence[Person]) -> list[tuple[int, int, int]]:
+    """Return the labels that lie between two others of their person, in the order of frames.
+
+    Returns:
+        Indices of the label before, of the label itself, and of the label after.
+    """
+    tracks: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index in sorted((p for p in range(len(people)) if people[p].track >= 0), key=lambda p: people[p].number):
+        tracks[people[index].video, people[index].track].append(index)
+    between = [labels for track in tracks.values() for labels in zip(track, track[1:], track[2:], strict=False)]
+    return sorted(between, key=lambda labels: (people[labels[1]].video, people[labels[1]].number))
+
+
+def leave_one_out_targets(people: Sequence[Person], left_out: Sequence[tuple[int, int, int]]) -> list[Target]:
+    """Return all frames on the way to labels from the labels before and after.
+
+    Args:
+        people: Labeled people.
+        left_out: Labels to propagate to, as `left_out_labels` returns them.
+    """
+    targets = []
+    for before, own, after in left_out:
+        number = people[own].number
+        targets += [Target(before, passed) for passed in range(people[before].number + 1, number + 1)]
+        targets += [Target(after, passed) for passed in range(people[after].number - 1, number - 1, -1)]
+    return targets
 
 
 def leave_one_out_error(people: Sequence[Person], method: PropagationMethod) -> float:
@@ -161,15 +188,12 @@ def leave_one_out_error(people: Sequence[Person], method: PropagationMethod) -> 
     Returns:
         the median over joints, in the longer side of the person's crop; NaN if no label lies between two others.
     """
-    tracks: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index in sorted((p for p in range(len(people)) if people[p].track >= 0), key=lambda p: people[p].number):
-        tracks[people[index].video, people[index].track].append(index)
-    between = [pair for track in tracks.values() for pair in pairwise(track[:-1])]  # a label, and the next but the last
+    between = left_out_labels(people)
     if not between:
         return float("nan")
-    poses = fuse_sides(people, [Target(before, people[own].number) for before, own in between], method)
+    poses = fuse_sides(people, [Target(before, people[own].number) for before, own, _ in between], method)
     errors = []
-    for (_, own), joints, scores in zip(between, poses.joints, poses.scores, strict=True):
+    for (_, own, _), joints, scores in zip(between, poses.joints, poses.scores, strict=True):
         known = people[own].labeled & (scores > 0)
         size = people[own].scale.max() * PIXELS_PER_SCALE
         errors += (np.linalg.norm(joints - people[own].joints, axis=1)[known] / size).tolist()

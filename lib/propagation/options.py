@@ -5,19 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.propagation.methods import METHODS
 from lib.utils.errors import InputError
-
-METHODS = {
-    "warp": "PoseWarper's head",
-    "copy": "leave labels where they are",
-    "linear": "the straight line between two labels of the same person",
-    "lucas_kanade": "sparse optical flow at the joints, frame by frame",
-    "dis": "dense optical flow, OpenCV's DIS, frame by frame",
-    "raft": "dense optical flow, torchvision's RAFT, frame by frame",
-}
-"""What carries a label to another frame, by name."""
-PRIORS = ("linear", "lucas_kanade", "dis", "raft")
-"""Methods that may be fused with another one."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +15,8 @@ class PropagationOptions:
 
     Attributes:
         method: One of METHODS.
-        priors: Further methods, of PRIORS: all are used from both sides and weighted by their leave-one-out errors.
+        priors: Further methods that have `is_prior`: all are used from both sides and weighted by their leave-one-out
+            errors.
         fuse: Use the labels on both sides of a frame, not the nearer one alone.
         raft: Weights of torchvision's raft_large.
         from_labels: Warp the labels; else the net's own heatmaps of the labeled frame.
@@ -59,6 +49,8 @@ class PropagationOptions:
         used = [self.method, *self.priors]
         if unknown := [name for name in used if name not in METHODS]:
             raise InputError(f"{unknown[0]}: no such method; choose from {', '.join(METHODS)}")
+        if others := [name for name in self.priors if not METHODS[name].is_prior]:
+            raise InputError(f"--prior {others[0]}: choose from {', '.join(_priors())}")
         if "raft" in used and not self.raft:
             raise InputError("raft needs --raft WEIGHTS, a file of torchvision's raft_large")
         if self.method == "copy" and self.priors:
@@ -71,7 +63,7 @@ class PropagationOptions:
     @property
     def needs_net(self) -> bool:
         """Return whether a net is used."""
-        return self.method == "warp" or self.refine > 0
+        return self.refine > 0 or any(METHODS[name].needs_net for name in (self.method, *self.priors))
 
     @property
     def both_sides(self) -> bool:
@@ -85,19 +77,25 @@ class PropagationOptions:
         return "-".join(parts)
 
 
-def add_arguments(parser: argparse.ArgumentParser, methods: Mapping[str, str] = METHODS) -> None:
+def _priors() -> list[str]:
+    """Return the names of the methods that can be fused with another one."""
+    return [name for name, method in METHODS.items() if method.is_prior]
+
+
+def add_arguments(parser: argparse.ArgumentParser, others: Mapping[str, str] | None = None) -> None:
     """Add the options that choose methods.
 
     Args:
         parser: Command line of a tool.
-        methods: Methods to choose from, and what each is.
+        others: Further choices of this tool, and a description of each.
     """
+    methods = {name: method.description for name, method in METHODS.items()} | dict(others or {})
     listed = "; ".join(f"{name}: {text}" for name, text in methods.items())
-    parser.add_argument("--method", choices=methods, help=f"what carries labels to other frames; {listed}")
+    parser.add_argument("--method", choices=methods, help=f"method that carries labels to other frames; {listed}")
     parser.add_argument("--fuse", action="store_true", help="use the labels on both sides of a frame, not the nearer")
     parser.add_argument(
         "--prior",
-        choices=PRIORS,
+        choices=_priors(),
         action="append",
         help="use this method too, from both sides, and weight all by their leave-one-out errors",
     )

@@ -12,18 +12,31 @@ from torch import nn
 from yacs.config import CfgNode
 
 from lib.core.predictor import Poses, build_predictor
-from lib.core.strategies import Strategy, near_labels, scatter, scatter_own
+from lib.core.strategies import Strategy, near_labels
 from lib.dataset import CUSTOM, build_clips
 from lib.dataset.people import Person
 from lib.frames.video import FrameFolder
 from lib.propagation import flow
 from lib.propagation.cache import propagate_cached
-from lib.propagation.fusion import combine, fuse_sides, joint_sources, leave_one_out_error, refine
+from lib.propagation.fusion import (
+    combine,
+    fuse_sides,
+    joint_sources,
+    leave_one_out_error,
+    leave_one_out_targets,
+    left_out_labels,
+    refine,
+)
+from lib.propagation.memo import Memo
+from lib.propagation.methods import METHODS
 from lib.propagation.options import PropagationOptions
-from lib.propagation.targets import EstimateClips, PropagatedPoses, PropagationMethod, Target, copy_labels, warp
+from lib.propagation.targets import EstimateClips, PropagatedPoses, PropagationMethod, Target, copy_labels
 from lib.utils.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
+
+LEFT_OUT = 8
+"""Number of labels that are left out at a time."""
 
 Estimate = Callable[[Strategy], EstimateClips]
 """A strategy to what runs the experiment's net over clips of people with it."""
@@ -57,9 +70,24 @@ class Propagator:
         self.frames = frames
         self._estimate = estimate
         self._estimate_single = estimate_single
-        self._device = device or torch.device("cpu")
+        self.device = device or torch.device("cpu")
         self._settings = settings
         self._is_shared = is_shared
+        self.gray = flow.GrayFrames(frames)
+        self._methods: dict[str, PropagationMethod] = {}
+
+    def estimate(self, strategy: Strategy) -> EstimateClips:
+        """Return what runs the PoseWarper over clips of people.
+
+        Args:
+            strategy: Turns the frames of a clip into heatmaps (lib.core.strategies).
+
+        Raises:
+            ValueError: The propagator was made without a net.
+        """
+        if self._estimate is None:
+            raise ValueError("a method of this propagator needs a net")
+        return self._estimate(strategy)
 
     def propagate(self, people: Sequence[Person], targets: Sequence[Target]) -> PropagatedPoses:
         """Return the poses of labeled people in other frames.
@@ -106,14 +134,20 @@ class Propagator:
         if not options.priors:
             return []
         names = options.method, *options.priors
-        errors = [leave_one_out_error(people, self._method(name)) for name in names]
+        methods = [self._method(name) for name in names]
+        left_out = left_out_labels(people)
+        for start in range(0, len(left_out), LEFT_OUT):  # frames that one method reads are in memory for the next
+            targets = leave_one_out_targets(people, left_out[start : start + LEFT_OUT])
+            for method in methods:
+                method(people, targets)
+        errors = [leave_one_out_error(people, method) for method in methods]
         if not np.isfinite(errors).all():
             logger.info("no label lies between two others of its person: %s have equal weights", ", ".join(names))
             return errors
         shares = [f"{name} {100 * error:.2f} %" for name, error in zip(names, errors, strict=True)]
         logger.info("leave-one-out errors (median, share of the crop's longer side): %s", ", ".join(shares))
-        if options.method == "warp" and options.learned_from_labels and errors[0] < min(errors[1:]):
-            logger.info("the net was trained on these labels: warp has the weight of the best prior")
+        if METHODS[options.method].needs_net and options.learned_from_labels and errors[0] < min(errors[1:]):
+            logger.info("the net was trained on these labels: %s has the weight of the best prior", names[0])
             errors[0] = min(errors[1:])
         return errors
 
@@ -138,17 +172,10 @@ class Propagator:
 
     def _method(self, name: str) -> PropagationMethod:
         """Return what carries labels to other frames, each from its own side."""
-        options = self.options
-        if name == "warp":
-            infer = self._estimate(scatter if options.from_labels else scatter_own)
-            return partial(warp, infer, hop=options.hop, follow=options.follow, relative=options.relative)
-        if name in ("copy", "linear"):  # linear is copy from both sides
-            return copy_labels
-        if name == "raft":
-            step = flow.raft(flow.load_raft(options.raft).to(self._device), self._device)
-        else:
-            step = {"lucas_kanade": flow.lucas_kanade, "dis": flow.dis}[name]
-        return partial(flow.along_flow, lambda video, number: self.frames[video].read_nearest(number)[0], step=step)
+        if name not in self._methods:
+            method = METHODS[name].build(self)
+            self._methods[name] = method if method is copy_labels else Memo(method)
+        return self._methods[name]
 
 
 def build_options(
@@ -159,7 +186,7 @@ def build_options(
     Args:
         cfg: The experiment: TEST.PROPAGATE.
         method: One of METHODS.
-        priors: Of PRIORS.
+        priors: Further methods, to fuse with it.
         fuse: Use both sides.
         raft: Weights of torchvision's raft_large.
 

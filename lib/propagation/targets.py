@@ -1,7 +1,7 @@
-"""Labels of some frames as labels of other frames: which label goes where, and what takes it there.
+"""Targets of propagation, and the warp that takes labels to them.
 
-The warp moves a label inside a crop, on heatmaps. lib.propagation.flow has what moves it in the image,
-lib.propagation.fusion what makes one pose of several.
+The warp moves a label inside a crop, on heatmaps. lib.propagation.flow moves it in the image, and
+lib.propagation.fusion makes one pose of several.
 """
 
 from collections import defaultdict
@@ -18,15 +18,15 @@ EstimateClips = Callable[[list[Person], list[int]], Poses]
 """People and frame offsets, the first 0, to poses (P, T, J) in the frames at these offsets."""
 
 PropagationMethod = Callable[[Sequence[Person], Sequence["Target"]], "PropagatedPoses"]
-"""Labelled people and the moves wanted of them, at least one, to where these end."""
+"""Labeled people and at least one target to the propagated poses."""
 
 
 class Target(NamedTuple):
-    """A labelled person whose pose is wanted in another frame.
+    """A labeled person whose pose is wanted in another frame.
 
     Attributes:
-        person: index among the labelled people.
-        number: of the wanted frame among the video's files.
+        person: Index among the labeled people.
+        number: Number of the wanted frame among the video's files.
     """
 
     person: int
@@ -34,13 +34,13 @@ class Target(NamedTuple):
 
 
 class PropagatedPoses(NamedTuple):
-    """Where M moves end.
+    """Poses of M targets.
 
     Attributes:
         joints: (M, J, 2) float64 x, y in image pixels.
         scores: (M, J) float64; 0 or less where nothing is known of the joint.
-        apart: (M, J) pixels between where the labels before and after the frame take the joint; NaN where one of them
-            alone does; None: each move is from one label, or labels stay where they are.
+        disagreement: (M, J) pixels between the poses from the label before and from the label after; NaN where only one
+            of them has the joint; None if each pose comes from one label, or labels are copied.
     """
 
     joints: np.ndarray
@@ -49,11 +49,11 @@ class PropagatedPoses(NamedTuple):
 
 
 def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Target]:
-    """For each wanted frame everybody of the labelled frame nearest in time, the earlier of two.
+    """Return for each wanted frame all people of the nearest labeled frame, the earlier of two.
 
     Args:
-        people: of the labelled frames.
-        wanted: video and number of the frames, which may be labelled themselves; of videos without a label none is.
+        people: People of the labeled frames.
+        wanted: Video and number of the frames, which may be labeled; videos without a label have no targets.
     """
     labeled = _by_frame(people)
     targets = []
@@ -64,10 +64,11 @@ def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list
 
 
 def around(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Target]:
-    """For each wanted frame everybody of the labelled frames before and after it, from the nearer one that has them.
+    """Return for each wanted frame all people of the labeled frames around it, each from the nearer one.
 
     Args:
-        people, wanted: as of `nearest`, but none of the frames is labelled.
+        people: People of the labeled frames.
+        wanted: Video and number of the frames, none of which is labeled.
     """
     labeled = _by_frame(people)
     targets = []
@@ -86,13 +87,13 @@ def around(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[
 
 
 def missing(people: Sequence[Person], numbers: Mapping[int, Sequence[int]]) -> list[Target]:
-    """For each frame everybody who is labelled in others but not in it, or not with all joints, from the nearest label.
+    """Return for each frame the people who lack a label or joints there, each from the nearest label.
 
-    Unlike `around`, a labelled frame does not say that those who have no label there are not there.
+    Unlike in `around`, people without a label in a labeled frame may be visible there.
 
     Args:
-        people: the labelled people, with tracks.
-        numbers: by video those of its frames.
+        people: Labeled people with tracks.
+        numbers: Numbers of the frames of each video.
     """
     tracks: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
     for index, person in enumerate(people):
@@ -110,7 +111,13 @@ def missing(people: Sequence[Person], numbers: Mapping[int, Sequence[int]]) -> l
 def reachable_ground_truth(
     truth: Iterable[Person], people: Sequence[Person], targets: Sequence[Target]
 ) -> list[Person]:
-    """Those of `truth` whom a move leads to, with the joints labelled that are also labelled where it starts."""
+    """Return the people of `truth` that a target reaches, with the joints that the source label has too.
+
+    Args:
+        truth: Labels to compare with.
+        people: Labeled people.
+        targets: Whose pose was propagated to which frame.
+    """
     start = {
         (people[target.person].video, target.number, people[target.person].track): people[target.person]
         for target in targets
@@ -120,7 +127,12 @@ def reachable_ground_truth(
 
 
 def copy_labels(people: Sequence[Person], targets: Sequence[Target]) -> PropagatedPoses:
-    """The label where it is."""
+    """Return each label unchanged.
+
+    Args:
+        people: Labeled people.
+        targets: Whose pose is wanted in which frame; at least one.
+    """
     joints = np.array([people[target.person].joints for target in targets])
     return PropagatedPoses(joints, np.array([people[target.person].labeled for target in targets], dtype=np.float64))
 
@@ -128,20 +140,22 @@ def copy_labels(people: Sequence[Person], targets: Sequence[Target]) -> Propagat
 def warp(
     infer: EstimateClips, people: Sequence[Person], targets: Sequence[Target], hop: int, follow: bool, relative: bool
 ) -> PropagatedPoses:
-    """Labels warped from their frame to others, in hops.
+    """Return labels warped from their frame to others, in hops.
 
     Args:
-        infer: warps people's labels to the frames at given offsets.
-        hop: frames that one warp bridges at most. A frame further away is reached over the frames between, where the
-            decoded pose is the next label and its score goes on as a factor.
-        follow: after each hop the crop goes along with the pose.
-        relative: take the way from where the label ends when it is warped onto its own frame, and add it to the label.
-            That gives back what rounding to cells took from the label, and what the head shifts at rest.
+        infer: Warps the labels of people to the frames at given offsets.
+        people: Labeled people.
+        targets: Whose pose is wanted in which frame; at least one.
+        hop: Largest number of frames that one warp bridges. Farther frames are reached in several hops: the decoded
+            pose is the next label, and its score remains a factor.
+        follow: Move the crop along with the pose after each hop.
+        relative: Measure the displacement from the label warped onto its own frame, and add it to the label. This
+            cancels the rounding to cells and the constant shift of the head.
     """
     num_joints = len(people[targets[0].person].joints)
     result = PropagatedPoses(np.zeros((len(targets), num_joints, 2)), np.zeros((len(targets), num_joints)))
     for direction in (1, -1):
-        ends: dict[int, dict[int, int]] = defaultdict(dict)  # of each person, by distance: the move
+        ends: dict[int, dict[int, int]] = defaultdict(dict)  # for each person and distance, the target
         for index, target in enumerate(targets):
             distance = (target.number - people[target.person].number) * direction
             if distance > 0 or (distance == 0 and direction == 1):
@@ -172,12 +186,17 @@ def warp(
 
 
 def distances(people: Sequence[Person], targets: Sequence[Target]) -> np.ndarray:
-    """(M,) frames between each move's label and its end."""
+    """Return the (M,) numbers of frames between labels and targets.
+
+    Args:
+        people: Labeled people.
+        targets: Whose pose is wanted in which frame.
+    """
     return np.array([abs(target.number - people[target.person].number) for target in targets])
 
 
 def _by_frame(people: Sequence[Person]) -> dict[int, dict[int, list[int]]]:
-    """Indices of people by video and by number of the frame."""
+    """Return the indices of people by video and number of the frame."""
     frames: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, person in enumerate(people):
         frames[person.video][person.number].append(index)
@@ -185,12 +204,14 @@ def _by_frame(people: Sequence[Person]) -> dict[int, dict[int, list[int]]]:
 
 
 def as_label_at(person: Person, number: int, joints: np.ndarray, found: np.ndarray, follow: bool) -> Person:
-    """The person as if labelled in another frame.
+    """Return the person with a label in another frame.
 
     Args:
-        number: of that frame.
-        joints: (J, 2) where its joints are there; found: (J,) which of them count, if they were labelled before.
-        follow: the crop goes along, by the median of the joints' ways.
+        person: Labeled person.
+        number: Number of the other frame.
+        joints: (J, 2) joints in that frame.
+        found: (J,) bool, True for joints that count if they were labeled before.
+        follow: Move the crop by the median displacement of the joints.
     """
     known = person.labeled & found
     center = person.center

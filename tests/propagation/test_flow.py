@@ -5,6 +5,7 @@ import torch
 from torchvision.models.optical_flow import raft_large
 
 from lib.dataset.people import Person
+from lib.frames.arrays import ArrayFrames
 from lib.propagation import flow
 from lib.propagation.targets import Target
 from lib.utils.errors import InputError
@@ -14,17 +15,14 @@ SHIFT = np.array([3.0, -2.0])  # pixels a frame
 
 @pytest.fixture(scope="module")
 def frames():
-    """A textured scene that moves by SHIFT."""
+    """A textured scene that moves by SHIFT, as a video in memory."""
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(rng.uniform(0, 255, (160, 200, 3)), (0, 0), 2)
     scene = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
 
-    def read(video, number):
-        assert video == 0
-        x, y = 50 - SHIFT * number
-        return cv2.getRectSubPix(scene, (120, 90), (float(x) + 50, float(y) + 35))
-
-    return read
+    shown = [50 - SHIFT * number for number in range(9)]
+    shown = [cv2.getRectSubPix(scene, (120, 90), (float(x) + 50, float(y) + 35)) for x, y in shown]
+    return {0: ArrayFrames([image[..., ::-1] for image in shown])}
 
 
 def person(number, joints, labeled=None):
@@ -37,7 +35,7 @@ def person(number, joints, labeled=None):
 def test_labels_follow_what_they_are_on(frames, step):
     people = [person(4, [[50, 40], [70, 50]]), person(4, [[40, 45], [60, 30]])]
     targets = [Target(0, 7), Target(0, 4), Target(1, 5), Target(0, 2), Target(1, 7)]
-    poses = flow.along_flow(frames, people, targets, step)
+    poses = flow.along_flow(flow.GrayFrames(frames), people, targets, step)
     for (index, number), joints in zip(targets, poses.joints, strict=True):
         np.testing.assert_allclose(joints, people[index].joints + SHIFT * (number - 4), atol=0.7)
     np.testing.assert_array_equal(poses.scores, 1)
@@ -45,12 +43,62 @@ def test_labels_follow_what_they_are_on(frames, step):
 
 def test_unlabelled_and_lost_joints_have_no_score(frames):
     people = [person(0, [[117, 40], [50, 40], [60, 40]], [True, True, False])]
-    poses = flow.along_flow(frames, people, [Target(0, 4)], flow.lucas_kanade)
+    poses = flow.along_flow(flow.GrayFrames(frames), people, [Target(0, 4)], flow.lucas_kanade)
     assert poses.scores[0].tolist() == [0, 1, 0]  # the first has left the picture
 
 
+def test_poses_depend_on_neither_threads_nor_other_people(frames):
+    people = [person(4, [[50, 40], [70, 50]]), person(4, [[20, 15], [60, 30]]), person(0, [[80, 60], [70, 50]])]
+    targets = [Target(index, number) for index in range(3) for number in (0, 3, 7)]
+    together = flow.along_flow(flow.GrayFrames(frames), people, targets, flow.dis, threads=3)
+    for index in range(3):
+        alone = flow.along_flow(flow.GrayFrames(frames), people, targets[3 * index : 3 * index + 3], flow.dis)
+        np.testing.assert_array_equal(together.joints[3 * index : 3 * index + 3], alone.joints)
+
+
+def test_frames_are_decoded_once_within_bounds(frames, monkeypatch):
+    class Counted(ArrayFrames):
+        def read_nearest(self, number):
+            read.append(number)
+            return super().read_nearest(number)
+
+    read = []
+    people = [person(0, [[50, 40]]), person(8, [[40, 30]])]
+    targets = [Target(0, 8), Target(1, 0)]
+    images = [frames[0].read(number)[..., ::-1] for number in range(9)]
+    gray = flow.GrayFrames({0: Counted(images)})
+    for step in (flow.dis, flow.lucas_kanade):
+        flow.along_flow(gray, people, targets, step, threads=2)
+    assert sorted(read) == list(range(9))
+    monkeypatch.setattr(flow, "GRAY_BYTES", 3 * 90 * 120)
+    read.clear()
+    flow.along_flow(flow.GrayFrames({0: Counted(images)}), people, targets, flow.dis)
+    assert len(read) > 9
+
+
+@pytest.mark.parametrize(
+    ("joints", "expected"),
+    [
+        ([[500, 400], [700, 450]], ((350, 501), (450, 751))),  # 50 pixels, a quarter of the longer side
+        ([[500, 400]], ((336, 465), (436, 565))),  # at least 128 × 128, and 32 around the joints
+        ([[-900, 400], [2000, 450]], ((0, 600), (0, 800))),
+        ([[-900, -900]], ((0, 128), (0, 128))),  # left the image
+        ([[900, 700]], ((472, 600), (672, 800))),
+    ],
+)
+def test_dense_flow_is_computed_around_the_joints(joints, expected):
+    rows, columns = flow._region((600, 800), np.array(joints, dtype=float))
+    (top, bottom), (left, right) = expected
+    assert rows.stop - rows.start >= 128
+    assert columns.stop - columns.start >= 128
+    assert abs(rows.start - top) <= 1
+    assert abs(rows.stop - bottom) <= 1
+    assert abs(columns.start - left) <= 1
+    assert abs(columns.stop - right) <= 1
+
+
 def test_nobody_labelled_is_no_fault(frames):
-    poses = flow.along_flow(frames, [person(0, [[9, 9]], [False])], [Target(0, 1)], flow.lucas_kanade)
+    poses = flow.along_flow(flow.GrayFrames(frames), [person(0, [[9, 9]], [False])], [Target(0, 1)], flow.lucas_kanade)
     assert poses.scores.tolist() == [[0]]
 
 
@@ -64,8 +112,9 @@ class KnownFlow(torch.nn.Module):
 
 
 def test_raft_is_fed_as_it_wants(frames):
+    step = flow.raft(KnownFlow(), torch.device("cpu"))
     poses = flow.along_flow(
-        frames, [person(0, [[50, 40]])], [Target(0, 2)], flow.raft(KnownFlow(), torch.device("cpu"))
+        lambda video, number: frames[video].read(number), [person(0, [[50, 40]])], [Target(0, 2)], step
     )
     np.testing.assert_allclose(poses.joints[0, 0], [56, 36], atol=1e-5)
 
