@@ -157,9 +157,9 @@ class TrainingRun:
         """
         self.write_history(trainer.history)
         if is_best:
-            save_weights(self.best, trainer.net, training)
+            save_weights(self.best, trainer.result, training)
         if is_last:
-            save_weights(self.final, trainer.net, training)
+            save_weights(self.final, trainer.result, training)
         if checkpoint or is_last:
             state = trainer.state_dict()
             with_training(state["state_dict"], training)

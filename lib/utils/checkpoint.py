@@ -7,7 +7,7 @@ import io
 import pickle
 import re
 import warnings
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,7 +273,7 @@ def _tensors(state_dict: Any, path: str | Path) -> dict[str, Tensor]:
     raise InputError(f"{path}: holds no weights: take a file with a state dict")
 
 
-def with_training(state_dict: OrderedDict[str, Tensor], training: dict[str, Any]) -> OrderedDict[str, Tensor]:
+def with_training(state_dict: dict[str, Tensor], training: dict[str, Any]) -> dict[str, Tensor]:
     """Add a record of how the weights were trained to a state dict.
 
     The record is stored in the metadata that PyTorch keeps with the tensors of a state dict, in the same file. Loading
