@@ -307,7 +307,9 @@ def take_up(cfg: CfgNode, experiment: str, folder: str) -> CfgNode:
         raise InputError(f"--prevModelDir: neither {checkpoint} nor {weights} is there")
     cfg = cfg.clone()
     cfg.defrost()
-    if checkpoint.exists() and not cfg.TRAIN.CHECKPOINT:
+    if Path(cfg.OUTPUT_DIR, place, checkpoint.name).exists():
+        cfg.TRAIN.RESUME = True
+    elif checkpoint.exists() and not cfg.TRAIN.CHECKPOINT:
         cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT = True, str(checkpoint)
     if weights.exists() and not cfg.TEST.MODEL_FILE and not Path(cfg.OUTPUT_DIR, place, weights.name).exists():
         cfg.TEST.MODEL_FILE = str(weights)

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -33,6 +33,8 @@ from lib.core.training import Training, TrainingOptions
 from lib.core.training_run import Origin, TrainingRun, read_training
 from lib.dataset import build_skeleton, build_training_loader, build_training_set
 from lib.dataset.clips import Clips
+from lib.dataset.sources import build_annotations_path
+from lib.dataset.training_set import build_parts
 from lib.models import PoseWarper, build_model
 from lib.utils.checkpoint import load_weights
 from lib.utils.distributed import num_processes
@@ -173,14 +175,16 @@ def build_resumption(cfg: CfgNode, files: TrainingRun, checkpoint: Path, force: 
         InputError: The checkpoint cannot be read, or has other settings.
     """
     state, training = read_training(checkpoint)
-    origin = Origin(**{key: training[key] for key in ("starts", "pretrained", "seconds")})
+    origin = Origin(training["starts"], training["pretrained"], training["seconds"], training.get("annotations", []))
     earlier = read_config(training["config"])
     changes = changes_of_run(training["config"], cfg)
     given, was_given = cfg.TRAIN.CHECKPOINT, earlier["TRAIN.CHECKPOINT"]
     if given not in ("", was_given) and files.is_own(checkpoint) and not files.is_own(given):
         changes["TRAIN.CHECKPOINT"] = was_given, given
-    changes |= origin.changes(earlier["MODEL.PRETRAINED"], cfg.MODEL.PRETRAINED, num_processes())
+    annotations = _build_annotation_digests(cfg)
+    changes |= origin.changes(earlier["MODEL.PRETRAINED"], cfg.MODEL.PRETRAINED, num_processes(), annotations)
     check_resumable(changes, checkpoint, force)
+    origin.annotations = annotations
     return Resumption(checkpoint, state, origin, changes)
 
 
@@ -210,9 +214,17 @@ def _begin(cfg: CfgNode, trainer: Trainer, count: int, force: bool) -> Origin:
         logger.warning("MODEL.PRETRAINED is not set: the frozen pose net has random weights")
     else:
         logger.warning("MODEL.PRETRAINED is not set: the net begins with random weights")
-    origin = Origin(pretrained=sha256(Path(cfg.MODEL.PRETRAINED)) if cfg.MODEL.PRETRAINED else None)
+    origin = Origin(
+        pretrained=sha256(Path(cfg.MODEL.PRETRAINED)) if cfg.MODEL.PRETRAINED else None,
+        annotations=_build_annotation_digests(cfg),
+    )
     origin.add_start(trainer.epoch, count, changes)
     return origin
+
+
+def _build_annotation_digests(cfg: CfgNode) -> list[str]:
+    """Return the SHA-256 of the annotations of each training data set."""
+    return [sha256(cast(Path, build_annotations_path(part, train=True))) for part in build_parts(cfg)]
 
 
 def _load_pretrained(cfg: CfgNode, net: nn.Module, path: Path, force: bool) -> Changes:

@@ -10,7 +10,8 @@ from torch import profiler
 
 logger = logging.getLogger(__name__)
 
-NUM_ENTRIES = 10
+NUM_ROWS = 11
+"""Ten entries, and the sum of each iteration, ProfilerStep*."""
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def profile(path: Path, iterations: int) -> Iterator[profiler.profile]:
     def report(found: profiler.profile) -> None:
         found.export_chrome_trace(str(path))
         order = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
-        table = found.key_averages().table(sort_by=order, row_limit=NUM_ENTRIES, max_name_column_width=40)
+        table = found.key_averages().table(sort_by=order, row_limit=NUM_ROWS, max_name_column_width=40)
         logger.info("profile of %d iterations, trace in %s\n%s", iterations, path, table)
 
     schedule = profiler.schedule(wait=0, warmup=1, active=iterations, repeat=1)

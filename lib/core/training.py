@@ -178,6 +178,7 @@ class Training:
             described = self._describe()
             self._write_result(described)
             save_weights(self.files.final, self.trainer.result, described)
+            self.files.write_history(self.trainer.history)
             logger.info("done: %s", self.files.final)
 
     def _describe(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config import output_folder
+from lib.config.changes import changes_of_run
 from lib.core.build_training import build_resumption, build_training, build_training_data
 from lib.core.predictor import build_predictor
 from lib.core.run import build_run
@@ -35,7 +36,12 @@ def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Pat
     files = TrainingRun(output_folder(cfg, experiment))
     written = [("training writes", path) for path in (files.final, files.best, files.checkpoint)]
     refuse_inputs(written, [("MODEL.PRETRAINED", cfg.MODEL.PRETRAINED or None)])
-    checkpoint = files.find_checkpoint(cfg.AUTO_RESUME, cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT)
+    checkpoint = files.find_checkpoint(
+        cfg.AUTO_RESUME,
+        cfg.TRAIN.RESUME,
+        cfg.TRAIN.CHECKPOINT,
+        lambda config: bool(config) and not changes_of_run(config, cfg),
+    )
     resumption = build_resumption(cfg, files, checkpoint, force) if checkpoint else None  # before the log file exists
     with build_run(cfg, experiment, "train") as run:
         if run.is_first:
