@@ -1,6 +1,7 @@
 """Helpers that let the same code run in one process or in many processes started by `torchrun`."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -52,7 +53,10 @@ def data_parallel(net: nn.Module) -> nn.Module:
     """
     if not distributed.is_initialized():
         return net
-    return DistributedDataParallel(net, broadcast_buffers=False, gradient_as_bucket_view=True)
+    with warnings.catch_warnings():
+        # PyTorch's new name of the option is not in all versions that are supported.
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+        return DistributedDataParallel(net, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def broadcast_buffers(net: nn.Module) -> None:
