@@ -5,7 +5,7 @@ import argparse
 import _init_paths  # noqa: F401 (first: makes lib importable)
 
 from lib.config import add_force, parse_arguments
-from lib.utils.errors import run
+from lib.utils.errors import InputError, run
 from lib.utils.logging import log_to_terminal
 
 
@@ -15,6 +15,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_force(parser)
     cfg, experiment, args = parse_arguments(parser)
+    if args.prevModelDir and not cfg.TRAIN.RESUME:
+        raise InputError(
+            f"--prevModelDir {args.prevModelDir}: holds weights without the checkpoint.pth that a training resumes "
+            f"from; to begin a new one with them set MODEL.PRETRAINED …/final_state.pth"
+        )
 
     from lib.evaluation.trained_run import build_trained_run  # after the arguments: PyTorch takes seconds
 

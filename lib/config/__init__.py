@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from lib.config.default import ALSO, CHOICES, DEFAULTS, LEAST, PATHS
+from lib.config.default import ALSO, CHOICES, DEFAULTS, MAX_VALUES, MIN_VALUES, PATHS
 from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_key, flatten
 from lib.config.legacy import COMMAND_LINE, FLAGS, Setting, as_gpus, take_up, translate
 from lib.utils.errors import InputError
@@ -247,13 +247,19 @@ def _check(cfg: CfgNode, blame: Callable[..., str]) -> None:
     for key, choices in CHOICES.items():
         if flat[key] not in choices:
             raise InputError(f"{blame(key)} is {flat[key]!r}; it can be {', '.join(choices)}")
-    for key, least in LEAST.items():
+    for key, least in MIN_VALUES.items():
         values = flat[key] if isinstance(flat[key], (list, tuple)) else [flat[key]]
         if any(not isinstance(value, (int, float)) or not least <= value < math.inf for value in values):
             raise InputError(f"{blame(key)} is {flat[key]!r}; it must be at least {least}")
+    for key, most in MAX_VALUES.items():
+        if flat[key] > most:
+            raise InputError(f"{blame(key)} is {flat[key]!r}; it must be at most {most}")
     for key in ("DATASET.FRAME_DELTAS", "MODEL.WARP.DILATIONS"):
         if not flat[key]:
             raise InputError(f"{blame(key)} is empty")
+    if cfg.TRAIN.PRECISION == "tf32" and not cfg.CUDNN.ALLOW_TF32:
+        where = blame("TRAIN.PRECISION", "CUDNN.ALLOW_TF32")
+        raise InputError(f"{where}: TRAIN.PRECISION is tf32, and CUDNN.ALLOW_TF32 False turns TF32 off")
     if cfg.TEST.TRACKING:
         raise InputError(
             f"{blame('TEST.TRACKING')} is True, but there is no tracker: track ids count the people of a frame, and "

@@ -37,7 +37,7 @@ SAME_RESULT = (
     "TRAIN.RESUME",
     "TRAIN.CHECKPOINT",
     "TRAIN.CHECKPOINT_EVERY",
-    "TRAIN.END_EPOCH",  # no other key depends on it, so it can be raised or lowered
+    "TRAIN.PROFILE",
     "TEST.BATCH_SIZE_PER_GPU",
     "TEST.MODEL_FILE",  # a training run tests its own net
     "TEST.PROPAGATE.",
@@ -46,18 +46,28 @@ SAME_RESULT = (
 """Keys, and sections ending in a dot, that may change when a training run is resumed."""
 
 OF_TESTS = ("TEST.", "DATASET.TEST_SET", "DATASET.TEST_ANNOTATIONS", "DATASET.GT_DIR", "TRAIN.EVALUATE_EVERY")
-"""Keys that determine the best epoch. They are compared unless TEST.EVALUATE is False."""
+"""Keys that determine the best epoch."""
 
-OF_SGD = ("TRAIN.MOMENTUM", "TRAIN.WD", "TRAIN.NESTEROV")
-"""Keys that Adam ignores."""
+IGNORED = {
+    ("TRAIN.OPTIMIZER", "adam"): ("TRAIN.MOMENTUM", "TRAIN.WD", "TRAIN.NESTEROV"),
+    ("TRAIN.OPTIMIZER", "adamw"): ("TRAIN.MOMENTUM", "TRAIN.NESTEROV"),
+    ("TRAIN.SCHEDULE", "step"): ("TRAIN.END_EPOCH",),  # it can be raised or lowered
+    ("TRAIN.SCHEDULE", "cosine"): ("TRAIN.LR_FACTOR", "TRAIN.LR_STEP"),
+    ("TEST.EVALUATE", False): OF_TESTS,
+}
+"""Keys, and sections ending in a dot, that have no effect on the training with this value of another key."""
 
 RESTORED = (
     "TRAIN.OPTIMIZER",
     "TRAIN.LR",
     "TRAIN.LR_FACTOR",
     "TRAIN.LR_STEP",
+    "TRAIN.SCHEDULE",
+    "TRAIN.END_EPOCH",
     "TRAIN.WARMUP_ITERATIONS",
-    *OF_SGD,
+    "TRAIN.MOMENTUM",
+    "TRAIN.WD",
+    "TRAIN.NESTEROV",
 )
 """Keys that the checkpoint restores to their earlier values regardless of the configuration."""
 
@@ -103,14 +113,13 @@ def changes_of_run(earlier: str, cfg: CfgNode) -> Changes:
         InputError: `earlier` is not a configuration.
     """
     before, now = read_config(earlier), read_config(cfg.dump())
-    ignored = SAME_RESULT + tuple(
-        key
-        for keys, applies in ((OF_TESTS, _tests), (OF_SGD, _uses_sgd))
-        if not applies(before) and not applies(now)
-        for key in keys
-    )
     changed = {key: (before.get(key), now.get(key)) for key in {**before, **now} if before.get(key) != now.get(key)}
-    return {key: pair for key, pair in changed.items() if key == "TEST.EVALUATE" or not matches(key, ignored)}
+    return {
+        key: pair
+        for key, pair in changed.items()
+        if key == "TEST.EVALUATE"
+        or not (matches(key, SAME_RESULT) or (_is_ignored(key, before) and _is_ignored(key, now)))
+    }
 
 
 def check_resumable(changes: Changes, checkpoint: Path, force: bool) -> None:
@@ -212,14 +221,22 @@ def crop_size(training: Mapping[str, Any]) -> list[int] | None:
     return read_config(training["config"])["MODEL.IMAGE_SIZE"] if training else None
 
 
-def ignored_by_optimizer(cfg: CfgNode) -> list[str]:
-    """Return the keys that were set but have no effect with TRAIN.OPTIMIZER.
+def ignored_keys(cfg: CfgNode) -> dict[str, str]:
+    """Return the optimizer's and the schedule's keys that were set but have no effect.
 
     Args:
         cfg: Configuration of the experiment.
+
+    Returns:
+        Dictionary that maps each of these keys to the key and value that ignores it.
     """
-    config, usual = (flatten(one) for one in (cfg, DEFAULTS))
-    return [] if _uses_sgd(config) else [key for key in OF_SGD if config[key] != usual[key]]
+    config, defaults = (flatten(one) for one in (cfg, DEFAULTS))
+    return {
+        key: f"{by} {config[by]}"
+        for by in ("TRAIN.OPTIMIZER", "TRAIN.SCHEDULE")
+        for key in IGNORED.get((by, config[by]), ())
+        if key != "TRAIN.END_EPOCH" and config[key] != defaults[key]
+    }
 
 
 def format_changes(changes: Changes) -> str:
@@ -240,9 +257,6 @@ def matches(key: str, names: Sequence[str]) -> bool:
     return any(key == name or (name.endswith(".") and key.startswith(name)) for name in names)
 
 
-def _tests(config: Mapping[str, Any]) -> bool:
-    return config["TEST.EVALUATE"]
-
-
-def _uses_sgd(config: Mapping[str, Any]) -> bool:
-    return config["TRAIN.OPTIMIZER"] == "sgd"
+def _is_ignored(key: str, config: Mapping[str, Any]) -> bool:
+    """Return True if a key has no effect, because of the value of another one."""
+    return any(config[by] == value and matches(key, keys) for (by, value), keys in IGNORED.items())

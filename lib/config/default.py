@@ -81,13 +81,15 @@ DEFAULTS.DATASET.COLOR_RGB = False  # False: the input of the net is BGR
 DEFAULTS.DATASET.EXIF_ORIENTATION = False  # orient images according to EXIF (MMPose); HRNet's code ignores EXIF
 
 DEFAULTS.TRAIN = CN()
-DEFAULTS.TRAIN.OPTIMIZER = "adam"
+DEFAULTS.TRAIN.OPTIMIZER = "adam"  # adam | adamw | sgd
+DEFAULTS.TRAIN.PRECISION = "fp32"  # fp32 | tf32 | bf16 | fp16; fp32: CUDNN.ALLOW_TF32 decides on TF32 in convolutions
 DEFAULTS.TRAIN.LR = 0.001
 DEFAULTS.TRAIN.LR_FACTOR = 0.1
 DEFAULTS.TRAIN.LR_STEP = [90, 110]  # epochs
+DEFAULTS.TRAIN.SCHEDULE = "step"  # by LR_FACTOR at LR_STEP; cosine: half a cosine from LR to 0 at END_EPOCH
 DEFAULTS.TRAIN.WARMUP_ITERATIONS = 0  # linear warmup of the learning rate, from a thousandth of it
 DEFAULTS.TRAIN.MOMENTUM = 0.9
-DEFAULTS.TRAIN.WD = 0.0001  # weight decay of SGD; Adam uses none, as in the published schedules
+DEFAULTS.TRAIN.WD = 0.0001  # weight decay of SGD and AdamW; Adam uses none, as in the published schedules
 DEFAULTS.TRAIN.NESTEROV = False
 DEFAULTS.TRAIN.BEGIN_EPOCH = 0
 DEFAULTS.TRAIN.END_EPOCH = 140
@@ -97,6 +99,12 @@ DEFAULTS.TRAIN.CHECKPOINT_EVERY = 1  # epochs between checkpoints; the last epoc
 DEFAULTS.TRAIN.RESUME = False  # resume from TRAIN.CHECKPOINT, or from checkpoint.pth in the run's own folder
 DEFAULTS.TRAIN.CHECKPOINT = ""
 DEFAULTS.TRAIN.BATCH_SIZE_PER_GPU = 32
+DEFAULTS.TRAIN.ACCUMULATE = 1  # batches per iteration, whose gradients are averaged; 8: an eight-GPU recipe on one GPU
+DEFAULTS.TRAIN.CLIP_GRADIENT = 0.0  # maximum norm of the gradient; 0: no clipping
+DEFAULTS.TRAIN.EMA = 0.0  # decay of the moving average of weights, which is tested and saved; 0: no average
+DEFAULTS.TRAIN.SYNC_BN = False  # BatchNorm statistics of all GPUs' batches together
+DEFAULTS.TRAIN.COMPILE = False  # torch.compile
+DEFAULTS.TRAIN.PROFILE = 0  # iterations to profile, from the second on: trace.json in the run's folder; 0: none
 DEFAULTS.TRAIN.SHUFFLE = True
 
 DEFAULTS.TEST = CN()
@@ -200,14 +208,16 @@ CHOICES = {
     "DATASET.JOINTS_BOX": ("auto", "posetrack17", "posetrack18"),
     "DATASET.BOXES": ("joints", "file"),
     "DATASET.CLIP_BOXES": ("last_pixel", "edges"),
-    "TRAIN.OPTIMIZER": ("adam", "sgd"),
+    "TRAIN.OPTIMIZER": ("adam", "adamw", "sgd"),
+    "TRAIN.PRECISION": ("fp32", "tf32", "bf16", "fp16"),
+    "TRAIN.SCHEDULE": ("step", "cosine"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),
     "TEST.PROPAGATE.PSEUDO_LABELS": ("unlabeled", "all"),
     "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
 }
 
-LEAST = {
+MIN_VALUES = {
     "GPUS": 0,
     "WORKERS": 0,
     "SEED": 0,
@@ -220,6 +230,24 @@ LEAST = {
     "LOSS.TOPK": 1,
     "DATASET.REPEAT": 1,
     "DATASET.SHIFT_FACTOR": 0,
+    "DATASET.PROB_SHIFT": 0,
+    "DATASET.PROB_HALF_BODY": -1,  # in HRNet's files for MPII, where it means 0
+    "DATASET.SCALE_FACTOR": 0,
+    "DATASET.ROT_FACTOR": 0,
+    "DATASET.NUM_LABELED_VIDEOS": -1,
+    "DATASET.NUM_LABELED_FRAMES_PER_VIDEO": -1,
+    "TRAIN.LR": 0,
+    "TRAIN.LR_FACTOR": 0,
+    "TRAIN.LR_STEP": 0,
+    "TRAIN.MOMENTUM": 0,
+    "TRAIN.WD": 0,
+    "TRAIN.BEGIN_EPOCH": 0,
+    "TRAIN.END_EPOCH": 1,
+    "TRAIN.ITERATIONS_PER_EPOCH": 1,
+    "TRAIN.ACCUMULATE": 1,
+    "TRAIN.CLIP_GRADIENT": 0,
+    "TRAIN.EMA": 0,
+    "TRAIN.PROFILE": 0,
     "TRAIN.WARMUP_ITERATIONS": 0,
     "TRAIN.EVALUATE_EVERY": 1,
     "TRAIN.CHECKPOINT_EVERY": 1,
@@ -229,4 +257,15 @@ LEAST = {
     "TEST.SIGMA_SCALE": 0.01,
     "TEST.PROPAGATE.HOP": 1,
     "TEST.PROPAGATE.REFINE": 0,
+}
+
+MAX_VALUES = {
+    "DATASET.PROB_SHIFT": 1,
+    "DATASET.PROB_HALF_BODY": 1,
+    "DATASET.SHIFT_FACTOR": 1,
+    "DATASET.SCALE_FACTOR": 0.9,  # the scale is multiplied by 1 ± SCALE_FACTOR
+    "DATASET.ROT_FACTOR": 180,
+    "TRAIN.LR_FACTOR": 1,
+    "TRAIN.MOMENTUM": 1,
+    "TRAIN.EMA": 0.99999,
 }

@@ -307,8 +307,9 @@ def take_up(cfg: CfgNode, experiment: str, folder: str) -> CfgNode:
         raise InputError(f"--prevModelDir: neither {checkpoint} nor {weights} is there")
     cfg = cfg.clone()
     cfg.defrost()
-    if checkpoint.exists() and not cfg.TRAIN.CHECKPOINT:
-        cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT = True, str(checkpoint)
+    is_there = Path(cfg.OUTPUT_DIR, place, checkpoint.name).exists()
+    if not cfg.TRAIN.CHECKPOINT and (is_there or checkpoint.exists()):
+        cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT = True, "" if is_there else str(checkpoint)
     if weights.exists() and not cfg.TEST.MODEL_FILE and not Path(cfg.OUTPUT_DIR, place, weights.name).exists():
         cfg.TEST.MODEL_FILE = str(weights)
     cfg.freeze()

@@ -1,4 +1,4 @@
-"""The training loss, and the accuracy that the training log shows."""
+"""Training loss, and the accuracy in the training log."""
 
 import torch
 
@@ -6,15 +6,17 @@ import torch
 def joints_loss(
     output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None, hardest: int | None = None
 ) -> torch.Tensor:
-    """Half the mean squared error of heatmaps, averaged over joints (Xiao et al., ECCV 2018, and its code).
+    """Return half the mean squared error of heatmaps, averaged over joints (Xiao et al., ECCV 2018, and its code).
 
     Args:
-        output, target: (B, J, h, w).
-        weight: (B, J, 1), multiplied into both; None: 1.
-        hardest: count only so many joints of each sample, those of largest error (OHKM, Chen et al., CVPR 2018).
+        output: Heatmaps (B, J, h, w).
+        target: Their targets, of the same shape.
+        weight: Factors (B, J, 1) on both; None: 1.
+        hardest: Number of joints of each sample to count, those with the largest errors (OHKM, Chen et al.,
+            CVPR 2018); None: all.
 
     Returns:
-        a scalar.
+        A scalar.
     """
     difference = (output - target).flatten(2)  # (B, J, h·w)
     if weight is not None:
@@ -24,17 +26,18 @@ def joints_loss(
 
 
 def accuracy(output: torch.Tensor, target: torch.Tensor, threshold: float = 0.5) -> float:
-    """Share of joints whose highest cell is near the target's, averaged over the joints that occur.
+    """Return the share of joints whose highest cell is near the target's, averaged over the joints that occur.
 
-    A joint counts where the target's highest cell is beyond column 1 and row 1. Distances are in tenths of the map,
-    where the reference divides x by the height and y by the width; so does this.
+    A joint counts if the target's highest cell is beyond column 1 and row 1. Distances are in tenths of the map; as in
+    the reference code, x is divided by the height and y by the width.
 
     Args:
-        output, target: (B, J, h, w).
-        threshold: a joint is right at a distance strictly below this.
+        output: Heatmaps (B, J, h, w).
+        target: Their targets, of the same shape.
+        threshold: Distance below which a joint is right.
 
     Returns:
-        0 to 1; 0 where no joint counts.
+        Share from 0 to 1; 0 if no joint counts.
     """
     height, width = output.shape[2:]
     cells = []
@@ -48,4 +51,4 @@ def accuracy(output: torch.Tensor, target: torch.Tensor, threshold: float = 0.5)
     occurs = counted.any(dim=0)
     if not occurs.any():
         return 0.0
-    return (right.sum(dim=0)[occurs] / counted.sum(dim=0)[occurs]).mean().item()
+    return float((right.sum(dim=0)[occurs] / counted.sum(dim=0)[occurs]).mean())

@@ -1,36 +1,51 @@
-"""Optimiser and schedules of an experiment."""
+"""Optimizer and learning rate schedules of an experiment."""
 
 from torch import nn, optim
 from yacs.config import CfgNode
 
 WARMUP_START = 0.001
-"""Share of the learning rate that a warm-up begins with (MMPose's recipes)."""
+"""Factor on the learning rate at the start of a warm-up (MMPose's recipes)."""
 
 
 def build_optimizer(cfg: CfgNode, net: nn.Module) -> tuple[optim.Optimizer, optim.lr_scheduler.LRScheduler]:
-    """Adam without weight decay, or SGD with TRAIN.WD; the rate drops by TRAIN.LR_FACTOR at the epochs TRAIN.LR_STEP.
+    """Return the optimizer of an experiment, and the schedule of its rate, which steps after each epoch.
 
-    The first implementations' files give Adam a weight decay that their code ignored; the published schedules need
-    that. Only what has gradients is trained.
+    Adam has no weight decay: the first implementations' files set one that their code ignored, and the published
+    schedules need that. AdamW and SGD decay weights by TRAIN.WD. Only parameters that require gradients are trained.
+
+    Args:
+        cfg: The experiment.
+        net: Its net.
     """
+    train = cfg.TRAIN
     parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    if cfg.TRAIN.OPTIMIZER == "adam":
-        optimizer: optim.Optimizer = optim.Adam(parameters, lr=cfg.TRAIN.LR, fused=True)
+    optimizer: optim.Optimizer
+    if train.OPTIMIZER == "adam":
+        optimizer = optim.Adam(parameters, lr=train.LR, fused=True)
+    elif train.OPTIMIZER == "adamw":
+        optimizer = optim.AdamW(parameters, lr=train.LR, weight_decay=train.WD, fused=True)
     else:
         optimizer = optim.SGD(
-            parameters,
-            lr=cfg.TRAIN.LR,
-            momentum=cfg.TRAIN.MOMENTUM,
-            weight_decay=cfg.TRAIN.WD,
-            nesterov=cfg.TRAIN.NESTEROV,
+            parameters, lr=train.LR, momentum=train.MOMENTUM, weight_decay=train.WD, nesterov=train.NESTEROV
         )
-    return optimizer, optim.lr_scheduler.MultiStepLR(optimizer, cfg.TRAIN.LR_STEP, cfg.TRAIN.LR_FACTOR)
+    return optimizer, _build_schedule(cfg, optimizer)
+
+
+def _build_schedule(cfg: CfgNode, optimizer: optim.Optimizer) -> optim.lr_scheduler.LRScheduler:
+    train = cfg.TRAIN
+    if train.SCHEDULE == "cosine":
+        return optim.lr_scheduler.CosineAnnealingLR(optimizer, train.END_EPOCH - train.BEGIN_EPOCH)
+    return optim.lr_scheduler.MultiStepLR(optimizer, train.LR_STEP, train.LR_FACTOR)
 
 
 def build_warm_up(cfg: CfgNode, optimizer: optim.Optimizer) -> optim.lr_scheduler.LinearLR | None:
-    """What raises the rate over the first TRAIN.WARMUP_ITERATIONS, one `step` after each; None if there is no warm-up.
+    """Return the linear warm-up of the rate, which steps after each iteration, or None if there is none.
 
-    It multiplies the rate that it finds, as the schedule of `build_optimizer` does: both may run at the same time.
+    It multiplies the current rate, as the schedules of `build_optimizer` do, so both can run at the same time.
+
+    Args:
+        cfg: The experiment.
+        optimizer: Its optimizer.
     """
     if not cfg.TRAIN.WARMUP_ITERATIONS:
         return None

@@ -29,9 +29,18 @@ def average(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch
     return torch.einsum("t,btjhw->bjhw", weights, net.estimate(frames))
 
 
-def pair(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The second of two frames warped to the key frame, in a PoseWarper whatever its weights: how it is trained."""
-    return net(frames, weights=(0.0, 1.0))
+def pair(
+    net: nn.Module,
+    frames: torch.Tensor,
+    labels: torch.Tensor,
+    pose_net: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """The second of two frames warped to the key frame, in a PoseWarper whatever its weights: how it is trained.
+
+    Args:
+        pose_net: used in place of the net's own, such as a frozen one's inference form (lib.core.frozen).
+    """
+    return net(frames, weights=(0.0, 1.0), pose_net=pose_net)
 
 
 def scatter(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -1,38 +1,42 @@
-"""A net in training: where it stands, as something that can be saved and resumed, and the loop over epochs."""
+"""A net in training: its state, as something that can be saved and resumed, and the loop over epochs."""
 
 import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import torch
 from torch import nn, optim
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class AfterEpoch(Protocol):
     """A hook that `Trainer.fit` calls after each epoch.
 
     Args:
-        record: the epoch's, which is the last of `Trainer.history`.
-        is_best: no epoch before had a better score; without scores every epoch is.
-        is_last: the training ends with it.
+        record: Record of the epoch, the last of `Trainer.history`.
+        is_best: No earlier epoch had a better score. Without scores every epoch is the best.
+        is_last: The training ends with this epoch.
     """
 
     def __call__(self, record: dict[str, Any], *, is_best: bool, is_last: bool) -> None: ...
 
 
 class Trainer:
-    """A net and what trains it.
+    """A net and everything that trains it.
 
     Args:
-        net: on its device.
-        optimizer: of its parameters.
-        schedule: steps after each epoch.
-        warm_up: steps after each iteration; None: there is none.
-        epoch: the first one.
+        net: Net on its device.
+        optimizer: Optimizer of its parameters.
+        schedule: Schedule of the learning rate that steps after each epoch.
+        warm_up: Schedule of the learning rate that steps after each iteration, if any.
+        scaler: Scaler of the loss, for float16.
+        ema_decay: Decay of the exponential moving average of the weights; 0: no average.
+        epoch: First epoch.
 
     Attributes:
-        epoch: the next one.
-        best: the highest score so far, −inf before the first.
-        history: a record for each epoch: `epoch`, `lr`, what its training tells, and `test` if it was evaluated.
+        epoch: Next epoch.
+        best: Highest score so far, −inf before the first.
+        history: A record for each epoch: `epoch`, `lr`, the result of its training, and `test` if it was evaluated.
     """
 
     def __init__(
@@ -42,20 +46,59 @@ class Trainer:
         schedule: optim.lr_scheduler.LRScheduler,
         *,
         warm_up: optim.lr_scheduler.LRScheduler | None = None,
+        scaler: torch.amp.GradScaler | None = None,
+        ema_decay: float = 0.0,
         epoch: int = 0,
     ) -> None:
         self.net = net
         self.optimizer = optimizer
         self.schedule = schedule
         self.warm_up = warm_up
+        self.scaler = scaler
+        self.average: AveragedModel | None = None
+        if ema_decay:
+            update = get_ema_multi_avg_fn(ema_decay)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(net, multi_avg_fn=update, use_buffers=True)
         self.epoch = epoch
         self.best = -math.inf
         self.history: list[dict[str, Any]] = []
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next iteration."""
-        return self.optimizer.param_groups[0]["lr"]
+        """Return the learning rate of the next iteration."""
+        rate: float = self.optimizer.param_groups[0]["lr"]
+        return rate
+
+    @property
+    def result(self) -> nn.Module:
+        """Return the net to test and to save: the average of the weights where one is kept."""
+        return self.average.module if self.average else self.net
+
+    def scale(self, loss: torch.Tensor) -> torch.Tensor:
+        """Return the loss to call `backward` on."""
+        scaled: torch.Tensor = self.scaler.scale(loss) if self.scaler else loss
+        return scaled
+
+    def step(self, max_norm: float = 0.0) -> None:
+        """Update weights and their average from the gradients, and step the warm-up.
+
+        Args:
+            max_norm: Norm to which larger gradients are scaled down; 0 turns clipping off.
+        """
+        if self.scaler and max_norm:
+            self.scaler.unscale_(self.optimizer)
+        if max_norm:
+            parameters = (parameter for group in self.optimizer.param_groups for parameter in group["params"])
+            nn.utils.clip_grad_norm_(parameters, max_norm)
+        if self.scaler:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.net)
+        if self.warm_up:
+            self.warm_up.step()
 
     def fit(
         self,
@@ -69,11 +112,11 @@ class Trainer:
         """Train from `epoch` up to `end_epoch`.
 
         Args:
-            train_epoch: trains the net for the epoch of this number; returns what to record.
-            end_epoch: the epoch to stop before.
-            evaluate: tests the net; its result has `score` if it could be scored.
-            evaluate_every: epochs from one test to the next; the last epoch is always tested.
-            after_epoch: called when an epoch is complete: `state_dict` resumes after it.
+            train_epoch: Trains the net for the epoch of this number; returns what to record.
+            end_epoch: Epoch to stop before.
+            evaluate: Tests the net; its result has `score` if it could be scored.
+            evaluate_every: Epochs from one test to the next; the last epoch is always tested.
+            after_epoch: Called when an epoch is complete: `state_dict` resumes after it.
         """
         for epoch in range(self.epoch, end_epoch):
             record = {"epoch": epoch} | train_epoch(epoch)
@@ -97,26 +140,34 @@ class Trainer:
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        """All that training depends on, made of tensors, numbers, text, lists and dicts."""
+        """Return everything that training depends on, made of tensors, numbers, text, lists and dicts."""
         return {
             "epoch": self.epoch,
             "state_dict": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "warm_up": self.warm_up.state_dict() if self.warm_up else None,
+            "scaler": self.scaler.state_dict() if self.scaler else None,
+            "average": self.average.state_dict() if self.average else None,
             "best": self.best,
             "history": self.history,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was called.
+        """Continue where `state_dict` was called.
+
+        A scaler or an average that the state does not have, because it was added since, starts from here.
 
         Raises:
-            KeyError, RuntimeError, TypeError, ValueError: the state is of another net or optimizer.
+            KeyError, RuntimeError, TypeError, ValueError: The state is of another net or optimizer.
         """
         self.net.load_state_dict(state["state_dict"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         if self.warm_up:
             self.warm_up.load_state_dict(state["warm_up"])
+        if self.scaler and state.get("scaler"):
+            self.scaler.load_state_dict(state["scaler"])
+        if self.average and state.get("average"):
+            self.average.load_state_dict(state["average"])
         self.epoch, self.best, self.history = state["epoch"], state["best"], list(state["history"])

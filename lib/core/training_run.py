@@ -1,7 +1,7 @@
-"""The folder of a training: its checkpoint, weights and history, and which of them to go on from."""
+"""Folder of a training: its checkpoint, weights and history, and the checkpoint to resume from."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,29 @@ from lib.utils.provenance import command_line, commit, seconds
 
 @dataclass
 class Origin:
-    """Where the net of a run comes from; its weights and results tell it.
+    """Origin of a run's net, stored with its weights and results.
 
     Attributes:
-        starts: a record for each time that the run was begun or resumed: `epoch`, `command`, `commit`, number of
+        starts: A record for each time that the run was started or resumed: `epoch`, `command`, `commit`, number of
             `processes`, and `changed`, the keys that had another value before.
-        pretrained: sha256 of the weights that it began with; None: random ones.
-        seconds: that earlier starts took.
+        pretrained: SHA-256 of the initial weights; None: random ones.
+        seconds: Duration of earlier starts.
+        annotations: SHA-256 of the annotations of each training data set; empty for runs of older versions.
     """
 
     starts: list[dict[str, Any]] = field(default_factory=list)
     pretrained: str | None = None
     seconds: float = 0.0
+    annotations: list[str] = field(default_factory=list)
 
     def add_start(self, epoch: int, processes: int, changed: Mapping[str, tuple[Any, Any]]) -> None:
-        """Record that this process goes on from an epoch."""
+        """Record that this process continues with an epoch.
+
+        Args:
+            epoch: Number of the epoch.
+            processes: Number of processes.
+            changed: Values before and now of the keys that changed.
+        """
         self.starts.append(
             {
                 "epoch": epoch,
@@ -42,15 +50,19 @@ class Origin:
             }
         )
 
-    def changes(self, earlier: str, pretrained: str, processes: int) -> dict[str, tuple[Any, Any]]:
-        """Compare what no key tells with the last start: the weights that the run began with, and the processes.
+    def changes(
+        self, earlier: str, pretrained: str, processes: int, annotations: list[str]
+    ) -> dict[str, tuple[Any, Any]]:
+        """Compare the inputs that no key describes with those of the last start.
 
         Args:
-            earlier: MODEL.PRETRAINED then; pretrained: now. Files that are there are compared by content.
-            processes: their number now.
+            earlier: MODEL.PRETRAINED of the last start.
+            pretrained: MODEL.PRETRAINED now. Files that exist are compared by content.
+            processes: Number of processes now.
+            annotations: SHA-256 of the annotations of each training data set now.
 
         Returns:
-            name to the values before and now, of what is another.
+            Dictionary that maps the name of each changed input to its values before and now.
         """
         changes: dict[str, tuple[Any, Any]] = {}
         now = sha256(Path(pretrained)) if pretrained and Path(pretrained).is_file() else None
@@ -62,29 +74,37 @@ class Origin:
             changes["MODEL.PRETRAINED"] = earlier, pretrained
         if (before := self.starts[-1]["processes"]) != processes:
             changes["number of processes"] = before, processes
+        if self.annotations and self.annotations != annotations:
+            digests = (", ".join(f"sha256 {one[:8]}…" for one in some) for some in (self.annotations, annotations))
+            was, are = digests
+            changes["content of the training annotations"] = was, are
         return changes
 
     def describe(self) -> dict[str, Any]:
-        """All of it, with the time until now."""
+        """Return the origin as a dictionary, with the duration until now."""
         return {
             "starts": self.starts,
             "pretrained": self.pretrained,
             "seconds": round(self.seconds + seconds(), 3),
+            "annotations": self.annotations,
         }
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What a training leaves in its folder.
+    """Files that a training writes to its folder.
 
-    `checkpoint.pth` comes last: everything that belongs to its epoch is there before it.
+    The weights of an epoch are written before its checkpoint.
+
+    Attributes:
+        folder: Path to the folder.
     """
 
     folder: Path
 
     @property
     def checkpoint(self) -> Path:
-        """All that is needed to resume."""
+        """Everything that is needed to resume."""
         return self.folder / "checkpoint.pth"
 
     @property
@@ -107,14 +127,19 @@ class TrainingRun:
         """The record of a finished training."""
         return self.folder / "result-train.json"
 
-    def find_checkpoint(self, auto_resume: bool, resume: bool, given: str) -> Path | None:
-        """The checkpoint to resume from; None: this is a new run.
+    def find_checkpoint(
+        self, auto_resume: bool, resume: bool, given: str, is_same: Callable[[str], bool]
+    ) -> Path | None:
+        """Return the checkpoint to resume from, or None for a new run.
 
         Args:
-            auto_resume: AUTO_RESUME; resume: TRAIN.RESUME; given: TRAIN.CHECKPOINT.
+            auto_resume: AUTO_RESUME.
+            resume: TRAIN.RESUME.
+            given: TRAIN.CHECKPOINT.
+            is_same: Returns True if a run of this configuration (YAML) is this run.
 
         Raises:
-            InputError: the keys contradict each other, or a new run would overwrite the one that is in the folder.
+            InputError: The keys contradict each other, or a new run would overwrite the one in the folder.
         """
         if given and not resume:
             raise InputError(
@@ -140,47 +165,78 @@ class TrainingRun:
                 f"{self.final}: the folder holds a finished run, and without its checkpoint.pth it cannot be resumed; "
                 f"for a new run name another (EXPERIMENT_NAME …) or move the folder away"
             )
+        self._check_replaceable(is_same)
         return other
 
+    def _check_replaceable(self, is_same: Callable[[str], bool]) -> None:
+        """Refuse to overwrite files of another run; a run stopped before its first checkpoint may start over."""
+        if self.best.exists() and is_same(training_of(read_checkpoint(self.best)).get("config", "")):
+            return
+        for path in (self.best, self.result, self.history):
+            if path.exists() and path.stat().st_size:
+                raise InputError(
+                    f"{path}: the folder holds a file of another run, which a new one would overwrite; name another "
+                    f"run (EXPERIMENT_NAME …) or move the folder away"
+                )
+
     def is_own(self, path: str | Path) -> bool:
-        """Whether a path names the checkpoint of this folder."""
+        """Return True if a path refers to the checkpoint of this folder."""
         return Path(path).resolve() == self.checkpoint.resolve()
 
     def save(
         self, trainer: Trainer, training: dict[str, Any], *, is_best: bool, is_last: bool, checkpoint: bool
     ) -> None:
-        """Write what belongs to the epoch that is complete.
+        """Write the files of a complete epoch.
+
+        The history comes last, and never alone: other files show which run it is of.
 
         Args:
-            training: how the net is trained, which goes with the weights.
-            is_best: write model_best.pth; is_last: final_state.pth; checkpoint: checkpoint.pth.
+            trainer: State of the training.
+            training: Record of how the net is trained, stored with the weights.
+            is_best: Write model_best.pth.
+            is_last: Write final_state.pth.
+            checkpoint: Write checkpoint.pth.
         """
-        self.write_history(trainer.history)
         if is_best:
-            save_weights(self.best, trainer.net, training)
+            save_weights(self.best, trainer.result, training)
         if is_last:
-            save_weights(self.final, trainer.net, training)
+            save_weights(self.final, trainer.result, training)
         if checkpoint or is_last:
             state = trainer.state_dict()
             with_training(state["state_dict"], training)
             save_checkpoint(self.checkpoint, state)
+        if self.best.exists() or self.checkpoint.exists():
+            self.write_history(trainer.history)
 
     def write_history(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Make the history these records."""
+        """Replace the history by these records.
+
+        Args:
+            records: Records of all epochs, in order.
+        """
         with atomic_path(self.history) as temporary:
             temporary.write_text("".join(f"{json.dumps(record)}\n" for record in records))
 
 
 def save_weights(path: Path, net: nn.Module, training: dict[str, Any]) -> None:
-    """Write a net's state dict, which tells how the net was trained."""
+    """Write a net's state dict with a record of how the net was trained.
+
+    Args:
+        path: Path to the file.
+        net: The net.
+        training: The record (lib.utils.checkpoint.with_training).
+    """
     save_checkpoint(path, with_training(net.state_dict(), training))
 
 
 def read_training(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The state of a trainer, and how its net was trained, from a checkpoint.
+    """Return the state of a trainer, and the record of how its net was trained, from a checkpoint.
+
+    Args:
+        path: Path to the checkpoint.
 
     Raises:
-        InputError: the file cannot be read, or holds something else, such as weights alone.
+        InputError: The file cannot be read, or holds something else, such as weights alone.
     """
     state = read_checkpoint(path)
     training = training_of(state.get("state_dict")) if isinstance(state, dict) else {}

@@ -11,7 +11,7 @@ from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames, RandomPair
 from lib.dataset.people import Person
 from lib.dataset.transforms import Augmentation
 from lib.frames.source import FrameSource
-from lib.utils.cores import num_cores
+from lib.utils.cores import num_workers
 from lib.utils.interrupts import forgive_broken_connections
 
 # Of a test batch on the CPU, five crops of 384×288: larger ones gain nothing, and progress stands still.
@@ -31,7 +31,8 @@ class LoaderOptions:
 
     Attributes:
         batch_size: Clips of a batch; on the CPU no more than fit into CPU_PIXELS, but at least one.
-        num_workers: Processes that read and crop images, no more than there are cores; 0: the calling process does.
+        num_workers: Processes that read and crop images, no more than there are cores for this process; 0: it does so
+            itself.
         pin_memory: Read into memory from which a GPU copies faster.
     """
 
@@ -59,7 +60,7 @@ def sequential_loader(
         clips,
         batch_size=size,
         sampler=range(rank, len(clips), count),
-        num_workers=min(options.num_workers, num_cores()),
+        num_workers=num_workers(options.num_workers),
         worker_init_fn=forgive_broken_connections,
         pin_memory=options.pin_memory and cuda,
     )
@@ -81,7 +82,7 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
         clips,
         batch_size=cfg.TRAIN.BATCH_SIZE_PER_GPU,
         sampler=DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED),
-        num_workers=min(cfg.WORKERS, num_cores()),
+        num_workers=num_workers(cfg.WORKERS),
         worker_init_fn=forgive_broken_connections,
         pin_memory=cfg.PIN_MEMORY and cuda,
     )

@@ -7,9 +7,10 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config import output_folder
+from lib.config.changes import changes_of_run
+from lib.core.build_training import build_resumption, build_training, build_training_data
 from lib.core.predictor import build_predictor
 from lib.core.run import build_run
-from lib.core.training import build_training, build_training_data
 from lib.core.training_run import TrainingRun
 from lib.evaluation.scoring import format_result
 from lib.evaluation.tester import build_tester
@@ -35,11 +36,17 @@ def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Pat
     files = TrainingRun(output_folder(cfg, experiment))
     written = [("training writes", path) for path in (files.final, files.best, files.checkpoint)]
     refuse_inputs(written, [("MODEL.PRETRAINED", cfg.MODEL.PRETRAINED or None)])
-    checkpoint = files.find_checkpoint(cfg.AUTO_RESUME, cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT)
+    checkpoint = files.find_checkpoint(
+        cfg.AUTO_RESUME,
+        cfg.TRAIN.RESUME,
+        cfg.TRAIN.CHECKPOINT,
+        lambda config: bool(config) and not changes_of_run(config, cfg),
+    )
+    resumption = build_resumption(cfg, files, checkpoint, force) if checkpoint else None  # before the log file exists
     with build_run(cfg, experiment, "train") as run:
         if run.is_first:
             check_writable(run.folder)
-        training = build_training(cfg, run, checkpoint, force)
+        training = build_training(cfg, run, resumption, force)
         if training.is_done:
             if run.is_first:
                 training.finish()
@@ -48,7 +55,7 @@ def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Pat
         tester = build_tester(cfg, run.folder, run.process) if cfg.TEST.EVALUATE else None
 
         def evaluate() -> dict[str, Any]:
-            result = tester.run(build_predictor(cfg, training.trainer.net, run.device, run.process), "training")
+            result = tester.run(build_predictor(cfg, training.trainer.result, run.device, run.process), "training")
             if "table" in result:
                 logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
             return {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}

@@ -78,10 +78,15 @@ class PoseWarper(nn.Module):
         self._still = None  # a new tensor may stand where an old one stood
         return super()._apply(*args, **kwargs)
 
-    def estimate(self, frames: Tensor) -> Tensor:
-        """Heatmaps (B, T, J, h, w) of each frame of clips (B, T, 3, H, W) by itself."""
+    def estimate(self, frames: Tensor, pose_net: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Return the heatmaps (B, T, J, h, w) of each frame of clips (B, T, 3, H, W) by itself.
+
+        Args:
+            frames: Clips.
+            pose_net: Used in place of the net's own, such as an inference form of it.
+        """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_pose_net):
-            heatmaps = self.pose_net(frames.flatten(0, 1))  # (B·T, J, h, w)
+            heatmaps = (pose_net or self.pose_net)(frames.flatten(0, 1))  # (B·T, J, h, w)
         return heatmaps.unflatten(0, frames.shape[:2])  # (B, T, J, h, w)
 
     def warp(self, values: Tensor, source: Tensor, target: Tensor) -> Tensor:
@@ -128,12 +133,18 @@ class PoseWarper(nn.Module):
             self._still = computed_from, [offset[:1].clone() for offset in self._offsets(torch.zeros_like(heatmaps))]
         return (offset.expand(len(heatmaps), -1, -1, -1) for offset in self._still[1])
 
-    def forward(self, frames: Tensor, weights: Sequence[float] | None = None) -> Tensor:
+    def forward(
+        self,
+        frames: Tensor,
+        weights: Sequence[float] | None = None,
+        pose_net: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
         """Heatmaps of the key frame, gathered from the frames of its clip.
 
         Args:
             frames: clips (B, T, 3, H, W), the key frame first. Frames of weight 0 are not computed.
             weights: T numbers; None: those of the constructor.
+            pose_net: used in place of the net's own, such as an inference form of it.
 
         Returns:
             (B, J, h, w): the weighted sum of each frame's heatmaps, warped to the key frame.
@@ -146,7 +157,7 @@ class PoseWarper(nn.Module):
             raise ValueError(f"clips of {frames.shape[1]} frames, but {len(weights)} weights: {tuple(weights)}")
         # The key frame's heatmaps say where to warp to, even if it adds none of its own.
         needed = [i for i, weight in enumerate(weights) if i == 0 or weight != 0]
-        heatmaps = self.estimate(frames[:, needed]).unbind(1)  # T' times (B, J, h, w)
+        heatmaps = self.estimate(frames[:, needed], pose_net).unbind(1)  # T' times (B, J, h, w)
         key = heatmaps[0]
         total = torch.zeros_like(key)
         for i, source in zip(needed, heatmaps, strict=True):

@@ -7,7 +7,7 @@ import io
 import pickle
 import re
 import warnings
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,11 +122,7 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
             another net, or has values that are not finite.
     """
     path, own = Path(path), model.state_dict()
-    parts = list(dict.fromkeys(name.split(".")[0] for name in own))
-    if unknown := set(layers or ()) - {"*", *parts}:
-        raise InputError(
-            f"MODEL.EXTRA.PRETRAINED_LAYERS: the net has no layer {min(unknown)!r}; it has {', '.join(parts)}"
-        )
+    _check_layers(layers, own)
     state_dict = _state_dict(read_checkpoint(path))
     tensors, renamed, overruled = _rename(_tensors(state_dict, path), own, path)
     nets = {"file_net": net(tensors), "model_net": net(own)}
@@ -149,22 +145,28 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
         )
     _check_finite(fitting, path)
     model.load_state_dict(fitting, strict=False)
+    present = [name for name in lacking if name in tensors]
     return LoadReport(
         path=path,
         **nets,
         loaded=list(fitting),
         renamed={old: new for old, new in renamed.items() if new in fitting},
         missing=[name for name in lacking if name not in tensors],
-        unasked=[name for name in lacking if name in tensors and name not in asked],
+        unasked=[name for name in present if name not in asked],
         unexpected=[name for name in tensors if name not in own],
-        other_shape=[
-            (name, tuple(tensors[name].shape), tuple(own[name].shape))
-            for name in lacking
-            if name in tensors and name in asked
-        ],
+        other_shape=[(name, tuple(tensors[name].shape), tuple(own[name].shape)) for name in present if name in asked],
         training=training_of(state_dict),
         overruled=overruled,
     )
+
+
+def _check_layers(layers: Collection[str] | None, own: Collection[str]) -> None:
+    """Reject layers that the model (with tensors named `own`) does not have."""
+    parts = list(dict.fromkeys(name.split(".")[0] for name in own))
+    if unknown := set(layers or ()) - {"*", *parts}:
+        raise InputError(
+            f"MODEL.EXTRA.PRETRAINED_LAYERS: the net has no layer {min(unknown)!r}; it has {', '.join(parts)}"
+        )
 
 
 def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -273,7 +275,7 @@ def _tensors(state_dict: Any, path: str | Path) -> dict[str, Tensor]:
     raise InputError(f"{path}: holds no weights: take a file with a state dict")
 
 
-def with_training(state_dict: OrderedDict[str, Tensor], training: dict[str, Any]) -> OrderedDict[str, Tensor]:
+def with_training(state_dict: dict[str, Tensor], training: dict[str, Any]) -> dict[str, Tensor]:
     """Add a record of how the weights were trained to a state dict.
 
     The record is stored in the metadata that PyTorch keeps with the tensors of a state dict, in the same file. Loading

@@ -4,6 +4,8 @@ import logging
 import os
 import platform
 import random
+import resource
+import sys
 from collections.abc import Sequence
 
 import cv2
@@ -65,6 +67,18 @@ def uses_tf32(device: torch.device) -> bool:
         return False
     by_cudnn = torch.backends.cudnn.enabled and torch.backends.cudnn.allow_tf32
     return by_cudnn or torch.backends.cuda.matmul.allow_tf32
+
+
+def peak_memory(device: torch.device) -> float:
+    """Return the peak memory of this process in MiB: of the GPU's allocations, or the resident memory for a CPU.
+
+    Args:
+        device: Device to measure.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes on macOS, KiB elsewhere
 
 
 def describe(device: torch.device) -> dict[str, str | bool]:

@@ -1,13 +1,15 @@
 """Helpers that let the same code run in one process or in many processes started by `torchrun`."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import torch
-from torch import distributed
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 PATIENCE = timedelta(days=1)
 """Time that a process waits for the others. Only the first process writes and scores results while the others wait to
@@ -25,7 +27,7 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
     Yields:
         Rank of this process and number of processes; (0, 1) without `torchrun`.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if num_processes() == 1:
         yield 0, 1
         return
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
@@ -33,6 +35,39 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
         yield distributed.get_rank(), distributed.get_world_size()
     finally:
         distributed.destroy_process_group()
+
+
+def num_processes() -> int:
+    """Return the number of processes started by `torchrun`, or 1."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def data_parallel(net: nn.Module) -> nn.Module:
+    """Return a wrapper of a net that averages gradients over all processes, or the net itself in a single process.
+
+    Buffers, such as BatchNorm's statistics, stay those of each process until `broadcast_buffers`: to exchange them
+    before each iteration, as DistributedDataParallel does by default, has no effect on the first process.
+
+    Args:
+        net: Net that is the same in all processes.
+    """
+    if not distributed.is_initialized():
+        return net
+    with warnings.catch_warnings():
+        # PyTorch's new name of the option is not in all versions that are supported.
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+        return DistributedDataParallel(net, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+
+def broadcast_buffers(net: nn.Module) -> None:
+    """Copy the buffers of the first process to all processes.
+
+    Args:
+        net: Net that has the same buffers in all processes.
+    """
+    if distributed.is_initialized():
+        for buffer in net.buffers():
+            distributed.broadcast(buffer, 0)
 
 
 def local_rank() -> int:

@@ -182,12 +182,16 @@ def refuse_inside(paths: Iterable[tuple[str, str | Path | None]], folder: Path, 
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content in hex digits.
+    """Return the SHA-256 of a file's content, or of the names and the content of a folder's files, in hex digits.
 
     Args:
-        path: Path to the file.
+        path: Path to the file or folder. Folders inside the folder are left out.
     """
     digest = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(one for one in path.iterdir() if one.is_file()):
+            digest.update(f"{sha256(file)}  {file.name}\n".encode())
+        return digest.hexdigest()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)

@@ -9,7 +9,7 @@ from lib.config.changes import (
     changes_of_weights,
     check_resumable,
     check_weights,
-    ignored_by_optimizer,
+    ignored_keys,
 )
 from lib.utils.errors import InputError
 
@@ -42,6 +42,12 @@ def changed(load, *keys, base=()):
         ("DATASET.FLIP", False),
         ("TRAIN.BATCH_SIZE_PER_GPU", 3),
         ("TRAIN.LR_STEP", [1]),
+        ("TRAIN.PRECISION", "bf16"),
+        ("TRAIN.ACCUMULATE", 2),
+        ("TRAIN.CLIP_GRADIENT", 1.0),
+        ("TRAIN.EMA", 0.9),
+        ("TRAIN.SCHEDULE", "cosine"),
+        ("TRAIN.COMPILE", True),
         ("TRAIN.EVALUATE_EVERY", 2),
         ("TEST.MODE", "aggregate"),
         ("TEST.EVALUATE", False),
@@ -64,6 +70,7 @@ def test_keys_that_change_the_result_of_a_training(load, key, value):
         ("TRAIN.END_EPOCH", 7, "TRAIN.CHECKPOINT_EVERY", 2, "TRAIN.RESUME", True, "TRAIN.CHECKPOINT", "a.pth"),
         ("MODEL.PRETRAINED", "compared by content"),
         ("TEST.BATCH_SIZE_PER_GPU", 1, "TEST.MODEL_FILE", "a.pth", "TEST.PROPAGATE.HOP", 1),
+        ("TRAIN.PROFILE", 5),
         ("TRAIN.WD", 0.5, "TRAIN.MOMENTUM", 0.1),  # which Adam does not have
     ],
 )
@@ -151,8 +158,27 @@ def test_joints_are_compared_by_name(load):
     assert changes_of_weights(weights_of(load), load(), ["nose"]) == {"number of joints": (2, 1)}
 
 
+def test_a_cosine_depends_on_the_last_epoch_and_not_on_steps(load):
+    cosine = ["TRAIN.SCHEDULE", "cosine"]
+    assert list(changed(load, "TRAIN.END_EPOCH", 7, base=cosine)) == ["TRAIN.END_EPOCH"]
+    assert changed(load, "TRAIN.LR_STEP", [1], "TRAIN.LR_FACTOR", 0.5, base=cosine) == {}
+    assert ignored_keys(load(*cosine, "TRAIN.LR_STEP", [1])) == {"TRAIN.LR_STEP": "TRAIN.SCHEDULE cosine"}
+    restored = changed(load, *cosine, "TRAIN.END_EPOCH", 7)
+    assert set(restored) == {"TRAIN.SCHEDULE", "TRAIN.END_EPOCH"}
+    with pytest.raises(InputError, match=r"the checkpoint restores .*TRAIN\.SCHEDULE"):
+        check_resumable(restored, CHECKPOINT, force=True)
+
+
+def test_adamw_has_a_weight_decay(load):
+    assert list(changed(load, "TRAIN.WD", 0.5, "TRAIN.MOMENTUM", 0.1, base=["TRAIN.OPTIMIZER", "adamw"])) == [
+        "TRAIN.WD"
+    ]
+    keys = ["TRAIN.OPTIMIZER", "adamw", "TRAIN.WD", 0.5, "TRAIN.NESTEROV", True]
+    assert ignored_keys(load(*keys)) == {"TRAIN.NESTEROV": "TRAIN.OPTIMIZER adamw"}
+
+
 def test_keys_that_the_optimizer_ignores(load):
-    assert ignored_by_optimizer(load()) == []
+    assert ignored_keys(load()) == {}
     keys = ["TRAIN.WD", 0.5, "TRAIN.NESTEROV", True]
-    assert ignored_by_optimizer(load(*keys)) == ["TRAIN.WD", "TRAIN.NESTEROV"]
-    assert ignored_by_optimizer(load(*keys, "TRAIN.OPTIMIZER", "sgd")) == []
+    assert ignored_keys(load(*keys)) == dict.fromkeys(("TRAIN.WD", "TRAIN.NESTEROV"), "TRAIN.OPTIMIZER adam")
+    assert ignored_keys(load(*keys, "TRAIN.OPTIMIZER", "sgd")) == {}

@@ -143,6 +143,23 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["DATASET.SHIFT_FACTOR", "-0.1"], "at least 0"),
         (["TRAIN.EVALUATE_EVERY", "0"], "at least 1"),
         (["TRAIN.CHECKPOINT_EVERY", "0"], "at least 1"),
+        (["DATASET.PROB_SHIFT", "2"], "DATASET.PROB_SHIFT is 2.0; it must be at most 1"),
+        (["DATASET.PROB_HALF_BODY", "1.5"], "DATASET.PROB_HALF_BODY is 1.5; it must be at most 1"),
+        (["DATASET.SCALE_FACTOR", "1"], "DATASET.SCALE_FACTOR is 1.0; it must be at most 0.9"),
+        (["DATASET.ROT_FACTOR", "-1"], "DATASET.ROT_FACTOR is -1; it must be at least 0"),
+        (["DATASET.NUM_LABELED_VIDEOS", "-2"], "DATASET.NUM_LABELED_VIDEOS is -2; it must be at least -1"),
+        (["TRAIN.LR", "nan"], "TRAIN.LR"),
+        (["TRAIN.LR_FACTOR", "10"], "TRAIN.LR_FACTOR is 10.0; it must be at most 1"),
+        (["TRAIN.PRECISION", "fp64"], "TRAIN.PRECISION is 'fp64'; it can be fp32, tf32, bf16, fp16"),
+        (["TRAIN.PRECISION", "tf32", "CUDNN.ALLOW_TF32", "False"], "TRAIN.PRECISION is tf32, and CUDNN.ALLOW_TF32"),
+        (["TRAIN.SCHEDULE", "linear"], "TRAIN.SCHEDULE is 'linear'; it can be step, cosine"),
+        (["TRAIN.OPTIMIZER", "lion"], "TRAIN.OPTIMIZER is 'lion'; it can be adam, adamw, sgd"),
+        (["TRAIN.ACCUMULATE", "0"], "TRAIN.ACCUMULATE is 0; it must be at least 1"),
+        (["TRAIN.CLIP_GRADIENT", "-1"], "TRAIN.CLIP_GRADIENT is -1.0; it must be at least 0"),
+        (["TRAIN.EMA", "1"], "TRAIN.EMA is 1.0; it must be at most 0.99999"),
+        (["TRAIN.PROFILE", "-1"], "TRAIN.PROFILE is -1; it must be at least 0"),
+        (["TRAIN.COMPILE", "1"], "TRAIN.COMPILE: 1 is no bool"),
+        (["TRAIN.SYNC_BN", "1"], "TRAIN.SYNC_BN: 1 is no bool"),
         (["TEST.TRACKING", "True"], "^command line: TEST.TRACKING is True, but there is no tracker"),
         (["DATASET.ALSO", "posetrack17"], "^command line: DATASET.ALSO: 'posetrack17' is no list of data sets"),
         (["DATASET.ALSO", "[{'ROOT': 'a'}]"], "is no list of data sets"),
@@ -393,7 +410,8 @@ def test_an_earlier_run_does_not_replace_what_is_named_or_there(parse, earlier, 
     cfg = parse("--prevModelDir", "earlier", "TEST.MODEL_FILE", "w.pth", "TRAIN.CHECKPOINT", "c.pth")
     assert (cfg.TEST.MODEL_FILE, cfg.TRAIN.CHECKPOINT, cfg.TRAIN.RESUME) == ("w.pth", "c.pth", False)
     shutil.copytree(tmp_path / "earlier", tmp_path / "new")
-    assert parse("--prevModelDir", "earlier", "--modelDir", "new").TEST.MODEL_FILE == ""
+    cfg = parse("--prevModelDir", "earlier", "--modelDir", "new")
+    assert (cfg.TEST.MODEL_FILE, cfg.TRAIN.CHECKPOINT, cfg.TRAIN.RESUME) == ("", "", True)
 
 
 def test_an_earlier_run_of_another_experiment_is_refused(parse, earlier):

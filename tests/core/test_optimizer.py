@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -56,3 +58,31 @@ def test_adam_has_no_weight_decay_and_frozen_parameters_are_left_out(tmp_path):
     assert isinstance(optimizer, torch.optim.Adam)
     assert group["weight_decay"] == 0
     assert group["params"] == [net.weight]
+
+
+def test_adamw_decays_weights(tmp_path):
+    (tmp_path / "net.yaml").write_text("TRAIN: {OPTIMIZER: adamw, WD: 0.5, LR: 0.1}")
+    net = nn.Linear(2, 2)
+    before = net.weight.detach().clone()
+    optimizer, _ = build_optimizer(load_config(tmp_path / "net.yaml"), net)
+    (net.weight * 0).sum().backward()  # no gradient: decay alone
+    optimizer.step()
+    torch.testing.assert_close(net.weight.detach(), before * (1 - 0.1 * 0.5))
+
+
+def test_the_rate_falls_by_a_cosine_and_a_warm_up_multiplies_it(tmp_path):
+    (tmp_path / "net.yaml").write_text("TRAIN: {LR: 2.0, SCHEDULE: cosine, BEGIN_EPOCH: 1, END_EPOCH: 5}")
+    used = []
+    for iterations in (0, 2):
+        cfg = load_config(tmp_path / "net.yaml", ["TRAIN.WARMUP_ITERATIONS", iterations])
+        optimizer, schedule = build_optimizer(cfg, nn.Linear(1, 1))
+        warm_up = build_warm_up(cfg, optimizer)
+        for _ in range(4):  # epochs of one iteration
+            used.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if warm_up:
+                warm_up.step()
+            schedule.step()
+    cosine = [1 + math.cos(math.pi * epoch / 4) for epoch in range(4)]
+    assert used[:4] == pytest.approx(cosine)
+    assert used[4:] == pytest.approx([cosine[0] * 0.001, cosine[1] * 0.5005, *cosine[2:]])

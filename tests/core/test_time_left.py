@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from lib.core import training
+from lib.core.report import EpochReport
 from lib.core.run import Run
-from lib.core.train import EpochReport
+from lib.core.step import StepOptions
 
 
 @pytest.mark.parametrize(("iterations", "line"), [(3, "about 6.0 minutes"), (50, "about 130.0 minutes")])
 def test_the_remaining_time_is_logged(monkeypatch, caplog, tmp_path, iterations, line):
     """Three epochs of one minute per iteration, the first of them under way."""
 
-    def train_epoch(net, loader, strategy, loss, optimizer, device, count, each):
+    def train_epoch(step, loader, count, each):
         report = EpochReport()
         for iteration in range(count):
             report.seconds = 60.0 * (iteration + 1)
@@ -29,5 +30,5 @@ def test_the_remaining_time_is_logged(monkeypatch, caplog, tmp_path, iterations,
     run = Run(Path(tmp_path), torch.device("cpu"), (1, 2), "")
     own = training.Training(trainer, options, run=run, origin=None, about={}, strategy=None, loss=None)
     with caplog.at_level(logging.INFO):
-        own._epoch(None, range(iterations), 0)
+        own._epoch(SimpleNamespace(options=StepOptions()), range(iterations), 0)
     assert line in caplog.text

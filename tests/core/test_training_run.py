@@ -13,7 +13,7 @@ TRAINING = {"config": "SEED: 0\n", "joints": ["nose"], "epochs": 1, "starts": []
 
 
 def find(run, auto_resume=True, resume=False, given=""):
-    return run.find_checkpoint(auto_resume, resume, str(given))
+    return run.find_checkpoint(auto_resume, resume, str(given), lambda config: config == TRAINING["config"])
 
 
 def test_a_new_run_has_no_checkpoint_or_that_of_another_folder(tmp_path):
@@ -22,8 +22,10 @@ def test_a_new_run_has_no_checkpoint_or_that_of_another_folder(tmp_path):
     assert find(run, auto_resume=False) is None
     assert find(run, resume=True, given=other) == other
     run.folder.mkdir()
-    run.best.touch()  # stopped before its first checkpoint
-    run.history.touch()
+    run.history.touch()  # stopped before the end of its first epoch
+    assert find(run) is None
+    save_weights(run.best, nn.Linear(2, 1), TRAINING)  # before its first checkpoint
+    run.history.write_text("{}\n")
     assert find(run) is None
     with pytest.raises(InputError, match=r"TRAIN\.RESUME is True, but .*checkpoint\.pth does not exist"):
         find(run, resume=True)
@@ -47,6 +49,29 @@ def test_a_run_that_is_there_is_resumed_and_never_replaced(tmp_path):
     run.checkpoint.unlink()
     with pytest.raises(InputError, match=r"final_state\.pth: the folder holds a finished run, and without"):
         find(run)
+
+
+def test_files_of_another_run_are_not_overwritten(tmp_path):
+    run = TrainingRun(tmp_path)
+    for path in (run.history, run.result, run.best):
+        path.write_text("{}\n")
+        if path == run.best:
+            save_weights(path, nn.Linear(2, 1), TRAINING | {"config": "SEED: 1\n"})
+        with pytest.raises(InputError, match=rf"{path.name}: the folder holds a file of another run"):
+            find(run)
+        path.unlink()
+    torch.save(nn.Linear(2, 1).state_dict(), run.best)  # of another program
+    with pytest.raises(InputError, match=r"model_best\.pth: the folder holds a file of another run"):
+        find(run)
+
+
+def test_a_history_is_never_alone(tmp_path):
+    run, trainer = TrainingRun(tmp_path), build()
+    trainer.history.append({"epoch": 0})
+    run.save(trainer, TRAINING, is_best=False, is_last=False, checkpoint=False)
+    assert not list(tmp_path.iterdir())
+    run.save(trainer, TRAINING, is_best=False, is_last=False, checkpoint=True)
+    assert run.history.read_text() == '{"epoch": 0}\n'
 
 
 def build():
@@ -89,15 +114,31 @@ def test_the_weights_that_a_run_began_with_are_compared_by_content(tmp_path):
     other.write_bytes(b"2")
     origin = Origin(pretrained="6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b")  # of "1"
     origin.add_start(0, 1, {})
-    assert origin.changes(str(first), str(first), 1) == {}
-    assert origin.changes(str(first), str(moved), 1) == {}
-    (change,) = origin.changes(str(first), str(other), 1).values()
+    assert origin.changes(str(first), str(first), 1, []) == {}
+    assert origin.changes(str(first), str(moved), 1, []) == {}
+    (change,) = origin.changes(str(first), str(other), 1, []).values()
     assert change == (f"{first} (sha256 6b86b273…)", f"{other} (sha256 d4735e3a…)")
     first.unlink()
-    assert origin.changes(str(first), str(first), 1) == {}  # the checkpoint holds what came of it
-    assert origin.changes(str(first), "none.pth", 1) == {"MODEL.PRETRAINED": (str(first), "none.pth")}
-    assert origin.changes(str(first), "", 2) == {"MODEL.PRETRAINED": (str(first), ""), "number of processes": (1, 2)}
+    assert origin.changes(str(first), str(first), 1, []) == {}  # the checkpoint holds what came of it
+    assert origin.changes(str(first), "none.pth", 1, []) == {"MODEL.PRETRAINED": (str(first), "none.pth")}
+    assert origin.changes(str(first), "", 2, []) == {
+        "MODEL.PRETRAINED": (str(first), ""),
+        "number of processes": (1, 2),
+    }
     random = Origin()
     random.add_start(0, 1, {})
-    assert random.changes("", "", 1) == {}
-    assert random.changes("", str(other), 1) == {"MODEL.PRETRAINED": ("", str(other))}
+    assert random.changes("", "", 1, []) == {}
+    assert random.changes("", str(other), 1, []) == {"MODEL.PRETRAINED": ("", str(other))}
+
+
+def test_training_annotations_are_compared_by_content():
+    origin = Origin(annotations=["0123456789"])
+    origin.add_start(0, 1, {})
+    assert origin.changes("", "", 1, ["0123456789"]) == {}
+    changes = origin.changes("", "", 1, ["9876543210", "00000000"])
+    assert changes == {
+        "content of the training annotations": ("sha256 01234567…", "sha256 98765432…, sha256 00000000…")
+    }
+    older = Origin()
+    older.add_start(0, 1, {})
+    assert older.changes("", "", 1, ["0123456789"]) == {}

@@ -1,0 +1,40 @@
+"""Profile of some training iterations."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import profiler
+
+logger = logging.getLogger(__name__)
+
+NUM_ROWS = 11
+"""Ten entries, and the sum of each iteration, ProfilerStep*."""
+
+
+@contextmanager
+def profile(path: Path, iterations: int) -> Iterator[profiler.profile]:
+    """Profile iterations after the first one; log the ten largest entries, and write a trace for chrome://tracing.
+
+    Args:
+        path: JSON file of the trace.
+        iterations: Number of iterations to profile.
+
+    Yields:
+        The profiler, whose `step` has to be called after each iteration.
+    """
+    activities = [profiler.ProfilerActivity.CPU]
+    if torch.cuda.is_available():
+        activities.append(profiler.ProfilerActivity.CUDA)
+
+    def report(found: profiler.profile) -> None:
+        found.export_chrome_trace(str(path))
+        order = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
+        table = found.key_averages().table(sort_by=order, row_limit=NUM_ROWS, max_name_column_width=40)
+        logger.info("profile of %d iterations, trace in %s\n%s", iterations, path, table)
+
+    schedule = profiler.schedule(wait=0, warmup=1, active=iterations, repeat=1)
+    with profiler.profile(activities=activities, schedule=schedule, on_trace_ready=report) as found:
+        yield found

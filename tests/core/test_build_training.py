@@ -1,0 +1,90 @@
+"""Training of an experiment: each option, by what it changes in the parts that train."""
+
+import json
+import logging
+
+import pytest
+import torch
+from posetrack_sample import make_video, write_experiment
+from torch import nn, optim
+
+from lib.config import load_config
+from lib.core.build_training import build_training
+from lib.core.profile import profile
+from lib.core.run import Run
+from lib.core.strategies import pair
+from lib.utils.errors import InputError
+
+
+@pytest.fixture
+def build(tmp_path):
+    make_video(tmp_path / "data", "video")
+    write_experiment(tmp_path, tmp_path / "data")
+
+    def build(*keys, count=1):
+        cfg = load_config(tmp_path / "small.yaml", ["MODEL.FREEZE_POSE_NET", True, "DATASET.TRAIN_SET", "val", *keys])
+        return build_training(cfg, Run(tmp_path / "run", torch.device("cpu"), (0, count), cfg.dump()))
+
+    return build
+
+
+def test_options_are_off_by_default(build):
+    training = build()
+    trainer = training.trainer
+    assert (trainer.scaler, trainer.average, training._step.dtype) == (None, None, torch.float32)
+    assert (training._step.accumulate, training._step.max_norm) == (1, 0)
+    assert isinstance(trainer.schedule, optim.lr_scheduler.MultiStepLR)
+    assert not any(isinstance(layer, nn.SyncBatchNorm) for layer in trainer.net.modules())
+
+
+def test_options_reach_the_trainer(build):
+    keys = ["TRAIN.PRECISION", "fp16", "TRAIN.EMA", 0.99, "TRAIN.ACCUMULATE", 8, "TRAIN.CLIP_GRADIENT", 2]
+    training = build(*keys)
+    assert training._step.dtype == torch.float16
+    assert (training._step.accumulate, training._step.max_norm) == (8, 2)
+    assert training.trainer.scaler.is_enabled()
+    assert training.trainer.result is training.trainer.average.module
+    assert build("TRAIN.PRECISION", "bf16").trainer.scaler is None
+
+
+def test_only_a_frozen_pose_net_has_an_inference_form(build):
+    assert build()._strategy.keywords["pose_net"]
+    assert build("MODEL.FREEZE_POSE_NET", False)._strategy is pair
+
+
+def test_batch_norm_is_synchronized_where_it_learns(build):
+    def synchronized(training):
+        layers = training.trainer.net.named_modules()
+        return {name.split(".")[0] for name, layer in layers if isinstance(layer, nn.SyncBatchNorm)}
+
+    assert synchronized(build("TRAIN.SYNC_BN", True)) == {"offset_feats"}
+    assert synchronized(build("TRAIN.SYNC_BN", True, "MODEL.FREEZE_POSE_NET", False)) == {"offset_feats", "pose_net"}
+    assert set(build().trainer.net.state_dict()) == set(build("TRAIN.SYNC_BN", True).trainer.net.state_dict())
+    with pytest.raises(InputError, match=r"TRAIN\.SYNC_BN needs GPUs"):
+        build("TRAIN.SYNC_BN", True, count=2)
+
+
+def test_tf32_holds_for_matrix_products_too(build):
+    assert not torch.backends.cuda.matmul.allow_tf32
+    try:
+        build()
+        assert not torch.backends.cuda.matmul.allow_tf32
+        build("TRAIN.PRECISION", "tf32")
+        assert torch.backends.cuda.matmul.allow_tf32
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+    with pytest.raises(InputError, match=r"TRAIN\.PRECISION is tf32, and CUDNN\.ALLOW_TF32 False"):
+        build("TRAIN.PRECISION", "tf32", "CUDNN.ALLOW_TF32", False)
+
+
+def test_a_profile_lists_ten_entries_and_writes_a_trace(tmp_path, caplog):
+    with caplog.at_level(logging.INFO), profile(tmp_path / "trace.json", 2) as profiler:
+        for _ in range(5):
+            nn.Linear(4, 4)(torch.rand(2, 4)).sum().backward()
+            profiler.step()
+    events = [event.get("name", "") for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]]
+    assert events.count("aten::linear") == 2  # of five iterations
+    _, _, table = caplog.messages[0].partition("\n")
+    rows = [line.split()[0] for line in table.split("\n-")[1].splitlines()[1:]]
+    assert len(rows) == 11
+    assert {"aten::addmm", "ProfilerStep*"} <= set(rows)
