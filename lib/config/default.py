@@ -207,8 +207,7 @@ CHOICES = {
     "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
 }
 
-LEAST = {
-    "GPUS": 0,
+MINIMUM = {
     "WORKERS": 0,
     "SEED": 0,
     "PRINT_FREQ": 1,
@@ -219,14 +218,45 @@ LEAST = {
     "MODEL.WARP.DILATIONS": 1,
     "LOSS.TOPK": 1,
     "DATASET.REPEAT": 1,
+    "DATASET.NUM_LABELED_VIDEOS": -1,
+    "DATASET.NUM_LABELED_FRAMES_PER_VIDEO": -1,
+    "DATASET.NUM_JOINTS_HALF_BODY": 0,
+    "DATASET.SCALE_FACTOR": 0,
+    "DATASET.ROT_FACTOR": 0,
     "DATASET.SHIFT_FACTOR": 0,
+    "TRAIN.LR": 0,
+    "TRAIN.LR_FACTOR": 0,
+    "TRAIN.LR_STEP": 0,
+    "TRAIN.MOMENTUM": 0,
+    "TRAIN.WD": 0,
+    "TRAIN.BEGIN_EPOCH": 0,
+    "TRAIN.ITERATIONS_PER_EPOCH": 1,
     "TRAIN.WARMUP_ITERATIONS": 0,
     "TRAIN.EVALUATE_EVERY": 1,
     "TRAIN.CHECKPOINT_EVERY": 1,
     "TRAIN.BATCH_SIZE_PER_GPU": 1,
     "TEST.BATCH_SIZE_PER_GPU": 1,
+    "TEST.IMAGE_THRE": 0,
+    "TEST.NMS_THRE": 0,
     "TEST.OKS_THRE": 0,
     "TEST.SIGMA_SCALE": 0.01,
     "TEST.PROPAGATE.HOP": 1,
     "TEST.PROPAGATE.REFINE": 0,
 }
+"""Smallest values of numbers, and of each number in a list."""
+
+MAXIMUM = {
+    "DATASET.SCALE_FACTOR": 0.99,  # the scale of a crop is drawn from 1 ± SCALE_FACTOR and must stay above 0
+    "DATASET.ROT_FACTOR": 180,
+    "DATASET.SHIFT_FACTOR": 1,
+    "DATASET.PROB_SHIFT": 1,  # no minimum: older files say -1 for never
+    "DATASET.PROB_HALF_BODY": 1,
+    "TRAIN.LR_FACTOR": 1,
+    "TRAIN.MOMENTUM": 1,
+    "TEST.PROPAGATE.REFINE": 1,
+    "TEST.IMAGE_THRE": 1,
+    "TEST.NMS_THRE": 1,
+    "TEST.OKS_THRE": 1,
+    "TEST.IN_VIS_THRE": 1,
+}
+"""Largest values of probabilities, of shares, and of thresholds on them."""

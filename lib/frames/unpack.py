@@ -116,7 +116,7 @@ class _Target:
         status = video.stat()
         self._identity = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
         remove_unfinished(folder)
-        self.there: set[int | None] = {frame_number(name) for name in ImageStore(folder).list(".")}
+        self.there = {frame_number(name) for name in ImageStore(folder).list(".")}
         self.damaged: set[int] = set()
         self.num_frames: int | None = None
         if (folder / RECORD).exists():
@@ -151,7 +151,7 @@ class _Target:
     @property
     def is_complete(self) -> bool:
         """True if all frames of the video are done."""
-        return self.num_frames == len(self.done)
+        return self.num_frames is not None and self.done.issuperset(range(self.num_frames))
 
     def add(self, number: int, image: np.ndarray | None) -> int:
         """Write a frame atomically unless it already exists, and return the number of bytes written."""
