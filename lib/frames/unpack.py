@@ -28,7 +28,7 @@ class Unpacked(NamedTuple):
     """Result of unpacking a video.
 
     Attributes:
-        frames: Number of frames in the folder.
+        frames: Number of the video's frames in the folder.
         damaged: Numbers of the frames that cannot be decoded.
     """
 
@@ -54,7 +54,8 @@ def unpack(video: Path, folder: Path) -> Unpacked:
     if not target.is_complete:
         _write(source, target)
         target.save()
-    return Unpacked(len(target.there), sorted(target.damaged))
+    frames = target.there.intersection(range(target.num_frames or 0))  # without images that somebody else put there
+    return Unpacked(len(frames), sorted(target.damaged))
 
 
 def frame_reader(video: Path, folder: Path) -> Callable[[str], np.ndarray]:
