@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from lib.config.default import ALSO, CHOICES, DEFAULTS, MAXIMUM, MINIMUM, PATHS
+from lib.config.default import ALSO, CHOICES, DEFAULTS, MAX_VALUES, MIN_VALUES, PATHS
 from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_key, flatten
 from lib.config.legacy import COMMAND_LINE, FLAGS, Setting, take_up, translate
 from lib.utils.errors import InputError
@@ -267,7 +267,7 @@ def _check(cfg: CfgNode, blame: Callable[..., str]) -> None:
     for key, value in flat.items():
         for number in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(number, (int, float)):
-                _check_range(blame(key), value, number, MINIMUM.get(key), MAXIMUM.get(key))
+                _check_range(blame(key), value, number, MIN_VALUES.get(key), MAX_VALUES.get(key))
     for key in ("DATASET.FRAME_DELTAS", "MODEL.WARP.DILATIONS"):
         if not flat[key]:
             raise InputError(f"{blame(key)} is empty")

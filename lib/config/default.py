@@ -207,7 +207,7 @@ CHOICES = {
     "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
 }
 
-MINIMUM = {
+MIN_VALUES = {
     "WORKERS": 0,
     "SEED": 0,
     "PRINT_FREQ": 1,
@@ -218,6 +218,8 @@ MINIMUM = {
     "MODEL.WARP.DILATIONS": 1,
     "LOSS.TOPK": 1,
     "DATASET.REPEAT": 1,
+    "DATASET.PROB_SHIFT": 0,
+    "DATASET.PROB_HALF_BODY": -1,  # in HRNet's files for MPII, where it means 0
     "DATASET.NUM_LABELED_VIDEOS": -1,
     "DATASET.NUM_LABELED_FRAMES_PER_VIDEO": -1,
     "DATASET.NUM_JOINTS_HALF_BODY": 0,
@@ -230,6 +232,7 @@ MINIMUM = {
     "TRAIN.MOMENTUM": 0,
     "TRAIN.WD": 0,
     "TRAIN.BEGIN_EPOCH": 0,
+    "TRAIN.END_EPOCH": 1,
     "TRAIN.ITERATIONS_PER_EPOCH": 1,
     "TRAIN.WARMUP_ITERATIONS": 0,
     "TRAIN.EVALUATE_EVERY": 1,
@@ -245,11 +248,11 @@ MINIMUM = {
 }
 """Smallest values of numbers, and of each number in a list."""
 
-MAXIMUM = {
-    "DATASET.SCALE_FACTOR": 0.99,  # the scale of a crop is drawn from 1 ± SCALE_FACTOR and must stay above 0
+MAX_VALUES = {
+    "DATASET.SCALE_FACTOR": 0.9,  # the scale is multiplied by 1 ± SCALE_FACTOR
     "DATASET.ROT_FACTOR": 180,
     "DATASET.SHIFT_FACTOR": 1,
-    "DATASET.PROB_SHIFT": 1,  # no minimum: older files say -1 for never
+    "DATASET.PROB_SHIFT": 1,
     "DATASET.PROB_HALF_BODY": 1,
     "TRAIN.LR_FACTOR": 1,
     "TRAIN.MOMENTUM": 1,

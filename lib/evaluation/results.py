@@ -131,7 +131,7 @@ def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str,
         for group in alike:
             values = [f"{key} {group[0].keys.get(key, '(not set)')}" for key in differing]
             label = ", ".join([name, *values])
-            runs = [(result.seed, result.keys.get(over)) for result in group]
+            runs = [(result.seed, over and result.keys.get(over)) for result in group]
             if len(set(map(repr, runs))) == len(runs):
                 groups[label] = group
             else:

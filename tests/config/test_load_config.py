@@ -107,7 +107,7 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["DATASET.PROB_SHIFT", "1.5"], "DATASET.PROB_SHIFT is 1.5; it must be at most 1"),
         (["DATASET.PROB_HALF_BODY", "2"], "DATASET.PROB_HALF_BODY is 2.0; it must be at most 1"),
         (["DATASET.SHIFT_FACTOR", "16"], "DATASET.SHIFT_FACTOR is 16.0; it must be at most 1"),
-        (["DATASET.SCALE_FACTOR", "1"], "DATASET.SCALE_FACTOR is 1.0; it must be at most 0.99"),
+        (["DATASET.SCALE_FACTOR", "1"], "DATASET.SCALE_FACTOR is 1.0; it must be at most 0.9"),
         (["DATASET.ROT_FACTOR", "-30"], "DATASET.ROT_FACTOR is -30; it must be at least 0"),
         (["DATASET.NUM_LABELED_VIDEOS", "-7"], "DATASET.NUM_LABELED_VIDEOS is -7; it must be at least -1"),
         (["TRAIN.LR", "-0.1"], "TRAIN.LR is -0.1; it must be at least 0"),
