@@ -31,6 +31,7 @@ test-fast: ops $(STAMPS)/requirements-dev
 lint: $(STAMPS)/requirements-dev
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
 
 format: $(STAMPS)/requirements-dev
 	$(PYTHON) -m ruff check --fix-only .

@@ -16,7 +16,7 @@ import _init_paths  # noqa: F401
 from _steps import ROWS
 
 from lib.config.rows import choose, read_weights
-from lib.utils.download import fetch, file_name
+from lib.utils.download import fetch, file_name, partial_path
 from lib.utils.errors import InputError, run
 
 
@@ -42,7 +42,7 @@ def show(users: dict[str, list[str]], folder: Path) -> None:
     """Print the state and the users of every file."""
     for url, rows in users.items():
         name = file_name(url)
-        states = {"there": folder / name, "begun": folder / f"{name}.part"}
+        states = {"there": folder / name, "begun": partial_path(folder / name)}
         state = next((word for word, path in states.items() if path.exists()), "-")
         print(f"{state:<6} {name}\n       {', '.join(rows)}")
 

@@ -58,6 +58,7 @@ def main() -> None:
     folder = output_folder(cfg, experiment)
     device = choose_device(cfg.GPUS, 0)
     net, _ = build_trained_model(cfg, folder, device, args.force)
+    assert isinstance(net, PoseWarper)  # TEST.MODE aggregate needs one
     test_set = build_test_set(cfg)
 
     histories = read_histories({"stage 1": Path(cfg.MODEL.PRETRAINED).parent, "stage 2": folder})
@@ -126,7 +127,7 @@ def make_example(
         after=after[:, joint].cpu().numpy(),
         label=transform_points(
             person.joints[joint],
-            crop_matrix(person.center, person.scale, 0.0, cfg.MODEL.HEATMAP_SIZE, udp=clips.udp),
+            crop_matrix(tuple(person.center), tuple(person.scale), 0.0, cfg.MODEL.HEATMAP_SIZE, udp=clips.udp),
         ),
     )
 

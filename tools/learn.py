@@ -53,7 +53,7 @@ class Chain:
     @property
     def results(self) -> list[Path]:
         """Return the files that the tests write."""
-        return [step.product for step in self.steps if step.arguments[0] == "test.py"]
+        return [step.product for step in self.steps if step.product and step.arguments[0] == "test.py"]
 
 
 def _text(numbers: list[int]) -> str:
@@ -103,15 +103,16 @@ def main() -> None:
     if not args.grid and (args.videos or args.frames or args.seeds):
         raise InputError("--videos, --frames and --seeds are of the grid: add --grid")
     complete(args)
-    chains = plan_grid(args) if args.grid else {(): plan(args, args.out, args.opts, args.seed)}
+    cells = plan_grid(args) if args.grid else {}
+    chains = list(cells.values()) or [plan(args, args.out, args.opts, args.seed)]
     data = [Chain(args.out, videos_settings(args), [])] if args.grid else []
-    claim(args, chains.values())
-    keep_settings([*data, *chains.values()])
-    run_steps([*draw(args), *itertools.chain(*(chain.steps for chain in chains.values()))])
+    claim(args, chains)
+    keep_settings([*data, *chains])
+    run_steps([*draw(args), *itertools.chain(*(chain.steps for chain in chains))])
     if args.grid:
-        report_grid(args, chains)
+        report_grid(args, cells)
     else:
-        report(args, chains[()].results)
+        report(args, chains[0].results)
 
 
 def take_numbers(args: argparse.Namespace, name: str, least: int) -> None:
@@ -291,13 +292,14 @@ def _augmentation(files: list[Path], keys: list[str], later: list[str], out: Pat
 
 
 def _test(file: Path, keys: list[str], mode: str, folder: Path) -> Step:
-    command = ["test.py", "--cfg", file, *keys, "TEST.MODE", mode]
+    command: list[str | Path] = ["test.py", "--cfg", file, *keys, "TEST.MODE", mode]
     return Step(f"Test on other videos: {MODES[mode]}.", command, folder / f"result-{mode}.json")
 
 
 def report_grid(args: argparse.Namespace, cells: dict[tuple[int, int, int | None], Chain]) -> None:
     """Print, write and plot the results of each test over the numbers of labels."""
-    out, paths = args.out, {}
+    out = args.out
+    paths: dict[str, dict[str, list[Path]]] = {}
     for (_, frames, _), cell in cells.items():
         for path in cell.results:
             test = f"{AUGMENTED} " if path.parent.name == AUGMENTED else ""

@@ -8,6 +8,7 @@ python tools/prepare_posetrack.py consecutive --annotations data/posetrack17/ann
 import argparse
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,11 @@ def _full(args: argparse.Namespace) -> Files:
     splits = [split for split in SPLITS if (args.annotations / split).is_dir()]
     if not splits:
         raise InputError(f"{args.annotations}: neither of the folders train and val is there")
-    return {
-        f"posetrack_{split}.json": lambda split=split: full(read_split(args.annotations, split)) for split in splits
-    }
+    return {f"posetrack_{split}.json": partial(_read_full, args.annotations, split) for split in splits}
+
+
+def _read_full(annotations: Path, split: str) -> dict[str, Any]:
+    return full(read_split(annotations, split))
 
 
 def _sparse(args: argparse.Namespace) -> Files:

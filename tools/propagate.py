@@ -97,14 +97,14 @@ def score(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
         predictions = this.folder / "predictions" / f"propagate-{name}"
         if this.is_first:
             check_predictions(predictions, named_files(cfg))
-        needs_net = single or options.needs_net
+        needs_net = options is None or options.needs_net
         net, forced = build_trained_model(cfg, this.folder, this.device, args.force) if needs_net else (None, {})
         runs = build_protocol_runs(cfg, every)
-        poses = (
-            build_pseudo_labels(cfg, this, net, runs)
-            if single
-            else build_propagated_runs(cfg, options, this, net, runs)
-        )
+        if options is None:
+            assert net is not None
+            poses = build_pseudo_labels(cfg, this, net, runs)
+        else:
+            poses = build_propagated_runs(cfg, options, this, net, runs)
         if not this.is_first:
             return
         result = {"name": name, "method": method, "every": every}

@@ -188,7 +188,7 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
     (path,) = (path for path, changed in _results(folder).items() if before.get(path) != changed)
     result = read_json(path)
     scores = compare(row, result)
-    content = {"row": row.id, "protocol": row.protocol, "note": row.note, **scores, "sha256": hashes}
+    content: dict[str, Any] = {"row": row.id, "protocol": row.protocol, "note": row.note, **scores, "sha256": hashes}
     content |= {
         "command": shlex.join(format_command(command)),
         "seconds": time.monotonic() - start,
@@ -234,7 +234,7 @@ def _plan(row: Row, data_dir: Path, changes: list[str]) -> tuple[CfgNode, list[s
     overrides = [str(part) for setting in row.settings(data_dir).items() for part in setting] + changes
     cfg = load_config(row.experiment, overrides)
     tool = "propagate.py" if cfg.TEST.MODE == "propagate" else "test.py"
-    given = [row.weights_as, row.weights_file(data_dir).path]
+    given: list[str | Path] = [row.weights_as, row.weights_file(data_dir).path]
     return cfg, [tool, "--cfg", row.experiment, *row.options, *given, *overrides]
 
 

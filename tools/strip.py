@@ -57,7 +57,7 @@ def main() -> None:
         temporary.write_bytes(cv2.imencode(".png", stack(pictures, len(frames)))[1].tobytes())
 
 
-def _index(video: VideoAnnotations, number: int, path: object) -> int:
+def _index(video: VideoAnnotations, number: int | None, path: object) -> int:
     """Return the index of a frame among those of a file."""
     numbers = [frame_number(name) for name in video.frame_names]
     if number not in numbers:

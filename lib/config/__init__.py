@@ -13,7 +13,7 @@ from yacs.config import CfgNode
 
 from lib.config.default import ALSO, CHOICES, DEFAULTS, MAX_VALUES, MIN_VALUES, PATHS
 from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_key, flatten
-from lib.config.legacy import COMMAND_LINE, FLAGS, Setting, as_gpus, take_up, translate
+from lib.config.legacy import COMMAND_LINE, FLAGS, Setting, take_up, translate
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, di
 def _pairs(overrides: Sequence[Any]) -> list[tuple[str, Any]]:
     pairs = list(zip(overrides[::2], overrides[1::2], strict=False))
     for key, value in pairs:
-        if key in KNOWN and isinstance(value, str) and value in KNOWN:
+        if key in KNOWN and key != "EXPERIMENT_NAME" and isinstance(value, str) and value in KNOWN:
             raise InputError(f"{COMMAND_LINE}: {key} has no value; the key {value} follows it")
     if len(overrides) % 2:
         raise InputError(f"{COMMAND_LINE}: KEY VALUE pairs expected, nothing follows {overrides[-1]!r}")
@@ -179,12 +179,20 @@ def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
         node = node.setdefault(section, CfgNode(new_allowed=True))  # sections of MODEL.EXTRA
     value = setting.value
     if key == "GPUS":
-        value = as_gpus(value)
+        value = _gpus(value, str(setting))
     elif key == "DATASET.ALSO":
         value = _data_sets(value, str(setting))
     elif not key.startswith(EXTRA_SECTION):
         value = _coerce(value, node[name], str(setting))
     node[name] = value
+
+
+def _gpus(value: Any, where: str) -> tuple[int, ...]:
+    """Return GPU numbers as a tuple. A single number need not be in a list."""
+    numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if any(type(number) is not int or number < 0 for number in numbers):
+        raise InputError(f"{where} is {value!r}; it must be GPU numbers, such as 0 or 0,1")
+    return numbers
 
 
 def _data_sets(value: Any, where: str) -> list[dict[str, Any]]:
@@ -241,19 +249,25 @@ def _complete(cfg: CfgNode, settings: dict[str, Setting]) -> None:
                 node[name] = str(Path(cfg.DATA_DIR, node.get(name)))
 
 
+def _check_range(where: str, value: Any, number: float, least: float | None, most: float | None) -> None:
+    if not math.isfinite(number):
+        raise InputError(f"{where} is {value!r}; it must be a finite number")
+    if least is not None and number < least:
+        raise InputError(f"{where} is {value!r}; it must be at least {least}")
+    if most is not None and number > most:
+        raise InputError(f"{where} is {value!r}; it must be at most {most}")
+
+
 def _check(cfg: CfgNode, blame: Callable[..., str]) -> None:
     """Reject values that no experiment can have; `blame` names the source of a key, or of the last set of several."""
     flat = flatten(cfg)
     for key, choices in CHOICES.items():
         if flat[key] not in choices:
             raise InputError(f"{blame(key)} is {flat[key]!r}; it can be {', '.join(choices)}")
-    for key, least in MIN_VALUES.items():
-        values = flat[key] if isinstance(flat[key], (list, tuple)) else [flat[key]]
-        if any(not isinstance(value, (int, float)) or not least <= value < math.inf for value in values):
-            raise InputError(f"{blame(key)} is {flat[key]!r}; it must be at least {least}")
-    for key, most in MAX_VALUES.items():
-        if flat[key] > most:
-            raise InputError(f"{blame(key)} is {flat[key]!r}; it must be at most {most}")
+    for key, value in flat.items():
+        for number in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(number, (int, float)):
+                _check_range(blame(key), value, number, MIN_VALUES.get(key), MAX_VALUES.get(key))
     for key in ("DATASET.FRAME_DELTAS", "MODEL.WARP.DILATIONS"):
         if not flat[key]:
             raise InputError(f"{blame(key)} is empty")

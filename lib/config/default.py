@@ -218,7 +218,6 @@ CHOICES = {
 }
 
 MIN_VALUES = {
-    "GPUS": 0,
     "WORKERS": 0,
     "SEED": 0,
     "PRINT_FREQ": 1,
@@ -229,13 +228,14 @@ MIN_VALUES = {
     "MODEL.WARP.DILATIONS": 1,
     "LOSS.TOPK": 1,
     "DATASET.REPEAT": 1,
-    "DATASET.SHIFT_FACTOR": 0,
     "DATASET.PROB_SHIFT": 0,
     "DATASET.PROB_HALF_BODY": -1,  # in HRNet's files for MPII, where it means 0
-    "DATASET.SCALE_FACTOR": 0,
-    "DATASET.ROT_FACTOR": 0,
     "DATASET.NUM_LABELED_VIDEOS": -1,
     "DATASET.NUM_LABELED_FRAMES_PER_VIDEO": -1,
+    "DATASET.NUM_JOINTS_HALF_BODY": 0,
+    "DATASET.SCALE_FACTOR": 0,
+    "DATASET.ROT_FACTOR": 0,
+    "DATASET.SHIFT_FACTOR": 0,
     "TRAIN.LR": 0,
     "TRAIN.LR_FACTOR": 0,
     "TRAIN.LR_STEP": 0,
@@ -253,19 +253,28 @@ MIN_VALUES = {
     "TRAIN.CHECKPOINT_EVERY": 1,
     "TRAIN.BATCH_SIZE_PER_GPU": 1,
     "TEST.BATCH_SIZE_PER_GPU": 1,
+    "TEST.IMAGE_THRE": 0,
+    "TEST.NMS_THRE": 0,
     "TEST.OKS_THRE": 0,
     "TEST.SIGMA_SCALE": 0.01,
     "TEST.PROPAGATE.HOP": 1,
     "TEST.PROPAGATE.REFINE": 0,
 }
+"""Smallest values of numbers, and of each number in a list."""
 
 MAX_VALUES = {
-    "DATASET.PROB_SHIFT": 1,
-    "DATASET.PROB_HALF_BODY": 1,
-    "DATASET.SHIFT_FACTOR": 1,
     "DATASET.SCALE_FACTOR": 0.9,  # the scale is multiplied by 1 ± SCALE_FACTOR
     "DATASET.ROT_FACTOR": 180,
+    "DATASET.SHIFT_FACTOR": 1,
+    "DATASET.PROB_SHIFT": 1,
+    "DATASET.PROB_HALF_BODY": 1,
     "TRAIN.LR_FACTOR": 1,
     "TRAIN.MOMENTUM": 1,
     "TRAIN.EMA": 0.99999,
+    "TEST.PROPAGATE.REFINE": 1,
+    "TEST.IMAGE_THRE": 1,
+    "TEST.NMS_THRE": 1,
+    "TEST.OKS_THRE": 1,
+    "TEST.IN_VIS_THRE": 1,
 }
+"""Largest values of probabilities, of shares, and of thresholds on them."""

@@ -172,11 +172,6 @@ def _sparse_name(old: Old) -> str:
     return f"{name}_wPseudoGT.json"
 
 
-def as_gpus(value: Any) -> tuple[int, ...]:
-    """Device numbers: one number stands for itself alone."""
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
-
-
 _WARPING = ("MODEL.NAME", "MODEL.USE_WARPING_TRAIN", "MODEL.USE_WARPING_TEST", "MODEL.SPATIOTEMPORAL_POSE_AGGREGATION")
 _DELTA = ("MODEL.TIMESTEP_DELTA_RAND", "MODEL.TIMESTEP_DELTA_RANGE", "MODEL.TIMESTEP_DELTA")
 _SIMPLE_BASELINE = {  # keys that only SimpleBaseline's files have

@@ -82,7 +82,7 @@ def cheapest_pairs(candidates: list[Candidate]) -> list[Candidate]:
         if not free:
             break
         partner = {pair.object: hypothesis for hypothesis, pair in chosen.items()}
-        hypothesis = min(free, key=lambda end: reached[end][0])
+        hypothesis: int | None = min(free, key=lambda end: reached[end][0])
         while hypothesis is not None:  # walk the chain back: each object on it takes the hypothesis ahead
             pair = reached[hypothesis][1]
             chosen[hypothesis] = pair

@@ -55,7 +55,7 @@ def evaluate_custom(gt: str | Path, pred: str | Path, sigma_scale: float = 1.0) 
     by_pose: dict[str, Any] = {"table": {}, "joints": {}}
     named = np.array([own is not None for own in predicted.annotation_ids], dtype=bool)
     poses = _take(predicted, named)
-    labeled = truth.labeled.any(axis=1)
+    labeled = np.any(truth.labeled, axis=1)
     lacking = {own for own, counts in zip(truth.annotation_ids, labeled, strict=True) if counts}
     lacking -= set(poses.annotation_ids)
     if lacking:

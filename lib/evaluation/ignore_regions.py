@@ -73,5 +73,6 @@ def _side(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     uncertain = np.abs(side) <= 1e-14 * (np.abs(run * up) + np.abs(rise * right))
     for row in np.flatnonzero(uncertain):
         (px, py), (sx, sy), (ex, ey) = (map(Fraction, corner[row].tolist()) for corner in (points, start, end))
-        side[row] = np.sign((ex - sx) * (py - sy) - (ey - sy) * (px - sx))
+        exact = (ex - sx) * (py - sy) - (ey - sy) * (px - sx)
+        side[row] = (exact > 0) - (exact < 0)
     return side

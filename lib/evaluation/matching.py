@@ -43,7 +43,7 @@ def _by_id(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -
     named = [(own_id, person) for person, own_id in enumerate(truth.annotation_ids) if own_id is not None]
     if not named:
         raise InputError(f"{path}: poses name annotations by id, but the ground truth has no ids: leave them out")
-    person_of_id = dict(named)
+    person_of_id: dict[int | None, int] = dict(named)
     if len(person_of_id) < len(named):
         raise InputError(f"{path}: poses name annotations by id, but two in the ground truth have one id")
     seen = set()
@@ -61,14 +61,14 @@ def _by_id(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -
 def _by_order(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> list[int]:
     """Per pose its person, by its place among those of the image."""
     people_of, labeled_of, poses_of = defaultdict(list), defaultdict(list), defaultdict(list)
-    labeled = truth.labeled.any(axis=1)
+    labeled = np.any(truth.labeled, axis=1)
     for person, image_id in enumerate(truth.person_images.tolist()):
         people_of[image_id].append(person)
         if labeled[person]:
             labeled_of[image_id].append(person)
     for pose, image_id in enumerate(predicted.images.tolist()):
         poses_of[image_id].append(pose)
-    person_of_pose = {}
+    person_of_pose: dict[int, int] = {}
     for image_id, poses in poses_of.items():
         people = people_of[image_id] if len(poses) == len(people_of[image_id]) else labeled_of[image_id]
         if len(poses) != len(people):

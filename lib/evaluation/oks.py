@@ -162,7 +162,7 @@ def _crowdpose_table(labeled: LabeledPeople, predicted: PredictedPeople, sigmas:
 
 
 def _wholebody_table(labeled: LabeledPeople, predicted: PredictedPeople, sigmas: np.ndarray) -> dict[str, float]:
-    table = {}
+    table: dict[str, float] = {}
     for part, joints in WHOLEBODY_PARTS.items():
         own = replace(labeled, keypoints=labeled.keypoints[:, joints])
         key = "score" if part == "body" else f"{part}_score"

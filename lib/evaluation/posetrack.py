@@ -84,7 +84,8 @@ def _summarise(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
     if faults:
         _LOG.warning("%s: this does not change AP, but PoseTrack's official tool refuses such files", faults[0])
     result = _average_precision_tables([score.detections for score in scores])
-    return result | _tracking_tables(reduce(add, [score.tracks for score in scores])) if tracking else result
+    tracks = [score.tracks for score in scores if score.tracks is not None]
+    return result | _tracking_tables(reduce(add, tracks)) if tracking else result
 
 
 def _map_videos(score: Callable[[tuple[Path, Path]], _VideoScore], pairs: list[tuple[Path, Path]]) -> list[_VideoScore]:
@@ -174,7 +175,7 @@ def _average_precision_tables(detections: list[Detections]) -> dict[str, dict]:
     scores = np.concatenate([part.scores for part in detections])
     present = np.concatenate([part.present for part in detections])
     hits = np.concatenate([part.hits for part in detections])
-    num_labeled = sum(part.num_labeled for part in detections)
+    num_labeled = np.sum([part.num_labeled for part in detections], axis=0)
     joints = {}
     for joint, name in enumerate(JOINT_NAMES):
         rows = present[:, joint]

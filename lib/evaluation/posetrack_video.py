@@ -85,16 +85,16 @@ def compare(truth: VideoAnnotations, predicted: VideoAnnotations) -> Comparison:
         truth, predicted: as many frames each.
     """
     counts = np.bincount(truth.person_frame, minlength=len(truth.frame_names)) > 0
-    sides = []
-    for video in (truth, predicted):
-        persons = _persons(video).select(video.has_points & counts[video.person_frame])
-        sides.append(_without_ignored(persons, truth.ignore_regions))
-    truth_of_pair, predicted_of_pair = pairs_within(sides[0].frames, sides[1].frames)
-    x, y = np.moveaxis(sides[0].joints[truth_of_pair] - sides[1].joints[predicted_of_pair], 2, 0)
+    labeled, found = (
+        _without_ignored(_persons(video).select(video.has_points & counts[video.person_frame]), truth.ignore_regions)
+        for video in (truth, predicted)
+    )
+    truth_of_pair, predicted_of_pair = pairs_within(labeled.frames, found.frames)
+    x, y = np.moveaxis(labeled.joints[truth_of_pair] - found.joints[predicted_of_pair], 2, 0)
     with np.errstate(divide="ignore", invalid="ignore"):  # an empty head box hits nothing
-        distances = np.sqrt(x * x + y * y) / sides[0].head_sizes[truth_of_pair, None]
-    distances[~(sides[0].present[truth_of_pair] & sides[1].present[predicted_of_pair])] = np.inf
-    return Comparison(np.flatnonzero(counts), *sides, truth_of_pair, predicted_of_pair, distances)
+        distances = np.sqrt(x * x + y * y) / labeled.head_sizes[truth_of_pair, None]
+    distances[~(labeled.present[truth_of_pair] & found.present[predicted_of_pair])] = np.inf
+    return Comparison(np.flatnonzero(counts), labeled, found, truth_of_pair, predicted_of_pair, distances)
 
 
 def _persons(video: VideoAnnotations) -> Persons:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from lib.config.keys import flatten
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
@@ -96,7 +97,7 @@ def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], 
         config = None
     if not isinstance(config, dict):
         raise InputError(f"{path}: 'config' is not the YAML text of an experiment")
-    flat = dict(_flatten(config))
+    flat = flatten(config)
     method = content.get("name") or content.get("method") or flat.get("TEST.MODE")
     name = " ".join(str(part) for part in (flat.get("EXPERIMENT_NAME"), method) if part)
     own = f"{str(flat.get('OUTPUT_DIR', '')).rstrip('/')}/"
@@ -106,14 +107,6 @@ def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], 
         if key != SEED and not ignored(key)
     }
     return Result(path, name, flat.get(SEED), keys, content)
-
-
-def _flatten(section: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in section.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str, list[Result]]:
@@ -138,7 +131,7 @@ def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str,
         for group in alike:
             values = [f"{key} {group[0].keys.get(key, '(not set)')}" for key in differing]
             label = ", ".join([name, *values])
-            runs = [(result.seed, result.keys.get(over)) for result in group]
+            runs = [(result.seed, over and result.keys.get(over)) for result in group]
             if len(set(map(repr, runs))) == len(runs):
                 groups[label] = group
             else:

@@ -38,6 +38,7 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
         check_truth(test_set.videos)
         return True
     scorer = find_scorer(data_set)
+    assert test_set.truth is not None  # only the sets in POSETRACK have none
     if not scorer.ranked and test_set.dropped[ABSENT]:
         logger.warning("%s is scored person by person, and images are not there: not scored", data_set)
         return False

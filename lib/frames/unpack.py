@@ -28,7 +28,7 @@ class Unpacked(NamedTuple):
     """Result of unpacking a video.
 
     Attributes:
-        frames: Number of frames in the folder.
+        frames: Number of the video's frames in the folder.
         damaged: Numbers of the frames that cannot be decoded.
     """
 
@@ -54,7 +54,8 @@ def unpack(video: Path, folder: Path) -> Unpacked:
     if not target.is_complete:
         _write(source, target)
         target.save()
-    return Unpacked(len(target.there), sorted(target.damaged))
+    frames = target.there.intersection(range(target.num_frames or 0))  # without images that somebody else put there
+    return Unpacked(len(frames), sorted(target.damaged))
 
 
 def frame_reader(video: Path, folder: Path) -> Callable[[str], np.ndarray]:
@@ -116,7 +117,7 @@ class _Target:
         status = video.stat()
         self._identity = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
         remove_unfinished(folder)
-        self.there: set[int | None] = {frame_number(name) for name in ImageStore(folder).list(".")}
+        self.there = {frame_number(name) for name in ImageStore(folder).list(".")}
         self.damaged: set[int] = set()
         self.num_frames: int | None = None
         if (folder / RECORD).exists():
@@ -151,7 +152,7 @@ class _Target:
     @property
     def is_complete(self) -> bool:
         """True if all frames of the video are done."""
-        return self.num_frames == len(self.done)
+        return self.num_frames is not None and self.done.issuperset(range(self.num_frames))
 
     def add(self, number: int, image: np.ndarray | None) -> int:
         """Write a frame atomically unless it already exists, and return the number of bytes written."""

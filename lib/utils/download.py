@@ -44,6 +44,15 @@ def file_name(url: str) -> str:
     return name
 
 
+def partial_path(path: Path) -> Path:
+    """Return the path for the data of an unfinished download, a name that no other program uses.
+
+    Args:
+        path: Path of the complete file.
+    """
+    return path.with_name(f"{path.name}.posewarper-part")
+
+
 def named_checksum(name: str) -> str | None:
     """Return the first eight hex digits of the SHA-256 in a file name, a convention of MMPose and torchvision, or None.
 
@@ -72,7 +81,7 @@ def checked_sha256(path: Path) -> str:
 def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
     """Download a file to a folder, unless it already exists there.
 
-    The data is written to `<name>.part`, which the next call continues. The file gets its final name when it is
+    The data is written to `partial_path`, where the next call continues. The file gets its final name when it is
     complete and its checksum is correct.
 
     Args:
@@ -93,7 +102,7 @@ def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
     if path.exists():
         return f"{path}: there already; {_verdict(checked_sha256(path), expected)}"
     folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
+    part = partial_path(path)
     if not expected:
         part.unlink(missing_ok=True)  # without a checksum, nothing can verify that parts belong together
     _receive(url, part, path, timeout)

@@ -216,8 +216,11 @@ def _is_recorded(path: Path) -> bool:
 def _record(path: Path, temporary: Path) -> None:
     """Record the checksum of a claimed file before the file is replaced."""
     if os.path.realpath(path) in _claimed:
-        with open(path.with_name(RECORD), "a", encoding="utf-8") as file:
-            file.write(f"{sha256(temporary)}  {path.name}\n")
+        record = path.with_name(RECORD)
+        with open(record, "ab") as file:
+            # A killed process may have left an incomplete line.
+            start = "\n" if file.tell() and not record.read_bytes().endswith(b"\n") else ""
+            file.write(f"{start}{sha256(temporary)}  {path.name}\n".encode())
 
 
 def write_json(path: str | Path, value: Any, indent: bool = False) -> None:

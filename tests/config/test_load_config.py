@@ -101,7 +101,26 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["MODEL.IMAGE_SIZE", "[96,96]", "MODEL.HEATMAP_SIZE", "[96,96]"], "MODEL.HEATMAP_SIZE"),
         (["MODEL.HEATMAP_SIZE", "[32,32]"], "MODEL.HEATMAP_SIZE"),
         (["MODEL.NAME", "vit"], "^command line: MODEL.NAME is 'vit'"),
-        (["GPUS", "-1"], "GPUS"),
+        (["GPUS", "-1"], "^command line: GPUS is -1; it must be GPU numbers, such as 0 or 0,1"),
+        (["GPUS", "x"], "^command line: GPUS is 'x'; it must be GPU numbers"),
+        (["GPUS", "0,0.5"], r"^command line: GPUS is \(0, 0.5\); it must be GPU numbers"),
+        (["DATASET.PROB_SHIFT", "1.5"], "DATASET.PROB_SHIFT is 1.5; it must be at most 1"),
+        (["DATASET.PROB_HALF_BODY", "2"], "DATASET.PROB_HALF_BODY is 2.0; it must be at most 1"),
+        (["DATASET.SHIFT_FACTOR", "16"], "DATASET.SHIFT_FACTOR is 16.0; it must be at most 1"),
+        (["DATASET.SCALE_FACTOR", "1"], "DATASET.SCALE_FACTOR is 1.0; it must be at most 0.9"),
+        (["DATASET.ROT_FACTOR", "-30"], "DATASET.ROT_FACTOR is -30; it must be at least 0"),
+        (["DATASET.NUM_LABELED_VIDEOS", "-7"], "DATASET.NUM_LABELED_VIDEOS is -7; it must be at least -1"),
+        (["TRAIN.LR", "-0.1"], "TRAIN.LR is -0.1; it must be at least 0"),
+        (["TRAIN.LR_FACTOR", "10"], "TRAIN.LR_FACTOR is 10.0; it must be at most 1"),
+        (["TRAIN.LR_STEP", "[90,-110]"], r"TRAIN.LR_STEP is \[90, -110\]; it must be at least 0"),
+        (["TRAIN.BEGIN_EPOCH", "-5"], "TRAIN.BEGIN_EPOCH is -5; it must be at least 0"),
+        (["MODEL.ITER", "0"], "^command line: MODEL.ITER is 0; it must be at least 1"),
+        (["TEST.IMAGE_THRE", "20"], "TEST.IMAGE_THRE is 20.0; it must be at most 1"),
+        (["TEST.NMS_THRE", "-1"], "TEST.NMS_THRE is -1.0; it must be at least 0"),
+        (["TEST.OKS_THRE", "90"], "TEST.OKS_THRE is 90.0; it must be at most 1"),
+        (["TEST.IN_VIS_THRE", "2"], "TEST.IN_VIS_THRE is 2.0; it must be at most 1"),
+        (["TEST.IN_VIS_THRE", math.nan], "TEST.IN_VIS_THRE is nan; it must be a finite number"),
+        (["TEST.AGGREGATE.WEIGHTS", [1.0, math.inf]], r"TEST.AGGREGATE.WEIGHTS is \[1.0, inf\]; it must be a finite"),
         (["WORKERS", "-1"], "^command line: WORKERS is -1; it must be at least 0"),
         (["MODEL.WARP.DILATIONS", "[0]"], "MODEL.WARP.DILATIONS"),
         (["MODEL.WARP.DILATIONS", "[]"], "MODEL.WARP.DILATIONS is empty"),
@@ -258,6 +277,12 @@ def test_values_may_be_written_as_a_shell_passes_them(tmp_path):
     cfg = load_config(write(tmp_path, "a.yaml", "TRAIN: {MOMENTUM: 1}"), overrides)
     assert (cfg.TRAIN.LR, cfg.TRAIN.LR_STEP, cfg.GPUS, cfg.EXPERIMENT_NAME) == (1e-4, [3, 4], (0, 1), "7")
     assert isinstance(cfg.TRAIN.MOMENTUM, float)
+
+
+@pytest.mark.parametrize("name", ["SEED", "TEST.MODE", "LOAD_PREDS"])
+def test_an_experiment_may_have_the_name_of_a_key(tmp_path, name):
+    cfg = load_config(write(tmp_path, "a.yaml", ""), ["EXPERIMENT_NAME", name, "SEED", "3"])
+    assert (cfg.EXPERIMENT_NAME, cfg.SEED) == (name, 3)
 
 
 def test_a_further_data_set_has_its_own_keys_and_none_of_the_first_ones(tmp_path):

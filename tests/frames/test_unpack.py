@@ -55,6 +55,19 @@ def test_interrupted_it_goes_on(clip, tmp_path, monkeypatch):
     assert unpack(clip, folder) == Unpacked(30, [])
 
 
+@pytest.mark.parametrize("name", ["cover.jpg", "000099.jpg"])
+def test_another_image_in_the_folder_does_not_count_as_a_frame(clip, tmp_path, monkeypatch, name):
+    folder = tmp_path / "frames"
+    unpack(clip, folder)
+    (folder / name).write_bytes((folder / "000003.jpg").read_bytes())
+    with monkeypatch.context() as patch:
+        patch.setattr(VideoFile, "frames", lambda *args: pytest.fail("there is nothing left to do"))
+        assert unpack(clip, folder) == Unpacked(30, [])
+    (folder / "000005.jpg").unlink()
+    assert unpack(clip, folder) == Unpacked(30, [])
+    assert (folder / "000005.jpg").exists()
+
+
 def test_a_full_disk_leaves_no_half_frame(clip, tmp_path, monkeypatch):
     write_bytes = Path.write_bytes
 

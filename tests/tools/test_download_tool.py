@@ -77,7 +77,7 @@ def test_one_that_fails_does_not_keep_the_others(server, tmp_path, names):
 def test_list(server, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / GOOD).write_bytes(CONTENT)
-    (tmp_path / "models" / f"{BAD}.part").touch()
+    (tmp_path / "models" / f"{BAD}.posewarper-part").touch()
     lines = download(tmp_path, "list").stdout.splitlines()
     assert lines[:2] == [f"there  {GOOD}", "       a/table/good, start"]
     assert lines[2] == f"begun  {BAD}"
@@ -110,7 +110,7 @@ def test_ctrl_c_leaves_what_came_for_the_next_time(server, tmp_path):
         # A test run in the background may have been told to ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    part = tmp_path / "models" / f"{GOOD}.part"
+    part = tmp_path / "models" / f"{GOOD}.posewarper-part"
     while running.poll() is None and not (part.exists() and part.stat().st_size > 50_000):
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)

@@ -48,7 +48,7 @@ def test_a_broken_connection_is_taken_up(server, tmp_path, resumes):
         "broke off after 100000 of 300000 bytes; the same command goes on there; fetched by other means, it belongs at "
         in (refused(server.url, tmp_path))
     )
-    assert names(tmp_path) == [f"{NAME}.part"]
+    assert names(tmp_path) == [f"{NAME}.posewarper-part"]
     server.break_at, server.resumes = None, resumes
     fetch(server.url, tmp_path)
     assert server.ranges == [None, "bytes=100000-"]
@@ -56,21 +56,29 @@ def test_a_broken_connection_is_taken_up(server, tmp_path, resumes):
     assert names(tmp_path) == [NAME]
 
 
+def test_the_unfinished_file_of_another_program_is_left_alone(server, tmp_path):
+    other = tmp_path / f"{NAME}.part"  # as a browser names it
+    other.write_bytes(b"begun")
+    fetch(server.url, tmp_path)
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert other.read_bytes() == b"begun"
+
+
 def test_a_file_that_changed_meanwhile_is_not_pieced_together(server, tmp_path):
-    (tmp_path / f"{NAME}.part").write_bytes(bytes(1000))
+    (tmp_path / f"{NAME}.posewarper-part").write_bytes(bytes(1000))
     assert "its sha256 begins with " in refused(server.url, tmp_path)
     assert names(tmp_path) == []
     fetch(server.url, tmp_path)
 
 
 def test_a_part_that_is_whole_needs_its_name_alone(server, tmp_path):
-    (tmp_path / f"{NAME}.part").write_bytes(CONTENT)
+    (tmp_path / f"{NAME}.posewarper-part").write_bytes(CONTENT)
     fetch(server.url, tmp_path)
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
 def test_a_server_that_goes_on_elsewhere(server, tmp_path):
-    (tmp_path / f"{NAME}.part").write_bytes(CONTENT[:1000])
+    (tmp_path / f"{NAME}.posewarper-part").write_bytes(CONTENT[:1000])
     server.shift = 1
     assert "goes on at another place" in refused(server.url, tmp_path)
     assert names(tmp_path) == []
@@ -93,7 +101,7 @@ def test_a_wrong_file_that_is_there_is_not_overwritten(server, tmp_path):
 def test_a_name_without_checksum_is_never_pieced_together(server, tmp_path):
     url = server.url.replace(NAME, "archive.zip?dl=1")
     server.files["/archive.zip?dl=1"] = b"new"
-    (tmp_path / "archive.zip.part").write_bytes(b"old")
+    (tmp_path / "archive.zip.posewarper-part").write_bytes(b"old")
     digest = hashlib.sha256(b"new").hexdigest()
     assert fetch(url, tmp_path).endswith(f"archive.zip: 3 bytes; nothing to check it by, its sha256 is {digest}")
     assert (tmp_path / "archive.zip").read_bytes() == b"new"
@@ -124,7 +132,7 @@ def test_what_does_not_come_is_told_with_its_place(server, tmp_path):
 def test_a_server_that_stops_talking(server, tmp_path):
     server.stalls, server.break_at = True, 100_000
     assert "broke off (timed out); the same command goes on there" in refused(server.url, tmp_path, timeout=3)
-    assert (tmp_path / f"{NAME}.part").stat().st_size == 100_000
+    assert (tmp_path / f"{NAME}.posewarper-part").stat().st_size == 100_000
 
 
 def test_a_web_page_is_no_file(server, tmp_path):

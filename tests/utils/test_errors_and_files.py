@@ -101,6 +101,21 @@ def test_a_claimed_file_is_known_again_even_if_the_process_ends_at_once(tmp_path
         claim_outputs([("--out", path)])
 
 
+@pytest.mark.parametrize("kept", [1, 40, 67])
+def test_a_record_that_a_kill_cut_short_does_not_hide_later_ones(tmp_path, kept):
+    path, record = tmp_path / "a.json", tmp_path / RECORD
+    claim_outputs([("--out", path)])
+    write_json(path, 1)
+    record.write_bytes(record.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"a\.json: this file exists"):
+        claim_outputs([("--out", path)])
+    path.unlink()
+    for value in (1, 2):
+        write_json(path, value)
+        claim_outputs([("--out", path)])
+    assert len(record.read_bytes().splitlines()) == 3
+
+
 def test_an_error_also_stands_in_the_log_file(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     path = log_to_file(tmp_path, "x", "test", header="a: 1")

@@ -17,6 +17,25 @@ pytestmark = [
 ]
 OF_PROPAGATION = {"scores", "propagated_from", "sources", "disagreement"}
 
+COUNT_PENDING = """(() => {
+  let pending = 0;  // pictures that are being decoded, and paintings that are asked for
+  const nextFrame = requestAnimationFrame.bind(window), decode = createImageBitmap.bind(window);
+  window.requestAnimationFrame = (paint) => {
+    pending += 1;
+    return nextFrame((time) => { pending -= 1; paint(time); });
+  };
+  window.createImageBitmap = (file) => {
+    pending += 1;
+    const picture = decode(file);
+    picture.finally(() => setTimeout(() => { pending -= 1; }));
+    return picture;
+  };
+  window.settled = () => new Promise((done) => {
+    const check = () => { if (pending) setTimeout(check); else done(); };
+    nextFrame(() => nextFrame(check));  // sizes of the canvases are reported between frames
+  });
+})()"""
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -38,6 +57,7 @@ class Review:
 
     def __init__(self, context, path):
         self.page = context.new_page()
+        self.page.add_init_script(COUNT_PENDING)
         self.asked, self.faults = [], []
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
@@ -47,8 +67,8 @@ class Review:
         self.settle()
 
     def settle(self):
-        """Until what was asked for is on the screen."""
-        self.page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => done()), 60))")
+        """Wait until all pictures are decoded and everything is painted."""
+        self.page.evaluate("() => settled()")
 
     def press(self, *keys):
         for key in keys:
@@ -274,6 +294,7 @@ def test_corrections_outlive_the_page(review, path, tmp_path):
     other = Review(review.page.context, path)  # the page once more, at the same time
     other.go(105)
     other.press("r")
+    review.page.wait_for_function("() => document.getElementById('count').textContent === '1 corrected'")
     review.settle()
     assert review.text("#count") == "1 corrected"
 

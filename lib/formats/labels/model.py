@@ -155,16 +155,8 @@ def from_file(
         InputError: If nothing is labeled, an individual is in a frame twice, a frame or a name is repeated, or a number
             is infinite.
     """
-    if not names:
-        raise InputError(f"{path}: no joint is labelled; label some frames first")
-    check_names(names, f"{path}: the list of joints")
-    times = Counter(frame.identity for frame in frames)
-    listed_twice = [frame for frame in frames if times[frame.identity] > 1]
-    if listed_twice:
-        raise InputError(f"{path}: frame {frame_name(listed_twice[0])} is listed more than once")
-    repeated = [name for name, count in Counter((track_names or {}).values()).items() if count > 1]
-    if repeated:
-        raise InputError(f"{path}: two individuals are named {repeated[0]!r}: rename one of them")
+    track_names = dict(track_names or {})
+    _check_unique(path, names, frames, track_names)
     frame, joints = np.asarray(frame, dtype=np.int64), np.asarray(joints, dtype=np.float64)
     joints = joints.reshape(len(frame), len(names), 2)
     visibility = np.where(np.isnan(joints).any(axis=2), NOT_LABELED, VISIBLE if visibility is None else visibility)
@@ -181,11 +173,25 @@ def from_file(
         raise InputError(f"{path}: a coordinate or score is not a finite number")
     names, edges, frames = tuple(names), tuple(edges), tuple(frames)
     visibility = visibility.astype(np.uint8)
-    track_names = dict(track_names or {})
     labels = Labels(names, edges, frames, frame, track, joints, visibility, scores, boxes, track_names, category)
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
     return labels
+
+
+def _check_unique(
+    path: str | Path, names: Sequence[str], frames: Sequence[Frame], track_names: Mapping[int, str]
+) -> None:
+    if not names:
+        raise InputError(f"{path}: no joint is labelled; label some frames first")
+    check_names(names, f"{path}: the list of joints")
+    times = Counter(frame.identity for frame in frames)
+    listed_twice = [frame for frame in frames if times[frame.identity] > 1]
+    if listed_twice:
+        raise InputError(f"{path}: frame {frame_name(listed_twice[0])} is listed more than once")
+    repeated = [name for name, count in Counter(track_names.values()).items() if count > 1]
+    if repeated:
+        raise InputError(f"{path}: two individuals are named {repeated[0]!r}: rename one of them")
 
 
 def check_names(names: Sequence[str], where: str) -> None:
