@@ -254,6 +254,9 @@ def _check(cfg: CfgNode, blame: Callable[..., str]) -> None:
     for key in ("DATASET.FRAME_DELTAS", "MODEL.WARP.DILATIONS"):
         if not flat[key]:
             raise InputError(f"{blame(key)} is empty")
+    if cfg.TEST.PRECISION == "tf32" and not cfg.CUDNN.ALLOW_TF32:
+        where = blame("TEST.PRECISION", "CUDNN.ALLOW_TF32")
+        raise InputError(f"{where}: TEST.PRECISION is tf32, and CUDNN.ALLOW_TF32 False turns TF32 off")
     if cfg.TEST.TRACKING:
         raise InputError(
             f"{blame('TEST.TRACKING')} is True, but there is no tracker: track ids count the people of a frame, and "
