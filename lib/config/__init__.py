@@ -271,9 +271,10 @@ def _check(cfg: CfgNode, blame: Callable[..., str]) -> None:
     for key in ("DATASET.FRAME_DELTAS", "MODEL.WARP.DILATIONS"):
         if not flat[key]:
             raise InputError(f"{blame(key)} is empty")
-    if cfg.TRAIN.PRECISION == "tf32" and not cfg.CUDNN.ALLOW_TF32:
-        where = blame("TRAIN.PRECISION", "CUDNN.ALLOW_TF32")
-        raise InputError(f"{where}: TRAIN.PRECISION is tf32, and CUDNN.ALLOW_TF32 False turns TF32 off")
+    for key in ("TRAIN.PRECISION", "TEST.PRECISION"):
+        if flat[key] == "tf32" and not cfg.CUDNN.ALLOW_TF32:
+            where = blame(key, "CUDNN.ALLOW_TF32")
+            raise InputError(f"{where}: {key} is tf32, and CUDNN.ALLOW_TF32 False turns TF32 off")
     if cfg.TEST.TRACKING:
         raise InputError(
             f"{blame('TEST.TRACKING')} is True, but there is no tracker: track ids count the people of a frame, and "

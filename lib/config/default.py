@@ -123,6 +123,9 @@ DEFAULTS.TEST.PROPAGATE.PSEUDO_LABELS = "unlabeled"  # frames for the poses of -
 # With unlabeled, labeled frames keep their labels; in both cases TEST.USE_GT_BBOX selects the boxes of people
 DEFAULTS.TEST.PROPAGATE.SAVE = False  # save propagated labels of the sparse training set as training labels
 DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32
+DEFAULTS.TEST.PRECISION = "fp32"  # fp32 | tf32 | bf16 | fp16 | auto; fp32: CUDNN.ALLOW_TF32 decides on TF32 in
+# convolutions; auto: bf16 if the device multiplies it in hardware, else fp32
+DEFAULTS.TEST.COMPILE = False  # compile the net with torch.compile; the first batch of each size takes minutes
 DEFAULTS.TEST.EVALUATE = True
 DEFAULTS.TEST.TRACKING = False  # compute MOTA too; rejected until there is a tracker
 DEFAULTS.TEST.FLIP_TEST = False
@@ -212,6 +215,7 @@ CHOICES = {
     "TRAIN.PRECISION": ("fp32", "tf32", "bf16", "fp16"),
     "TRAIN.SCHEDULE": ("step", "cosine"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),
+    "TEST.PRECISION": ("fp32", "tf32", "bf16", "fp16", "auto"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),
     "TEST.PROPAGATE.PSEUDO_LABELS": ("unlabeled", "all"),
     "TEST.JOINT_SCORE": ("peak_times_box", "peak"),

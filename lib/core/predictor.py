@@ -15,6 +15,7 @@ from lib.core.strategies import STRATEGIES, FlipTest, Strategy
 from lib.dataset import build_loader_options, build_skeleton
 from lib.dataset.clips import ClipDataset, Clips
 from lib.dataset.loaders import LoaderOptions, sequential_loader
+from lib.models.inference import build_inference_form
 from lib.pose.heatmaps import decode, to_image
 from lib.pose.pixels import normalise
 from lib.utils import distributed
@@ -197,7 +198,7 @@ def build_predictor(
     if cfg.TEST.FLIP_TEST:
         strategy = FlipTest(strategy, build_skeleton(cfg).flip_order, cfg.TEST.SHIFT_HEATMAP)
     return Predictor(
-        net,
+        build_inference_form(cfg, net, device),
         strategy,
         device=device,
         decode=build_decode_options(cfg),

@@ -15,7 +15,7 @@ def deform_conv2d(
     padding: int | tuple[int, int] = 0,
     dilation: int | tuple[int, int] = 1,
 ) -> Tensor:
-    """Convolution whose taps are moved by offsets; same meaning as torchvision.ops.deform_conv2d.
+    """Convolve with taps that are moved by offsets; the meaning is that of torchvision.ops.deform_conv2d.
 
     Samples are bilinear, and zero outside the image: a sample between −1 and 0 fades in. An offset that is NaN
     samples nothing; NaN or infinity in the input shows wherever it is sampled. Weight groups and offset groups follow
@@ -24,34 +24,51 @@ def deform_conv2d(
     Half types are summed in float32. Under autocast the three tensors are cast to autocast's dtype, float64 excepted.
     The gradient of `input` on CUDA is summed in no fixed order. There are no second derivatives.
 
+    The CPU kernel reads offsets in channels-last order, and those expanded over the batch, without copying them;
+    the backward pass copies them.
+
     Args:
         input: (N, C, H, W) float32, float64, float16 or bfloat16.
         offset: (N, 2 · G · kh · kw, H', W') in pixels; for offset group g and tap t (row by row) channel
-            2 · (g · kh · kw + t) is Δy and the next one Δx. G divides C: each group moves C / G channels.
-        weight: (O, C / groups, kh, kw).
-        stride, padding, dilation: for both axes, or (y, x).
+            2 · (g · kh · kw + t) is Δy and the next one Δx. G divides C: each group moves C / G channels. The type is
+            that of `input`, or a half type if `input` is float32.
+        weight: (O, C / groups, kh, kw) of the type of `input`.
+        stride: Step between positions in pixels, one number or (y, x).
+        padding: Rows and columns of zeros on each side of the input, one number or (y, x).
+        dilation: Distance of the kernel's taps in pixels, one number or (y, x).
 
     Returns:
-        (N, O, H', W')
+        (N, O, H', W') of the type of `input`.
 
     Raises:
-        ValueError: shapes, types or devices that do not fit.
+        ValueError: Shapes, types or devices do not fit.
     """
     device_type = input.device.type
     if device_type in ("cpu", "cuda") and torch.is_autocast_enabled(device_type):
         dtype = torch.get_autocast_dtype(device_type)
         input, offset, weight = (t if t.dtype == torch.float64 else t.to(dtype) for t in (input, offset, weight))
+    has_compiled = has_kernel(device_type)
+    if _is_mixed(input, offset) and not (has_compiled and device_type == "cpu"):
+        offset = offset.float()
     sizes = _pair("stride", stride, 1), _pair("padding", padding, 0), _pair("dilation", dilation, 1)
     _check(input, offset, weight, *sizes)
-    implementation = torch.ops.posewarper.deform_conv2d if has_kernel(device_type) else reference.deform_conv2d
+    implementation = torch.ops.posewarper.deform_conv2d if has_compiled else reference.deform_conv2d
     return implementation(input, offset, weight, *sizes)
 
 
 class DeformConv2d(nn.Module):
-    """`deform_conv2d` with a weight of its own and no bias; at first it passes each channel on as it is.
+    """Module of `deform_conv2d` with a weight and no bias; initially the identity.
 
-    That is PoseWarper's initial state (section 3 of the paper): with zero offsets the output is the input. Where the
-    numbers of channels differ, as many as possible are passed on.
+    This is PoseWarper's initial state (section 3 of the paper): with zero offsets the output is the input. If the
+    numbers of channels differ, as many channels as possible are passed on.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Taps, one number or (y, x).
+        stride: As of `deform_conv2d`, like padding and dilation.
+        padding: Rows and columns of zeros on each side.
+        dilation: Distance of the taps.
     """
 
     def __init__(
@@ -62,17 +79,18 @@ class DeformConv2d(nn.Module):
         stride: int | tuple[int, int] = 1,
         padding: int | tuple[int, int] = 0,
         dilation: int | tuple[int, int] = 1,
-    ):
+    ) -> None:
         super().__init__()
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *_pair("kernel_size", kernel_size, 1)))
         nn.init.dirac_(self.weight)
 
     def forward(self, input: Tensor, offset: Tensor) -> Tensor:
-        """Input (N, C, H, W), offset (N, 2 · G · kh · kw, H', W') in pixels -> (N, O, H', W')."""
+        """Return (N, O, H', W') of input (N, C, H, W) and offset (N, 2 · G · kh · kw, H', W') in pixels."""
         return deform_conv2d(input, offset, self.weight, self.stride, self.padding, self.dilation)
 
     def extra_repr(self) -> str:
+        """Return the shape of the weight and the sizes, for `repr`."""
         shape = tuple(self.weight.shape)
         return f"{shape}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}"
 
@@ -82,6 +100,10 @@ def _pair(name: str, value: int | tuple[int, int], least: int) -> list[int]:
     if len(pair) != 2 or min(pair) < least:
         raise ValueError(f"deform_conv2d: {name} is {value}, expected one or two numbers of at least {least}")
     return pair
+
+
+def _is_mixed(input: Tensor, offset: Tensor) -> bool:
+    return input.dtype == torch.float32 and offset.dtype in (torch.float16, torch.bfloat16)
 
 
 def _check(
@@ -97,7 +119,8 @@ def _check(
     require(all(t.dim() == 4 for t in tensors.values()), "input, offset and weight must have four dimensions")
     require(0 not in input.shape[1:] and 0 not in weight.shape, "only the batch may be empty")
     for trait in ("dtype", "device"):
-        values = [getattr(tensor, trait) for tensor in tensors.values()]
+        same = (input, weight) if trait == "dtype" and _is_mixed(input, offset) else tensors.values()
+        values = [getattr(tensor, trait) for tensor in same]
         require(len(set(values)) == 1, f"{trait} must be the same for all, it is {', '.join(map(str, values))}")
     require(input.is_floating_point(), f"floating point numbers are expected, not {input.dtype}")
 

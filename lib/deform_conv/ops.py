@@ -6,6 +6,7 @@ operators trust their arguments: lib.deform_conv.deform_conv2d checks them.
 
 import warnings
 from pathlib import Path
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -20,10 +21,10 @@ _library.define(
 
 
 def load_kernels(folder: Path) -> str | None:
-    """Load the library in `folder` that was built for this torch.
+    """Load the library in `folder` that was built for this version of torch.
 
     Returns:
-        None if it is loaded, else why it is not.
+        None if it is loaded, otherwise the reason why it is not.
     """
     path = folder / f"_C.torch-{torch.__version__}.so"
     if not path.exists():
@@ -41,7 +42,7 @@ _not_loaded = load_kernels(Path(__file__).parent)
 
 @torch.compiler.assume_constant_result
 def has_kernel(device_type: str) -> bool:
-    """Whether the operators are compiled for this type of device; if not, a warning says so (Python shows it once)."""
+    """Return True if the operators are compiled for this type of device, otherwise warn (Python shows it once)."""
     key = torch._C._dispatch_key_for_device(device_type)
     if torch._C._dispatch_has_kernel_for_dispatch_key("posewarper::deform_conv2d", key):
         return True
@@ -53,26 +54,36 @@ def has_kernel(device_type: str) -> bool:
 
 
 @torch.library.register_fake("posewarper::deform_conv2d", lib=_library)
-def _(input: Tensor, offset: Tensor, weight: Tensor, stride: list[int], padding: list[int], dilation: list[int]):
+def _(
+    input: Tensor, offset: Tensor, weight: Tensor, stride: list[int], padding: list[int], dilation: list[int]
+) -> Tensor:
     return input.new_empty(input.shape[0], weight.shape[0], offset.shape[2], offset.shape[3])
 
 
 @torch.library.register_fake("posewarper::deform_conv2d_backward", lib=_library)
-def _(grad: Tensor, input: Tensor, offset: Tensor, weight: Tensor, stride, padding, dilation):
+def _(
+    grad: Tensor,
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+) -> tuple[Tensor, ...]:
     return tuple(tensor.new_empty(tensor.shape) for tensor in (input, offset, weight))
 
 
-def _save(ctx, inputs: tuple, output: Tensor) -> None:
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     *tensors, ctx.stride, ctx.padding, ctx.dilation = inputs
     ctx.save_for_backward(*tensors)
 
 
-def _backward(ctx, grad: Tensor):
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     grads = torch.ops.posewarper.deform_conv2d_backward(grad, *ctx.saved_tensors, ctx.stride, ctx.padding, ctx.dilation)
     return *grads, None, None, None
 
 
-def _no_second_backward(ctx, *grads: Tensor):
+def _no_second_backward(ctx: Any, *grads: Tensor) -> NoReturn:
     raise RuntimeError("deform_conv2d has no second derivatives")
 
 

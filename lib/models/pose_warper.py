@@ -1,4 +1,4 @@
-"""PoseWarper: heatmaps of one frame, warped into another by what the two frames' heatmaps differ in.
+"""PoseWarper: warp the heatmaps of one frame to another by the difference of the two frames' heatmaps.
 
 Bertasius, Feichtenhofer, Tran, Shi, Torresani, Learning Temporal Pose Estimation from Sparsely Labeled Videos,
 NeurIPS 2019, section 3. Pairs, aggregation and propagation are all one operation, `PoseWarper.warp`.
@@ -20,17 +20,17 @@ from lib.models.layers import initialise, residual_layer
 class PoseWarper(nn.Module):
     """A single-frame pose net and the warping head over its heatmaps.
 
-    The state dict has the names of the published weights: the pose net's own ones, then `offset_feats.*`,
+    The state dict has the names of the published weights: those of the pose net, then `offset_feats.*`,
     `offsets1.weight` … and `deform_conv1.weight` …
 
     Args:
-        pose_net: images (B, 3, H, W) to heatmaps (B, J, h, w).
-        num_joints: the number J of heatmaps.
-        num_blocks: residual blocks between the heatmaps' difference and the offsets.
-        num_channels: the width of these blocks.
-        dilations: one deformable convolution for each.
-        weights: what `forward` gives each frame by default, the key frame first.
-        freeze_pose_net: train the head alone: the pose net gets no gradients and keeps its BatchNorm statistics.
+        pose_net: Net from images (B, 3, H, W) to heatmaps (B, J, h, w).
+        num_joints: Number J of heatmaps.
+        num_blocks: Residual blocks between the difference of the heatmaps and the offsets.
+        num_channels: Width of these blocks.
+        dilations: Dilation of each deformable convolution.
+        weights: Default weight of each frame in `forward`, the key frame first.
+        freeze_pose_net: Train only the head; the pose net gets no gradients and keeps its BatchNorm statistics.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class PoseWarper(nn.Module):
             nn.init.zeros_(layer.weight)  # with the identity in each deform_conv, training starts at warp(x) = x
         if freeze_pose_net:
             pose_net.requires_grad_(False)
-        self._still: tuple[Any, list[Tensor]] | None = None  # what _still_offsets keeps, and what it was computed from
+        self._still: tuple[Any, list[Tensor]] | None = None  # cache of _still_offsets: key, offsets
         self.train(self.training)
         self.register_state_dict_post_hook(_flatten_names)
         self.register_load_state_dict_pre_hook(_nest_names)
         self.register_load_state_dict_post_hook(_flatten_reported_names)
 
     def train(self, mode: bool = True) -> "PoseWarper":
-        """Training or evaluation mode; a frozen pose net stays in evaluation mode."""
+        """Set training or evaluation mode; a frozen pose net stays in evaluation mode."""
         super().train(mode)
         self._still = None
         if self.freeze_pose_net:
@@ -93,10 +93,10 @@ class PoseWarper(nn.Module):
         """Move `values` as the pose moves from frame `source` to frame `target` (paper, equations 1 and 2).
 
         Args:
-            values: maps (N, J, h, w) that belong to the source frame: its heatmaps, or its labels'.
-            source: heatmaps (N, J, h, w) of the source frame.
-            target: heatmaps (N, J, h, w) of the target frame; the very same tensor where a frame is warped onto itself:
-                in inference its offsets are then computed once, and kept.
+            values: Maps (N, J, h, w) of the source frame: its heatmaps, or those of its labels.
+            source: Heatmaps (N, J, h, w) of the source frame.
+            target: Heatmaps (N, J, h, w) of the target frame. Pass the same tensor to warp a frame onto itself:
+                inference then computes the offsets once per shape and caches them.
 
         Returns:
             Maps (N, J, h, w) of the target frame.
@@ -109,16 +109,16 @@ class PoseWarper(nn.Module):
         return warped
 
     def _offsets(self, difference: Tensor) -> Iterator[Tensor]:
-        """The offsets (N, 18 · J, h, w) of each dilation, one after the other: they are large."""
+        """Yield the offsets (N, 18 · J, h, w) of each dilation one at a time, because they are large."""
         features = self.offset_feats(difference)  # (N, C, h, w)
         return (offsets(features) for offsets in self.offsets)
 
     def _still_offsets(self, heatmaps: Tensor) -> Iterator[Tensor]:
-        """The offsets of no difference at all: those of the weights, whatever the heatmaps (N, J, h, w) show.
+        """Return the offsets for a zero difference, which do not depend on the values of the heatmaps (N, J, h, w).
 
-        Kept from call to call in inference, while shape (a batch's size changes last bits), types and weights stay.
-        A change of weights is seen by their addresses and versions, which `parameter.data` bypasses; `train()`,
-        `eval()`, `to()` and the like forget in any case.
+        Inference caches them as long as the shape (the batch size changes the last bits), the types and the weights
+        stay the same. Addresses and versions of the weights reveal a change, except one through `parameter.data`;
+        `train()`, `eval()`, `to()` and similar methods always clear the cache.
         """
         head = (self.offset_feats, self.offsets)
         weights = [weight for part in head for weight in chain(part.parameters(), part.buffers())]
@@ -139,23 +139,23 @@ class PoseWarper(nn.Module):
         weights: Sequence[float] | None = None,
         pose_net: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """Heatmaps of the key frame, gathered from the frames of its clip.
+        """Return heatmaps of the key frame, gathered from the frames of its clip.
 
         Args:
-            frames: clips (B, T, 3, H, W), the key frame first. Frames of weight 0 are not computed.
+            frames: Clips (B, T, 3, H, W), the key frame first. Frames of weight 0 are not computed.
             weights: T numbers; None: those of the constructor.
-            pose_net: used in place of the net's own, such as an inference form of it.
+            pose_net: Used in place of the net's own, such as an inference form of it.
 
         Returns:
-            (B, J, h, w): the weighted sum of each frame's heatmaps, warped to the key frame.
+            (B, J, h, w): the weighted sum of the heatmaps of all frames, warped to the key frame.
 
         Raises:
-            ValueError: the number of weights is not T.
+            ValueError: The number of weights is not T.
         """
         weights = self.weights if weights is None else weights
         if frames.shape[1] != len(weights):
             raise ValueError(f"clips of {frames.shape[1]} frames, but {len(weights)} weights: {tuple(weights)}")
-        # The key frame's heatmaps say where to warp to, even if it adds none of its own.
+        # The heatmaps of the key frame define the target of every warp, even if their weight is 0.
         needed = [i for i, weight in enumerate(weights) if i == 0 or weight != 0]
         heatmaps = self.estimate(frames[:, needed], pose_net).unbind(1)  # T' times (B, J, h, w)
         key = heatmaps[0]
@@ -167,25 +167,25 @@ class PoseWarper(nn.Module):
 
 
 def _flat_name(name: str) -> str:
-    """The published name: `pose_net.conv1.weight` → `conv1.weight`, `offsets.0.weight` → `offsets1.weight`."""
+    """Return the published name: `pose_net.conv1.weight` → `conv1.weight`, `offsets.0.weight` → `offsets1.weight`."""
     name = re.sub(r"\bpose_net\.", "", name, count=1)
     return re.sub(r"\b(offsets|deform_conv)\.(\d+)", lambda match: f"{match[1]}{int(match[2]) + 1}", name)
 
 
 def _nested_name(name: str) -> str:
-    """The inverse of `_flat_name`: what is not the head's belongs to the pose net."""
+    """Return the inverse of `_flat_name`; names outside the head belong to the pose net."""
     if match := re.fullmatch(r"(offsets|deform_conv)(\d+)\.(.+)", name):
         return f"{match[1]}.{int(match[2]) - 1}.{match[3]}"
     return name if name.startswith("offset_feats.") else f"pose_net.{name}"
 
 
 def _rename(state_dict: dict[str, Any], prefix: str, new_name: Callable[[str], str]) -> None:
-    """Rename in place, in order, whatever stands below `prefix`."""
+    """Rename all entries below `prefix` in place and in order."""
     for name in [name for name in state_dict if name.startswith(prefix)]:
         state_dict[prefix + new_name(name.removeprefix(prefix))] = state_dict.pop(name)
 
 
-def _flatten_names(module: nn.Module, state_dict: dict[str, Any], prefix: str, local_metadata: dict) -> None:
+def _flatten_names(module: nn.Module, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any]) -> None:
     _rename(state_dict, prefix, _flat_name)
 
 
@@ -194,6 +194,6 @@ def _nest_names(module: nn.Module, state_dict: dict[str, Any], prefix: str, *arg
 
 
 def _flatten_reported_names(module: nn.Module, incompatible_keys: Any) -> None:
-    """Missing and unexpected tensors are reported under the names that the file has."""
+    """Report missing and unexpected tensors under the names in the file."""
     for names in incompatible_keys:
         names[:] = map(_flat_name, names)

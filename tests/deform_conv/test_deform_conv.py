@@ -215,6 +215,30 @@ def test_memory_layout_does_not_matter(device, implementation):
         torch.testing.assert_close(mine, other)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("case", (CASES | POSEWARPER).values(), ids=(CASES | POSEWARPER).keys())
+def test_channels_last_offsets_give_the_same_bits(case, dtype, device):
+    input, offset, weight = (tensor.to(dtype) for tensor in make_tensors(case, device))
+    expected = deform_conv2d(input, offset, weight, *case.sizes)
+    channels_last = offset.to(memory_format=torch.channels_last)
+    assert torch.equal(deform_conv2d(input, channels_last, weight, *case.sizes), expected)
+    one = deform_conv2d(input, offset[:1].expand_as(offset).contiguous(), weight, *case.sizes)
+    for offsets in (offset, channels_last):
+        assert torch.equal(deform_conv2d(input, offsets[:1].expand_as(offset), weight, *case.sizes), one)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+def test_half_offsets_with_float32_input(half, device, implementation):
+    case = CASES["asymmetric"]
+    input, offset, weight = make_tensors(case, device, torch.float32)
+    offset = offset.clamp(-8, 8).to(half)
+    mixed = gradients(deform_conv2d, [input, offset, weight], *case.sizes)
+    exact = gradients(deform_conv2d, [input, offset.float(), weight], *case.sizes)
+    for mine, other in zip(mixed, exact, strict=True):
+        torch.testing.assert_close(mine, other.to(mine.dtype))
+    assert [tensor.dtype for tensor in mixed] == [torch.float32, torch.float32, half, torch.float32]
+
+
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
 def test_half_types_are_summed_in_float32(half, device, implementation):
     case = CASES["asymmetric"]

@@ -4,6 +4,8 @@
 // numbers brings all that bilinear interpolation needs. Around the image lie zeros, kMargin cells wide: points are clamped
 // into them, and no sample has to ask whether it is inside.
 //
+// Offsets are read as they lie in memory. Channels-last ones are transposed block by block, within the cache.
+//
 // Half types are summed in float32.
 #include <ATen/OpMathType.h>
 #include <ATen/Parallel.h>
@@ -48,6 +50,11 @@ int64_t forward_scratch(const Geometry& g) {
   return (2 + g.taps + g.out_channels) * kBlock;
 }
 
+// Of all offsets of one position.
+int64_t offset_channels(const Geometry& g) {
+  return 2 * g.offset_groups * g.taps;
+}
+
 // And backward_channel among positions, columns, their gradients, that of the last block, sums of weights, and cells.
 int64_t backward_scratch(const Geometry& g) {
   return (2 + 2 * g.taps + g.out_per_group) * kBlock + g.out_per_group * g.taps * kMostLanes + 2 * cell_numbers(g);
@@ -85,6 +92,8 @@ namespace avx512 {
 template <typename T, typename Offset>
 struct Kernels {
   decltype(&plain::fill_cells<T>) fill_cells;
+  decltype(&plain::transpose_block<T, Offset>) transpose_block;
+  decltype(&plain::forward_block<T, T>) forward_transposed;
   decltype(&plain::forward_block<T, Offset>) forward_block;
   decltype(&plain::backward_channel<T, Offset>) backward_channel;
 };
@@ -95,13 +104,19 @@ Kernels<T, Offset> choose_kernels() {
 #ifdef POSEWARPER_X86
   static const std::string capability = at::get_cpu_capability();
   if (capability == "AVX512") {
-    return {avx512::fill_cells<T>, avx512::forward_block<T, Offset>, avx512::backward_channel<T, Offset>};
+    return {
+      avx512::fill_cells<T>, avx512::transpose_block<T, Offset>, avx512::forward_block<T, T>,
+      avx512::forward_block<T, Offset>, avx512::backward_channel<T, Offset>};
   }
   if (capability == "AVX2") {
-    return {avx2::fill_cells<T>, avx2::forward_block<T, Offset>, avx2::backward_channel<T, Offset>};
+    return {
+      avx2::fill_cells<T>, avx2::transpose_block<T, Offset>, avx2::forward_block<T, T>,
+      avx2::forward_block<T, Offset>, avx2::backward_channel<T, Offset>};
   }
 #endif
-  return {plain::fill_cells<T>, plain::forward_block<T, Offset>, plain::backward_channel<T, Offset>};
+  return {
+      plain::fill_cells<T>, plain::transpose_block<T, Offset>, plain::forward_block<T, T>,
+      plain::forward_block<T, Offset>, plain::backward_channel<T, Offset>};
 }
 
 // Memory of one thread, at an address that is good for vectors.
@@ -118,8 +133,22 @@ class Scratch {
   std::vector<Line> lines_;
 };
 
+// One image's offsets lie channel after channel, or position after position.
+bool is_channels_last(const at::Tensor& offset) {
+  return offset.stride(1) == 1 && offset.stride(3) == offset.size(1) &&
+      offset.stride(2) == offset.size(1) * offset.size(3);
+}
+
+bool is_plain(const at::Tensor& offset) {
+  return offset.stride(3) == 1 && offset.stride(2) == offset.size(3) &&
+      offset.stride(1) == offset.size(2) * offset.size(3);
+}
+
 template <typename T, typename Offset>
-void forward(const Geometry& g, const T* input, const Offset* offset, const T* weight, T* output) {
+void forward(const Geometry& g, const T* input, const at::Tensor& offset, const T* weight, T* output) {
+  const Offset* offsets = offset.const_data_ptr<Offset>();
+  const int64_t image_stride = offset.stride(0); // 0 where one image's offsets were expanded over the batch
+  const bool channels_last = is_channels_last(offset);
   const Kernels kernels = choose_kernels<T, Offset>();
   const std::vector<T> zeros(g.width);
   const int64_t blocks = (g.positions() + kBlock - 1) / kBlock;
@@ -135,13 +164,23 @@ void forward(const Geometry& g, const T* input, const Offset* offset, const T* w
       }
     });
     at::parallel_for(0, images * blocks, 1, [&](int64_t begin, int64_t end) {
-      Scratch<T> scratch(forward_scratch(g));
+      const int64_t channels = offset_channels(g);
+      Scratch<T> scratch(forward_scratch(g)), transposed(channels_last ? channels * kBlock : 0),
+          wide(channels_last ? channels * kMostLanes : 0);
       for (int64_t task = begin; task < end; ++task) {
-        const int64_t i = task / blocks, n = first + i;
-        kernels.forward_block(
-            g, cells.data() + i * g.in_channels * cell_numbers(g),
-            offset + n * g.offset_groups * 2 * g.taps * g.positions(), weight,
-            output + n * g.out_channels * g.positions(), task % blocks * kBlock, scratch.data());
+        const int64_t i = task / blocks, n = first + i, start = task % blocks * kBlock;
+        const T* image_cells = cells.data() + i * g.in_channels * cell_numbers(g);
+        T* image_output = output + n * g.out_channels * g.positions();
+        const Offset* image_offsets = offsets + n * image_stride;
+        if (channels_last) {
+          const int64_t count = std::min(kBlock, g.positions() - start);
+          kernels.transpose_block(image_offsets + start * channels, channels, count, wide.data(), transposed.data());
+          kernels.forward_transposed(
+              g, image_cells, transposed.data(), kBlock, weight, image_output, start, scratch.data());
+        } else {
+          kernels.forward_block(
+              g, image_cells, image_offsets + start, g.positions(), weight, image_output, start, scratch.data());
+        }
       }
     });
   }
@@ -190,7 +229,7 @@ at::Tensor prepared(const at::Tensor& tensor) {
 
 // Offsets are most of the data: bfloat16 stays as it is, unless their gradient is a sum of many channels.
 at::Tensor prepared_offset(const at::Tensor& offset, bool is_summed) {
-  return offset.scalar_type() == at::kBFloat16 && !is_summed ? offset.contiguous() : prepared(offset);
+  return offset.scalar_type() == at::kBFloat16 && !is_summed ? offset : offset.to(at::toOpMathType(offset.scalar_type()));
 }
 
 // Calls run(T(), Offset()) with the type of computation and that of the offsets.
@@ -220,14 +259,17 @@ at::Tensor deform_conv2d_cpu(
     const at::Tensor& input_, const at::Tensor& offset_, const at::Tensor& weight_, at::IntArrayRef stride,
     at::IntArrayRef padding, at::IntArrayRef dilation) {
   const Geometry g = checked_geometry(input_, offset_, weight_, stride, padding, dilation);
-  const at::Tensor input = prepared(input_), offset = prepared_offset(offset_, false), weight = prepared(weight_);
+  const at::Tensor input = prepared(input_), weight = prepared(weight_);
+  at::Tensor offset = prepared_offset(offset_, false);
+  if (!is_plain(offset) && !is_channels_last(offset)) {
+    offset = offset.contiguous();
+  }
   at::Tensor output = at::empty({g.batch, g.out_channels, g.out_height, g.out_width}, input.options());
   dispatch(input, offset, [&](auto real, auto offset_type) {
     using T = decltype(real);
     using Offset = decltype(offset_type);
     forward<T, Offset>(
-        g, input.const_data_ptr<T>(), offset.const_data_ptr<Offset>(), weight.const_data_ptr<T>(),
-        output.mutable_data_ptr<T>());
+        g, input.const_data_ptr<T>(), offset, weight.const_data_ptr<T>(), output.mutable_data_ptr<T>());
   });
   return output.to(input_.scalar_type());
 }
@@ -237,7 +279,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> deform_conv2d_backward_cpu(
     at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation) {
   const Geometry g = checked_geometry(input_, offset_, weight_, stride, padding, dilation);
   const at::Tensor grad = prepared(grad_), input = prepared(input_), weight = prepared(weight_),
-                   offset = prepared_offset(offset_, g.in_per_offset_group > 1);
+                   offset = prepared_offset(offset_, g.in_per_offset_group > 1).contiguous();
   at::Tensor grad_input = at::empty_like(input), grad_offset = at::empty_like(offset),
              grad_weight = at::zeros_like(weight);
   dispatch(input, offset, [&](auto real, auto offset_type) {
@@ -249,7 +291,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> deform_conv2d_backward_cpu(
         grad_weight.mutable_data_ptr<T>());
   });
   const at::ScalarType dtype = input_.scalar_type();
-  return {grad_input.to(dtype), grad_offset.to(dtype), grad_weight.to(dtype)};
+  return {grad_input.to(dtype), grad_offset.to(offset_.scalar_type()), grad_weight.to(dtype)};
 }
 
 } // namespace

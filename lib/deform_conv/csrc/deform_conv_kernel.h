@@ -39,16 +39,18 @@ struct Points {
   alignas(64) T fy[kBlock], fx[kBlock];
 };
 
+//
+// stride: from one channel of the offsets to the next.
 template <typename T, typename Offset>
 void locate(
-    const Geometry& g, const T* base_y, const T* base_x, int64_t tap, const Offset* delta_y, int64_t count,
-    Points<T>& points) {
-  const Offset* delta_x = delta_y + g.positions();
+    const Geometry& g, const T* base_y, const T* base_x, int64_t tap, const Offset* delta_y, int64_t stride,
+    int64_t count, Points<T>& points) {
+  const Offset* delta_x = delta_y + stride;
   const T tap_y = T(tap / g.kernel_width * g.dilation_y), tap_x = T(tap % g.kernel_width * g.dilation_x);
   const Reals<T> last_y = fill(T(g.height + kMargin)), last_x = fill(T(g.width + kMargin));
   const Int<T> row = 2 * cell_columns(g);
   // The offsets of the next group come from far away: 2 · taps streams, too many for the processor to foresee.
-  const int64_t ahead = 2 * g.taps * g.positions();
+  const int64_t ahead = 2 * g.taps * stride;
   for (int64_t i = 0; i < count; i += kLanes<T>) {
     __builtin_prefetch(delta_y + i + ahead, 0, 2);
     __builtin_prefetch(delta_x + i + ahead, 0, 2);
@@ -107,20 +109,58 @@ void multiply(
   }
 }
 
-// The output of one image at the positions from `begin` on. scratch: forward_scratch(g) numbers.
+// Transposes the channels-last offsets of a block: channel c of position i goes to to[c * kBlock + i].
+// wide: space for kLanes<T> rows.
+template <typename T, typename Offset>
+void transpose_block(const Offset* rows, int64_t channels, int64_t count, T* wide, T* to) {
+  for (int64_t i = 0; i < count; i += kLanes<T>) {
+    const int64_t last = std::min(kLanes<T>, count - i) - 1;
+    Int<T> at[kLanes<T>];
+    for (int64_t lane = 0; lane < kLanes<T>; ++lane) {
+      at[lane] = std::min(lane, last) * channels;
+    }
+    const T* from;
+    if constexpr (std::is_same_v<T, Offset>) {
+      from = rows + i * channels;
+    } else {
+      for (int64_t k = 0; k < (last + 1) * channels; k += kLanes<T>) {
+        const int64_t left = (last + 1) * channels - k;
+        store_some(wide + k, load_some<T>(rows + i * channels + k, left), left);
+      }
+      from = wide;
+    }
+    int64_t c = 0;
+    for (; c + 4 <= channels; c += 4) {
+      const Quads<T> quads = load_quads(from + c, at);
+      store(to + c * kBlock + i, quads.a);
+      store(to + (c + 1) * kBlock + i, quads.b);
+      store(to + (c + 2) * kBlock + i, quads.c);
+      store(to + (c + 3) * kBlock + i, quads.d);
+    }
+    for (; c < channels; ++c) {
+      for (int64_t lane = 0; lane < kLanes<T>; ++lane) {
+        to[c * kBlock + i + lane] = from[at[lane] + c];
+      }
+    }
+  }
+}
+
+// The output of one image at the positions from `begin` on. offset: that of the first of them, in the first channel;
+// stride: from there to the next channel. scratch: forward_scratch(g) numbers.
 template <typename T, typename Offset>
 void forward_block(
-    const Geometry& g, const T* cells, const Offset* offset, const T* weight, T* output, int64_t begin, T* scratch) {
+    const Geometry& g, const T* cells, const Offset* offset, int64_t stride, const T* weight, T* output, int64_t begin,
+    T* scratch) {
   const int64_t count = std::min(kBlock, g.positions() - begin);
   T *base_y = scratch, *base_x = base_y + kBlock, *columns = base_x + kBlock, *sums = columns + g.taps * kBlock;
   place_block(g, begin, count, base_y, base_x);
   std::fill_n(sums, g.out_channels * kBlock, T(0));
   Points<T> points;
   for (int64_t c = 0; c < g.in_channels; ++c) {
-    const Offset* group_offset = offset + c / g.in_per_offset_group * 2 * g.taps * g.positions() + begin;
+    const Offset* group_offset = offset + c / g.in_per_offset_group * 2 * g.taps * stride;
     const T* plane = cells + c * cell_numbers(g);
     for (int64_t tap = 0; tap < g.taps; ++tap) {
-      locate(g, base_y, base_x, tap, group_offset + 2 * tap * g.positions(), count, points);
+      locate(g, base_y, base_x, tap, group_offset + 2 * tap * stride, stride, count, points);
       T* column = columns + tap * kBlock;
       for (int64_t i = 0; i < count; i += kLanes<T>) {
         const Quads<T> around = load_quads(plane, points.at + i);
@@ -219,7 +259,7 @@ void backward_channel(
     multiply(g.taps, weight + first_weight, 1, row, g.out_per_group, rows, row_stride, grad_columns);
     for (int64_t tap = 0; tap < g.taps; ++tap) {
       const int64_t delta = first_delta + 2 * tap * g.positions() + begin;
-      locate(g, base_y, base_x, tap, offset + delta, count, points);
+      locate(g, base_y, base_x, tap, offset + delta, g.positions(), count, points);
       backward_tap(
           g, cells, points, count, grad_columns + tap * kBlock, c % g.in_per_offset_group != 0, grad_offset + delta,
           grad_cells, columns + tap * kBlock);

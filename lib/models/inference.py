@@ -1,0 +1,103 @@
+"""The inference form of a net: a copy with BatchNorm folded, stored in the precision that it computes in."""
+
+import copy
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from yacs.config import CfgNode
+
+from lib.models.pose_warper import PoseWarper
+
+Precision = Literal["fp32", "bf16", "fp16"]
+logger = logging.getLogger(__name__)
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def prepare_for_inference(net: nn.Module, precision: Precision = "fp32", compile: bool = False) -> nn.Module:
+    """Return a copy of a net that estimates the same heatmaps in less time.
+
+    BatchNorm is folded into the convolutions, and tensors are channels-last. With a half type, the convolutions store
+    their weights and compute in it; the last layer of the pose net, which adds up the heatmaps, and the deformable
+    convolutions, which resample them, stay in float32. Images and heatmaps are float32 in any case.
+
+    The copy does not follow later changes of the net, and it cannot be trained.
+
+    Args:
+        net: A single-frame net or a PoseWarper. It stays as it is.
+        precision: Type of the convolutions.
+        compile: Compile the pose net and the features of the offsets, with their weights as constants. The first batch
+            of each size takes minutes.
+
+    Returns:
+        The copy in evaluation mode, on the same device.
+    """
+    net = copy.deepcopy(net).eval().requires_grad_(False)
+    _fold_batch_norm(net)
+    net.to(memory_format=torch.channels_last)
+    pose_net = net.pose_net if isinstance(net, PoseWarper) else net
+    parts = [pose_net, net.offset_feats] if isinstance(net, PoseWarper) else [pose_net]
+    for part in parts:
+        part.to(_DTYPES[precision])
+        part.register_forward_pre_hook(_to_type(_DTYPES[precision]))
+    if isinstance(net, PoseWarper):
+        net.offsets.to(_DTYPES[precision])
+    if isinstance(pose_net.final_layer, nn.Conv2d):
+        pose_net.final_layer.float().register_forward_pre_hook(_to_type(torch.float32))
+    if compile:
+        for part in parts:
+            part.compile(dynamic=False, options={"freezing": True})
+    return net
+
+
+def build_inference_form(cfg: CfgNode, net: nn.Module, device: torch.device) -> nn.Module:
+    """Return the copy of a net that TEST.PRECISION and TEST.COMPILE ask for.
+
+    TEST.PRECISION tf32 lets CUDA round the factors of every float32 product, for the whole process.
+
+    Args:
+        cfg: The experiment.
+        net: Its net, on `device`.
+        device: Device of the net.
+    """
+    precision = cfg.TEST.PRECISION
+    if precision == "auto":
+        precision = "bf16" if has_native_bf16(device) else "fp32"
+        logger.info("TEST.PRECISION auto: %s", precision)
+    if precision == "tf32":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+        precision = "fp32"
+    return prepare_for_inference(net, precision, cfg.TEST.COMPILE)
+
+
+def has_native_bf16(device: torch.device) -> bool:
+    """Return whether a device multiplies bfloat16 in hardware: GPUs since Ampere, CPUs with AVX-512 BF16 or AMX."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def _to_type(dtype: torch.dtype) -> Callable[[nn.Module, tuple[Tensor, ...]], Tensor]:
+    """Return a hook that converts a module's input (N, C, H, W)."""
+
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+        return inputs[0].to(dtype, memory_format=torch.channels_last)
+
+    return hook
+
+
+def _fold_batch_norm(module: nn.Module) -> None:
+    """Fold every BatchNorm into the convolution before it."""
+    previous: tuple[str, nn.Module] | None = None
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.BatchNorm2d) and previous and isinstance(previous[1], (nn.Conv2d, nn.ConvTranspose2d)):
+            transposed = isinstance(previous[1], nn.ConvTranspose2d)
+            setattr(module, previous[0], fuse_conv_bn_eval(previous[1], child, transposed))
+            setattr(module, name, nn.Identity())
+        else:
+            _fold_batch_norm(child)
+        previous = name, child
