@@ -104,6 +104,10 @@ DEFAULTS.TEST.MODE = "single"  # single | pair | aggregate | average | propagate
 DEFAULTS.TEST.AGGREGATE = CN()
 DEFAULTS.TEST.AGGREGATE.OFFSETS = [0, -1, -2, 1, 2]  # frames relative to the key frame
 DEFAULTS.TEST.AGGREGATE.WEIGHTS = [0.3, 0.25, 0.1, 0.25, 0.1]
+DEFAULTS.TEST.AGGREGATE.SHARE_CROPS = (
+    False  # hold a person's crop while it moves little: each frame passes the pose net
+)
+# once, not once for each clip that it is in
 DEFAULTS.TEST.PROPAGATE = CN()
 DEFAULTS.TEST.PROPAGATE.FROM = "labels"  # warp the key frame's labels, or the net's heatmaps (net)
 DEFAULTS.TEST.PROPAGATE.HOP = 3  # maximum distance of one warp in frames; longer distances take several warps

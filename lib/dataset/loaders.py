@@ -41,7 +41,12 @@ class LoaderOptions:
 
 
 def sequential_loader(
-    clips: ClipDataset, options: LoaderOptions, *, process: tuple[int, int] = (0, 1), cuda: bool = False
+    clips: ClipDataset,
+    options: LoaderOptions,
+    *,
+    process: tuple[int, int] = (0, 1),
+    cuda: bool = False,
+    order: Sequence[int] | None = None,
 ) -> DataLoader:
     """Return batches of clips in order.
 
@@ -50,15 +55,22 @@ def sequential_loader(
         options: Size of a batch and number of reading processes.
         process: Rank and number of the processes that share the clips: each reads every `number`-th.
         cuda: The batches go to a GPU.
+        order: Clips in the order to read them in, where neighbors share their crops: each process then reads a stretch
+            of them, and the net sees about one new crop of each clip. None: the order of the data set.
     """
     rank, count = process
     size = options.batch_size
     if not cuda:
-        size = min(size, max(1, CPU_PIXELS // (clips.num_frames * prod(clips.options.image_size))))
+        new_crops = clips.num_frames if order is None else 1
+        size = min(size, max(1, CPU_PIXELS // (new_crops * prod(clips.options.image_size))))
+    if order is None:
+        sampler: Sequence[int] = range(rank, len(clips), count)
+    else:
+        sampler = order[len(order) * rank // count : len(order) * (rank + 1) // count]
     return DataLoader(
         clips,
         batch_size=size,
-        sampler=range(rank, len(clips), count),
+        sampler=sampler,
         num_workers=min(options.num_workers, num_cores()),
         worker_init_fn=forgive_broken_connections,
         pin_memory=options.pin_memory and cuda,
