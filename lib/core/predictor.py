@@ -112,6 +112,11 @@ class Predictor:
         self._process = process
         self._shared = shared
 
+    @property
+    def held_frames(self) -> int:
+        """Return the largest number of frames that share a crop."""
+        return self._shared.hold.max_frames if self._shared else 1
+
     def batches(self, clips: ClipDataset, **progress: Any) -> Iterator[Estimates]:
         """Yield the poses of this process's share of the clips, batch by batch, in order unless they share crops.
 
