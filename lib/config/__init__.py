@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from lib.config.default import ALSO, CHOICES, DEFAULTS, LEAST, PATHS
+from lib.config.default import ALSO, AUTOMATIC, CHOICES, DEFAULTS, LEAST, PATHS
 from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_key, flatten
 from lib.config.legacy import COMMAND_LINE, FLAGS, Setting, as_gpus, take_up, translate
 from lib.utils.errors import InputError
@@ -182,6 +182,8 @@ def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
         value = as_gpus(value)
     elif key == "DATASET.ALSO":
         value = _data_sets(value, str(setting))
+    elif key in AUTOMATIC and value == "auto":
+        pass
     elif not key.startswith(EXTRA_SECTION):
         value = _coerce(value, node[name], str(setting))
     node[name] = value
@@ -248,6 +250,8 @@ def _check(cfg: CfgNode, blame: Callable[..., str]) -> None:
         if flat[key] not in choices:
             raise InputError(f"{blame(key)} is {flat[key]!r}; it can be {', '.join(choices)}")
     for key, least in LEAST.items():
+        if key in AUTOMATIC and flat[key] == "auto":
+            continue
         values = flat[key] if isinstance(flat[key], (list, tuple)) else [flat[key]]
         if any(not isinstance(value, (int, float)) or not least <= value < math.inf for value in values):
             raise InputError(f"{blame(key)} is {flat[key]!r}; it must be at least {least}")

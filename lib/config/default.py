@@ -118,7 +118,7 @@ DEFAULTS.TEST.PROPAGATE.REFINE = 0.0  # refine propagated joints with the net's 
 DEFAULTS.TEST.PROPAGATE.PSEUDO_LABELS = "unlabeled"  # frames for the poses of --method single: unlabeled or all.
 # With unlabeled, labeled frames keep their labels; in both cases TEST.USE_GT_BBOX selects the boxes of people
 DEFAULTS.TEST.PROPAGATE.SAVE = False  # save propagated labels of the sparse training set as training labels
-DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32
+DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32  # auto: as many clips as fit into a GPU's memory
 DEFAULTS.TEST.EVALUATE = True
 DEFAULTS.TEST.TRACKING = False  # compute MOTA too; rejected until there is a tracker
 DEFAULTS.TEST.FLIP_TEST = False
@@ -210,6 +210,9 @@ CHOICES = {
     "TEST.PROPAGATE.PSEUDO_LABELS": ("unlabeled", "all"),
     "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
 }
+
+AUTOMATIC = ("TEST.BATCH_SIZE_PER_GPU",)
+"""Keys with a number that may be auto instead."""
 
 LEAST = {
     "GPUS": 0,

@@ -11,12 +11,13 @@ from torch.utils.data import DataLoader
 from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
+from lib.core.batching import BatchSizer
 from lib.core.shared_crops import SharedCrops
 from lib.core.strategies import COMBINATIONS, STRATEGIES, FlipTest, Strategy
 from lib.dataset import build_loader_options, build_skeleton
 from lib.dataset.clips import ClipDataset, Clips
 from lib.dataset.held_crops import hold_crops
-from lib.dataset.loaders import LoaderOptions, sequential_loader
+from lib.dataset.loaders import Batches, LoaderOptions, sequential_loader
 from lib.pose.heatmaps import decode, to_image
 from lib.pose.pixels import normalise
 from lib.utils import distributed
@@ -111,6 +112,7 @@ class Predictor:
         self._loader = loader or LoaderOptions()
         self._process = process
         self._shared = shared
+        self._sizer = BatchSizer(device, grows=self._loader.batch_size is None)
 
     @property
     def held_frames(self) -> int:
@@ -129,12 +131,14 @@ class Predictor:
         """
         rank, _ = self._process
         clips, loader = self._read(clips)
+        upcoming = loader.batch_sampler
+        self._sizer.begin(upcoming)
         with defer_sigint():
             batches = iter(loader)
-        bar = progress_bar(len(loader.sampler), "person", **{"disable": rank > 0, **progress})
+        bar = progress_bar(len(upcoming.clips), "person", **{"disable": rank > 0, **progress})
         with bar, logging_redirect_tqdm():
             for batch in batches:
-                yield self._estimate(batch, clips)
+                yield self._estimate(batch, clips, upcoming)
                 bar.update(len(batch.index))
 
     def predict(
@@ -181,8 +185,8 @@ class Predictor:
         return clips, sequential_loader(clips, self._loader, process=self._process, cuda=cuda, order=order)
 
     @torch.inference_mode()
-    def _estimate(self, batch: Clips, clips: ClipDataset) -> Estimates:
-        heatmaps = self._heatmaps(batch)  # (B, J, h, w) or (B, T, J, h, w)
+    def _estimate(self, batch: Clips, clips: ClipDataset, upcoming: Batches) -> Estimates:
+        heatmaps = self._sizer.run(self._heatmaps, batch, upcoming)  # (B, J, h, w) or (B, T, J, h, w)
         decoding = self.decode
         maps = heatmaps.flatten(0, -4)
         found = decode(maps, decoding.post_process, decoding.dark_sigma, decoding.per_axis)

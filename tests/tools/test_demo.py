@@ -26,7 +26,7 @@ from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.models import PoseWarper, build_model
 from lib.pose.crop import box_to_center_scale
-from lib.tracking import estimator, pose_video
+from lib.tracking import estimator
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
 
