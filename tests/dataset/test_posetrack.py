@@ -83,7 +83,7 @@ def test_coco_style_file_equals_the_official_folder(root, build):
 def test_clips_of_an_aggregation(root, build):
     make_video(root, "v", num_frames=4, people=1)
     found = build()
-    frames, targets, weights, index, replaced = found.clips[0]
+    frames, targets, weights, index, replaced, _ = found.clips[0]
     assert frames.shape == (5, 96, 64, 3)
     assert frames.dtype == torch.uint8
     assert torch.equal(frames[0], frames[1])  # A − 1 and A − 2 of the first frame are the first frame
