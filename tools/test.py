@@ -7,7 +7,7 @@ import _init_paths  # noqa: F401 (first: makes lib importable)
 
 from lib.config import add_force, named_files, parse_arguments
 from lib.utils.errors import InputError, run
-from lib.utils.files import write_json
+from lib.utils.files import sha256, write_json
 from lib.utils.logging import log_to_terminal, to_log_file
 
 logger = logging.getLogger("test")
@@ -33,14 +33,14 @@ def main() -> None:
     with build_run(cfg, experiment, f"test-{mode}") as test:
         if test.is_first:
             check_predictions(test.folder / "predictions" / mode, named_files(cfg))
-        build_weights_path(cfg, test.folder)  # raises, before data are read
+        weights = sha256(build_weights_path(cfg, test.folder))  # raises, before data are read
         tester = build_tester(cfg, test.folder, test.process)
         net, forced = build_trained_model(cfg, test.folder, test.device, args.force)
         result = tester.run(build_predictor(cfg, net, test.device, test.process), mode)
         if not test.is_first:
             return
         path = test.folder / f"result-{mode}.json"
-        write_json(path, result | test.describe(forced), indent=True)
+        write_json(path, result | {"weights_sha256": weights} | test.describe(forced), indent=True)
         logger.info("result: %s", path)
         if "table" in result:
             table = format_result(cfg.DATASET.DATASET, result)

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-from lib.config.default import ALSO, CHOICES, DEFAULTS, MAX_VALUES, MIN_VALUES, PATHS
+from lib.config.default import ALSO, AUTOMATIC, CHOICES, DEFAULTS, MAX_VALUES, MIN_VALUES, PATHS
 from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_key, flatten
 from lib.config.legacy import COMMAND_LINE, FLAGS, Setting, take_up, translate
 from lib.utils.errors import InputError
@@ -182,6 +182,8 @@ def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
         value = _gpus(value, str(setting))
     elif key == "DATASET.ALSO":
         value = _data_sets(value, str(setting))
+    elif key in AUTOMATIC and value == "auto":
+        pass
     elif not key.startswith(EXTRA_SECTION):
         value = _coerce(value, node[name], str(setting))
     node[name] = value

@@ -112,6 +112,10 @@ DEFAULTS.TEST.MODE = "single"  # single | pair | aggregate | average | propagate
 DEFAULTS.TEST.AGGREGATE = CN()
 DEFAULTS.TEST.AGGREGATE.OFFSETS = [0, -1, -2, 1, 2]  # frames relative to the key frame
 DEFAULTS.TEST.AGGREGATE.WEIGHTS = [0.3, 0.25, 0.1, 0.25, 0.1]
+DEFAULTS.TEST.AGGREGATE.SHARE_CROPS = (
+    False  # hold a person's crop while it moves little: each frame passes the pose net
+)
+# once, not once for each clip that it is in
 DEFAULTS.TEST.PROPAGATE = CN()
 DEFAULTS.TEST.PROPAGATE.FROM = "labels"  # warp the key frame's labels, or the net's heatmaps (net)
 DEFAULTS.TEST.PROPAGATE.HOP = 3  # maximum distance of one warp in frames; longer distances take several warps
@@ -122,7 +126,7 @@ DEFAULTS.TEST.PROPAGATE.REFINE = 0.0  # refine propagated joints with the net's 
 DEFAULTS.TEST.PROPAGATE.PSEUDO_LABELS = "unlabeled"  # frames for the poses of --method single: unlabeled or all.
 # With unlabeled, labeled frames keep their labels; in both cases TEST.USE_GT_BBOX selects the boxes of people
 DEFAULTS.TEST.PROPAGATE.SAVE = False  # save propagated labels of the sparse training set as training labels
-DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32
+DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32  # auto: as many clips as fit into a GPU's memory
 DEFAULTS.TEST.PRECISION = "fp32"  # fp32 | tf32 | bf16 | fp16 | auto; fp32: CUDNN.ALLOW_TF32 decides on TF32 in
 # convolutions; auto: bf16 if the device multiplies it in hardware, else fp32
 DEFAULTS.TEST.COMPILE = False  # compile the net with torch.compile; the first batch of each size takes minutes
@@ -220,6 +224,9 @@ CHOICES = {
     "TEST.PROPAGATE.PSEUDO_LABELS": ("unlabeled", "all"),
     "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
 }
+
+AUTOMATIC = ("TEST.BATCH_SIZE_PER_GPU",)
+"""Keys with a number that may be auto instead."""
 
 MIN_VALUES = {
     "WORKERS": 0,

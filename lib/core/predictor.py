@@ -11,10 +11,13 @@ from torch.utils.data import DataLoader
 from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
-from lib.core.strategies import STRATEGIES, FlipTest, Strategy
+from lib.core.batching import BatchSizer
+from lib.core.shared_crops import SharedCrops
+from lib.core.strategies import COMBINATIONS, STRATEGIES, FlipTest, Strategy
 from lib.dataset import build_loader_options, build_skeleton
 from lib.dataset.clips import ClipDataset, Clips
-from lib.dataset.loaders import LoaderOptions, sequential_loader
+from lib.dataset.held_crops import hold_crops
+from lib.dataset.loaders import Batches, LoaderOptions, sequential_loader
 from lib.models.inference import build_inference_form
 from lib.pose.heatmaps import decode, to_image
 from lib.pose.pixels import normalise
@@ -82,6 +85,8 @@ class Predictor:
         decode: How joints are placed within their heatmaps.
         loader: Size of a batch and number of reading processes.
         process: Rank and number of the processes that share the clips.
+        shared: Holds crops for clips of neighboring frames and uses each crop's heatmaps in all of them, in place of
+            `strategy`; None: each clip by itself.
 
     Example:
         >>> predictor = Predictor(net, single, device=torch.device("cpu"))
@@ -99,6 +104,7 @@ class Predictor:
         decode: DecodeOptions | None = None,
         loader: LoaderOptions | None = None,
         process: tuple[int, int] = (0, 1),
+        shared: SharedCrops | None = None,
     ) -> None:
         self.net = net.eval()
         self.strategy = strategy
@@ -106,9 +112,16 @@ class Predictor:
         self.decode = decode or DecodeOptions()
         self._loader = loader or LoaderOptions()
         self._process = process
+        self._shared = shared
+        self._sizer = BatchSizer(device, grows=self._loader.batch_size is None)
+
+    @property
+    def held_frames(self) -> int:
+        """Return the largest number of frames that share a crop."""
+        return self._shared.hold.max_frames if self._shared else 1
 
     def batches(self, clips: ClipDataset, **progress: Any) -> Iterator[Estimates]:
-        """Yield the poses of this process's share of the clips, batch by batch, in order.
+        """Yield the poses of this process's share of the clips, batch by batch, in order unless they share crops.
 
         Args:
             clips: People and the frames around them.
@@ -118,13 +131,15 @@ class Predictor:
             InputError: A key frame is damaged.
         """
         rank, _ = self._process
-        loader = self._read(clips)
+        clips, loader = self._read(clips)
+        upcoming = loader.batch_sampler
+        self._sizer.begin(upcoming)
         with defer_sigint():
             batches = iter(loader)
-        bar = progress_bar(len(loader.sampler), "person", **{"disable": rank > 0, **progress})
+        bar = progress_bar(len(upcoming.clips), "person", **{"disable": rank > 0, **progress})
         with bar, logging_redirect_tqdm():
             for batch in batches:
-                yield self._estimate(batch, clips)
+                yield self._estimate(batch, clips, upcoming)
                 bar.update(len(batch.index))
 
     def predict(
@@ -156,24 +171,38 @@ class Predictor:
 
     def num_batches(self, clips: ClipDataset) -> int:
         """Return the number of batches of this process's share of the clips."""
-        return len(self._read(clips))
+        _, loader = self._read(clips)
+        return len(loader)
 
-    def _read(self, clips: ClipDataset) -> DataLoader:
-        return sequential_loader(clips, self._loader, process=self._process, cuda=self.device.type == "cuda")
+    def _read(self, clips: ClipDataset) -> tuple[ClipDataset, DataLoader]:
+        """Return the clips, in held crops if they share them, and their batches."""
+        order = None
+        if self._shared:
+            self._shared.forget()
+            reach = max(clips.offsets) - min(clips.offsets)
+            people, order = hold_crops(clips.people, self._shared.hold, reach)
+            clips = clips.with_people(people)
+        cuda = self.device.type == "cuda"
+        return clips, sequential_loader(clips, self._loader, process=self._process, cuda=cuda, order=order)
 
     @torch.inference_mode()
-    def _estimate(self, batch: Clips, clips: ClipDataset) -> Estimates:
-        frames, labels = (tensor.to(self.device, non_blocking=True) for tensor in (batch.frames, batch.targets))
-        heatmaps = self.strategy(self.net, normalise(frames), labels)  # (B, J, h, w) or (B, T, J, h, w)
+    def _estimate(self, batch: Clips, clips: ClipDataset, upcoming: Batches) -> Estimates:
+        heatmaps = self._sizer.run(self._heatmaps, batch, upcoming)  # (B, J, h, w) or (B, T, J, h, w)
         decoding = self.decode
         maps = heatmaps.flatten(0, -4)
-        cells, scores = decode(maps, decoding.post_process, decoding.dark_sigma, decoding.per_axis)
+        found = decode(maps, decoding.post_process, decoding.dark_sigma, decoding.per_axis)
+        cells, scores = np.split(torch.cat([found[0], found[1][..., None]], dim=2).cpu().numpy(), [2], axis=2)
         people = [clips.people[index] for index in batch.index.tolist()]
         centers, scales = [person.center for person in people], [person.scale for person in people]
-        cells = cells.cpu().numpy().reshape(len(people), -1, 2)
-        joints = to_image(cells, centers, scales, heatmaps.shape[:-3:-1], clips.udp)
+        joints = to_image(cells.reshape(len(people), -1, 2), centers, scales, heatmaps.shape[:-3:-1], clips.udp)
         shape = heatmaps.shape[:-2]
-        return Estimates(batch, heatmaps, joints.reshape(*shape, 2), scores.cpu().numpy().reshape(shape))
+        return Estimates(batch, heatmaps, joints.reshape(*shape, 2), scores.reshape(shape))
+
+    def _heatmaps(self, batch: Clips) -> torch.Tensor:
+        if self._shared:
+            return self._shared(self.net, batch, self.device)
+        frames, labels = (tensor.to(self.device, non_blocking=True) for tensor in (batch.frames, batch.targets))
+        return self.strategy(self.net, normalise(frames), labels)
 
 
 def build_predictor(
@@ -192,18 +221,21 @@ def build_predictor(
         process: Rank and number of the processes that share the clips.
         strategy: Used in place of that of TEST.MODE, with `net` as it is.
     """
+    shares = strategy is None and cfg.TEST.AGGREGATE.SHARE_CROPS and cfg.TEST.MODE in COMBINATIONS
     if strategy is None:
         strategy = STRATEGIES[cfg.TEST.MODE]
         net = net.pose_net if cfg.TEST.MODE == "single" and cfg.MODEL.WARP.ENABLED else net
+    flip_test = None
     if cfg.TEST.FLIP_TEST:
-        strategy = FlipTest(strategy, build_skeleton(cfg).flip_order, cfg.TEST.SHIFT_HEATMAP)
+        flip_test = FlipTest(strategy, build_skeleton(cfg).flip_order, cfg.TEST.SHIFT_HEATMAP)
     return Predictor(
         build_inference_form(cfg, net, device),
-        strategy,
+        flip_test or strategy,
         device=device,
         decode=build_decode_options(cfg),
         loader=build_loader_options(cfg),
         process=process,
+        shared=SharedCrops(COMBINATIONS[cfg.TEST.MODE], flip_test) if shares else None,
     )
 
 

@@ -24,9 +24,18 @@ def gather(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.
 
 
 def average(net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """All frames where they are, averaged by a PoseWarper's weights: the control that an aggregation has to beat."""
-    weights = frames.new_tensor(net.weights)
-    return torch.einsum("t,btjhw->bjhw", weights, net.estimate(frames))
+    """Average all frames where they are by a PoseWarper's weights: the control that an aggregation has to beat."""
+    return _average_heatmaps(net, net.estimate(frames))
+
+
+def _average_heatmaps(net: nn.Module, heatmaps: torch.Tensor) -> torch.Tensor:
+    """Return the weighted average (B, J, h, w) of each frame's heatmaps (B, T, J, h, w)."""
+    return torch.einsum("t,btjhw->bjhw", heatmaps.new_tensor(net.weights), heatmaps)
+
+
+def _aggregate_heatmaps(net: nn.Module, heatmaps: torch.Tensor) -> torch.Tensor:
+    """Return the heatmaps (B, J, h, w) that a PoseWarper gathers from those of each frame (B, T, J, h, w)."""
+    return net.aggregate(heatmaps)
 
 
 def pair(
@@ -83,6 +92,13 @@ STRATEGIES: dict[str, Strategy] = {"single": single, "pair": pair, "aggregate": 
 """The strategy of each TEST.MODE that estimates poses; `single` wants a single-frame net."""
 
 
+Combination = Callable[[nn.Module, torch.Tensor], torch.Tensor]
+"""A PoseWarper and heatmaps (B, T, J, h, w) of each frame by itself to heatmaps (B, J, h, w) of frame 0."""
+
+COMBINATIONS: dict[str, Combination] = {"aggregate": _aggregate_heatmaps, "average": _average_heatmaps}
+"""Second half of those strategies that begin with the heatmaps of each frame by itself, by TEST.MODE."""
+
+
 @dataclass(frozen=True)
 class FlipTest:
     """A strategy on the clip and on its mirror image, averaged.
@@ -100,4 +116,8 @@ class FlipTest:
 
     def __call__(self, net: nn.Module, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         mirrored = self.strategy(net, frames.flip(4), flip_back(labels, self.flip_order, self.shift))
-        return (self.strategy(net, frames, labels) + flip_back(mirrored, self.flip_order, self.shift)) / 2
+        return self.average(self.strategy(net, frames, labels), mirrored)
+
+    def average(self, heatmaps: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+        """Return the average of the heatmaps (…, J, h, w) of a clip and of its mirror image."""
+        return (heatmaps + flip_back(mirrored, self.flip_order, self.shift)) / 2

@@ -1,6 +1,7 @@
 """From a person to the net's input: the same crop of several frames, and the target heatmaps of the first."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ class Clips(NamedTuple):
         target_weights: (B, J, 1) float32.
         index: (B,) of the person in the data set.
         replaced: (B,) frames that were not there and are the nearest ones instead.
+        crops: (B, T) int64, equal where clips of one data set show the same crop of the same frame.
     """
 
     frames: torch.Tensor
@@ -31,6 +33,7 @@ class Clips(NamedTuple):
     target_weights: torch.Tensor
     index: torch.Tensor | int
     replaced: torch.Tensor | int
+    crops: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,21 @@ class ClipDataset(Dataset):
         """T, the frames of a clip."""
         return len(self._sample_frames)
 
+    @property
+    def offsets(self) -> Sequence[int]:
+        """Return the frames of a clip, from the key frame, if they are the same for all clips."""
+        return self._sample_frames.offsets
+
+    def with_people(self, people: Sequence[Person]) -> "ClipDataset":
+        """Return the same clips of other people, such as the same people in other crops.
+
+        Args:
+            people: The key frames and crops, one clip each.
+        """
+        clips = copy(self)
+        clips.people = people
+        return clips
+
     def __len__(self) -> int:
         return len(self.people)
 
@@ -160,4 +178,8 @@ class ClipDataset(Dataset):
         targets, weights = encode(
             joints, labeled, size, self.options.heatmap_size, self.options.sigma, unbiased, self.udp
         )
-        return Clips(torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced)
+        place = (*crop.matrix.ravel().tolist(),)
+        crops = torch.tensor([hash((person.video, number, place)) for number in (key, *neighbours)])
+        return Clips(
+            torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced, crops
+        )

@@ -1,10 +1,10 @@
 """Clips of people, and batches of clips."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler, Sampler
 from yacs.config import CfgNode
 
 from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames, RandomPair
@@ -16,6 +16,7 @@ from lib.utils.interrupts import forgive_broken_connections
 
 # Of a test batch on the CPU, five crops of 384×288: larger ones gain nothing, and progress stands still.
 CPU_PIXELS = 600_000
+FIRST_BATCH = 8  # clips, on a GPU, before its memory is known
 
 
 def build_clips(
@@ -30,19 +31,50 @@ class LoaderOptions:
     """How batches of clips are read in a test.
 
     Attributes:
-        batch_size: Clips of a batch; on the CPU no more than fit into CPU_PIXELS, but at least one.
+        batch_size: Clips of a batch; on the CPU no more than fit into CPU_PIXELS, but at least one. None: as many as
+            these on the CPU, and FIRST_BATCH on a GPU, to be changed between batches.
         num_workers: Processes that read and crop images, no more than there are cores for this process; 0: it does so
             itself.
         pin_memory: Read into memory from which a GPU copies faster.
     """
 
-    batch_size: int = 32
+    batch_size: int | None = 32
     num_workers: int = 0
     pin_memory: bool = False
 
 
+class Batches(Sampler[list[int]]):
+    """Batches of clips in order, of a size that may be changed between batches.
+
+    Args:
+        clips: Indices of the clips.
+        size: Clips of a batch.
+    """
+
+    def __init__(self, clips: Sequence[int], size: int) -> None:
+        self.clips = clips
+        self.size = size
+
+    def __len__(self) -> int:
+        """Return the number of batches if their size stays."""
+        return math.ceil(len(self.clips) / self.size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the indices of each batch."""
+        start = 0
+        while start < len(self.clips):
+            end = start + self.size
+            yield list(self.clips[start:end])
+            start = end
+
+
 def sequential_loader(
-    clips: ClipDataset, options: LoaderOptions, *, process: tuple[int, int] = (0, 1), cuda: bool = False
+    clips: ClipDataset,
+    options: LoaderOptions,
+    *,
+    process: tuple[int, int] = (0, 1),
+    cuda: bool = False,
+    order: Sequence[int] | None = None,
 ) -> DataLoader:
     """Return batches of clips in order.
 
@@ -51,15 +83,23 @@ def sequential_loader(
         options: Size of a batch and number of reading processes.
         process: Rank and number of the processes that share the clips: each reads every `number`-th.
         cuda: The batches go to a GPU.
+        order: Clips in the order to read them in, where neighbors share their crops: each process then reads a stretch
+            of them, and the net sees about one new crop of each clip. None: the order of the data set.
     """
     rank, count = process
-    size = options.batch_size
-    if not cuda:
-        size = min(size, max(1, CPU_PIXELS // (clips.num_frames * prod(clips.options.image_size))))
+    if cuda:
+        size = options.batch_size or FIRST_BATCH
+    else:
+        new_crops = clips.num_frames if order is None else 1
+        most = max(1, CPU_PIXELS // (new_crops * math.prod(clips.options.image_size)))
+        size = min(options.batch_size or most, most)
+    if order is None:
+        share: Sequence[int] = range(rank, len(clips), count)
+    else:
+        share = order[len(order) * rank // count : len(order) * (rank + 1) // count]
     return DataLoader(
         clips,
-        batch_size=size,
-        sampler=range(rank, len(clips), count),
+        batch_sampler=Batches(share, size),
         num_workers=num_workers(options.num_workers),
         worker_init_fn=forgive_broken_connections,
         pin_memory=options.pin_memory and cuda,
@@ -68,7 +108,8 @@ def sequential_loader(
 
 def build_loader_options(cfg: CfgNode) -> LoaderOptions:
     """Return how an experiment reads its tests."""
-    return LoaderOptions(cfg.TEST.BATCH_SIZE_PER_GPU, cfg.WORKERS, cfg.PIN_MEMORY)
+    size = None if cfg.TEST.BATCH_SIZE_PER_GPU == "auto" else cfg.TEST.BATCH_SIZE_PER_GPU
+    return LoaderOptions(size, cfg.WORKERS, cfg.PIN_MEMORY)
 
 
 def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:

@@ -176,6 +176,8 @@ def _boxes(cfg: CfgNode) -> tuple[list[DetectedBox], Counter]:
     """The detected boxes that TEST names, and how many were left out, by reason."""
     if not cfg.TEST.COCO_BBOX_FILE:
         raise InputError("no boxes: set TEST.COCO_BBOX_FILE to detected ones, or TEST.USE_GT_BBOX True")
+    if not Path(cfg.TEST.COCO_BBOX_FILE).is_file():
+        raise InputError(f"TEST.COCO_BBOX_FILE: there is no file {cfg.TEST.COCO_BBOX_FILE}")
     return read_boxes(cfg.TEST.COCO_BBOX_FILE, cfg.TEST.IMAGE_THRE)
 
 

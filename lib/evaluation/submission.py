@@ -22,6 +22,11 @@ from lib.utils.files import check_writable, refuse_inside, write_json
 logger = logging.getLogger(__name__)
 
 DUMMY_SCORE = -100.0
+PREDICTIONS = {
+    ".json": (b'{"images":[', b'{"annolist":[', b'[{"image_id":', b"[]\n"),  # PoseTrack18, PoseTrack17, COCO, nobody
+    ".mat": (b"MATLAB 5.0 MAT-file Platform",),  # MPII
+}
+"""First bytes of the files that tests write, by suffix."""
 
 
 @dataclass(frozen=True)
@@ -232,11 +237,19 @@ def check_predictions(folder: Path, inputs: Sequence[tuple[str, Path]]) -> None:
         inputs: Files that the test reads, each with the key that names it.
 
     Raises:
-        InputError: The folder holds one of these, or a file that no test writes.
-        OSError: It cannot be written to.
+        InputError: The folder holds one of these, or a file that is not as a test writes it.
+        OSError: It cannot be read or written to.
     """
     refuse_inside(inputs, folder, f"{folder} is for what this run predicts")
     for path in folder.rglob("*"):
-        if path.suffix not in (".json", ".mat") and not path.is_dir():
+        if not path.is_dir() and not _is_prediction(path):
             raise InputError(f"{path}: not a file of predictions; move it away: this run replaces what is in {folder}")
     check_writable(folder)
+
+
+def _is_prediction(path: Path) -> bool:
+    """Return True if a file begins as predictions do; other programs put spaces into their JSON."""
+    if path.suffix not in PREDICTIONS:
+        return False
+    with open(path, "rb") as file:
+        return file.read(max(map(len, PREDICTIONS[path.suffix]))).startswith(PREDICTIONS[path.suffix])

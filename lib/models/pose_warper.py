@@ -157,12 +157,25 @@ class PoseWarper(nn.Module):
             raise ValueError(f"clips of {frames.shape[1]} frames, but {len(weights)} weights: {tuple(weights)}")
         # The heatmaps of the key frame define the target of every warp, even if their weight is 0.
         needed = [i for i, weight in enumerate(weights) if i == 0 or weight != 0]
-        heatmaps = self.estimate(frames[:, needed], pose_net).unbind(1)  # T' times (B, J, h, w)
-        key = heatmaps[0]
+        return self.aggregate(self.estimate(frames[:, needed], pose_net), [weights[i] for i in needed])
+
+    def aggregate(self, heatmaps: Tensor, weights: Sequence[float] | None = None) -> Tensor:
+        """Return the weighted sum of each frame's heatmaps, warped to the key frame.
+
+        Args:
+            heatmaps: Heatmaps (B, T, J, h, w) of each frame by itself, the key frame first.
+            weights: T numbers; None: those of the constructor.
+
+        Returns:
+            Heatmaps (B, J, h, w) of the key frame.
+        """
+        weights = self.weights if weights is None else weights
+        sources = heatmaps.unbind(1)  # T times (B, J, h, w)
+        key = sources[0]
         total = torch.zeros_like(key)
-        for i, source in zip(needed, heatmaps, strict=True):
-            if weights[i] != 0:
-                total = total + weights[i] * self.warp(source, source=source, target=key)
+        for weight, source in zip(weights, sources, strict=True):
+            if weight != 0:
+                total = total + weight * self.warp(source, source=source, target=key)
         return total  # (B, J, h, w)
 
 

@@ -24,6 +24,9 @@ from lib.pose.skeletons import Skeleton
 from lib.tracking.boxes import FindPeople
 from lib.tracking.tracker import Tracker
 
+FRAMES_AT_ONCE = {"cuda": 8, "cpu": 1}
+"""Frames of a batch by type of the device. A CPU takes as long for each, and finished frames are kept sooner."""
+
 
 class VideoEstimator:
     """Estimate the poses of a video frame by frame, and number the people.
@@ -61,6 +64,11 @@ class VideoEstimator:
         self._nms_threshold = nms_threshold
         self._build_clips = build_clips
 
+    @property
+    def frames_at_once(self) -> int:
+        """Return the number of frames to estimate in one call: as many as share crops, or those of a batch."""
+        return max(FRAMES_AT_ONCE[self.predictor.device.type], self.predictor.held_frames)
+
     def estimate(self, numbers: Sequence[int], video: FrameStream) -> list[FramePoses]:
         """Return the poses of the next frames of a video.
 
@@ -70,7 +78,7 @@ class VideoEstimator:
         """
         images = {number: image for number in numbers if (image := _read(video, number)) is not None}
         people, boxes, left_out = [], [], {number: Counter() for number in numbers}
-        for number, found in zip(images, self.find_people([*images], [*images.values()]), strict=True):
+        for number, found in zip(images, self._find(images), strict=True):
             kept, left_out[number] = usable_boxes(found, *video.size(number), self._nms_threshold)
             people += [
                 person_in_box(box, 0, number, number, self._aspect_ratio, self.skeleton.num_joints) for box in kept
@@ -85,6 +93,12 @@ class VideoEstimator:
             replaced = sum(not video.read_nearest(other)[1] for other in clip)
             frames.append(FramePoses(number, linked, number not in images, replaced, +left_out[number]))
         return frames
+
+    def _find(self, images: dict[int, np.ndarray]) -> list[list[DetectedBox]]:
+        """Return the boxes of each frame, found a batch of frames at a time."""
+        numbers, size = [*images], FRAMES_AT_ONCE[self.predictor.device.type]
+        batches = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+        return [found for batch in batches for found in self.find_people(batch, [images[one] for one in batch])]
 
     def _estimate(
         self, video: FrameStream, people: list[Person], boxes: list[DetectedBox]

@@ -20,9 +20,6 @@ from lib.utils.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
-FRAMES_AT_ONCE = {"cuda": 8, "cpu": 1}
-"""Frames of a batch by type of the device. A CPU takes as long for each, and what is done is kept sooner."""
-
 
 @dataclass(frozen=True)
 class VideoPart:
@@ -62,7 +59,7 @@ def estimate_video(estimator: VideoEstimator, part: VideoPart, file: PosesFile, 
     if done > part.start:
         logger.info("%s: going on at frame %d", file.part, done)
     reach = max(map(abs, estimator.offsets))
-    count = FRAMES_AT_ONCE[estimator.predictor.device.type]
+    count = estimator.frames_at_once
     # What stands in for a damaged frame within reach can lie as far beyond it.
     frames = FrameStream(video, 2 * (count + 2 * reach), max(0, done - 2 * reach))
     end = video.num_frames if part.end is None else part.end

@@ -83,7 +83,7 @@ def test_coco_style_file_equals_the_official_folder(root, build):
 def test_clips_of_an_aggregation(root, build):
     make_video(root, "v", num_frames=4, people=1)
     found = build()
-    frames, targets, weights, index, replaced = found.clips[0]
+    frames, targets, weights, index, replaced, _ = found.clips[0]
     assert frames.shape == (5, 96, 64, 3)
     assert frames.dtype == torch.uint8
     assert torch.equal(frames[0], frames[1])  # A − 1 and A − 2 of the first frame are the first frame
@@ -276,8 +276,8 @@ def test_batches_on_the_cpu_are_small(root, tmp_path):
     size = ["MODEL.IMAGE_SIZE", "[288,384]", "MODEL.HEATMAP_SIZE", "[72,96]"]
     cfg = load_config(write_experiment(tmp_path, root), size)
     clips = build_test_set(cfg).clips
-    assert sequential_loader(clips, build_loader_options(cfg)).batch_size == 1
-    assert sequential_loader(clips, build_loader_options(cfg), cuda=True).batch_size == 32
+    assert sequential_loader(clips, build_loader_options(cfg)).batch_sampler.size == 1
+    assert sequential_loader(clips, build_loader_options(cfg), cuda=True).batch_sampler.size == 32
 
 
 def test_annotations_of_the_other_year_are_warned_of(root, build, caplog):

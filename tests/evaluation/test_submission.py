@@ -2,15 +2,18 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from lib.dataset.data_sets import known_data_sets
 from lib.dataset.people import Person
-from lib.evaluation.submission import Rules, make_submission, rescore, write_results
+from lib.evaluation.submission import Rules, check_predictions, make_results, make_submission, rescore, write_results
 from lib.formats import mpii
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE
-from lib.formats.posetrack_set import unlabeled_video
+from lib.formats.posetrack_set import unlabeled_video, write_videos
 from lib.nms import oks_iou
 from lib.pose.skeletons import POSETRACK
+from lib.utils.errors import InputError
+from lib.utils.files import write_json
 
 
 def person(frame, box_score, video=0, scale=0.5):
@@ -125,3 +128,31 @@ def test_oks_nms_leaves_out_the_worse_of_two_equal_poses_of_one_frame_alone():
     np.testing.assert_allclose(
         soft.person_scores, [0.45, 0.3, 0.4, 0.15]
     )  # chosen by decayed scores, written as they were
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("val/000001.json", b'{"images": [{"file_name": "a.jpg"}]}'),  # an annotation file of somebody else
+        ("boxes.json", b'[{"bbox": [1, 2, 3, 4]}]'),
+        ("gt.mat", b"MATLAB 5.0 MAT-file, written by MATLAB"),
+        ("notes.txt", b"[]\n"),
+    ],
+)
+def test_files_that_no_test_writes_stay(tmp_path, name, content):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match="not a file of predictions"):
+        check_predictions(tmp_path, [])
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_predictions_of_an_earlier_run_may_be_replaced(tmp_path):
+    joints, scores = poses(2)
+    videos = make_submission(VIDEOS, [person(0, 0.6), person(0, 0.9)], joints, scores, Rules())
+    write_videos(tmp_path / "17", videos, "posetrack17")
+    write_videos(tmp_path / "18", videos, "posetrack18")
+    mpii.write_predictions(tmp_path / "valid.mat", joints)
+    write_json(tmp_path / "coco.json", make_results(VIDEOS, [person(0, 0.6)], joints[:1], scores[:1], Rules(), []))
+    write_json(tmp_path / "none.json", [])
+    check_predictions(tmp_path, [])

@@ -24,9 +24,9 @@ from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
-from lib.models import build_model
+from lib.models import PoseWarper, build_model
 from lib.pose.crop import box_to_center_scale
-from lib.tracking import pose_video
+from lib.tracking import estimator
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
 
@@ -271,7 +271,7 @@ def test_few_frames_are_in_memory(demo, monkeypatch, at_once):
             del image
 
     monkeypatch.setattr(VideoFile, "frames", watched)
-    monkeypatch.setattr(pose_video, "FRAMES_AT_ONCE", {"cpu": at_once, "cuda": at_once})
+    monkeypatch.setattr(estimator, "FRAMES_AT_ONCE", {"cpu": at_once, "cuda": at_once})
     demo("--boxes", "boxes.json", "--json", "poses.json")
     assert read("poses.json")["info"]["frames"] == len(held) == 60
     assert max(held) <= 2 * (at_once + 4) + 2
@@ -374,3 +374,23 @@ def test_ctrl_c_from_the_command_line(root):
     assert f"going on at frame {kept}" in done.stderr
     assert read(root / "long_poses.json")["info"]["frames"] == 60
     assert len(read_movie(root / "long_poses.mp4")) == 60
+
+
+def test_frames_of_people_who_stand_still_pass_the_pose_net_once(demo, root, monkeypatch):
+    boxes = [{"image_id": frame, "bbox": box(5, 0), "score": 0.9} for frame in range(FRAMES)]
+    (root / "still.json").write_text(json.dumps(boxes))
+    estimate, passes = PoseWarper.estimate, []
+
+    def watched(net, frames):
+        passes.append(frames.shape[0] * frames.shape[1])
+        return estimate(net, frames)
+
+    monkeypatch.setattr(PoseWarper, "estimate", watched)
+    demo("--boxes", "still.json", "--json", "poses.json")
+    assert sum(passes) == 5 * FRAMES
+    plain = read("poses.json")["annotations"]
+    passes.clear()
+    demo("--boxes", "still.json", "--json", "shared.json", "TEST.AGGREGATE.SHARE_CROPS", "True")
+    assert sum(passes) == FRAMES
+    for one, other in zip(read("shared.json")["annotations"], plain, strict=True):
+        np.testing.assert_allclose(one["keypoints"], other["keypoints"], atol=1e-3)
