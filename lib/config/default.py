@@ -98,6 +98,8 @@ DEFAULTS.TRAIN.RESUME = False  # resume from TRAIN.CHECKPOINT, or from checkpoin
 DEFAULTS.TRAIN.CHECKPOINT = ""
 DEFAULTS.TRAIN.BATCH_SIZE_PER_GPU = 32
 DEFAULTS.TRAIN.SHUFFLE = True
+DEFAULTS.TRAIN.FRAME_CACHE_MB = 0  # 0: shuffle all clips; else the workers of a process keep this many MiB of decoded
+# frames and clips are shuffled in blocks whose frames fit, so that a frame is decoded about once in an epoch
 
 DEFAULTS.TEST = CN()
 DEFAULTS.TEST.MODE = "single"  # single | pair | aggregate | average | propagate
@@ -224,6 +226,7 @@ LEAST = {
     "TRAIN.EVALUATE_EVERY": 1,
     "TRAIN.CHECKPOINT_EVERY": 1,
     "TRAIN.BATCH_SIZE_PER_GPU": 1,
+    "TRAIN.FRAME_CACHE_MB": 0,
     "TEST.BATCH_SIZE_PER_GPU": 1,
     "TEST.OKS_THRE": 0,
     "TEST.SIGMA_SCALE": 0.01,

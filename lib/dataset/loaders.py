@@ -9,9 +9,11 @@ from yacs.config import CfgNode
 
 from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames, RandomPair
 from lib.dataset.people import Person
+from lib.dataset.samplers import BlockShuffle, block_workers, share, split_among_workers
 from lib.dataset.transforms import Augmentation
 from lib.frames.source import FrameSource
 from lib.utils.cores import num_cores
+from lib.utils.errors import InputError
 from lib.utils.interrupts import forgive_broken_connections
 
 # Of a test batch on the CPU, five crops of 384×288: larger ones gain nothing, and progress stands still.
@@ -43,23 +45,25 @@ class LoaderOptions:
 def sequential_loader(
     clips: ClipDataset, options: LoaderOptions, *, process: tuple[int, int] = (0, 1), cuda: bool = False
 ) -> DataLoader:
-    """Return batches of clips in order.
+    """Return batches of clips in order, or with several workers in the order of each worker's part of them.
+
+    Processes and their workers read consecutive parts of the clips, because neighboring clips share frames.
 
     Args:
         clips: Clips to read.
         options: Size of a batch and number of reading processes.
-        process: Rank and number of the processes that share the clips: each reads every `number`-th.
+        process: Rank and number of the processes that share the clips.
         cuda: The batches go to a GPU.
     """
-    rank, count = process
     size = options.batch_size
     if not cuda:
         size = min(size, max(1, CPU_PIXELS // (clips.num_frames * prod(clips.options.image_size))))
+    num_workers = min(options.num_workers, num_cores())
     return DataLoader(
         clips,
         batch_size=size,
-        sampler=range(rank, len(clips), count),
-        num_workers=min(options.num_workers, num_cores()),
+        sampler=split_among_workers(share(len(clips), process), size, num_workers),
+        num_workers=num_workers,
         worker_init_fn=forgive_broken_connections,
         pin_memory=options.pin_memory and cuda,
     )
@@ -71,17 +75,32 @@ def build_loader_options(cfg: CfgNode) -> LoaderOptions:
 
 
 def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
-    """Shuffled batches of clips; `loader.sampler.set_epoch` draws another order, the same for the same SEED.
+    """Return shuffled batches of clips; `loader.sampler.set_epoch` draws another order, the same for the same SEED.
 
     Args:
-        process: rank and number of the processes that share the clips.
+        cfg: Experiment.
+        clips: Clips to read.
+        process: Rank and number of the processes that share the clips.
+        cuda: The batches go to a GPU.
+
+    Raises:
+        InputError: TRAIN.FRAME_CACHE_MB is set without TRAIN.SHUFFLE.
     """
     rank, count = process
+    size, num_workers = cfg.TRAIN.BATCH_SIZE_PER_GPU, min(cfg.WORKERS, num_cores())
+    sampler: DistributedSampler | BlockShuffle
+    if not cfg.TRAIN.FRAME_CACHE_MB:
+        sampler = DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED)
+    elif not cfg.TRAIN.SHUFFLE:
+        raise InputError("TRAIN.FRAME_CACHE_MB shuffles clips in blocks, and TRAIN.SHUFFLE is False; set that True")
+    else:
+        num_workers = block_workers(num_workers)
+        sampler = BlockShuffle(clips, cfg.TRAIN.FRAME_CACHE_MB << 20, batch_size=size, process=process, seed=cfg.SEED)
     return DataLoader(
         clips,
-        batch_size=cfg.TRAIN.BATCH_SIZE_PER_GPU,
-        sampler=DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED),
-        num_workers=min(cfg.WORKERS, num_cores()),
+        batch_size=size,
+        sampler=sampler,
+        num_workers=num_workers,
         worker_init_fn=forgive_broken_connections,
         pin_memory=cfg.PIN_MEMORY and cuda,
     )

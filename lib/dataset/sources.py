@@ -11,14 +11,16 @@ from yacs.config import CfgNode
 from lib.dataset.data_sets import DataSet, known_data_sets
 from lib.dataset.images import Listed, find_images, read_images
 from lib.dataset.posetrack import Folders, PoseTrack, joint_boxes, labeled_people
+from lib.dataset.samplers import block_workers
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.frames.images import ImageList
-from lib.frames.store import ImageStore
+from lib.frames.store import CACHED_BYTES, ImageStore
 from lib.pose.crop import widen_boxes
 from lib.pose.skeletons import POSETRACK as POSETRACK_SKELETON
 from lib.pose.skeletons import Skeleton, named_skeleton
 from lib.pose.skeletons import skeleton as skeleton_of
+from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
 
@@ -77,11 +79,13 @@ def build_data_set(cfg: CfgNode) -> DataSet:
 
 
 def build_image_store(cfg: CfgNode) -> ImageStore:
-    """The images that DATASET names."""
+    """Return the images that DATASET names."""
+    workers = max(1, block_workers(min(cfg.WORKERS, num_cores())))
     return ImageStore(
         cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".",
         zipped=cfg.DATASET.DATA_FORMAT == "zip",
         oriented=cfg.DATASET.EXIF_ORIENTATION,
+        cached_bytes=max(CACHED_BYTES, (cfg.TRAIN.FRAME_CACHE_MB << 20) // workers),
     )
 
 
