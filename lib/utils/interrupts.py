@@ -46,7 +46,7 @@ def _heard() -> list[signal.Signals]:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    # A signal to the whole group ends the workers of a DataLoader too, for which its handler would raise a RuntimeError.
+    # A signal to the whole group also ends the workers of a DataLoader, and PyTorch would raise a RuntimeError.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     raise Terminated(number)
 
