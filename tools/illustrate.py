@@ -20,7 +20,7 @@ from lib.config import add_force, named_files, output_folder, parse_arguments
 from lib.core.predictor import Poses, build_predictor
 from lib.core.strategies import average, gather, single
 from lib.core.trained_model import build_trained_model
-from lib.dataset import POSETRACK, TestSet, build_image_store, build_skeleton, build_test_set
+from lib.dataset import TestSet, build_data_set, build_image_store, build_skeleton, build_test_set
 from lib.dataset.people import Person
 from lib.formats.posetrack import KEYPOINT_OF_JOINT
 from lib.frames.video_writer import VideoWriter
@@ -139,7 +139,7 @@ def film(cfg: CfgNode, net: PoseWarper, device: torch.device, test_set: TestSet,
     alone, _, warped = estimate(cfg, net, device, test_set, people)
     skeleton = build_skeleton(cfg)
     learned = np.ones(skeleton.num_joints, dtype=bool)
-    if cfg.DATASET.DATASET in POSETRACK:  # ears are never labeled in PoseTrack
+    if build_data_set(cfg).is_posetrack:  # ears are never labeled in PoseTrack
         learned = np.isin(np.arange(skeleton.num_joints), KEYPOINT_OF_JOINT)
 
     def draw(image: np.ndarray, poses: Poses, rows: Sequence[int]) -> np.ndarray:

@@ -106,6 +106,8 @@ DEFAULTS.TRAIN.SYNC_BN = False  # BatchNorm statistics of all GPUs' batches toge
 DEFAULTS.TRAIN.COMPILE = False  # torch.compile
 DEFAULTS.TRAIN.PROFILE = 0  # iterations to profile, from the second on: trace.json in the run's folder; 0: none
 DEFAULTS.TRAIN.SHUFFLE = True
+DEFAULTS.TRAIN.FRAME_CACHE_MB = 0  # 0: shuffle all clips; else the workers of a process keep this many MiB of decoded
+# frames and clips are shuffled in blocks whose frames fit, so that a frame is decoded about once in an epoch
 
 DEFAULTS.TEST = CN()
 DEFAULTS.TEST.MODE = "single"  # single | pair | aggregate | average | propagate
@@ -263,6 +265,7 @@ MIN_VALUES = {
     "TRAIN.EVALUATE_EVERY": 1,
     "TRAIN.CHECKPOINT_EVERY": 1,
     "TRAIN.BATCH_SIZE_PER_GPU": 1,
+    "TRAIN.FRAME_CACHE_MB": 0,
     "TEST.BATCH_SIZE_PER_GPU": 1,
     "TEST.IMAGE_THRE": 0,
     "TEST.NMS_THRE": 0,

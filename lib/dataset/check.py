@@ -18,7 +18,6 @@ from lib.dataset.sources import (
     build_image_store,
     build_skeleton,
     build_videos,
-    has_videos,
 )
 from lib.dataset.training_set import build_parts
 from lib.formats.posetrack import VideoAnnotations
@@ -89,7 +88,7 @@ def build_listings(cfg: CfgNode) -> tuple[list[Listing], list[str]]:
 
 def _build_listing(cfg: CfgNode, path: Path, train: bool) -> Listing:
     store = build_image_store(cfg)
-    if has_videos(cfg.DATASET.DATASET):
+    if build_data_set(cfg).has_videos:
         videos = build_videos(cfg, path)
         images = _find_frames(store, videos)
     else:

@@ -147,6 +147,30 @@ class ClipDataset(Dataset):
     def __len__(self) -> int:
         return len(self.people)
 
+    def frame_numbers(self, index: int) -> list[int]:
+        """Return the numbers of a clip's frames in this epoch, the key frame first.
+
+        Args:
+            index: Index of the clip.
+        """
+        return self._draw_frames(index)[1]
+
+    def frame_bytes(self, index: int) -> int:
+        """Return the size of a decoded frame of a clip in bytes.
+
+        Args:
+            index: Index of the clip.
+        """
+        person = self.people[index]
+        width, height = self._videos[person.video].size(person.number)
+        return width * height * 3
+
+    def _draw_frames(self, index: int) -> tuple[np.random.Generator, list[int]]:
+        """Return the random numbers of a clip in this epoch, and the frames that were drawn with the first of them."""
+        person = self.people[index]
+        rng = np.random.default_rng((self._seed, self.epoch, index))
+        return rng, self._videos[person.video].clip(person.number, self._sample_frames(rng))
+
     def __getitem__(self, index: int) -> Clips:
         """Clip `index`.
 
@@ -155,8 +179,7 @@ class ClipDataset(Dataset):
         """
         person = self.people[index]
         video = self._videos[person.video]
-        rng = np.random.default_rng((self._seed, self.epoch, index))
-        key, *neighbours = video.clip(person.number, self._sample_frames(rng))
+        rng, (key, *neighbours) = self._draw_frames(index)
         images, replaced = [] if self._replace_key else [video.read(person.number)], 0
         for number in [key, *neighbours] if self._replace_key else neighbours:
             image, found = video.read_nearest(number)

@@ -9,9 +9,11 @@ from yacs.config import CfgNode
 
 from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames, RandomPair
 from lib.dataset.people import Person
+from lib.dataset.samplers import BlockShuffle, block_workers, share, split_among_workers
 from lib.dataset.transforms import Augmentation
 from lib.frames.source import FrameSource
 from lib.utils.cores import num_workers
+from lib.utils.errors import InputError
 from lib.utils.interrupts import forgive_broken_connections
 
 # Of a test batch on the CPU, five crops of 384×288: larger ones gain nothing, and progress stands still.
@@ -76,31 +78,31 @@ def sequential_loader(
     cuda: bool = False,
     order: Sequence[int] | None = None,
 ) -> DataLoader:
-    """Return batches of clips in order.
+    """Return batches of clips in order, or with several workers in the order of each worker's part of them.
+
+    Processes and their workers read consecutive parts of the clips, because neighboring clips share frames.
 
     Args:
         clips: Clips to read.
         options: Size of a batch and number of reading processes.
-        process: Rank and number of the processes that share the clips: each reads every `number`-th.
+        process: Rank and number of the processes that share the clips.
         cuda: The batches go to a GPU.
         order: Clips in the order to read them in, where neighbors share their crops: each process then reads a stretch
             of them, and the net sees about one new crop of each clip. None: the order of the data set.
     """
-    rank, count = process
+    workers = num_workers(options.num_workers)
     if cuda:
         size = options.batch_size or FIRST_BATCH
     else:
         new_crops = clips.num_frames if order is None else 1
         most = max(1, CPU_PIXELS // (new_crops * math.prod(clips.options.image_size)))
         size = min(options.batch_size or most, most)
-    if order is None:
-        share: Sequence[int] = range(rank, len(clips), count)
-    else:
-        share = order[len(order) * rank // count : len(order) * (rank + 1) // count]
+    part = share(len(clips), process)
+    own = split_among_workers(part, size, workers) if order is None else [order[index] for index in part]
     return DataLoader(
         clips,
-        batch_sampler=Batches(share, size),
-        num_workers=num_workers(options.num_workers),
+        batch_sampler=Batches(own, size),
+        num_workers=workers,
         worker_init_fn=forgive_broken_connections,
         pin_memory=options.pin_memory and cuda,
     )
@@ -113,17 +115,32 @@ def build_loader_options(cfg: CfgNode) -> LoaderOptions:
 
 
 def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
-    """Shuffled batches of clips; `loader.sampler.set_epoch` draws another order, the same for the same SEED.
+    """Return shuffled batches of clips; `loader.sampler.set_epoch` draws another order, the same for the same SEED.
 
     Args:
-        process: rank and number of the processes that share the clips.
+        cfg: Experiment.
+        clips: Clips to read.
+        process: Rank and number of the processes that share the clips.
+        cuda: The batches go to a GPU.
+
+    Raises:
+        InputError: TRAIN.FRAME_CACHE_MB is set without TRAIN.SHUFFLE.
     """
     rank, count = process
+    size, workers = cfg.TRAIN.BATCH_SIZE_PER_GPU, num_workers(cfg.WORKERS)
+    sampler: DistributedSampler | BlockShuffle
+    if not cfg.TRAIN.FRAME_CACHE_MB:
+        sampler = DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED)
+    elif not cfg.TRAIN.SHUFFLE:
+        raise InputError("TRAIN.FRAME_CACHE_MB shuffles clips in blocks, and TRAIN.SHUFFLE is False; set that True")
+    else:
+        workers = block_workers(workers)
+        sampler = BlockShuffle(clips, cfg.TRAIN.FRAME_CACHE_MB << 20, batch_size=size, process=process, seed=cfg.SEED)
     return DataLoader(
         clips,
-        batch_size=cfg.TRAIN.BATCH_SIZE_PER_GPU,
-        sampler=DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED),
-        num_workers=num_workers(cfg.WORKERS),
+        batch_size=size,
+        sampler=sampler,
+        num_workers=workers,
         worker_init_fn=forgive_broken_connections,
         pin_memory=cfg.PIN_MEMORY and cuda,
     )

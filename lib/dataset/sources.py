@@ -11,21 +11,19 @@ from yacs.config import CfgNode
 from lib.dataset.data_sets import DataSet, known_data_sets
 from lib.dataset.images import Listed, find_images, read_images
 from lib.dataset.posetrack import Folders, PoseTrack, joint_boxes, labeled_people
+from lib.dataset.samplers import block_workers
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.frames.images import ImageList
-from lib.frames.store import ImageStore
+from lib.frames.store import CACHED_BYTES, ImageStore
 from lib.pose.crop import widen_boxes
-from lib.pose.skeletons import POSETRACK as POSETRACK_SKELETON
-from lib.pose.skeletons import Skeleton, named_skeleton
+from lib.pose.skeletons import POSETRACK, Skeleton, named_skeleton
 from lib.pose.skeletons import skeleton as skeleton_of
+from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
 
 logger = logging.getLogger(__name__)
-
-POSETRACK = ("posetrack17", "posetrack18")
-CUSTOM = "custom"  # a COCO-style file of the frames of videos, with joints of its own
 
 
 def build_skeleton(cfg: CfgNode) -> Skeleton:
@@ -34,14 +32,14 @@ def build_skeleton(cfg: CfgNode) -> Skeleton:
     Raises:
         InputError: another data set, a broken file, a number of joints that is not MODEL.NUM_JOINTS.
     """
-    name = cfg.DATASET.DATASET
-    if name in POSETRACK:
-        skeleton, where = POSETRACK_SKELETON, "PoseTrack"
-    elif name == CUSTOM:
+    data_set = build_data_set(cfg)
+    if data_set.is_posetrack:
+        skeleton, where = POSETRACK, "PoseTrack"
+    elif data_set.is_custom:
         where = _joint_file(cfg)
         skeleton = named_skeleton(*read_joints(where))
     else:
-        skeleton, where = skeleton_of(build_data_set(cfg).name), name
+        skeleton, where = skeleton_of(data_set.name), data_set.name
     if cfg.MODEL.NUM_JOINTS != skeleton.num_joints:
         raise InputError(f"MODEL.NUM_JOINTS is {cfg.MODEL.NUM_JOINTS}; {where} has {skeleton.num_joints}")
     return skeleton
@@ -57,31 +55,26 @@ def _joint_file(cfg: CfgNode) -> Path:
         return build_annotations_path(cfg, train=False)
 
 
-def has_videos(name: str) -> bool:
-    """Whether the data set of this name is one of videos; else it is one of images."""
-    return name in (*POSETRACK, CUSTOM)
-
-
 def build_data_set(cfg: CfgNode) -> DataSet:
-    """What is known of the data set of images, or of custom data, that DATASET names.
+    """Return the data set that DATASET names.
 
     Raises:
-        InputError: none of this name is known.
+        InputError: No data set of this name is known.
     """
     name, known = cfg.DATASET.DATASET, known_data_sets()
-    if name == CUSTOM:
-        return DataSet(CUSTOM, {}, {})
     if name not in known:
-        raise InputError(f"DATASET.DATASET is {name!r}; known are {', '.join([*POSETRACK, *known, CUSTOM])}")
+        raise InputError(f"DATASET.DATASET is {name!r}; known are {', '.join(known)}")
     return known[name]
 
 
 def build_image_store(cfg: CfgNode) -> ImageStore:
-    """The images that DATASET names."""
+    """Return the images that DATASET names."""
+    workers = max(1, block_workers(min(cfg.WORKERS, num_cores())))
     return ImageStore(
         cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".",
         zipped=cfg.DATASET.DATA_FORMAT == "zip",
         oriented=cfg.DATASET.EXIF_ORIENTATION,
+        cached_bytes=max(CACHED_BYTES, (cfg.TRAIN.FRAME_CACHE_MB << 20) // workers),
     )
 
 
@@ -92,7 +85,7 @@ def build_videos(cfg: CfgNode, annotations: Path) -> list[VideoAnnotations]:
         InputError: a broken file.
     """
     skeleton = build_skeleton(cfg)
-    if cfg.DATASET.DATASET in POSETRACK:
+    if build_data_set(cfg).is_posetrack:
         return read_videos(annotations)
     videos = read_videos(annotations, skeleton.names)
     _check_numbers(videos, annotations)
@@ -120,7 +113,7 @@ def _check_numbers(videos: Sequence[VideoAnnotations], path: Path) -> None:
 def build_people(cfg: CfgNode, videos: Sequence[VideoAnnotations]) -> PoseTrack:
     """The labelled people of videos, as of `build_videos`."""
     width, height = cfg.MODEL.IMAGE_SIZE
-    columns = KEYPOINT_OF_JOINT if cfg.DATASET.DATASET in POSETRACK else range(cfg.MODEL.NUM_JOINTS)
+    columns = KEYPOINT_OF_JOINT if build_data_set(cfg).is_posetrack else range(cfg.MODEL.NUM_JOINTS)
     return labeled_people(
         videos,
         Folders(build_image_store(cfg)),
@@ -136,7 +129,7 @@ def build_box_rule(cfg: CfgNode) -> str:
     """Return the rule for the box of a person's joints (lib.pose.crop) that DATASET.JOINTS_BOX names, or 'auto' is."""
     if cfg.DATASET.JOINTS_BOX != "auto":
         return cfg.DATASET.JOINTS_BOX
-    return "posetrack17" if cfg.DATASET.DATASET == "posetrack17" else "posetrack18"
+    return build_data_set(cfg).joints_box
 
 
 def build_images(cfg: CfgNode, train: bool) -> tuple[VideoAnnotations, Listed, Path]:
@@ -196,11 +189,11 @@ def build_annotations_path(cfg: CfgNode, train: bool) -> Path | None:
         places = [Path(cfg.DATA_DIR, given), folder / given, Path(cfg.DATASET.ROOT, given)]
         if not any(place.exists() for place in places):
             made = "; tools/prepare_posetrack.py makes such files, '' takes the official ones"
-            hint = made if cfg.DATASET.DATASET in POSETRACK else ""
+            hint = made if build_data_set(cfg).is_posetrack else ""
             raise InputError(f"DATASET.{key}: none of {', '.join(map(str, dict.fromkeys(places)))} exists{hint}")
         return next(place for place in places if place.exists())
     split = build_split_name(cfg, train)
-    if not has_videos(cfg.DATASET.DATASET):
+    if not build_data_set(cfg).has_videos:
         return _usual_file(cfg, split)
     candidates = [folder / split, folder / f"{cfg.DATASET.DATASET}_{split}.json", folder / f"posetrack_{split}.json"]
     for candidate in candidates:

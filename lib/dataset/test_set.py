@@ -17,7 +17,6 @@ from lib.dataset.people import Person
 from lib.dataset.posetrack import Folders, PoseTrack, detected_people, match_ground_truth, reasons, videos_of
 from lib.dataset.runs import labeled_of_run, longest_run
 from lib.dataset.sources import (
-    CUSTOM,
     build_annotations_path,
     build_data_set,
     build_image_people,
@@ -27,7 +26,6 @@ from lib.dataset.sources import (
     build_skeleton,
     build_split_name,
     build_videos,
-    has_videos,
 )
 from lib.formats.boxes import DetectedBox, read_boxes
 from lib.formats.posetrack import VideoAnnotations, take_frames
@@ -90,9 +88,9 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         InputError: annotations, boxes or frames that are not there, or are broken.
     """
     build_skeleton(cfg)  # raises
-    if not has_videos(cfg.DATASET.DATASET) and (cfg.TEST.MODE != "single"):
+    videos = build_data_set(cfg).has_videos
+    if not videos and cfg.TEST.MODE != "single":
         raise InputError(f"TEST.MODE {cfg.TEST.MODE}: {cfg.DATASET.DATASET} has images alone, no frames beside them")
-    videos = has_videos(cfg.DATASET.DATASET)
     if cfg.TEST.SOFT_NMS and not cfg.TEST.OKS_NMS:
         raise InputError("TEST.SOFT_NMS is a variant of TEST.OKS_NMS, which is False; set that True")
     found, source, truth = _videos(cfg) if videos else _images(cfg)
@@ -117,7 +115,7 @@ def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
 def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
     """The people to be tested in videos, where they are from, and the ground truth if it is a file of custom data."""
     annotations = build_annotations_path(cfg, train=False)
-    custom = cfg.DATASET.DATASET == CUSTOM
+    custom = build_data_set(cfg).is_custom
     if custom:
         _check_custom(cfg, annotations)
     videos = build_videos(cfg, annotations) if annotations else []

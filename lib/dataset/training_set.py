@@ -15,12 +15,12 @@ from lib.dataset.propagated_labels import is_augmented
 from lib.dataset.sources import (
     build_annotations_path,
     build_box_rule,
+    build_data_set,
     build_image_people,
     build_images,
     build_people,
     build_skeleton,
     build_videos,
-    has_videos,
 )
 from lib.dataset.transforms import Augmentation
 from lib.formats.posetrack import VideoAnnotations
@@ -55,7 +55,7 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
         InputError: annotations or frames that are not there, or are broken; nobody to train on.
     """
     pairs = cfg.MODEL.WARP.ENABLED
-    if pairs and not has_videos(cfg.DATASET.DATASET):
+    if pairs and not build_data_set(cfg).has_videos:
         raise InputError(f"MODEL.WARP learns from pairs of frames, and {cfg.DATASET.DATASET} has images alone")
     people, frames = _together([build_sparse_labels(part) for part in build_parts(cfg)])
     people = people * cfg.DATASET.REPEAT
@@ -113,7 +113,8 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     Raises:
         InputError: annotations or frames that are not there, or are broken; nobody to train on.
     """
-    if has_videos(cfg.DATASET.DATASET):
+    has_videos = build_data_set(cfg).has_videos
+    if has_videos:
         annotations = build_annotations_path(cfg, train=True)
         videos = [with_boxes(video, build_box_rule(cfg)) for video in build_videos(cfg, annotations)]
         found = build_people(cfg, videos)
@@ -121,20 +122,16 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
         images, files, annotations = build_images(cfg, train=True)
         videos, found = [images], build_image_people(cfg, images, files)
     people = [person for person in found.people if person.labeled.any()]
-    if has_videos(cfg.DATASET.DATASET) and is_augmented(annotations):
+    if has_videos and is_augmented(annotations):
         logger.info("%s holds a sparse set and what was propagated from it: all of it is used", annotations)
-    elif has_videos(cfg.DATASET.DATASET):
+    elif has_videos:
         limits = cfg.DATASET.NUM_LABELED_VIDEOS, cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO
         _warn_of_few(people, *limits)
         people = sparse_people(people, *limits, cfg.SEED)
     if not people:
         raise InputError(f"{annotations}: nobody to train on{reasons(found.dropped)}")
     frames = {(person.video, person.frame) for person in people}
-    where = (
-        f"labelled frames of {len({video for video, _ in frames})} videos"
-        if has_videos(cfg.DATASET.DATASET)
-        else "images"
-    )
+    where = f"labelled frames of {len({video for video, _ in frames})} videos" if has_videos else "images"
     logger.info("training on %d people in %d %s%s", len(people), len(frames), where, reasons(found.dropped))
     return SparseLabels(annotations, videos, people, found.frames)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lib.dataset import POSETRACK, TestSet
+from lib.dataset import TestSet, is_posetrack
 from lib.dataset.posetrack import ABSENT
 from lib.evaluation.files import SCORERS, find_scorer
 from lib.evaluation.posetrack import check_truth, evaluate_videos
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 def is_ranked(data_set: str) -> bool:
     """Whether people are ranked by their scores; else everybody has one pose, in his own box."""
-    return data_set in POSETRACK or (data_set in SCORERS and SCORERS[data_set].ranked)
+    return is_posetrack(data_set) or (data_set in SCORERS and SCORERS[data_set].ranked)
 
 
 def is_scorable(data_set: str, test_set: TestSet) -> bool:
@@ -34,7 +34,7 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
         lacking = "no labels, or none with what they are scored by (head boxes; MPII: gt_valid.mat beside the list)"
         logger.info("%s: nothing to score; the predictions are for the benchmark's server", lacking)
         return False
-    if data_set in POSETRACK:
+    if is_posetrack(data_set):
         check_truth(test_set.videos)
         return True
     scorer = find_scorer(data_set)
@@ -73,4 +73,4 @@ def score_files(data_set: str, truth: Path, predictions: Path, sigma_scale: floa
 
 def format_result(data_set: str, result: dict[str, Any]) -> str:
     """The table of a result as text."""
-    return format_posetrack(result) if data_set in POSETRACK else find_scorer(data_set).format(result)
+    return format_posetrack(result) if is_posetrack(data_set) else find_scorer(data_set).format(result)

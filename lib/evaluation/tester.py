@@ -9,7 +9,7 @@ from yacs.config import CfgNode
 
 from lib.core.debug import DebugImages
 from lib.core.predictor import Estimates, Poses, Predictor
-from lib.dataset import POSETRACK, TestSet, build_data_set, build_skeleton, build_test_set, has_videos
+from lib.dataset import TestSet, build_data_set, build_skeleton, build_test_set
 from lib.dataset.data_sets import DataSet
 from lib.evaluation.scoring import is_ranked, is_scorable, score_files, score_videos
 from lib.evaluation.submission import Rules, make_submission, write_results
@@ -28,8 +28,7 @@ class Tester:
         test_set: People, frames and ground truth.
         skeleton: Joints of the data set.
         rules: How scores are made and people are left out.
-        data_set: What is known of the data set; None: it is PoseTrack.
-        has_videos: It is a data set of videos.
+        data_set: The data set.
         scorable: The test is scored.
         folder: Folder of the run, for predictions and debug images.
         process: Rank and number of the processes that share the clips. The first alone writes and scores.
@@ -41,8 +40,7 @@ class Tester:
     test_set: TestSet
     skeleton: Skeleton
     rules: Rules
-    data_set: DataSet | None
-    has_videos: bool
+    data_set: DataSet
     scorable: bool
     folder: Path
     process: tuple[int, int]
@@ -76,7 +74,7 @@ class Tester:
         if self.process[0] > 0:
             return {}
         videos = self.test_set.videos
-        counts = {"videos": len(videos)} if self.has_videos else {"images": len(videos[0].frame_names)}
+        counts = {"videos": len(videos)} if self.data_set.has_videos else {"images": len(videos[0].frame_names)}
         counts = {"people": len(self.test_set.clips), **counts, "replaced_frames": poses.replaced}
         counts["boxes_left_out"] = dict(self.test_set.dropped)
         return counts | self._submit(poses, self.folder / "predictions" / name / self.test_set.split)
@@ -84,7 +82,7 @@ class Tester:
     def _submit(self, poses: Poses, path: Path) -> dict[str, Any]:
         """Write the submission; return its scores."""
         people, found = self.test_set.clips.people, (poses.joints, poses.scores, self.rules)
-        if self.data_set is None:
+        if self.data_set.is_posetrack:
             videos = make_submission(self.test_set.videos, people, *found)
             write_videos(path, videos, self.name)
             return score_videos(self.test_set.videos, videos) if self.scorable else {}
@@ -116,8 +114,7 @@ def build_tester(cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1)) 
         test_set=test_set,
         skeleton=skeleton,
         rules=build_rules(cfg),
-        data_set=None if name in POSETRACK else build_data_set(cfg),
-        has_videos=has_videos(name),
+        data_set=build_data_set(cfg),
         scorable=scorable,
         folder=folder,
         process=process,

@@ -48,15 +48,6 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
     def table(key: str, width: int, absent: float) -> np.ndarray:
         return number_column(annotations, key, width, f"{path}: annotations", absent)[order]
 
-    def unscored(key: str, width: int) -> np.ndarray:
-        """Return a table of numbers that no score depends on; rows that other tools write differently are NaN."""
-        try:
-            return table(key, width, np.nan)
-        except InputError:
-            rows: list[Any] = [annotation.get(key) for annotation in annotations]
-            rows = [np.ravel(row) if is_row(row, width) else np.full(width, np.nan) for row in rows]
-            return np.array(rows, dtype=np.float64)[order]
-
     keypoints = table("keypoints", 3 * num_keypoints, 0.0).reshape(-1, num_keypoints, 3)[:, columns]
     present = (keypoints[:, :, 0] != 0) | (keypoints[:, :, 1] != 0) | (keypoints[:, :, 2] != 0)
     head_boxes = table("bbox_head", 4, np.nan)
@@ -77,13 +68,23 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
         present=present,
         labeled=keypoints[:, :, 2] > 0,
         scores=np.where(present, table("scores", num_keypoints, NO_SCORE)[:, columns], NO_SCORE),
-        person_scores=unscored("score", 1)[:, 0],
+        person_scores=_unscored(annotations, "score", 1, path)[order, 0],
         track_ids=id_column(annotations, "track_id", f"{path}: annotations", -1)[order],
         annotation_ids=_annotation_ids(annotations)[order],
         head_boxes=head_boxes,
-        boxes=unscored("bbox", 4),
+        boxes=_unscored(annotations, "bbox", 4, path)[order],
         crowd=np.array([is_true(annotation.get("iscrowd", 0)) for annotation in annotations], dtype=bool)[order],
     )
+
+
+def _unscored(annotations: list[dict[str, Any]], key: str, width: int, path: str | Path) -> np.ndarray:
+    """Return (N, width) numbers that no score depends on; rows that other tools write differently are NaN."""
+    try:
+        return number_column(annotations, key, width, f"{path}: annotations", np.nan)
+    except InputError:
+        rows: list[Any] = [annotation.get(key) for annotation in annotations]
+        rows = [np.ravel(row) if is_row(row, width) else np.full(width, np.nan) for row in rows]
+        return np.array(rows, dtype=np.float64).reshape(-1, width)
 
 
 def _annotation_ids(annotations: list[dict[str, Any]]) -> np.ndarray:

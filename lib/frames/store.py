@@ -19,7 +19,7 @@ from lib.utils.errors import InputError
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # for photos of 90 megapixels and more
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-CACHED_BYTES = 128 << 20  # of decoded images: 21 frames at 1920×1080, or all labeled frames of a small data set
+CACHED_BYTES = 128 << 20  # 21 frames at 1920×1080, or all labeled frames of a small data set
 
 
 class DamagedImageError(InputError):
@@ -34,14 +34,18 @@ class ImageStore:
         zipped: If True, images are read from archives: `a/b/0.jpg` is found in a.zip as b/0.jpg or a/b/0.jpg, or in
             a/b.zip as 0.jpg or b/0.jpg.
         oriented: If True, rotate and mirror images according to their EXIF tag.
+        cached_bytes: Size of the decoded images to keep, those that were read last, in each process.
     """
 
-    def __init__(self, root: str | Path, zipped: bool = False, oriented: bool = False) -> None:
+    def __init__(
+        self, root: str | Path, zipped: bool = False, oriented: bool = False, *, cached_bytes: int = CACHED_BYTES
+    ) -> None:
         self.root = Path(root)
         self._oriented = oriented
         self._zipped = zipped
         self._archives: dict[str, _Archive | None] = {}
         self._images: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._max_cached_bytes = cached_bytes
         self._cached_bytes = 0
 
     def list(self, folder: str) -> list[str]:
@@ -80,7 +84,7 @@ class ImageStore:
         image = decode(self.read_bytes(name), self.root / name, self._oriented)
         self._images[name] = image
         self._cached_bytes += image.nbytes
-        while self._cached_bytes > CACHED_BYTES:
+        while self._cached_bytes > self._max_cached_bytes:
             self._cached_bytes -= self._images.popitem(last=False)[1].nbytes
         return image
 

@@ -13,7 +13,7 @@ from yacs.config import CfgNode
 
 from lib.core.predictor import Poses, build_predictor
 from lib.core.strategies import Strategy, near_labels
-from lib.dataset import CUSTOM, build_clips
+from lib.dataset import build_clips, build_data_set
 from lib.dataset.people import Person
 from lib.frames.video import FrameFolder
 from lib.propagation import flow
@@ -205,7 +205,7 @@ def build_options(
         relative=keys.RELATIVE,
         refine=keys.REFINE,
         sigma=cfg.MODEL.SIGMA,
-        learned_from_labels=cfg.DATASET.DATASET == CUSTOM,
+        learned_from_labels=build_data_set(cfg).is_custom,
     )
 
 

@@ -46,6 +46,8 @@ def _heard() -> list[signal.Signals]:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
+    # A signal to the whole group also ends the workers of a DataLoader, and PyTorch would raise a RuntimeError.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     raise Terminated(number)
 
 

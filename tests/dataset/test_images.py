@@ -271,5 +271,6 @@ def test_detected_boxes_by_the_names_of_images(write, tmp_path, prefix):
 
 def test_every_usual_place_is_a_pair_of_split_and_path():
     for name, data_set in known_data_sets().items():
-        assert skeleton(name).num_joints > 0, name
+        assert data_set.has_videos or skeleton(name).num_joints > 0, name
+        assert data_set.has_videos == (name in ("posetrack17", "posetrack18", "custom"))
         assert set(data_set.images) <= set(data_set.annotations), name

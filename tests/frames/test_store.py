@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps
 
-import lib.frames.store as subject
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
@@ -157,11 +156,10 @@ def test_a_damaged_member_of_an_archive(tmp_path):
         ImageStore(tmp_path, zipped=True).read("a/0.jpg")
 
 
-def test_an_image_is_decoded_once_until_it_is_pushed_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(subject, "CACHED_BYTES", 3 * PIXELS.nbytes)
+def test_an_image_is_decoded_once_until_it_is_pushed_out(tmp_path):
     for number in range(4):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg())
-    store = ImageStore(tmp_path)
+    store = ImageStore(tmp_path, cached_bytes=3 * PIXELS.nbytes)
     first, *others = (store.read(f"{number}.jpg") for number in range(3))
     assert store.read("0.jpg") is first
     store.read("3.jpg")  # 1.jpg was not asked for the longest

@@ -15,7 +15,8 @@ from zoo_names import published
 
 from lib.config import load_config
 from lib.config.rows import read_rows
-from lib.dataset import build_labeled_runs, build_pseudo_labeled, build_test_set, has_videos
+from lib.dataset import build_labeled_runs, build_pseudo_labeled, build_test_set
+from lib.dataset.data_sets import known_data_sets
 from lib.evaluation.files import SCORERS
 from lib.evaluation.posetrack import evaluate_posetrack
 from lib.formats import mpii
@@ -67,7 +68,7 @@ def test_mpii_may_have_hrnets_name_of_the_ground_truth(tmp_path):
 
 def perfect_table(data_set, row, folder):
     """What the scorer says of predictions that are the labels; of PoseTrack, of some that are not."""
-    if has_videos(data_set):
+    if known_data_sets()[data_set].has_videos:
         return evaluate_posetrack(POSEVAL / "gt", POSEVAL / "pred")["table"]
     place_data(row, data_set, folder)
     predictions = folder / "predictions.json"
@@ -89,7 +90,7 @@ def test_published_metrics_are_columns_of_the_scorer_in_the_published_unit(row, 
     data_set = experiment(row, tmp_path).DATASET.DATASET
     measured = row.measured(perfect_table(data_set, row, tmp_path))
     assert list(measured) == list(row.metrics)
-    if has_videos(data_set):
+    if known_data_sets()[data_set].has_videos:
         assert all(10 < value <= 100 for value in measured.values())
         return
     empty = {"AP (E)", "AP (H)"}  # the one image is neither easy nor hard

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -48,3 +49,31 @@ def test_only_broken_connections_are_forgiven(monkeypatch):
     for error in (ConnectionResetError(), BrokenPipeError(), EOFError(), ValueError()):
         sys.excepthook(type(error), error, None)
     assert told == [ValueError]
+
+
+READING = """
+import time
+from torch.utils.data import DataLoader
+from lib.utils.errors import run
+
+class Slow(list):
+    def __getitem__(self, index):
+        time.sleep(0.05)
+        return index
+
+def main():
+    for _ in DataLoader(Slow(range(10000)), num_workers=2):
+        print("read", flush=True)
+
+run(main)
+"""
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_group_ends_a_run_with_workers_in_one_line():
+    arguments = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen([sys.executable, "-c", READING], **arguments) as process:
+        assert process.stdout.readline() == "read\n"
+        os.killpg(process.pid, signal.SIGTERM)  # as a batch system does it: to the workers too
+        assert process.communicate(timeout=120)[1] == "error: terminated\n"
+        assert process.returncode == 143
