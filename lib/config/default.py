@@ -25,7 +25,7 @@ DEFAULTS.CUDNN.ENABLED = True
 DEFAULTS.CUDNN.ALLOW_TF32 = True  # PyTorch's default; False: no TF32 in convolutions or matrix products
 
 DEFAULTS.MODEL = CN()
-DEFAULTS.MODEL.NAME = "pose_hrnet"  # pose net: pose_hrnet or pose_resnet
+DEFAULTS.MODEL.NAME = "pose_hrnet"  # pose net: one of EXTRA
 DEFAULTS.MODEL.INIT_WEIGHTS = True  # False: training starts from random weights, even if PRETRAINED names some
 DEFAULTS.MODEL.PRETRAINED = ""  # weights to start training from
 DEFAULTS.MODEL.FREEZE_POSE_NET = False  # train only the warping head; freezes the pose net's BatchNorm statistics too
@@ -183,7 +183,7 @@ EXTRA = {
         "FINAL_CONV_KERNEL",
     ),
 }
-"""Keys of MODEL.EXTRA by net. They are documented in lib.models."""
+"""Keys of MODEL.EXTRA by pose net, documented in the modules of lib.models. MODEL.NAME is one of these names."""
 
 PATHS = (
     "DATASET.ROOT",
@@ -211,7 +211,7 @@ ALSO = (
 """Keys of DATASET that are set for each data set. Keys missing from a mapping in DATASET.ALSO have their defaults."""
 
 CHOICES = {
-    "MODEL.NAME": ("pose_hrnet", "pose_resnet"),
+    "MODEL.NAME": tuple(EXTRA),
     "MODEL.TARGET_TYPE": ("gaussian", "unbiased", "udp"),
     "DATASET.DATA_FORMAT": ("jpg", "png", "zip"),
     "DATASET.JOINTS_BOX": ("auto", "posetrack17", "posetrack18"),

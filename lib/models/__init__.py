@@ -1,5 +1,10 @@
 """The nets. `build_model` makes the one that an experiment file asks for."""
 
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, cast
+
 from torch import nn
 from yacs.config import CfgNode
 
@@ -10,11 +15,11 @@ from lib.utils.errors import InputError
 
 __all__ = ["PoseHRNet", "PoseResNet", "PoseWarper", "build_model"]
 
-_POSE_NETS = {"pose_hrnet": PoseHRNet, "pose_resnet": PoseResNet}
-
 
 def build_model(cfg: CfgNode) -> nn.Module:
-    """The net of an experiment, with initial values.
+    """Return the net of an experiment, with initial values.
+
+    The pose net MODEL.NAME is the class POSE_NET of the module of this name (docs/extending.md).
 
     Returns:
         The single-frame net MODEL.NAME, images (B, 3, H, W) to heatmaps (B, J, h, w); with MODEL.WARP.ENABLED a
@@ -23,9 +28,7 @@ def build_model(cfg: CfgNode) -> nn.Module:
     Raises:
         InputError: a value is not supported or a key of MODEL.EXTRA is missing.
     """
-    if cfg.MODEL.NAME not in _POSE_NETS:
-        raise InputError(f"MODEL.NAME is {cfg.MODEL.NAME!r}: supported nets are {', '.join(_POSE_NETS)}")
-    pose_net = _POSE_NETS[cfg.MODEL.NAME](cfg.MODEL.NUM_JOINTS, cfg.MODEL.EXTRA)
+    pose_net = _pose_net(cfg.MODEL.NAME)(cfg.MODEL.NUM_JOINTS, cfg.MODEL.EXTRA)
     if not cfg.MODEL.WARP.ENABLED:
         return pose_net
     return PoseWarper(
@@ -37,3 +40,10 @@ def build_model(cfg: CfgNode) -> nn.Module:
         weights=cfg.TEST.AGGREGATE.WEIGHTS if cfg.TEST.MODE in ("aggregate", "average") else (0.0, 1.0),
         freeze_pose_net=cfg.MODEL.FREEZE_POSE_NET,
     )
+
+
+def _pose_net(name: str) -> Callable[[int, Mapping[str, Any]], nn.Module]:
+    module = f"lib.models.{name}"
+    if name == "pose_warper" or not name.startswith("pose_") or find_spec(module) is None:
+        raise InputError(f"MODEL.NAME is {name!r}: lib/models has no pose net of this name")
+    return cast(Callable[[int, Mapping[str, Any]], nn.Module], import_module(module).POSE_NET)

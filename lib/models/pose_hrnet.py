@@ -172,3 +172,6 @@ def _strided_chain(in_channels: int, out_channels: int, length: int, final_relu:
     chain = [conv_bn(in_channels, in_channels, kernel_size=3, stride=2) for _ in range(length - 1)]
     chain.append(conv_bn(in_channels, out_channels, kernel_size=3, stride=2, relu=final_relu))
     return nn.Sequential(*chain)
+
+
+POSE_NET = PoseHRNet

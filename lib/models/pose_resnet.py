@@ -101,3 +101,6 @@ def _deconv_layers(widths: Sequence[int], kernel_sizes: Sequence[int], bias: boo
             nn.ReLU(inplace=True),
         ]
     return nn.Sequential(*layers)
+
+
+POSE_NET = PoseResNet

@@ -10,7 +10,7 @@ from lib.config import load_config, parse_arguments
 from lib.config.default import EXTRA, PATHS
 from lib.config.keys import BASE_KEY, KNOWN, SYNONYMS, flatten
 from lib.config.legacy import FLAGS
-from lib.models import _POSE_NETS
+from lib.models import _pose_net
 from lib.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -256,7 +256,7 @@ def test_keys_of_extra_are_those_that_the_net_reads(name):
             return super().__getitem__(key)
 
     cfg = load_config(EXPERIMENTS[name])
-    _POSE_NETS[name](17, Recorded(cfg.MODEL.EXTRA))
+    _pose_net(name)(17, Recorded(cfg.MODEL.EXTRA))
     optional = {"STEM_CHANNELS", "STEM_BLOCKS", "STRIDE_IN_1X1"}  # read from a copy with defaults
     sections = {"STAGE2", "STAGE3", "STAGE4"}
     assert read - sections | {"PRETRAINED_LAYERS"} == set(EXTRA[name]) - optional
