@@ -14,12 +14,20 @@ from torch.utils.flop_counter import FlopCounterMode
 from yacs.config import CfgNode
 
 from lib.config import load_config
+from lib.core.build_training import build_loss
+from lib.core.frozen import frozen_form
+from lib.core.optimizer import build_optimizer
 from lib.core.predictor import Predictor, build_predictor
+from lib.core.report import EpochReport
+from lib.core.step import StepOptions, TrainingStep
+from lib.core.strategies import pair
+from lib.core.trainer import Trainer
 from lib.dataset.clips import ClipDataset, ClipOptions, Clips, FixedFrames
 from lib.dataset.people import Person
 from lib.frames.arrays import ArrayFrames
 from lib.models import PoseWarper, build_model
 from lib.pose.pixels import normalise
+from lib.utils.precision import dtype_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FULL = ROOT / "experiments/posetrack/hrnet/w48_384x288_adam_lr1e-4_PoseWarper_inference_temporal_pose_aggregation.yaml"
@@ -175,16 +183,6 @@ def plain_step(cfg: CfgNode, net: PoseWarper, batch: Clips) -> Callable[[], None
 
 def our_step(cfg: CfgNode, net: PoseWarper, batch: Clips) -> Callable[[], None]:
     """Return a function that trains the head for one step of pairs, as training does with TRAIN.PRECISION."""
-    from lib.core.build_training import build_loss
-    from lib.core.frozen import frozen_form
-    from lib.core.precision import dtype_of
-    from lib.core.report import EpochReport
-    from lib.core.step import StepOptions, TrainingStep
-
-    from lib.core.optimizer import build_optimizer
-    from lib.core.strategies import pair
-    from lib.core.trainer import Trainer
-
     device, dtype = next(net.parameters()).device, dtype_of(cfg.TRAIN.PRECISION)
     net = copy.deepcopy(net).to(memory_format=torch.channels_last).train()
     step = TrainingStep(

@@ -157,8 +157,8 @@ def film(args: argparse.Namespace, part: VideoPart, file: PosesFile, skeleton: S
 
     video = part.video
     frames = takewhile(lambda pair: part.end is None or pair[0] < part.end, video.frames(part.start))
-    frames = progress_bar(None, "frame", iterable=frames, desc="drawn")
-    render_poses(args.out, video.size, video.fps, frames, poses_of, skeleton, args.joint_score)
+    shown = progress_bar(None, "frame", iterable=frames, desc="drawn")
+    render_poses(args.out, video.size, video.fps, shown, poses_of, skeleton, args.joint_score)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from lib.config.changes import (
 from lib.core.frozen import frozen_form
 from lib.core.loss import joints_loss
 from lib.core.optimizer import build_optimizer, build_warm_up
-from lib.core.precision import allow_tf32, dtype_of
 from lib.core.run import Run
 from lib.core.step import Loss, StepOptions
 from lib.core.strategies import Strategy, pair, single
@@ -40,6 +39,7 @@ from lib.utils.checkpoint import load_weights
 from lib.utils.distributed import num_processes
 from lib.utils.errors import InputError
 from lib.utils.files import sha256
+from lib.utils.precision import allow_tf32, dtype_of
 
 logger = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from lib.core.loss import accuracy
-from lib.core.precision import autocast
 from lib.core.report import EpochReport
 from lib.core.strategies import Strategy
 from lib.core.trainer import Trainer
 from lib.dataset.clips import Clips
 from lib.pose.pixels import normalise
+from lib.utils.precision import autocast
 
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """Function of heatmaps (B, J, h, w), targets (B, J, h, w) and their weights (B, J, 1) that returns a scalar."""

@@ -3,7 +3,6 @@
 import copy
 import logging
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,14 +10,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from yacs.config import CfgNode
 
 from lib.models.pose_warper import PoseWarper
+from lib.utils.precision import allow_tf32, dtype_of
 
-Precision = Literal["fp32", "bf16", "fp16"]
 logger = logging.getLogger(__name__)
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-
-def prepare_for_inference(net: nn.Module, precision: Precision = "fp32", compile: bool = False) -> nn.Module:
+def prepare_for_inference(net: nn.Module, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
     """Return a copy of a net that estimates the same heatmaps in less time.
 
     BatchNorm is folded into the convolutions, and tensors are channels-last. With a half type, the convolutions store
@@ -29,7 +26,7 @@ def prepare_for_inference(net: nn.Module, precision: Precision = "fp32", compile
 
     Args:
         net: A single-frame net or a PoseWarper. It stays as it is.
-        precision: Type of the convolutions.
+        dtype: Dtype of the convolutions.
         compile: Compile the pose net and the features of the offsets, with their weights as constants. The first batch
             of each size takes minutes.
 
@@ -42,10 +39,10 @@ def prepare_for_inference(net: nn.Module, precision: Precision = "fp32", compile
     pose_net = net.pose_net if isinstance(net, PoseWarper) else net
     parts = [pose_net, net.offset_feats] if isinstance(net, PoseWarper) else [pose_net]
     for part in parts:
-        part.to(_DTYPES[precision])
-        part.register_forward_pre_hook(_to_type(_DTYPES[precision]))
+        part.to(dtype)
+        part.register_forward_pre_hook(_to_type(dtype))
     if isinstance(net, PoseWarper):
-        net.offsets.to(_DTYPES[precision])
+        net.offsets.to(dtype)
     if isinstance(pose_net.final_layer, nn.Conv2d):
         pose_net.final_layer.float().register_forward_pre_hook(_to_type(torch.float32))
     if compile:
@@ -69,9 +66,8 @@ def build_inference_form(cfg: CfgNode, net: nn.Module, device: torch.device) -> 
         precision = "bf16" if has_native_bf16(device) else "fp32"
         logger.info("TEST.PRECISION auto: %s", precision)
     if precision == "tf32":
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
-        precision = "fp32"
-    return prepare_for_inference(net, precision, cfg.TEST.COMPILE)
+        allow_tf32()
+    return prepare_for_inference(net, dtype_of(precision), cfg.TEST.COMPILE)
 
 
 def has_native_bf16(device: torch.device) -> bool:

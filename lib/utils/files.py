@@ -192,8 +192,8 @@ def sha256(path: Path) -> str:
         for file in sorted(one for one in path.iterdir() if one.is_file()):
             digest.update(f"{sha256(file)}  {file.name}\n".encode())
         return digest.hexdigest()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
+    with open(path, "rb") as content:
+        while chunk := content.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
 

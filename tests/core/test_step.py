@@ -9,7 +9,6 @@ from torch import nn, optim
 
 from lib.core.frozen import frozen_form
 from lib.core.loss import joints_loss
-from lib.core.precision import dtype_of
 from lib.core.report import EpochReport
 from lib.core.step import StepOptions, TrainingStep
 from lib.core.strategies import pair, single
@@ -17,6 +16,7 @@ from lib.core.train import train_epoch
 from lib.core.trainer import Trainer
 from lib.dataset.clips import Clips
 from lib.models import PoseWarper
+from lib.utils.precision import dtype_of
 
 CPU = torch.device("cpu")
 

@@ -8,6 +8,7 @@ from torch import nn
 from lib.config import load_config
 from lib.models import PoseResNet, build_model
 from lib.models.inference import build_inference_form, has_native_bf16, prepare_for_inference
+from lib.utils.precision import dtype_of
 
 CPU = torch.device("cpu")
 
@@ -33,7 +34,7 @@ def largest_difference(net: nn.Module, other: nn.Module, images: torch.Tensor) -
 @pytest.mark.parametrize(("precision", "most"), [("fp32", 1e-5), ("bf16", 0.05), ("fp16", 0.01)])
 def test_heatmaps_are_those_of_the_net(net_and_input, precision, most):
     net, images = net_and_input
-    prepared = prepare_for_inference(net, precision)
+    prepared = prepare_for_inference(net, dtype_of(precision))
     difference = largest_difference(net, prepared, images)
     assert difference < most
     assert precision == "fp32" or difference > 1e-5
@@ -49,14 +50,14 @@ def test_the_net_stays_as_it_is(net_and_input):
     net, _ = net_and_input
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     net.train()
-    prepare_for_inference(net, "bf16")
+    prepare_for_inference(net, torch.bfloat16)
     assert net.training
     assert all(parameter.requires_grad for parameter in net.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
 def test_offsets_of_a_frame_onto_itself_are_kept():
-    prepared = prepare_for_inference(small_net(warp=True), "bf16")
+    prepared = prepare_for_inference(small_net(warp=True), torch.bfloat16)
     batches: list[torch.Tensor] = []
     prepared.offset_feats.register_forward_hook(lambda module, inputs, output: batches.append(output))
     with torch.inference_mode():

@@ -124,7 +124,9 @@ def read(path: str | Path) -> Labels:
 
 def _parse(path: str | Path) -> Element:
     try:
-        return ElementTree.parse(path).getroot()
+        root = ElementTree.parse(path).getroot()
+        assert root is not None  # a file without a root element is a ParseError
+        return root
     except ParseError as error:
         raise InputError(f"{path}: not an XML file, or a truncated one ({error})") from None
     except DefusedXmlException:

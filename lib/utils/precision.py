@@ -1,13 +1,13 @@
-"""Precision of training: the dtype of autocast, and the scale of the loss that float16 needs."""
+"""Precision of nets: the dtype of convolutions, autocast, and TF32."""
 
 import torch
 
 _DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""Dtype of each TRAIN.PRECISION in which convolutions and matrix products are computed."""
+"""Dtype of each TRAIN.PRECISION and TEST.PRECISION in which convolutions and matrix products are computed."""
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """Return the dtype in which a TRAIN.PRECISION computes convolutions and matrix products."""
+    """Return the dtype in which a TRAIN.PRECISION or TEST.PRECISION computes convolutions and matrix products."""
     return _DTYPES[precision]
 
 
