@@ -90,6 +90,25 @@ def read_results(
     return results
 
 
+def find_result(folder: Path, command: str) -> Path:
+    """Return the result file that a command wrote: each result records its command.
+
+    Args:
+        folder: Folder of an experiment's results.
+        command: The command as typed.
+
+    Raises:
+        InputError: There is no such file, or more than one.
+    """
+    results = {path: read_json(path) for path in sorted(folder.glob("result-*.json"))}
+    found = [
+        path for path, content in results.items() if isinstance(content, dict) and content.get("command") == command
+    ]
+    if len(found) != 1:
+        raise InputError(f"{folder}: {len(found)} results record the command {command}; there has to be one")
+    return found[0]
+
+
 def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], bool]) -> Result:
     try:
         config = yaml.safe_load(content["config"])
