@@ -17,23 +17,23 @@ from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
 from lib.visualization.illustrations import build_illustrator, read_histories
-from lib.visualization.plots import plot_curves, plot_warps
+from lib.visualization.plots import animate_warp, plot_curves, plot_warps
 
 logger = logging.getLogger("illustrate")
 
-CURVES, WARP, POSES = "curves.png", "warp.png", "poses.mp4"
+CURVES, WARP, LOOP, POSES = "curves.png", "warp.png", "warp.gif", "poses.mp4"
 
 
 def main() -> None:
     """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for curves.png, warp.png and poses.mp4")
+    parser.add_argument("--out", type=Path, required=True, help=f"folder for {CURVES}, {WARP}, {LOOP} and {POSES}")
     add_force(parser)
     cfg, experiment, args = parse_arguments(parser)
     if cfg.TEST.MODE != "aggregate":
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}; pictures are made of an aggregation: set TEST.MODE aggregate")
-    pictures = [("--out", args.out / name) for name in (CURVES, WARP, POSES)]
+    pictures = [("--out", args.out / name) for name in (CURVES, WARP, LOOP, POSES)]
     claim_outputs(pictures, [("--cfg", args.cfg), *named_files(cfg)])
     folder = output_folder(cfg, experiment)
     device = choose_device(cfg.GPUS, 0)
@@ -47,6 +47,7 @@ def main() -> None:
     examples = illustrator.find_examples()
     if examples:
         plot_warps(examples, args.out / WARP)
+        animate_warp(examples[0], args.out / LOOP)
     else:
         logger.info("no joint that five warped frames find, and one, or five as they are, miss: no picture of the warp")
     illustrator.render_video(args.out / POSES)

@@ -140,7 +140,7 @@ def check_outputs(options: LearningOptions, chains: Iterable[Chain]) -> None:
     Raises:
         InputError: A file to write is in the way of others.
     """
-    names = ["table.txt", *(["grid.png"] if options.grid else ["curves.png", "warp.png", "poses.mp4"])]
+    names = ["table.txt", *(["grid.png"] if options.grid else ["curves.png", "warp.png", "warp.gif", "poses.mp4"])]
     outputs = [options.out / name for name in names]
     outputs += [chain.folder / "augmented.json" for chain in chains if options.augment]
     claim_outputs([("--out", path) for path in outputs], [("--cfg", file) for file in options.cfg or ()])

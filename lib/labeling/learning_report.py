@@ -41,8 +41,9 @@ def report(options: LearningOptions, results: Sequence[Path]) -> None:
     with atomic_path(out / "table.txt") as path:
         path.write_text(table)
     print(f"\n{table}\n{out}/curves.png: loss and accuracy in training")
-    if (out / "warp.png").exists():
-        print(f"{out}/warp.png: heatmaps before and after the warp")
+    for name, text in (("warp.png", "heatmaps before and after the warp"), ("warp.gif", "one of them in a loop")):
+        if (out / name).exists():
+            print(f"{out}/{name}: {text}")
     print(f"{out}/poses.mp4: test videos; left: each frame alone, right: five frames, warped")
     videos = "" if options.cfg else f"; {out}/videos/"
     print(f"{results[0].parents[1]}/: checkpoints, logs, predictions, results{videos}")

@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +103,21 @@ class Illustrator:
         with torch.inference_mode():
             before = self.net.estimate(normalise(frames.to(self.device))[None])[0]  # (T, J, h, w)
             after = self.net.warp(before, source=before, target=before[:1].expand_as(before))
-        matrix = crop_matrix(tuple(person.center), tuple(person.scale), 0.0, self.heatmap_size, udp=clips.udp)
+        poses = self.predictors[-1].predict(clips)
+        crops = (frames if self.rgb else frames.flip(-1)).numpy()
+        place = tuple(person.center), tuple(person.scale), 0.0
+        to_heatmap = crop_matrix(*place, self.heatmap_size, udp=clips.udp)
+        to_crop = crop_matrix(*place, crops.shape[2:0:-1], udp=clips.udp)
+        found = replace(poses, joints=transform_points(poses.joints, to_crop))
         return WarpExample(
             joint=self.skeleton.names[joint],
             offsets=self.offsets,
             weights=self.net.weights,
-            crops=(frames if self.rgb else frames.flip(-1)).numpy(),
+            crops=crops,
             before=before[:, joint].cpu().numpy(),
             after=after[:, joint].cpu().numpy(),
-            label=transform_points(person.joints[joint], matrix),
+            label=transform_points(person.joints[joint], to_heatmap),
+            pose=self._draw(crops[0, ..., ::-1], found, [0])[..., ::-1],
         )
 
     def render_video(self, path: Path) -> None:

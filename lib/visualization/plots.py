@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from lib.utils.files import atomic_path
+
+SCENE_MILLISECONDS = 1500
 
 
 def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
@@ -80,6 +84,7 @@ class WarpExample:
         before: (T, h, w) heatmap of each frame.
         after: (T, h, w) the same heatmaps, warped to the key frame.
         label: x, y of the joint in the key frame, in heatmap cells.
+        pose: (H, W, 3) uint8, RGB: the key frame's crop with the pose found by the warped frames.
     """
 
     joint: str
@@ -89,6 +94,7 @@ class WarpExample:
     before: np.ndarray
     after: np.ndarray
     label: np.ndarray
+    pose: np.ndarray
 
 
 def plot_warps(examples: Sequence[WarpExample], path: Path) -> None:
@@ -107,6 +113,45 @@ def plot_warps(examples: Sequence[WarpExample], path: Path) -> None:
         _plot_warp(example, before, after)
     figure.supxlabel("white cross: label; cyan point: highest cell; each panel from 0 to its own maximum", fontsize=9)
     _save(figure, path)
+
+
+def animate_warp(example: WarpExample, path: Path) -> None:
+    """Write a .gif loop: the frames, a joint's heatmaps before and after the warp, and the resulting pose.
+
+    Args:
+        example: The example to show.
+        path: Path of the .gif file.
+    """
+    order, joint = np.argsort(example.offsets), example.joint.replace("_", " ")
+    frames = [(example.crops[t], None) for t in order]
+    before = [(example.crops[t], example.before[t]) for t in order]
+    after = [(example.crops[0], example.after[t]) for t in order]
+    scenes = {
+        f"{len(order)} frames": frames,
+        f"{joint}: heatmaps of the frames": before,
+        f"{joint}: heatmaps warped to the key frame": after,
+        "pose of the key frame": [(example.pose, None)],
+    }
+    pictures = [Image.fromarray(_draw_scene(title, panels, len(order))) for title, panels in scenes.items()]
+    with atomic_path(path) as temporary:
+        pictures[0].save(
+            temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=SCENE_MILLISECONDS, loop=0
+        )
+
+
+def _draw_scene(title: str, panels: Sequence[tuple[np.ndarray, np.ndarray | None]], columns: int) -> np.ndarray:
+    """Return a picture (H, W, 3), uint8, RGB, of crops and the heatmaps over them; its size depends on `columns`."""
+    figure = Figure(figsize=(1.6 * columns, 2.7), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=10)
+    for axes, (crop, heatmap) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        if heatmap is None:
+            axes.imshow(crop)
+            axes.set_axis_off()
+        else:
+            _overlay(axes, crop, heatmap, None)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _plot_warp(example: WarpExample, before: Sequence[Axes], after: Sequence[Axes]) -> None:

@@ -78,6 +78,7 @@ OUTPUTS = [  # a command up to the option of an output, and an output
 FOLDERS = [  # a command up to the option of a folder, and a file that is made there
     (["illustrate", *SMALL, "TEST.MODE", "aggregate", "--out"], "curves.png"),
     (["illustrate", *SMALL, "TEST.MODE", "aggregate", "--out"], "warp.png"),
+    (["illustrate", *SMALL, "TEST.MODE", "aggregate", "--out"], "warp.gif"),
     (["illustrate", *SMALL, "TEST.MODE", "aggregate", "--out"], "poses.mp4"),
     (["learn", "--out"], "table.txt"),
     (["learn", "--out"], "poses.mp4"),

@@ -25,6 +25,8 @@ def test_examples_are_joints_that_the_warp_alone_finds(tmp_path, monkeypatch):
     (example,) = illustrator.find_examples()
     assert example.joint == "left_wrist"
     assert example.crops.shape == (5, 96, 64, 3)
+    assert example.pose.shape == (96, 64, 3)
+    assert (example.pose != example.crops[0]).any()  # a pose is drawn
     assert example.before.shape == example.after.shape == (5, 24, 16)
     np.testing.assert_allclose(example.after, example.before, atol=1e-6)  # an untrained head is the identity
     targets = illustrator.test_set.clips[0].targets[joint]

@@ -1,7 +1,9 @@
 import cv2
 import numpy as np
+import pytest
+from PIL import Image, ImageSequence
 
-from lib.visualization.plots import WarpExample, plot_curves, plot_warps
+from lib.visualization.plots import WarpExample, animate_warp, plot_curves, plot_warps
 
 
 def test_curves_of_two_stages(tmp_path):
@@ -20,19 +22,23 @@ def test_curves_of_two_stages(tmp_path):
     assert red[1][one.shape[0] :].sum() > 50
 
 
-def test_a_warp_has_two_rows_of_frames_and_a_sum(tmp_path):
+@pytest.fixture
+def example():
     heatmaps = np.zeros((3, 24, 16), np.float32)
     heatmaps[:, 12, 8] = 1
-    crops = np.full((3, 96, 64, 3), 128, np.uint8)
-    example = WarpExample(
-        "left_wrist",
-        [0, -1, 1],
-        [0.5, 0.25, 0.25],
-        crops,
-        heatmaps,
-        np.roll(heatmaps, 3, axis=2),
-        np.array([2.0, 3.0]),
+    return WarpExample(
+        joint="left_wrist",
+        offsets=[0, -1, 1],
+        weights=[0.5, 0.25, 0.25],
+        crops=np.full((3, 96, 64, 3), 128, np.uint8),
+        before=heatmaps,
+        after=np.roll(heatmaps, 3, axis=2),
+        label=np.array([2.0, 3.0]),
+        pose=np.full((96, 64, 3), (20, 220, 20), np.uint8),
     )
+
+
+def test_a_warp_has_two_rows_of_frames_and_a_sum(example, tmp_path):
     plot_warps([example], tmp_path / "warp.png")
     picture = cv2.imread(str(tmp_path / "warp.png")).astype(int)
     cyan = (picture[..., 0] > 150) & (picture[..., 1] > 150) & (picture[..., 2] < 60)
@@ -43,3 +49,18 @@ def test_a_warp_has_two_rows_of_frames_and_a_sum(tmp_path):
     before, after = (np.sort(row[:, 0]) for row in rows)
     assert (after - before > 5).all()  # three cells to the right
     assert np.ptp(after - before) < 3
+
+
+def test_a_loop_shows_frames_heatmaps_and_the_pose(example, tmp_path):
+    animate_warp(example, tmp_path / "warp.gif")
+    assert (tmp_path / "warp.gif").stat().st_size < 3e6
+    with Image.open(tmp_path / "warp.gif") as loop:
+        pictures = [np.array(picture.convert("RGB")).astype(int) for picture in ImageSequence.Iterator(loop)]
+        assert loop.info["loop"] == 0
+    assert len(pictures) == 4
+    cyan, green = (
+        [(abs(picture - colour).max(axis=2) < 40).sum() for picture in pictures]
+        for colour in ((0, 190, 190), (20, 220, 20))
+    )
+    assert [count > 10 for count in cyan] == [False, True, True, False]  # the highest cells of the heatmaps
+    assert [count > 1000 for count in green] == [False, False, False, True]
