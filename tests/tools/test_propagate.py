@@ -15,6 +15,7 @@ from lib.config import load_config
 from lib.dataset import build_training_set
 from lib.formats.posetrack_set import read_videos
 from lib.models import build_model
+from lib.utils.files import sha256
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +55,7 @@ def test_the_protocol_of_the_paper(sample):
     assert done.returncode == 0, done.stderr
     result, predictions = results(sample, "propagate-warp-every7")
     assert result["people"] == 2 * (15 + 8)
+    assert result["weights_sha256"] == sha256(sample / "weights.pth")
     assert result["tracks_by_distance"]["0"]["pck"] > 90  # labels in cells and back
     assert set(result["ap_by_distance"]) == {"0", "1", "2", "3"}
     assert set(result["tracks_by_distance"]) == {"0", "1", "2", "3", "1+"}
