@@ -10,6 +10,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,4 +58,16 @@ def _run(arguments: list[str], cwd: str, environment: dict[str, str], outputs: l
     os.environ.update(environment)
     sys.argv = arguments
     sys.path[0] = str(Path(arguments[0]).parent)
-    runpy.run_path(arguments[0], run_name="__main__")
+    code = 0
+    try:
+        runpy.run_path(arguments[0], run_name="__main__")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 (shown, as Python shows it)
+        traceback.print_exc()
+        code = 1
+    for child in multiprocessing.active_children():
+        child.terminate()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads end with the process, as in Python's own end
