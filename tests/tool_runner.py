@@ -63,7 +63,7 @@ def _run(arguments: list[str], cwd: str, environment: dict[str, str], outputs: l
         runpy.run_path(arguments[0], run_name="__main__")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:  # noqa: BLE001 (shown, as Python shows it)
+    except BaseException:
         traceback.print_exc()
         code = 1
     for child in multiprocessing.active_children():
