@@ -122,6 +122,7 @@ def _synchronize_batch_norm(net: nn.Module, freeze_pose_net: bool) -> None:
     """Convert trained BatchNorm layers so that they compute statistics over the batches of all processes."""
     for name, child in net.named_children():
         if not (freeze_pose_net and name == "pose_net"):
+            # PyTorch does not annotate the conversion.
             setattr(net, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))  # type: ignore[no-untyped-call]
 
 

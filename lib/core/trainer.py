@@ -58,7 +58,7 @@ class Trainer:
         self.scaler = scaler
         self.average: AveragedModel | None = None
         if ema_decay:
-            update = get_ema_multi_avg_fn(ema_decay)  # type: ignore[no-untyped-call]
+            update = get_ema_multi_avg_fn(ema_decay)  # type: ignore[no-untyped-call]  # not annotated
             self.average = AveragedModel(net, multi_avg_fn=update, use_buffers=True)
         self.epoch = epoch
         self.best = -math.inf

@@ -68,7 +68,7 @@ def _tap_grid(
         for k, out, s, p, d in zip(kernel, out_size, stride, padding, dilation, strict=True)
     ]  # (kh, H'), (kw, W')
     y, x = axes[0][:, None, :, None], axes[1][None, :, None, :]
-    y, x = torch.broadcast_tensors(y, x)  # type: ignore[no-untyped-call]  # (kh, kw, H', W')
+    y, x = torch.broadcast_tensors(y, x)  # type: ignore[no-untyped-call]  # not annotated; (kh, kw, H', W')
     return torch.stack([y, x], dim=2).flatten(0, 1).to(like.dtype)
 
 

@@ -38,7 +38,15 @@ class _Stage:
 
     @classmethod
     def read(cls, extra: Mapping[str, Any], name: str) -> "_Stage":
-        """Read a stage from `MODEL.EXTRA`, such as `name` "STAGE2"."""
+        """Read the description of a stage from `MODEL.EXTRA`.
+
+        Args:
+            extra: The section, nested as in the file.
+            name: Key of the stage, such as "STAGE2".
+
+        Raises:
+            InputError: A key is missing, or its value is not supported.
+        """
         read_extra(extra, f"{name}.FUSE_METHOD", ["SUM"])
         num_branches = read_extra(extra, f"{name}.NUM_BRANCHES", range(1, 6))
         return cls(

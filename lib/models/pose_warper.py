@@ -114,7 +114,7 @@ class PoseWarper(nn.Module):
         return warped
 
     def _offsets(self, difference: Tensor) -> Iterator[Tensor]:
-        """Yield the offsets (N, 18 · J, h, w) of each dilation one at a time, because they are large."""
+        """Return the offsets (N, 18 · J, h, w) of each dilation, computed one at a time because they are large."""
         features = self.offset_feats(difference)  # (N, C, h, w)
         return (offsets(features) for offsets in self.offsets)
 
