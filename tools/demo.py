@@ -17,7 +17,6 @@ from typing import Any
 
 import _init_paths  # noqa: F401
 import torch
-from _steps import ROWS
 from yacs.config import CfgNode
 
 from lib.config import add_force, named_files, output_folder, parse_arguments
@@ -31,6 +30,7 @@ from lib.tracking.boxes import FindPeople, ListedBoxes, whole_frame
 from lib.tracking.detector import Detector, load_detector
 from lib.tracking.estimator import build_video_estimator
 from lib.tracking.pose_video import VideoPart, estimate_video, identity
+from lib.utils.commands import ROWS
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs

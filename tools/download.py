@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import _init_paths  # noqa: F401
-from _steps import ROWS
 
 from lib.config.rows import choose, read_weights
+from lib.utils.commands import ROWS
 from lib.utils.download import fetch, file_name, partial_path
 from lib.utils.errors import InputError, run
 

@@ -58,7 +58,9 @@ def main() -> None:
     result, table = args.evaluate(args)
     print(table)
     if args.out:
-        write_json(args.out, result, indent=True)
+        from lib.utils.provenance import describe_command  # imports PyTorch, which takes seconds
+
+        write_json(args.out, result | describe_command(), indent=True)
 
 
 def _factor(text: str) -> float:

@@ -19,7 +19,7 @@ from yacs.config import CfgNode
 from lib.config import add_force, named_files, parse_arguments
 from lib.propagation.options import add_arguments, choose_methods
 from lib.utils.errors import InputError, run
-from lib.utils.files import claim_outputs, refuse_inputs, write_json
+from lib.utils.files import claim_outputs, refuse_inputs, sha256, write_json
 from lib.utils.logging import log_to_terminal, to_log_file
 
 logger = logging.getLogger("propagate")
@@ -74,7 +74,7 @@ def check(args: argparse.Namespace, cfg: CfgNode) -> None:
 def score(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
     """Propagate labels over the runs of the test videos, write the submission, and score it."""
     from lib.core.run import build_run
-    from lib.core.trained_model import build_trained_model
+    from lib.core.trained_model import build_trained_model, build_weights_path
     from lib.evaluation.submission import check_predictions
     from lib.propagation.propagator import build_options
     from lib.propagation.protocol import (
@@ -98,6 +98,7 @@ def score(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
         if this.is_first:
             check_predictions(predictions, named_files(cfg))
         needs_net = options is None or options.needs_net
+        weights = {"weights_sha256": sha256(build_weights_path(cfg, this.folder))} if needs_net else {}
         net, forced = build_trained_model(cfg, this.folder, this.device, args.force) if needs_net else (None, {})
         runs = build_protocol_runs(cfg, every)
         if options is None:
@@ -110,7 +111,7 @@ def score(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
         result = {"name": name, "method": method, "every": every}
         result |= build_protocol_result(cfg, runs, poses, predictions)
         path = this.folder / f"result-propagate-{name}.json"
-        write_json(path, result | this.describe(forced), indent=True)
+        write_json(path, result | weights | this.describe(forced), indent=True)
         logger.info("result: %s", path)
         if cfg.TEST.EVALUATE:
             print(format_protocol(result))

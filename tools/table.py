@@ -4,30 +4,24 @@ python tools/table.py output/seed1/…/result-*.json output/seed2/…/result-*.j
 python tools/table.py --over distance --plot distances.png output/…/result-propagate-*.json
 python tools/table.py --over DATASET.NUM_LABELED_VIDEOS --plot videos.png output/v*/…/result-*.json
 
-Runs that differ only in SEED share a row: mean ± sample standard deviation over n seeds. Runs that differ in any other
-key are never averaged; their rows name the keys. Files without a table, such as result-train.json, are left out.
+Trainings that differ only in SEED share a row: mean ± sample standard deviation over n seeds. Runs that differ in any
+other key, and tests of one net, are never averaged; their rows name the keys or the files. Files without a table, such
+as result-train.json, are left out.
 --over shows the results by the values of a key, or by the distance from the label; --plot draws them.
 """
 
 import argparse
 import logging
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import _init_paths  # noqa: F401
 
-from lib.config.changes import OF_PROCESS, matches
-from lib.evaluation.results import NOTHING, Result, Summary, group_seeds, read_results, summarize
-from lib.evaluation.tables import format_rows
+from lib.evaluation.comparison import by_distance, by_key, compare, for_plot, format_over
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.visualization.plots import plot_over
 
 DISTANCE = "distance"
-SCORED = ("table", "score")
-TESTED = "a scored result of tools/test.py or tools/propagate.py"
-Rows = dict[str, dict[float, Summary]]
 
 
 def main() -> None:
@@ -57,104 +51,6 @@ def main() -> None:
         print(format_over(measure, rows))
     if args.plot:
         plot_over("frames from the label" if args.over == DISTANCE else args.over, for_plot(measures), args.plot)
-
-
-def compare(paths: Sequence[Path]) -> str:
-    """Return the table of result files: a row for each setting, over its seeds."""
-    groups = group_seeds(_read(paths, SCORED, TESTED))
-    columns = list(dict.fromkeys(column for group in groups.values() for result in group for column in _table(result)))
-    rows = {}
-    for name, group in groups.items():
-        seeds = {"n": str(len(group))} if len(groups) < sum(map(len, groups.values())) else {}
-        rows[name] = seeds | {
-            column: str(summarize([_table(result).get(column) for result in group])) for column in columns
-        }
-    return format_rows(rows)
-
-
-def by_key(paths: Sequence[Path], key: str) -> Rows:
-    """Return the main result of trainings for each setting and value of a key, over seeds.
-
-    Args:
-        paths: Paths of the result files.
-        key: A key with numeric values, such as DATASET.NUM_LABELED_VIDEOS.
-
-    Raises:
-        InputError: A result has no number for the key, or no file is a scored result.
-    """
-    results = _read(paths, SCORED, TESTED)
-    for result in results:
-        value = result.keys.get(key)
-        if not isinstance(value, int | float):
-            raise InputError(f"{result.path}: {key} is {value}, not a number")
-    values = sorted({float(result.keys[key]) for result in results})
-    rows: Rows = {}
-    for name, group in group_seeds(results, over=key).items():
-        scores = {value: [result.content["score"] for result in group if result.keys[key] == value] for value in values}
-        rows[name] = {value: summarize(found) if found else NOTHING for value, found in scores.items()}
-    return rows
-
-
-def by_distance(paths: Sequence[Path], measure: str) -> Rows:
-    """Return a measure of propagated labels by distance from the label, for each setting over its seeds.
-
-    Args:
-        paths: Paths of the result files.
-        measure: AP or PCK .05.
-
-    Returns:
-        The measure by distance in frames, from 1 on.
-
-    Raises:
-        InputError: No file has results by distance, or they have no distance in common.
-    """
-    kind = "a scored result of tools/propagate.py, with figures by distance"
-    results = _read(paths, ("ap_by_distance", "tracks_by_distance", "method"), kind)
-    shared = set.intersection(*(set(_distances(result, measure)) for result in results))
-    if not shared:
-        raise InputError("the results have no distance from a label in common")
-    return {
-        name: {
-            float(distance): summarize([_distances(result, measure)[distance] for result in group])
-            for distance in sorted(shared, key=float)
-        }
-        for name, group in group_seeds(results).items()
-    }
-
-
-def format_over(measure: str, rows: Rows) -> str:
-    """Return the results as text, a column for each value; n is the number of seeds, shown if there are several."""
-    return format_rows(
-        {
-            name: {
-                f"{measure} {value:g}": f"{cell} (n {cell.n})" if cell.n > 1 else str(cell)
-                for value, cell in row.items()
-            }
-            for name, row in rows.items()
-        }
-    )
-
-
-def _read(paths: Sequence[Path], needed: Sequence[str], kind: str) -> list[Result]:
-    return read_results(paths, needed, kind, partial(matches, names=OF_PROCESS))
-
-
-def _table(result: Result) -> dict[str, float | None]:
-    return result.content["table"]
-
-
-def _distances(result: Result, measure: str) -> dict[str, float]:
-    shares = {distance: row["pck"] for distance, row in result.content["tracks_by_distance"].items()}
-    figures = result.content["ap_by_distance"] if measure == "AP" else shares
-    return {distance: figures[distance] for distance in figures if distance not in ("0", "1+")}
-
-
-def for_plot(measures: dict[str, Rows]) -> dict[str, dict[str, dict[float, tuple[float, float]]]]:
-    """Return means and standard deviations, as `plot_over` takes them."""
-    return {
-        measure: {name: {value: (cell.mean, cell.std) for value, cell in row.items()} for name, row in rows.items()}
-        for measure, rows in measures.items()
-    }
 
 
 if __name__ == "__main__":

@@ -90,6 +90,25 @@ def read_results(
     return results
 
 
+def find_result(folder: Path, command: str) -> Path:
+    """Return the result file that a command wrote: each result records its command.
+
+    Args:
+        folder: Folder of an experiment's results.
+        command: The command as typed.
+
+    Raises:
+        InputError: There is no such file, or more than one.
+    """
+    results = {path: read_json(path) for path in sorted(folder.glob("result-*.json"))}
+    found = [
+        path for path, content in results.items() if isinstance(content, dict) and content.get("command") == command
+    ]
+    if len(found) != 1:
+        raise InputError(f"{folder}: {len(found)} results record the command {command}; there has to be one")
+    return found[0]
+
+
 def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], bool]) -> Result:
     try:
         config = yaml.safe_load(content["config"])
@@ -113,10 +132,10 @@ def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str,
     """Group runs that differ in SEED alone, by a name that tells the groups apart.
 
     A group is named after its results. Where groups share a name, the keys in which they differ follow. Runs of one
-    setting with the same seed are no sample of seeds: each is a group of its own, told by its path.
+    setting with the same seed, or of one net, are no sample of seeds: each is a group of its own, told by its path.
 
     Args:
-        over: a key that may differ within a group too, where a seed may come once for each of its values.
+        over: a key that may differ within a group too, where a seed and a net may come once for each of its values.
     """
     by_setting: dict[tuple[str, str], list[Result]] = {}
     for result in results:
@@ -131,12 +150,20 @@ def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str,
         for group in alike:
             values = [f"{key} {group[0].keys.get(key, '(not set)')}" for key in differing]
             label = ", ".join([name, *values])
-            runs = [(result.seed, over and result.keys.get(over)) for result in group]
-            if len(set(map(repr, runs))) == len(runs):
+            if _are_seeds(group, over):
                 groups[label] = group
             else:
                 groups |= {f"{label}, {result.path}": [result] for result in group}
     return groups
+
+
+def _are_seeds(group: Sequence[Result], over: str | None) -> bool:
+    """Return True if the runs differ in their seeds and tested different nets, for each value of the key `over`."""
+    values = [over and result.keys.get(over) for result in group]
+    seeds = [repr((result.seed, value)) for result, value in zip(group, values, strict=True)]
+    nets = [(result.content.get("weights_sha256"), repr(value)) for result, value in zip(group, values, strict=True)]
+    known = [net for net in nets if net[0]]
+    return len(set(seeds)) == len(seeds) and len(set(known)) == len(known)
 
 
 def _differing_keys(settings: Sequence[Mapping[str, Any]], over: str | None) -> list[str]:

@@ -1,1 +1,1 @@
-"""Custom videos: labels of a few frames or images in, labels of every frame out."""
+"""Few labels in: labels of every frame of a custom video, or trained nets and their scores, out."""

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
@@ -28,7 +29,7 @@ from lib.synthetic.presets import VideoSpec
 from lib.synthetic.scenery import camera_path, make_background, make_things
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_folder, read_json, remove_folder, write_json
+from lib.utils.files import atomic_folder, read_json, write_json
 from lib.utils.unfinished import remove_own_unfinished, remove_unfinished
 
 SETTINGS = "synthetic.json"
@@ -36,6 +37,8 @@ SETTINGS = "synthetic.json"
 
 FIRST_VIDEO = {"train": 0, "val": 500_000}  # video ids differ between the splits
 FRAMES_PER_SECOND = 12
+FOLDERS = ("annotations", "images", "videos")
+FRAME_NAME = re.compile(r"\d{6}\.jpg")
 
 
 def make_videos(
@@ -60,11 +63,11 @@ def make_videos(
         seed: Random seed.
         processes: Number of processes; None uses one per core.
         movies: Write each video as an .mp4 too.
-        overwrite: Replace videos that were made here with other settings.
+        overwrite: Replace videos that were made here with other settings, and only these.
         label_every: Label only every n-th frame of "val" videos, as PoseTrack does; all "train" frames are labeled.
 
     Raises:
-        InputError: The folder holds something else and may not be overwritten, or a number is out of range.
+        InputError: The folder holds something else, or may not be overwritten, or a number is out of range.
     """
     out = Path(out)
     for split, count in num_videos.items():
@@ -128,9 +131,10 @@ def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     made_here = (out / SETTINGS).exists()
     remove_unfinished(out)
-    if made_here and read_json(out / SETTINGS) == json.loads(json.dumps(settings)):
-        for folder in out.glob("*/*/"):
-            remove_unfinished(folder)
+    earlier = read_json(out / SETTINGS) if made_here else None
+    for folder in out.glob("*/*/") if made_here else ():
+        remove_unfinished(folder)
+    if earlier == json.loads(json.dumps(settings)):
         return
     if any(out.iterdir()):
         if not overwrite:
@@ -140,10 +144,35 @@ def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
             )
         if not made_here:
             raise InputError(f"{out}: not overwritten: it has no {SETTINGS}, so something else made what is in it")
-    for folder in ("annotations", "images", "videos"):
-        if (out / folder).is_dir():
-            remove_folder(out / folder)
+        _remove_videos(out, earlier)
     write_json(out / SETTINGS, settings, indent=True)
+
+
+def _remove_videos(out: Path, settings: Any) -> None:
+    """Remove the videos that were made with these settings.
+
+    Raises:
+        InputError: The folders hold something else; nothing is removed then.
+    """
+    counts = settings.get("videos") if isinstance(settings, dict) else None
+    if not isinstance(counts, dict) or any(counts.keys() - FIRST_VIDEO.keys()):
+        raise InputError(f"{out}: not overwritten: {SETTINGS} does not list the videos that were made here")
+    videos = [_Video(out, split, number, 1) for split, count in counts.items() for number in range(count)]
+    frames = {video.frames for video in videos}
+    files = {file for video in videos for file in (video.labels, video.movie)}
+    folders = []
+    for path in sorted(path for name in FOLDERS for path in (out / name).rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            folders.append(path)
+        elif path not in files and not (path.parent in frames and FRAME_NAME.fullmatch(path.name)):
+            raise InputError(
+                f"{out}: not overwritten: {path.relative_to(out)} is of no video that {SETTINGS} lists; move it first"
+            )
+    for video in videos:
+        video.remove()
+    for folder in reversed([*(out / name for name in FOLDERS), *folders]):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 @dataclass(frozen=True)
@@ -176,9 +205,9 @@ class _Video:
         return self.out / "videos" / self.split / f"{self.name}.mp4"
 
     def remove(self) -> None:
-        shutil.rmtree(self.frames, ignore_errors=True)
-        for file in (self.movie, self.labels):
+        for file in (self.labels, self.movie):  # labels first: without them the video counts as missing
             file.unlink(missing_ok=True)
+        shutil.rmtree(self.frames, ignore_errors=True)
 
 
 _in_work: list[_Video] = []

@@ -40,7 +40,9 @@ def test_table_and_file(tmp_path):
     assert [row[-1] for row in rows] == ["53.7", "6.4", "82.5"]
     result = json.loads((tmp_path / "new" / "r.json").read_text())
     assert result["table"]["Mean"] == pytest.approx(53.703843131699465, abs=1e-9)
-    assert set(result) == {"table", "joints", "mota", "motp", "mot_precision", "mot_recall"}
+    scores = {"table", "joints", "mota", "motp", "mot_precision", "mot_recall"}
+    assert set(result) == scores | {"command", "commit", "seconds"}
+    assert result["command"].endswith(f"--out {tmp_path / 'new' / 'r.json'}")
 
 
 def test_nan_is_null(tmp_path):

@@ -52,6 +52,25 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path):
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
 
 
+def test_overwriting_removes_only_what_was_made_here(tmp_path):
+    assert make(tmp_path, "--train", "2", "--val", "1", "--mp4").returncode == 0
+    out = tmp_path / "set"
+    before = sorted(out.rglob("*"))
+    for name in ("images/train/mine.jpg", "annotations/val/000000_mine.json", "images/train/000000_synthetic/notes"):
+        (out / name).write_text("mine")
+        done = make(tmp_path, "--train", "1", "--val", "0", "--overwrite")
+        assert done.returncode == 2
+        assert done.stderr == (
+            f"error: {out}: not overwritten: {name} is of no video that synthetic.json lists; move it first\n"
+        )
+        (out / name).unlink()
+        assert sorted(out.rglob("*")) == before
+    done = make(tmp_path, "--train", "1", "--val", "0", "--overwrite")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in out.glob("*/*/*")) == ["000000_synthetic", "000000_synthetic.json"]
+    assert not (out / "videos").exists()
+
+
 def start(folder, *arguments):
     """The tool at work on more videos than it can make, when there are three more."""
     annotations = folder / "set/annotations/train"

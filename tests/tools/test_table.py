@@ -69,6 +69,18 @@ def test_one_seed_twice_is_no_sample(tmp_path):
     assert again.stdout.splitlines()[1].split() == ["single", "50.0", "60.0"]  # the file was named twice
 
 
+def test_one_net_tested_under_several_seeds_is_no_sample(tmp_path):
+    contents = [result("single", 60.0 + seed, seed) | {"weights_sha256": "ab"} for seed in (0, 1)]
+    assert [line.split() for line in table(tmp_path, *contents).stdout.splitlines()[1:]] == [
+        ["single,", str(tmp_path / "0.json"), "50.0", "60.0"],
+        ["single,", str(tmp_path / "1.json"), "50.0", "61.0"],
+    ]
+    over = table(tmp_path, *contents, options=["--over", "DATASET.NUM_LABELED_VIDEOS"])
+    assert [line.split()[-1] for line in over.stdout.splitlines()[1:]] == ["60.0", "61.0"]
+    contents[1]["weights_sha256"] = "cd"
+    assert table(tmp_path, *contents).stdout.splitlines()[1].split()[:2] == ["single", "2"]
+
+
 def test_ways_of_propagating_labels_are_told_apart(tmp_path):
     warped, copied = (result("propagate", mean) | {"name": name} for name, mean in (("warp", 70.0), ("copy", 50.0)))
     second = result("propagate", 72.0, seed=1) | {"name": "warp"}

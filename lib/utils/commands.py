@@ -1,4 +1,4 @@
-"""Run commands of tools/ from other tools: learn.py, propagate.py and reproduce.py."""
+"""Commands of tools/ that other tools run: learn.py and reproduce.py."""
 
 import os
 import shlex
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lib.utils.interrupts import call_interruptibly
 
-ROOT = Path(os.path.relpath(Path(__file__).resolve().parents[1]))  # from here, for commands that can be typed
+ROOT = Path(os.path.relpath(Path(__file__).resolve().parents[2]))  # from here, for commands that can be typed
 ROWS = ROOT / "experiments" / "rows.yaml"
 
 

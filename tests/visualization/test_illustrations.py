@@ -1,43 +1,36 @@
 import numpy as np
-import pytest
 import torch
 from posetrack_sample import make_video, write_experiment
 
 from lib.config import load_config
 from lib.core.predictor import Poses
-from lib.dataset import build_test_set
 from lib.models import build_model
 from lib.pose.heatmaps import encode
+from lib.visualization.illustrations import Illustrator, build_illustrator
 
 
-@pytest.fixture
-def illustrate(monkeypatch, request):
-    monkeypatch.syspath_prepend(request.config.rootpath / "tools")
-    return __import__("illustrate")
-
-
-def test_examples_are_joints_that_the_warp_alone_finds(tmp_path, monkeypatch, illustrate):
+def test_examples_are_joints_that_the_warp_alone_finds(tmp_path, monkeypatch):
     make_video(tmp_path / "data", "v", num_frames=3)
     cfg = load_config(write_experiment(tmp_path, tmp_path / "data"))
-    test_set, net = build_test_set(cfg), build_model(cfg).eval()
+    illustrator = build_illustrator(cfg, build_model(cfg).eval(), torch.device("cpu"))
     joint = 9  # left wrist
 
-    def estimate(cfg, net, device, test_set, people):
+    def estimate(_, people):
         right = np.stack([person.joints for person in people])
         wrong = right.copy()
         wrong[0, joint] += 1000
         return [Poses(joints, None, 0) for joints in (wrong, wrong, right)]
 
-    monkeypatch.setattr(illustrate, "estimate", estimate)
-    (example,) = illustrate.find_examples(cfg, net, torch.device("cpu"), test_set)
+    monkeypatch.setattr(Illustrator, "estimate", estimate)
+    (example,) = illustrator.find_examples()
     assert example.joint == "left_wrist"
     assert example.crops.shape == (5, 96, 64, 3)
     assert example.before.shape == example.after.shape == (5, 24, 16)
     np.testing.assert_allclose(example.after, example.before, atol=1e-6)  # an untrained head is the identity
-    targets = test_set.clips[0].targets[joint]
+    targets = illustrator.test_set.clips[0].targets[joint]
     marked, _ = encode(example.label[None] * 4, [1], cfg.MODEL.IMAGE_SIZE, cfg.MODEL.HEATMAP_SIZE, cfg.MODEL.SIGMA)
     np.testing.assert_array_equal(marked[0], targets)
 
     for found in ([0, 2, 2], [2, 0, 2], [2, 2, 2], [0, 0, 0]):  # also by one frame, by five unwarped, by all, by none
-        monkeypatch.setattr(illustrate, "estimate", lambda *given, found=found: [estimate(*given)[k] for k in found])
-        assert illustrate.find_examples(cfg, net, torch.device("cpu"), test_set) == []
+        monkeypatch.setattr(Illustrator, "estimate", lambda *given, found=found: [estimate(*given)[k] for k in found])
+        assert illustrator.find_examples() == []

@@ -1,0 +1,254 @@
+"""Plan of a run that learns from a few labeled frames: the steps of both stages, of their tests, and of a grid."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from yacs.config import CfgNode
+
+from lib.config import load_config, output_folder
+from lib.utils.commands import ROOT, Step
+from lib.utils.errors import InputError
+from lib.utils.files import claim_outputs, read_json, write_json
+
+EXPERIMENTS = ROOT / "experiments" / "embedded"
+TRAIN, VAL = 80, 20  # videos
+LABEL_EVERY = 4  # frames of the test videos: neighbors are nearly identical
+STAGES = ("single", "posewarper")
+GRID_VIDEOS, GRID_FRAMES = [20, 40, 80], [1, 2, 8]  # default grid
+VIDEOS, FRAMES = "DATASET.NUM_LABELED_VIDEOS", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO"
+AUGMENTED = "augmented"  # experiments that train on propagated labels too
+MODES = {
+    "single": "each frame alone",
+    "average": "five frames, averaged where they are",
+    "aggregate": "five frames, warped to the middle one and averaged",
+}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The steps from labels to results, their output folder, and the settings that identify the run."""
+
+    folder: Path
+    settings: dict[str, Any]
+    steps: list[Step]
+
+    @property
+    def results(self) -> list[Path]:
+        """Return the files that the tests write."""
+        return [step.product for step in self.steps if step.product and step.arguments[0] == "test.py"]
+
+
+@dataclass(frozen=True)
+class LearningOptions:
+    """A run.
+
+    Attributes:
+        out: Folder of videos, nets, results and pictures.
+        experiment: Folder of experiments/embedded; None: demo.
+        cfg: Experiments of both stages, on data that exist; None: videos are generated.
+        seed: Of the videos and the training; None: what the experiments say.
+        train: Number of generated training videos.
+        val: Number of generated videos to test on.
+        augment: Also propagate the labels, train both stages again with them, and test.
+        opts: Keys of the experiments to change, and their values.
+        grid: Learn from several numbers of labeled videos and frames.
+        videos: Of the grid, numbers of labeled videos.
+        frames: Of the grid, numbers of labeled frames per video.
+        seeds: Of the grid, seeds of the choice of labels and the training.
+    """
+
+    out: Path
+    experiment: str | None
+    cfg: Sequence[Path] | None
+    seed: int | None
+    train: int | None
+    val: int | None
+    augment: bool
+    opts: Sequence[str]
+    grid: bool
+    videos: Sequence[int]
+    frames: Sequence[int]
+    seeds: Sequence[int | None]
+
+
+def complete(options: LearningOptions) -> LearningOptions:
+    """Return the options with defaults for the generated videos and the grid.
+
+    Raises:
+        InputError: Options do not go together.
+    """
+    if options.cfg and not (options.experiment is options.train is options.val is None):
+        raise InputError("--cfg takes the data that its experiments name: no --experiment, --train and --val then")
+    if not options.grid and (options.videos or options.frames or options.seeds):
+        raise InputError("--videos, --frames and --seeds are of the grid: add --grid")
+    seed, train, val = options.seed, options.train, options.val
+    if not options.cfg:
+        seed, train, val = (
+            usual if given is None else given for given, usual in ((seed, 0), (train, TRAIN), (val, VAL))
+        )
+    if not options.grid:
+        return replace(options, seed=seed, train=train, val=val)
+    if options.cfg and not (options.videos and options.frames):
+        raise InputError("--grid with --cfg: say --videos and --frames, as many as the data have")
+    if options.seeds and seed is not None and options.cfg:
+        raise InputError("--seed or --seeds: one of them")
+    videos, frames = options.videos or GRID_VIDEOS, options.frames or GRID_FRAMES
+    if train is not None and max(videos) > train:
+        raise InputError(f"--videos {max(videos)}: there are {train} training videos; --train makes more")
+    if given := {VIDEOS, FRAMES, "SEED"} & set(options.opts[::2]):
+        raise InputError(f"--grid sets {min(given)}: say --videos, --frames or --seeds")
+    seeds = options.seeds or [seed]
+    return replace(options, seed=seed, train=train, val=val, videos=videos, frames=frames, seeds=seeds)
+
+
+def plan_grid(options: LearningOptions) -> dict[tuple[int, int, int | None], Chain]:
+    """Plan the cells of the grid by videos, frames and seed, without pictures; they share the generated videos.
+
+    Args:
+        options: The run.
+
+    Raises:
+        InputError: A key is wrong.
+    """
+    cells = {}
+    for seed, videos, frames in itertools.product(options.seeds, options.videos, options.frames):
+        name = f"videos{videos}_frames{frames}" + (f"_seed{seed}" if seed is not None else "")
+        chain = plan(options, options.out / name, [*options.opts, VIDEOS, str(videos), FRAMES, str(frames)], seed)
+        cells[videos, frames, seed] = replace(chain, steps=chain.steps[:-1])
+    return cells
+
+
+def videos_settings(options: LearningOptions) -> dict[str, Any]:
+    """Return the settings of the generated videos; empty with --cfg."""
+    return {} if options.cfg else {"train": options.train, "val": options.val, "seed": options.seed}
+
+
+def plan_videos(options: LearningOptions) -> list[Step]:
+    """Plan the step that generates the videos; none with --cfg."""
+    if options.cfg:
+        return []
+    numbers = ["--seed", options.seed, "--train", options.train, "--val", options.val, "--label-every", LABEL_EVERY]
+    return [Step("Videos are drawn.", ["make_synthetic.py", "--out", options.out / "videos", *numbers], None)]
+
+
+def check_outputs(options: LearningOptions, chains: Iterable[Chain]) -> None:
+    """Refuse to replace files that this tool did not write.
+
+    Raises:
+        InputError: A file to write is in the way of others.
+    """
+    names = ["table.txt", *(["grid.png"] if options.grid else ["curves.png", "warp.png", "poses.mp4"])]
+    outputs = [options.out / name for name in names]
+    outputs += [chain.folder / "augmented.json" for chain in chains if options.augment]
+    claim_outputs([("--out", path) for path in outputs], [("--cfg", file) for file in options.cfg or ()])
+
+
+def keep_settings(chains: Sequence[Chain]) -> None:
+    """Write the settings of each chain to its folder.
+
+    Args:
+        chains: The chains.
+
+    Raises:
+        InputError: A folder holds a run with other settings; nothing is written then.
+    """
+    records = [(chain.folder / "learn.json", chain.settings) for chain in chains]
+    for record, settings in records:
+        if record.exists() and read_json(record) != settings:
+            raise InputError(
+                f"{record.parent}: holds a run with other settings; name another --out, or remove this one"
+            )
+    for record, settings in records:
+        write_json(record, settings)
+
+
+def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | None) -> Chain:
+    """Plan the steps from the first training to the pictures, which come last.
+
+    Args:
+        options: The run.
+        out: Folder of the nets and results.
+        opts: Keys of the experiments to change, and their values.
+        seed: Seed of the labels and the training; None keeps the seed of the experiments.
+
+    Raises:
+        InputError: A key is wrong.
+    """
+    files = options.cfg or [EXPERIMENTS / (options.experiment or "demo") / f"{stage}.yaml" for stage in STAGES]
+    data = ["DATASET.ROOT", options.out / "videos"] if not options.cfg else []
+    data += ["SEED", seed] if seed is not None else []
+    keys = [str(key) for key in ("AUTO_RESUME", True, *data, "OUTPUT_DIR", out, "LOG_DIR", out / "log", *opts)]
+    cfgs = [load_config(file, keys) for file in files]
+    names = [cfg.EXPERIMENT_NAME or file.stem for cfg, file in zip(cfgs, files, strict=True)]
+    first, second = (output_folder(cfg, name) for cfg, name in zip(cfgs, names, strict=True))
+    later = [*keys, "MODEL.PRETRAINED", str(first / "final_state.pth")]
+    _check(cfgs, [first, second], options.augment)
+    settings = {"augment": options.augment, "configs": [cfgs[0].dump(), load_config(files[1], later).dump()]}
+    settings |= {"train": options.train, "val": options.val} if not options.cfg else {}
+    steps = [
+        Step(
+            "Stage 1: the pose net learns from the labelled frames.",
+            ["train.py", "--cfg", files[0], *keys, "TEST.EVALUATE", "False"],
+            first / "final_state.pth",
+        ),
+        Step(
+            "Stage 2: the warping head learns from pairs of a labelled frame and one near it.",
+            ["train.py", "--cfg", files[1], *later, "TEST.EVALUATE", "False"],
+            second / "final_state.pth",
+        ),
+        *(_test(files[1], later, mode, second) for mode in MODES),
+    ]
+    if options.augment:
+        steps += _augmentation(files, keys, later, out, second.parent)
+    pictures = ["illustrate.py", "--cfg", files[1], "--out", out, *later, "TEST.MODE", "aggregate"]
+    return Chain(out, settings, [*steps, Step("Pictures.", pictures, out / "poses.mp4")])
+
+
+def _check(cfgs: list[CfgNode], folders: list[Path], augment: bool) -> None:
+    """Reject early what would otherwise fail after hours."""
+    reserved = {AUGMENTED, f"{AUGMENTED}-{STAGES[0]}"}
+    if folders[0] == folders[1] or reserved & {folder.name for folder in folders}:
+        raise InputError(f"results go to {folders[0]} and {folders[1]}: names have to differ, and not be {AUGMENTED}")
+    if not cfgs[1].MODEL.WARP.ENABLED:
+        raise InputError("stage 2 has no warping head: its MODEL.WARP.ENABLED has to be True")
+    for cfg in cfgs:
+        if not cfg.TEST.EVALUATE or cfg.TEST.MODEL_FILE or cfg.DATA_DIR:
+            raise InputError("TEST.EVALUATE has to be True, TEST.MODEL_FILE and DATA_DIR empty: the steps see to them")
+    sparse = ("NUM_LABELED_VIDEOS", "NUM_LABELED_FRAMES_PER_VIDEO", "TRAIN_ANNOTATIONS")
+    if augment and any(cfgs[0].DATASET[key] != cfgs[1].DATASET[key] for key in sparse):
+        raise InputError(f"--augment compares nets of the same labels: DATASET.{', '.join(sparse)} have to be alike")
+
+
+def _augmentation(files: Sequence[Path], keys: list[str], later: list[str], out: Path, results: Path) -> list[Step]:
+    """Return the steps that propagate labels, then train and test both stages with them (PoseWarper paper)."""
+    labels, again, warper = out / "augmented.json", results / f"{AUGMENTED}-{STAGES[0]}", results / AUGMENTED
+    more = [*keys, "DATASET.TRAIN_ANNOTATIONS", str(labels)]
+    last = [*keys, "MODEL.PRETRAINED", str(again / "final_state.pth"), "EXPERIMENT_NAME", AUGMENTED]
+    propagate = ["TEST.MODE", "propagate", "TEST.PROPAGATE.SAVE", "True"]
+    precise = ["TEST.PROPAGATE.RELATIVE", "True", "TEST.DARK", "True"]
+    return [
+        Step(
+            "The labels are propagated to the frames around them: where the warp and optical flow agree.",
+            ["propagate.py", "--cfg", files[1], "--prior", "dis", "--out", labels, *later, *propagate, *precise],
+            labels,
+        ),
+        Step(
+            "Stage 1 from the start, on real and propagated labels.",
+            ["train.py", "--cfg", files[0], *more, "EXPERIMENT_NAME", again.name, "TEST.EVALUATE", "False"],
+            again / "final_state.pth",
+        ),
+        Step(
+            "Stage 2 over that pose net, on the real labels.",
+            ["train.py", "--cfg", files[1], *last, "TEST.EVALUATE", "False"],
+            warper / "final_state.pth",
+        ),
+        *(_test(files[1], last, mode, warper) for mode in ("single", "aggregate")),
+    ]
+
+
+def _test(file: Path, keys: list[str], mode: str, folder: Path) -> Step:
+    command: list[str | Path] = ["test.py", "--cfg", file, *keys, "TEST.MODE", mode]
+    return Step(f"Test on other videos: {MODES[mode]}.", command, folder / f"result-{mode}.json")
