@@ -1,1 +1,1 @@
-"""What is done with a model and a loader: strategies, the inference loop, and what becomes of its results."""
+"""Inference and training: strategies, `Predictor`, `Trainer`, losses and optimizers."""

@@ -1,4 +1,4 @@
-"""Sizes of batches: halved where memory runs out, and grown on a GPU until its memory is nearly full."""
+"""Batch sizes that are halved when memory runs out and doubled while a GPU has memory left."""
 
 import logging
 from collections.abc import Callable
@@ -13,48 +13,48 @@ logger = logging.getLogger(__name__)
 
 KEY = "TEST.BATCH_SIZE_PER_GPU"
 MAX_SHARE = 0.45
-"""Share of a GPU's memory up to which a batch is doubled: twice the memory, and some to spare."""
+"""Share of a GPU's memory up to which a batch is doubled, which leaves room for twice the memory and a reserve."""
 MAX_CLIPS = 512
-"""Largest batch. Reading takes longer than waiting for the GPU long before."""
+"""Largest batch size. Reading limits the speed well below it."""
 
 
 class BatchSizer:
-    """Runs batches in parts that fit into memory, and keeps in mind how many clips fit.
+    """Run batches in parts that fit into memory, and remember the number of clips that fits.
 
     Args:
         device: Device that the batches go to.
-        grows: Double the size of batches while the device has the memory for it.
+        grows: Double the batch size while the device has enough memory.
     """
 
     def __init__(self, device: torch.device, *, grows: bool) -> None:
         self._device = device
         self._grows = grows
-        self._size: int | None = None  # clips of a batch that fits; None: those of the loader
+        self._size: int | None = None  # batch size that fits; None: that of the loader
 
     def begin(self, batches: Batches) -> None:
-        """Take up the size that earlier batches were found to fit with.
+        """Apply the batch size that was found with earlier batches.
 
         Args:
-            batches: Batches about to be read.
+            batches: Batches that are about to be read.
         """
         batches.size = self._size or batches.size
 
     def run(self, compute: Callable[[Clips], torch.Tensor], batch: Clips, batches: Batches) -> torch.Tensor:
-        """Return what is computed from a batch, in smaller parts where memory runs out.
+        """Return the result for a batch, computed in smaller parts if memory runs out.
 
         Args:
-            compute: From a batch of B clips to a tensor (B, …).
-            batch: The clips.
-            batches: Batches that are read; the size of those to come is changed.
+            compute: Function from a batch of B clips to a tensor (B, …).
+            batch: Clips to compute it for.
+            batches: Batches that are being read. The size of later batches is adapted.
 
         Raises:
             InputError: Not even one clip fits into memory.
         """
         done: list[torch.Tensor] = []
-        count, start = len(batch.index), 0
+        count, start = len(batch.frames), 0
         size = min(batches.size, count)
         while start < count:
-            part = Clips(*(column[start : start + size] for column in batch))
+            part = Clips(*(torch.as_tensor(column)[start : start + size] for column in batch))
             try:
                 done.append(compute(part))
             except RuntimeError as error:
@@ -64,7 +64,7 @@ class BatchSizer:
             else:
                 out_of_memory = False
                 start += size
-            if out_of_memory:  # not in the handler, where the error keeps the tensors alive
+            if out_of_memory:  # outside the handler, in which the error keeps the tensors alive
                 size = self._halve(size, batches)
         if self._grows and count == batches.size and memory_share(self._device) < MAX_SHARE:
             batches.size = self._size = min(2 * batches.size, MAX_CLIPS)
@@ -84,19 +84,22 @@ class BatchSizer:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Return True if an error says that there is no memory left on a GPU or on the CPU.
+    """Return True if an error reports that a GPU or the CPU is out of memory.
 
     Args:
-        error: Error that PyTorch raised.
+        error: Error raised by PyTorch.
     """
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def memory_share(device: torch.device) -> float:
-    """Return the share of a GPU's memory that was in use at most; 1 of the CPU, where larger batches gain nothing.
+    """Return the peak share of a GPU's memory that was reserved.
 
     Args:
         device: The device.
+
+    Returns:
+        Share from 0 to 1; 1 for the CPU, on which larger batches are not faster.
     """
     if device.type != "cuda":
         return 1.0

@@ -1,4 +1,4 @@
-"""Construction of an experiment's training, new or resumed."""
+"""Construction of the training of an experiment, new or resumed."""
 
 import logging
 from dataclasses import dataclass
@@ -46,13 +46,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Resumption:
-    """An earlier training that a run continues.
+    """Earlier training that a run continues.
 
     Attributes:
         checkpoint: Path to its checkpoint.
         state: State of its trainer.
         origin: Origin of its weights.
-        changes: Settings that are different now, and that were accepted.
+        changes: Accepted differences between its settings and the current ones.
     """
 
     checkpoint: Path
@@ -67,11 +67,12 @@ def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None,
     Args:
         cfg: The experiment.
         run: Folder, device and processes.
-        resumption: Earlier training to continue; None: a new training.
-        force: Accept weights of other settings.
+        resumption: Earlier training to continue; None: start a new training.
+        force: Accept weights that were trained with other settings.
 
     Raises:
-        InputError: The weights are missing or have other settings, or the weights or the checkpoint are of another net.
+        InputError: The weights are missing or were trained with other settings, or the weights or the checkpoint belong
+            to another net.
     """
     _check_trainable(cfg, run)
     if cfg.TRAIN.PRECISION == "tf32":
@@ -118,9 +119,10 @@ def _build_trainer(cfg: CfgNode, device: torch.device) -> Trainer:
 
 
 def _synchronize_batch_norm(net: nn.Module, freeze_pose_net: bool) -> None:
-    """Let the BatchNorm layers that learn compute their statistics over the batches of all processes."""
+    """Convert trained BatchNorm layers so that they compute statistics over the batches of all processes."""
     for name, child in net.named_children():
         if not (freeze_pose_net and name == "pose_net"):
+            # PyTorch does not annotate the conversion.
             setattr(net, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))  # type: ignore[no-untyped-call]
 
 
@@ -135,17 +137,21 @@ def _build_strategy(cfg: CfgNode, net: nn.Module) -> Strategy:
 def build_training_data(cfg: CfgNode, run: Run) -> DataLoader[Clips]:
     """Return the shuffled clips that an experiment trains on.
 
+    Args:
+        cfg: The experiment.
+        run: Folder, device and processes.
+
     Raises:
-        InputError: Annotations or frames are missing or broken, or nobody is labeled.
+        InputError: Annotations or frames are missing or broken, or no person is labeled.
     """
     return build_training_loader(cfg, build_training_set(cfg), run.process, cuda=run.device.type == "cuda")
 
 
 def _check_trainable(cfg: CfgNode, run: Run) -> None:
-    """Refuse experiments that cannot be trained; warn of keys without effect.
+    """Check that an experiment can be trained, and warn about keys without effect.
 
     Raises:
-        InputError: There is nothing to train, or the device cannot do it.
+        InputError: There is nothing to train, or the device does not support the experiment.
     """
     if cfg.MODEL.FREEZE_POSE_NET and not cfg.MODEL.WARP.ENABLED:
         raise InputError("MODEL.FREEZE_POSE_NET leaves nothing to train: it needs MODEL.WARP.ENABLED")
@@ -163,16 +169,16 @@ def _check_trainable(cfg: CfgNode, run: Run) -> None:
 
 
 def build_resumption(cfg: CfgNode, files: TrainingRun, checkpoint: Path, force: bool = False) -> Resumption:
-    """Return the training of a checkpoint, if the experiment can continue it.
+    """Return the training of a checkpoint if the experiment can continue it.
 
     Args:
         cfg: The experiment.
         files: Folder of its results.
-        checkpoint: Checkpoint to resume from, of this folder or another.
-        force: Accept other settings.
+        checkpoint: Checkpoint to resume from, in this folder or another.
+        force: Accept a checkpoint with other settings.
 
     Raises:
-        InputError: The checkpoint cannot be read, or has other settings.
+        InputError: The checkpoint cannot be read or has other settings.
     """
     state, training = read_training(checkpoint)
     origin = Origin(training["starts"], training["pretrained"], training["seconds"], training.get("annotations", []))
@@ -206,7 +212,7 @@ def _resume(trainer: Trainer, resumption: Resumption, count: int) -> Origin:
 
 
 def _begin(cfg: CfgNode, trainer: Trainer, count: int, force: bool) -> Origin:
-    """Begin a new training, with pretrained weights if the experiment names some."""
+    """Begin a new training, with pretrained weights if MODEL.PRETRAINED is set."""
     changes: Changes = {}
     if cfg.MODEL.PRETRAINED:
         changes = _load_pretrained(cfg, trainer.net, Path(cfg.MODEL.PRETRAINED), force)
@@ -228,7 +234,7 @@ def _build_annotation_digests(cfg: CfgNode) -> list[str]:
 
 
 def _load_pretrained(cfg: CfgNode, net: nn.Module, path: Path, force: bool) -> Changes:
-    """Copy weights into the net; a frozen pose net must be used as it was trained."""
+    """Load pretrained weights into the net; those of a frozen pose net must have been trained with these settings."""
     if not path.exists():
         raise InputError(
             f"MODEL.PRETRAINED: {path} is not there; docs/training.md describes where to get such files, and "
@@ -251,7 +257,12 @@ def _load_pretrained(cfg: CfgNode, net: nn.Module, path: Path, force: bool) -> C
 
 
 def build_loss(cfg: CfgNode, device: torch.device) -> Loss:
-    """Return the loss of an experiment."""
+    """Return the loss of an experiment.
+
+    Args:
+        cfg: The experiment.
+        device: Device of the heatmaps.
+    """
     joint_weights = torch.ones(cfg.MODEL.NUM_JOINTS, 1, device=device)
     if cfg.LOSS.USE_DIFFERENT_JOINTS_WEIGHT:
         joint_weights = torch.tensor(build_skeleton(cfg).joint_weights, device=device)[:, None]

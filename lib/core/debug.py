@@ -1,37 +1,44 @@
-"""Pictures of a batch for the eye: crops with poses, heatmaps of the labels, heatmaps before and after the warp."""
+"""Images of a batch: crops with poses, target heatmaps, and heatmaps before and after the warp."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 import torch
 
 from lib.core.predictor import Estimates, Predictor
+from lib.models import PoseWarper
 from lib.pose.crop import cell_stride
 from lib.pose.draw import draw_heatmaps, draw_pose, stack
 from lib.pose.heatmaps import decode
 from lib.pose.pixels import normalise
 from lib.pose.skeletons import Skeleton
 
-MAX_PEOPLE = 8  # of a batch
+MAX_PEOPLE = 8
+"""Maximum number of people per image, the first of the batch."""
 COLUMNS = 4
+"""Crops in a row of an image."""
 SHOWN_PEAK = 0.2
+"""Score above which an estimated joint is drawn."""
 
 
 @dataclass(frozen=True)
 class DebugImages:
-    """Writes the pictures of a batch to a folder.
+    """Writer of the images of a batch.
 
     Attributes:
-        folder: where they go.
-        skeleton: the net's joints.
-        labels: crops with the labelled poses; poses: crops with the estimated ones.
-        targets: heatmaps of the labels; heatmaps: the net's, before and after the warp.
-        rgb: the clips' colours are in the order red, green, blue.
-        udp: the crops are in UDP's convention (lib.pose.crop).
-        warps: the net is a PoseWarper that warps: write the heatmaps before the warp too, the key frame's of an
-            aggregation, the other frame's of a pair.
+        folder: Path to the folder of the images.
+        skeleton: Joints of the net.
+        labels: Write crops with the labeled poses.
+        poses: Write crops with the estimated poses.
+        targets: Write the target heatmaps.
+        heatmaps: Write the estimated heatmaps.
+        rgb: The color channels of the clips are in the order red, green, blue.
+        udp: The crops are in UDP's convention (lib.pose.crop).
+        warps: The net is a PoseWarper that warps. With `heatmaps`, also write the heatmaps before the warp, those of
+            the second frame of a pair or of the key frame of an aggregation.
     """
 
     folder: Path
@@ -47,12 +54,12 @@ class DebugImages:
     def write(self, name: str, estimates: Estimates, predictor: Predictor) -> None:
         """Write `<name>_labels.jpg`, `_poses.jpg`, `_targets.jpg`, `_heatmaps.jpg` and `_before_warp.jpg`.
 
-        Pictures of labels are left out where nobody is labelled.
+        Images of labels are omitted if no person in the batch is labeled.
 
         Args:
-            name: Begins the files' names.
-            estimates: A batch.
-            predictor: Made the estimates.
+            name: Prefix of the file names.
+            estimates: Poses of the batch.
+            predictor: Predictor that returned the estimates.
         """
         clips = estimates.clips
         crops = clips.frames[:MAX_PEOPLE, 0].numpy()  # (B, H, W, 3)
@@ -68,12 +75,15 @@ class DebugImages:
         if self.heatmaps:
             self._save(f"{name}_heatmaps", _heatmaps(crops, estimates.heatmaps))
             if self.warps:
-                source = 1 if clips.frames.shape[1] == 2 else 0  # a pair warps its second frame alone
-                frames = clips.frames[:MAX_PEOPLE, source]
-                with torch.inference_mode():
-                    before = predictor.net.estimate(normalise(frames[:, None].to(estimates.heatmaps.device)))[:, 0]
-                crops = frames.numpy()[..., ::-1] if self.rgb else frames.numpy()
-                self._save(f"{name}_before_warp", _heatmaps(crops, before))
+                self._save(f"{name}_before_warp", self._before_warp(estimates, cast(PoseWarper, predictor.net)))
+
+    def _before_warp(self, estimates: Estimates, net: PoseWarper) -> np.ndarray:
+        """Return an image of the heatmaps of the frame that is warped, as the pose net estimates them."""
+        clips = estimates.clips.frames[:MAX_PEOPLE]
+        frames = clips[:, 1 if clips.shape[1] == 2 else 0]  # of a pair, only the second frame is warped
+        with torch.inference_mode():
+            heatmaps = net.estimate(normalise(frames[:, None].to(estimates.heatmaps.device)))[:, 0]
+        return _heatmaps(frames.numpy()[..., ::-1] if self.rgb else frames.numpy(), heatmaps)
 
     def _poses(self, crops: np.ndarray, heatmaps: torch.Tensor, shown: torch.Tensor) -> np.ndarray:
         cells, _ = decode(heatmaps[: len(crops)], post_process=False)
@@ -88,5 +98,6 @@ class DebugImages:
 
 
 def _heatmaps(crops: np.ndarray, heatmaps: torch.Tensor) -> np.ndarray:
+    """Return an image with a row of heatmaps for each crop."""
     maps = heatmaps[: len(crops)].float().cpu().numpy()
     return np.vstack([draw_heatmaps(crop, maps_of_one) for crop, maps_of_one in zip(crops, maps, strict=True)])

@@ -1,4 +1,4 @@
-"""The inference form of a net that is frozen while another one learns from its outputs."""
+"""Inference form of a frozen net whose outputs another net learns from."""
 
 from collections.abc import Callable
 
@@ -9,9 +9,9 @@ from lib.models.inference import prepare_for_inference
 
 
 def frozen_form(net: nn.Module, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    """Return a function that computes what a frozen net computes, faster and outside autograd.
+    """Return a function with the outputs of a frozen net that is faster and does not record gradients.
 
-    Later changes of the net do not reach the function, which uses a copy.
+    The function uses a copy of the net, so it does not follow later changes.
 
     Args:
         net: Single-frame pose net.

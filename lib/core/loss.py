@@ -1,4 +1,4 @@
-"""Training loss, and the accuracy in the training log."""
+"""Loss of the training, and accuracy in its log."""
 
 import torch
 
@@ -10,13 +10,13 @@ def joints_loss(
 
     Args:
         output: Heatmaps (B, J, h, w).
-        target: Their targets, of the same shape.
-        weight: Factors (B, J, 1) on both; None: 1.
-        hardest: Number of joints of each sample to count, those with the largest errors (OHKM, Chen et al.,
-            CVPR 2018); None: all.
+        target: Target heatmaps (B, J, h, w).
+        weight: Factors (B, J, 1) that multiply both; None: 1.
+        hardest: Number of joints with the largest errors to use from each sample (OHKM, Chen et al., CVPR 2018);
+            None: all.
 
     Returns:
-        A scalar.
+        Scalar loss.
     """
     difference = (output - target).flatten(2)  # (B, J, h·w)
     if weight is not None:
@@ -26,18 +26,19 @@ def joints_loss(
 
 
 def accuracy(output: torch.Tensor, target: torch.Tensor, threshold: float = 0.5) -> float:
-    """Return the share of joints whose highest cell is near the target's, averaged over the joints that occur.
+    """Return the share of correct estimates of each joint, averaged over the joints that occur.
 
-    A joint counts if the target's highest cell is beyond column 1 and row 1. Distances are in tenths of the map; as in
-    the reference code, x is divided by the height and y by the width.
+    The highest cells of output and target are compared. A joint is ignored if that of the target is in the first two
+    rows or columns. Distances are in tenths of the map; as in the reference implementation, x is divided by the height
+    and y by the width.
 
     Args:
         output: Heatmaps (B, J, h, w).
-        target: Their targets, of the same shape.
-        threshold: Distance below which a joint is right.
+        target: Target heatmaps (B, J, h, w).
+        threshold: Distance below which an estimate is correct.
 
     Returns:
-        Share from 0 to 1; 0 if no joint counts.
+        Share from 0 to 1; 0 if all joints are ignored.
     """
     height, width = output.shape[2:]
     cells = []

@@ -1,21 +1,22 @@
-"""Optimizer and learning rate schedules of an experiment."""
+"""Optimizers and learning rate schedules."""
 
 from torch import nn, optim
 from yacs.config import CfgNode
 
 WARMUP_START = 0.001
-"""Factor on the learning rate at the start of a warm-up (MMPose's recipes)."""
+"""Factor of the learning rate at the start of a warm-up, from MMPose's configurations."""
 
 
 def build_optimizer(cfg: CfgNode, net: nn.Module) -> tuple[optim.Optimizer, optim.lr_scheduler.LRScheduler]:
-    """Return the optimizer of an experiment, and the schedule of its rate, which steps after each epoch.
+    """Return the optimizer of an experiment and the schedule of its learning rate, which steps after each epoch.
 
-    Adam has no weight decay: the first implementations' files set one that their code ignored, and the published
-    schedules need that. AdamW and SGD decay weights by TRAIN.WD. Only parameters that require gradients are trained.
+    AdamW and SGD use the weight decay TRAIN.WD. Adam uses none: the experiment files of the reference implementations
+    set a weight decay that their code ignored, and the published schedules depend on that. Only parameters that require
+    gradients are optimized.
 
     Args:
         cfg: The experiment.
-        net: Its net.
+        net: Net whose parameters are optimized.
     """
     train = cfg.TRAIN
     parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
@@ -39,13 +40,16 @@ def _build_schedule(cfg: CfgNode, optimizer: optim.Optimizer) -> optim.lr_schedu
 
 
 def build_warm_up(cfg: CfgNode, optimizer: optim.Optimizer) -> optim.lr_scheduler.LinearLR | None:
-    """Return the linear warm-up of the rate, which steps after each iteration, or None if there is none.
+    """Return the linear warm-up of the learning rate, which steps after each iteration.
 
     It multiplies the current rate, as the schedules of `build_optimizer` do, so both can run at the same time.
 
     Args:
         cfg: The experiment.
-        optimizer: Its optimizer.
+        optimizer: Optimizer of the experiment.
+
+    Returns:
+        The warm-up; None if TRAIN.WARMUP_ITERATIONS is 0.
     """
     if not cfg.TRAIN.WARMUP_ITERATIONS:
         return None

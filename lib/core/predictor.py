@@ -1,8 +1,8 @@
-"""`Predictor`: a net made ready for inference. Everything that estimates poses goes through it."""
+"""`Predictor`: a net prepared for inference, used by everything that estimates poses."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from lib.dataset import build_loader_options, build_skeleton
 from lib.dataset.clips import ClipDataset, Clips
 from lib.dataset.held_crops import hold_crops
 from lib.dataset.loaders import Batches, LoaderOptions, sequential_loader
+from lib.models import PoseWarper
 from lib.models.inference import build_inference_form
 from lib.pose.heatmaps import decode, to_image
 from lib.pose.pixels import normalise
@@ -29,13 +30,13 @@ from lib.utils.progress import progress_bar
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """How a joint is placed within its heatmap (lib.pose.heatmaps.decode).
+    """Options for decoding joints from heatmaps (lib.pose.heatmaps.decode).
 
     Attributes:
-        post_process: Move the joint a quarter of a cell toward the higher neighbor (Newell et al., ECCV 2016).
-        dark_sigma: Standard deviation of the training targets in cells: DARK decoding (Zhang et al., CVPR 2020),
-            in place of `post_process`. 0 turns it off.
-        per_axis: Of `post_process`, the rule of MMPose 1.x: each axis is moved by itself.
+        post_process: Move each joint a quarter of a cell toward the higher neighbor (Newell et al., ECCV 2016).
+        dark_sigma: Standard deviation of the training targets in cells, for DARK decoding (Zhang et al., CVPR 2020)
+            in place of `post_process`; 0 turns it off.
+        per_axis: Let `post_process` move x and y independently, as in MMPose 1.x.
     """
 
     post_process: bool = False
@@ -45,13 +46,13 @@ class DecodeOptions:
 
 @dataclass(frozen=True)
 class Estimates:
-    """The poses of one batch of B clips.
+    """Poses of one batch of B clips.
 
     Attributes:
         clips: The batch.
-        heatmaps: (B, J, h, w) on the device of the net; (B, T, J, h, w) of a strategy that scatters.
-        joints: (B, J, 2) or (B, T, J, 2) float64, x and y in image pixels.
-        scores: (B, J) or (B, T, J) float32, the heatmap's value at each joint.
+        heatmaps: Heatmaps (B, J, h, w) on the device of the net; (B, T, J, h, w) if the strategy returns all frames.
+        joints: Joints (B, J, 2) or (B, T, J, 2) float64, x and y in image pixels.
+        scores: Scores (B, J) or (B, T, J) float32, the value of the heatmap at each joint.
     """
 
     clips: Clips
@@ -62,12 +63,12 @@ class Estimates:
 
 @dataclass(frozen=True)
 class Poses:
-    """The poses of all P people of a data set, in its order.
+    """Poses of all P people of a data set, in its order.
 
     Attributes:
-        joints: (P, J, 2) or (P, T, J, 2) float64, x and y in image pixels.
-        scores: (P, J) or (P, T, J) float32, the heatmap's value at each joint.
-        replaced: Number of frames that were missing or damaged and had the nearest frame take their place.
+        joints: Joints (P, J, 2) or (P, T, J, 2) float64, x and y in image pixels.
+        scores: Scores (P, J) or (P, T, J) float32, the value of the heatmap at each joint.
+        replaced: Number of missing or damaged frames that were replaced by the nearest frame.
     """
 
     joints: np.ndarray
@@ -79,14 +80,14 @@ class Predictor:
     """Estimate the poses of clips with a net.
 
     Args:
-        net: A single-frame net or a PoseWarper, on `device`. It is put into evaluation mode.
-        strategy: Turns the frames of a clip into heatmaps (lib.core.strategies).
+        net: Single-frame net or PoseWarper, on `device`. It is set to evaluation mode.
+        strategy: Function from the frames of a clip to heatmaps (lib.core.strategies).
         device: Device of the net.
-        decode: How joints are placed within their heatmaps.
-        loader: Size of a batch and number of reading processes.
-        process: Rank and number of the processes that share the clips.
-        shared: Holds crops for clips of neighboring frames and uses each crop's heatmaps in all of them, in place of
-            `strategy`; None: each clip by itself.
+        decode: Options for decoding joints; None: the defaults.
+        loader: Batch size and number of reading processes; None: the defaults.
+        process: Rank of this process and number of processes that share the clips.
+        shared: Used in place of `strategy` to estimate each crop once for all clips that contain it; None: estimate
+            each clip separately.
 
     Example:
         >>> predictor = Predictor(net, single, device=torch.device("cpu"))
@@ -117,22 +118,25 @@ class Predictor:
 
     @property
     def held_frames(self) -> int:
-        """Return the largest number of frames that share a crop."""
+        """Maximum number of frames that share a crop."""
         return self._shared.hold.max_frames if self._shared else 1
 
     def batches(self, clips: ClipDataset, **progress: Any) -> Iterator[Estimates]:
-        """Yield the poses of this process's share of the clips, batch by batch, in order unless they share crops.
+        """Estimate this process's share of the clips, in order unless they share crops.
 
         Args:
-            clips: People and the frames around them.
+            clips: Clips of people.
             **progress: Options of the progress bar (tqdm), such as `desc`, `delay` or `leave`.
+
+        Yields:
+            The poses of each batch.
 
         Raises:
             InputError: A key frame is damaged.
         """
         rank, _ = self._process
         clips, loader = self._read(clips)
-        upcoming = loader.batch_sampler
+        upcoming = cast(Batches, loader.batch_sampler)
         self._sizer.begin(upcoming)
         with defer_sigint():
             batches = iter(loader)
@@ -145,12 +149,12 @@ class Predictor:
     def predict(
         self, clips: ClipDataset, *, on_batch: Callable[[int, Estimates], None] | None = None, **progress: Any
     ) -> Poses:
-        """Return the poses of all clips, in their order, in every process that shares them.
+        """Return the poses of all clips in order, in each process that shares them.
 
         Args:
-            clips: People and the frames around them.
+            clips: Clips of people.
             on_batch: Called after each batch with its number and its poses.
-            **progress: As of `batches`.
+            **progress: Options of the progress bar (tqdm), such as `desc`, `delay` or `leave`.
 
         Raises:
             InputError: A key frame is damaged, or the heatmaps are not finite.
@@ -159,8 +163,9 @@ class Predictor:
         for step, batch in enumerate(self.batches(clips, **progress)):
             if on_batch:
                 on_batch(step, batch)
-            parts.append((batch.clips.index.numpy(), batch.joints, batch.scores))  # no heatmaps: they fill the memory
-            replaced += int(batch.clips.replaced.sum())
+            index = torch.as_tensor(batch.clips.index).numpy()
+            parts.append((index, batch.joints, batch.scores))  # without heatmaps, which would fill the memory
+            replaced += int(torch.as_tensor(batch.clips.replaced).sum())
         shares = distributed.gather((parts, replaced))
         columns = zip(*(part for parts, _ in shares for part in parts), strict=True)
         index, joints, scores = (np.concatenate(column) for column in columns)
@@ -170,12 +175,16 @@ class Predictor:
         return Poses(joints[order], scores[order], sum(count for _, count in shares))
 
     def num_batches(self, clips: ClipDataset) -> int:
-        """Return the number of batches of this process's share of the clips."""
+        """Return the number of batches in this process's share of the clips.
+
+        Args:
+            clips: Clips of people.
+        """
         _, loader = self._read(clips)
         return len(loader)
 
-    def _read(self, clips: ClipDataset) -> tuple[ClipDataset, DataLoader]:
-        """Return the clips, in held crops if they share them, and their batches."""
+    def _read(self, clips: ClipDataset) -> tuple[ClipDataset, DataLoader[Clips]]:
+        """Return the clips, with crops held over several frames if they are shared, and their batches."""
         order = None
         if self._shared:
             self._shared.forget()
@@ -192,15 +201,15 @@ class Predictor:
         maps = heatmaps.flatten(0, -4)
         found = decode(maps, decoding.post_process, decoding.dark_sigma, decoding.per_axis)
         cells, scores = np.split(torch.cat([found[0], found[1][..., None]], dim=2).cpu().numpy(), [2], axis=2)
-        people = [clips.people[index] for index in batch.index.tolist()]
-        centers, scales = [person.center for person in people], [person.scale for person in people]
+        people = [clips.people[index] for index in torch.as_tensor(batch.index).tolist()]
+        centers, scales = np.stack([person.center for person in people]), np.stack([person.scale for person in people])
         joints = to_image(cells.reshape(len(people), -1, 2), centers, scales, heatmaps.shape[:-3:-1], clips.udp)
         shape = heatmaps.shape[:-2]
         return Estimates(batch, heatmaps, joints.reshape(*shape, 2), scores.reshape(shape))
 
     def _heatmaps(self, batch: Clips) -> torch.Tensor:
         if self._shared:
-            return self._shared(self.net, batch, self.device)
+            return self._shared(cast(PoseWarper, self.net), batch, self.device)
         frames, labels = (tensor.to(self.device, non_blocking=True) for tensor in (batch.frames, batch.targets))
         return self.strategy(self.net, normalise(frames), labels)
 
@@ -216,18 +225,18 @@ def build_predictor(
 
     Args:
         cfg: The experiment.
-        net: Its net, on `device`. With TEST.MODE single the pose net inside a PoseWarper is used.
+        net: Net of the experiment, on `device`. TEST.MODE single uses the pose net of a PoseWarper.
         device: Device of the net.
-        process: Rank and number of the processes that share the clips.
-        strategy: Used in place of that of TEST.MODE, with `net` as it is.
+        process: Rank of this process and number of processes that share the clips.
+        strategy: Strategy in place of that of TEST.MODE, applied to `net` itself.
     """
     shares = strategy is None and cfg.TEST.AGGREGATE.SHARE_CROPS and cfg.TEST.MODE in COMBINATIONS
     if strategy is None:
         strategy = STRATEGIES[cfg.TEST.MODE]
-        net = net.pose_net if cfg.TEST.MODE == "single" and cfg.MODEL.WARP.ENABLED else net
+        net = net.pose_net if cfg.TEST.MODE == "single" and isinstance(net, PoseWarper) else net
     flip_test = None
     if cfg.TEST.FLIP_TEST:
-        flip_test = FlipTest(strategy, build_skeleton(cfg).flip_order, cfg.TEST.SHIFT_HEATMAP)
+        flip_test = FlipTest(strategy, build_skeleton(cfg).flip_order.tolist(), cfg.TEST.SHIFT_HEATMAP)
     return Predictor(
         build_inference_form(cfg, net, device),
         flip_test or strategy,
@@ -240,7 +249,11 @@ def build_predictor(
 
 
 def build_decode_options(cfg: CfgNode) -> DecodeOptions:
-    """Return how TEST places joints; DARK is a part of UDP."""
+    """Return the options of TEST for decoding joints; UDP includes DARK.
+
+    Args:
+        cfg: The experiment.
+    """
     dark = cfg.TEST.DARK or cfg.MODEL.TARGET_TYPE == "udp"
     return DecodeOptions(
         post_process=cfg.TEST.POST_PROCESS,

@@ -1,4 +1,4 @@
-"""Profile of some training iterations."""
+"""Profiler of training iterations."""
 
 import logging
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ from torch import profiler
 logger = logging.getLogger(__name__)
 
 NUM_ROWS = 11
-"""Ten entries, and the sum of each iteration, ProfilerStep*."""
+"""Rows of the table: ten entries, and the total of the iterations, ProfilerStep*."""
 
 
 @contextmanager
 def profile(path: Path, iterations: int) -> Iterator[profiler.profile]:
-    """Profile iterations after the first one; log the ten largest entries, and write a trace for chrome://tracing.
+    """Profile the iterations after the first, log the ten largest entries, and write a trace for chrome://tracing.
 
     Args:
-        path: JSON file of the trace.
+        path: Path to the JSON file of the trace.
         iterations: Number of iterations to profile.
 
     Yields:
-        The profiler, whose `step` has to be called after each iteration.
+        The profiler. Its `step` must be called after each iteration.
     """
     activities = [profiler.ProfilerActivity.CPU]
     if torch.cuda.is_available():

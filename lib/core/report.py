@@ -1,4 +1,4 @@
-"""Loss, accuracy and speed of an epoch of training."""
+"""Loss, accuracy and speed of a training epoch."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,19 +6,29 @@ from typing import Any
 
 @dataclass
 class Meter:
-    """Running mean, weighted by the number of clips."""
+    """Running mean, weighted by the number of clips.
+
+    Attributes:
+        total: Sum of the values of all clips.
+        count: Number of clips.
+    """
 
     total: float = 0.0
     count: int = 0
 
     def add(self, value: float, count: int) -> None:
-        """Add the mean of `count` clips."""
+        """Add the mean of a batch.
+
+        Args:
+            value: Mean of the batch.
+            count: Number of clips in the batch.
+        """
         self.total += value * count
         self.count += count
 
     @property
     def mean(self) -> float:
-        """Return the mean over all clips, 0 without any."""
+        """Mean over all clips; 0 if there are none."""
         return self.total / max(1, self.count)
 
 
@@ -29,10 +39,10 @@ class EpochReport:
     Attributes:
         loss: Mean loss over the clips.
         accuracy: Mean accuracy over the clips.
-        replaced: Number of frames that were missing or damaged and had the nearest frame take their place.
+        replaced: Number of missing or damaged frames that were replaced by the nearest frame.
         seconds: Duration so far.
-        data_seconds: The part of it that was spent waiting for clips.
-        peak_memory: Peak memory of this process in MiB: of the GPU, or the resident memory where the CPU trains.
+        data_seconds: Part of `seconds` that was spent waiting for clips.
+        peak_memory: Peak memory of this process in MiB: GPU memory, or resident memory if the device is the CPU.
     """
 
     loss: Meter = field(default_factory=Meter)
@@ -44,11 +54,11 @@ class EpochReport:
 
     @property
     def speed(self) -> float:
-        """Return the clips per second of this process."""
+        """Clips per second of this process."""
         return self.loss.count / self.seconds if self.seconds else 0.0
 
     def record(self) -> dict[str, Any]:
-        """Return the epoch's line of the history."""
+        """Return the record of the epoch in the history."""
         return {
             "loss": self.loss.mean,
             "accuracy": self.accuracy.mean,

@@ -1,4 +1,4 @@
-"""`Run`: an experiment that runs, with its folder, its device and its processes."""
+"""`Run`: a running experiment, with its folder, device and processes."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -21,13 +21,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Run:
-    """An experiment that runs.
+    """Running experiment.
 
     Attributes:
-        folder: Folder of its results.
+        folder: Path to the folder of the results.
         device: Device of this process.
-        process: Rank and number of the processes.
-        config: The whole configuration, as YAML.
+        process: Rank of this process and number of processes.
+        config: Complete configuration as YAML.
     """
 
     folder: Path
@@ -37,29 +37,29 @@ class Run:
 
     @property
     def is_first(self) -> bool:
-        """Return whether this is the process that writes."""
+        """True in the process of rank 0, which writes the results."""
         return self.process[0] == 0
 
     def describe(self, forced: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return what every result holds: command, commit, duration, versions and configuration.
+        """Return the record that every result contains: command, commit, duration, versions and configuration.
 
         Args:
-            forced: Settings in which the net was trained otherwise, where that was accepted.
+            forced: Accepted differences between the settings of the net's training and the current ones.
         """
         return {"forced": dict(forced or {}), **describe_run(self.device, self.config)}
 
 
 @contextmanager
 def build_run(cfg: CfgNode, experiment: str, phase: str) -> Iterator[Run]:
-    """Start a run: join the processes, open its log file, seed the generators.
+    """Start a run: join the processes, open the log file and seed the random number generators.
 
     Args:
         cfg: The experiment.
-        experiment: Its name.
-        phase: Part of the log file's name, such as "train".
+        experiment: Name of the experiment.
+        phase: Part of the name of the log file, such as "train".
 
     Yields:
-        The run, until which the processes stay joined.
+        The run. The processes stay joined until the context ends.
     """
     folder = output_folder(cfg, experiment)
     device = choose_device(cfg.GPUS, local_rank())

@@ -1,21 +1,22 @@
-"""Clips that share crops: each crop of a frame passes the pose net once, however many clips it is in."""
+"""Heatmaps of clips that share crops: the pose net estimates each crop once for all clips that contain it."""
 
 import torch
-from torch import nn
 
 from lib.core.strategies import Combination, FlipTest
 from lib.dataset.clips import Clips
 from lib.dataset.held_crops import HoldOptions
+from lib.models import PoseWarper
 from lib.pose.pixels import normalise
 
 
 class SharedCrops:
-    """Heatmaps of clips whose frames' heatmaps are kept from batch to batch.
+    """Function from clips to heatmaps that caches the heatmaps of their crops from batch to batch.
 
     Args:
-        combine: Makes the key frame's heatmaps of those of each frame by itself (lib.core.strategies.COMBINATIONS).
-        flip_test: The flip test to apply; None: there is none.
-        hold: Bounds of held crops.
+        combine: Function from the heatmaps of single frames to those of the key frame
+            (lib.core.strategies.COMBINATIONS).
+        flip_test: Flip test to apply, if any.
+        hold: Limits of crops that are held over several frames; None: the defaults.
     """
 
     def __init__(
@@ -24,20 +25,20 @@ class SharedCrops:
         self.hold = hold or HoldOptions()
         self._combine = combine
         self._flip_test = flip_test
-        self._heatmaps: dict[int, torch.Tensor] = {}  # (V, J, h, w) by crop; V is 2 with the mirror image, else 1
+        self._heatmaps: dict[int, torch.Tensor] = {}  # (V, J, h, w) by crop; V is 2 with a flip test, else 1
 
     def forget(self) -> None:
-        """Forget all heatmaps, as the clips of another data set require."""
+        """Clear the cache, as required before the clips of another data set."""
         self._heatmaps = {}
 
-    def __call__(self, net: nn.Module, batch: Clips, device: torch.device) -> torch.Tensor:
+    def __call__(self, net: PoseWarper, batch: Clips, device: torch.device) -> torch.Tensor:
         """Return the heatmaps (B, J, h, w) of the key frames.
 
-        Heatmaps of crops that are not in this batch are forgotten.
+        The cache keeps only the crops of this batch.
 
         Args:
-            net: A PoseWarper, on `device`.
-            batch: B clips.
+            net: PoseWarper, on `device`.
+            batch: Batch of B clips.
             device: Device of the net.
         """
         crops = batch.crops.flatten().tolist()  # B·T
@@ -48,12 +49,12 @@ class SharedCrops:
             frames = batch.frames.flatten(0, 1)[[first[crop] for crop in new]].to(device, non_blocking=True)
             kept |= zip(new, self._estimate(net, normalise(frames)), strict=True)
         self._heatmaps = kept
-        shape = batch.crops.shape
-        views = torch.stack([kept[crop] for crop in crops]).unflatten(0, shape).unbind(2)  # V times (B, T, J, h, w)
+        heatmaps = torch.stack([kept[crop] for crop in crops])  # (B·T, V, J, h, w)
+        views = torch.unflatten(heatmaps, 0, batch.crops.shape).unbind(2)  # V times (B, T, J, h, w)
         combined = [self._combine(net, view) for view in views]
         return self._flip_test.average(*combined) if self._flip_test else combined[0]
 
-    def _estimate(self, net: nn.Module, frames: torch.Tensor) -> torch.Tensor:
-        """Return heatmaps (N, V, J, h, w) of frames (N, 3, H, W), of the frame and of its mirror image."""
+    def _estimate(self, net: PoseWarper, frames: torch.Tensor) -> torch.Tensor:
+        """Return the heatmaps (N, V, J, h, w) of frames (N, 3, H, W) and, with a flip test, of their mirror images."""
         views = [frames, frames.flip(3)] if self._flip_test else [frames]
         return torch.cat([net.estimate(view[:, None]) for view in views], dim=1)

@@ -16,16 +16,16 @@ from lib.pose.pixels import normalise
 from lib.utils.precision import autocast
 
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""Function of heatmaps (B, J, h, w), targets (B, J, h, w) and their weights (B, J, 1) that returns a scalar."""
+"""Function from heatmaps (B, J, h, w), targets (B, J, h, w) and target weights (B, J, 1) to a scalar."""
 
 
 @dataclass(frozen=True)
 class StepOptions:
-    """Computation of a step.
+    """Precision, accumulation and clipping of a step.
 
     Attributes:
-        dtype: Dtype of convolutions and matrix products: float32, or that of autocast.
-        accumulate: Batches whose gradients are averaged for one step.
+        dtype: Dtype of convolutions and matrix products. Types other than float32 use autocast.
+        accumulate: Number of batches whose gradients are averaged for one step.
         max_norm: Norm to which larger gradients are scaled down; 0 turns clipping off.
     """
 
@@ -35,15 +35,15 @@ class StepOptions:
 
 
 class TrainingStep:
-    """A step of training.
+    """One step of training.
 
     Args:
-        net: The trainer's net, or a wrapper of it that computes the same, such as DistributedDataParallel.
-        trainer: The net's optimizer and what belongs to it.
-        strategy: Turns clips into heatmaps.
-        loss: Compares heatmaps with targets.
+        net: Net of the trainer, or a wrapper with the same outputs, such as DistributedDataParallel.
+        trainer: Trainer of the net, with the optimizer.
+        strategy: Function from the frames of a clip to heatmaps.
+        loss: Loss of heatmaps and targets.
         device: Device of the net.
-        options: Precision, accumulation and clipping.
+        options: Precision, accumulation and clipping; None: the defaults.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class TrainingStep:
         self.options = options or StepOptions()
 
     def __call__(self, batches: Sequence[Clips], report: EpochReport) -> None:
-        """Take one step, by the mean gradient over all clips of the batches.
+        """Take one step with the mean gradient of all clips.
 
         Args:
-            batches: At most `accumulate` batches.
+            batches: At most `accumulate` batches of clips.
             report: Report of the epoch, to which the batches are added.
 
         Raises:
@@ -77,7 +77,7 @@ class TrainingStep:
         total = sum(len(clips.frames) for clips in batches)
         for clips in batches:
             is_last = clips is batches[-1]
-            # Processes exchange gradients once, with the last batch.
+            # Processes exchange their gradients only in the last batch.
             with nullcontext() if is_last else getattr(self.net, "no_sync", nullcontext)():
                 self._add_gradient(clips, len(clips.frames) / total, report)
         self.trainer.step(self.options.max_norm)

@@ -16,16 +16,17 @@ def train_epoch(
     iterations: int,
     after_step: Callable[[int, EpochReport], None],
 ) -> EpochReport:
-    """Train on every clip once, or on as many as `iterations` allows.
+    """Train on each clip once, or on as many clips as `iterations` steps take.
 
     Args:
         step: Step of the optimizer.
-        loader: Batches of clips with labels; each step takes `step.options.accumulate` of them, the last one the rest.
+        loader: Batches of labeled clips. Each step takes `step.options.accumulate` of them, and the last step takes the
+            remaining ones.
         iterations: Maximum number of steps.
-        after_step: Called after each step with its number and the report so far.
+        after_step: Called after each step with its number and the current report.
 
     Returns:
-        The report of the whole epoch.
+        Report of the epoch.
 
     Raises:
         FloatingPointError: The loss is not finite.

@@ -1,4 +1,4 @@
-"""Nets with weights of a file, used as they were trained."""
+"""Nets with weights from a file, used with the settings that they were trained with."""
 
 import logging
 from pathlib import Path
@@ -24,14 +24,14 @@ logger = logging.getLogger(__name__)
 
 
 def build_weights_path(cfg: CfgNode, folder: Path) -> Path:
-    """Return the file of TEST.MODEL_FILE, or what training left.
+    """Return the path of the weights: TEST.MODEL_FILE, or the file that the training wrote.
 
     Args:
         cfg: The experiment.
         folder: Folder of its results.
 
     Raises:
-        InputError: It does not exist.
+        InputError: The file does not exist.
     """
     weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
     if not weights.exists():
@@ -44,7 +44,7 @@ def build_weights_path(cfg: CfgNode, folder: Path) -> Path:
 def build_trained_model(
     cfg: CfgNode, folder: Path, device: torch.device, force: bool = False
 ) -> tuple[nn.Module, Changes]:
-    """Return the net of an experiment with the weights of TEST.MODEL_FILE, or with those that its training left.
+    """Return the net of an experiment with the weights of TEST.MODEL_FILE or, by default, of its training.
 
     Args:
         cfg: The experiment.
@@ -53,13 +53,14 @@ def build_trained_model(
         force: Accept weights that were trained with other settings.
 
     Returns:
-        The net in evaluation mode, and these settings, for the result.
+        The net in evaluation mode, and the accepted differences between the settings of its training and the current
+        ones.
 
     Raises:
-        InputError: The file is missing, holds weights of another net, or weights that were trained with other settings.
+        InputError: The file is missing, or its weights belong to another net or were trained with other settings.
     """
     weights = build_weights_path(cfg, folder)
-    net = build_model(cfg).to(device, memory_format=torch.channels_last)
+    net = build_model(cfg).to(device).to(memory_format=torch.channels_last)
     report = load_weights(net, weights)
     logger.info("%s", report)
     report.raise_if_incomplete()

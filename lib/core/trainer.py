@@ -1,4 +1,4 @@
-"""A net in training: its state, as something that can be saved and resumed, and the loop over epochs."""
+"""`Trainer`: the state of a training, which can be saved and resumed, and the loop over epochs."""
 
 import math
 from collections.abc import Callable
@@ -10,33 +10,34 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class AfterEpoch(Protocol):
-    """A hook that `Trainer.fit` calls after each epoch.
+    """Hook that `Trainer.fit` calls after each epoch."""
 
-    Args:
-        record: Record of the epoch, the last of `Trainer.history`.
-        is_best: No earlier epoch had a better score. Without scores every epoch is the best.
-        is_last: The training ends with this epoch.
-    """
+    def __call__(self, record: dict[str, Any], *, is_best: bool, is_last: bool) -> None:
+        """Process a complete epoch.
 
-    def __call__(self, record: dict[str, Any], *, is_best: bool, is_last: bool) -> None: ...
+        Args:
+            record: Record of the epoch, the last in `Trainer.history`.
+            is_best: True if no earlier epoch has an equal or higher score. Without scores, it is True for all epochs.
+            is_last: True if the training ends with this epoch.
+        """
 
 
 class Trainer:
-    """A net and everything that trains it.
+    """Net with its optimizer, schedules and history.
 
     Args:
-        net: Net on its device.
-        optimizer: Optimizer of its parameters.
+        net: Net, on its device.
+        optimizer: Optimizer of the parameters of the net.
         schedule: Schedule of the learning rate that steps after each epoch.
         warm_up: Schedule of the learning rate that steps after each iteration, if any.
-        scaler: Scaler of the loss, for float16.
+        scaler: Scaler of the loss for float16, if any.
         ema_decay: Decay of the exponential moving average of the weights; 0: no average.
         epoch: First epoch.
 
     Attributes:
         epoch: Next epoch.
-        best: Highest score so far, −inf before the first.
-        history: A record for each epoch: `epoch`, `lr`, the result of its training, and `test` if it was evaluated.
+        best: Highest score so far; −inf before the first.
+        history: Record of each epoch: `epoch`, `lr`, the result of its training, and `test` if it was evaluated.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Trainer:
         self.scaler = scaler
         self.average: AveragedModel | None = None
         if ema_decay:
-            update = get_ema_multi_avg_fn(ema_decay)  # type: ignore[no-untyped-call]
+            update = get_ema_multi_avg_fn(ema_decay)  # type: ignore[no-untyped-call]  # not annotated
             self.average = AveragedModel(net, multi_avg_fn=update, use_buffers=True)
         self.epoch = epoch
         self.best = -math.inf
@@ -65,22 +66,26 @@ class Trainer:
 
     @property
     def rate(self) -> float:
-        """Return the learning rate of the next iteration."""
+        """Learning rate of the next iteration."""
         rate: float = self.optimizer.param_groups[0]["lr"]
         return rate
 
     @property
     def result(self) -> nn.Module:
-        """Return the net to test and to save: the average of the weights where one is kept."""
+        """Net to test and to save: the averaged net if there is one, otherwise the trained net."""
         return self.average.module if self.average else self.net
 
     def scale(self, loss: torch.Tensor) -> torch.Tensor:
-        """Return the loss to call `backward` on."""
+        """Return the loss to call `backward` on, scaled for float16.
+
+        Args:
+            loss: Scalar loss.
+        """
         scaled: torch.Tensor = self.scaler.scale(loss) if self.scaler else loss
         return scaled
 
     def step(self, max_norm: float = 0.0) -> None:
-        """Update weights and their average from the gradients, and step the warm-up.
+        """Update the weights and their average from the gradients, and step the warm-up.
 
         Args:
             max_norm: Norm to which larger gradients are scaled down; 0 turns clipping off.
@@ -109,14 +114,14 @@ class Trainer:
         evaluate_every: int = 1,
         after_epoch: AfterEpoch,
     ) -> None:
-        """Train from `epoch` up to `end_epoch`.
+        """Train from the next epoch up to `end_epoch`.
 
         Args:
-            train_epoch: Trains the net for the epoch of this number; returns what to record.
+            train_epoch: Function that trains the net for the epoch of a number and returns its record.
             end_epoch: Epoch to stop before.
-            evaluate: Tests the net; its result has `score` if it could be scored.
-            evaluate_every: Epochs from one test to the next; the last epoch is always tested.
-            after_epoch: Called when an epoch is complete: `state_dict` resumes after it.
+            evaluate: Function that tests the net and returns the result, with `score` if it was scored; None: no tests.
+            evaluate_every: Number of epochs between tests; the last epoch is always tested.
+            after_epoch: Called after each epoch, when `state_dict` includes it.
         """
         for epoch in range(self.epoch, end_epoch):
             record = {"epoch": epoch} | train_epoch(epoch)
@@ -133,14 +138,14 @@ class Trainer:
 
     def _is_best(self, score: float | None) -> bool:
         if score is None or math.isnan(score):
-            return self.best == -math.inf  # nothing better is known
+            return self.best == -math.inf  # no earlier score to compare with
         if score <= self.best:
             return False
         self.best = score
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that training depends on, made of tensors, numbers, text, lists and dicts."""
+        """Return the complete state of the training as tensors, numbers, strings, lists and dicts."""
         return {
             "epoch": self.epoch,
             "state_dict": self.net.state_dict(),
@@ -154,12 +159,18 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where `state_dict` was called.
+        """Restore the state of a training.
 
-        A scaler or an average that the state does not have, because it was added since, starts from here.
+        A scaler or an average that the state lacks keeps its initial state.
+
+        Args:
+            state: Dictionary returned by `state_dict`.
 
         Raises:
-            KeyError, RuntimeError, TypeError, ValueError: The state is of another net or optimizer.
+            KeyError: An entry of the state is missing.
+            RuntimeError: The tensors do not fit the net.
+            TypeError: An entry has the wrong type.
+            ValueError: The state of the optimizer does not fit its parameters.
         """
         self.net.load_state_dict(state["state_dict"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -1,4 +1,4 @@
-"""Training of an experiment: its epochs, and the files it leaves in its folder."""
+"""Training of an experiment: its epochs, log and files."""
 
 import logging
 import re
@@ -32,7 +32,7 @@ from lib.utils.progress import progress_bar
 logger = logging.getLogger(__name__)
 
 TIMED = 20
-"""Iterations of an epoch after which the remaining time is estimated."""
+"""Number of iterations in an epoch after which the remaining time is estimated."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class TrainingOptions:
 
     Attributes:
         end_epoch: Epoch to stop before.
-        max_iterations: Maximum number of iterations of an epoch.
-        evaluate_every: Epochs from one test to the next.
-        checkpoint_every: Epochs from one checkpoint to the next.
-        print_every: Iterations between two lines of the log.
+        max_iterations: Maximum number of iterations in an epoch.
+        evaluate_every: Number of epochs between tests.
+        checkpoint_every: Number of epochs between checkpoints.
+        print_every: Number of iterations between log lines.
         compile: Compile the net with torch.compile.
-        profile: Iterations to profile; 0: none.
+        profile: Number of iterations to profile; 0 turns the profiler off.
     """
 
     end_epoch: int
@@ -59,17 +59,17 @@ class TrainingOptions:
 
 
 class Training:
-    """A training that can be interrupted and resumed.
+    """Training that can be interrupted and resumed.
 
     Args:
-        trainer: Net and everything that trains it.
+        trainer: Net with its optimizer, schedules and history.
         options: Length and intervals.
         run: Folder, device and processes.
-        origin: Origin of the net's weights.
-        about: Record of what the net is trained for; it is stored with the weights.
-        strategy: Turns clips into heatmaps.
-        loss: Compares heatmaps with targets.
-        step: Precision, accumulation and clipping of a step.
+        origin: Origin of the weights.
+        about: Description of the training that is stored with the weights, such as its configuration.
+        strategy: Function from the frames of a clip to heatmaps.
+        loss: Loss of heatmaps and targets.
+        step: Precision, accumulation and clipping; None: the defaults.
     """
 
     def __init__(
@@ -96,18 +96,18 @@ class Training:
 
     @property
     def is_done(self) -> bool:
-        """Return whether no epoch is left to train."""
+        """True if all epochs are trained."""
         return self.trainer.epoch >= self.options.end_epoch
 
     def fit(
         self, loader: DataLoader[Clips], log_dir: Path, evaluate: Callable[[], dict[str, Any]] | None = None
     ) -> None:
-        """Train all remaining epochs, each with its test, checkpoint and record.
+        """Train the remaining epochs, and test and save the net.
 
         Args:
             loader: Shuffled batches of clips, such as those of build_training_loader.
-            log_dir: Folder of tensorboard files.
-            evaluate: Tests the net; the result has `mode`, `table` and `score`.
+            log_dir: Path to the folder of the TensorBoard files.
+            evaluate: Function that tests the net and returns `mode`, `table` and `score`; None: no tests.
 
         Raises:
             InputError: The loss is not finite.
@@ -168,7 +168,7 @@ class Training:
         )
 
     def finish(self) -> None:
-        """Log that the training is complete; write its last weights if it was meant to have more epochs before."""
+        """Log that the training is complete, and write the final files if an earlier run had planned more epochs."""
         epoch = self.trainer.epoch
         logger.info(
             "nothing left to train: %d epochs are done, and TRAIN.END_EPOCH is %d", epoch, self.options.end_epoch
@@ -182,6 +182,7 @@ class Training:
             logger.info("done: %s", self.files.final)
 
     def _describe(self) -> dict[str, Any]:
+        """Return the description of the training that is stored with the weights."""
         return self._about | {"epochs": self.trainer.epoch} | self._origin.describe()
 
     def _write_result(self, described: dict[str, Any]) -> None:
@@ -242,5 +243,5 @@ def _write_curves(writer: SummaryWriter, record: dict[str, Any]) -> None:
         writer.add_scalar(f"train/{name}", record[name], record["epoch"])
     table = record.get("test", {}).get("table")
     for name, value in (table or {}).items():
-        curve = re.sub(r"[^-./\w]", "_", name)  # tensorboard's form of "AP .5", with a warning for each
+        curve = re.sub(r"[^-./\w]", "_", name)  # TensorBoard itself would warn about names such as "AP .5"
         writer.add_scalar(f"test/{curve}", value, record["epoch"])

@@ -1,4 +1,4 @@
-"""Folder of a training: its checkpoint, weights and history, and the checkpoint to resume from."""
+"""Files of a training: checkpoint, weights and history, and the checkpoint to resume from."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -17,13 +17,13 @@ from lib.utils.provenance import command_line, commit, seconds
 
 @dataclass
 class Origin:
-    """Origin of a run's net, stored with its weights and results.
+    """Origin of the weights of a run, stored with its weights and results.
 
     Attributes:
-        starts: A record for each time that the run was started or resumed: `epoch`, `command`, `commit`, number of
-            `processes`, and `changed`, the keys that had another value before.
-        pretrained: SHA-256 of the initial weights; None: random ones.
-        seconds: Duration of earlier starts.
+        starts: Record of each start or resumption of the run: `epoch`, `command`, `commit`, the number of `processes`,
+            and the previous and current values of `changed` keys.
+        pretrained: SHA-256 of the initial weights; None: random weights.
+        seconds: Total duration before the current start.
         annotations: SHA-256 of the annotations of each training data set; empty for runs of older versions.
     """
 
@@ -33,12 +33,12 @@ class Origin:
     annotations: list[str] = field(default_factory=list)
 
     def add_start(self, epoch: int, processes: int, changed: Mapping[str, tuple[Any, Any]]) -> None:
-        """Record that this process continues with an epoch.
+        """Add the record of the current start.
 
         Args:
-            epoch: Number of the epoch.
+            epoch: First epoch to train.
             processes: Number of processes.
-            changed: Values before and now of the keys that changed.
+            changed: Previous and current value of each key that changed.
         """
         self.starts.append(
             {
@@ -53,16 +53,16 @@ class Origin:
     def changes(
         self, earlier: str, pretrained: str, processes: int, annotations: list[str]
     ) -> dict[str, tuple[Any, Any]]:
-        """Compare the inputs that no key describes with those of the last start.
+        """Compare the inputs that the configuration does not determine with those of the previous start.
 
         Args:
-            earlier: MODEL.PRETRAINED of the last start.
-            pretrained: MODEL.PRETRAINED now. Files that exist are compared by content.
-            processes: Number of processes now.
-            annotations: SHA-256 of the annotations of each training data set now.
+            earlier: MODEL.PRETRAINED of the previous start.
+            pretrained: Current MODEL.PRETRAINED. Existing files are compared by content.
+            processes: Current number of processes.
+            annotations: Current SHA-256 of the annotations of each training data set.
 
         Returns:
-            Dictionary that maps the name of each changed input to its values before and now.
+            Previous and current value of each changed input, by its name.
         """
         changes: dict[str, tuple[Any, Any]] = {}
         now = sha256(Path(pretrained)) if pretrained and Path(pretrained).is_file() else None
@@ -75,13 +75,14 @@ class Origin:
         if (before := self.starts[-1]["processes"]) != processes:
             changes["number of processes"] = before, processes
         if self.annotations and self.annotations != annotations:
-            digests = (", ".join(f"sha256 {one[:8]}…" for one in some) for some in (self.annotations, annotations))
-            was, are = digests
-            changes["content of the training annotations"] = was, are
+            changes["content of the training annotations"] = (
+                _format_digests(self.annotations),
+                _format_digests(annotations),
+            )
         return changes
 
     def describe(self) -> dict[str, Any]:
-        """Return the origin as a dictionary, with the duration until now."""
+        """Return the origin as a dictionary, with the total duration until now."""
         return {
             "starts": self.starts,
             "pretrained": self.pretrained,
@@ -90,41 +91,45 @@ class Origin:
         }
 
 
+def _format_digests(digests: Iterable[str]) -> str:
+    return ", ".join(f"sha256 {digest[:8]}…" for digest in digests)
+
+
 @dataclass(frozen=True)
 class TrainingRun:
-    """Files that a training writes to its folder.
+    """Files of a training.
 
     The weights of an epoch are written before its checkpoint.
 
     Attributes:
-        folder: Path to the folder.
+        folder: Path to the folder of the files.
     """
 
     folder: Path
 
     @property
     def checkpoint(self) -> Path:
-        """Everything that is needed to resume."""
+        """Path to the checkpoint that resumes the training."""
         return self.folder / "checkpoint.pth"
 
     @property
     def best(self) -> Path:
-        """Weights of the best epoch."""
+        """Path to the weights of the best epoch."""
         return self.folder / "model_best.pth"
 
     @property
     def final(self) -> Path:
-        """Weights of the last epoch."""
+        """Path to the weights of the last epoch."""
         return self.folder / "final_state.pth"
 
     @property
     def history(self) -> Path:
-        """A line of JSON for each epoch."""
+        """Path to the history, a line of JSON per epoch."""
         return self.folder / "history.jsonl"
 
     @property
     def result(self) -> Path:
-        """The record of a finished training."""
+        """Path to the record of a finished training."""
         return self.folder / "result-train.json"
 
     def find_checkpoint(
@@ -133,10 +138,10 @@ class TrainingRun:
         """Return the checkpoint to resume from, or None for a new run.
 
         Args:
-            auto_resume: AUTO_RESUME.
-            resume: TRAIN.RESUME.
-            given: TRAIN.CHECKPOINT.
-            is_same: Returns True if a run of this configuration (YAML) is this run.
+            auto_resume: Value of AUTO_RESUME.
+            resume: Value of TRAIN.RESUME.
+            given: Value of TRAIN.CHECKPOINT.
+            is_same: Function that returns True if a configuration (YAML) is that of this run.
 
         Raises:
             InputError: The keys contradict each other, or a new run would overwrite the one in the folder.
@@ -169,7 +174,7 @@ class TrainingRun:
         return other
 
     def _check_replaceable(self, is_same: Callable[[str], bool]) -> None:
-        """Refuse to overwrite files of another run; a run stopped before its first checkpoint may start over."""
+        """Check that no file of another run is overwritten; a run may restart before its first checkpoint."""
         if self.best.exists() and is_same(training_of(read_checkpoint(self.best)).get("config", "")):
             return
         for path in (self.best, self.result, self.history):
@@ -180,7 +185,11 @@ class TrainingRun:
                 )
 
     def is_own(self, path: str | Path) -> bool:
-        """Return True if a path refers to the checkpoint of this folder."""
+        """Return True if a path refers to the checkpoint in this folder.
+
+        Args:
+            path: Path to a checkpoint.
+        """
         return Path(path).resolve() == self.checkpoint.resolve()
 
     def save(
@@ -188,11 +197,11 @@ class TrainingRun:
     ) -> None:
         """Write the files of a complete epoch.
 
-        The history comes last, and never alone: other files show which run it is of.
+        The history is written last, and only if there are weights or a checkpoint, which identify the run.
 
         Args:
-            trainer: State of the training.
-            training: Record of how the net is trained, stored with the weights.
+            trainer: Trainer of the net.
+            training: Description of the training, stored with the weights.
             is_best: Write model_best.pth.
             is_last: Write final_state.pth.
             checkpoint: Write checkpoint.pth.
@@ -209,7 +218,7 @@ class TrainingRun:
             self.write_history(trainer.history)
 
     def write_history(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Replace the history by these records.
+        """Write the history, replacing an earlier one.
 
         Args:
             records: Records of all epochs, in order.
@@ -219,24 +228,24 @@ class TrainingRun:
 
 
 def save_weights(path: Path, net: nn.Module, training: dict[str, Any]) -> None:
-    """Write a net's state dict with a record of how the net was trained.
+    """Write the state dict of a net with a description of its training.
 
     Args:
         path: Path to the file.
-        net: The net.
-        training: The record (lib.utils.checkpoint.with_training).
+        net: Net to save.
+        training: Description of the training (lib.utils.checkpoint.with_training).
     """
     save_checkpoint(path, with_training(net.state_dict(), training))
 
 
 def read_training(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the state of a trainer, and the record of how its net was trained, from a checkpoint.
+    """Return the state of a trainer and the description of its training from a checkpoint.
 
     Args:
         path: Path to the checkpoint.
 
     Raises:
-        InputError: The file cannot be read, or holds something else, such as weights alone.
+        InputError: The file cannot be read or is not a checkpoint, for example because it has only weights.
     """
     state = read_checkpoint(path)
     training = training_of(state.get("state_dict")) if isinstance(state, dict) else {}

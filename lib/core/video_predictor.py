@@ -1,4 +1,4 @@
-"""`VideoPredictor`: arrays and boxes in, poses out. The entry for notebooks and other programs."""
+"""`VideoPredictor`: poses from frames and boxes in arrays, for notebooks and other programs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +18,12 @@ from lib.pose.crop import box_to_center_scale, clip_box
 
 
 class PosesInFrame(NamedTuple):
-    """The poses of the P people of a frame.
+    """Poses of the P people in a frame.
 
     Attributes:
-        joints: (P, J, 2) float64, x and y in pixels of the frame. A pixel's center has whole coordinates.
-        scores: (P, J) float32, the heatmap's value at each joint, about 0 to 1.
+        joints: Joints (P, J, 2) float64, x and y in pixels of the frame. The centers of pixels have integer
+            coordinates.
+        scores: Scores (P, J) float32, the value of the heatmap at each joint, about 0 to 1.
     """
 
     joints: np.ndarray
@@ -30,12 +31,12 @@ class PosesInFrame(NamedTuple):
 
 
 class VideoPredictor:
-    """Estimate the poses of people in boxes on the frames of a video.
+    """Estimate the poses of people in a video from their boxes.
 
     Args:
-        predictor: Estimates the poses of clips.
-        options: How clips are cropped.
-        offsets: Frames of a clip, from the key frame, which comes first.
+        predictor: Predictor of the poses of clips.
+        options: Options of the crops.
+        offsets: Offsets of the frames of a clip from its key frame; the first is 0.
         num_joints: Number J of joints.
     """
 
@@ -49,15 +50,16 @@ class VideoPredictor:
         """Return the poses in each frame.
 
         Args:
-            frames: N consecutive frames, (H, W, 3) uint8 RGB each, all of one size. An array (N, H, W, 3) will do.
-            boxes: Of each frame the boxes of its people, (P, 4): x, y, width and height in pixels. They are clipped to
-                the frame.
+            frames: N consecutive frames (H, W, 3) uint8 RGB of the same size, or an array (N, H, W, 3).
+            boxes: Boxes (P, 4) of the people in each frame: x, y, width and height in pixels. Boxes are clipped to the
+                frame.
 
         Returns:
-            N results, with the people in the order of the boxes.
+            The poses in each of the N frames, in the order of its boxes.
 
         Raises:
-            ValueError: The frames are not such arrays, there are not N arrays of boxes, or a box is outside its frame.
+            ValueError: The frames are not such arrays, the number of arrays of boxes is not N, or a box is outside its
+                frame.
         """
         source = ArrayFrames(frames)
         if len(boxes) != len(frames):
@@ -65,11 +67,11 @@ class VideoPredictor:
         width, height = self._options.image_size
         people = []
         for number, own in enumerate(boxes):
-            for box in np.asarray(own, dtype=float).reshape(-1, 4):
+            for box in np.asarray(own, dtype=float).reshape(-1, 4).tolist():
                 clipped = clip_box(box, *source.size(number))
                 if clipped is None:
-                    raise ValueError(f"frame {number}: the box {box.tolist()} is not inside the frame")
-                center, scale = box_to_center_scale(clipped, width / height)
+                    raise ValueError(f"frame {number}: the box {box} is not inside the frame")
+                center, scale = box_to_center_scale(clipped.tolist(), width / height)
                 joints, labeled = np.zeros((self._num_joints, 2)), np.zeros(self._num_joints, dtype=bool)
                 people.append(Person(0, number, number, center, scale, 1.0, joints, labeled))
         counts = [sum(person.frame == number for person in people) for number in range(len(frames))]
@@ -85,14 +87,14 @@ class VideoPredictor:
 
 
 def build_video_predictor(cfg: CfgNode, device: torch.device) -> VideoPredictor:
-    """Return the predictor of an experiment.
+    """Return the video predictor of an experiment.
 
     Args:
-        cfg: The experiment; TEST.MODEL_FILE names its weights, and TEST.MODE is single, aggregate or average.
+        cfg: The experiment. TEST.MODEL_FILE is the path of its weights, and TEST.MODE is single, aggregate or average.
         device: Device to run on.
 
     Raises:
-        InputError: The weights are missing, are of another net, or were trained with other settings.
+        InputError: The weights are missing, belong to another net, or were trained with other settings.
     """
     net, _ = build_trained_model(cfg, Path(), device)
     return VideoPredictor(

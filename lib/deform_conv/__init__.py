@@ -1,4 +1,4 @@
-"""Deformable convolution: the function and the module."""
+"""Deformable convolution as a function and as a module."""
 
 from lib.deform_conv.deform_conv import DeformConv2d, deform_conv2d
 

@@ -1,4 +1,4 @@
-"""Deformable convolution (Dai et al., "Deformable Convolutional Networks", ICCV 2017): the function and its module."""
+"""Deformable convolution (Dai et al., "Deformable Convolutional Networks", ICCV 2017)."""
 
 import torch
 from torch import Tensor, nn
@@ -15,33 +15,33 @@ def deform_conv2d(
     padding: int | tuple[int, int] = 0,
     dilation: int | tuple[int, int] = 1,
 ) -> Tensor:
-    """Convolve with taps that are moved by offsets; the meaning is that of torchvision.ops.deform_conv2d.
+    """Convolve with kernel taps that are moved by offsets, as torchvision.ops.deform_conv2d does.
 
-    Samples are bilinear, and zero outside the image: a sample between −1 and 0 fades in. An offset that is NaN
-    samples nothing; NaN or infinity in the input shows wherever it is sampled. Weight groups and offset groups follow
-    from the shapes.
+    Samples are bilinear, with zeros outside the image, so samples at −1 to 0 fade in. A NaN offset samples zero; NaN
+    and infinity in the input propagate to every output that samples them. The numbers of weight groups and offset
+    groups follow from the shapes.
 
-    Half types are summed in float32. Under autocast the three tensors are cast to autocast's dtype, float64 excepted.
-    The gradient of `input` on CUDA is summed in no fixed order. There are no second derivatives.
+    Half types are summed in float32. Autocast casts the three tensors to its dtype, except for float64. On CUDA the
+    gradient of `input` is nondeterministic. Second derivatives are not supported.
 
-    The CPU kernel reads offsets in channels-last order, and those expanded over the batch, without copying them;
-    the backward pass copies them.
+    The CPU kernel reads offsets that are channels-last or expanded over the batch without a copy; its backward pass
+    copies them.
 
     Args:
-        input: (N, C, H, W) float32, float64, float16 or bfloat16.
-        offset: (N, 2 · G · kh · kw, H', W') in pixels; for offset group g and tap t (row by row) channel
-            2 · (g · kh · kw + t) is Δy and the next one Δx. G divides C: each group moves C / G channels. The type is
-            that of `input`, or a half type if `input` is float32.
-        weight: (O, C / groups, kh, kw) of the type of `input`.
-        stride: Step between positions in pixels, one number or (y, x).
+        input: Input (N, C, H, W) of dtype float32, float64, float16 or bfloat16.
+        offset: Offsets (N, 2 · G · kh · kw, H', W') in pixels. Channel 2 · (g · kh · kw + t) is Δy of offset group g
+            and tap t (row by row), and the next channel is Δx. G divides C; each offset group moves C / G channels. The
+            dtype is that of `input`, or a half type if `input` is float32.
+        weight: Weight (O, C / groups, kh, kw) of the dtype of `input`.
+        stride: Distance of neighboring positions in pixels, one number or (y, x).
         padding: Rows and columns of zeros on each side of the input, one number or (y, x).
-        dilation: Distance of the kernel's taps in pixels, one number or (y, x).
+        dilation: Distance of neighboring kernel taps in pixels, one number or (y, x).
 
     Returns:
-        (N, O, H', W') of the type of `input`.
+        Output (N, O, H', W') of the dtype of `input`.
 
     Raises:
-        ValueError: Shapes, types or devices do not fit.
+        ValueError: The shapes, dtypes or devices do not match.
     """
     device_type = input.device.type
     if device_type in ("cpu", "cuda") and torch.is_autocast_enabled(device_type):
@@ -57,18 +57,18 @@ def deform_conv2d(
 
 
 class DeformConv2d(nn.Module):
-    """Module of `deform_conv2d` with a weight and no bias; initially the identity.
+    """Module of `deform_conv2d` with a weight but no bias, initialized to the identity.
 
-    This is PoseWarper's initial state (section 3 of the paper): with zero offsets the output is the input. If the
-    numbers of channels differ, as many channels as possible are passed on.
+    The initial output for zero offsets is the input, as PoseWarper requires (section 3 of the paper). If the numbers
+    of channels differ, the first min(in_channels, out_channels) channels are copied.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        kernel_size: Taps, one number or (y, x).
-        stride: As of `deform_conv2d`, like padding and dilation.
-        padding: Rows and columns of zeros on each side.
-        dilation: Distance of the taps.
+        kernel_size: Height and width of the kernel, one number or (y, x).
+        stride: Distance of neighboring positions in pixels, one number or (y, x).
+        padding: Rows and columns of zeros on each side of the input, one number or (y, x).
+        dilation: Distance of neighboring kernel taps in pixels, one number or (y, x).
     """
 
     def __init__(
@@ -86,11 +86,16 @@ class DeformConv2d(nn.Module):
         nn.init.dirac_(self.weight)
 
     def forward(self, input: Tensor, offset: Tensor) -> Tensor:
-        """Return (N, O, H', W') of input (N, C, H, W) and offset (N, 2 · G · kh · kw, H', W') in pixels."""
+        """Return the output (N, O, H', W').
+
+        Args:
+            input: Input (N, C, H, W).
+            offset: Offsets (N, 2 · G · kh · kw, H', W') in pixels (`deform_conv2d`).
+        """
         return deform_conv2d(input, offset, self.weight, self.stride, self.padding, self.dilation)
 
     def extra_repr(self) -> str:
-        """Return the shape of the weight and the sizes, for `repr`."""
+        """Return the shape of the weight, stride, padding and dilation for `repr`."""
         shape = tuple(self.weight.shape)
         return f"{shape}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}"
 

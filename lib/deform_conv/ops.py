@@ -1,7 +1,7 @@
-"""The operators posewarper::deform_conv2d and its backward: schema, compiled kernels, fake kernels, autograd.
+"""Operators posewarper::deform_conv2d and posewarper::deform_conv2d_backward.
 
-The compiled library (csrc/, built by `make`) adds kernels for the CPU and for CUDA to the schemas given here. The
-operators trust their arguments: lib.deform_conv.deform_conv2d checks them.
+This module defines their schemas, fake kernels and autograd. The compiled library (csrc/, built by `make`) adds kernels
+for the CPU and for CUDA. The operators do not check their arguments; lib.deform_conv.deform_conv2d does.
 """
 
 import warnings
@@ -11,27 +11,33 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-_library = torch.library.Library("posewarper", "DEF")
+# PyTorch does not annotate its registrations of operators.
+_library = torch.library.Library("posewarper", "DEF")  # type: ignore[no-untyped-call]
 _SIZES = "int[2] stride, int[2] padding, int[2] dilation"
-_library.define(f"deform_conv2d(Tensor input, Tensor offset, Tensor weight, {_SIZES}) -> Tensor")
-_library.define(
+_library.define(  # type: ignore[no-untyped-call]
+    f"deform_conv2d(Tensor input, Tensor offset, Tensor weight, {_SIZES}) -> Tensor"
+)
+_library.define(  # type: ignore[no-untyped-call]
     "deform_conv2d_backward(Tensor grad, Tensor input, Tensor offset, Tensor weight, "
     f"{_SIZES}) -> (Tensor, Tensor, Tensor)"
 )
 
 
 def load_kernels(folder: Path) -> str | None:
-    """Load the library in `folder` that was built for this version of torch.
+    """Load the library that was built for this version of torch.
+
+    Args:
+        folder: Path to the folder of the library.
 
     Returns:
-        None if it is loaded, otherwise the reason why it is not.
+        None if it was loaded, otherwise the reason why it was not.
     """
     path = folder / f"_C.torch-{torch.__version__}.so"
     if not path.exists():
         others = [other.stem.removeprefix("_C.torch-") for other in sorted(folder.glob("_C.torch-*.so"))]
         return f"built for torch {', '.join(others)}, this is {torch.__version__}" if others else "not built"
     try:
-        torch.ops.load_library(path)
+        torch.ops.load_library(path)  # type: ignore[no-untyped-call]
     except OSError as error:
         return f"{path.name} cannot be loaded: {error}"
     return None
@@ -40,9 +46,13 @@ def load_kernels(folder: Path) -> str | None:
 _not_loaded = load_kernels(Path(__file__).parent)
 
 
-@torch.compiler.assume_constant_result
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def has_kernel(device_type: str) -> bool:
-    """Return True if the operators are compiled for this type of device, otherwise warn (Python shows it once)."""
+    """Return True if the operators are compiled for a type of device, otherwise warn.
+
+    Args:
+        device_type: Type of the device, such as "cuda".
+    """
     key = torch._C._dispatch_key_for_device(device_type)
     if torch._C._dispatch_has_kernel_for_dispatch_key("posewarper::deform_conv2d", key):
         return True
@@ -53,14 +63,14 @@ def has_kernel(device_type: str) -> bool:
     return False
 
 
-@torch.library.register_fake("posewarper::deform_conv2d", lib=_library)
+@torch.library.register_fake("posewarper::deform_conv2d", lib=_library)  # type: ignore[untyped-decorator]
 def _(
     input: Tensor, offset: Tensor, weight: Tensor, stride: list[int], padding: list[int], dilation: list[int]
 ) -> Tensor:
     return input.new_empty(input.shape[0], weight.shape[0], offset.shape[2], offset.shape[3])
 
 
-@torch.library.register_fake("posewarper::deform_conv2d_backward", lib=_library)
+@torch.library.register_fake("posewarper::deform_conv2d_backward", lib=_library)  # type: ignore[untyped-decorator]
 def _(
     grad: Tensor,
     input: Tensor,

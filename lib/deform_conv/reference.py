@@ -1,4 +1,6 @@
-"""Deformable convolution in plain PyTorch: used where no kernel is built, differentiable, on any device."""
+"""Deformable convolution in plain PyTorch: the differentiable fallback for devices without a compiled kernel."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -7,7 +9,19 @@ from torch import Tensor
 def deform_conv2d(
     input: Tensor, offset: Tensor, weight: Tensor, stride: list[int], padding: list[int], dilation: list[int]
 ) -> Tensor:
-    """As lib.deform_conv.deform_conv2d, on arguments that are checked. Half types are computed in float32."""
+    """Compute lib.deform_conv.deform_conv2d from arguments that it has checked; half types are computed in float32.
+
+    Args:
+        input: Input (N, C, H, W).
+        offset: Offsets (N, 2 · G · kh · kw, H', W') in pixels.
+        weight: Weight (O, C / groups, kh, kw).
+        stride: Distance of neighboring positions in pixels, y and x.
+        padding: Rows and columns of zeros on each side of the input.
+        dilation: Distance of neighboring kernel taps in pixels, y and x.
+
+    Returns:
+        Output (N, O, H', W') of the dtype of `input`.
+    """
     batch, channels, height, width = input.shape
     out_channels, in_per_group, *kernel = weight.shape
     out_size = offset.shape[2:]
@@ -32,21 +46,43 @@ def deform_conv2d(
 
 
 def _tap_grid(
-    kernel: list[int], out_size: list[int], stride: list[int], padding: list[int], dilation: list[int], like: Tensor
+    kernel: Sequence[int],
+    out_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    like: Tensor,
 ) -> Tensor:
-    """Where each tap looks without offsets: (taps, 2, H', W') y, x in pixels."""
+    """Return the positions (taps, 2, H', W') of all taps without offsets, y and x in pixels.
+
+    Args:
+        kernel: Height and width of the kernel.
+        out_size: Height and width of the output.
+        stride: Distance of neighboring positions in pixels, y and x.
+        padding: Rows and columns of zeros on each side of the input.
+        dilation: Distance of neighboring kernel taps in pixels, y and x.
+        like: Tensor of the dtype and on the device of the positions.
+    """
     axes = [
         torch.arange(out, device=like.device)[None, :] * s - p + torch.arange(k, device=like.device)[:, None] * d
         for k, out, s, p, d in zip(kernel, out_size, stride, padding, dilation, strict=True)
     ]  # (kh, H'), (kw, W')
     y, x = axes[0][:, None, :, None], axes[1][None, :, None, :]
-    y, x = torch.broadcast_tensors(y, x)  # (kh, kw, H', W')
+    y, x = torch.broadcast_tensors(y, x)  # type: ignore[no-untyped-call]  # not annotated; (kh, kw, H', W')
     return torch.stack([y, x], dim=2).flatten(0, 1).to(like.dtype)
 
 
 def _sample(planes: Tensor, y: Tensor, x: Tensor, height: int, width: int) -> Tensor:
-    """Samples (N, G, C, taps · H' · W') of planes (N, G, C, H · W), zero outside, at y, x (N, G, taps, H', W')."""
-    # Points that touch no pixel (NaN too) are moved to where all four corners are outside.
+    """Return bilinear samples (N, G, C, taps · H' · W'), with zeros outside the planes.
+
+    Args:
+        planes: Planes (N, G, C, H · W).
+        y: Rows (N, G, taps, H', W') of the samples.
+        x: Columns (N, G, taps, H', W') of the samples.
+        height: Height H of the planes.
+        width: Width W of the planes.
+    """
+    # Points that touch no pixel, and NaN, are moved to a point whose four corners are outside.
     touches = (y >= -1) & (y < height) & (x >= -1) & (x < width)
     y, x = torch.where(touches, y, height), torch.where(touches, x, width)
     top, left = y.floor(), x.floor()

@@ -1,4 +1,4 @@
-"""The nets. `build_model` makes the one that an experiment file asks for."""
+"""Pose nets, and `build_model`, which builds the net of an experiment."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -19,14 +19,17 @@ __all__ = ["PoseHRNet", "PoseResNet", "PoseWarper", "build_model"]
 def build_model(cfg: CfgNode) -> nn.Module:
     """Return the net of an experiment, with initial values.
 
-    The pose net MODEL.NAME is the class POSE_NET of the module of this name (docs/extending.md).
+    MODEL.NAME is the module of the pose net, whose class is the module's POSE_NET (docs/extending.md).
+
+    Args:
+        cfg: The experiment.
 
     Returns:
-        The single-frame net MODEL.NAME, images (B, 3, H, W) to heatmaps (B, J, h, w); with MODEL.WARP.ENABLED a
-        PoseWarper over it, clips (B, T, 3, H, W) to the key frame's heatmaps.
+        The single-frame net MODEL.NAME from images (B, 3, H, W) to heatmaps (B, J, h, w); with MODEL.WARP.ENABLED, a
+        PoseWarper over it from clips (B, T, 3, H, W) to the heatmaps of the key frame.
 
     Raises:
-        InputError: a value is not supported or a key of MODEL.EXTRA is missing.
+        InputError: A value is not supported, or a key of MODEL.EXTRA is missing.
     """
     pose_net = _pose_net(cfg.MODEL.NAME)(cfg.MODEL.NUM_JOINTS, cfg.MODEL.EXTRA)
     if not cfg.MODEL.WARP.ENABLED:

@@ -1,4 +1,4 @@
-"""Reading `MODEL.EXTRA`, the architecture's own section of an experiment file."""
+"""Reader of `MODEL.EXTRA`, the section of an experiment file that describes the pose net."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,15 +7,15 @@ from lib.utils.errors import InputError
 
 
 def read_extra(extra: Mapping[str, Any], key: str, allowed: Collection[Any] | None = None) -> Any:
-    """The value of a key of `MODEL.EXTRA`.
+    """Return the value of a key of `MODEL.EXTRA`.
 
     Args:
-        extra: the section, nested as in the file.
-        key: the key below `MODEL.EXTRA`, dotted: "STAGE2.NUM_BLOCKS".
-        allowed: the supported values; None: any.
+        extra: The section, nested as in the file.
+        key: Dotted key below `MODEL.EXTRA`, such as "STAGE2.NUM_BLOCKS".
+        allowed: Supported values; None: any.
 
     Raises:
-        InputError: the key is missing or its value is not supported.
+        InputError: The key is missing, or its value is not supported.
     """
     value = extra
     for part in key.split("."):
@@ -29,10 +29,15 @@ def read_extra(extra: Mapping[str, Any], key: str, allowed: Collection[Any] | No
 
 
 def read_sizes(extra: Mapping[str, Any], key: str, length: int) -> list[int]:
-    """A list of `length` positive whole numbers from `MODEL.EXTRA`.
+    """Return a list of positive whole numbers from `MODEL.EXTRA`.
+
+    Args:
+        extra: The section, nested as in the file.
+        key: Dotted key below `MODEL.EXTRA`, such as "STAGE2.NUM_BLOCKS".
+        length: Required length of the list.
 
     Raises:
-        InputError: the key is missing or holds something else.
+        InputError: The key is missing, or its value is not such a list.
     """
     sizes = read_extra(extra, key)
     is_list = isinstance(sizes, (list, tuple)) and all(isinstance(size, int) and size > 0 for size in sizes)

@@ -1,4 +1,4 @@
-"""The inference form of a net: a copy with BatchNorm folded, stored in the precision that it computes in."""
+"""Inference form of a net: a copy with folded BatchNorm whose weights have the dtype of the computation."""
 
 import copy
 import logging
@@ -20,18 +20,18 @@ def prepare_for_inference(net: nn.Module, dtype: torch.dtype = torch.float32, co
 
     BatchNorm is folded into the convolutions, and tensors are channels-last. With a half type, the convolutions store
     their weights and compute in it; the last layer of the pose net, which adds up the heatmaps, and the deformable
-    convolutions, which resample them, stay in float32. Images and heatmaps are float32 in any case.
+    convolutions, which resample them, stay in float32. Images and heatmaps are always float32.
 
-    The copy does not follow later changes of the net, and it cannot be trained.
+    The copy does not follow later changes of the net and cannot be trained.
 
     Args:
-        net: A single-frame net or a PoseWarper. It stays as it is.
+        net: Single-frame net or PoseWarper. It is not modified.
         dtype: Dtype of the convolutions.
-        compile: Compile the pose net and the features of the offsets, with their weights as constants. The first batch
-            of each size takes minutes.
+        compile: Compile the pose net and the layers before the offsets, with their weights as constants. The first
+            batch of each size takes minutes.
 
     Returns:
-        The copy in evaluation mode, on the same device.
+        The copy, in evaluation mode on the same device.
     """
     net = copy.deepcopy(net).eval().requires_grad_(False)
     _fold_batch_norm(net)
@@ -52,9 +52,9 @@ def prepare_for_inference(net: nn.Module, dtype: torch.dtype = torch.float32, co
 
 
 def build_inference_form(cfg: CfgNode, net: nn.Module, device: torch.device) -> nn.Module:
-    """Return the copy of a net that TEST.PRECISION and TEST.COMPILE ask for.
+    """Return the inference form of a net with TEST.PRECISION and TEST.COMPILE.
 
-    TEST.PRECISION tf32 lets CUDA round the factors of every float32 product, for the whole process.
+    TEST.PRECISION tf32 lets CUDA round the factors of all float32 products in the whole process.
 
     Args:
         cfg: The experiment.
@@ -71,14 +71,20 @@ def build_inference_form(cfg: CfgNode, net: nn.Module, device: torch.device) -> 
 
 
 def has_native_bf16(device: torch.device) -> bool:
-    """Return whether a device multiplies bfloat16 in hardware: GPUs since Ampere, CPUs with AVX-512 BF16 or AMX."""
+    """Return True if a device multiplies bfloat16 in hardware.
+
+    This is the case for GPUs since Ampere and for CPUs with AVX-512 BF16 or AMX.
+
+    Args:
+        device: The device.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def _to_type(dtype: torch.dtype) -> Callable[[nn.Module, tuple[Tensor, ...]], Tensor]:
-    """Return a hook that converts a module's input (N, C, H, W)."""
+    """Return a hook that converts the input (N, C, H, W) of a module to a dtype."""
 
     def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         return inputs[0].to(dtype, memory_format=torch.channels_last)
@@ -87,7 +93,7 @@ def _to_type(dtype: torch.dtype) -> Callable[[nn.Module, tuple[Tensor, ...]], Te
 
 
 def _fold_batch_norm(module: nn.Module) -> None:
-    """Fold every BatchNorm into the convolution before it."""
+    """Fold each BatchNorm into the preceding convolution."""
     previous: tuple[str, nn.Module] | None = None
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d) and previous and isinstance(previous[1], (nn.Conv2d, nn.ConvTranspose2d)):

@@ -1,4 +1,4 @@
-"""What the nets share: residual layers, their initial values, the check of the input's size."""
+"""Layers of all pose nets, their initial values, and the check of the input size."""
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
@@ -7,7 +7,17 @@ from lib.utils.errors import InputError
 
 
 def conv_bn(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, relu: bool = True) -> nn.Sequential:
-    """Convolution without bias, BatchNorm and, unless `relu` is False, ReLU; odd kernels keep h and w at stride 1."""
+    """Return a convolution without bias, followed by BatchNorm and optionally ReLU.
+
+    The padding is half the kernel, so odd kernels keep h and w at stride 1.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Height and width of the kernel.
+        stride: Stride of the convolution.
+        relu: Append a ReLU.
+    """
     layers: list[nn.Module] = [
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -20,10 +30,16 @@ def conv_bn(in_channels: int, out_channels: int, kernel_size: int, stride: int =
 def residual_layer(
     block: type[BasicBlock | Bottleneck], in_channels: int, channels: int, num_blocks: int
 ) -> nn.Sequential:
-    """`num_blocks` residual blocks at one resolution (He et al., CVPR 2016).
+    """Return residual blocks at one resolution (He et al., CVPR 2016).
 
-    The output has channels * block.expansion channels; the first block projects its shortcut where that differs
-    from `in_channels`.
+    The output has channels * block.expansion channels. If that differs from `in_channels`, the first block projects
+    its shortcut.
+
+    Args:
+        block: Type of the blocks.
+        in_channels: Channels of the input.
+        channels: Channels inside the blocks.
+        num_blocks: Number of blocks.
     """
     out_channels = channels * block.expansion
     projection = conv_bn(in_channels, out_channels, kernel_size=1, relu=False) if in_channels != out_channels else None
@@ -33,12 +49,24 @@ def residual_layer(
 
 
 def heatmap_layer(in_channels: int, num_joints: int, kernel_size: int) -> nn.Conv2d:
-    """The last convolution of a pose net: features to one heatmap per joint, of the same h and w."""
+    """Return the last convolution of a pose net, from features to one heatmap per joint of the same h and w.
+
+    Args:
+        in_channels: Channels of the features.
+        num_joints: Number J of heatmaps.
+        kernel_size: Height and width of the kernel, an odd number.
+    """
     return nn.Conv2d(in_channels, num_joints, kernel_size, padding=kernel_size // 2)
 
 
 def initialise(module: nn.Module) -> None:
-    """Convolutions N(0, 0.001²) with zero bias, BatchNorm 1 and 0, as the reference implementations start."""
+    """Initialize the layers of a module as the reference implementations do.
+
+    Weights of convolutions are drawn from N(0, 0.001²), and their biases are 0. BatchNorm has scale 1 and shift 0.
+
+    Args:
+        module: Module whose layers are initialized in place.
+    """
     for layer in module.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(layer.weight, std=0.001)
@@ -50,10 +78,13 @@ def initialise(module: nn.Module) -> None:
 
 
 def check_size(images: Tensor) -> None:
-    """Both nets halve the image five times and bring the parts together again.
+    """Check that images can be halved five times, as the pose nets do.
+
+    Args:
+        images: Images (…, H, W).
 
     Raises:
-        InputError: a side of the images (…, H, W) is not a multiple of 32.
+        InputError: H or W is not a multiple of 32.
     """
     height, width = images.shape[-2:]
     if height % 32 or width % 32:

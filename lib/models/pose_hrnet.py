@@ -1,7 +1,7 @@
-"""HRNet for poses: streams of several resolutions, exchanged again and again.
+"""HRNet: parallel streams of several resolutions that repeatedly exchange features.
 
 Sun, Xiao, Liu, Wang, Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019.
-The tensors carry the names of the published weights.
+Tensors have the names of the published weights.
 """
 
 import operator
@@ -22,7 +22,14 @@ _BLOCKS = {"BASIC": BasicBlock, "BOTTLENECK": Bottleneck}
 
 @dataclass(frozen=True)
 class _Stage:
-    """One of the stages 2, 3, 4; the lists have one entry per branch, highest resolution first."""
+    """Description of stage 2, 3 or 4.
+
+    Attributes:
+        block: Type of the residual blocks.
+        num_modules: Number of exchange modules.
+        num_blocks: Residual blocks of each branch in a module, highest resolution first.
+        num_channels: Channels inside the blocks of each branch.
+    """
 
     block: type[BasicBlock | Bottleneck]
     num_modules: int
@@ -31,6 +38,15 @@ class _Stage:
 
     @classmethod
     def read(cls, extra: Mapping[str, Any], name: str) -> "_Stage":
+        """Read the description of a stage from `MODEL.EXTRA`.
+
+        Args:
+            extra: The section, nested as in the file.
+            name: Key of the stage, such as "STAGE2".
+
+        Raises:
+            InputError: A key is missing, or its value is not supported.
+        """
         read_extra(extra, f"{name}.FUSE_METHOD", ["SUM"])
         num_branches = read_extra(extra, f"{name}.NUM_BRANCHES", range(1, 6))
         return cls(
@@ -42,21 +58,21 @@ class _Stage:
 
     @property
     def widths(self) -> list[int]:
-        """The channels that each branch puts out."""
+        """Output channels of each branch."""
         return [channels * self.block.expansion for channels in self.num_channels]
 
 
 class PoseHRNet(nn.Module):
-    """HRNet-W32, -W48 or another width, with a convolution to heatmaps at a quarter of the input's size.
+    """HRNet-W32, -W48 or another width, with a convolution to heatmaps of a quarter of the input size.
 
     Args:
-        num_joints: the number J of heatmaps.
-        extra: the keys FINAL_CONV_KERNEL and STAGE2, STAGE3, STAGE4 of the published experiment files. For
-            small nets STEM_CHANNELS may give the stem and the bottlenecks of `layer1` another width than the paper's
-            64, and STEM_BLOCKS say how many bottlenecks there are in place of 4.
+        num_joints: Number J of heatmaps.
+        extra: Keys FINAL_CONV_KERNEL, STAGE2, STAGE3 and STAGE4 of the published experiment files. The optional
+            STEM_CHANNELS is the width of the stem and of the bottlenecks of `layer1` (64 in the paper), and the
+            optional STEM_BLOCKS is the number of these bottlenecks (4 in the paper).
 
     Raises:
-        InputError: a key is missing or its value is not supported.
+        InputError: A key is missing, or its value is not supported.
     """
 
     def __init__(self, num_joints: int, extra: Mapping[str, Any]) -> None:
@@ -78,15 +94,18 @@ class PoseHRNet(nn.Module):
         self.final_layer = heatmap_layer(
             stage4.widths[0], num_joints, read_extra(extra, "FINAL_CONV_KERNEL", allowed=[1, 3])
         )
-        # Not the N(0, 0.001²) of the first code, from which a small net that learns from nothing finds fewer joints in
-        # the same number of iterations (docs/demo.md).
+        # The reference implementation draws from N(0, 0.001²). A small net that is trained from scratch then finds
+        # fewer joints after the same number of iterations (docs/demo.md).
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
         initialise(self.final_layer)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Heatmaps (B, J, H/4, W/4) of images (B, 3, H, W), normalised as in training.
+        """Return the heatmaps (B, J, H/4, W/4) of images.
+
+        Args:
+            images: Images (B, 3, H, W), normalized as in training.
 
         Raises:
             InputError: H or W is not a multiple of 32.
@@ -98,11 +117,12 @@ class PoseHRNet(nn.Module):
         streams = self.stage2(self.transition1(streams))  # (B, C, H/4, W/4), (B, 2C, H/8, W/8)
         streams = self.stage3(self.transition2(streams))  # and (B, 4C, H/16, W/16)
         streams = self.stage4(self.transition3(streams))  # (B, C, H/4, W/4) alone
-        return self.final_layer(streams[0])  # (B, J, H/4, W/4)
+        heatmaps: Tensor = self.final_layer(streams[0])  # (B, J, H/4, W/4)
+        return heatmaps
 
 
 class _Transition(nn.ModuleList):
-    """Before a stage: adds lower resolutions, made from the last stream, and changes widths where they differ."""
+    """Transition to a stage: add lower resolutions, computed from the last stream, and change widths if needed."""
 
     def __init__(self, old_widths: Sequence[int], new_widths: Sequence[int]) -> None:
         super().__init__()
@@ -119,12 +139,20 @@ class _Transition(nn.ModuleList):
         return [layer(streams[min(branch, len(streams) - 1)]) for branch, layer in enumerate(self)]
 
 
+class _FuseLayers(nn.ModuleList):
+    """Sum of all branches at the resolution of one of them."""
+
+    def forward(self, streams: list[Tensor]) -> Tensor:
+        parts = (layer(stream) for layer, stream in zip(self, streams, strict=True))
+        return F.relu(reduce(operator.add, parts))
+
+
 class _ExchangeModule(nn.Module):
-    """Residual blocks on every branch, then each output is the sum of all branches at its resolution.
+    """Residual blocks on each branch, followed by sums of all branches.
 
     Args:
-        stage: widths and depths.
-        num_outputs: how many resolutions to put out, highest first.
+        stage: Widths and depths of the branches.
+        num_outputs: Number of resolutions to return, highest first.
     """
 
     def __init__(self, stage: _Stage, num_outputs: int) -> None:
@@ -135,21 +163,17 @@ class _ExchangeModule(nn.Module):
             for width, channels, num_blocks in zip(widths, stage.num_channels, stage.num_blocks, strict=True)
         )
         self.fuse_layers = nn.ModuleList(
-            nn.ModuleList(_fuse_layer(widths, source, target) for source in range(len(widths)))
+            _FuseLayers(_fuse_layer(widths, source, target) for source in range(len(widths)))
             for target in range(num_outputs)
         )
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
         streams = [branch(stream) for branch, stream in zip(self.branches, streams, strict=True)]
-        fused = []
-        for layers in self.fuse_layers:
-            parts = (layer(stream) for layer, stream in zip(layers, streams, strict=True))
-            fused.append(F.relu(reduce(operator.add, parts)))
-        return fused
+        return [fuse(streams) for fuse in self.fuse_layers]
 
 
 def _exchange_modules(stage: _Stage, last: bool = False) -> nn.Sequential:
-    """The modules of a stage; the last stage of the net ends with its highest resolution only."""
+    """Return the modules of a stage; the last stage of the net ends with only its highest resolution."""
     num_branches = len(stage.num_channels)
     num_outputs = [num_branches] * stage.num_modules
     if last:
@@ -158,7 +182,7 @@ def _exchange_modules(stage: _Stage, last: bool = False) -> nn.Sequential:
 
 
 def _fuse_layer(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """Brings branch `source` to the resolution and width of branch `target`."""
+    """Return the layer that brings branch `source` to the resolution and width of branch `target`."""
     if source == target:
         return nn.Identity()
     if source < target:
@@ -168,7 +192,7 @@ def _fuse_layer(widths: Sequence[int], source: int, target: int) -> nn.Module:
 
 
 def _strided_chain(in_channels: int, out_channels: int, length: int, final_relu: bool) -> nn.Sequential:
-    """Halves the resolution `length` times; only the last convolution changes the width."""
+    """Return convolutions that halve the resolution `length` times; only the last one changes the width."""
     chain = [conv_bn(in_channels, in_channels, kernel_size=3, stride=2) for _ in range(length - 1)]
     chain.append(conv_bn(in_channels, out_channels, kernel_size=3, stride=2, relu=final_relu))
     return nn.Sequential(*chain)

@@ -1,7 +1,7 @@
-"""The simple baseline: a ResNet and a few transposed convolutions.
+"""Simple baseline: a ResNet followed by a few transposed convolutions.
 
 Xiao, Wu, Wei, Simple Baselines for Human Pose Estimation and Tracking, ECCV 2018.
-The tensors carry the names of the published weights; those of the trunk are torchvision's.
+Tensors have the names of the published weights, which are torchvision's for the trunk.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,28 +22,28 @@ _TRUNKS = {
     152: (Bottleneck, [3, 8, 36, 3]),
 }
 
-# kernel size: (padding, output padding) with which a transposed convolution of stride 2 doubles the size exactly
+# Kernel size to the padding and output padding with which a transposed convolution of stride 2 doubles the size.
 _DECONV_PADDING = {2: (0, 0), 3: (1, 1), 4: (1, 0)}
 
 
-class CaffeBottleneck(Bottleneck):
-    """The bottleneck of Caffe's ResNet: its first convolution has the stride, where torchvision's second one does."""
+class CaffeBottleneck(Bottleneck):  # type: ignore[misc]  # torchvision has no types
+    """Bottleneck of Caffe's ResNet: the first convolution has the stride, in torchvision the second."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conv1.stride, self.conv2.stride = self.conv2.stride, self.conv1.stride
 
 
-class PoseResNet(ResNet):
-    """A ResNet whose classifier is replaced by transposed convolutions and a convolution to heatmaps.
+class PoseResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
+    """ResNet with transposed convolutions and a convolution to heatmaps in place of the classifier.
 
     Args:
-        num_joints: the number J of heatmaps.
-        extra: the keys NUM_LAYERS, NUM_DECONV_LAYERS, NUM_DECONV_FILTERS, NUM_DECONV_KERNELS, DECONV_WITH_BIAS and
-            FINAL_CONV_KERNEL of the published experiment files. STRIDE_IN_1X1 may be true, for Caffe's weights.
+        num_joints: Number J of heatmaps.
+        extra: Keys NUM_LAYERS, NUM_DECONV_LAYERS, NUM_DECONV_FILTERS, NUM_DECONV_KERNELS, DECONV_WITH_BIAS and
+            FINAL_CONV_KERNEL of the published experiment files. The optional STRIDE_IN_1X1 is True for Caffe's weights.
 
     Raises:
-        InputError: a key is missing or its value is not supported.
+        InputError: A key is missing, or its value is not supported.
     """
 
     def __init__(self, num_joints: int, extra: Mapping[str, Any]) -> None:
@@ -68,9 +68,12 @@ class PoseResNet(ResNet):
         initialise(self.final_layer)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Heatmaps (B, J, H/4, W/4) of images (B, 3, H, W), normalised as in training.
+        """Return the heatmaps (B, J, H/4, W/4) of images.
 
-        The size holds for the published three deconvolutions; each doubles it.
+        Their size is that of the published nets with three transposed convolutions, each of which doubles it.
+
+        Args:
+            images: Images (B, 3, H, W), normalized as in training.
 
         Raises:
             InputError: H or W is not a multiple of 32.
@@ -78,16 +81,17 @@ class PoseResNet(ResNet):
         check_size(images)
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (B, 64, H/4, W/4)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (B, 512 or 2048, H/32, W/32)
-        return self.final_layer(self.deconv_layers(x))  # (B, J, H/4, W/4)
+        heatmaps: Tensor = self.final_layer(self.deconv_layers(x))  # (B, J, H/4, W/4)
+        return heatmaps
 
 
 def _deconv_layers(widths: Sequence[int], kernel_sizes: Sequence[int], bias: bool) -> nn.Sequential:
-    """Transposed convolution, BatchNorm and ReLU, once per kernel; each doubles the resolution.
+    """Return layers of transposed convolution, BatchNorm and ReLU, each of which doubles the resolution.
 
     Args:
-        widths: the channels of the input and of each layer's output.
-        kernel_sizes: 2, 3 or 4 per layer.
-        bias: whether the convolutions have one.
+        widths: Channels of the input and of the output of each layer.
+        kernel_sizes: Kernel size of each layer, 2, 3 or 4.
+        bias: Give the convolutions a bias.
     """
     layers: list[nn.Module] = []
     for in_channels, out_channels, size in zip(widths, widths[1:], kernel_sizes, strict=False):

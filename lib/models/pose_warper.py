@@ -1,7 +1,7 @@
 """PoseWarper: warp the heatmaps of one frame to another by the difference of the two frames' heatmaps.
 
 Bertasius, Feichtenhofer, Tran, Shi, Torresani, Learning Temporal Pose Estimation from Sparsely Labeled Videos,
-NeurIPS 2019, section 3. Pairs, aggregation and propagation are all one operation, `PoseWarper.warp`.
+NeurIPS 2019, section 3. Pairs, aggregation and propagation use the same operation, `PoseWarper.warp`.
 """
 
 import re
@@ -18,7 +18,7 @@ from lib.models.layers import initialise, residual_layer
 
 
 class PoseWarper(nn.Module):
-    """A single-frame pose net and the warping head over its heatmaps.
+    """Single-frame pose net with a head that warps its heatmaps between frames.
 
     The state dict has the names of the published weights: those of the pose net, then `offset_feats.*`,
     `offsets1.weight` … and `deform_conv1.weight` …
@@ -29,7 +29,7 @@ class PoseWarper(nn.Module):
         num_blocks: Residual blocks between the difference of the heatmaps and the offsets.
         num_channels: Width of these blocks.
         dilations: Dilation of each deformable convolution.
-        weights: Default weight of each frame in `forward`, the key frame first.
+        weights: Default weight of each frame of a clip, the key frame first.
         freeze_pose_net: Train only the head; the pose net gets no gradients and keeps its BatchNorm statistics.
     """
 
@@ -48,26 +48,30 @@ class PoseWarper(nn.Module):
         self.freeze_pose_net = freeze_pose_net
         self.pose_net = pose_net
         self.offset_feats = residual_layer(BasicBlock, num_joints, num_channels, num_blocks)
-        num_offsets = 2 * 3 * 3 * num_joints  # Δy and Δx of every kernel tap, for each joint's map by itself
-        self.offsets = nn.ModuleList(
-            nn.Conv2d(num_channels, num_offsets, 3, padding=d, dilation=d, bias=False) for d in dilations
-        )
+        num_offsets = 2 * 3 * 3 * num_joints  # Δy and Δx of each kernel tap, separately for each joint
+        offsets = [nn.Conv2d(num_channels, num_offsets, 3, padding=d, dilation=d, bias=False) for d in dilations]
+        self.offsets = nn.ModuleList(offsets)
         self.deform_conv = nn.ModuleList(
             DeformConv2d(num_joints, num_joints, 3, padding=d, dilation=d) for d in dilations
         )
         initialise(self.offset_feats)
-        for layer in self.offsets:
+        for layer in offsets:
             nn.init.zeros_(layer.weight)  # with the identity in each deform_conv, training starts at warp(x) = x
         if freeze_pose_net:
             pose_net.requires_grad_(False)
         self._still: tuple[Any, list[Tensor]] | None = None  # cache of _still_offsets: key, offsets
         self.train(self.training)
-        self.register_state_dict_post_hook(_flatten_names)
-        self.register_load_state_dict_pre_hook(_nest_names)
-        self.register_load_state_dict_post_hook(_flatten_reported_names)
+        # PyTorch does not annotate the registration of hooks.
+        self.register_state_dict_post_hook(_flatten_names)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_nest_names)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_flatten_reported_names)  # type: ignore[no-untyped-call]
 
     def train(self, mode: bool = True) -> "PoseWarper":
-        """Set training or evaluation mode; a frozen pose net stays in evaluation mode."""
+        """Set training or evaluation mode; a frozen pose net stays in evaluation mode.
+
+        Args:
+            mode: True for training mode.
+        """
         super().train(mode)
         self._still = None
         if self.freeze_pose_net:
@@ -75,25 +79,26 @@ class PoseWarper(nn.Module):
         return self
 
     def _apply(self, *args: Any, **kwargs: Any) -> "PoseWarper":
-        self._still = None  # a new tensor may stand where an old one stood
-        return super()._apply(*args, **kwargs)
+        self._still = None  # a new tensor may have the address of an old one
+        super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]  # PyTorch does not annotate it
+        return self
 
     def estimate(self, frames: Tensor, pose_net: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Return the heatmaps (B, T, J, h, w) of each frame of clips (B, T, 3, H, W) by itself.
+        """Return the heatmaps (B, T, J, h, w) of single frames, without any warp.
 
         Args:
-            frames: Clips.
-            pose_net: Used in place of the net's own, such as an inference form of it.
+            frames: Clips (B, T, 3, H, W).
+            pose_net: Pose net to use in place of `self.pose_net`, such as its inference form.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_pose_net):
-            heatmaps = (pose_net or self.pose_net)(frames.flatten(0, 1))  # (B·T, J, h, w)
-        return heatmaps.unflatten(0, frames.shape[:2])  # (B, T, J, h, w)
+            heatmaps: Tensor = (pose_net or self.pose_net)(frames.flatten(0, 1))  # (B·T, J, h, w)
+        return torch.unflatten(heatmaps, 0, frames.shape[:2])  # (B, T, J, h, w)
 
     def warp(self, values: Tensor, source: Tensor, target: Tensor) -> Tensor:
-        """Move `values` as the pose moves from frame `source` to frame `target` (paper, equations 1 and 2).
+        """Warp `values` as the pose moves from frame `source` to frame `target` (paper, equations 1 and 2).
 
         Args:
-            values: Maps (N, J, h, w) of the source frame: its heatmaps, or those of its labels.
+            values: Maps (N, J, h, w) of the source frame: its heatmaps, or the heatmaps of its labels.
             source: Heatmaps (N, J, h, w) of the source frame.
             target: Heatmaps (N, J, h, w) of the target frame. Pass the same tensor to warp a frame onto itself:
                 inference then computes the offsets once per shape and caches them.
@@ -104,12 +109,12 @@ class PoseWarper(nn.Module):
         offsets = self._still_offsets(source) if source is target else self._offsets(target - source)
         warped = torch.zeros_like(values)  # (N, J, h, w)
         for count, (offset, deform_conv) in enumerate(zip(offsets, self.deform_conv, strict=True), start=1):
-            # A running mean over the dilations: unlike a sum divided by their number, exact where they all agree.
+            # Running mean over the dilations. Unlike a sum divided by their number, it is exact if they all agree.
             warped = warped + (deform_conv(values, offset) - warped) / count
         return warped
 
     def _offsets(self, difference: Tensor) -> Iterator[Tensor]:
-        """Yield the offsets (N, 18 · J, h, w) of each dilation one at a time, because they are large."""
+        """Return the offsets (N, 18 · J, h, w) of each dilation, computed one at a time because they are large."""
         features = self.offset_feats(difference)  # (N, C, h, w)
         return (offsets(features) for offsets in self.offsets)
 
@@ -139,15 +144,15 @@ class PoseWarper(nn.Module):
         weights: Sequence[float] | None = None,
         pose_net: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """Return heatmaps of the key frame, gathered from the frames of its clip.
+        """Return the heatmaps of the key frame, aggregated from the frames of its clip.
 
         Args:
-            frames: Clips (B, T, 3, H, W), the key frame first. Frames of weight 0 are not computed.
-            weights: T numbers; None: those of the constructor.
-            pose_net: Used in place of the net's own, such as an inference form of it.
+            frames: Clips (B, T, 3, H, W), the key frame first. Other frames of weight 0 are skipped.
+            weights: Weights of the T frames; None: those of the constructor.
+            pose_net: Pose net to use in place of `self.pose_net`, such as its inference form.
 
         Returns:
-            (B, J, h, w): the weighted sum of the heatmaps of all frames, warped to the key frame.
+            Weighted sum (B, J, h, w) of the heatmaps of all frames, warped to the key frame.
 
         Raises:
             ValueError: The number of weights is not T.
@@ -163,8 +168,8 @@ class PoseWarper(nn.Module):
         """Return the weighted sum of each frame's heatmaps, warped to the key frame.
 
         Args:
-            heatmaps: Heatmaps (B, T, J, h, w) of each frame by itself, the key frame first.
-            weights: T numbers; None: those of the constructor.
+            heatmaps: Heatmaps (B, T, J, h, w) of single frames, the key frame first.
+            weights: Weights of the T frames; None: those of the constructor.
 
         Returns:
             Heatmaps (B, J, h, w) of the key frame.
@@ -193,7 +198,7 @@ def _nested_name(name: str) -> str:
 
 
 def _rename(state_dict: dict[str, Any], prefix: str, new_name: Callable[[str], str]) -> None:
-    """Rename all entries below `prefix` in place and in order."""
+    """Rename all entries below `prefix` in place, keeping their order."""
     for name in [name for name in state_dict if name.startswith(prefix)]:
         state_dict[prefix + new_name(name.removeprefix(prefix))] = state_dict.pop(name)
 

@@ -25,7 +25,8 @@ def clips(count, num_frames=1, seed=0):
     generator = torch.Generator().manual_seed(seed)
     frames = torch.randint(256, (count, num_frames, 64, 64, 3), generator=generator).to(torch.uint8)
     targets = torch.rand(count, 5, 16, 16, generator=generator)
-    return Clips(frames, targets, torch.ones(count, 5, 1), torch.arange(count), torch.zeros(count))
+    crops = torch.arange(count * num_frames).reshape(count, num_frames)
+    return Clips(frames, targets, torch.ones(count, 5, 1), torch.arange(count), torch.zeros(count), crops)
 
 
 def part(batch, first, last):

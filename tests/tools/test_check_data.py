@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import numpy as np
 import pytest
 from posetrack_sample import make_video, write_experiment
 from row_data import coco_style
+
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 KEYS = [
@@ -27,7 +28,7 @@ KEYS = [
 
 def check(folder, *arguments):
     command = [sys.executable, ROOT / "tools/check_data.py", "--cfg", folder / "small.yaml", *arguments]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder, timeout=600)
+    done = run_tool(command, folder)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout.splitlines(), done.stderr
 

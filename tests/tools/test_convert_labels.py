@@ -1,12 +1,12 @@
 """The command line: what it prints, what it writes, how it ends."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from lib.formats.labels.registry import read_any_labels
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 TEXT = "frame,joint,x,y,visibility\n3,nose,1,2,1\n3,tail,5,6,2\n40,nose,3,4,2\n"
@@ -14,7 +14,7 @@ TEXT = "frame,joint,x,y,visibility\n3,nose,1,2,1\n3,tail,5,6,2\n40,nose,3,4,2\n"
 
 def convert(*arguments, folder):
     command = [sys.executable, str(ROOT / "tools/convert_labels.py"), *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return run_tool(command, folder)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Custom data from training to table: one experiment file, joints of one's own, a tiny net."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from posetrack_sample import write_experiment
 
 from lib.config import load_config
 from lib.models import build_model
+from tests.tool_runner import run_tool
 
 TOOLS = Path(__file__).parents[2] / "tools"
 NAMES = ["nose", "left_ear", "right_ear", "tail"]
@@ -48,7 +48,7 @@ def experiment(tmp_path):
 
 
 def run(name, *arguments):
-    done = subprocess.run([sys.executable, TOOLS / name, *map(str, arguments)], capture_output=True, text=True)
+    done = run_tool([sys.executable, TOOLS / name, *arguments])
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

@@ -16,6 +16,7 @@ from scipy.io import loadmat, savemat
 from lib.config import load_config
 from lib.models import build_model
 from lib.pose.skeletons import skeleton
+from tests.tool_runner import run_tool
 
 TOOLS = Path(__file__).parents[2] / "tools"
 MPII_NAMES = ("rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor", "neck", "head", "rwri", "relb", "rsho")
@@ -48,7 +49,7 @@ def tool(tmp_path):
         torch.save(build_model(load_config(tmp_path / "small.yaml")).state_dict(), tmp_path / "weights.pth")
         command = [sys.executable, TOOLS / name, "--cfg", tmp_path / "small.yaml"]
         command += ["TEST.MODEL_FILE", tmp_path / "weights.pth", *keys]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, timeout=600)
+        done = run_tool(command, tmp_path)
         assert "Traceback" not in done.stderr, done.stderr
         return done, tmp_path / "output" / data_set / "pose_hrnet/small"
 

@@ -1,6 +1,5 @@
 import importlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from lib.formats.labels import plain_csv
 from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.utils.errors import InputError
+from tests.tool_runner import run_tool
 
 TOOL = Path(__file__).parents[2] / "tools/label_video.py"
 NAMES = ["head", "left_paw", "right_paw", "tail"]
@@ -61,7 +61,7 @@ def video(tmp_path_factory):
 
 def run(root, *arguments, frames="frames", labels="labels.json", out="dense.json"):
     command = [sys.executable, TOOL, "--video", root / frames, "--labels", root / labels, "--out", root / out]
-    return subprocess.run([*map(str, [*command, *arguments])], capture_output=True, text=True)
+    return run_tool([*command, *arguments])
 
 
 @pytest.mark.slow
@@ -172,7 +172,7 @@ def test_propagate_names_the_tool_for_custom_videos():
         "--out",
         "o.json",
     ]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    done = run_tool(command)
     assert done.returncode == 2
     assert "python tools/label_video.py --video" in done.stderr
 

@@ -1,7 +1,6 @@
 """tools/prepare_posetrack.py from its command line."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from posetrack_sample import make_video
 
 from lib.formats import posetrack17
 from lib.formats.posetrack_set import read_video
+from tests.tool_runner import run_tool
 
 TOOL = Path(__file__).parents[2] / "tools/prepare_posetrack.py"
 
@@ -28,7 +28,7 @@ def annotations(tmp_path):
 
 def prepare(folder, *arguments):
     command = [sys.executable, str(TOOL), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
+    done = run_tool(command, folder)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

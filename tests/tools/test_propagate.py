@@ -16,6 +16,7 @@ from lib.dataset import build_training_set
 from lib.formats.posetrack_set import read_videos
 from lib.models import build_model
 from lib.utils.files import sha256
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +35,7 @@ def sample(tmp_path):
 def run(folder, *arguments):
     command = [sys.executable, str(ROOT / "tools/propagate.py"), "--cfg", str(folder / "small.yaml"), *arguments]
     command += ["TEST.MODE", "propagate", "TEST.MODEL_FILE", str(folder / "weights.pth")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
+    done = run_tool(command, folder)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

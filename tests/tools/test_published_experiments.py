@@ -1,7 +1,6 @@
 """The published propagation experiments as they are, W48 at 384×288 on generated data in PoseTrack17's own form."""
 
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from lib.config import load_config
 from lib.formats import posetrack17
 from lib.formats.posetrack_set import read_videos
 from lib.models import build_model
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 PREFIX = ROOT / "experiments/posetrack/hrnet/w48_384x288_adam_lr1e-4"
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 def tool(name, *arguments, cwd):
     command = [sys.executable, ROOT / "tools" / name, *arguments]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=cwd, timeout=600)
+    done = run_tool(command, cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from lib.config import load_config
 from lib.dataset.posetrack import joint_boxes
 from lib.formats.posetrack_set import read_videos
 from lib.models import build_model
+from tests.tool_runner import run_tool
 
 DATA = os.environ.get("POSEWARPER_TEST_DATA")
 ROOT = Path(DATA or "", "mini/posetrack18")
@@ -34,7 +34,7 @@ def folder(tmp_path):
 def run(folder, *overrides):
     command = [sys.executable, str(Path(__file__).parents[2] / "tools/test.py"), "--cfg", str(folder / "small.yaml")]
     command += ["TEST.MODEL_FILE", str(folder / "weights.pth"), *map(str, overrides)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
+    done = run_tool(command, folder)
     assert done.returncode == 0, done.stderr
     out = folder / "output/posetrack18/pose_hrnet/small"
     submission = {

@@ -2,11 +2,12 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.tool_runner import run_tool
 
 TOOL = Path(__file__).parents[2] / "tools/label_video.py"
 FOLDER = os.environ.get("POSEWARPER_TEST_DATA")
@@ -43,7 +44,7 @@ def test_the_baselines_have_the_figures_that_others_measured(pitch, method, ever
     out = pitch / f"{method}{every}.json"
     command = [sys.executable, TOOL, "--video", pitch / "frames", "--labels", pitch / "labels.json", "--out", out]
     command += ["--every", every, "--method", method, "TEST.PROPAGATE.REFINE", "0"]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    done = run_tool(command)
     assert done.returncode == 0, done.stderr
     last = next(line.split() for line in done.stdout.splitlines() if line.startswith("1+"))
     assert [float(value) for value in last[1:]] == [pytest.approx(pck, abs=0.11), pytest.approx(pixels, abs=0.06)]

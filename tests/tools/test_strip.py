@@ -1,5 +1,4 @@
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -7,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 from posetrack_sample import make_video
+
+from tests.tool_runner import run_tool
 
 TOOL = Path(__file__).parents[2] / "tools/strip.py"
 
@@ -27,7 +28,7 @@ def files(tmp_path):
 
 def strip(files, out, *arguments):
     command = [sys.executable, TOOL, *files, "--root", files[0].parents[2], "--out", out, *arguments]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    return run_tool(command)
 
 
 def test_a_row_for_each_file_and_a_column_for_each_frame(files, tmp_path):

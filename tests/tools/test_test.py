@@ -16,6 +16,7 @@ from lib.core.training_run import save_weights
 from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
 from lib.utils.provenance import commit
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 TABLE = {"Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean"}
@@ -38,9 +39,7 @@ def command(folder, *overrides, cfg="small.yaml"):
 
 
 def run(folder, *overrides, **options):
-    done = subprocess.run(
-        command(folder, *overrides, **options), capture_output=True, text=True, cwd=folder, timeout=600
-    )
+    done = run_tool(command(folder, *overrides, **options), folder)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

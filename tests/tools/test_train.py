@@ -20,6 +20,7 @@ from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
 from lib.utils.checkpoint import training_of
 from lib.utils.provenance import commit
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -50,7 +51,7 @@ def command(folder, cfg, *overrides):
 
 
 def train(folder, cfg, *overrides):
-    done = subprocess.run(command(folder, cfg, *overrides), capture_output=True, text=True, cwd=folder, timeout=600)
+    done = run_tool(command(folder, cfg, *overrides), folder)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

@@ -1,10 +1,10 @@
-// Deformable convolution on the CPU. Every sum is taken in an order that does not depend on the number of threads.
+// Deformable convolution on the CPU. The order of all sums is independent of the number of threads.
 //
-// A channel is sampled from cells: for every pixel its value and the change to the pixel below, so that one load of four
-// numbers brings all that bilinear interpolation needs. Around the image lie zeros, kMargin cells wide: points are clamped
-// into them, and no sample has to ask whether it is inside.
+// Channels are sampled from cells. The cell of a pixel holds its value and the difference to the pixel below, so a
+// single load of four numbers provides everything for a bilinear interpolation. The image has a margin of kMargin cells
+// of zeros. Sampling points are clamped to the margin, so no sample needs a bounds check.
 //
-// Offsets are read as they lie in memory. Channels-last ones are transposed block by block, within the cache.
+// Offsets are not copied as a whole. Those in channels-last order are transposed block by block within the cache.
 //
 // Half types are summed in float32.
 #include <ATen/OpMathType.h>
@@ -32,30 +32,31 @@
 namespace posewarper {
 namespace {
 
-constexpr int64_t kBlock = 256; // output positions worked on at once: what belongs to them stays in the nearest cache
+constexpr int64_t kBlock = 256; // output positions per block; their data fits into the L1 cache
 constexpr int64_t kMargin = 2;
-constexpr int64_t kMostLanes = 16; // of float32 in the widest vectors
+constexpr int64_t kMostLanes = 16; // float32 lanes of the widest vectors
 
 int64_t cell_columns(const Geometry& g) {
   return g.width + 2 * kMargin;
 }
 
-// Of one channel; a cell has two numbers.
+// Size of the cells of one channel; each cell has two numbers.
 int64_t cell_numbers(const Geometry& g) {
   return 2 * (g.height + 2 * kMargin - 1) * cell_columns(g);
 }
 
-// How many numbers forward_block divides among positions, columns and sums.
+// Size of the buffer of forward_block, for positions, columns and sums.
 int64_t forward_scratch(const Geometry& g) {
   return (2 + g.taps + g.out_channels) * kBlock;
 }
 
-// Of all offsets of one position.
+// Number of offset channels, two for each tap of each offset group.
 int64_t offset_channels(const Geometry& g) {
   return 2 * g.offset_groups * g.taps;
 }
 
-// And backward_channel among positions, columns, their gradients, that of the last block, sums of weights, and cells.
+// Size of the buffer of backward_channel, for positions, columns and their gradients, the output gradient of the last
+// block, sums of weight gradients, and gradients of cells.
 int64_t backward_scratch(const Geometry& g) {
   return (2 + 2 * g.taps + g.out_per_group) * kBlock + g.out_per_group * g.taps * kMostLanes + 2 * cell_numbers(g);
 }
@@ -98,7 +99,7 @@ struct Kernels {
   decltype(&plain::backward_channel<T, Offset>) backward_channel;
 };
 
-// For the instruction set that torch uses: the processor's best, or what ATEN_CPU_CAPABILITY says.
+// Returns the kernels for the instruction set that torch uses: that of ATEN_CPU_CAPABILITY, by default the best one.
 template <typename T, typename Offset>
 Kernels<T, Offset> choose_kernels() {
 #ifdef POSEWARPER_X86
@@ -119,7 +120,7 @@ Kernels<T, Offset> choose_kernels() {
       plain::forward_block<T, Offset>, plain::backward_channel<T, Offset>};
 }
 
-// Memory of one thread, at an address that is good for vectors.
+// Buffer of one thread, aligned to cache lines.
 template <typename T>
 class Scratch {
  public:
@@ -133,7 +134,8 @@ class Scratch {
   std::vector<Line> lines_;
 };
 
-// One image's offsets lie channel after channel, or position after position.
+// Layouts of the offsets of one image: is_channels_last has the channels of a position next to each other, is_plain the
+// positions of a channel.
 bool is_channels_last(const at::Tensor& offset) {
   return offset.stride(1) == 1 && offset.stride(3) == offset.size(1) &&
       offset.stride(2) == offset.size(1) * offset.size(3);
@@ -147,7 +149,7 @@ bool is_plain(const at::Tensor& offset) {
 template <typename T, typename Offset>
 void forward(const Geometry& g, const T* input, const at::Tensor& offset, const T* weight, T* output) {
   const Offset* offsets = offset.const_data_ptr<Offset>();
-  const int64_t image_stride = offset.stride(0); // 0 where one image's offsets were expanded over the batch
+  const int64_t image_stride = offset.stride(0); // 0 if the offsets of one image are expanded over the batch
   const bool channels_last = is_channels_last(offset);
   const Kernels kernels = choose_kernels<T, Offset>();
   const std::vector<T> zeros(g.width);
@@ -186,8 +188,8 @@ void forward(const Geometry& g, const T* input, const at::Tensor& offset, const 
   }
 }
 
-// A task is a part of the images and one offset group: no other task writes to its part of the gradients, except that
-// each part of the images has a gradient of the weight of its own. They are summed in the end.
+// Each task computes one offset group of a part of the images. Tasks write to disjoint parts of the gradients of input
+// and offsets. Each part of the images has a separate weight gradient; these are summed at the end.
 template <typename T, typename Offset>
 void backward(
     const Geometry& g, const T* grad, const T* input, const Offset* offset, const T* weight, T* grad_input,
@@ -222,17 +224,17 @@ void backward(
   }
 }
 
-// Contiguous, and in float32 if it is of a half type.
+// Returns a contiguous tensor, converted to float32 if it has a half type.
 at::Tensor prepared(const at::Tensor& tensor) {
   return tensor.to(at::toOpMathType(tensor.scalar_type())).contiguous();
 }
 
-// Offsets are most of the data: bfloat16 stays as it is, unless their gradient is a sum of many channels.
+// Keeps bfloat16 offsets, which are most of the data, unless their gradient is the sum over several channels.
 at::Tensor prepared_offset(const at::Tensor& offset, bool is_summed) {
   return offset.scalar_type() == at::kBFloat16 && !is_summed ? offset : offset.to(at::toOpMathType(offset.scalar_type()));
 }
 
-// Calls run(T(), Offset()) with the type of computation and that of the offsets.
+// Calls run(T(), Offset()) with the types of the computation and of the offsets.
 template <typename Run>
 void dispatch(const at::Tensor& input, const at::Tensor& offset, const Run& run) {
   if (input.scalar_type() == at::kDouble) {
@@ -248,7 +250,7 @@ Geometry checked_geometry(
     const at::Tensor& input, const at::Tensor& offset, const at::Tensor& weight, at::IntArrayRef stride,
     at::IntArrayRef padding, at::IntArrayRef dilation) {
   const Geometry g = make_geometry(input, offset, weight, stride, padding, dilation);
-  // A cell's quad is counted in int, a point's place in float32.
+  // Indices of cells are int32, and positions of points are float32.
   TORCH_CHECK_VALUE(
       2 * cell_numbers(g) <= std::numeric_limits<int32_t>::max() && std::max(g.height, g.width) < (1 << 24) - kMargin,
       "deform_conv2d: an image of ", g.height, " x ", g.width, " pixels is too large for the CPU");

@@ -1,8 +1,9 @@
 // Deformable convolution on an NVIDIA GPU: sampling and product in one kernel, without a buffer of columns.
 //
-// The offsets are nearly all of the bytes (18 numbers for each channel and cell, read once; their gradients, written
-// once); they are read several cells at a time. Half types are read as they are and summed in float32. The gradient of
-// the input is summed with atomics, so that its last bits may differ from run to run; the other results do not.
+// Memory traffic is dominated by the offsets (18 numbers per channel and cell, read once) and their gradients (written
+// once), so offsets are read for several cells at a time. Half types are loaded directly and summed in float32. The
+// gradient of the input is summed with atomics, so its last bits may differ between runs; other results are
+// deterministic.
 #include <ATen/Context.h>
 #include <ATen/Dispatch.h>
 #include <ATen/OpMathType.h>
@@ -28,10 +29,10 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
-constexpr int kTile = 20; // output channels that one thread keeps in registers: those of 17 joints, and full 16-byte loads
-constexpr int kRows = 128; // input channels times taps whose weights are in shared memory at once
-constexpr int kTaps = 3; // taps whose weights' gradients one thread sums
-constexpr int64_t kFewCells = 1 << 18; // fewer give one cell to a thread, so that there are threads enough
+constexpr int kTile = 20; // output channels per thread, in registers: enough for 17 joints, in 16-byte loads
+constexpr int kRows = 128; // rows of weights (input channels times taps) in shared memory at a time
+constexpr int kTaps = 3; // taps whose weight gradients one thread sums
+constexpr int64_t kFewCells = 1 << 18; // below this, each thread computes one cell, so there are enough threads
 
 int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -42,7 +43,7 @@ struct alignas(sizeof(scalar_t) * V) Pack {
   scalar_t values[V];
 };
 
-// A thread: V neighbouring cells of the output, kTile output channels of one weight group.
+// Each thread computes V neighboring output cells for kTile output channels of one weight group.
 template <typename scalar_t, typename acc_t, int V>
 __global__ void __launch_bounds__(kThreads, 2) forward_kernel(
     Geometry g, unsigned cell_blocks, int tiles, const scalar_t* __restrict__ input,
@@ -118,8 +119,8 @@ __global__ void __launch_bounds__(kThreads, 2) forward_kernel(
   }
 }
 
-// A thread: one output cell and one offset group. It alone writes its offsets' gradients; those of later channels of the
-// group are added, in grad_t.
+// Each thread processes one output cell and one offset group. No other thread writes to its offset gradients, which are
+// accumulated over the channels of the group in grad_t.
 template <typename scalar_t, typename acc_t, typename grad_t>
 __global__ void __launch_bounds__(kThreads) backward_data_kernel(
     Geometry g, unsigned cell_blocks, const scalar_t* __restrict__ grad, const scalar_t* __restrict__ input,
@@ -191,8 +192,9 @@ __global__ void __launch_bounds__(kThreads) backward_data_kernel(
   }
 }
 
-// A block: kTaps taps of one input channel (x), kTile output channels of its weight group (y), one part of the cells of
-// all images (z). Its threads share the cells; their sums are added in a fixed order, into the part's own gradient.
+// Each block processes kTaps taps of one input channel (x), kTile output channels of its weight group (y), and one part
+// of the cells of all images (z). Its threads divide the cells, and their sums are added in a fixed order to a gradient
+// of this part.
 template <typename scalar_t, typename acc_t>
 __global__ void __launch_bounds__(kThreads) backward_weight_kernel(
     Geometry g, int64_t part, const scalar_t* __restrict__ grad, const scalar_t* __restrict__ input,
@@ -263,7 +265,7 @@ __global__ void __launch_bounds__(kThreads) backward_weight_kernel(
   }
 }
 
-// Inside an image, and among the weights of an output channel, the kernels count in int.
+// The kernels use int indices within an image and within the weights of an output channel.
 Geometry checked_geometry(
     const at::Tensor& input, const at::Tensor& offset, const at::Tensor& weight, at::IntArrayRef stride,
     at::IntArrayRef padding, at::IntArrayRef dilation) {

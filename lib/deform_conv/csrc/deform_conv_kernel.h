@@ -1,6 +1,6 @@
-// The inner loops of deformable convolution on the CPU, for one instruction set: see vectors.h.
+// Inner loops of deformable convolution on the CPU for one instruction set (vectors.h).
 
-// The cells of a plane. zeros: g.width of them.
+// Computes the cells of a plane. zeros: g.width zeros.
 template <typename T>
 void fill_cells(const Geometry& g, const T* plane, const T* zeros, T* cells) {
   for (int64_t y = -kMargin; y <= g.height; ++y, cells += 2 * cell_columns(g)) {
@@ -15,7 +15,7 @@ void fill_cells(const Geometry& g, const T* plane, const T* zeros, T* cells) {
   }
 }
 
-// Where the samples of one block lie without offset and dilation, in cells. Lanes beyond the block lie outside.
+// Computes the positions of the first tap in a block without offsets, in cells. Lanes after the block are set to −∞.
 template <typename T>
 void place_block(const Geometry& g, int64_t begin, int64_t count, T* y, T* x) {
   int64_t out_y = begin / g.out_width, out_x = begin % g.out_width;
@@ -31,16 +31,15 @@ void place_block(const Geometry& g, int64_t begin, int64_t count, T* y, T* x) {
   std::fill(x + count, x + kBlock, -std::numeric_limits<T>::infinity());
 }
 
-// The points of one tap in a block: the cell above and to the left, counted in numbers of `cells`, and how far below and
-// to the right of it the point is.
+// Sampling points of one tap in a block: index in `cells` of the cell above and to the left of each point, and vertical
+// and horizontal distance of the point from that cell.
 template <typename T>
 struct Points {
   alignas(64) Int<T> at[kBlock];
   alignas(64) T fy[kBlock], fx[kBlock];
 };
 
-//
-// stride: from one channel of the offsets to the next.
+// Locates the sampling points of one tap in a block. stride: distance of consecutive offset channels.
 template <typename T, typename Offset>
 void locate(
     const Geometry& g, const T* base_y, const T* base_x, int64_t tap, const Offset* delta_y, int64_t stride,
@@ -49,7 +48,7 @@ void locate(
   const T tap_y = T(tap / g.kernel_width * g.dilation_y), tap_x = T(tap % g.kernel_width * g.dilation_x);
   const Reals<T> last_y = fill(T(g.height + kMargin)), last_x = fill(T(g.width + kMargin));
   const Int<T> row = 2 * cell_columns(g);
-  // The offsets of the next group come from far away: 2 · taps streams, too many for the processor to foresee.
+  // Prefetch the offsets of the next group: 2 · taps streams are too many for the hardware prefetcher.
   const int64_t ahead = 2 * g.taps * stride;
   for (int64_t i = 0; i < count; i += kLanes<T>) {
     __builtin_prefetch(delta_y + i + ahead, 0, 2);
@@ -68,7 +67,7 @@ void locate(
 template <int B, typename T>
 void multiply_rows(
     const T* weight, int64_t row, int64_t step, int64_t depth, const T* columns, int64_t column_stride, T* sums) {
-  constexpr int64_t V = POSEWARPER_VECTOR_BYTES == 64 ? 4 : 2; // as many vectors as the registers hold
+  constexpr int64_t V = POSEWARPER_VECTOR_BYTES == 64 ? 4 : 2; // number of vectors that fit into the registers
   for (int64_t p = 0; p < kBlock; p += V * kLanes<T>) {
     Reals<T> total[B][V];
     for (int64_t b = 0; b < B; ++b) {
@@ -96,7 +95,7 @@ void multiply_rows(
   }
 }
 
-// The same for any number of rows.
+// Calls multiply_rows for any number of rows.
 template <int B = 6, typename T>
 void multiply(
     int64_t rows, const T* weight, int64_t row, int64_t step, int64_t depth, const T* columns, int64_t column_stride,
@@ -110,7 +109,7 @@ void multiply(
 }
 
 // Transposes the channels-last offsets of a block: channel c of position i goes to to[c * kBlock + i].
-// wide: space for kLanes<T> rows.
+// wide: buffer for kLanes<T> rows.
 template <typename T, typename Offset>
 void transpose_block(const Offset* rows, int64_t channels, int64_t count, T* wide, T* to) {
   for (int64_t i = 0; i < count; i += kLanes<T>) {
@@ -145,8 +144,9 @@ void transpose_block(const Offset* rows, int64_t channels, int64_t count, T* wid
   }
 }
 
-// The output of one image at the positions from `begin` on. offset: that of the first of them, in the first channel;
-// stride: from there to the next channel. scratch: forward_scratch(g) numbers.
+// Computes the output of one image for the block of positions that starts at `begin`. offset: first channel of the
+// first of these positions. stride: distance of consecutive offset channels. scratch: buffer of forward_scratch(g)
+// numbers.
 template <typename T, typename Offset>
 void forward_block(
     const Geometry& g, const T* cells, const Offset* offset, int64_t stride, const T* weight, T* output, int64_t begin,
@@ -179,8 +179,9 @@ void forward_block(
   }
 }
 
-// From the gradient of one tap's samples in a block: the gradient of its offsets (Δx is g.positions() behind Δy), which
-// are set or added to; what the cells get; and the samples themselves.
+// Computes the gradients of offsets and cells from the gradient of one tap's samples in a block, and the samples
+// themselves. The gradient of Δx follows that of Δy after g.positions() numbers. Offset gradients are set, or increased
+// if `add` is true; gradients of cells are increased.
 template <typename T, typename Offset>
 void backward_tap(
     const Geometry& g, const T* cells, const Points<T>& points, int64_t count, const T* grad_column, bool add,
@@ -224,8 +225,8 @@ void dot_rows(const T* rows, int64_t row_stride, const T* column, int64_t count,
   }
 }
 
-// All gradients that one channel of one image gives. It alone writes to grad_input's plane; grad_weight grows.
-// scratch: backward_scratch(g) numbers.
+// Computes the gradients of one input channel of one image. Each call writes to a different grad_plane and adds to
+// grad_weight. scratch: buffer of backward_scratch(g) numbers.
 template <typename T, typename Offset>
 void backward_channel(
     const Geometry& g, int64_t c, const T* grad, const T* cells, const Offset* offset, const T* weight, T* grad_plane,
@@ -247,7 +248,7 @@ void backward_channel(
     place_block(g, begin, count, base_y, base_x);
     const T* rows = grad + first_out * g.positions() + begin;
     int64_t row_stride = g.positions();
-    if (count < kBlock) { // reading on would leave the image
+    if (count < kBlock) { // full vectors would read beyond the image
       std::fill_n(last_grad, g.out_per_group * kBlock, T(0));
       for (int64_t o = 0; o < g.out_per_group; ++o) {
         std::copy_n(rows + o * row_stride, count, last_grad + o * kBlock);
@@ -281,7 +282,7 @@ void backward_channel(
       grad_weight[first_weight + o * row + tap] += sum<T>(load(totals + (o * g.taps + tap) * kMostLanes));
     }
   }
-  // Each quad holds what its cell, the one below, and their right neighbours get.
+  // Each quad holds the gradients of a pixel, the pixel below it, and the right neighbors of both.
   const int64_t columns_of_cells = cell_columns(g);
   for (int64_t y = 0; y < g.height; ++y) {
     const T* here = grad_cells + 4 * ((y + kMargin) * columns_of_cells + kMargin);

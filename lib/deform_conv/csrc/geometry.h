@@ -1,4 +1,4 @@
-// The sizes of one deformable convolution, shared by the CPU and the CUDA kernels.
+// Sizes of a deformable convolution, for the CPU and CUDA kernels.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,7 +18,7 @@ struct Geometry {
   C10_HOST_DEVICE int64_t positions() const { return out_height * out_width; }
 };
 
-// The shapes were checked by the Python function.
+// The Python function has checked the shapes.
 inline Geometry make_geometry(
     const at::Tensor& input, const at::Tensor& offset, const at::Tensor& weight,
     at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation) {

@@ -6,26 +6,26 @@
 namespace posewarper {
 namespace {
 
-// The pixel above and to the left of a sampling point, and how far the point lies below and to the right of it.
+// Pixel above and to the left of a sampling point, and vertical and horizontal distance of the point from that pixel.
 template <typename T>
 struct Point {
   int y, x;
   T fy, fx;
 };
 
-// A place in the image, in pixels.
+// Position in the image, in pixels.
 template <typename T>
 struct Place {
   T y, x;
 };
 
-// The values of the four pixels around a point; a pixel outside the image is zero.
+// Values of the four pixels around a point; pixels outside the image are zero.
 template <typename T>
 struct Corners {
   T top_left, top_right, bottom_left, bottom_right;
 };
 
-// A point that touches no pixel (far outside, or NaN) lands below the image, so that it is never cast to an integer.
+// Points that touch no pixel (far outside, or NaN) are moved below the image, so they are never cast to integers.
 template <typename T>
 __device__ __forceinline__ Point<T> make_point(const Geometry& g, T y, T x) {
   if (!(y >= T(-1) && y < T(g.height) && x >= T(-1) && x < T(g.width))) {
@@ -35,14 +35,14 @@ __device__ __forceinline__ Point<T> make_point(const Geometry& g, T y, T x) {
   return {static_cast<int>(top), static_cast<int>(left), y - top, x - left};
 }
 
-// Where the first tap looks for an output cell of an image, without offset.
+// Returns the position of the first tap for an output cell, without its offset.
 template <typename T>
 __device__ __forceinline__ Place<T> place_of(const Geometry& g, int position) {
   const int out_width = g.out_width;
   return {T(position / out_width * g.stride_y - g.padding_y), T(position % out_width * g.stride_x - g.padding_x)};
 }
 
-// Where a tap looks from there, shifted by its offset.
+// Returns the sampling point of a tap with its offset. base: position of the first tap.
 template <typename T>
 __device__ __forceinline__ Point<T> tap_point(const Geometry& g, const Place<T>& base, int tap, T delta_y, T delta_x) {
   const int kernel_width = g.kernel_width;
@@ -69,7 +69,7 @@ __device__ __forceinline__ T interpolate(const Corners<T>& v, const Point<T>& p)
       p.fy * ((1 - p.fx) * v.bottom_left + p.fx * v.bottom_right);
 }
 
-// Adds the shares of a sample's gradient to the pixels around it.
+// Distributes the gradient of a sample to the pixels around it.
 template <typename T>
 __device__ __forceinline__ void spread(const Geometry& g, T* plane, const Point<T>& p, T grad) {
   const int height = g.height, width = g.width;

@@ -1,5 +1,5 @@
-// Vectors of numbers in the words of one instruction set. deform_conv_cpu.cpp includes this file once for each set, in a
-// namespace of its own, after defining POSEWARPER_VECTOR_BYTES (64: AVX-512, 32: AVX2, 16: whatever the compiler has).
+// Vector operations for one instruction set. deform_conv_cpu.cpp includes this file once per instruction set, each time
+// in a separate namespace, after defining POSEWARPER_VECTOR_BYTES (64: AVX-512, 32: AVX2, 16: the compiler's default).
 
 #define POSEWARPER_INLINE inline __attribute__((always_inline))
 
@@ -39,7 +39,7 @@ POSEWARPER_INLINE void store(T* to, Reals<T> value) {
   __builtin_memcpy(to, &value, sizeof(value));
 }
 
-// The first `count` lanes are read, the others are zero. bfloat16 is the upper half of a float32.
+// Loads the first `count` lanes and sets the others to zero. bfloat16 is the upper half of a float32.
 template <typename T>
 POSEWARPER_INLINE Reals<T> load_some(const T* from, int64_t count) {
   if (count >= kLanes<T>) {
@@ -105,7 +105,7 @@ POSEWARPER_INLINE Reals<T> fill(T value) {
   return value - Reals<T>{};
 }
 
-// Between zero and `most`; NaN becomes zero.
+// Clamps values to the range from zero to `most`; NaN becomes zero.
 template <typename T>
 POSEWARPER_INLINE Reals<T> clamp_(Reals<T> value, Reals<T> most) {
   value = value > 0 ? value : Reals<T>{};
@@ -127,7 +127,7 @@ struct Quads {
   Reals<T> a, b, c, d;
 };
 
-// Lane l of a, b, c, d: from[at[l]] and the three numbers after it.
+// Loads from[at[l]] and the three numbers after it into lane l of a, b, c and d.
 template <typename T>
 POSEWARPER_INLINE Quads<T> load_quads(const T* from, const Int<T>* at) {
   Quads<T> q;
@@ -141,7 +141,8 @@ POSEWARPER_INLINE Quads<T> load_quads(const T* from, const Int<T>* at) {
   return q;
 }
 
-// to[2 · at[l]] and the three numbers after it grow by lane l of a, b, c, d; one lane after the other: they may meet.
+// Adds lane l of a, b, c and d to to[2 · at[l]] and the three numbers after it. Lanes are processed in order, because
+// their quads may overlap.
 template <typename T>
 POSEWARPER_INLINE void add_quads(T* to, const Int<T>* at, const Quads<T>& q) {
   for (int64_t lane = 0; lane < kLanes<T>; ++lane) {
@@ -154,8 +155,8 @@ POSEWARPER_INLINE void add_quads(T* to, const Int<T>* at, const Quads<T>& q) {
 }
 
 #if POSEWARPER_VECTOR_BYTES > 16
-// For float32 both are done with plain loads of 16 bytes and a transposition. Gather instructions are slower, much slower
-// where a flaw of the processor was mended by microcode.
+// float32 versions of both with 16-byte loads and a transposition. Gather instructions are slower, and much slower on
+// processors with microcode mitigations.
 #if POSEWARPER_VECTOR_BYTES == 64
 POSEWARPER_INLINE Reals<float> interleave_low(Reals<float> a, Reals<float> b) { return _mm512_unpacklo_ps(a, b); }
 POSEWARPER_INLINE Reals<float> interleave_high(Reals<float> a, Reals<float> b) { return _mm512_unpackhi_ps(a, b); }
@@ -165,7 +166,7 @@ POSEWARPER_INLINE Reals<float> join_low(Reals<float> a, Reals<float> b) {
 POSEWARPER_INLINE Reals<float> join_high(Reals<float> a, Reals<float> b) {
   return (__m512)_mm512_unpackhi_pd((__m512d)a, (__m512d)b);
 }
-// The quads at at[0], at[4], at[8] and at[12].
+// Loads the quads at at[0], at[4], at[8] and at[12].
 POSEWARPER_INLINE Reals<float> every_fourth_quad(const float* from, const uint64_t* at) {
   __m512 quads = _mm512_castps128_ps512(_mm_loadu_ps(from + at[0]));
   quads = _mm512_insertf32x4(quads, _mm_loadu_ps(from + at[4]), 1);
@@ -181,14 +182,14 @@ POSEWARPER_INLINE Reals<float> join_low(Reals<float> a, Reals<float> b) {
 POSEWARPER_INLINE Reals<float> join_high(Reals<float> a, Reals<float> b) {
   return (__m256)_mm256_unpackhi_pd((__m256d)a, (__m256d)b);
 }
-// The quads at at[0] and at[4].
+// Loads the quads at at[0] and at[4].
 POSEWARPER_INLINE Reals<float> every_fourth_quad(const float* from, const uint64_t* at) {
   const __m256 quads = _mm256_castps128_ps256(_mm_loadu_ps(from + at[0]));
   return _mm256_insertf128_ps(quads, _mm_loadu_ps(from + at[4]), 1);
 }
 #endif
 
-// Two at a time: loads are what these loops wait for.
+// Reads two indices at a time, because these loops are limited by loads.
 POSEWARPER_INLINE void read_places(const int32_t* at, uint64_t (&places)[kLanes<float>]) {
   for (int64_t lane = 0; lane < kLanes<float>; lane += 2) {
     uint64_t two;

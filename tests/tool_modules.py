@@ -1,0 +1,11 @@
+"""What tools import after they have read their arguments; loaded once for all runs of tests/tool_runner.py."""
+
+import lib.core.training_run
+import lib.dataset.check
+import lib.evaluation.files
+import lib.evaluation.tester
+import lib.labeling.image_labeler
+import lib.labeling.outputs
+import lib.labeling.video_labeler
+import lib.propagation.protocol
+import lib.tracking.estimator  # noqa: F401
