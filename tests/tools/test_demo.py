@@ -381,9 +381,9 @@ def test_frames_of_people_who_stand_still_pass_the_pose_net_once(demo, root, mon
     (root / "still.json").write_text(json.dumps(boxes))
     estimate, passes = PoseWarper.estimate, []
 
-    def watched(net, frames):
+    def watched(net, frames, pose_net=None):
         passes.append(frames.shape[0] * frames.shape[1])
-        return estimate(net, frames)
+        return estimate(net, frames, pose_net)
 
     monkeypatch.setattr(PoseWarper, "estimate", watched)
     demo("--boxes", "still.json", "--json", "poses.json")
