@@ -19,6 +19,9 @@ from lib.utils.files import atomic_path
 CHUNK = 500
 """Fewest targets that are propagated together, if there are as many: the most that an interruption loses."""
 
+VERSION = 2
+"""Version of the methods: segments of another version are propagated again."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -79,7 +82,7 @@ def _name(
     people: Sequence[Person], targets: Sequence[Target], rows: Sequence[int], group: tuple[int, ...], settings: str
 ) -> str:
     """Return a digest of all that the poses of a segment depend on."""
-    digest = hashlib.sha256(settings.encode())
+    digest = hashlib.sha256(f"{VERSION} {settings}".encode())
     for index in group[:-1]:
         digest.update(label_digest(people[index]))
     digest.update(str([(people[targets[row].person].number, targets[row].number) for row in rows]).encode())

@@ -297,14 +297,14 @@ def test_what_is_missing_is_filled(clip):
     assert np.abs(filled[11, "b"][0] - joints(11, 1)).max() < 6
 
 
-def test_after_a_correction_only_what_hangs_on_it_is_done_anew(clip):
-    assert "as they were before" not in of_clip(clip).stderr
+def test_a_correction_changes_only_the_segments_beside_it(clip):
+    assert "in the cache" not in of_clip(clip).stderr
     first = json.loads((clip / "dense.json").read_text())["annotations"]
-    assert "5 of 5 stretches" in of_clip(clip).stderr
+    assert "5 of 5 segments between labels are in the cache" in of_clip(clip).stderr
     assert json.loads((clip / "dense.json").read_text())["annotations"] == first
     labels = (clip / "labels.csv").read_text()
     (clip / "labels.csv").write_text(labels.replace("10,a,head,100,60", "10,a,head,101,60"))
-    assert "3 of 5 stretches" in of_clip(clip).stderr  # between 5 and 10, and after 10
+    assert "3 of 5 segments between labels are in the cache" in of_clip(clip).stderr  # between 5 and 10, and after 10
     assert json.loads((clip / "dense.json").read_text())["annotations"] != first
 
 
