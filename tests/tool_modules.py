@@ -1,4 +1,4 @@
-"""What tools import after they have read their arguments; loaded once for all runs of tests/tool_runner.py."""
+"""Modules that tools import after they read their arguments, loaded once for all runs of tests/tool_runner.py."""
 
 import lib.core.training_run
 import lib.dataset.check

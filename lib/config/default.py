@@ -131,7 +131,7 @@ DEFAULTS.TEST.PROPAGATE.SAVE = False  # save propagated labels of the sparse tra
 DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32  # auto: as many clips as fit into a GPU's memory
 DEFAULTS.TEST.PRECISION = "fp32"  # fp32 | tf32 | bf16 | fp16 | auto; fp32: CUDNN.ALLOW_TF32 decides on TF32 in
 # convolutions; auto: bf16 if the device multiplies it in hardware, else fp32
-DEFAULTS.TEST.COMPILE = False  # compile the net with torch.compile; the first batch of each size takes minutes
+DEFAULTS.TEST.COMPILE = False  # compile the net with torch.compile, once for each batch size
 DEFAULTS.TEST.EVALUATE = True
 DEFAULTS.TEST.TRACKING = False  # compute MOTA too; rejected until there is a tracker
 DEFAULTS.TEST.FLIP_TEST = False

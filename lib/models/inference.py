@@ -27,8 +27,8 @@ def prepare_for_inference(net: nn.Module, dtype: torch.dtype = torch.float32, co
     Args:
         net: Single-frame net or PoseWarper. It is not modified.
         dtype: Dtype of the convolutions.
-        compile: Compile the pose net and the layers before the offsets, with their weights as constants. The first
-            batch of each size takes minutes.
+        compile: Compile the pose net and the layers before the offsets, once for each batch size, with their weights
+            as constants.
 
     Returns:
         The copy, in evaluation mode on the same device.

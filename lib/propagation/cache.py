@@ -20,7 +20,7 @@ CHUNK = 500
 """Fewest targets that are propagated together, if there are as many: the most that an interruption loses."""
 
 VERSION = 2
-"""Version of the methods: segments of another version are propagated again."""
+"""Version of the methods. Increase it when their results change: cached segments are then propagated again."""
 
 _LOG = logging.getLogger(__name__)
 

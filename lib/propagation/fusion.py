@@ -183,10 +183,14 @@ def leave_one_out_targets(people: Sequence[Person], left_out: Sequence[tuple[int
 
 
 def leave_one_out_error(people: Sequence[Person], method: PropagationMethod) -> float:
-    """How far a mover misses labels that it is not shown, each taken from the labels before and after it.
+    """Return the error of a method on labels left out, each propagated from the labels before and after it.
+
+    Args:
+        people: Labeled people.
+        method: Method to measure.
 
     Returns:
-        the median over joints, in the longer side of the person's crop; NaN if no label lies between two others.
+        Median over joints, as a share of the longer side of the person's crop; NaN if no label lies between two others.
     """
     between = left_out_labels(people)
     if not between:

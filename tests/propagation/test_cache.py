@@ -45,6 +45,14 @@ def test_after_a_correction_only_what_hangs_on_it_is_done_anew(tmp_path):
     assert sorted(method.asked[2]) == sorted(MOVES)  # other settings
 
 
+def test_segments_of_another_version_are_propagated_again(tmp_path, monkeypatch):
+    method = Recorder()
+    propagate_cached(PEOPLE, MOVES, method, tmp_path, "a")
+    monkeypatch.setattr(segments, "VERSION", segments.VERSION + 1)
+    propagate_cached(PEOPLE, MOVES, method, tmp_path, "a")
+    assert sorted(method.asked[1]) == sorted(MOVES)
+
+
 @pytest.mark.parametrize(
     "other",
     [
