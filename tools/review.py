@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import _init_paths  # noqa: F401
 
-from lib.formats.coco import read_labels
+from lib.formats.coco import is_oriented, read_labels
 from lib.frames.unpack import frame_reader
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
@@ -29,6 +29,11 @@ def main() -> None:
     parser.add_argument(
         "--megabytes", type=float, default=BUDGET / MEGABYTE, help="of the page, at most (%(default).0f)"
     )
+    parser.add_argument(
+        "--exif-orientation",
+        action="store_true",
+        help="orient frames according to EXIF, as the labels are; those of DATASET.EXIF_ORIENTATION True record it",
+    )
     args = parser.parse_args()
     if args.out.suffix != ".html":
         raise InputError(f"--out {args.out}: it has to name a .html file")
@@ -37,7 +42,7 @@ def main() -> None:
     claim_outputs([("--out", args.out)], [("LABELS", args.labels), ("--video", args.video)])
     labels = read_labels(args.labels)
     with TemporaryDirectory(prefix="frames-") as folder:
-        read = frame_reader(args.video, Path(folder))
+        read = frame_reader(args.video, Path(folder), args.exif_orientation or is_oriented(labels))
         write_review(labels, read, args.out, name=args.labels.stem, budget=round(args.megabytes * MEGABYTE))
 
 

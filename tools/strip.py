@@ -36,6 +36,9 @@ def main() -> None:
     parser.add_argument("--frames", type=int, nargs="+", required=True, help="numbers of the frames")
     parser.add_argument("--track", type=int, default=0, help="track id of the person (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="the .png file to write")
+    parser.add_argument(
+        "--exif-orientation", action="store_true", help="orient frames according to EXIF (DATASET.EXIF_ORIENTATION)"
+    )
     args = parser.parse_args()
     if args.out.suffix != ".png":
         raise InputError(f"--out {args.out}: it has to name a .png file")
@@ -43,7 +46,8 @@ def main() -> None:
     claim_outputs([("--out", args.out)], read)
     truth = read_video(args.annotations)
     frames = [_index(truth, number, args.annotations) for number in args.frames]
-    images = [ImageStore(args.root).read(truth.frame_names[frame]) for frame in frames]
+    store = ImageStore(args.root, oriented=args.exif_orientation)
+    images = [store.read(truth.frame_names[frame]) for frame in frames]
     windows = _windows(truth, frames, args.track)
     pictures = []
     for path in (args.annotations, *args.predictions):

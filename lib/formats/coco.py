@@ -15,6 +15,8 @@ from lib.utils.files import read_json
 
 JOINT_EVIDENCE = ("scores", "sources", "disagreement")
 """Keys that describe each joint that was not labeled by a person."""
+EXIF_ORIENTATION = "exif_orientation"
+"""Key of `info`: the images were oriented according to their EXIF tags."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,15 @@ def _tell_apart(people: list[dict[str, Any]], path: str | Path) -> None:
             missing = "no track_id" if who[1] is None else f"a second track_id {who[1]} in its frame"
             raise InputError(f"{path}: annotations[{index}]: {missing}: who is who cannot be told")
         seen.add(who)
+
+
+def is_oriented(content: dict[str, Any]) -> bool:
+    """Return True if a file records that its labels are those of images oriented according to their EXIF tags.
+
+    Args:
+        content: The content of a file, from `read_labels`.
+    """
+    return (content.get("info") or {}).get(EXIF_ORIENTATION) is True
 
 
 def keep_labels(content: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def unpack(video: Path, folder: Path) -> Unpacked:
     return Unpacked(len(frames), sorted(target.damaged))
 
 
-def frame_reader(video: Path, folder: Path) -> Callable[[str], np.ndarray]:
+def frame_reader(video: Path, folder: Path, oriented: bool = False) -> Callable[[str], np.ndarray]:
     """Return a function that reads a frame by its name in a label file, such as `000079.jpg` or `clip.mp4#79`.
 
     The function returns a (H, W, 3) uint8 BGR array. It raises InputError if the frame does not exist, and
@@ -67,12 +67,13 @@ def frame_reader(video: Path, folder: Path) -> Callable[[str], np.ndarray]:
     Args:
         video: Folder of numbered images, or a video file.
         folder: Folder to unpack the frames of a video file to.
+        oriented: If True, rotate and mirror the images of a folder according to their EXIF tags.
 
     Raises:
         InputError: The video cannot be unpacked, see `unpack`.
     """
     damaged = set() if video.is_dir() else set(unpack(video, folder).damaged)
-    frames = FrameFolder(ImageStore(video if video.is_dir() else folder), ".")
+    frames = FrameFolder(ImageStore(video if video.is_dir() else folder, oriented=oriented), ".")
 
     def read(name: str) -> np.ndarray:
         if frame_number(name) in damaged:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lib.formats.coco import is_oriented
 from lib.formats.labels import coco as coco_labels
 from lib.formats.labels.registry import write_any_labels
 from lib.frames.unpack import frame_reader
@@ -25,11 +26,12 @@ def write_outputs(options: LabelingOptions, content: dict[str, Any]) -> None:
     else:
         for line in write_any_labels(options.out, labels):
             print(f"{options.out} has no place for {line}")
+    oriented = is_oriented(content)
     if options.review:
-        read = frame_reader(options.video, options.work / "frames")
+        read = frame_reader(options.video, options.work / "frames", oriented)
         write_review(content, read, options.review, options.out.stem)
     if options.draw:
-        render_labels(options.draw, options.video, labels)
+        render_labels(options.draw, options.video, labels, oriented)
     print(f"{options.out}: {len(content['annotations'])} poses")
 
 

@@ -68,7 +68,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
         InputError: Labels or frames cannot be used, or options contradict each other.
     """
     given = read_person_labels(options.labels, options.video)
-    frames = _open_frames(options)
+    frames = _open_frames(options, configure(STAGES[1], (), ()).DATASET.EXIF_ORIENTATION)
     content = match_frames(given, options.labels, frames, options.video)
     kept = _kept_labels(options, content, set(frames.numbers))
     nets, keys = _prepare_nets(options, configure, kept, frames.path.absolute())
@@ -121,10 +121,10 @@ def _build_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -
     return training + build_propagation_seconds(cfg, num_poses, device)
 
 
-def _open_frames(options: LabelingOptions) -> FrameFolder:
+def _open_frames(options: LabelingOptions, oriented: bool) -> FrameFolder:
     """Return the video's frames; those of a file are unpacked first."""
     if options.video.is_dir():
-        return FrameFolder(ImageStore(options.video), ".")
+        return FrameFolder(ImageStore(options.video, oriented=oriented), ".")
     folder = options.work / "frames"
     if damaged := unpack(options.video, folder).damaged:
         print(f"{options.video}: {len(damaged)} frames are damaged, the first is {damaged[0]}: they get no labels.")

@@ -11,7 +11,7 @@ from lib.core.run import Run
 from lib.dataset import build_skeleton, build_sparse_labels, build_truth
 from lib.dataset.propagated_labels import PROPAGATED_BY
 from lib.evaluation.propagation import compare_tracks
-from lib.formats.coco import AddedPose, add_poses, labeled_images, read_labels
+from lib.formats.coco import EXIF_ORIENTATION, AddedPose, add_poses, labeled_images, read_labels
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_propagator
 from lib.propagation.targets import around, distances, missing, reachable_ground_truth
@@ -74,7 +74,7 @@ def build_dense_labels(
         names = frames.name(target.number), frames.name(person.number)
         values = poses.joints[row], poses.scores[row], skeleton.names, sources[row], disagreement[row]
         added.append(AddedPose(*names, person.track, *values))
-    info = {PROPAGATED_BY: options.name, **run.describe()}
+    info = {PROPAGATED_BY: options.name, EXIF_ORIENTATION: cfg.DATASET.EXIF_ORIENTATION, **run.describe()}
     del info["seconds"]  # the same labels make the same file
     dense = add_poses(content, added, info)
     errors = None

@@ -87,13 +87,14 @@ def render_poses(
     logger.info("%s", path)
 
 
-def render_labels(path: Path, video: Path, labels: Labels) -> None:
+def render_labels(path: Path, video: Path, labels: Labels, oriented: bool = False) -> None:
     """Write a video of labels drawn on their source.
 
     Args:
         path: Path of the video to write.
         video: Source video, a file or a folder of frames.
         labels: The labels to draw.
+        oriented: If True, rotate and mirror the images of a folder according to their EXIF tags.
 
     Raises:
         InputError: The source cannot be read, or the video cannot be written.
@@ -107,7 +108,7 @@ def render_labels(path: Path, video: Path, labels: Labels) -> None:
     skeleton = named_skeleton(labels.names)
     skeleton = replace(skeleton, bones=labels.edges or skeleton.bones)
     if video.is_dir():
-        folder = FrameFolder(ImageStore(video), ".")
+        folder = FrameFolder(ImageStore(video, oriented=oriented), ".")
         frames = ((number, _read(folder, number)) for number in folder.numbers)
         size, fps = folder.size(folder.numbers[0]), FOLDER_FPS
     else:

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from lib.formats.labels import plain_csv
 from lib.frames.video_file import VideoFile
@@ -359,3 +360,34 @@ def test_labels_are_drawn(clip):
         x, y = joints(frame, 0)[0]
         around = slice(y - 2, y + 3), slice(x - 2, x + 3)
         assert np.abs(film[frame][around].astype(int) - plain[frame][around]).mean() > 20
+
+
+def test_labels_and_pictures_agree_on_frames_that_exif_turns(video, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # shown after a quarter turn clockwise
+    (tmp_path / "frames").mkdir()
+    for path in sorted((video / "frames").iterdir()):
+        upright = cv2.imread(str(path))[:180]
+        Image.fromarray(np.rot90(upright[..., ::-1])).save(tmp_path / "frames" / path.name, exif=exif)
+    content = json.loads((video / "labels.json").read_text())
+    content["annotations"] = content["annotations"][:2]
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    shown = ("--draw", tmp_path / "film.mp4", "--review", tmp_path / "review.html")
+    linear = ("--method", "linear", "TEST.PROPAGATE.REFINE", "0", "DATASET.EXIF_ORIENTATION", "True")
+    done = run(tmp_path, *linear, *shown)
+    assert done.returncode == 0, done.stderr
+    dense = json.loads((tmp_path / "dense.json").read_text())
+    assert {(image["width"], image["height"]) for image in dense["images"]} == {(200, 180)}
+    film = VideoFile(tmp_path / "film.mp4")
+    assert film.size == (200, 180)
+    picture = next(film.frames())[1].astype(int)
+    x, y = joints(0, 0)[0]
+    plain = cv2.imread(str(video / "frames/0000.png")).astype(int)[:180]
+    assert np.abs(picture - plain).mean() < 20
+    assert np.abs(picture - plain)[y - 2 : y + 3, x - 2 : x + 3].mean() > 20
+    sizes = 'data-width="200" data-height="180"'
+    assert (tmp_path / "review.html").read_text().count(sizes) == FRAMES
+    command = [sys.executable, TOOL.with_name("review.py"), tmp_path / "dense.json", "--video", tmp_path / "frames"]
+    done = run_tool([*command, "--out", tmp_path / "again.html"])
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "again.html").read_text().count(sizes) == FRAMES

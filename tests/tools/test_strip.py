@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 from posetrack_sample import make_video
 
 from tests.tool_runner import run_tool
@@ -63,3 +64,19 @@ def test_bad_input_is_one_line(files, tmp_path, arguments, message):
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert message in done.stderr
     assert not (tmp_path / "strip.png").exists()
+
+
+def test_frames_are_oriented_as_exif_says_if_that_is_asked_for(files, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # shown after a quarter turn clockwise
+    plain, turned, as_stored = (tmp_path / f"{name}.png" for name in ("plain", "turned", "as_stored"))
+    frames = sorted((files[0].parents[2] / "images").rglob("*.jpg"))
+    for path in frames:  # with the content of PNG files, which lose nothing
+        Image.fromarray(cv2.imread(str(path))[..., ::-1]).save(path, format="png")
+    assert strip(files, plain, "--frames", 0).returncode == 0
+    for path in frames:
+        Image.fromarray(np.rot90(np.asarray(Image.open(path)))).save(path, format="png", exif=exif)
+    assert strip(files, turned, "--frames", 0, "--exif-orientation").returncode == 0
+    assert strip(files, as_stored, "--frames", 0).returncode == 0
+    np.testing.assert_array_equal(cv2.imread(str(turned)), cv2.imread(str(plain)))
+    assert (cv2.imread(str(as_stored)) != cv2.imread(str(plain))).any()
