@@ -10,7 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from yacs.config import CfgNode
 
 from lib.models.pose_warper import PoseWarper
-from lib.utils.precision import allow_tf32, dtype_of
+from lib.utils.precision import allow_tf32, dtype_of, precision_on
 
 logger = logging.getLogger(__name__)
 
@@ -61,26 +61,12 @@ def build_inference_form(cfg: CfgNode, net: nn.Module, device: torch.device) -> 
         net: Its net, on `device`.
         device: Device of the net.
     """
-    precision = cfg.TEST.PRECISION
-    if precision == "auto":
-        precision = "bf16" if has_native_bf16(device) else "fp32"
-        logger.info("TEST.PRECISION auto: %s", precision)
+    precision = precision_on(device, cfg.TEST.PRECISION)
+    if precision != cfg.TEST.PRECISION:
+        logger.info("TEST.PRECISION %s: %s", cfg.TEST.PRECISION, precision)
     if precision == "tf32":
         allow_tf32()
     return prepare_for_inference(net, dtype_of(precision), cfg.TEST.COMPILE)
-
-
-def has_native_bf16(device: torch.device) -> bool:
-    """Return True if a device multiplies bfloat16 in hardware.
-
-    This is the case for GPUs since Ampere and for CPUs with AVX-512 BF16 or AMX.
-
-    Args:
-        device: The device.
-    """
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device)[0] >= 8
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def _to_type(dtype: torch.dtype) -> Callable[[nn.Module, tuple[Tensor, ...]], Tensor]:

@@ -6,6 +6,31 @@ _DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16,
 """Dtype of each TRAIN.PRECISION and TEST.PRECISION in which convolutions and matrix products are computed."""
 
 
+def precision_on(device: torch.device, precision: str) -> str:
+    """Return the precision that a TEST.PRECISION stands for on a device: `auto` is bf16 or fp32, others are themselves.
+
+    Args:
+        device: Device that computes.
+        precision: The TEST.PRECISION.
+    """
+    if precision != "auto":
+        return precision
+    return "bf16" if has_native_bf16(device) else "fp32"
+
+
+def has_native_bf16(device: torch.device) -> bool:
+    """Return True if a device multiplies bfloat16 in hardware.
+
+    This is the case for GPUs since Ampere and for CPUs with AVX-512 BF16 or AMX.
+
+    Args:
+        device: The device.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
 def dtype_of(precision: str) -> torch.dtype:
     """Return the dtype in which a TRAIN.PRECISION or TEST.PRECISION computes convolutions and matrix products."""
     return _DTYPES[precision]
