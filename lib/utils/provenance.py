@@ -7,23 +7,24 @@ import sys
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from lib.utils.device import describe
+if TYPE_CHECKING:
+    import torch
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START = time.monotonic()
 
 
-def describe_run(device: torch.device, config: str) -> dict[str, Any]:
+def describe_run(device: "torch.device", config: str) -> dict[str, Any]:
     """Return the record stored in every result file: `describe_command`, `versions`, and `config`.
 
     Args:
         device: Device that the net ran on.
         config: Complete configuration as YAML text.
     """
+    from lib.utils.device import describe  # here, because PyTorch takes seconds and tools/learn.py needs none
+
     return describe_command() | {"versions": describe(device), "config": config}
 
 

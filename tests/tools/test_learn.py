@@ -100,6 +100,7 @@ def test_the_chain_on_ones_own_data(stages, tmp_path):
     results = out / "posetrack18/pose_hrnet"
     assert sorted(path.name for path in results.iterdir()) == ["first", "second"]
     assert "coco.pth" in json.loads((results / "first/result-train.json").read_text())["config"]
+    assert json.loads((out / "learn.json").read_text())["runs"][0]["seconds"] > 1
     (log,) = (results / "first").glob("*_train.log")
     assert "in 2 labelled frames of 2 videos" in log.read_text()  # NUM_LABELED_FRAMES_PER_VIDEO is 1
 
@@ -157,6 +158,10 @@ def test_a_grid_ends_in_a_table_and_a_plot(stages, tmp_path):
     assert [part[0] for part in parts[2:]] == ["average", "aggregate"]
     assert parts[3][2] == "N 1 17.0 ± 1.4 (n 2) 27.0 ± 1.4 (n 2)"
     assert cv2.imread(str(out / "grid.png")) is not None
+    for folder in (out, out / "videos1_frames1_seed0"):
+        (run,) = json.loads((folder / "learn.json").read_text())["runs"]
+        assert run["command"].endswith(f"--out {out} --cfg {stages[0]} {stages[1]} {' '.join(grid)}")
+        assert run["seconds"] > 0
     other = learn(out, "--cfg", *stages, *grid[:-1], "2")
     assert other.returncode == 2
     assert "videos1_frames1_seed0: holds a run with other settings" in other.stderr
