@@ -19,7 +19,7 @@ import _init_paths  # noqa: F401
 import torch
 from yacs.config import CfgNode
 
-from lib.config import add_force, named_files, output_folder, parse_arguments
+from lib.config import add_force, named_paths, output_folder, parse_arguments
 from lib.config.rows import read_rows, row_of_weights
 from lib.core.trained_model import build_trained_model
 from lib.dataset import build_skeleton
@@ -101,7 +101,7 @@ def check(args: argparse.Namespace, cfg: CfgNode) -> None:
         raise InputError(f"TEST.MODE {cfg.TEST.MODE}: it estimates no frame of its own; set TEST.MODE {modes}")
     poses = args.json or args.out.with_suffix(".json")
     read = [("--video", args.video), ("--boxes", args.boxes), ("--detector", args.detector), ("--cfg", args.cfg)]
-    claim_outputs([("--out", args.out), ("--json", poses)], [*read, *named_files(cfg)])
+    claim_outputs([("--out", args.out), ("--json", poses)], [*read, *named_paths(cfg)])
     check_part(poses)
 
 

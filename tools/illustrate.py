@@ -9,7 +9,7 @@ from pathlib import Path
 
 import _init_paths  # noqa: F401
 
-from lib.config import add_force, named_files, output_folder, parse_arguments
+from lib.config import add_force, named_paths, output_folder, parse_arguments
 from lib.core.trained_model import build_trained_model
 from lib.models import PoseWarper
 from lib.utils.device import choose_device
@@ -34,7 +34,7 @@ def main() -> None:
     if cfg.TEST.MODE != "aggregate":
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}; pictures are made of an aggregation: set TEST.MODE aggregate")
     pictures = [("--out", args.out / name) for name in (CURVES, WARP, LOOP, POSES)]
-    claim_outputs(pictures, [("--cfg", args.cfg), *named_files(cfg)])
+    claim_outputs(pictures, [("--cfg", args.cfg), *named_paths(cfg)])
     folder = output_folder(cfg, experiment)
     device = choose_device(cfg.GPUS, 0)
     net, _ = build_trained_model(cfg, folder, device, args.force)

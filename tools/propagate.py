@@ -16,7 +16,7 @@ from pathlib import Path
 import _init_paths  # noqa: F401 (first: makes lib importable)
 from yacs.config import CfgNode
 
-from lib.config import add_force, named_files, parse_arguments
+from lib.config import add_force, named_paths, parse_arguments
 from lib.propagation.options import add_arguments, choose_methods
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs, refuse_inputs, sha256, write_json
@@ -42,7 +42,7 @@ def main() -> None:
     cfg, experiment, args = parse_arguments(parser)
     choose_methods(args, "warp")
     check(args, cfg)
-    claim_outputs([("--out", args.out)], [("--cfg", args.cfg), ("--raft", args.raft), *named_files(cfg)])
+    claim_outputs([("--out", args.out)], [("--cfg", args.cfg), ("--raft", args.raft), *named_paths(cfg)])
     if cfg.TEST.PROPAGATE.SAVE:
         augment(args, cfg, experiment)
     else:
@@ -75,6 +75,7 @@ def score(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
     """Propagate labels over the runs of the test videos, write the submission, and score it."""
     from lib.core.run import build_run
     from lib.core.trained_model import build_trained_model, build_weights_path
+    from lib.evaluation.results import check_result
     from lib.evaluation.submission import check_predictions
     from lib.propagation.propagator import build_options
     from lib.propagation.protocol import (
@@ -95,8 +96,10 @@ def score(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
     name = f"{method}-every{every}"
     with build_run(cfg, experiment, f"propagate-{name}") as this:
         predictions = this.folder / "predictions" / f"propagate-{name}"
+        path = this.folder / f"result-propagate-{name}.json"
         if this.is_first:
-            check_predictions(predictions, named_files(cfg))
+            check_predictions(predictions, named_paths(cfg))
+            check_result(path)
         needs_net = options is None or options.needs_net
         weights = {"weights_sha256": sha256(build_weights_path(cfg, this.folder))} if needs_net else {}
         net, forced = build_trained_model(cfg, this.folder, this.device, args.force) if needs_net else (None, {})
@@ -110,7 +113,6 @@ def score(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
             return
         result = {"name": name, "method": method, "every": every}
         result |= build_protocol_result(cfg, runs, poses, predictions)
-        path = this.folder / f"result-propagate-{name}.json"
         write_json(path, result | weights | this.describe(forced), indent=True)
         logger.info("result: %s", path)
         if cfg.TEST.EVALUATE:

@@ -5,7 +5,7 @@ import logging
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 
-from lib.config import add_force, named_files, parse_arguments
+from lib.config import add_force, named_paths, parse_arguments
 from lib.utils.errors import InputError, run
 from lib.utils.files import sha256, write_json
 from lib.utils.logging import log_to_terminal, to_log_file
@@ -26,20 +26,22 @@ def main() -> None:
     from lib.core.predictor import build_predictor  # after the arguments: PyTorch takes seconds
     from lib.core.run import build_run
     from lib.core.trained_model import build_trained_model, build_weights_path
+    from lib.evaluation.results import check_result
     from lib.evaluation.scoring import format_result
     from lib.evaluation.submission import check_predictions
     from lib.evaluation.tester import build_tester
 
     with build_run(cfg, experiment, f"test-{mode}") as test:
+        path = test.folder / f"result-{mode}.json"
         if test.is_first:
-            check_predictions(test.folder / "predictions" / mode, named_files(cfg))
+            check_predictions(test.folder / "predictions" / mode, named_paths(cfg))
+            check_result(path)
         weights = sha256(build_weights_path(cfg, test.folder))  # raises, before data are read
         tester = build_tester(cfg, test.folder, test.process)
         net, forced = build_trained_model(cfg, test.folder, test.device, args.force)
         result = tester.run(build_predictor(cfg, net, test.device, test.process), mode)
         if not test.is_first:
             return
-        path = test.folder / f"result-{mode}.json"
         write_json(path, result | {"weights_sha256": weights} | test.describe(forced), indent=True)
         logger.info("result: %s", path)
         if "table" in result:

@@ -118,8 +118,8 @@ def output_folder(cfg: CfgNode, experiment: str) -> Path:
     return Path(cfg.OUTPUT_DIR, cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
 
 
-def named_files(cfg: CfgNode, section: str = "") -> list[tuple[str, Path]]:
-    """Return the existing files that a configuration names, each with its key.
+def named_paths(cfg: CfgNode, section: str = "") -> list[tuple[str, Path]]:
+    """Return the existing files and folders that a configuration names, each with its key.
 
     Args:
         cfg: Configuration or one of its sections.
@@ -128,8 +128,8 @@ def named_files(cfg: CfgNode, section: str = "") -> list[tuple[str, Path]]:
     found = []
     for key, value in cfg.items():
         if isinstance(value, CfgNode):
-            found += named_files(value, f"{section}{key}.")
-        elif isinstance(value, str) and value and Path(value).is_file():
+            found += named_paths(value, f"{section}{key}.")
+        elif isinstance(value, str) and value and Path(value).exists():
             found.append((f"{section}{key}", Path(value)))
     return found
 

@@ -13,7 +13,7 @@ from yacs.config import CfgNode
 
 from lib.config import load_config, output_folder
 from lib.config.rows import Row
-from lib.evaluation.results import find_result
+from lib.evaluation.results import check_result, find_result
 from lib.evaluation.tables import format_rows
 from lib.utils.commands import ROOT, call, format_command
 from lib.utils.download import checked_sha256
@@ -131,6 +131,8 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
 
     cfg, command = _plan(row, data_dir, changes)
     folder = output_folder(cfg, cfg.EXPERIMENT_NAME)
+    kept = folder / "reproduced.json"
+    check_result(kept)
     start = time.monotonic()
     status = call(command)
     if status in [128 + number for number in STOPPING]:
@@ -142,14 +144,14 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
     scores = compare(row, result)
     content: dict[str, Any] = {"row": row.id, "protocol": row.protocol, "note": row.note, **scores, "sha256": hashes}
     content |= {"seconds": time.monotonic() - start, "result": str(path)}
-    content |= {key: result[key] for key in ("command", "commit", "versions", "config")}
-    write_json(folder / "reproduced.json", content, indent=True)
+    content |= {key: result[key] for key in ("command", "commit", "test_precision", "versions", "config")}
+    write_json(kept, content, indent=True)
     print(f"\n{row.id}\n{format_rows(scores, row.decimals)}")
     if row.note:
         print(row.note)
     if row.scorer == "server":
         print(SERVER)
-    print(f"kept in {folder / 'reproduced.json'}")
+    print(f"kept in {kept}")
 
 
 def compare(row: Row, result: dict[str, Any]) -> dict[str, dict[str, float]]:

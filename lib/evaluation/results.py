@@ -90,6 +90,23 @@ def read_results(
     return results
 
 
+def check_result(path: Path) -> None:
+    """Refuse to replace a file that is not a result, before there are results to lose.
+
+    Args:
+        path: File of a result, which need not exist.
+
+    Raises:
+        InputError: The file exists, and no run wrote it.
+    """
+    try:
+        content = read_json(path) if path.exists() else {"config": ""}
+    except InputError:
+        content = None
+    if not isinstance(content, dict) or "config" not in content:
+        raise InputError(f"{path}: not a result; move it away: this run writes its own there")
+
+
 def find_result(folder: Path, command: str) -> Path:
     """Return the result file that a command wrote: each result records its command.
 

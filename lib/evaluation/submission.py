@@ -234,7 +234,7 @@ def check_predictions(folder: Path, inputs: Sequence[tuple[str, Path]]) -> None:
 
     Args:
         folder: Folder that a test replaces.
-        inputs: Files that the test reads, each with the key that names it.
+        inputs: Files and folders that the test reads, each with the key that names it.
 
     Raises:
         InputError: The folder holds one of these, or a file that is not as a test writes it.

@@ -6,17 +6,20 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from lib.config import output_folder
+from lib.config import named_paths, output_folder
 from lib.config.changes import changes_of_run
 from lib.core.build_training import build_resumption, build_training, build_training_data
 from lib.core.predictor import build_predictor
 from lib.core.run import build_run
 from lib.core.training_run import TrainingRun
 from lib.evaluation.scoring import format_result
+from lib.evaluation.submission import check_predictions
 from lib.evaluation.tester import build_tester
 from lib.utils.files import check_writable, refuse_inputs
 
 logger = logging.getLogger(__name__)
+
+TESTS = "training"  # name of the tests in a training
 
 
 def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Path:
@@ -46,6 +49,8 @@ def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Pat
     with build_run(cfg, experiment, "train") as run:
         if run.is_first:
             check_writable(run.folder)
+            if cfg.TEST.EVALUATE:
+                check_predictions(run.folder / "predictions" / TESTS, named_paths(cfg))
         training = build_training(cfg, run, resumption, force)
         if training.is_done:
             if run.is_first:
@@ -55,7 +60,7 @@ def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Pat
         tester = build_tester(cfg, run.folder, run.process) if cfg.TEST.EVALUATE else None
 
         def evaluate() -> dict[str, Any]:
-            result = tester.run(build_predictor(cfg, training.trainer.result, run.device, run.process), "training")
+            result = tester.run(build_predictor(cfg, training.trainer.result, run.device, run.process), TESTS)
             if "table" in result:
                 logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
             return {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}

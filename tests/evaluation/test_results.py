@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lib.evaluation.results import find_result
+from lib.evaluation.results import check_result, find_result
 from lib.utils.errors import InputError
 
 
@@ -15,3 +15,14 @@ def test_a_result_is_found_by_the_command_that_it_records(tmp_path):
     (tmp_path / "result-twice.json").write_text(json.dumps({"command": "python test.py b"}))
     with pytest.raises(InputError, match="2 results"):
         find_result(tmp_path, "python test.py b")
+
+
+@pytest.mark.parametrize("content", [b"somebody's own\n", b'{"images": []}', b"[]"])
+def test_a_file_that_is_no_result_is_not_replaced(tmp_path, content):
+    path = tmp_path / "result-single.json"
+    check_result(path)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"result-single\.json: not a result; move it away"):
+        check_result(path)
+    path.write_text('{"table": {}, "config": "SEED: 0"}')
+    check_result(path)

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lib.config import load_config, named_paths
 from lib.dataset.data_sets import known_data_sets
 from lib.dataset.people import Person
 from lib.evaluation.submission import Rules, check_predictions, make_results, make_submission, rescore, write_results
@@ -156,3 +157,12 @@ def test_predictions_of_an_earlier_run_may_be_replaced(tmp_path):
     write_json(tmp_path / "coco.json", make_results(VIDEOS, [person(0, 0.6)], joints[:1], scores[:1], Rules(), []))
     write_json(tmp_path / "none.json", [])
     check_predictions(tmp_path, [])
+
+
+def test_a_folder_that_the_test_reads_is_not_replaced(tmp_path):
+    (tmp_path / "predictions/single/val").mkdir(parents=True)
+    (tmp_path / "a.yaml").write_text(f"DATASET: {{GT_DIR: {tmp_path}/predictions/single/val}}\n")
+    inputs = named_paths(load_config(tmp_path / "a.yaml"))
+    with pytest.raises(InputError, match=r"DATASET\.GT_DIR .*/single/val: .* is for what this run predicts"):
+        check_predictions(tmp_path / "predictions/single", inputs)
+    check_predictions(tmp_path / "predictions/aggregate", inputs)
