@@ -183,7 +183,7 @@ def test_propagate_names_the_tool_for_custom_videos():
         (["--every", "0"], "--every 0"),
         (["--method", "raft"], "raft needs --raft"),
         (["--method", "dis", "--prior", "dis"], "named twice"),
-        (["--method", "copy", "--prior", "dis"], "copy from both sides is linear"),
+        (["--method", "copy", "--prior", "dis"], "copying from both sides is linear"),
         (["--prior", "dis", "--method", "warp", "--fuse"], "--prior uses both sides already"),
     ],
 )

@@ -270,4 +270,4 @@ def test_augmentation_without_frames_around(sample):
         kept = {image["id"] for image in content["images"]}
         content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
         write_annotations(sample / "data", path.stem, content)
-    assert "no frame is there" in refused(sample, "DATASET.TRAIN_SET", "val", "TEST.PROPAGATE.SAVE", "True")
+    assert "no frames within 3" in refused(sample, "DATASET.TRAIN_SET", "val", "TEST.PROPAGATE.SAVE", "True")
