@@ -99,7 +99,7 @@ def put(*keys, value):
         (put("annotations", 1, "track_id", value="x"), r"annotations\[1\]: 'track_id' has to be a whole number"),
         (put("annotations", 0, "keypoints", value=[1, 2, 2]), r"annotations\[0\]: 'keypoints' has to hold 6"),
         (put("annotations", 0, "keypoints", value=[1, "inf", 2, 3, 4, 1]), r"annotations\[0\]: 'keypoints'"),
-        (put("annotations", value=[]), "no joint is labelled"),
+        (put("annotations", value=[]), "no joint is labeled"),
         (put("categories", 0, "keypoints", value=["a", "a"]), "names that are all different"),
         (
             put("categories", value=[*CONTENT["categories"], {"keypoints": ["a"]}]),

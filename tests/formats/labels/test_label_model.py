@@ -109,7 +109,7 @@ def test_what_a_file_does_not_tell():
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"joints": np.full((2, 4), NAN)}, "no joint is labelled"),
+        ({"joints": np.full((2, 4), NAN)}, "no joint is labeled"),
         ({"frame": [1, 1], "track": [7, 7]}, "frame #4: track7 is in it 2 times"),
         ({"frame": [1, 1], "track": [7, 7], "track_names": {7: "bob"}}, "bob is in it 2 times"),
         ({"frames": [Frame("", 3), Frame("", 3)]}, "frame #3 is listed more than once"),

@@ -149,7 +149,7 @@ def damage(file, name):
         ("skeletons", "skeletons with different nodes"),
         ("twice", "frame videos/cage one.mp4#11: bob is in it 2 times"),
         ("infinite", "not a finite number"),
-        ("empty", "no joint is labelled"),
+        ("empty", "no joint is labeled"),
         ("link", "points leads elsewhere"),
         ("external", "points is kept in another file"),
         ("virtual", "points is kept in another file"),
