@@ -125,9 +125,9 @@ def test_people_of_all_categories_are_scored_alike(score):
         (truth({"id": None}), r"annotations\[0\]: no 'id'"),
         (truth({}, images=(1, 1)), r"images\[1\]: id 1 is used twice"),
         (truth({"keypoints": [0] * 6}), "no annotation has a labeled joint"),
-        (truth({}, category={"sigmas": [0.1]}), r"categories\[0\]: 'sigmas' has to be 2 numbers over 0"),
-        (truth({}, category={"sigmas": [0.1, 0]}), "has to be 2 numbers over 0"),
-        (truth({}, category={"sigmas": "ab"}), "has to be 2 numbers over 0"),
+        (truth({}, category={"sigmas": [0.1]}), r"categories\[0\]: 'sigmas' must be 2 numbers over 0"),
+        (truth({}, category={"sigmas": [0.1, 0]}), "must be 2 numbers over 0"),
+        (truth({}, category={"sigmas": "ab"}), "must be 2 numbers over 0"),
     ],
 )
 def test_ground_truth_that_cannot_be_scored_is_refused_early(tmp_path, content, message):

@@ -63,10 +63,10 @@ GOOD = [pose(1, 1, id=11), pose(1, 3, id=13), pose(2, 5, id=15)]
 @pytest.mark.parametrize(
     ("poses", "message"),
     [
-        ({"annotations": GOOD}, "predictions have to be a list of objects with image_id and keypoints"),
-        ([{"image_id": 1}], "predictions[0]: 'keypoints' has to hold 6 finite numbers"),
-        ([pose("x", 1)], "predictions[0]: 'image_id' has to be a whole number"),
-        ([GOOD[0] | {"keypoints": [1, 2, 3]}], "predictions[0]: 'keypoints' has to hold 6 finite numbers"),
+        ({"annotations": GOOD}, "predictions must be a list of objects with image_id and keypoints"),
+        ([{"image_id": 1}], "predictions[0]: 'keypoints' must contain 6 finite numbers"),
+        ([pose("x", 1)], "predictions[0]: 'image_id' must be a whole number"),
+        ([GOOD[0] | {"keypoints": [1, 2, 3]}], "predictions[0]: 'keypoints' must contain 6 finite numbers"),
         ([*GOOD[:2], pose(2, 5)], "predictions[2]: no annotation_id, but other poses have one"),
         ([*GOOD, pose(1, 1, id=16)], "predictions[3]: the ground truth has no annotation 16 in image_id 1"),
         ([*GOOD, pose(2, 1, id=12)], "predictions[3]: the ground truth has no annotation 12 in image_id 2"),

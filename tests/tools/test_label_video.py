@@ -147,13 +147,13 @@ def test_bad_input_is_told(video, tmp_path, refusal):
     program = [person | {"scores": [0.5] * 4} for person in content["annotations"]]
     assert "no joint is labeled by a person; all have scores" in refused(labels=with_labels(annotations=program))
     short = [content["annotations"][0] | {"keypoints": [1, 2, 2]}]
-    assert "annotations[0]: 'keypoints' has to hold 12 finite numbers" in refused(labels=with_labels(annotations=short))
+    assert "annotations[0]: 'keypoints' must contain 12 finite numbers" in refused(labels=with_labels(annotations=short))
     assert "every frame" in refused()
     assert "--every 1 hides no label" in refused("--every", "1")
     assert "that is the file to read, --labels" in refused(out="labels.json")
     assert "among the frames" in refused(out="frames.json")
-    assert "its ending tells no format" in refused(out="dense.txt")
-    assert "files of sleap are read and not written" in refused(out="dense.slp")
+    assert "unknown format of labels" in refused(out="dense.txt")
+    assert "the format sleap can be read but not written" in refused(out="dense.slp")
     assert "name an .html file" in refused("--review", "review.txt")
     twins = [
         image | {"file_name": f"{'ab'[number % 2]}/{number}.png"} for number, image in enumerate(content["images"])

@@ -94,18 +94,18 @@ class Labels:
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {shape}")
         if people and not 0 <= self.frame.min() <= self.frame.max() < len(self.frames):
-            raise ValueError("frame has to hold indices into frames")
+            raise ValueError("frame must contain indices into frames")
         different = self.names, [frame.identity for frame in self.frames], self.track_names.values()
         if any(len({*values}) < len(values) for values in different):
-            raise ValueError("names, frames and track names have to be all different")
+            raise ValueError("names, frames and track names must be unique")
         if not all(0 <= joint < num_joints for edge in self.edges for joint in edge):
-            raise ValueError("edges have to be pairs of joints")
+            raise ValueError("edges must be pairs of joints")
         if not np.array_equal(np.isfinite(self.joints), np.repeat(self.labeled[:, :, None], 2, axis=2)):
-            raise ValueError("joints have to be finite where visibility is not 0, and NaN elsewhere")
+            raise ValueError("joints must be finite where visibility is not 0, and NaN elsewhere")
         if np.isinf(self.joints).any() or np.isinf(self.scores).any() or np.isinf(self.boxes).any():
             raise ValueError("a joint, score or box is infinite")
         if not np.isnan(self.scores[~self.labeled]).all():
-            raise ValueError("scores have to be NaN if the joint is not labeled")
+            raise ValueError("scores must be NaN if the joint is not labeled")
 
     @property
     def labeled(self) -> np.ndarray:
@@ -205,7 +205,7 @@ def check_names(names: Sequence[str], where: str) -> None:
         InputError: If the list is empty or a name is repeated.
     """
     if len(set(names)) < len(names) or not names:
-        raise InputError(f"{where} has to hold names that are all different")
+        raise InputError(f"{where} must contain unique names")
 
 
 def _check_tracks(labels: Labels, path: str | Path) -> None:
@@ -213,7 +213,9 @@ def _check_tracks(labels: Labels, path: str | Path) -> None:
     for (frame, track), count in times.items():
         if count > 1 and track >= 0:
             who, where = name_tracks(labels)[track], frame_name(labels.frames[frame])
-            raise InputError(f"{path}: frame {where}: {who} is in it {count} times: who is who cannot be told")
+            raise InputError(
+                f"{path}: frame {where}: {who} appears {count} times, so individuals cannot be distinguished"
+            )
 
 
 def _warn_of_outside(labels: Labels, path: str | Path) -> None:
@@ -240,7 +242,7 @@ def take_video(labels: Labels, name: str) -> Labels:
     videos = list(dict.fromkeys(frame.video for frame in labels.frames))
     found = [video for video in videos if name == video] or [video for video in videos if name == _base(video)]
     if len(found) != 1:
-        raise InputError(f"{len(found)} videos are called {name!r}, one is wanted; there are {', '.join(videos)}")
+        raise InputError(f"{len(found)} videos are named {name!r}, expected one; the videos are {', '.join(videos)}")
     kept = [index for index, frame in enumerate(labels.frames) if frame.video == found[0]]
     rows = np.isin(labels.frame, kept)
     return replace(
@@ -318,20 +320,20 @@ def lost(labels: Labels, *held: str) -> list[str]:
     used = set(labels.frame.tolist())
     found = {
         "edges": (len(labels.edges), "edges of the skeleton"),
-        "hidden": ((labels.visibility == HIDDEN).sum(), "joints that are hidden: they become visible ones"),
-        "scores": ((~np.isnan(labels.scores)).sum(), "scores: their joints look as if a person had set them"),
+        "hidden": ((labels.visibility == HIDDEN).sum(), "hidden joints: they become visible"),
+        "scores": ((~np.isnan(labels.scores)).sum(), "scores: their joints look like those that a person set"),
         "boxes": ((~np.isnan(labels.boxes).any(axis=1)).sum(), "boxes"),
         "numbers": (
             sum(
                 (named := named_frame(frame_name(frame))).number != frame.number or named.video != frame.video
                 for frame in labels.frames
             ),
-            "frames whose number or video their file names do not tell",
+            "frames whose file names lack their number or video",
         ),
         "sizes": (sum(frame.width > 0 for frame in labels.frames), "frames' width and height"),
         "track names": (len(labels.track_names), "names of individuals: they become numbers"),
-        "no track": ((labels.track < 0).sum(), "poses of nobody in particular: they become individuals"),
+        "no track": ((labels.track < 0).sum(), "poses without a track: they become individuals"),
         "empty frames": (len(labels.frames) - len(used), "frames without labels"),
-        "empty people": ((~labels.labeled.any(axis=1)).sum(), "poses without a labelled joint"),
+        "empty people": ((~labels.labeled.any(axis=1)).sum(), "poses without a labeled joint"),
     }
     return [f"{count} {what}" for key, (count, what) in found.items() if count and key not in held]

@@ -62,7 +62,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         InputError: If the frames belong to several videos, or no joint is one of PoseTrack's.
     """
     if len({frame.video for frame in labels.frames}) > 1:
-        raise InputError(f"{path}: a PoseTrack file is of one video; take one at a time, or write COCO's format")
+        raise InputError(f"{path}: a PoseTrack file holds one video; write one at a time, or use COCO's format")
     named = [KEYPOINT_NAMES[keypoint] for keypoint in _COLUMNS]
     common = [name for name in labels.names if name in named]
     if not common:
