@@ -147,7 +147,9 @@ def test_bad_input_is_told(video, tmp_path, refusal):
     program = [person | {"scores": [0.5] * 4} for person in content["annotations"]]
     assert "no joint is labeled by a person; all have scores" in refused(labels=with_labels(annotations=program))
     short = [content["annotations"][0] | {"keypoints": [1, 2, 2]}]
-    assert "annotations[0]: 'keypoints' must contain 12 finite numbers" in refused(labels=with_labels(annotations=short))
+    assert "annotations[0]: 'keypoints' must contain 12 finite numbers" in refused(
+        labels=with_labels(annotations=short)
+    )
     assert "every frame" in refused()
     assert "--every 1 hides no label" in refused("--every", "1")
     assert "that is the file to read, --labels" in refused(out="labels.json")
@@ -345,7 +347,7 @@ def test_images_that_are_not_there(clip, video, refusal):
         return refusal(clip, "--images", clip / "images", *arguments, frames=frames)
 
     assert "--every, --merge" in refused("--every", "3")
-    assert "of a video file, and this is none" in refused(frames="images")
+    assert "not a video file, which --images requires" in refused(frames="images")
     (clip / "images/elsewhere/0003.png").unlink()
     assert "image elsewhere/0003.png is not in" in refused()
 

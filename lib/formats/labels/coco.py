@@ -12,17 +12,8 @@ import numpy as np
 
 from lib.formats.coco import JOINT_EVIDENCE
 from lib.formats.json_fields import id_column, is_true, number_column, records, whole_number
-from lib.formats.labels.model import (
-    HIDDEN,
-    NOT_LABELED,
-    VISIBLE,
-    Frame,
-    Labels,
-    check_names,
-    frame_name,
-    from_file,
-    named_frame,
-)
+from lib.formats.labels.frames import Frame, frame_name, named_frame
+from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, check_names, from_file
 from lib.formats.posetrack import NO_SCORE
 from lib.formats.posetrack18 import keypoint_category, keypoint_names
 from lib.utils.errors import InputError

@@ -17,7 +17,8 @@ import numpy as np
 from defusedxml import DefusedXmlException, ElementTree
 
 from lib.formats.json_fields import is_true, whole_number
-from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Frame, Labels, from_file
+from lib.formats.labels.frames import Frame
+from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, from_file
 from lib.utils.errors import InputError
 
 _LOG = logging.getLogger(__name__)
@@ -69,9 +70,6 @@ def read(path: str | Path) -> Labels:
 
     Args:
         path: The XML file.
-
-    Returns:
-        The labels.
 
     Raises:
         InputError: If the file is not a CVAT file, declares entities, or is invalid. The message names the track and

@@ -17,15 +17,8 @@ import h5py
 import numpy as np
 
 from lib.formats.labels.deeplabcut_h5 import Column, Index, read_table, write_table
-from lib.formats.labels.model import (
-    Frame,
-    Labels,
-    from_file,
-    lost,
-    name_tracks,
-    named_frame,
-    number_tracks,
-)
+from lib.formats.labels.frames import Frame, named_frame
+from lib.formats.labels.model import Labels, from_file, lost, name_tracks, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 

@@ -14,40 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.utils.errors import InputError
-from lib.utils.files import frame_number
 
 _LOG = logging.getLogger(__name__)
 
 NOT_LABELED, HIDDEN, VISIBLE = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A frame of a video, or an image.
-
-    Attributes:
-        video: Name or path of the video as in the file, never opened; "" if unknown.
-        number: Number of the frame in the video, from 0; −1 for an image without a number.
-        file_name: File name of the frame's image as in the file, never opened; "" if there is none.
-        width: Width in pixels; 0 if unknown.
-        height: Height in pixels; 0 if unknown.
-    """
-
-    video: str = ""
-    number: int = -1
-    file_name: str = ""
-    width: int = 0
-    height: int = 0
-
-    def __post_init__(self) -> None:
-        if self.number < 0 and not self.file_name:
-            raise ValueError("a frame needs a number or a file name")
-
-    @property
-    def identity(self) -> tuple[str, int, str]:
-        """Video, number and file name, which together are unique to a frame."""
-        return self.video, self.number, self.file_name
 
 
 @dataclass(frozen=True)
@@ -128,7 +100,7 @@ def from_file(
     track_names: Mapping[int, str] | None = None,
     category: str = "individual",
 ) -> Labels:
-    """Validate labels that were read from a file; every reader ends with this call.
+    """Return labels that were read from a file, after validating them; every reader ends with this call.
 
     Coordinates and scores of joints that are not labeled become NaN. Labels outside their image are kept, with a
     warning.
@@ -148,9 +120,6 @@ def from_file(
         track_names: Names of some of the tracks.
         category: What an individual is called.
 
-    Returns:
-        The labels.
-
     Raises:
         InputError: If nothing is labeled, an individual is in a frame twice, a frame or a name is repeated, or a number
             is infinite.
@@ -165,9 +134,7 @@ def from_file(
         raise InputError(f"{path}: no joint is labeled; label some frames first")
     joints = np.where(labeled[:, :, None], joints, np.nan)
     scores = np.where(labeled, np.nan if scores is None else scores, np.nan)
-    track = np.full(len(frame), -1) if track is None else np.asarray(track, dtype=np.int64)
-    if (track < 0).all() and len(np.unique(frame)) == len(frame):
-        track = np.zeros_like(track)
+    track = _complete_tracks(track, frame)
     boxes = np.full((len(frame), 4), np.nan) if boxes is None else boxes
     if any(np.isinf(numbers).any() for numbers in (joints, scores, boxes)):
         raise InputError(f"{path}: a coordinate or score is not a finite number")
@@ -177,6 +144,13 @@ def from_file(
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
     return labels
+
+
+def _complete_tracks(track: Sequence[int] | np.ndarray | None, frame: np.ndarray) -> np.ndarray:
+    """Return the numbers of individuals; all are 0 if none is known and no frame has several poses."""
+    track = np.full(len(frame), -1) if track is None else np.asarray(track, dtype=np.int64)
+    is_single = (track < 0).all() and len(np.unique(frame)) == len(frame)
+    return np.zeros_like(track) if is_single else track
 
 
 def _check_unique(
@@ -240,7 +214,9 @@ def take_video(labels: Labels, name: str) -> Labels:
         InputError: If no video or several videos have this name.
     """
     videos = list(dict.fromkeys(frame.video for frame in labels.frames))
-    found = [video for video in videos if name == video] or [video for video in videos if name == _base(video)]
+    found = [video for video in videos if name == video] or [
+        video for video in videos if name == video.rpartition("/")[2]
+    ]
     if len(found) != 1:
         raise InputError(f"{len(found)} videos are named {name!r}, expected one; the videos are {', '.join(videos)}")
     kept = [index for index, frame in enumerate(labels.frames) if frame.video == found[0]]
@@ -251,37 +227,6 @@ def take_video(labels: Labels, name: str) -> Labels:
         frame=np.searchsorted(kept, labels.frame[rows]),
         **{name: getattr(labels, name)[rows] for name in ("track", "joints", "visibility", "scores", "boxes")},
     )
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def frame_name(frame: Frame) -> str:
-    """Return the frame as text: its file name, or `clip.mp4#79` for frame 79 of a video."""
-    return frame.file_name or f"{frame.video}#{frame.number}"
-
-
-def named_frame(name: str, width: int = 0, height: int = 0) -> Frame:
-    """Parse the text of a frame, the inverse of `frame_name`.
-
-    The number of an image is the last number in its name, and its video is its folder. The folder `labeled-data` is not
-    a video: DeepLabCut keeps the folders of videos in it, and Lightning Pose the images themselves.
-
-    Args:
-        name: File name of an image, or `clip.mp4#79`.
-        width: Width in pixels; 0 if unknown.
-        height: Height in pixels; 0 if unknown.
-
-    Returns:
-        The frame.
-    """
-    in_video = re.fullmatch(r"(.*)#(\d{1,18})", name, flags=re.DOTALL)
-    if in_video:
-        return Frame(in_video[1], int(in_video[2]), "", width, height)
-    number = frame_number(name)
-    folder = _base(name.rpartition("/")[0])
-    return Frame("" if folder == "labeled-data" else folder, -1 if number is None else number, name, width, height)
 
 
 def number_tracks(names: Iterable[str]) -> tuple[dict[str, int], dict[int, str]]:

@@ -13,19 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.formats.labels.model import (
-    HIDDEN,
-    NOT_LABELED,
-    VISIBLE,
-    Frame,
-    Labels,
-    frame_name,
-    from_file,
-    lost,
-    name_tracks,
-    named_frame,
-    number_tracks,
-)
+from lib.formats.labels.frames import Frame, frame_name, named_frame
+from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, from_file, lost, name_tracks, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 

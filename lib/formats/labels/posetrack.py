@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from lib.formats import posetrack18
-from lib.formats.labels.model import Labels, frame_name, from_file, lost, named_frame
+from lib.formats.labels.frames import frame_name, named_frame
+from lib.formats.labels.model import Labels, from_file, lost
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.formats.posetrack_set import read_video
 from lib.utils.errors import InputError

@@ -16,7 +16,8 @@ import h5py
 import numpy as np
 
 from lib.formats.hdf5 import open_hdf5
-from lib.formats.labels.model import Frame, Labels, from_file, named_frame
+from lib.formats.labels.frames import Frame, named_frame
+from lib.formats.labels.model import Labels, from_file
 from lib.utils.errors import InputError
 
 _LOG = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ import pytest
 
 from lib.formats.labels import cvat
 from lib.formats.labels import cvat_writer as cvat_writing
-from lib.formats.labels.model import Frame, from_file
+from lib.formats.labels.frames import Frame
+from lib.formats.labels.model import from_file
 from lib.utils.errors import InputError
 
 NAN = float("nan")

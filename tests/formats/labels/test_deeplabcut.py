@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from lib.formats.labels import deeplabcut
-from lib.formats.labels.model import Frame, from_file
+from lib.formats.labels.frames import Frame
+from lib.formats.labels.model import from_file
 from lib.utils.errors import InputError
 
 NAN = float("nan")
@@ -121,7 +122,7 @@ def test_estimates_have_a_row_for_each_frame(tmp_path):
     ("frames", "track", "fault"),
     [
         ([Frame("a", 1), Frame("b", 1)], [0, 0], "holds one video"),
-        ([Frame("", -1, "x.png"), Frame("", 1)], [0, 0], "holds one video"),
+        ([Frame("", -1, "x.png"), Frame("", 1)], [0, 0], "of one video"),
         ([Frame("a", 10**9), Frame("a", 1)], [0, 0], "frame 1000000000"),
         ([Frame("a", 1), Frame("a", 2)], [-1, 0], "need individuals"),
     ],

@@ -5,17 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from lib.formats.labels.model import (
-    Frame,
-    Labels,
-    frame_name,
-    from_file,
-    lost,
-    name_tracks,
-    named_frame,
-    number_tracks,
-    take_video,
-)
+from lib.formats.labels.frames import Frame, frame_name, named_frame
+from lib.formats.labels.model import Labels, from_file, lost, name_tracks, number_tracks, take_video
 from lib.utils.errors import InputError
 
 NAN = float("nan")

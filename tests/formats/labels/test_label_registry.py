@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from lib.formats.labels.model import Frame, from_file
+from lib.formats.labels.frames import Frame
+from lib.formats.labels.model import from_file
 from lib.formats.labels.registry import FORMATS, find_format, read_any_labels, write_any_labels
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.utils.errors import InputError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.formats.labels import plain_csv
-from lib.formats.labels.model import Frame
+from lib.formats.labels.frames import Frame
 from lib.utils.errors import InputError
 
 NAN = float("nan")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lib.formats.labels import sleap
-from lib.formats.labels.model import Frame
+from lib.formats.labels.frames import Frame
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "golden/labels/two_videos.slp"
