@@ -121,7 +121,7 @@ def test_estimates_have_a_row_for_each_frame(tmp_path):
 @pytest.mark.parametrize(
     ("frames", "track", "fault"),
     [
-        ([Frame("a", 1), Frame("b", 1)], [0, 0], "holds one video"),
+        ([Frame("a", 1), Frame("b", 1)], [0, 0], "of one video"),
         ([Frame("", -1, "x.png"), Frame("", 1)], [0, 0], "of one video"),
         ([Frame("a", 10**9), Frame("a", 1)], [0, 0], "frame 1000000000"),
         ([Frame("a", 1), Frame("a", 2)], [-1, 0], "need individuals"),
