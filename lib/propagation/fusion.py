@@ -20,7 +20,7 @@ from lib.propagation.targets import (
     distances,
 )
 
-EVEN_PEAK = 0.25
+EVEN_SCORE = 0.25
 """Score of the net's own joint at which it has the same weight as the propagated joint."""
 AGREEMENT = 0.01
 """Typical distance between correct sources and the joint, as a share of the longer side of the person's crop."""
@@ -288,7 +288,7 @@ def refine(
         ]
         seen = look(spread * distance)(taken, [0])
         known = np.array([person.labeled for person in taken])  # (R, J)
-        trust = np.where(known, seen.scores / (seen.scores + EVEN_PEAK), 0)
+        trust = np.where(known, seen.scores / (seen.scores + EVEN_SCORE), 0)
         joints[rows] += trust[..., None] * (seen.joints - joints[rows])
         scores[rows] += trust * (seen.scores - scores[rows])
     return poses._replace(joints=joints, scores=scores)
