@@ -28,10 +28,10 @@ gpu-check: ops $(STAMPS)/requirements-dev
 
 # A process for each core, of one thread: most of the time goes into tools that the tests start.
 test: ops $(STAMPS)/requirements-dev
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-fast: ops $(STAMPS)/requirements-dev
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 lint: $(STAMPS)/requirements-dev
 	$(PYTHON) -m ruff check .

@@ -25,7 +25,7 @@ from lib.core.frozen import frozen_form
 from lib.core.loss import joints_loss
 from lib.core.optimizer import build_optimizer, build_warm_up
 from lib.core.run import Run
-from lib.core.step import Loss, StepOptions
+from lib.core.step import Loss, StepOptions, TrainingStep
 from lib.core.strategies import Strategy, pair, single
 from lib.core.trainer import Trainer
 from lib.core.training import Training, TrainingOptions
@@ -77,7 +77,7 @@ def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None,
     _check_trainable(cfg, run)
     if cfg.TRAIN.PRECISION == "tf32":
         allow_tf32()
-    trainer = _build_trainer(cfg, run.device)
+    trainer = build_trainer(cfg, run.device)
     count = run.process[1]
     origin = _resume(trainer, resumption, count) if resumption else _begin(cfg, trainer, count, force)
     options = TrainingOptions(
@@ -90,18 +90,39 @@ def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None,
         profile=cfg.TRAIN.PROFILE,
     )
     return Training(
-        trainer,
+        build_step(cfg, trainer, run.device),
         options,
         run=run,
         origin=origin,
         about={"config": cfg.dump(), "joints": list(build_skeleton(cfg).names)},
-        strategy=_build_strategy(cfg, trainer.net),
-        loss=build_loss(cfg, run.device),
-        step=StepOptions(dtype_of(cfg.TRAIN.PRECISION), cfg.TRAIN.ACCUMULATE, cfg.TRAIN.CLIP_GRADIENT),
     )
 
 
-def _build_trainer(cfg: CfgNode, device: torch.device) -> Trainer:
+def build_step(cfg: CfgNode, trainer: Trainer, device: torch.device) -> TrainingStep:
+    """Return the training step of an experiment.
+
+    Args:
+        cfg: The experiment.
+        trainer: Trainer of its net. A frozen pose net must have its weights already.
+        device: Device of the net.
+    """
+    return TrainingStep(
+        trainer.net,
+        trainer,
+        strategy=_build_strategy(cfg, trainer.net),
+        loss=build_loss(cfg, device),
+        device=device,
+        options=StepOptions(dtype_of(cfg.TRAIN.PRECISION), cfg.TRAIN.ACCUMULATE, cfg.TRAIN.CLIP_GRADIENT),
+    )
+
+
+def build_trainer(cfg: CfgNode, device: torch.device) -> Trainer:
+    """Return the trainer of an experiment, with a net of random weights.
+
+    Args:
+        cfg: The experiment.
+        device: Device of the net.
+    """
     net = build_model(cfg)
     if cfg.TRAIN.SYNC_BN:
         _synchronize_batch_norm(net, cfg.MODEL.FREEZE_POSE_NET)

@@ -17,10 +17,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from lib.core.profile import profile
 from lib.core.report import EpochReport
 from lib.core.run import Run
-from lib.core.step import Loss, StepOptions, TrainingStep
-from lib.core.strategies import Strategy
+from lib.core.step import TrainingStep
 from lib.core.train import train_epoch
-from lib.core.trainer import Trainer
 from lib.core.training_run import Origin, TrainingRun, save_weights
 from lib.dataset.clips import ClipDataset, Clips
 from lib.utils.checkpoint import read_checkpoint, training_of
@@ -62,36 +60,22 @@ class Training:
     """Training that can be interrupted and resumed.
 
     Args:
-        trainer: Net with its optimizer, schedules and history.
+        step: Step of the optimizer, whose trainer holds the net, its schedules and its history.
         options: Length and intervals.
         run: Folder, device and processes.
         origin: Origin of the weights.
         about: Description of the training that is stored with the weights, such as its configuration.
-        strategy: Function from the frames of a clip to heatmaps.
-        loss: Loss of heatmaps and targets.
-        step: Precision, accumulation and clipping; None: the defaults.
     """
 
     def __init__(
-        self,
-        trainer: Trainer,
-        options: TrainingOptions,
-        *,
-        run: Run,
-        origin: Origin,
-        about: dict[str, Any],
-        strategy: Strategy,
-        loss: Loss,
-        step: StepOptions | None = None,
+        self, step: TrainingStep, options: TrainingOptions, *, run: Run, origin: Origin, about: dict[str, Any]
     ) -> None:
-        self.trainer = trainer
+        self.trainer = step.trainer
         self.options = options
         self.run = run
         self.files = TrainingRun(run.folder)
         self._origin = origin
         self._about = about
-        self._strategy = strategy
-        self._loss = loss
         self._step = step
 
     @property
@@ -113,7 +97,7 @@ class Training:
             InputError: The loss is not finite.
         """
         trainer, options, first = self.trainer, self.options, self.trainer.epoch
-        step = self._build_step()
+        self._step.net = self._wrap(trainer.net)
         writer = SummaryWriter(str(log_dir), purge_step=first) if self.run.is_first else None
         if writer:
             self.files.write_history(trainer.history)
@@ -124,7 +108,7 @@ class Training:
             changed = self._origin.starts[-1]["changed"] if epoch == first else {}
             is_profiled = bool(options.profile) and epoch == first and self.run.is_first
             with profile(self.run.folder / "trace.json", options.profile) if is_profiled else nullcontext() as profiler:
-                report = self._epoch(step, loader, epoch, profiler.step if profiler else None)
+                report = self._epoch(loader, epoch, profiler.step if profiler else None)
             broadcast_buffers(trainer.net)
             if trainer.average:
                 broadcast_buffers(trainer.average)
@@ -154,18 +138,10 @@ class Training:
             writer.close()
             logger.info("done: %s", self.files.final)
 
-    def _build_step(self) -> TrainingStep:
-        net: nn.Module = data_parallel(self.trainer.net)
-        if self.options.compile:
-            net = cast(nn.Module, torch.compile(net))
-        return TrainingStep(
-            net,
-            self.trainer,
-            strategy=self._strategy,
-            loss=self._loss,
-            device=self.run.device,
-            options=self._step,
-        )
+    def _wrap(self, net: nn.Module) -> nn.Module:
+        """Return the net, compiled if the options require it, that averages its gradients over all processes."""
+        net = data_parallel(net)
+        return cast(nn.Module, torch.compile(net)) if self.options.compile else net
 
     def finish(self) -> None:
         """Log that the training is complete, and write the final files if an earlier run had planned more epochs."""
@@ -191,10 +167,10 @@ class Training:
         write_json(self.files.result, record | described, indent=True)
 
     def _epoch(
-        self, step: TrainingStep, loader: DataLoader[Clips], epoch: int, after_step: Callable[[], None] | None = None
+        self, loader: DataLoader[Clips], epoch: int, after_step: Callable[[], None] | None = None
     ) -> EpochReport:
         options = self.options
-        iterations = min(-(-len(loader) // step.options.accumulate), options.max_iterations)
+        iterations = min(-(-len(loader) // self._step.options.accumulate), options.max_iterations)
         bar = progress_bar(iterations, "it", desc=f"epoch {epoch}", disable=not self.run.is_first)
         rate = self.trainer.rate
 
@@ -213,7 +189,7 @@ class Training:
 
         with bar, logging_redirect_tqdm():
             try:
-                report = train_epoch(step, loader, iterations, each)
+                report = train_epoch(self._step, loader, iterations, each)
             except FloatingPointError as error:
                 raise InputError(f"epoch {epoch}: {error}; lower TRAIN.LR, or look for damaged labels") from None
         if report.replaced:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,15 @@ from lib.frames.unpack import unpack
 from lib.frames.video import FrameFolder
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import box_sizes, crop_size, repetitions, spaced
+from lib.labeling.time_estimate import build_propagation_seconds, build_training_seconds
 from lib.labeling.video_labels import match_frames, read_person_labels
 from lib.propagation.dense_labels import build_dense_labels
 from lib.propagation.propagator import build_options
 from lib.propagation.protocol import format_distances
+from lib.utils.device import choose_device
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number, read_json, remove_folder, write_json
-from lib.utils.progress import Stages
+from lib.utils.progress import Stages, format_minutes
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,11 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     print(f"{len(kept['annotations'])} labeled poses in {labeled} of {len(frames.numbers)} frames")
     stages = Stages(3 if methods.needs_net else 1)
     if methods.needs_net:
+        tracks = {person.get("track_id") for person in kept["annotations"]}
+        seconds = _build_seconds(
+            [first, second], len(kept["annotations"]), len(tracks) * (len(frames.numbers) - labeled)
+        )
+        print(f"Time on this machine: about {format_minutes(seconds)}.")
         first.train(stages, "Train the pose net on the labeled frames.")
         second.train(stages, "Train the warping head on pairs of a labeled frame and one near it.")
     stages.begin("Propagate the labels.")
@@ -96,6 +104,21 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
                 print(format_distances(dense.errors))
     print(f"{len(kept['annotations'])} labeled and {dense.num_propagated} propagated poses")
     return dense.content
+
+
+def _build_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -> float:
+    """Return the estimated duration of the stages that are left, and of the propagation with the net of the last one.
+
+    Args:
+        stages: Stages of training.
+        num_labeled: Number of labeled poses.
+        num_poses: Number of poses to propagate.
+    """
+    cfg = stages[-1].cfg
+    device = choose_device(cfg.GPUS)
+    left = [stage.cfg for stage in stages if not stage.weights.exists()]
+    training = sum(build_training_seconds(cfg, num_labeled * cfg.DATASET.REPEAT, device) for cfg in left)
+    return training + build_propagation_seconds(cfg, num_poses, device)
 
 
 def _open_frames(options: LabelingOptions) -> FrameFolder:

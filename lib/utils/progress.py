@@ -22,6 +22,12 @@ def progress_bar(total: int | None, unit: str, **options: Any) -> tqdm:
     return tqdm(total=total, unit=unit, mininterval=interval, **options)
 
 
+def format_minutes(seconds: float) -> str:
+    """Return a duration in words, rounded to minutes, such as "3 minutes"."""
+    minutes = round(seconds / 60)
+    return "one minute" if minutes <= 1 else f"{minutes} minutes"
+
+
 class Stages:
     """Report of a run's stages as they begin, with the time since the first stage.
 

@@ -31,8 +31,8 @@ def build(tmp_path):
 def test_options_are_off_by_default(build):
     training = build()
     trainer = training.trainer
-    assert (trainer.scaler, trainer.average, training._step.dtype) == (None, None, torch.float32)
-    assert (training._step.accumulate, training._step.max_norm) == (1, 0)
+    assert (trainer.scaler, trainer.average, training._step.options.dtype) == (None, None, torch.float32)
+    assert (training._step.options.accumulate, training._step.options.max_norm) == (1, 0)
     assert isinstance(trainer.schedule, optim.lr_scheduler.MultiStepLR)
     assert not any(isinstance(layer, nn.SyncBatchNorm) for layer in trainer.net.modules())
 
@@ -40,16 +40,16 @@ def test_options_are_off_by_default(build):
 def test_options_reach_the_trainer(build):
     keys = ["TRAIN.PRECISION", "fp16", "TRAIN.EMA", 0.99, "TRAIN.ACCUMULATE", 8, "TRAIN.CLIP_GRADIENT", 2]
     training = build(*keys)
-    assert training._step.dtype == torch.float16
-    assert (training._step.accumulate, training._step.max_norm) == (8, 2)
+    assert training._step.options.dtype == torch.float16
+    assert (training._step.options.accumulate, training._step.options.max_norm) == (8, 2)
     assert training.trainer.scaler.is_enabled()
     assert training.trainer.result is training.trainer.average.module
     assert build("TRAIN.PRECISION", "bf16").trainer.scaler is None
 
 
 def test_only_a_frozen_pose_net_has_an_inference_form(build):
-    assert build()._strategy.keywords["pose_net"]
-    assert build("MODEL.FREEZE_POSE_NET", False)._strategy is pair
+    assert build()._step.strategy.keywords["pose_net"]
+    assert build("MODEL.FREEZE_POSE_NET", False)._step.strategy is pair
 
 
 def test_batch_norm_is_synchronized_where_it_learns(build):

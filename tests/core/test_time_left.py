@@ -25,10 +25,10 @@ def test_the_remaining_time_is_logged(monkeypatch, caplog, tmp_path, iterations,
         return report
 
     monkeypatch.setattr(training, "train_epoch", train_epoch)
-    trainer = SimpleNamespace(optimizer=None, warm_up=None, rate=0.1)
+    step = SimpleNamespace(trainer=SimpleNamespace(optimizer=None, warm_up=None, rate=0.1), options=StepOptions())
     options = training.TrainingOptions(end_epoch=3, max_iterations=30000)
     run = Run(Path(tmp_path), torch.device("cpu"), (1, 2), "")
-    own = training.Training(trainer, options, run=run, origin=None, about={}, strategy=None, loss=None)
+    own = training.Training(step, options, run=run, origin=None, about={})
     with caplog.at_level(logging.INFO):
-        own._epoch(SimpleNamespace(options=StepOptions()), range(iterations), 0)
+        own._epoch(range(iterations), 0)
     assert line in caplog.text

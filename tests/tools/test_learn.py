@@ -11,6 +11,7 @@ import yaml
 from posetrack_sample import make_video, write_experiment
 
 from lib.config import load_config
+from lib.labeling.learning import LearningOptions, complete, plan_grid
 from lib.models import build_model
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -95,15 +96,15 @@ def stages(tmp_path):
 @pytest.mark.slow
 def test_the_chain_on_ones_own_data(stages, tmp_path):
     out = tmp_path / "chain"
-    done = learn(out, "--cfg", *stages, "--augment")
+    done = learn(out, "--cfg", *stages)
     assert done.returncode == 0, done.stderr
     assert "Generate the videos" not in done.stdout
     assert "on the experiments' test set" in (out / "table.txt").read_text()
     results = out / "posetrack18/pose_hrnet"
-    assert sorted(path.name for path in results.iterdir()) == ["augmented", "augmented-single", "first", "second"]
+    assert sorted(path.name for path in results.iterdir()) == ["first", "second"]
     assert "coco.pth" in json.loads((results / "first/result-train.json").read_text())["config"]
-    content = json.loads((out / "augmented.json").read_text())
-    assert sum(image["is_labeled"] for image in content["images"]) > 2  # one frame of each video is labelled
+    (log,) = (results / "first").glob("*_train.log")
+    assert "in 2 labelled frames of 2 videos" in log.read_text()  # NUM_LABELED_FRAMES_PER_VIDEO is 1
 
 
 def test_options_of_other_data_do_not_go_with_ones_own(stages, tmp_path):
@@ -164,15 +165,31 @@ def test_a_grid_ends_in_a_table_and_a_plot(stages, tmp_path):
     assert "videos1_frames1_seed0: contains a run with other settings" in other.stderr
 
 
-@pytest.mark.slow
 def test_cells_of_a_grid_learn_from_so_many_labels(stages, tmp_path):
-    out = tmp_path / "grid"
-    done = learn(out, "--cfg", *stages, "--grid", "--videos", "1", "2", "--frames", "1")
-    assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in (out / "table.txt").read_text().splitlines() if line.startswith("N 1")]
-    for videos in (1, 2):
-        (log,) = (out / f"videos{videos}_frames1/posetrack18/pose_hrnet/first").glob("*_train.log")
-        assert f"in {videos} labelled frames of {videos} videos" in log.read_text()
+    given = LearningOptions(
+        out=tmp_path,
+        experiment=None,
+        cfg=stages,
+        seed=None,
+        train=None,
+        val=None,
+        augment=False,
+        opts=["TRAIN.END_EPOCH", "2"],
+        grid=True,
+        videos=[1, 2],
+        frames=[1],
+        seeds=[],
+    )
+    cells = plan_grid(complete(given))
+    assert list(cells) == [(1, 1, None), (2, 1, None)]
+    for (videos, frames, _), chain in cells.items():
+        trainings = [step.arguments for step in chain.steps if step.arguments[0] == "train.py"]
+        assert len(trainings) == 2
+        for _, _, file, *keys in trainings:
+            cfg = load_config(file, keys)
+            assert (cfg.DATASET.NUM_LABELED_VIDEOS, cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO) == (videos, frames)
+            assert (cfg.TRAIN.END_EPOCH, cfg.OUTPUT_DIR) == (2, str(chain.folder))
+    assert len({chain.folder for chain in cells.values()}) == 2
 
 
 @pytest.mark.parametrize(
