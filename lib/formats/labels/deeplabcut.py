@@ -225,7 +225,7 @@ def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str
     other = sum(
         (one.video, one.number) != (frame.video, frame.number) for one, frame in zip(told, labels.frames, strict=True)
     )
-    more += [f"{other} frames whose number or video the images' names tell otherwise"] if other else []
+    more += [f"{other} frames whose image names give another number or video"] if other else []
     return index, list(range(len(index))), more
 
 
