@@ -99,13 +99,13 @@ def _writer(path: str | Path, format: str | None) -> tuple[str, Writer]:
     write = _format(name).write
     if write is None:
         others = ", ".join(other for other, known in FORMATS.items() if known.write)
-        raise InputError(f"{path}: files of {name} are read and not written; write one of {others}")
+        raise InputError(f"{path}: the format {name} can be read but not written; choose from {others}")
     return name, write
 
 
 def _format(name: str) -> LabelFormat:
     if name not in FORMATS:
-        raise InputError(f"no format of labels is named {name!r}; those are {', '.join(FORMATS)}")
+        raise InputError(f"no format of labels is named {name!r}; choose from {', '.join(FORMATS)}")
     return FORMATS[name]
 
 
@@ -115,7 +115,7 @@ def _ending_format(path: Path) -> str:
     name = next((name for name, known in FORMATS.items() if path.suffix.lower() in known.endings), None)
     if name is None:
         endings = ", ".join(dict.fromkeys(ending for known in FORMATS.values() for ending in known.endings))
-        raise InputError(f"{path}: its ending tells no format of labels; those are {endings}")
+        raise InputError(f"{path}: unknown format of labels; the supported extensions are {endings}")
     return name
 
 
