@@ -19,7 +19,7 @@ from lib.utils.files import atomic_path
 CHUNK = 500
 """Smallest number of targets to propagate at once, except for the last ones; limits how much an interruption loses."""
 
-VERSION = 2
+VERSION = 3
 """Version of the methods. Increase it when their results change: cached segments are then propagated again."""
 
 _LOG = logging.getLogger(__name__)
