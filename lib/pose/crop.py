@@ -64,15 +64,16 @@ def widen_boxes(boxes: np.ndarray, given: np.ndarray) -> np.ndarray:
 
 
 def clip_box(box: npt.ArrayLike, width: float, height: float, rule: str = "last_pixel") -> np.ndarray | None:
-    """Clip a ground-truth box to its image. (Detected boxes are passed to `box_to_center_scale` unchanged.)
+    """Clip a ground-truth box to its image; detected boxes are passed to `box_to_center_scale` unchanged.
 
     Args:
         box: x, y, w, h in pixels.
         width: Width of the image in pixels.
         height: Height of the image in pixels.
-        rule: `last_pixel`, as in the code of HRNet and PoseWarper and in MMPose 0.x: a box that begins outside the image
-            is moved inside with its full size, and w and h become the distance from the first to the last pixel, one
-            less than before. `edges`, as in MMPose 1.x: each edge is clipped independently to 0 … W − 1 or 0 … H − 1.
+        rule: `last_pixel`, as in the code of HRNet and PoseWarper and in MMPose 0.x: a box that begins outside the
+            image is moved inside with its full size, and w and h become the distance from the first to the last pixel,
+            one less than before. `edges`, as in MMPose 1.x: each edge is clipped independently, to 0 … W − 1 or
+            0 … H − 1.
 
     Returns:
         (4,) x, y, w, h, or None if nothing of the box remains.
