@@ -70,7 +70,7 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path):
 def test_a_step_that_fails_ends_the_run_with_its_status(tmp_path):
     done = learn(tmp_path / "demo", "--train", "-1", "--val", "1")
     assert done.returncode == 2
-    assert done.stderr == "error: synthetic videos: -1 videos for train; it has to be from 0 to 500000\n"
+    assert done.stderr == "error: synthetic videos: -1 videos for train; the number must be between 0 and 500000\n"
     assert "Stage 1" not in done.stdout
 
 
