@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for videos, nets, results and pictures")
     names = sorted(path.name for path in EXPERIMENTS.iterdir() if path.is_dir())
-    parser.add_argument("--experiment", choices=names, help="folder of experiments/embedded (demo)")
+    parser.add_argument("--experiment", choices=names, help="folder of experiments/synthetic (demo)")
     parser.add_argument(
         "--cfg",
         type=Path,
@@ -71,7 +71,7 @@ def main() -> None:
         "--seeds",
         nargs="+",
         metavar="SEED",
-        help="of the grid: seeds of the choice of labels and the training (--seed, which the videos are drawn by)",
+        help="of the grid: seeds of the choice of labels and the training (--seed is that of the synthetic videos)",
     )
     args = parser.parse_intermixed_args()
     for name in ("videos", "frames", "seeds"):

@@ -13,7 +13,7 @@ from lib.utils.commands import ROOT, Step
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, read_json, write_json
 
-EXPERIMENTS = ROOT / "experiments" / "embedded"
+EXPERIMENTS = ROOT / "experiments" / "synthetic"
 TRAIN, VAL = 80, 20  # videos
 LABEL_EVERY = 4  # frames of the test videos: neighbors are nearly identical
 STAGES = ("single", "posewarper")
@@ -47,11 +47,11 @@ class LearningOptions:
 
     Attributes:
         out: Folder of videos, nets, results and pictures.
-        experiment: Folder of experiments/embedded; None: demo.
-        cfg: Experiments of both stages, on data that exist; None: videos are generated.
+        experiment: Folder of experiments/synthetic; None: demo.
+        cfg: Experiments of both stages, on data that exist; None: synthetic videos.
         seed: Of the videos and the training; None: what the experiments say.
-        train: Number of generated training videos.
-        val: Number of generated videos to test on.
+        train: Number of synthetic training videos.
+        val: Number of synthetic videos to test on.
         augment: Also propagate the labels, train both stages again with them, and test.
         opts: Keys of the experiments to change, and their values.
         grid: Learn from several numbers of labeled videos and frames.
@@ -75,7 +75,7 @@ class LearningOptions:
 
 
 def complete(options: LearningOptions) -> LearningOptions:
-    """Return the options with defaults for the generated videos and the grid.
+    """Return the options with defaults for the synthetic videos and the grid.
 
     Raises:
         InputError: Options do not go together.
@@ -105,7 +105,7 @@ def complete(options: LearningOptions) -> LearningOptions:
 
 
 def plan_grid(options: LearningOptions) -> dict[tuple[int, int, int | None], Chain]:
-    """Plan the cells of the grid by videos, frames and seed, without pictures; they share the generated videos.
+    """Plan the cells of the grid by videos, frames and seed, without pictures; they share the synthetic videos.
 
     Args:
         options: The run.
@@ -122,7 +122,7 @@ def plan_grid(options: LearningOptions) -> dict[tuple[int, int, int | None], Cha
 
 
 def videos_settings(options: LearningOptions) -> dict[str, Any]:
-    """Return the settings of the generated videos; empty with --cfg."""
+    """Return the settings of the synthetic videos; empty with --cfg."""
     return {} if options.cfg else {"train": options.train, "val": options.val, "seed": options.seed}
 
 
@@ -131,7 +131,7 @@ def plan_videos(options: LearningOptions) -> list[Step]:
     if options.cfg:
         return []
     numbers = ["--seed", options.seed, "--train", options.train, "--val", options.val, "--label-every", LABEL_EVERY]
-    return [Step("Videos are drawn.", ["make_synthetic.py", "--out", options.out / "videos", *numbers], None)]
+    return [Step("Synthetic videos are made.", ["make_synthetic.py", "--out", options.out / "videos", *numbers], None)]
 
 
 def check_outputs(options: LearningOptions, chains: Iterable[Chain]) -> None:

@@ -113,7 +113,7 @@ def test_boxes_are_those_of_posetrack():
 
 
 def test_random_videos_agree_with_their_labels():
-    """In drawn videos a labelled joint is not inside a nearer one, and an unlabelled one is, or is outside."""
+    """In synthetic videos a labeled joint is not inside a nearer one, and an unlabeled one is, or is outside."""
     spec = replace(PRESETS["hard"], blur=0.0, frames=8, damage=0.0)
     seen = hidden = 0
     for number in range(2):

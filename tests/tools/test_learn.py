@@ -95,7 +95,7 @@ def test_the_chain_on_ones_own_data(stages, tmp_path):
     out = tmp_path / "chain"
     done = learn(out, "--cfg", *stages)
     assert done.returncode == 0, done.stderr
-    assert "Videos are drawn" not in done.stdout
+    assert "Synthetic videos are made" not in done.stdout
     assert "on the experiments' test set" in (out / "table.txt").read_text()
     results = out / "posetrack18/pose_hrnet"
     assert sorted(path.name for path in results.iterdir()) == ["first", "second"]
