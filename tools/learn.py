@@ -59,13 +59,13 @@ def main() -> None:
     )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiments to change")
     parser.add_argument(
-        "--grid", action="store_true", help="learn from several numbers of labelled videos and frames, and compare"
+        "--grid", action="store_true", help="learn from several numbers of labeled videos and frames, and compare"
     )
     parser.add_argument(
-        "--videos", nargs="+", metavar="V", help=f"of the grid: numbers of labelled videos ({_text(GRID_VIDEOS)})"
+        "--videos", nargs="+", metavar="V", help=f"of the grid: numbers of labeled videos ({_text(GRID_VIDEOS)})"
     )
     parser.add_argument(
-        "--frames", nargs="+", metavar="N", help=f"of the grid: labelled frames per video ({_text(GRID_FRAMES)})"
+        "--frames", nargs="+", metavar="N", help=f"of the grid: labeled frames per video ({_text(GRID_FRAMES)})"
     )
     parser.add_argument(
         "--seeds",

@@ -59,7 +59,7 @@ def evaluate_custom(gt: str | Path, pred: str | Path, sigma_scale: float = 1.0) 
     lacking = {own for own, counts in zip(truth.annotation_ids, labeled, strict=True) if counts}
     lacking -= set(poses.annotation_ids)
     if lacking:
-        _LOG.warning("no PCK: %d labelled people have no pose that names their annotation", len(lacking))
+        _LOG.warning("no PCK: %d labeled people have no pose that names their annotation", len(lacking))
     else:
         by_pose = evaluate_pck(truth, match_poses(truth, poses, pred), "box")
     table |= by_pose["table"]
@@ -83,7 +83,7 @@ def _prepare(content: Any, gt: str | Path) -> tuple[LabeledPeople, np.ndarray]:
     truth = read_labels(content, gt)
     labeled = truth.labeled
     if not labeled.any():
-        raise InputError(f"{gt}: no annotation has a labelled joint: there is nothing to score")
+        raise InputError(f"{gt}: no annotation has a labeled joint: there is nothing to score")
     _check_unique(truth.image_ids.tolist(), f"{gt}: images")
     _check_unique(truth.annotation_ids, f"{gt}: annotations")
     boxes = truth.boxes.copy()

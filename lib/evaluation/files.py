@@ -93,7 +93,7 @@ def find_scorer(data_set: str) -> Scorer:
 def _read_truth(gt: Path) -> LabeledPeople:
     truth = read_labels(read_json(gt), gt)
     if not truth.labeled.any():
-        raise InputError(f"{gt}: no annotation has a labelled joint: there is nothing to score")
+        raise InputError(f"{gt}: no annotation has a labeled joint: there is nothing to score")
     return truth
 
 

@@ -72,7 +72,7 @@ def _by_order(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path
     for image_id, poses in poses_of.items():
         people = people_of[image_id] if len(poses) == len(people_of[image_id]) else labeled_of[image_id]
         if len(poses) != len(people):
-            counts = f"{len(poses)} poses for {len(people)} labelled people"
+            counts = f"{len(poses)} poses for {len(people)} labeled people"
             raise InputError(f"{path}: image_id {image_id}: {counts}: give each pose the annotation_id of its person")
         person_of_pose.update(zip(poses, people, strict=True))
     return [person_of_pose[pose] for pose in range(len(predicted.images))]

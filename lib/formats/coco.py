@@ -29,8 +29,8 @@ class AddedPose:
         scores: (J,) scores of the joints; a joint whose score is not above 0 is missing.
         names: J joint names, all of them names that the file uses.
         sources: For each joint, the numbers of the labeled frames that it comes from.
-        apart: (J,) disagreement, in pixels, between the results from the labels before and after the frame; NaN if only
-            one side has a result.
+        disagreement: (J,) distance in pixels between the results from the labels before and after the frame; NaN if
+            only one side has a result.
     """
 
     file_name: str
@@ -40,7 +40,7 @@ class AddedPose:
     scores: np.ndarray
     names: Sequence[str]
     sources: Sequence[Sequence[int]]
-    apart: np.ndarray
+    disagreement: np.ndarray
 
 
 def read_labels(path: str | Path) -> dict[str, Any]:
@@ -186,11 +186,11 @@ def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str
     for row in np.flatnonzero(pose.scores > 0).tolist():
         joint = own_names.index(pose.names[row])
         keypoints[joint] = *np.round(pose.joints[row], 3), 2
-        apart = pose.apart[row]
+        disagreement = pose.disagreement[row]
         values = (
             round(float(pose.scores[row]), 4),
             list(pose.sources[row]),
-            None if np.isnan(apart) else round(float(apart), 3),
+            None if np.isnan(disagreement) else round(float(disagreement), 3),
         )
         for key, value in zip(JOINT_EVIDENCE, values, strict=True):
             told[key][joint] = value

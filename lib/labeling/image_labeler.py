@@ -59,9 +59,9 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     places += ["OUTPUT_DIR", str(work), "LOG_DIR", str(work / "log"), "EXPERIMENT_NAME", stage, "AUTO_RESUME", True]
     cfg = configure(stage, keys, places)
     weights = output_folder(cfg, stage) / "final_state.pth"
-    print(f"{len(content['annotations'])} poses are labelled, in {len(sizes)} images.")
+    print(f"{len(content['annotations'])} poses are labeled, in {len(sizes)} images.")
     stages = Stages(2)
-    stages.begin("The pose net learns from the labelled images.", weights if weights.exists() else None)
+    stages.begin("The pose net learns from the labeled images.", weights if weights.exists() else None)
     if not weights.exists():
         build_trained_run(cfg, stage)
     dense = work / "dense.json"

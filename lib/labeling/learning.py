@@ -190,12 +190,12 @@ def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | N
     settings |= {"train": options.train, "val": options.val} if not options.cfg else {}
     steps = [
         Step(
-            "Stage 1: the pose net learns from the labelled frames.",
+            "Stage 1: the pose net learns from the labeled frames.",
             ["train.py", "--cfg", files[0], *keys, "TEST.EVALUATE", "False"],
             first / "final_state.pth",
         ),
         Step(
-            "Stage 2: the warping head learns from pairs of a labelled frame and one near it.",
+            "Stage 2: the warping head learns from pairs of a labeled frame and one near it.",
             ["train.py", "--cfg", files[1], *later, "TEST.EVALUATE", "False"],
             second / "final_state.pth",
         ),

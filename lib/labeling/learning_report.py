@@ -23,11 +23,11 @@ def report_grid(options: LearningOptions, cells: Mapping[tuple[int, int, int | N
         rows = {name: by_key(own, VIDEOS) for name, own in by_frames.items()}
         grids[test] = {name: row for name, only in rows.items() for row in only.values()}
     seeds = ", mean ± standard deviation over n seeds" if len(options.seeds) > 1 else ""
-    head = f"AP in per cent by the number of labelled videos (V) and of labelled frames in each of them (N){seeds}"
+    head = f"AP in per cent by the number of labeled videos (V) and of labeled frames in each of them (N){seeds}"
     table = "\n\n".join([head, *(f"{test}\n{format_over('V', rows)}" for test, rows in grids.items())]) + "\n"
     with atomic_path(out / "table.txt") as path:
         path.write_text(table)
-    plot_over("labelled videos", for_plot({f"AP, {test}": rows for test, rows in grids.items()}), out / "grid.png")
+    plot_over("labeled videos", for_plot({f"AP, {test}": rows for test, rows in grids.items()}), out / "grid.png")
     print(f"\n{table}\n{out}/table.txt, {out}/grid.png: this table, and its curves")
     print(f"{out}/videos…_frames…/: checkpoints, logs, predictions and results of each cell")
 

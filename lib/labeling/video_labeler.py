@@ -83,7 +83,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     propagated = configure(STAGES[1], keys, [*places, *hidden])
     methods = build_options(propagated, options.method, options.priors, options.fuse, options.raft)
     labeled = len(labeled_images(kept))
-    print(f"{len(kept['annotations'])} poses are labelled, in {labeled} of {len(frames.numbers)} frames.")
+    print(f"{len(kept['annotations'])} poses are labeled, in {labeled} of {len(frames.numbers)} frames.")
     stages = Stages(3 if methods.needs_net else 1)
     if methods.needs_net:
         tracks = {person.get("track_id") for person in kept["annotations"]}
@@ -91,8 +91,8 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
             [first, second], len(kept["annotations"]), len(tracks) * (len(frames.numbers) - labeled)
         )
         print(f"Time on this machine: about {format_minutes(seconds)}.")
-        first.train(stages, "The pose net learns from the labelled frames.")
-        second.train(stages, "The warping head learns from pairs of a labelled frame and one near it.")
+        first.train(stages, "The pose net learns from the labeled frames.")
+        second.train(stages, "The warping head learns from pairs of a labeled frame and one near it.")
     stages.begin("The labels are propagated.")
     with build_run(propagated, STAGES[1], f"propagate-{methods.name}") as run:
         net, _ = build_trained_model(propagated, run.folder, run.device) if methods.needs_net else (None, {})
@@ -102,7 +102,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
             write_json(run.folder / f"result-propagate-{methods.name}.json", result, indent=True)
             if dense.errors["tracks_by_distance"]:
                 print(format_distances(dense.errors))
-    print(f"{len(kept['annotations'])} labelled and {dense.num_propagated} propagated poses")
+    print(f"{len(kept['annotations'])} labeled and {dense.num_propagated} propagated poses")
     return dense.content
 
 
@@ -140,7 +140,7 @@ def _kept_labels(options: LabelingOptions, content: dict[str, Any], numbers: set
     if options.every and len(kept) == len(names):
         raise InputError(f"--every {options.every} hides no label: there is nothing to measure")
     if not numbers - set(kept) and not options.fill:
-        raise InputError(f"{options.labels}: every frame of {options.video} is labelled")
+        raise InputError(f"{options.labels}: every frame of {options.video} is labeled")
     return keep_labels(content, [names[number] for number in kept])
 
 
@@ -172,7 +172,7 @@ def _prepare_nets(
         write_json(path, labels)
         boxes = box_sizes(read_videos(path, names))
         if not len(boxes):
-            raise InputError(f"{options.labels}: no labelled joint")
+            raise InputError(f"{options.labels}: no labeled joint")
         keys = {"MODEL.IMAGE_SIZE": crop_size(boxes), "DATASET.REPEAT": repetitions(len(boxes))}
         write_json(recipe, {"labels": digest, "keys": keys})
     chosen = [part for pair in read_json(recipe)["keys"].items() for part in pair]

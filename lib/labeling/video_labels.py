@@ -71,7 +71,7 @@ def match_frames(content: dict[str, Any], path: Path, frames: FrameFolder, video
                 continue
             first, last = frames.numbers[0], frames.numbers[-1]
             raise InputError(
-                f"{path}: images[{index}]: {image['file_name']} is labelled, and is not there or is damaged: "
+                f"{path}: images[{index}]: {image['file_name']} is labeled, and is not there or is damaged: "
                 f"the frames of {video} are {first} to {last}"
             )
         number = frames.number_of(image["file_name"])

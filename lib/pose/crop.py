@@ -24,7 +24,7 @@ PoseTrack18's is that of its own boxes. PoseTrack17 has none; its rule is that o
 gen_posetrack_json.py, the script that the first PoseWarper code links for renaming the frames. That its boxes were made
 so too is inferred: its annotation files were not seen.
 """
-LONE_JOINT = 64  # pixels, the box around a person of one labelled joint and no box
+LONE_JOINT = 64  # pixels, the box around a person of one labeled joint and no box
 
 
 def joints_box(points: np.ndarray, rule: str = "posetrack18") -> np.ndarray:

@@ -33,7 +33,7 @@ def build_augmented_labels(
     """
     targets = nearest(labels.people, frames_around(labels.people, labels.frames))
     if not targets:
-        raise InputError(f"{labels.path}: no frame is there within {REACH} of a labelled one")
+        raise InputError(f"{labels.path}: no frame is there within {REACH} of a labeled one")
     propagator = build_propagator(cfg, options, labels.frames, net, run.device, run.process)
     poses = propagator.propagate(labels.people, targets)
     people = [replace(labels.people[target.person], number=target.number) for target in targets]

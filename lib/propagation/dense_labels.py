@@ -62,7 +62,7 @@ def build_dense_labels(
         wanted = ((video, number) for video, own in numbers.items() for number in own if number not in known)
         targets = around(labels.people, wanted)
     if not targets:
-        raise InputError(f"{labels.path}: every frame is labelled")
+        raise InputError(f"{labels.path}: every frame is labeled")
     propagator = build_propagator(cfg, options, labels.frames, net, run.device, run.process)
     poses = propagator.propagate_cached(labels.people, targets, run.folder)
     skeleton, added = build_skeleton(cfg), []

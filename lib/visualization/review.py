@@ -212,7 +212,7 @@ def _why(content: dict[str, Any], poses: _Poses, frame: int) -> dict[str, Any]:
     person = rows[row]
     reasons = [f"score {poses.scores[person, joint]:.2f}"]
     if poses.disagreements[person, joint] >= 0.5:
-        reasons.append(f"{poses.disagreements[person, joint]:.0f} px apart")
+        reasons.append(f"{poses.disagreements[person, joint]:.0f} px disagreement")
     text = f"{names[joint]}: {', '.join(reasons)}"
     return {"frame": frame, "track": int(poses.track[person]), "joint": int(joint), "text": text}
 

@@ -109,7 +109,7 @@ def test_without_poses_of_their_own_people_have_ap_alone(score, caplog):
     assert math.isnan(result["table"]["EPE"])
     assert result["table"]["AR"] == pytest.approx(50)
     assert result["joints"] == {}
-    assert "no PCK: 1 labelled people have no pose that names their annotation" in caplog.text
+    assert "no PCK: 1 labeled people have no pose that names their annotation" in caplog.text
 
 
 def test_people_of_all_categories_are_scored_alike(score):
@@ -124,7 +124,7 @@ def test_people_of_all_categories_are_scored_alike(score):
         (truth({"id": 10}, {"id": 10}), r"annotations\[1\]: its id 10 is that of an earlier one"),
         (truth({"id": None}), r"annotations\[0\]: it has no 'id'"),
         (truth({}, images=(1, 1)), r"images\[1\]: its id 1 is that of an earlier one"),
-        (truth({"keypoints": [0] * 6}), "no annotation has a labelled joint"),
+        (truth({"keypoints": [0] * 6}), "no annotation has a labeled joint"),
         (truth({}, category={"sigmas": [0.1]}), r"categories\[0\]: 'sigmas' has to be 2 numbers over 0"),
         (truth({}, category={"sigmas": [0.1, 0]}), "has to be 2 numbers over 0"),
         (truth({}, category={"sigmas": "ab"}), "has to be 2 numbers over 0"),

@@ -48,7 +48,7 @@ def test_by_annotation_id(truth):
     np.testing.assert_array_equal(first_x(truth, poses), [1, 2, 3, NAN, 5])
 
 
-def test_by_order_among_the_labelled_or_among_all(truth):
+def test_by_order_among_the_labeled_or_among_all(truth):
     poses = [pose(2, 5), pose(1, 1), pose(1, 3)]
     np.testing.assert_array_equal(first_x(truth, poses), [1, NAN, 3, NAN, 5])
     poses = [pose(1, 1), pose(1, 2), pose(2, 4), pose(1, 3), pose(2, 5)]
@@ -73,8 +73,8 @@ GOOD = [pose(1, 1, id=11), pose(1, 3, id=13), pose(2, 5, id=15)]
         ([*GOOD, GOOD[1]], "predictions[3]: a second pose of annotation 13"),
         (GOOD[:1], "no pose for annotation 13 of image_id 1 (2 lack one)"),
         ([], "no pose for annotation 11 of image_id 1 (3 lack one)"),
-        ([pose(1, 1), pose(2, 5)], "image_id 1: 1 poses for 2 labelled people: give each pose the annotation_id"),
-        ([pose(7, 1)], "image_id 7: 1 poses for 0 labelled people"),
+        ([pose(1, 1), pose(2, 5)], "image_id 1: 1 poses for 2 labeled people: give each pose the annotation_id"),
+        ([pose(7, 1)], "image_id 7: 1 poses for 0 labeled people"),
     ],
 )
 def test_whose_pose_cannot_be_told(truth, poses, message):

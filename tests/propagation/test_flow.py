@@ -41,7 +41,7 @@ def test_labels_follow_what_they_are_on(frames, step):
     np.testing.assert_array_equal(poses.scores, 1)
 
 
-def test_unlabelled_and_lost_joints_have_no_score(frames):
+def test_unlabeled_and_lost_joints_have_no_score(frames):
     people = [person(0, [[117, 40], [50, 40], [60, 40]], [True, True, False])]
     poses = flow.along_flow(flow.GrayFrames(frames), people, [Target(0, 4)], flow.lucas_kanade)
     assert poses.scores[0].tolist() == [0, 1, 0]  # the first has left the picture
@@ -97,7 +97,7 @@ def test_dense_flow_is_computed_around_the_joints(joints, expected):
     assert abs(columns.stop - right) <= 1
 
 
-def test_nobody_labelled_is_no_fault(frames):
+def test_nobody_labeled_is_no_fault(frames):
     poses = flow.along_flow(flow.GrayFrames(frames), [person(0, [[9, 9]], [False])], [Target(0, 1)], flow.lucas_kanade)
     assert poses.scores.tolist() == [[0]]
 

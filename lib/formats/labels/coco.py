@@ -144,7 +144,7 @@ def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
             person = person | {"keypoints": keypoints.ravel().tolist(), "num_keypoints": int(mine.sum())}
         kept.append({key: value for key, value in person.items() if key not in (*JOINT_EVIDENCE, "score")})
     if not kept:
-        raise InputError(f"{path}: no joint is labelled by a person; all have scores")
+        raise InputError(f"{path}: no joint is labeled by a person; all have scores")
     if len(kept) < len(people):
         _LOG.info("%s: %d poses are of a program, as their scores tell, and left out", path, len(people) - len(kept))
     return content | {"annotations": kept}

@@ -98,7 +98,7 @@ def read(path: str | Path) -> Labels:
         paths = [_points(track, f"{path}: track {track.get('id', index)}") for index, track in used]
         category, names, edges = "", list(dict.fromkeys(one.joint for one in paths)), []
     if not paths:
-        raise InputError(f"{path}: no joint is labelled: its skeletons have no points")
+        raise InputError(f"{path}: no joint is labeled: its skeletons have no points")
     task = _task(root, paths, path)
     if _are_shapes(paths):
         ends, told = [max(one.keys, default=0) for one in paths], kind == "points"

@@ -248,7 +248,7 @@ def _numbered(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[
     index: list[Index] = list(range(max(numbers) + 1))
     video = labels.frames[0].video
     added, named = len(index) - len(numbers), sum(bool(frame.file_name) for frame in labels.frames)
-    more = [f"{added} frames between the labelled ones get an empty row"] if added else []
+    more = [f"{added} frames between the labeled ones get an empty row"] if added else []
     more += [f"{named} file names of frames: their numbers stand for them"] if named else []
     return index, numbers, more + ([f"the video's name, {video}"] if _frame(0, path).video != video else [])
 

@@ -105,7 +105,7 @@ class Labels:
         if np.isinf(self.joints).any() or np.isinf(self.scores).any() or np.isinf(self.boxes).any():
             raise ValueError("a joint, score or box is infinite")
         if not np.isnan(self.scores[~self.labeled]).all():
-            raise ValueError("scores have to be NaN where nothing is labelled")
+            raise ValueError("scores have to be NaN where nothing is labeled")
 
     @property
     def labeled(self) -> np.ndarray:
@@ -162,7 +162,7 @@ def from_file(
     visibility = np.where(np.isnan(joints).any(axis=2), NOT_LABELED, VISIBLE if visibility is None else visibility)
     labeled = visibility > NOT_LABELED
     if not labeled.any():
-        raise InputError(f"{path}: no joint is labelled; label some frames first")
+        raise InputError(f"{path}: no joint is labeled; label some frames first")
     joints = np.where(labeled[:, :, None], joints, np.nan)
     scores = np.where(labeled, np.nan if scores is None else scores, np.nan)
     track = np.full(len(frame), -1) if track is None else np.asarray(track, dtype=np.int64)
@@ -183,7 +183,7 @@ def _check_unique(
     path: str | Path, names: Sequence[str], frames: Sequence[Frame], track_names: Mapping[int, str]
 ) -> None:
     if not names:
-        raise InputError(f"{path}: no joint is labelled; label some frames first")
+        raise InputError(f"{path}: no joint is labeled; label some frames first")
     check_names(names, f"{path}: the list of joints")
     times = Counter(frame.identity for frame in frames)
     listed_twice = [frame for frame in frames if times[frame.identity] > 1]
@@ -332,6 +332,6 @@ def lost(labels: Labels, *held: str) -> list[str]:
         "track names": (len(labels.track_names), "names of individuals: they become numbers"),
         "no track": ((labels.track < 0).sum(), "poses of nobody in particular: they become individuals"),
         "empty frames": (len(labels.frames) - len(used), "frames without labels"),
-        "empty people": ((~labels.labeled.any(axis=1)).sum(), "poses without a labelled joint"),
+        "empty people": ((~labels.labeled.any(axis=1)).sum(), "poses without a labeled joint"),
     }
     return [f"{count} {what}" for key, (count, what) in found.items() if count and key not in held]

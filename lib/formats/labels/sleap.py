@@ -74,7 +74,7 @@ def read(path: str | Path) -> Labels:
     cells = np.array(poses).reshape(-1, len(names), 4)
     hidden = np.isfinite(cells[:, :, :2]).all(axis=2) & (cells[:, :, 2] == 0)
     if hidden.any():
-        _LOG.warning("%s: points that are not visible, and so not labelled: %d", path, hidden.sum())
+        _LOG.warning("%s: points that are not visible, and so not labeled: %d", path, hidden.sum())
     return from_file(
         path,
         names,
@@ -134,7 +134,7 @@ def _one_skeleton(
     """Return the skeleton of all instances."""
     own = [skeletons[index] for index in sorted(set(used.tolist()))] or skeletons[:1]
     if not own:
-        raise InputError(f"{path}: no joint is labelled; it has no skeleton")
+        raise InputError(f"{path}: no joint is labeled; it has no skeleton")
     if any(names != own[0][0] for names, _ in own):
         raise InputError(f"{path}: its instances are of skeletons with different nodes; keep one of them")
     return own[0]

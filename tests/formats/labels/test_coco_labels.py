@@ -99,7 +99,7 @@ def put(*keys, value):
         (put("annotations", 1, "track_id", value="x"), r"annotations\[1\]: 'track_id' has to be a whole number"),
         (put("annotations", 0, "keypoints", value=[1, 2, 2]), r"annotations\[0\]: 'keypoints' has to hold 6"),
         (put("annotations", 0, "keypoints", value=[1, "inf", 2, 3, 4, 1]), r"annotations\[0\]: 'keypoints'"),
-        (put("annotations", value=[]), "no joint is labelled"),
+        (put("annotations", value=[]), "no joint is labeled"),
         (put("categories", 0, "keypoints", value=["a", "a"]), "names that are all different"),
         (
             put("categories", value=[*CONTENT["categories"], {"keypoints": ["a"]}]),
@@ -156,7 +156,7 @@ def test_the_first_category_with_joints_counts(tmp_path, joints):
     np.testing.assert_array_equal(labels.joints, expected.joints)
 
 
-def test_joints_labelled_one_by_one_stay_so(tmp_path):
+def test_joints_labeled_one_by_one_stay_so(tmp_path):
     """CVAT's points have no category, and are no skeletons again on their way back."""
     labels = from_file("x", ["nose"], [Frame("v", 3)], [0], [[[1, 2]]], category="")
     coco_labels.write(tmp_path / "a.json", labels)

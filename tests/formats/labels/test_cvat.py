@@ -226,7 +226,7 @@ TWO = '<track id="{}" label="{}"><skeleton frame="0"><points label="{}" points="
         (track(point(10**9, "1,1")), "videos of up to"),
         (track(point(0, "1,1"), point(0, "2,2")), "track 0: frame 0: nose is there twice"),
         (track(point(0, "1,1"), attributes='id="0"'), "it needs a label"),
-        (track(point(0, "1,1", outside=1)), "no joint is labelled"),
+        (track(point(0, "1,1", outside=1)), "no joint is labeled"),
         (f"<annotations>{track(point(0, '1,1'))[13:-14] * 2}</annotations>", "frame 0: a second nose of individual 0"),
         (
             f"<annotations>{TWO.format(1, 'm', 'a')}{TWO.format(1, 'm', 'a')}</annotations>",

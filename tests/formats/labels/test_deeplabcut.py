@@ -110,7 +110,7 @@ def test_estimates_have_a_row_for_each_frame(tmp_path):
         "3,3.0,4.0,0.25,,,",
     ]
     assert lines == [
-        "2 frames between the labelled ones get an empty row",
+        "2 frames between the labeled ones get an empty row",
         "1 joints were set by a person: their likelihood is 1",
     ]
     deeplabcut.write(tmp_path / "CollectedData_x.csv", labels)
@@ -143,7 +143,7 @@ HEADER = "scorer,me,me\nbodyparts,nose,nose\ncoords,x,y\n"
         ("frame,x,y\n1,2,3\n", "not a DeepLabCut table"),
         ("scorer,me,me\nbodyparts,nose,nose\na.png,1,2\n", "its header has scorer, bodyparts"),
         (HEADER, "not a DeepLabCut table"),
-        (HEADER + "a1.png,,\n", "no joint is labelled"),
+        (HEADER + "a1.png,,\n", "no joint is labeled"),
         (HEADER + "a1.png,1\n", "row a1.png has 2 cells, the header has 3"),
         (HEADER + "a1.png,1,inf\n", "row a1.png, me nose y: not a finite number"),
         (HEADER + "a1.png,1,two\n", "row a1.png: could not convert"),

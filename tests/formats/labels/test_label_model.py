@@ -36,7 +36,7 @@ def arrays(**changes):
     return fields | changes
 
 
-def test_joints_that_are_labelled_and_people_who_labelled_them():
+def test_joints_that_are_labeled_and_people_who_labeled_them():
     labels = Labels(**arrays())
     assert labels.labeled.tolist() == [[True, False], [True, True]]
     assert (~np.isnan(labels.scores)).any(axis=1).tolist() == [False, True]
@@ -109,7 +109,7 @@ def test_what_a_file_does_not_tell():
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"joints": np.full((2, 4), NAN)}, "no joint is labelled"),
+        ({"joints": np.full((2, 4), NAN)}, "no joint is labeled"),
         ({"frame": [1, 1], "track": [7, 7]}, "frame #4: track7 is in it 2 times"),
         ({"frame": [1, 1], "track": [7, 7], "track_names": {7: "bob"}}, "bob is in it 2 times"),
         ({"frames": [Frame("", 3), Frame("", 3)]}, "frame #3 is listed more than once"),

@@ -1,7 +1,7 @@
 """SLEAP's project files: one that sleap-io 0.9.5 wrote, and what may be wrong with one.
 
 tests/golden/labels/two_videos.slp has two videos, two tracks, a corrected prediction, one of a track that a person
-labelled in the frame too, a point that is not visible, and a symmetry beside the edges.
+labeled in the frame too, a point that is not visible, and a symmetry beside the edges.
 """
 
 import json
@@ -48,7 +48,7 @@ def test_what_sleap_shows(caplog):
     told = "\n".join(caplog.messages)
     assert f"its video is not beside it: {CAGE}" in told
     assert "two.avi" in told
-    assert "not visible, and so not labelled: 1" in told
+    assert "not visible, and so not labeled: 1" in told
 
 
 def test_a_video_that_is_there_is_not_told(project, caplog):
@@ -149,7 +149,7 @@ def damage(file, name):
         ("skeletons", "skeletons with different nodes"),
         ("twice", "frame videos/cage one.mp4#11: bob is in it 2 times"),
         ("infinite", "not a finite number"),
-        ("empty", "no joint is labelled"),
+        ("empty", "no joint is labeled"),
         ("link", "points leads elsewhere"),
         ("external", "points is kept in another file"),
         ("virtual", "points is kept in another file"),
