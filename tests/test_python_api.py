@@ -1,4 +1,4 @@
-"""docs/python_api.md: its examples run, on a small net and frames drawn here."""
+"""docs/python_api.md: its examples run, on a small net and synthetic frames."""
 
 import re
 from pathlib import Path

@@ -66,7 +66,7 @@ def main() -> None:
             estimator = build_video_estimator(cfg, net, device, find)
             estimate_video(estimator, part, file, {"forced": forced, **describe_command()})
     if args.out:
-        film(args, part, file, build_skeleton(cfg))
+        render(args, part, file, build_skeleton(cfg))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +143,7 @@ def build_finder(args: argparse.Namespace, device: torch.device) -> FindPeople:
     return ListedBoxes(args.boxes, args.box_score) if args.boxes else whole_frame
 
 
-def film(args: argparse.Namespace, part: VideoPart, file: PosesFile, skeleton: Skeleton) -> None:
+def render(args: argparse.Namespace, part: VideoPart, file: PosesFile, skeleton: Skeleton) -> None:
     """Draw the poses of the file on the frames."""
     people = file.people()
     number, poses = next(people, (None, []))

@@ -13,7 +13,7 @@ from lib.utils.commands import ROOT, Step
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, read_json, write_json
 
-EXPERIMENTS = ROOT / "experiments" / "embedded"
+EXPERIMENTS = ROOT / "experiments" / "synthetic"
 TRAIN, VAL = 80, 20  # videos
 LABEL_EVERY = 4  # frames of the test videos: neighbors are nearly identical
 STAGES = ("single", "posewarper")
@@ -81,7 +81,7 @@ class LearningOptions:
 
 
 def complete(options: LearningOptions) -> LearningOptions:
-    """Return the options with defaults for the generated videos and the grid.
+    """Return the options with defaults for the synthetic videos and the grid.
 
     Args:
         options: Options of the run.

@@ -48,7 +48,7 @@ def test_by_annotation_id(truth):
     np.testing.assert_array_equal(first_x(truth, poses), [1, 2, 3, NAN, 5])
 
 
-def test_by_order_among_the_labelled_or_among_all(truth):
+def test_by_order_among_the_labeled_or_among_all(truth):
     poses = [pose(2, 5), pose(1, 1), pose(1, 3)]
     np.testing.assert_array_equal(first_x(truth, poses), [1, NAN, 3, NAN, 5])
     poses = [pose(1, 1), pose(1, 2), pose(2, 4), pose(1, 3), pose(2, 5)]

@@ -139,7 +139,7 @@ def test_share_of_the_box_is_the_area(score, area):
 
 
 @pytest.mark.parametrize(("x", "ap"), [(1, 1.0), (299, 1.0), (340, 0.5)])
-def test_person_without_labelled_joint_is_ignored(score, x, ap):
+def test_person_without_labeled_joint_is_ignored(score, x, ap):
     """A prediction within his box, grown by its size on each side, is not false; one outside is, at the first rank."""
     nobody = {"keypoints": [0] * 51, "bbox": [100, 1000, 100, 100], "area": 100}
     near = found([x, 1050, 0.9] * 17, score=0.9)

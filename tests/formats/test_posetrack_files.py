@@ -158,7 +158,7 @@ def test_read_2018(tmp_path):
     assert video.ignore_regions[0][0].tolist() == [[0, 0], [9, 0], [9, 9]]
 
 
-def test_labelled_unless_it_says_otherwise(tmp_path):
+def test_labeled_unless_it_says_otherwise(tmp_path):
     content = copy.deepcopy(CONTENT_2018)
     for image in content["images"]:
         del image["is_labeled"]

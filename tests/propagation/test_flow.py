@@ -113,7 +113,7 @@ def test_dense_flow_is_computed_around_the_joints(joints, expected):
     assert abs(columns.stop - right) <= 1
 
 
-def test_nobody_labelled_is_no_fault(frames):
+def test_nobody_labeled_is_no_fault(frames):
     poses = flow.along_flow(flow.GrayFrames(frames), [person(0, [[9, 9]], [False])], [Target(0, 1)], flow.lucas_kanade)
     assert poses.scores.tolist() == [[0]]
 

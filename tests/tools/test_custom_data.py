@@ -21,7 +21,7 @@ NAMES = ["nose", "left_ear", "right_ear", "tail"]
 
 @pytest.fixture
 def experiment(tmp_path):
-    """An experiment on two videos of which every second frame is labelled, and random weights."""
+    """An experiment on two videos of which every second frame is labeled, and random weights."""
     rng = np.random.default_rng(0)
     images, annotations = [], []
     for number in range(10):

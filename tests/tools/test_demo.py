@@ -225,7 +225,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
     del done[:]
     (root / "poses.mp4").unlink()
     demo(*arguments)
-    assert not done  # the poses are there; the film alone is made anew
+    assert not done  # the poses are there; the video alone is written again
     assert len(read_movie("poses.mp4")) == FRAMES
     assert (root / "poses.json").read_bytes() == went_on
 
@@ -255,7 +255,7 @@ def test_damaged_frames_are_counted_and_passed_over(demo, monkeypatch):
 
 @pytest.mark.parametrize("at_once", [1, 8])
 def test_few_frames_are_in_memory(demo, monkeypatch, at_once):
-    """Of a video of 60 frames; those that are read for the film are not counted."""
+    """Of a video of 60 frames; those that are read for the video are not counted."""
     write_video(Path("clip.mp4"), frames=60)
     frames, alive, held = VideoFile.frames, weakref.WeakSet(), []
 

@@ -46,7 +46,7 @@ def test_table_and_file(tmp_path):
 
 
 def test_nan_is_null(tmp_path):
-    """A joint that is predicted but never labelled has no AP, and JSON has no NaN."""
+    """A joint that is predicted but never labeled has no AP, and JSON has no NaN."""
     for side in ("gt", "pred"):
         (tmp_path / side).mkdir()
     point = {"id": [13], "x": [1], "y": [1]}

@@ -76,7 +76,7 @@ def test_the_options_of_simple_baseline_s_valid_test_a_net(sample):
     assert by_options["table"] == by_keys["table"]
     assert by_options["people"] == 2
     assert (config["WORKERS"], config["PRINT_FREQ"]) == (1, 3)
-    # DEBUG.DEBUG alone draws every picture; nobody of detected people is labelled.
+    # DEBUG.DEBUG alone draws every picture; nobody of detected people is labeled.
     pictures = {path.name for path in (sample / PLACE / "debug").iterdir()}
     assert pictures >= {"single_0_poses.jpg", "single_0_heatmaps.jpg"}
 

@@ -1,4 +1,4 @@
-"""tools/test.py and tools/train.py on data sets of images, a few generated pictures with a tiny, untrained net."""
+"""tools/test.py and tools/train.py on data sets of images, a few synthetic images with a tiny, untrained net."""
 
 import json
 import subprocess

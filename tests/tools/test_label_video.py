@@ -197,7 +197,7 @@ def test_options_that_do_not_go_together(monkeypatch, arguments, message):
         label_video.main()
 
 
-def test_one_labelled_frame_of_one_animal_goes_everywhere(video, tmp_path):
+def test_one_labeled_frame_of_one_animal_goes_everywhere(video, tmp_path):
     content = json.loads((video / "labels.json").read_text())
     alone = [{key: value for key, value in content["annotations"][10].items() if key != "track_id"}]  # in frame 5
     (tmp_path / "frames").symlink_to(video / "frames")
@@ -268,11 +268,11 @@ def test_a_video_file_with_labels_of_another_format(clip):
     added = {(names[one["image_id"]], one["track_id"]): one for one in dense["annotations"] if "scores" in one}
     assert added[2, 0]["sources"] == [[0, 5], [0, 5], [0, 5], [0]]
     assert added[2, 0]["propagated_from"] == "clip.mp4#0"
-    apart = added[2, 0]["disagreement"]
-    assert all(0 <= pixels < 3 for pixels in apart[:3])
-    assert apart[3] is None
+    disagreement = added[2, 0]["disagreement"]
+    assert all(0 <= pixels < 3 for pixels in disagreement[:3])
+    assert disagreement[3] is None
     assert added[11, 0]["sources"] == [[10]] * 4
-    assert (11, 1) not in added  # frame 10 is labelled, and does not have it
+    assert (11, 1) not in added  # frame 10 is labeled, and does not have it
     for (frame, track), one in added.items():
         points = np.reshape(one["keypoints"], (-1, 3))
         assert np.abs(points[:, :2] - joints(frame, track))[points[:, 2] > 0].max() < 4
@@ -325,7 +325,7 @@ def labels_of_images(root, video):
 def test_a_net_learns_from_images_and_estimates_a_video(clip, video):
     labels_of_images(clip, video)
     keys = ["TRAIN.END_EPOCH", "1", "DATASET.REPEAT", "2", "WORKERS", "0", "MODEL.IMAGE_SIZE", "[96,96]"]
-    done = run(clip, "--images", clip / "images", "--draw", clip / "film.mp4", *keys, frames="clip.mp4")
+    done = run(clip, "--images", clip / "images", "--draw", clip / "video.mp4", *keys, frames="clip.mp4")
     assert done.returncode == 0, done.stderr
     dense = json.loads((clip / "dense.json").read_text())
     assert [image["file_name"] for image in dense["images"]] == [f"clip.mp4#{frame}" for frame in range(FRAMES)]
@@ -333,9 +333,9 @@ def test_a_net_learns_from_images_and_estimates_a_video(clip, video):
     assert all(len(one["scores"]) == 4 and one["bbox"] == [0, 0, 200, 200] for one in dense["annotations"])
     work = next((clip / "dense").glob("*/images"))
     assert sorted(folder.name for folder in work.iterdir()) == ["200x180", "200x200"]
-    film = VideoFile(clip / "film.mp4")
-    assert film.size == (200, 200)
-    assert len(list(film.frames())) == FRAMES
+    video = VideoFile(clip / "video.mp4")
+    assert video.size == (200, 200)
+    assert len(list(video.frames())) == FRAMES
     again = run(clip, "--images", clip / "images", *keys, frames="clip.mp4")
     assert again.stdout.count("done before") == 2
 
@@ -353,11 +353,11 @@ def test_images_that_are_not_there(clip, video, refusal):
 
 
 def test_labels_are_drawn(clip):
-    of_clip(clip, "--draw", clip / "film.mp4")
-    film = [image for _, image in VideoFile(clip / "film.mp4").frames()]
+    of_clip(clip, "--draw", clip / "video.mp4")
+    video = [image for _, image in VideoFile(clip / "video.mp4").frames()]
     plain = [image for _, image in VideoFile(clip / "clip.mp4").frames()]
-    assert len(film) == FRAMES
+    assert len(video) == FRAMES
     for frame in (0, 2):
         x, y = joints(frame, 0)[0]
         around = slice(y - 2, y + 3), slice(x - 2, x + 3)
-        assert np.abs(film[frame][around].astype(int) - plain[frame][around]).mean() > 20
+        assert np.abs(video[frame][around].astype(int) - plain[frame][around]).mean() > 20

@@ -42,7 +42,7 @@ def test_a_demo_in_small(tmp_path):
     sizes = []
     while (frame := movie.read()[1]) is not None:
         sizes.append(frame.shape)
-    assert sizes == [(240, 640, 3)] * 10  # every fourth frame is labelled
+    assert sizes == [(240, 640, 3)] * 10  # every fourth frame is labeled
 
     # Another run has nothing left to do but the table; other settings are refused.
     times = {path: path.stat().st_mtime_ns for path in out.rglob("*.pth")}
@@ -104,7 +104,7 @@ def test_the_chain_on_ones_own_data(stages, tmp_path):
     assert sorted(path.name for path in results.iterdir()) == ["first", "second"]
     assert "coco.pth" in json.loads((results / "first/result-train.json").read_text())["config"]
     (log,) = (results / "first").glob("*_train.log")
-    assert "in 2 labelled frames of 2 videos" in log.read_text()  # NUM_LABELED_FRAMES_PER_VIDEO is 1
+    assert "in 2 labeled frames of 2 videos" in log.read_text()  # NUM_LABELED_FRAMES_PER_VIDEO is 1
 
 
 def test_options_of_other_data_do_not_go_with_ones_own(stages, tmp_path):

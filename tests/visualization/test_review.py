@@ -117,7 +117,7 @@ def test_only_labels_of_people(tmp_path):
     assert not any(review["propagated"])
 
 
-def test_joints_added_to_a_persons_own_need_an_eye(tmp_path):
+def test_joints_added_to_a_persons_own_need_review(tmp_path):
     content = make_content()
     fill(content, 6, 1, score=0.05)
     place = next(place for place, person in enumerate(content["annotations"]) if person["id"] == 13)
@@ -133,7 +133,7 @@ def test_joints_added_to_a_persons_own_need_an_eye(tmp_path):
     assert 0 not in [one["frame"] for one in review["needs"]]
 
 
-def test_somebody_propagated_beside_a_labelled_person_needs_an_eye(tmp_path):
+def test_somebody_propagated_beside_a_labeled_person_needs_review(tmp_path):
     content = make_content()
     person = next(person for person in content["annotations"] if person["id"] == 12)
     person |= {"scores": [0.9, 0.01, 0.9, 0.9], "propagated_from": "0100.png"}

@@ -157,7 +157,7 @@ def test_the_first_category_with_joints_counts(tmp_path, joints):
     np.testing.assert_array_equal(labels.joints, expected.joints)
 
 
-def test_joints_labelled_one_by_one_stay_so(tmp_path):
+def test_joints_labeled_one_by_one_stay_so(tmp_path):
     """CVAT's points have no category, and are no skeletons again on their way back."""
     labels = from_file("x", ["nose"], [Frame("v", 3)], [0], [[[1, 2]]], category="")
     coco_labels.write(tmp_path / "a.json", labels)

@@ -27,7 +27,7 @@ def arrays(**changes):
     return fields | changes
 
 
-def test_joints_that_are_labelled_and_people_who_labelled_them():
+def test_joints_that_are_labeled_and_people_who_labeled_them():
     labels = Labels(**arrays())
     assert labels.labeled.tolist() == [[True, False], [True, True]]
     assert (~np.isnan(labels.scores)).any(axis=1).tolist() == [False, True]

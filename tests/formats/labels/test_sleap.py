@@ -1,7 +1,7 @@
 """SLEAP's project files: one that sleap-io 0.9.5 wrote, and what may be wrong with one.
 
 tests/golden/labels/two_videos.slp has two videos, two tracks, a corrected prediction, one of a track that a person
-labelled in the frame too, a point that is not visible, and a symmetry beside the edges.
+labeled in the frame too, a point that is not visible, and a symmetry beside the edges.
 """
 
 import json
