@@ -53,7 +53,7 @@ class LearningOptions:
 
     Attributes:
         out: Folder of videos, nets, results and pictures.
-        experiment: Folder in experiments/embedded; None for demo.
+        experiment: Folder in experiments/synthetic; None for demo.
         cfg: Experiments of both stages, on existing data; None if videos are generated.
         seed: Seed of the videos and the training; None for the seeds of the experiments.
         train: Number of generated training videos.

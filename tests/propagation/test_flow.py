@@ -57,7 +57,7 @@ def test_large_regions_are_scaled_down(width, monkeypatch):
     assert (max(sizes[0]) == flow.MAX_SIDE) == (width == 900)
 
 
-def test_unlabelled_and_lost_joints_have_no_score(frames):
+def test_unlabeled_and_lost_joints_have_no_score(frames):
     people = [person(0, [[117, 40], [50, 40], [60, 40]], [True, True, False])]
     poses = flow.along_flow(flow.GrayFrames(frames), people, [Target(0, 4)], flow.lucas_kanade)
     assert poses.scores[0].tolist() == [0, 1, 0]  # the first has left the picture
