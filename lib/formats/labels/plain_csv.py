@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import (
     HIDDEN,
     NOT_LABELED,
@@ -165,3 +166,10 @@ def _frame(text: str) -> Frame:
 
 def _name(frame: Frame) -> str:
     return frame_name(frame) if frame.file_name or frame.video else str(frame.number)
+
+
+def _recognizes(path: Path, start: bytes) -> bool:
+    return not start.startswith((b"{", b"[", b"<"))
+
+
+FORMAT = LabelFormat("csv", read, write, _recognizes, ("*.csv",), is_general=True)

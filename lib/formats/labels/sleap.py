@@ -15,7 +15,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lib.formats.hdf5 import open_hdf5
+from lib.formats.hdf5 import is_hdf5, open_hdf5
+from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import Frame, Labels, from_file, named_frame
 from lib.utils.errors import InputError
 
@@ -171,3 +172,13 @@ def _tell_missing(path: Path, videos: set[str]) -> None:
     for video in sorted(videos - {""}):
         if not (path.parent / PurePosixPath(video).name).exists():
             _LOG.warning("%s: its video is not beside it: %s; the labels are read without it", path, video)
+
+
+def _recognizes(path: Path, start: bytes) -> bool:
+    if not is_hdf5(start):
+        return False
+    with open_hdf5(path, "labels") as file:
+        return "metadata" in file
+
+
+FORMAT = LabelFormat("sleap", read, None, _recognizes, ("*.slp",))
