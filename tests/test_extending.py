@@ -11,7 +11,7 @@ import yaml
 
 import lib.models
 from lib.config import load_config
-from lib.config.default import EXTRA
+from lib.config.pose_nets import EXTRA
 from lib.models import build_model
 from lib.models.pose_warper import PoseWarper
 from lib.utils.errors import InputError

@@ -40,6 +40,7 @@ from lib.utils.distributed import num_processes
 from lib.utils.errors import InputError
 from lib.utils.files import sha256
 from lib.utils.precision import allow_tf32, dtype_of
+from lib.utils.weight_names import HEAD_LAYERS
 
 logger = logging.getLogger(__name__)
 
@@ -265,9 +266,7 @@ def _load_pretrained(cfg: CfgNode, net: nn.Module, path: Path, force: bool) -> C
         )
     report = load_weights(net, path, cfg.MODEL.EXTRA.get("PRETRAINED_LAYERS"))
     logger.info("%s", report)
-    if cfg.MODEL.FREEZE_POSE_NET and any(
-        name.startswith(("deconv_layers.", "final_layer.")) for name in report.initial
-    ):
+    if cfg.MODEL.FREEZE_POSE_NET and any(name.partition(".")[0] in HEAD_LAYERS for name in report.initial):
         logger.warning("%s lacks part of the frozen pose net, which has random weights there", path)
     changes = changes_of_weights(report.training, cfg, build_skeleton(cfg).names)
     if cfg.MODEL.FREEZE_POSE_NET:

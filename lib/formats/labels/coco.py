@@ -13,6 +13,7 @@ import numpy as np
 from lib.formats.coco import JOINT_EVIDENCE
 from lib.formats.json_fields import id_column, is_true, number_column, records, whole_number
 from lib.formats.labels.frames import Frame, frame_name, named_frame
+from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, check_names, from_file
 from lib.formats.posetrack import NO_SCORE
 from lib.formats.posetrack18 import keypoint_category, keypoint_names
@@ -241,3 +242,10 @@ def _record(labels: Labels, person: int) -> dict[str, Any]:
     if not np.isnan(scores).all():
         record["scores"] = np.where(labeled, np.where(np.isnan(scores), NO_SCORE, scores), 0).tolist()
     return record
+
+
+def _recognizes(path: Path, start: bytes) -> bool:
+    return start.startswith((b"{", b"["))
+
+
+FORMAT = LabelFormat("coco", read, write, _recognizes, ("*.json",), is_general=True)

@@ -17,7 +17,9 @@ import numpy as np
 from defusedxml import DefusedXmlException, ElementTree
 
 from lib.formats.json_fields import is_true, whole_number
+from lib.formats.labels import cvat_writer
 from lib.formats.labels.frames import Frame
+from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, from_file
 from lib.utils.errors import InputError
 
@@ -301,3 +303,10 @@ def _check_size(joints: int, path: str | Path) -> None:
         raise InputError(
             f"{path}: over {_MAX_JOINTS} joints, including interpolated ones; export a shorter job, or end its tracks"
         )
+
+
+def _recognizes(path: Path, start: bytes) -> bool:
+    return start.startswith(b"<")
+
+
+FORMAT = LabelFormat("cvat", read, cvat_writer.write, _recognizes, ("*.xml",))

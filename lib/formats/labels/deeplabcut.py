@@ -16,8 +16,10 @@ from pathlib import Path, PurePath
 import h5py
 import numpy as np
 
+from lib.formats.hdf5 import is_hdf5, open_hdf5
 from lib.formats.labels.deeplabcut_h5 import Column, Index, read_table, write_table
 from lib.formats.labels.frames import Frame, named_frame
+from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import Labels, from_file, lost, name_tracks, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
@@ -254,3 +256,14 @@ def _write_csv(
         writer.writerows([name, *(column[level] for column in columns)] for level, name in enumerate(levels))
         for entry, row in zip(index, values.tolist(), strict=True):
             writer.writerow([entry, *("" if np.isnan(value) else repr(value) for value in row)])
+
+
+def _recognizes(path: Path, start: bytes) -> bool:
+    if is_hdf5(start):
+        with open_hdf5(path, "labels") as file:
+            return "metadata" not in file  # SLEAP's files have it
+    return start.partition(b",")[0].decode(errors="replace") in LEVELS
+
+
+_PATTERNS = (*(f"*{suffix}" for suffix in H5_SUFFIXES), "CollectedData*.csv", "*DLC_*.csv")
+FORMAT = LabelFormat("deeplabcut", read, write, _recognizes, _PATTERNS)

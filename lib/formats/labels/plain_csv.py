@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.formats.labels.frames import Frame, frame_name, named_frame
+from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, from_file, lost, name_tracks, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
@@ -154,3 +155,10 @@ def _frame(text: str) -> Frame:
 
 def _name(frame: Frame) -> str:
     return frame_name(frame) if frame.file_name or frame.video else str(frame.number)
+
+
+def _recognizes(path: Path, start: bytes) -> bool:
+    return not start.startswith((b"{", b"[", b"<"))
+
+
+FORMAT = LabelFormat("csv", read, write, _recognizes, ("*.csv",), is_general=True)

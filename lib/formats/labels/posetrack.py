@@ -10,10 +10,13 @@ import numpy as np
 
 from lib.formats import posetrack18
 from lib.formats.labels.frames import frame_name, named_frame
+from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import Labels, from_file, lost
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
+from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_video
 from lib.utils.errors import InputError
+from lib.utils.files import read_json
 
 _COLUMNS = list(KEYPOINT_OF_JOINT)
 
@@ -100,3 +103,20 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     others = int(np.delete(labels.labeled, own, axis=1).sum())
     more = [f"{others} joints that PoseTrack does not have"] if others else []
     return more + lost(labels, "scores", "boxes", "no track", "empty frames", "empty people")
+
+
+def _recognizes(path: Path, start: bytes) -> bool:
+    """Return True for an official file: of 2017, or of 2018 with its joints and images that have `nframes`."""
+    if path.suffix.lower() == ".mat":
+        return True
+    content = read_json(path) if start.startswith((b"{", b"[")) else None
+    if not isinstance(content, dict) or "annolist" in content:
+        return isinstance(content, dict)
+    try:
+        names = keypoint_category(content)["keypoints"]
+        return names == list(KEYPOINT_NAMES) and "nframes" in content["images"][0]
+    except (LookupError, TypeError, AttributeError):
+        return False
+
+
+FORMAT = LabelFormat("posetrack18", read, write, _recognizes)

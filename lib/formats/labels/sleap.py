@@ -15,8 +15,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lib.formats.hdf5 import open_hdf5
+from lib.formats.hdf5 import is_hdf5, open_hdf5
 from lib.formats.labels.frames import Frame, named_frame
+from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import Labels, from_file
 from lib.utils.errors import InputError
 
@@ -172,3 +173,13 @@ def _tell_missing(path: Path, videos: set[str]) -> None:
     for video in sorted(videos - {""}):
         if not (path.parent / PurePosixPath(video).name).exists():
             _LOG.warning("%s: its video is missing: %s; the labels are read without it", path, video)
+
+
+def _recognizes(path: Path, start: bytes) -> bool:
+    if not is_hdf5(start):
+        return False
+    with open_hdf5(path, "labels") as file:
+        return "metadata" in file
+
+
+FORMAT = LabelFormat("sleap", read, None, _recognizes, ("*.slp",))

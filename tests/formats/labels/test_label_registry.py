@@ -101,7 +101,7 @@ def test_files_of_no_format(tmp_path):
 
 
 def test_formats_that_are_not_there(tmp_path):
-    with pytest.raises(InputError, match="no format of labels is named 'dlc'; choose from coco, posetrack18"):
+    with pytest.raises(InputError, match="no format of labels is named 'dlc'; choose from coco, cvat, deeplabcut, csv"):
         read_any_labels(GOLDEN / "labels/two_videos.slp", "dlc")
     with pytest.raises(InputError, match="unknown format"):
         write_any_labels(tmp_path / "a.txt", small())
@@ -115,7 +115,7 @@ def everywhere(labels, folder):
     reference = labels
     for format, known in FORMATS.items():
         if known.write and format != "posetrack18":
-            path = folder / f"CollectedData_me{known.endings[0]}"
+            path = folder / f"CollectedData_me{Path(known.patterns[0]).suffix}"
             write_any_labels(path, labels, format)
             labels = read_any_labels(path)
             assert labels.names == reference.names
