@@ -68,7 +68,7 @@ $(STAMPS)/requirements-dev: requirements-dev.txt $(STAMPS)/requirements
 	$(PYTHON) -m pip install --quiet -r requirements-dev.txt
 	@touch $@
 
-# What a build depends on besides its sources. The file changes only when one of them does; then all is built anew.
+# What a build depends on besides its sources. The file changes only when one of them does; then all is built again.
 TOOLCHAIN = import sys; from importlib.metadata import version; print(sys.executable, sys.version, version("torch"))
 $(STAMPS)/toolchain: $(STAMPS)/requirements FORCE
 	@$(PYTHON) -c '$(TOOLCHAIN)' > $@.new 2>/dev/null || $(MISSING)

@@ -31,7 +31,7 @@ from lib.utils.precision import dtype_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FULL = ROOT / "experiments/posetrack/hrnet/w48_384x288_adam_lr1e-4_PoseWarper_inference_temporal_pose_aggregation.yaml"
-QUICK = ROOT / "experiments/embedded/demo/posewarper.yaml"
+QUICK = ROOT / "experiments/synthetic/demo/posewarper.yaml"
 
 
 class TorchvisionDeformConv(nn.Module):

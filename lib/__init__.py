@@ -1,1 +1,1 @@
-"""PoseWarper: human pose from sparsely labelled video."""
+"""PoseWarper: human pose from sparsely labeled video."""

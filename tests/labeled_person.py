@@ -1,4 +1,4 @@
-"""A labelled person of two joints, for tests of what moves labels."""
+"""A labeled person of two joints, for tests of what moves labels."""
 
 import numpy as np
 

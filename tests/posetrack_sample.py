@@ -1,4 +1,4 @@
-"""A tiny PoseTrack: a few small JPEG frames and official annotations, made anew for each test that asks for it."""
+"""A tiny PoseTrack: a few small JPEG frames and official annotations, made for each test that asks for it."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 160, 120
 
 
 def keypoints(x: float, y: float, size: float) -> list[float]:
-    """A plausible person around (x, y): 17 × (x, y, v); the ears are not labelled."""
+    """A plausible person around (x, y): 17 × (x, y, v); the ears are not labeled."""
     rng = np.random.default_rng(int(x + y))
     joints = np.array([x, y]) + rng.uniform(-size, size, (17, 2))
     flat = [[*point, 1.0] for point in np.round(joints, 2).tolist()]
@@ -34,7 +34,7 @@ def annotation(image_id: int, number: int, x: float, y: float) -> dict:
 
 
 def make_video(root: Path, name: str, num_frames: int = 5, people: int = 2, first: int = 0) -> dict:
-    """Write the frames of a video and its official file of 2018; every frame is labelled."""
+    """Write the frames of a video and its official file of 2018; every frame is labeled."""
     folder = root / "images/val" / name
     folder.mkdir(parents=True)
     rng = np.random.default_rng(num_frames)

@@ -1,4 +1,4 @@
-"""A small video of two animals, some of it labelled by a person and the rest propagated, for tests of the review."""
+"""A small video of two animals, some of it labeled by a person and the rest propagated, for tests of the review."""
 
 import copy
 
@@ -25,7 +25,7 @@ def read_frame(name):
 
 
 def make_content(*, bare=False):
-    """Frames 100 to 111, in another order; 100 and 106 are labelled.
+    """Frames 100 to 111, in another order; 100 and 106 are labeled.
 
     Args:
         bare: propagated people lack `sources` and `disagreement`.
@@ -58,7 +58,7 @@ def make_content(*, bare=False):
 
 
 def fill(content, frame, track, *, joints=(3,), score=0.4):
-    """Make joints of a labelled person such as `tools/propagate.py --merge fill` adds."""
+    """Make joints of a labeled person such as `tools/propagate.py --merge fill` adds."""
     person = next(person for person in content["annotations"] if person["id"] == 2 * frame + track)
     for key, value in (("scores", score), ("sources", [100]), ("disagreement", 2.0)):
         person[key] = [value if joint in joints else None for joint in range(len(NAMES))]

@@ -11,7 +11,7 @@ import yaml
 
 import lib.models
 from lib.config import load_config
-from lib.config.default import EXTRA
+from lib.config.pose_nets import EXTRA
 from lib.models import build_model
 from lib.models.pose_warper import PoseWarper
 from lib.utils.errors import InputError
@@ -29,7 +29,7 @@ def tiny(tmp_path, monkeypatch):
     """The page's pose net beside the others, and an experiment's settings."""
     (tmp_path / "pose_tiny.py").write_text(block("python"))
     monkeypatch.setattr(lib.models, "__path__", [*lib.models.__path__, str(tmp_path)])
-    yield load_config(ROOT / "experiments/embedded/demo/posewarper.yaml")
+    yield load_config(ROOT / "experiments/synthetic/demo/posewarper.yaml")
     sys.modules.pop("lib.models.pose_tiny", None)
 
 
@@ -53,7 +53,7 @@ def test_every_pose_net_of_the_configuration_has_its_module():
 
 def test_a_variant_of_the_warp_is_yaml(tmp_path):
     content = yaml.safe_load(block("yaml"))
-    content["_BASE_"] = str(ROOT / "experiments/embedded/demo" / content["_BASE_"])
+    content["_BASE_"] = str(ROOT / "experiments/synthetic/demo" / content["_BASE_"])
     (tmp_path / "variant.yaml").write_text(yaml.safe_dump(content))
     net = build_model(load_config(tmp_path / "variant.yaml"))
     assert isinstance(net, PoseWarper)

@@ -36,7 +36,7 @@ def main() -> None:
 
 def report(listing: Listing, whole: bool) -> int:
     """Print what a listing holds and the first of its problems; return the number of problems."""
-    counts = f"{len(listing.images)} images, {listing.people} people, {listing.joints} labelled joints"
+    counts = f"{len(listing.images)} images, {listing.people} people, {listing.joints} labeled joints"
     print(f"{listing.annotations}: {counts}", flush=True)
     problems: Counter[str] = Counter()
     for problem in tqdm(find_problems(listing, whole), total=len(listing.images), unit="image", disable=None):

@@ -69,7 +69,7 @@ def main() -> None:
             info = {"forced": forced, "test_precision": precision, **describe_command()}
             estimate_video(estimator, part, file, info)
     if args.out:
-        film(args, part, file, build_skeleton(cfg))
+        render(args, part, file, build_skeleton(cfg))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,7 +146,7 @@ def build_finder(args: argparse.Namespace, device: torch.device) -> FindPeople:
     return ListedBoxes(args.boxes, args.box_score) if args.boxes else whole_frame
 
 
-def film(args: argparse.Namespace, part: VideoPart, file: PosesFile, skeleton: Skeleton) -> None:
+def render(args: argparse.Namespace, part: VideoPart, file: PosesFile, skeleton: Skeleton) -> None:
     """Draw the poses of the file on the frames."""
     people = file.people()
     number, poses = next(people, (None, []))

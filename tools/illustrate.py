@@ -1,6 +1,6 @@
-"""Illustrate what a PoseWarper learned: curves, heatmaps before and after the warp, a test video with poses drawn.
+"""Illustrate what a PoseWarper learned: curves, heatmaps before and after the warp, a test video with poses.
 
-python tools/illustrate.py --cfg experiments/embedded/demo/posewarper.yaml --out pictures TEST.MODEL_FILE posewarper.pth
+python tools/illustrate.py --cfg experiments/synthetic/demo/posewarper.yaml --out pictures TEST.MODEL_FILE net.pth
 """
 
 import argparse

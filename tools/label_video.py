@@ -5,7 +5,7 @@ python tools/label_video.py --video clip.mp4 --labels images.csv --images folder
 
 With --images, the labels belong to other images: a net learns from them and estimates poses in the video. The same
 command resumes an interrupted run; after labels are corrected, only what depends on them is propagated again. --every K
-holds out labels to measure the error. docs/own_video.md explains both.
+holds out labels to measure the error. docs/custom_video.md explains both.
 """
 
 import argparse

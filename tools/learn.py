@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for videos, nets, results and pictures")
     names = sorted(path.name for path in EXPERIMENTS.iterdir() if path.is_dir())
-    parser.add_argument("--experiment", choices=names, help="folder of experiments/embedded (demo)")
+    parser.add_argument("--experiment", choices=names, help="folder of experiments/synthetic (demo)")
     parser.add_argument(
         "--cfg",
         type=Path,
@@ -60,19 +60,19 @@ def main() -> None:
     )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiments to change")
     parser.add_argument(
-        "--grid", action="store_true", help="learn from several numbers of labelled videos and frames, and compare"
+        "--grid", action="store_true", help="learn from several numbers of labeled videos and frames, and compare"
     )
     parser.add_argument(
-        "--videos", nargs="+", metavar="V", help=f"of the grid: numbers of labelled videos ({_text(GRID_VIDEOS)})"
+        "--videos", nargs="+", metavar="V", help=f"of the grid: numbers of labeled videos ({_text(GRID_VIDEOS)})"
     )
     parser.add_argument(
-        "--frames", nargs="+", metavar="N", help=f"of the grid: labelled frames per video ({_text(GRID_FRAMES)})"
+        "--frames", nargs="+", metavar="N", help=f"of the grid: labeled frames per video ({_text(GRID_FRAMES)})"
     )
     parser.add_argument(
         "--seeds",
         nargs="+",
         metavar="SEED",
-        help="of the grid: seeds of the choice of labels and the training (--seed, which the videos are drawn by)",
+        help="of the grid: seeds of the choice of labels and the training (--seed is that of the synthetic videos)",
     )
     args = parser.parse_intermixed_args()
     for name in ("videos", "frames", "seeds"):

@@ -29,9 +29,9 @@ def main() -> None:
     command = commands.add_parser("full", help="all frames: posetrack_train.json and posetrack_val.json")
     command.set_defaults(make=_full)
 
-    command = commands.add_parser("sparse", help="few labelled training frames: posetrack_train_N…_per_video….json")
+    command = commands.add_parser("sparse", help="few labeled training frames: posetrack_train_N…_per_video….json")
     command.add_argument("--videos", type=_at_least(1), default=-1, help="how many videos keep labels (all)")
-    command.add_argument("--frames", type=_at_least(1), required=True, help="how many labelled frames of each")
+    command.add_argument("--frames", type=_at_least(1), required=True, help="how many labeled frames of each")
     command.add_argument(
         "--seed", type=_at_least(0), default=0, help="of the drawing: SEED of an experiment (%(default)s)"
     )

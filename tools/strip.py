@@ -75,7 +75,7 @@ def _windows(video: VideoAnnotations, frames: list[int], track: int) -> np.ndarr
     for frame in frames:
         (rows,) = np.nonzero((video.person_frame == frame) & (video.track_ids == track))
         if not len(rows) or not video.labeled[rows[0]].any():
-            raise InputError(f"{video.frame_names[frame]}: track {track} is not labelled; see --track and --frames")
+            raise InputError(f"{video.frame_names[frame]}: track {track} is not labeled; see --track and --frames")
         joints = video.joints[rows[0]][video.labeled[rows[0]]]
         boxes.append([*joints.min(axis=0), *joints.max(axis=0)])
     corners = np.array(boxes)

@@ -5,6 +5,8 @@ Keys keep the names from HRNet's and PoseWarper's original code if the meaning i
 
 from yacs.config import CfgNode as CN  # noqa: N817 (the usual alias for yacs)
 
+from lib.config.pose_nets import EXTRA
+
 DEFAULTS = CN()
 
 DEFAULTS.OUTPUT_DIR = "output"  # results go to OUTPUT_DIR/<data set>/<model>/<experiment>/
@@ -25,7 +27,7 @@ DEFAULTS.CUDNN.ENABLED = True
 DEFAULTS.CUDNN.ALLOW_TF32 = True  # PyTorch's default; False: no TF32 in convolutions or matrix products
 
 DEFAULTS.MODEL = CN()
-DEFAULTS.MODEL.NAME = "pose_hrnet"  # pose net: one of EXTRA
+DEFAULTS.MODEL.NAME = "pose_hrnet"  # pose net: a module of lib/models
 DEFAULTS.MODEL.INIT_WEIGHTS = True  # False: training starts from random weights, even if PRETRAINED names some
 DEFAULTS.MODEL.PRETRAINED = ""  # weights to start training from
 DEFAULTS.MODEL.FREEZE_POSE_NET = False  # train only the warping head; freezes the pose net's BatchNorm statistics too
@@ -35,7 +37,7 @@ DEFAULTS.MODEL.TARGET_TYPE = "gaussian"  # centered on the joint's cell; unbiase
 DEFAULTS.MODEL.IMAGE_SIZE = [256, 256]  # width, height of the crop in pixels
 DEFAULTS.MODEL.HEATMAP_SIZE = [64, 64]  # width, height in cells; always a quarter of IMAGE_SIZE, can be omitted
 DEFAULTS.MODEL.SIGMA = 2.0  # standard deviation of a target's Gaussian, in cells
-DEFAULTS.MODEL.EXTRA = CN(new_allowed=True)  # settings of the pose net, see EXTRA below
+DEFAULTS.MODEL.EXTRA = CN(new_allowed=True)  # settings of the pose net: EXTRA of its module
 DEFAULTS.MODEL.WARP = CN()
 DEFAULTS.MODEL.WARP.ENABLED = False  # PoseWarper: the pose net with the warping head
 DEFAULTS.MODEL.WARP.NUM_BLOCKS = 20
@@ -161,29 +163,6 @@ DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_GT = True
 DEFAULTS.DEBUG.SAVE_BATCH_IMAGES_PRED = True
 DEFAULTS.DEBUG.SAVE_HEATMAPS_GT = True
 DEFAULTS.DEBUG.SAVE_HEATMAPS_PRED = True
-
-_STAGE = ("NUM_MODULES", "NUM_BRANCHES", "BLOCK", "NUM_BLOCKS", "NUM_CHANNELS", "FUSE_METHOD")
-
-EXTRA = {
-    "pose_hrnet": (
-        "PRETRAINED_LAYERS",  # parts to load from MODEL.PRETRAINED; ['*'] or unset: all
-        "STEM_CHANNELS",
-        "STEM_BLOCKS",
-        *(f"{stage}.{key}" for stage in ("STAGE2", "STAGE3", "STAGE4") for key in _STAGE),
-        "FINAL_CONV_KERNEL",
-    ),
-    "pose_resnet": (
-        "PRETRAINED_LAYERS",
-        "NUM_LAYERS",
-        "STRIDE_IN_1X1",  # Caffe's ResNet: the first convolution of a bottleneck has the stride, not the second
-        "NUM_DECONV_LAYERS",
-        "NUM_DECONV_FILTERS",
-        "NUM_DECONV_KERNELS",
-        "DECONV_WITH_BIAS",
-        "FINAL_CONV_KERNEL",
-    ),
-}
-"""Keys of MODEL.EXTRA by pose net, documented in the modules of lib.models. MODEL.NAME is one of these names."""
 
 PATHS = (
     "DATASET.ROOT",

@@ -3,8 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
-from lib.config.default import DEFAULTS, EXTRA
+from lib.config.default import DEFAULTS
 from lib.config.legacy import IGNORED, OLD_KEYS, REFUSED, REPLACED
+from lib.config.pose_nets import EXTRA
 from lib.utils.errors import InputError
 
 BASE_KEY = "_BASE_"

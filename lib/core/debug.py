@@ -20,7 +20,7 @@ MAX_PEOPLE = 8
 """Maximum number of people per image, the first of the batch."""
 COLUMNS = 4
 """Crops in a row of an image."""
-SHOWN_PEAK = 0.2
+MIN_SCORE = 0.2
 """Score above which an estimated joint is drawn."""
 
 
@@ -68,7 +68,7 @@ class DebugImages:
         if self.labels and labeled:
             self._save(f"{name}_labels", self._poses(crops, clips.targets, clips.target_weights[..., 0] > 0))
         if self.poses:
-            shown = torch.from_numpy(estimates.scores > SHOWN_PEAK)
+            shown = torch.from_numpy(estimates.scores > MIN_SCORE)
             self._save(f"{name}_poses", self._poses(crops, estimates.heatmaps, shown))
         if self.targets and labeled:
             self._save(f"{name}_targets", _heatmaps(crops, clips.targets))

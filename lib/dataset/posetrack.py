@@ -77,7 +77,7 @@ def labeled_people(
                 dropped["that are crowds"] += 1
                 continue
             if not video.labeled[p].any() and not box_alone:
-                dropped["without a labelled joint"] += 1
+                dropped["without a labeled joint"] += 1
                 continue
             if frame in files.absent:
                 dropped[ABSENT] += 1

@@ -100,9 +100,9 @@ def sparse(videos: Sequence[CocoVideo], num_videos: int, num_frames: int, seed: 
     ]
     num_labeled = len({person.video for person in people})
     if not num_labeled:
-        raise InputError("train: nobody is labelled in any video: there is nothing to draw from")
+        raise InputError("train: nobody is labeled in any video: there is nothing to draw from")
     if num_labeled < num_videos:
-        raise InputError(f"train: {num_videos} labelled videos are asked for, {num_labeled} have labels; ask for fewer")
+        raise InputError(f"train: {num_videos} labeled videos are asked for, {num_labeled} have labels; ask for fewer")
     chosen = {(person.video, person.frame) for person in sparse_people(people, num_videos, num_frames, seed)}
     frames = [sorted(frame for video, frame in chosen if video == v) for v in range(len(videos))]
     info = {"num_videos": num_videos, "num_frames": num_frames, "seed": seed, "labeled_frames": _names(videos, frames)}

@@ -224,14 +224,14 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
             logger.warning("%s: left out: fewer than %d consecutive annotated frames", video.name, every // 2 + 1)
     if not videos:
         raise InputError(
-            f"{annotations}: no video has {every // 2 + 1} consecutive annotated frames, so none is labelled"
+            f"{annotations}: no video has {every // 2 + 1} consecutive annotated frames, so none is labeled"
         )
     found = build_people(cfg, videos)
     sources = [person for person in found.people if person.frame in labeled[person.video]]
     if not sources:
-        raise InputError(f"{annotations}: nobody in the labelled frames{reasons(found.dropped)}")
+        raise InputError(f"{annotations}: nobody in the labeled frames{reasons(found.dropped)}")
     logger.info(
-        "%d people in %d labelled of %d frames, %d videos%s",
+        "%d people in %d labeled of %d frames, %d videos%s",
         len(sources),
         sum(map(len, labeled)),
         sum(len(video.frame_names) for video in videos),

@@ -131,7 +131,7 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     if not people:
         raise InputError(f"{annotations}: nobody to train on{reasons(found.dropped)}")
     frames = {(person.video, person.frame) for person in people}
-    where = f"labelled frames of {len({video for video, _ in frames})} videos" if has_videos else "images"
+    where = f"labeled frames of {len({video for video, _ in frames})} videos" if has_videos else "images"
     logger.info("training on %d people in %d %s%s", len(people), len(frames), where, reasons(found.dropped))
     return SparseLabels(annotations, videos, people, found.frames)
 
@@ -143,8 +143,8 @@ def _warn_of_few(people: Sequence[Person], num_videos: int, num_frames: int) -> 
         frames.setdefault(person.video, set()).add(person.frame)
     most = max(map(len, frames.values()), default=0)
     for key, wanted, there, where in (
-        ("NUM_LABELED_VIDEOS", num_videos, len(frames), "videos are labelled"),
-        ("NUM_LABELED_FRAMES_PER_VIDEO", num_frames, most, "frames of a video are labelled at most"),
+        ("NUM_LABELED_VIDEOS", num_videos, len(frames), "videos are labeled"),
+        ("NUM_LABELED_FRAMES_PER_VIDEO", num_frames, most, "frames of a video are labeled at most"),
     ):
         if wanted > there:
             logger.warning("DATASET.%s is %d; %d %s: all of them are used", key, wanted, there, where)

@@ -31,8 +31,8 @@ class AddedPose:
         scores: (J,) scores of the joints; a joint whose score is not above 0 is missing.
         names: J joint names, all of them names that the file uses.
         sources: For each joint, the numbers of the labeled frames that it comes from.
-        apart: (J,) disagreement, in pixels, between the results from the labels before and after the frame; NaN if only
-            one side has a result.
+        disagreement: (J,) pixels between the results from the labels before and after the frame; NaN if only one side
+            has a result.
     """
 
     file_name: str
@@ -42,7 +42,7 @@ class AddedPose:
     scores: np.ndarray
     names: Sequence[str]
     sources: Sequence[Sequence[int]]
-    apart: np.ndarray
+    disagreement: np.ndarray
 
 
 def read_labels(path: str | Path) -> dict[str, Any]:
@@ -79,16 +79,18 @@ def check_labels(content: Any, path: str | Path, of_video: bool = True) -> dict[
         InputError: As in `read_labels`.
     """
     if not isinstance(content, dict) or "images" not in content:
-        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+        raise InputError(f"{path}: not a COCO-style file: no 'images'")
     keypoint_names(content, path)
     ids, names = set(), set()
     for index, image in enumerate(records(content, "images", path)):
         image["id"] = whole_number(image.get("id"))
         if not isinstance(image.get("file_name"), str) or image["id"] is None:
-            raise InputError(f"{path}: images[{index}]: it needs a file_name and a whole number as id")
+            raise InputError(f"{path}: images[{index}]: a file_name, and a whole number as id, are required")
         image["file_name"] = image["file_name"].rpartition("/")[2] if of_video else image["file_name"]
         if image["file_name"] in names:
-            raise InputError(f"{path}: images[{index}]: a second {image['file_name']}; the file has to be of one video")
+            raise InputError(
+                f"{path}: images[{index}]: {image['file_name']} is listed twice; the file must be of one video"
+            )
         names.add(image["file_name"])
         ids.add(image["id"])
     people = records(content, "annotations", path)
@@ -98,7 +100,7 @@ def check_labels(content: Any, path: str | Path, of_video: bool = True) -> dict[
         if person.get("track_id") is not None:
             person["track_id"] = whole_number(person["track_id"])
         if person["image_id"] not in ids:
-            raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not that of an image of the file")
+            raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not in 'images'")
     _tell_apart(people, path)
     return content
 
@@ -113,7 +115,7 @@ def _tell_apart(people: list[dict[str, Any]], path: str | Path) -> None:
         who = person["image_id"], person.get("track_id")
         if not is_true(person.get("iscrowd", 0)) and (who in seen or (who[1] is None and not one_each)):
             missing = "no track_id" if who[1] is None else f"a second track_id {who[1]} in its frame"
-            raise InputError(f"{path}: annotations[{index}]: {missing}: who is who cannot be told")
+            raise InputError(f"{path}: annotations[{index}]: {missing}: individuals cannot be distinguished")
         seen.add(who)
 
 
@@ -197,11 +199,11 @@ def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str
     for row in np.flatnonzero(pose.scores > 0).tolist():
         joint = own_names.index(pose.names[row])
         keypoints[joint] = *np.round(pose.joints[row], 3), 2
-        apart = pose.apart[row]
+        disagreement = pose.disagreement[row]
         values = (
             round(float(pose.scores[row]), 4),
             list(pose.sources[row]),
-            None if np.isnan(apart) else round(float(apart), 3),
+            None if np.isnan(disagreement) else round(float(disagreement), 3),
         )
         for key, value in zip(JOINT_EVIDENCE, values, strict=True):
             told[key][joint] = value

@@ -10,6 +10,11 @@ import h5py
 from lib.utils.errors import InputError
 
 
+def is_hdf5(start: bytes) -> bool:
+    """Return True if a file with these first bytes is an HDF5 file."""
+    return start.startswith(b"\x89HDF")
+
+
 @contextmanager
 def open_hdf5(path: str | Path, kind: str) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; errors inside the block are reported as errors of the file.

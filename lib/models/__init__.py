@@ -32,6 +32,8 @@ def build_model(cfg: CfgNode) -> nn.Module:
         InputError: A value is not supported, or a key of MODEL.EXTRA is missing.
     """
     pose_net = _pose_net(cfg.MODEL.NAME)(cfg.MODEL.NUM_JOINTS, cfg.MODEL.EXTRA)
+    if not hasattr(pose_net, "final_layer"):
+        raise InputError(f"lib/models/{cfg.MODEL.NAME}.py: its net must name the last layer final_layer")
     if not cfg.MODEL.WARP.ENABLED:
         return pose_net
     return PoseWarper(

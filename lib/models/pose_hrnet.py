@@ -17,6 +17,31 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from lib.models.extra import read_extra, read_sizes
 from lib.models.layers import check_size, conv_bn, heatmap_layer, initialise, residual_layer
 
+EXTRA = (
+    "STEM_CHANNELS",
+    "STEM_BLOCKS",
+    "STAGE2.NUM_MODULES",
+    "STAGE2.NUM_BRANCHES",
+    "STAGE2.BLOCK",
+    "STAGE2.NUM_BLOCKS",
+    "STAGE2.NUM_CHANNELS",
+    "STAGE2.FUSE_METHOD",
+    "STAGE3.NUM_MODULES",
+    "STAGE3.NUM_BRANCHES",
+    "STAGE3.BLOCK",
+    "STAGE3.NUM_BLOCKS",
+    "STAGE3.NUM_CHANNELS",
+    "STAGE3.FUSE_METHOD",
+    "STAGE4.NUM_MODULES",
+    "STAGE4.NUM_BRANCHES",
+    "STAGE4.BLOCK",
+    "STAGE4.NUM_BLOCKS",
+    "STAGE4.NUM_CHANNELS",
+    "STAGE4.FUSE_METHOD",
+    "FINAL_CONV_KERNEL",
+)
+"""Keys of MODEL.EXTRA, as the published experiment files have them."""
+
 _BLOCKS = {"BASIC": BasicBlock, "BOTTLENECK": Bottleneck}
 
 

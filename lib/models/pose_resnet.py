@@ -14,6 +14,17 @@ from lib.models.extra import read_extra, read_sizes
 from lib.models.layers import check_size, heatmap_layer, initialise
 from lib.utils.errors import InputError
 
+EXTRA = (
+    "NUM_LAYERS",
+    "STRIDE_IN_1X1",  # Caffe's ResNet: the first convolution of a bottleneck has the stride, not the second
+    "NUM_DECONV_LAYERS",
+    "NUM_DECONV_FILTERS",
+    "NUM_DECONV_KERNELS",
+    "DECONV_WITH_BIAS",
+    "FINAL_CONV_KERNEL",
+)
+"""Keys of MODEL.EXTRA, as the published experiment files have them."""
+
 _TRUNKS = {
     18: (BasicBlock, [2, 2, 2, 2]),
     34: (BasicBlock, [3, 4, 6, 3]),

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
-from lib.utils.weight_names import is_of_head, is_of_neck, net, our_names, trunk
+from lib.utils.weight_names import HEAD_LAYERS, is_of_head, is_of_neck, net, our_names, trunk
 
 _TRAINING = "training"  # key in a state dict's metadata
 _COUNT = "n_averaged"  # PyTorch's number of averaged nets, stored with averaged weights
@@ -143,7 +143,8 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
     if needed:
         raise InputError(
             f"{path}: {_compare(**nets)}: only {len(fitting)} of its {len(tensors)} tensors fit, and {len(needed)} "
-            f"that are needed are not among them ({_some(needed)}): take weights of the same net"
+            f"that are needed are not among them ({_some(needed)}): take weights of the same net; "
+            f"only {' and '.join(HEAD_LAYERS)} and the warping head may lack weights"
         )
     _check_finite(fitting, path)
     model.load_state_dict(fitting, strict=False)

@@ -109,7 +109,7 @@ def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
     digest = sha256(part)
     if expected and not digest.startswith(expected):
         part.unlink()
-        raise InputError(f"{url}: {_difference(digest, expected)}; nothing is kept, the next attempt begins anew")
+        raise InputError(f"{url}: {_difference(digest, expected)}; nothing is kept, the next attempt starts over")
     os.replace(part, path)
     return f"{path}: {path.stat().st_size} bytes; {_verdict(digest, expected)}"
 
@@ -146,7 +146,7 @@ def _receive(url: str, part: Path, path: Path, timeout: float) -> None:
         goes_on = response.status == 206
         if goes_on and not response.headers.get("Content-Range", "").startswith(f"bytes {begun}-"):
             part.unlink(missing_ok=True)
-            raise _failure(url, path, "the server goes on at another place; the next attempt begins anew")
+            raise _failure(url, path, "the server goes on at another place; the next attempt starts over")
         total = None if response.length is None else begun * goes_on + response.length
         with open(part, "ab" if goes_on else "wb") as file, _progress(path.name, file.tell(), total) as bar:
             for chunk in _chunks(response, url, path):
@@ -174,7 +174,7 @@ def _chunks(response: HTTPResponse, url: str, path: Path) -> Iterator[bytes]:
 
 
 def _next_time(path: Path) -> str:
-    return f"the same command {'goes on there' if named_checksum(path.name) else 'begins anew'}"
+    return f"the same command {'goes on there' if named_checksum(path.name) else 'starts over'}"
 
 
 def _failure(url: str, path: Path, reason: Exception | str) -> InputError:

@@ -28,7 +28,10 @@ _CLASSIFIER = re.compile(
 
 _NECK = re.compile(r"(^|\.)neck\.trans_layer\.")
 
-_HEAD = re.compile(r"^(deconv_layers|final_layer|offset_feats|offsets\d+|deform_conv\d+)\.")
+HEAD_LAYERS = ("deconv_layers", "final_layer")
+"""Layers that a pose net adds to its trunk. Training can start without weights for them and for the warping head."""
+
+_HEAD = re.compile(rf"^({'|'.join(HEAD_LAYERS)}|offset_feats|offsets\d+|deform_conv\d+)\.")
 
 
 def our_names(names: Iterable[str], own: Collection[str]) -> dict[str, str]:

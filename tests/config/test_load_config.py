@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from lib.config import load_config, parse_arguments
-from lib.config.default import EXTRA, PATHS
+from lib.config.default import PATHS
 from lib.config.keys import BASE_KEY, KNOWN, SYNONYMS, flatten
 from lib.config.legacy import FLAGS
+from lib.config.pose_nets import EXTRA
 from lib.models import _pose_net
 from lib.utils.errors import InputError
 

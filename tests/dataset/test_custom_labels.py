@@ -89,7 +89,7 @@ def test_mirrored_joints_change_places_by_their_names(cfg, flip):
     mirrored = 0
     for epoch in range(8):
         clips.epoch = epoch
-        weights = clips[1].target_weights[:, 0].tolist()  # the right ear is not labelled
+        weights = clips[1].target_weights[:, 0].tolist()  # the right ear is not labeled
         assert weights in ([1, 1, 0], [1, 0, 1])
         mirrored += weights == [1, 0, 1]
     assert (mirrored > 0) == flip
@@ -107,7 +107,7 @@ def test_another_number_of_joints_is_refused(cfg):
         build_sparse_labels(cfg("MODEL.NUM_JOINTS", 4))
 
 
-def test_test_set_is_the_labelled_people_and_the_file_is_the_truth(cfg):
+def test_test_set_is_the_labeled_people_and_the_file_is_the_truth(cfg):
     path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
     keys = ["DATASET.TEST_ANNOTATIONS", str(path), "TEST.USE_GT_BBOX", "True"]
     found = build_test_set(cfg(*keys))
@@ -166,5 +166,5 @@ def test_more_labels_than_there_are_is_a_warning(cfg, caplog):
     build_sparse_labels(cfg("DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 3, "DATASET.NUM_LABELED_VIDEOS", 1))
     assert not caplog.records
     build_sparse_labels(cfg("DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 4, "DATASET.NUM_LABELED_VIDEOS", 2))
-    assert "NUM_LABELED_VIDEOS is 2; 1 videos are labelled: all of them are used" in caplog.text
-    assert "FRAMES_PER_VIDEO is 4; 3 frames of a video are labelled at most: all of them are used" in caplog.text
+    assert "NUM_LABELED_VIDEOS is 2; 1 videos are labeled: all of them are used" in caplog.text
+    assert "FRAMES_PER_VIDEO is 4; 3 frames of a video are labeled at most: all of them are used" in caplog.text

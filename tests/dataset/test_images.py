@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 80, 60
 
 
 def joints_of(name):
-    """(J, 3) x, y, v: joint j at (10 + j / 4, 20 + j / 8); the second is not labelled."""
+    """(J, 3) x, y, v: joint j at (10 + j / 4, 20 + j / 8); the second is not labeled."""
     count = skeleton(name).num_joints
     joints = np.column_stack([10 + np.arange(count) / 4, 20 + np.arange(count) / 8, np.full(count, 2)])
     joints[1] = 0
@@ -168,7 +168,7 @@ def test_fields_that_real_files_lack_or_have_too_many(write):
     crowd = {"iscrowd": 1}
     with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes that are crowds"):
         build_training_set(write("coco", person=crowd))
-    with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes without a labelled joint"):
+    with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes without a labeled joint"):
         build_training_set(write("coco", person={"keypoints": [0] * 51, "num_keypoints": 0}))
 
 

@@ -16,7 +16,7 @@ def test_as_many_videos_and_frames_as_asked_for(videos, frames):
     kept = sparse_people(PEOPLE, videos, frames, seed=0)
     assert len({person.video for person in kept}) == min(videos, 6)
     assert len({(person.video, person.frame) for person in kept}) == min(videos, 6) * min(frames, 10)
-    assert len(kept) == 2 * min(videos, 6) * min(frames, 10)  # everybody of a labelled frame
+    assert len(kept) == 2 * min(videos, 6) * min(frames, 10)  # everybody of a labeled frame
 
 
 def test_all_of_them():

@@ -140,7 +140,7 @@ def test_posetrack17_annotations(root, build):
     write_2017(root)
     found = build("DATASET.DATASET", "posetrack17")
     (person,) = found.clips.people
-    assert found.dropped["without a labelled joint"] == 1
+    assert found.dropped["without a labeled joint"] == 1
     assert person.labeled.nonzero()[0].tolist() == [0, 1, 2, 16]  # nose, head_bottom, head_top, right_ankle
     np.testing.assert_array_equal(person.joints[16], [40, 30])
 
@@ -294,7 +294,7 @@ def test_annotations_of_the_other_year_are_warned_of(root, build, caplog):
         ([box(1) | {"bbox": [1, 2, 3]}], "box 0: bbox"),
         ([box(1), box(1) | {"bbox": [1, 2, 3, None]}], "box 1: bbox"),
         ([box(1) | {"bbox": [1, 2, "3", 4]}], "box 0: bbox"),
-        ([{"bbox": [1, 2, 3, 4], "score": 1}], "box 0: no image_name"),
+        ([{"bbox": [1, 2, 3, 4], "score": 1}], "box 0: neither image_name"),
         ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "box 0: bbox .* and None"),
         (["box"], "box 0"),
     ],
@@ -365,7 +365,7 @@ def test_folders_of_one_name_are_two_videos(root, build):
 
 def test_an_id_of_several_frames_is_refused(root, build):
     make_video(root, "v", num_frames=2)
-    make_video(root, "w", num_frames=1)  # the sample's ids begin anew in each video
+    make_video(root, "w", num_frames=1)  # the sample's ids start over in each video
     with pytest.raises(InputError, match="image_id 1000000, which several frames have"):
         build(*boxes_file(root, [box(1_000_000)]))
     assert len(build(*boxes_file(root, [box(1_000_001)])).clips.people) == 1

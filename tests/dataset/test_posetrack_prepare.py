@@ -22,7 +22,7 @@ from lib.utils.files import write_json
 
 @pytest.fixture
 def root(tmp_path):
-    """Six videos in the form of 2018. The frames of one are counted from 1, one is labelled in part."""
+    """Six videos in the form of 2018. The frames of one are counted from 1, one is labeled in part."""
     for number in range(6):
         content = make_video(tmp_path, f"00000{number}_mpii", num_frames=6 + number, first=number == 1)
         content["images"][0] |= {"width": 160, "height": 120, "vid_id": f"00000{number}"}
@@ -158,11 +158,11 @@ def test_frames_that_training_cannot_use_are_not_drawn(root):
 
 def test_too_few_videos_or_labels(root):
     videos = read_split(root / "annotations", "val")
-    with pytest.raises(InputError, match="7 labelled videos are asked for, 6 have labels"):
+    with pytest.raises(InputError, match="7 labeled videos are asked for, 6 have labels"):
         sparse(videos, 7, 1, 0)
     for part in videos:
         part.video.labeled[:] = False
-    with pytest.raises(InputError, match="nobody is labelled"):
+    with pytest.raises(InputError, match="nobody is labeled"):
         sparse(videos, -1, 1, 0)
 
 

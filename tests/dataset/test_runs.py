@@ -7,7 +7,7 @@ from lib.formats.posetrack import KEYPOINT_NAMES
 
 
 def video_2017(people, labeled):
-    """A video as its official file has it: a digit for each frame, how many people it has, and if it is labelled."""
+    """A video as its official file has it: a digit for each frame, how many people it has, and if it is labeled."""
     nobody = {"track_id": [0], "annopoints": []}
     frames = [
         {"image": [{"name": f"v/{n:08d}.jpg"}], "is_labeled": [int(flag)], "annorect": [nobody] * int(count)}
@@ -35,10 +35,10 @@ def video_2018(people, labeled):
     ("people", "labeled", "run"),
     [
         ("11111", "11111", [0, 1, 2, 3, 4]),
-        ("1101111", "1111111", [3, 4, 5, 6]),  # a labelled frame without people ends a run
+        ("1101111", "1111111", [3, 4, 5, 6]),  # a labeled frame without people ends a run
         ("0111", "1111", [1, 2, 3]),
         ("1110", "1111", [0, 1, 2]),
-        ("1112111", "1110111", [0, 1, 2]),  # people in a frame that is not labelled
+        ("1112111", "1110111", [0, 1, 2]),  # people in a frame that is not labeled
         ("110011", "111111", [0, 1]),  # the first of equals
         ("000", "111", []),
     ],

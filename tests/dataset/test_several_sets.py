@@ -13,7 +13,7 @@ from lib.utils.errors import InputError
 
 @pytest.fixture
 def build(tmp_path):
-    """The training set of one video under a/, and of two more under b/ with one labelled frame of each."""
+    """The training set of one video under a/, and of two more under b/ with one labeled frame of each."""
     make_video(tmp_path / "a", "same", num_frames=2, people=2)
     make_video(tmp_path / "b", "same", num_frames=3, people=1)
     make_video(tmp_path / "b", "other", num_frames=1, people=1)
@@ -29,7 +29,7 @@ def build(tmp_path):
     return build
 
 
-def test_each_has_its_own_videos_and_its_own_sparse_labels(build, tmp_path):
+def test_each_has_its_custom_videos_and_its_own_sparse_labels(build, tmp_path):
     clips = build()
     assert [person.video for person in clips.people] == [0, 0, 0, 0, 1, 2]
     for index, name in ((0, "a/images/val/same"), (4, "b/images/val/other"), (5, "b/images/val/same")):

@@ -99,7 +99,7 @@ def random_video(rng, num_frames, crowd, joints=range(15), with_regions=True):
         truth.append(frame(regions=[[(int(x), int(y)) for x, y in region] for region in regions]))
         predicted.append(frame())
         if rng.random() < 0.1:
-            continue  # nobody is labelled here; the prediction may say otherwise
+            continue  # nobody is labeled here; the prediction may say otherwise
         for track in range(crowd):
             if rng.random() < 0.25:
                 continue

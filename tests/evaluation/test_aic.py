@@ -35,7 +35,7 @@ def test_one_image(labeled, predicted, expected):
 
 def test_images_are_summed():
     labeled = {"a": people(0), "b": people(0, 500), "c": people(0)}
-    predicted = {"a": people(0), "b": people(0), "d": people(0)}  # c has none, d is not labelled
+    predicted = {"a": people(0), "b": people(0), "d": people(0)}  # c has none, d is not labeled
     assert mean_average_precision(labeled, predicted) == pytest.approx(2 / 4)
 
 

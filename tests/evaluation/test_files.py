@@ -25,8 +25,8 @@ def test_a_pose_and_its_person(tmp_path):
     assert pck_scorer("joints").evaluate(truth, poses)["table"]["EPE"] == 3.5
 
 
-def test_nobody_is_labelled(tmp_path):
+def test_nobody_is_labeled(tmp_path):
     person = TRUTH["annotations"][0] | {"iscrowd": 1}
     truth = write(tmp_path / "gt.json", TRUTH | {"annotations": [person]})
-    with pytest.raises(InputError, match=r"gt\.json: no annotation has a labelled joint: there is nothing to score"):
+    with pytest.raises(InputError, match=r"gt\.json: no annotation has a labeled joint: there is nothing to score"):
         pck_scorer("joints").check(truth, 1)

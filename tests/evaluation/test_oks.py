@@ -139,7 +139,7 @@ def test_share_of_the_box_is_the_area(score, area):
 
 
 @pytest.mark.parametrize(("x", "ap"), [(1, 1.0), (299, 1.0), (340, 0.5)])
-def test_person_without_labelled_joint_is_ignored(score, x, ap):
+def test_person_without_labeled_joint_is_ignored(score, x, ap):
     """A prediction within his box, grown by its size on each side, is not false; one outside is, at the first rank."""
     nobody = {"keypoints": [0] * 51, "bbox": [100, 1000, 100, 100], "area": 100}
     near = found([x, 1050, 0.9] * 17, score=0.9)
@@ -262,12 +262,10 @@ def test_other_category_does_not_count_and_is_told(score, caplog):
 
 
 def test_predictions_for_an_unknown_image(score):
-    with pytest.raises(
-        InputError, match=r"pred.json: predictions\[1\]: image_id 7 is not that of an image of .*gt.json"
-    ):
+    with pytest.raises(InputError, match=r"pred.json: predictions\[1\]: image_id 7 is not in .*gt.json"):
         score("coco", truth(), [found(row(17, 1)), found(row(17, 1), image_id=7)])
 
 
 def test_crowdpose_needs_its_index(score):
-    with pytest.raises(InputError, match=r"gt.json: images\[0\]: it has no 'crowdIndex'"):
+    with pytest.raises(InputError, match=r"gt.json: images\[0\]: no 'crowdIndex'"):
         score("crowdpose", truth(), [])

@@ -77,7 +77,7 @@ def test_people_without_size_are_left_out_aloud(two, caplog):
     table = evaluate_pck(truth, truth.joints + 1.0, "joints")["table"]
     assert table["PCK@0.2"] == 100
     assert table["EPE"] == pytest.approx(2**0.5)
-    assert "1 people left out of PCK" in caplog.text
+    assert "1 people are left out of PCK" in caplog.text
 
 
 def test_normalizers_that_the_file_lacks(two):
@@ -115,7 +115,7 @@ def test_jhmdb_by_box_and_by_torso():
     assert torso["Mean"] == pytest.approx((11 * 100 + third + third + 2 * third + 0) / 15)
 
 
-def test_a_torso_of_which_one_end_is_not_labelled_is_the_estimated_one():
+def test_a_torso_of_which_one_end_is_not_labeled_is_the_estimated_one():
     truth = jhmdb()
     truth.keypoints[0, JHMDB.index("left_shoulder"), 2] = 0
     estimates = truth.joints.copy()

@@ -91,7 +91,7 @@ def test_a_published_system_on_mpii_val():
 
 
 def trb(heads):
-    """Two people of whom all 40 joints are labelled but the last two of the first."""
+    """Two people of whom all 40 joints are labeled but the last two of the first."""
     joints = np.random.default_rng(3).uniform(0, 999, (2, 40, 2)).round()
     labeled = np.ones((2, 40), dtype=bool)
     labeled[0, 38:] = False
@@ -106,7 +106,7 @@ def test_trb_is_strict_and_counts_all_joints_alike():
     joints[:, 0, 1] += 14.9, 30  # hit, miss
     joints[:, 13, 0] -= 15, 29.9  # miss, hit
     joints[:, 14, 0] += 15.1, 30.1  # two misses
-    joints[0, 39] += 500  # not labelled
+    joints[0, 39] += 500  # not labeled
     result = evaluate_mpii_trb(truth, joints)
     skeleton, contour, mean = 100 * 26 / 28, 100 * 48 / 50, 100 * 74 / 78
     assert result["table"] == pytest.approx({"Skeleton": skeleton, "Contour": contour, "Mean": mean})

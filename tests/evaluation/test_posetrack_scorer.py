@@ -52,7 +52,7 @@ def test_equals_the_official_tool(truth, name):
 @pytest.mark.parametrize("seed", range(60))
 def test_equals_the_slow_scorer(tmp_path, seed):
     rng = np.random.default_rng(seed)
-    joints = range(15) if seed % 3 else [joint for joint in range(15) if joint != 4]  # a left knee nobody labelled
+    joints = range(15) if seed % 3 else [joint for joint in range(15) if joint != 4]  # a left knee nobody labeled
     videos = {f"v{k}": random_video(rng, 6, crowd=int(rng.integers(1, 9)), joints=joints) for k in range(3)}
     forms = [content_2017, content_2018]
     folders = write_set(
@@ -97,7 +97,7 @@ def test_threshold_is_half_a_head_and_includes_it(tmp_path):
 
 
 def test_precision_envelope(tmp_path):
-    """Ranked miss, hit, miss, hit of four labelled noses: precision 1/2 at both hits, half of the recall is reached."""
+    """Ranked miss, hit, miss, hit of four labeled noses: precision 1/2 at both hits, half of the recall is reached."""
     truth = [frame(*(nose(1000 * k, track=k) for k in range(4)))]
     places, scores = [(500, 0), (0, 0), (1500, 0), (1000, 0)], [0.9, 0.8, 0.7, 0.6]
     predicted = [
@@ -199,7 +199,7 @@ def test_a_frame_emptied_by_its_region_stays(tmp_path):
     result = score(tmp_path, truth, predicted, tracking=True)
     assert result["joints"][NOSE]["precision"] == pytest.approx(200 / 3)
     assert result["mota"][NOSE] == 0.0  # two objects, one missed, one false hypothesis
-    assert result["mota"]["left_knee"] == -100.0  # never labelled, yet one object
+    assert result["mota"]["left_knee"] == -100.0  # never labeled, yet one object
 
 
 def test_an_empty_region_still_drops_empty_persons(tmp_path):
@@ -215,7 +215,7 @@ def test_no_prediction_at_all_is_zero(tmp_path):
     assert result["motp"]["Mean"] == 0.0
 
 
-def test_a_joint_never_labelled_is_nan_and_left_out_of_the_mean(tmp_path):
+def test_a_joint_never_labeled_is_nan_and_left_out_of_the_mean(tmp_path):
     everything = person({joint: (joint * 100, 0) for joint in range(15)})
     without_knee = person({joint: (joint * 100, 0) for joint in range(15) if joint != 4})
     result = score(tmp_path, [frame(without_knee)] * 2, [frame(everything)] * 2, tracking=True)
@@ -230,7 +230,7 @@ def test_a_joint_never_labelled_is_nan_and_left_out_of_the_mean(tmp_path):
     assert result["mot_precision"]["left_knee"] == 0.0
 
 
-def test_a_joint_never_labelled_nor_predicted_is_zero(tmp_path):
+def test_a_joint_never_labeled_nor_predicted_is_zero(tmp_path):
     assert score(tmp_path, [frame(nose(0))], [frame(nose(0))])["joints"]["left_knee"] == {
         "ap": 0.0,
         "precision": 0.0,

@@ -163,6 +163,6 @@ def test_a_folder_that_the_test_reads_is_not_replaced(tmp_path):
     (tmp_path / "predictions/single/val").mkdir(parents=True)
     (tmp_path / "a.yaml").write_text(f"DATASET: {{GT_DIR: {tmp_path}/predictions/single/val}}\n")
     inputs = named_paths(load_config(tmp_path / "a.yaml"))
-    with pytest.raises(InputError, match=r"DATASET\.GT_DIR .*/single/val: .* is for what this run predicts"):
+    with pytest.raises(InputError, match=r"DATASET\.GT_DIR .*/single/val: .* is for the predictions of this run"):
         check_predictions(tmp_path / "predictions/single", inputs)
     check_predictions(tmp_path / "predictions/aggregate", inputs)

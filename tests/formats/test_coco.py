@@ -50,8 +50,12 @@ def test_what_is_in_a_file_stays_and_people_are_added(tmp_path):
     content = read_labels(write(tmp_path))
     before = copy.deepcopy(content)
     names = ["tail", "nose", "left_ear"]
-    joints, scores, apart = np.array([[1, 2], [9, 9], [4.0004, 6]]), np.array([0.5, 0, 0.25]), np.array([7, 8, np.nan])
-    first = AddedPose("11.png", "10.png", 2, joints, scores, names, [[10, 13], [10], [10]], apart)
+    joints, scores, disagreement = (
+        np.array([[1, 2], [9, 9], [4.0004, 6]]),
+        np.array([0.5, 0, 0.25]),
+        np.array([7, 8, np.nan]),
+    )
+    first = AddedPose("11.png", "10.png", 2, joints, scores, names, [[10, 13], [10], [10]], disagreement)
     second = AddedPose("12.png", "10.png", -1, np.zeros((3, 2)), np.zeros(3), names, [[], [], []], np.zeros(3))
     made = add_poses(content, [first, second], {"by": "us"})
     assert content == before
@@ -82,10 +86,12 @@ def test_what_is_in_a_file_stays_and_people_are_added(tmp_path):
     np.testing.assert_allclose(video.joints[2], [[1, 2], [0, 0], [4, 6]])
 
 
-def test_joints_that_a_labelled_person_lacks_are_filled_and_taken_out_again(tmp_path):
+def test_joints_that_a_labeled_person_lacks_are_filled_and_taken_out_again(tmp_path):
     content = read_labels(write(tmp_path))
-    joints, apart = np.array([[50.0, 60], [70, 80], [90, 95]]), np.array([1.5, 2, 3])
-    pose = AddedPose("10.png", "11.png", 1, joints, np.full(3, 0.5), ["nose", "left_ear", "tail"], [[11]] * 3, apart)
+    joints, disagreement = np.array([[50.0, 60], [70, 80], [90, 95]]), np.array([1.5, 2, 3])
+    pose = AddedPose(
+        "10.png", "11.png", 1, joints, np.full(3, 0.5), ["nose", "left_ear", "tail"], [[11]] * 3, disagreement
+    )
     whole = replace(pose, track=2)
     made = add_poses(content, [pose, whole], {})
     person = made["annotations"][0]
@@ -93,7 +99,7 @@ def test_joints_that_a_labelled_person_lacks_are_filled_and_taken_out_again(tmp_
     told = person["scores"], person["sources"], person["disagreement"]
     assert told == ([None, None, 0.5], [None, None, [11]], [None, None, 3])
     assert made["annotations"][1:] == content["annotations"][1:]  # he lacks none
-    third = AddedPose("11.png", "10.png", 3, joints, np.full(3, 0.5), pose.names, [[10]] * 3, apart)
+    third = AddedPose("11.png", "10.png", 3, joints, np.full(3, 0.5), pose.names, [[10]] * 3, disagreement)
     again = set_by_person(add_poses(made, [third], {}), "labels.json")
     assert again["annotations"] == [content["annotations"][0] | {"num_keypoints": 2}, content["annotations"][1]]
 
@@ -105,7 +111,7 @@ def test_labels_of_some_frames_are_kept(tmp_path):
     assert [image["is_labeled"] for image in kept["images"]] == [False, True]
 
 
-def test_images_may_be_labelled_and_empty(tmp_path):
+def test_images_may_be_labeled_and_empty(tmp_path):
     content = read_labels(write(tmp_path))
     assert labeled_images(content) == {7}
     content["images"][1]["is_labeled"] = True
@@ -130,14 +136,14 @@ def test_ids_may_be_written_as_texts_and_crowds_are_nobody(tmp_path):
     [
         (
             {"images": [{"id": 1, "file_name": "a/1.png"}, {"id": 2, "file_name": "b/1.png"}]},
-            "images[1]: a second 1.png",
+            "images[1]: 1.png is listed twice",
         ),
-        ({"images": [{"id": 1}]}, "images[0]: it needs a file_name"),
-        ({"annotations": [{"image_id": 9}]}, "annotations[0]: image_id 9 is not that of an image"),
+        ({"images": [{"id": 1}]}, "images[0]: a file_name, and a whole number as id, are required"),
+        ({"annotations": [{"image_id": 9}]}, "annotations[0]: image_id 9 is not in 'images'"),
         ({"annotations": [{"image_id": 7}, {"image_id": 7}]}, "annotations[0]: no track_id"),
         ({"annotations": [{"image_id": 7, "track_id": 1}] * 2}, "annotations[1]: a second track_id 1 in its frame"),
         ({"categories": []}, "lacks 'keypoints'"),
-        ({"annotations": None}, "'annotations' has to be a list"),
+        ({"annotations": None}, "'annotations' must be a list"),
     ],
 )
 def test_bad_labels_name_the_record(tmp_path, changes, message):
@@ -150,8 +156,8 @@ def test_bad_labels_name_the_record(tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("category", "message"),
     [
-        ({"keypoints": ["a", "a"]}, "all different"),
-        ({"keypoints": []}, "all different"),
+        ({"keypoints": ["a", "a"]}, "unique"),
+        ({"keypoints": []}, "unique"),
         ({"keypoints": [1, 2]}, "lacks 'keypoints'"),
     ],
 )

@@ -90,7 +90,7 @@ def test_the_way_can_be_taken_from_where_the_label_itself_ends():
     relative = warp(Rounding(), people, targets, 9, follow=True, relative=True)
     np.testing.assert_allclose(rounded.joints[:, 0, 0], [5, 9, 13])
     np.testing.assert_allclose(relative.joints[:, 0, 0], [3, 7, 11])
-    np.testing.assert_allclose(relative.joints[:, 1], rounded.joints[:, 1])  # not labelled
+    np.testing.assert_allclose(relative.joints[:, 1], rounded.joints[:, 1])  # not labeled
 
 
 def warper():
@@ -157,7 +157,7 @@ def test_the_net_is_looked_at_near_the_labels_alone():
     assert not maps[0, 2].any()
 
 
-def test_who_is_missing_in_labelled_frames():
+def test_who_is_missing_in_labeled_frames():
     people = [
         person(0),
         person(4, labeled=(True, False)),

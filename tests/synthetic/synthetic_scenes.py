@@ -34,7 +34,7 @@ def make_scene(*people, things=(), cameras=STILL) -> Scene:
 
 
 def annotated(scene):
-    """The annotation by track id, with `joints`: the labelled points (2,) by name."""
+    """The annotation by track id, with `joints`: the labeled points (2,) by name."""
     found = {}
     for annotation in annotate(scene, draw(scene, 0), 7):
         keypoints = np.reshape(annotation["keypoints"], (17, 3))

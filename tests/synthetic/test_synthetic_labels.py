@@ -54,7 +54,7 @@ def test_joints_lie_on_the_drawn_body(yaw, seated):
         assert np.mean(around == 1) > (0.3 if name in ("head_top", "nose") else 0.7), name
 
 
-def test_joints_behind_a_nearer_person_are_not_labelled():
+def test_joints_behind_a_nearer_person_are_not_labeled():
     far, near = make_person(x=150, height=120), make_person(x=165, height=170, seed=1)
     for people, back, front in (((far, near), 0, 1), ((near, far), 1, 0)):
         found = annotated(make_scene(*people))
@@ -70,7 +70,7 @@ def test_joints_behind_a_nearer_person_are_not_labelled():
             assert row == [0, 0, 0]
 
 
-def test_joints_behind_a_thing_are_not_labelled_but_those_before_one_are():
+def test_joints_behind_a_thing_are_not_labeled_but_those_before_one_are():
     person = make_person()
     x, y = person.points["left_knee"][0].round().astype(int)
     board = (x - 8, y - 8, x + 8, y + 8)
@@ -82,7 +82,7 @@ def test_joints_behind_a_thing_are_not_labelled_but_those_before_one_are():
     assert annotated(make_scene(person, things=[whole])) == {}
 
 
-def test_joints_outside_the_picture_are_not_labelled():
+def test_joints_outside_the_picture_are_not_labeled():
     joints = annotated(make_scene(make_person(x=1)))[0]["joints"]
     assert {"left_shoulder", "left_hip"} <= set(joints)
     assert not {"right_shoulder", "right_hip"} & set(joints)
@@ -113,7 +113,7 @@ def test_boxes_are_those_of_posetrack():
 
 
 def test_random_videos_agree_with_their_labels():
-    """In drawn videos a labelled joint is not inside a nearer one, and an unlabelled one is, or is outside."""
+    """In synthetic videos a labeled joint is not inside a nearer one, and an unlabeled one is, or is outside."""
     spec = replace(PRESETS["hard"], blur=0.0, frames=8, damage=0.0)
     seen = hidden = 0
     for number in range(2):

@@ -55,7 +55,7 @@ def test_all_is_there(coco):
     status, lines, _ = check(coco, *KEYS)
     assert status == 0
     assert lines[0].startswith("not checked: data/annotations/person_keypoints_train2017.json: no such file")
-    assert lines[1] == "data/annotations/person_keypoints_val2017.json: 6 images, 6 people, 102 labelled joints"
+    assert lines[1] == "data/annotations/person_keypoints_val2017.json: 6 images, 6 people, 102 labeled joints"
     assert lines[2:] == ["  0 missing, 0 misplaced, 0 broken"]
 
 

@@ -21,7 +21,7 @@ NAMES = ["nose", "left_ear", "right_ear", "tail"]
 
 @pytest.fixture
 def experiment(tmp_path):
-    """An experiment on two videos of which every second frame is labelled, and random weights."""
+    """An experiment on two videos of which every second frame is labeled, and random weights."""
     rng = np.random.default_rng(0)
     images, annotations = [], []
     for number in range(10):
@@ -77,7 +77,7 @@ def test_people_in_detected_boxes_have_ap(experiment, tmp_path):
     keys = ["TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", tmp_path / "boxes.json"]
     done = run("test.py", "--cfg", experiment, "TEST.MODEL_FILE", tmp_path / "weights.pth", *keys)
     assert done.returncode == 0, done.stderr
-    assert "no PCK: 5 labelled people have no pose" in done.stderr
+    assert "no PCK: 5 labeled people have no pose" in done.stderr
     table = json.loads((tmp_path / "output/custom/pose_hrnet/mice/result-aggregate.json").read_text())["table"]
     assert table["AP"] is not None
     assert table["PCK@0.2"] is None
@@ -97,7 +97,7 @@ def test_labels_that_cannot_be_scored_are_told_before_the_training(experiment, t
     (tmp_path / "labels.json").write_text(json.dumps(content))
     done = run("train.py", "--cfg", experiment)
     assert done.returncode == 2
-    assert "annotations[1]: its id 70 is that of an earlier one" in done.stderr.splitlines()[-1]
+    assert "annotations[1]: id 70 is used twice" in done.stderr.splitlines()[-1]
     assert "epoch 0" not in done.stderr
 
 

@@ -46,7 +46,7 @@ def test_table_and_file(tmp_path):
 
 
 def test_nan_is_null(tmp_path):
-    """A joint that is predicted but never labelled has no AP, and JSON has no NaN."""
+    """A joint that is predicted but never labeled has no AP, and JSON has no NaN."""
     for side in ("gt", "pred"):
         (tmp_path / side).mkdir()
     point = {"id": [13], "x": [1], "y": [1]}
@@ -154,7 +154,7 @@ def test_poses_that_cannot_be_matched(tmp_path, labels):
     (tmp_path / "pred.json").write_text(json.dumps(json.loads((tmp_path / "pred.json").read_text())[:1]))
     done = evaluate(*labels, kind="pck")
     assert (done.returncode, done.stdout) == (2, "")
-    expected = "image_id 1: 1 poses for 2 labelled people: give each pose the annotation_id of its person"
+    expected = "image_id 1: 1 poses for 2 labeled people: give each pose the annotation_id of its person"
     assert done.stderr == f"error: {tmp_path / 'pred.json'}: {expected}\n"
     assert not (tmp_path / "r.json").exists()
 

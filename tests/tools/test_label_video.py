@@ -96,7 +96,7 @@ def test_labels_of_some_frames_become_labels_of_all(video):
     assert changed.stdout.count("done before") == 2  # nothing that the nets learn from is another
     other = run(video, "--every", "5", "--method", "linear", "TEST.PROPAGATE.REFINE", "0", *SHORT, out="line.json")
     assert other.returncode == 0, other.stderr
-    assert "[1/1] The labels are propagated." in other.stdout  # no net is needed
+    assert "[1/1] Propagate the labels." in other.stdout  # no net is needed
     points = {}
     for one in json.loads((video / "line.json").read_text())["annotations"]:
         points[one["image_id"] - 50, one["track_id"]] = np.reshape(one["keypoints"], (-1, 3))[:, :2]
@@ -123,7 +123,7 @@ def refusal(monkeypatch):
 def test_bad_input_is_one_line_of_a_command(video):
     done = run(video, "--every", "1")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: --every 1 hides no label: there is nothing to measure\n"
+    assert done.stderr == "error: --every 1 hides no label, so there is nothing to measure\n"
 
 
 def test_bad_input_is_told(video, tmp_path, refusal):
@@ -140,26 +140,28 @@ def test_bad_input_is_told(video, tmp_path, refusal):
     assert "labels.json: cannot be read as a video" in refused(frames="labels.json")
     assert "nowhere: no such video file" in refused(frames="nowhere")
     assert "nothing.json" in refused(labels="nothing.json")
-    assert "no joint is labelled" in refused(labels=with_labels(annotations=[]))
+    assert "no joint is labeled" in refused(labels=with_labels(annotations=[]))
     outside = [content["images"][0] | {"file_name": "9999.png"}, *content["images"][1:]]
-    assert "images[0]: 9999.png is labelled, and is not there" in refused(labels=with_labels(images=outside))
+    assert "images[0]: 9999.png is labeled, but it is missing" in refused(labels=with_labels(images=outside))
     twice = [*content["images"], {"id": 1, "file_name": "elsewhere/3.png"}]
-    assert "images[12]: a second frame 3: 3.png" in refused(labels=with_labels(images=twice))
+    assert "images[12]: frame 3 is listed twice: 3.png" in refused(labels=with_labels(images=twice))
     program = [person | {"scores": [0.5] * 4} for person in content["annotations"]]
-    assert "no joint is labelled by a person; all have scores" in refused(labels=with_labels(annotations=program))
+    assert "no joint is labeled by a person; all have scores" in refused(labels=with_labels(annotations=program))
     short = [content["annotations"][0] | {"keypoints": [1, 2, 2]}]
-    assert "annotations[0]: 'keypoints' has to hold 12 finite numbers" in refused(labels=with_labels(annotations=short))
+    assert "annotations[0]: 'keypoints' must contain 12 finite numbers" in refused(
+        labels=with_labels(annotations=short)
+    )
     assert "every frame" in refused()
     assert "--every 1 hides no label" in refused("--every", "1")
     assert "that is the file to read, --labels" in refused(out="labels.json")
     assert "among the frames" in refused(out="frames.json")
-    assert "its ending tells no format" in refused(out="dense.txt")
-    assert "files of sleap are read and not written" in refused(out="dense.slp")
-    assert "has to name an .html file" in refused("--review", "review.txt")
+    assert "unknown format of labels" in refused(out="dense.txt")
+    assert "the format sleap can be read but not written" in refused(out="dense.slp")
+    assert "name an .html file" in refused("--review", "review.txt")
     twins = [
         image | {"file_name": f"{'ab'[number % 2]}/{number}.png"} for number, image in enumerate(content["images"])
     ]
-    assert "has labels of 2 videos (a, b): none is named frames" in refused(labels=with_labels(images=twins))
+    assert "labels of 2 videos (a, b), none of which is named frames" in refused(labels=with_labels(images=twins))
 
 
 def test_propagate_names_the_tool_for_custom_videos():
@@ -184,7 +186,7 @@ def test_propagate_names_the_tool_for_custom_videos():
         (["--every", "0"], "--every 0"),
         (["--method", "raft"], "raft needs --raft"),
         (["--method", "dis", "--prior", "dis"], "named twice"),
-        (["--method", "copy", "--prior", "dis"], "copy from both sides is linear"),
+        (["--method", "copy", "--prior", "dis"], "copying from both sides is linear"),
         (["--prior", "dis", "--method", "warp", "--fuse"], "--prior uses both sides already"),
     ],
 )
@@ -196,7 +198,7 @@ def test_options_that_do_not_go_together(monkeypatch, arguments, message):
         label_video.main()
 
 
-def test_one_labelled_frame_of_one_animal_goes_everywhere(video, tmp_path):
+def test_one_labeled_frame_of_one_animal_goes_everywhere(video, tmp_path):
     content = json.loads((video / "labels.json").read_text())
     alone = [{key: value for key, value in content["annotations"][10].items() if key != "track_id"}]  # in frame 5
     (tmp_path / "frames").symlink_to(video / "frames")
@@ -267,11 +269,11 @@ def test_a_video_file_with_labels_of_another_format(clip):
     added = {(names[one["image_id"]], one["track_id"]): one for one in dense["annotations"] if "scores" in one}
     assert added[2, 0]["sources"] == [[0, 5], [0, 5], [0, 5], [0]]
     assert added[2, 0]["propagated_from"] == "clip.mp4#0"
-    apart = added[2, 0]["disagreement"]
-    assert all(0 <= pixels < 3 for pixels in apart[:3])
-    assert apart[3] is None
+    disagreement = added[2, 0]["disagreement"]
+    assert all(0 <= pixels < 3 for pixels in disagreement[:3])
+    assert disagreement[3] is None
     assert added[11, 0]["sources"] == [[10]] * 4
-    assert (11, 1) not in added  # frame 10 is labelled, and does not have it
+    assert (11, 1) not in added  # frame 10 is labeled, and does not have it
     for (frame, track), one in added.items():
         points = np.reshape(one["keypoints"], (-1, 3))
         assert np.abs(points[:, :2] - joints(frame, track))[points[:, 2] > 0].max() < 4
@@ -324,7 +326,7 @@ def labels_of_images(root, video):
 def test_a_net_learns_from_images_and_estimates_a_video(clip, video):
     labels_of_images(clip, video)
     keys = ["TRAIN.END_EPOCH", "1", "DATASET.REPEAT", "2", "WORKERS", "0", "MODEL.IMAGE_SIZE", "[96,96]"]
-    done = run(clip, "--images", clip / "images", "--draw", clip / "film.mp4", *keys, frames="clip.mp4")
+    done = run(clip, "--images", clip / "images", "--draw", clip / "video.mp4", *keys, frames="clip.mp4")
     assert done.returncode == 0, done.stderr
     dense = json.loads((clip / "dense.json").read_text())
     assert [image["file_name"] for image in dense["images"]] == [f"clip.mp4#{frame}" for frame in range(FRAMES)]
@@ -332,9 +334,9 @@ def test_a_net_learns_from_images_and_estimates_a_video(clip, video):
     assert all(len(one["scores"]) == 4 and one["bbox"] == [0, 0, 200, 200] for one in dense["annotations"])
     work = next((clip / "dense").glob("*/images"))
     assert sorted(folder.name for folder in work.iterdir()) == ["200x180", "200x200"]
-    film = VideoFile(clip / "film.mp4")
-    assert film.size == (200, 200)
-    assert len(list(film.frames())) == FRAMES
+    video = VideoFile(clip / "video.mp4")
+    assert video.size == (200, 200)
+    assert len(list(video.frames())) == FRAMES
     again = run(clip, "--images", clip / "images", *keys, frames="clip.mp4")
     assert again.stdout.count("done before") == 2
 
@@ -346,20 +348,20 @@ def test_images_that_are_not_there(clip, video, refusal):
         return refusal(clip, "--images", clip / "images", *arguments, frames=frames)
 
     assert "--every, --merge" in refused("--every", "3")
-    assert "of a video file, and this is none" in refused(frames="images")
+    assert "not a video file, which --images requires" in refused(frames="images")
     (clip / "images/elsewhere/0003.png").unlink()
-    assert "image elsewhere/0003.png is not under" in refused()
+    assert "image elsewhere/0003.png is not in" in refused()
 
 
 def test_labels_are_drawn(clip):
-    of_clip(clip, "--draw", clip / "film.mp4")
-    film = [image for _, image in VideoFile(clip / "film.mp4").frames()]
+    of_clip(clip, "--draw", clip / "video.mp4")
+    video = [image for _, image in VideoFile(clip / "video.mp4").frames()]
     plain = [image for _, image in VideoFile(clip / "clip.mp4").frames()]
-    assert len(film) == FRAMES
+    assert len(video) == FRAMES
     for frame in (0, 2):
         x, y = joints(frame, 0)[0]
         around = slice(y - 2, y + 3), slice(x - 2, x + 3)
-        assert np.abs(film[frame][around].astype(int) - plain[frame][around]).mean() > 20
+        assert np.abs(video[frame][around].astype(int) - plain[frame][around]).mean() > 20
 
 
 def test_labels_and_pictures_agree_on_frames_that_exif_turns(video, tmp_path):

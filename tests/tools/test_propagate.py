@@ -103,7 +103,7 @@ def labels_of(videos, frame):
 
 
 def test_pseudo_labels_in_all_frames_and_detected_boxes(sample):
-    """Everybody in the true boxes; or only the one whom the detector saw, in labelled frames (3, 10 and 14) too."""
+    """Everybody in the true boxes; or only the one whom the detector saw, in labeled frames (3, 10 and 14) too."""
     every = run(sample, "--method", "single", "TEST.PROPAGATE.PSEUDO_LABELS", "all")
     assert every.returncode == 0, every.stderr
     result, predictions = results(sample, "propagate-single-all-every7")
@@ -124,7 +124,7 @@ def test_pseudo_labels_in_all_frames_and_detected_boxes(sample):
     assert set(first.person_scores) == {0.5}
 
 
-def test_labelled_frames_keep_their_labels_beside_detected_boxes(sample):
+def test_labeled_frames_keep_their_labels_beside_detected_boxes(sample):
     done = run(sample, "--method", "single", *boxes_file(sample))
     assert done.returncode == 0, done.stderr
     result, predictions = results(sample, "propagate-single-detected-every7")
@@ -139,7 +139,7 @@ def test_pseudo_labels_without_boxes(sample):
     assert "set TEST.COCO_BBOX_FILE to detected ones" in refused(sample, "--method", "single", *keys)
     (sample / "none.json").write_text("[]")
     keys += ["TEST.COCO_BBOX_FILE", str(sample / "none.json"), "TEST.PROPAGATE.PSEUDO_LABELS", "all"]
-    assert "no people in the runs" in refused(sample, "--method", "single", *keys)
+    assert "the runs contain no people" in refused(sample, "--method", "single", *keys)
     assert "TEST.PROPAGATE.PSEUDO_LABELS" in refused(sample, "TEST.PROPAGATE.PSEUDO_LABELS", "some")
 
 
@@ -209,7 +209,7 @@ def test_a_missing_frame_between_labels_is_no_fault_of_the_flow(sample):
     assert done.returncode == 0, done.stderr
 
 
-def test_nobody_labelled(sample):
+def test_nobody_labeled(sample):
     for path in (sample / "data/annotations/val").iterdir():
         content = json.loads(path.read_text())
         write_annotations(sample / "data", path.stem, content | {"annotations": []})
@@ -270,4 +270,4 @@ def test_augmentation_without_frames_around(sample):
         kept = {image["id"] for image in content["images"]}
         content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
         write_annotations(sample / "data", path.stem, content)
-    assert "no frame is there" in refused(sample, "DATASET.TRAIN_SET", "val", "TEST.PROPAGATE.SAVE", "True")
+    assert "no frames within 3" in refused(sample, "DATASET.TRAIN_SET", "val", "TEST.PROPAGATE.SAVE", "True")

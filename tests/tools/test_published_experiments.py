@@ -1,4 +1,4 @@
-"""The published propagation experiments as they are, W48 at 384×288 on generated data in PoseTrack17's own form."""
+"""The published propagation experiments as they are, W48 at 384×288 on synthetic data in PoseTrack17's own form."""
 
 import json
 import sys

@@ -56,7 +56,7 @@ def test_a_row_for_each_file_and_a_column_for_each_frame(files, tmp_path):
     ("arguments", "message"),
     [
         (["--frames", 0, 7], "a_video.json: there is no frame 7"),
-        (["--frames", 0, "--track", 5], "track 5 is not labelled"),
+        (["--frames", 0, "--track", 5], "track 5 is not labeled"),
     ],
 )
 def test_bad_input_is_one_line(files, tmp_path, arguments, message):

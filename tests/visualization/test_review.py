@@ -59,7 +59,7 @@ def test_frames_are_ranked_with_a_reason(tmp_path):
     first = review["needs"][0]
     assert first == {"frame": 4, "track": 1, "joint": 1, "text": "left_paw: score 0.10"}
     assert sorted(one["frame"] for one in review["needs"]) == [frame for frame in range(FRAMES) if frame not in (0, 6)]
-    assert "2 px apart" in review["needs"][1]["text"]
+    assert "2 px disagreement" in review["needs"][1]["text"]
     suggested = sorted(one["frame"] for one in review["suggested"])
     assert 4 in suggested
     assert np.diff(sorted([0, 6, *suggested])).min() > 1
@@ -117,18 +117,23 @@ def test_only_labels_of_people(tmp_path):
     assert not any(review["propagated"])
 
 
-def test_joints_added_to_a_persons_own_need_an_eye(tmp_path):
+def test_joints_added_to_a_persons_own_need_review(tmp_path):
     content = make_content()
     fill(content, 6, 1, score=0.05)
     place = next(place for place, person in enumerate(content["annotations"]) if person["id"] == 13)
     review = data(written(tmp_path, content), "review")
     assert review["propagated"][place] == [3]
     assert review["doubts"][place][:3] == [None] * 3
-    assert review["needs"][0] == {"frame": 6, "track": 1, "joint": 3, "text": f"{NAMES[3]}: score 0.05, 2 px apart"}
+    assert review["needs"][0] == {
+        "frame": 6,
+        "track": 1,
+        "joint": 3,
+        "text": f"{NAMES[3]}: score 0.05, 2 px disagreement",
+    }
     assert 0 not in [one["frame"] for one in review["needs"]]
 
 
-def test_somebody_propagated_beside_a_labelled_person_needs_an_eye(tmp_path):
+def test_somebody_propagated_beside_a_labeled_person_needs_review(tmp_path):
     content = make_content()
     person = next(person for person in content["annotations"] if person["id"] == 12)
     person |= {"scores": [0.9, 0.01, 0.9, 0.9], "propagated_from": "0100.png"}
@@ -153,13 +158,13 @@ def test_the_category_with_joints_counts(tmp_path):
 @pytest.mark.parametrize(
     ("place", "change", "message"),
     [
-        ("annotations", {"keypoints": [1, 2]}, r"annotations\[0\]: 'keypoints' has to hold 12 finite numbers, not 2"),
-        ("annotations", {"scores": [1]}, r"annotations\[0\]: 'scores' has to hold 4"),
-        ("annotations", {"disagreement": "far"}, r"annotations\[0\]: 'disagreement' has to hold 4"),
-        ("annotations", {"track_id": "x"}, r"annotations\[0\]: 'track_id' has to be a whole number"),
+        ("annotations", {"keypoints": [1, 2]}, r"annotations\[0\]: 'keypoints' must contain 12 finite numbers, not 2"),
+        ("annotations", {"scores": [1]}, r"annotations\[0\]: 'scores' must contain 4"),
+        ("annotations", {"disagreement": "far"}, r"annotations\[0\]: 'disagreement' must contain 4"),
+        ("annotations", {"track_id": "x"}, r"annotations\[0\]: 'track_id' must be a whole number"),
         ("annotations", {"id": 2**60}, "browser cannot hold"),
-        ("images", {"file_name": "frame.png"}, r"images\[0\]: a file_name without a number"),
-        ("images", {"id": 7001}, r"images\[7\]: a second image of id 7001"),
+        ("images", {"file_name": "frame.png"}, r"images\[0\]: no number in file_name"),
+        ("images", {"id": 7001}, r"images\[7\]: another image has the id 7001 too"),
     ],
 )
 def test_bad_records_are_named_and_nothing_is_written(tmp_path, place, change, message):

@@ -155,7 +155,7 @@ def others(content, *frames):
 
 
 def test_it_opens_without_a_fault_or_a_connection_and_steps_by_keys(review, path):
-    assert review.at == ("100", "labelled")
+    assert review.at == ("100", "labeled")
     review.press("ArrowRight")
     assert review.at == ("101", "propagated")
     review.press("End")
@@ -260,7 +260,7 @@ def test_undo_and_redo_go_through_all_steps(review, tmp_path):
     assert not people(content, 4)
 
 
-def test_an_accepted_frame_counts_as_labelled(review, tmp_path):
+def test_an_accepted_frame_counts_as_labeled(review, tmp_path):
     review.go(102)
     review.press("a")
     assert review.at == ("102", "corrected or accepted")
@@ -473,7 +473,7 @@ def test_a_dragged_joint_of_those_added_alone_becomes_a_label(filled, tmp_path):
     assert saved["keypoints"][9] == pytest.approx(x + 40 / filled.scale, abs=0.01)
 
 
-def test_the_last_added_joint_that_is_corrected_makes_the_frame_labelled(filled, tmp_path):
+def test_the_last_added_joint_that_is_corrected_makes_the_frame_labeled(filled, tmp_path):
     for joint in (1, 3):
         filled.drag(joints(6, 1)[joint], 30, 0)
     assert filled.at == ("106", "corrected or accepted")

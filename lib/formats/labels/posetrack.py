@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from lib.formats import posetrack18
-from lib.formats.labels.model import Labels, frame_name, from_file, lost, named_frame
+from lib.formats.labels.frames import frame_name, named_frame
+from lib.formats.labels.label_format import LabelFormat
+from lib.formats.labels.model import Labels, from_file, lost
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
+from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_video
 from lib.utils.errors import InputError
+from lib.utils.files import read_json
 
 _COLUMNS = list(KEYPOINT_OF_JOINT)
 
@@ -62,7 +66,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         InputError: If the frames belong to several videos, or no joint is one of PoseTrack's.
     """
     if len({frame.video for frame in labels.frames}) > 1:
-        raise InputError(f"{path}: a PoseTrack file is of one video; take one at a time, or write COCO's format")
+        raise InputError(f"{path}: a PoseTrack file holds one video; write one at a time, or use COCO's format")
     named = [KEYPOINT_NAMES[keypoint] for keypoint in _COLUMNS]
     common = [name for name in labels.names if name in named]
     if not common:
@@ -99,3 +103,20 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     others = int(np.delete(labels.labeled, own, axis=1).sum())
     more = [f"{others} joints that PoseTrack does not have"] if others else []
     return more + lost(labels, "scores", "boxes", "no track", "empty frames", "empty people")
+
+
+def _recognizes(path: Path, start: bytes) -> bool:
+    """Return True for an official file: of 2017, or of 2018 with its joints and images that have `nframes`."""
+    if path.suffix.lower() == ".mat":
+        return True
+    content = read_json(path) if start.startswith((b"{", b"[")) else None
+    if not isinstance(content, dict) or "annolist" in content:
+        return isinstance(content, dict)
+    try:
+        names = keypoint_category(content)["keypoints"]
+        return names == list(KEYPOINT_NAMES) and "nframes" in content["images"][0]
+    except (LookupError, TypeError, AttributeError):
+        return False
+
+
+FORMAT = LabelFormat("posetrack18", read, write, _recognizes)

@@ -1,45 +1,24 @@
-"""Registry of the label formats for custom videos, detected by file content or extension."""
+"""The label formats of custom videos, detected by content or file name; each is a module of lib.formats.labels."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
-from lib.formats.hdf5 import open_hdf5
-from lib.formats.labels import coco, cvat, deeplabcut, plain_csv, posetrack, sleap
-from lib.formats.labels import cvat_writer as cvat_writing
+from lib.formats import labels as package
+from lib.formats.labels.label_format import LabelFormat, Writer
 from lib.formats.labels.model import Labels
-from lib.formats.posetrack import KEYPOINT_NAMES
-from lib.formats.posetrack18 import keypoint_category
 from lib.utils.errors import InputError
-from lib.utils.files import read_json
-
-Writer = Callable[[str | Path, Labels], list[str]]
 
 
-@dataclass(frozen=True)
-class LabelFormat:
-    """A format of label files.
-
-    Attributes:
-        read: Reader of the format.
-        write: Writer of the format; None if it is read-only.
-        endings: File extensions that select the format for writing.
-    """
-
-    read: Callable[[str | Path], Labels]
-    write: Writer | None
-    endings: tuple[str, ...]
+def _find_formats() -> dict[str, LabelFormat]:
+    modules = [import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__)]
+    formats: list[LabelFormat] = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]
+    return {known.name: known for known in formats}
 
 
-FORMATS = {
-    "coco": LabelFormat(coco.read, coco.write, (".json",)),
-    "posetrack18": LabelFormat(posetrack.read, posetrack.write, (".json",)),
-    "csv": LabelFormat(plain_csv.read, plain_csv.write, (".csv",)),
-    "deeplabcut": LabelFormat(deeplabcut.read, deeplabcut.write, (".h5", ".hdf5", ".csv")),
-    "cvat": LabelFormat(cvat.read, cvat_writing.write, (".xml",)),
-    "sleap": LabelFormat(sleap.read, None, (".slp",)),
-}
-"""Formats by name; if several share an extension, the first is used for writing."""
+FORMATS = _find_formats()
+"""Formats by name."""
 
 
 def read_any_labels(path: str | Path, format: str | None = None) -> Labels:
@@ -95,28 +74,29 @@ def check_written(path: str | Path, format: str | None = None) -> str:
 
 
 def _writer(path: str | Path, format: str | None) -> tuple[str, Writer]:
-    name = format or _ending_format(Path(path))
+    name = format or _format_of_name(Path(path))
     write = _format(name).write
     if write is None:
         others = ", ".join(other for other, known in FORMATS.items() if known.write)
-        raise InputError(f"{path}: files of {name} are read and not written; write one of {others}")
+        raise InputError(f"{path}: the format {name} can be read but not written; choose from {others}")
     return name, write
 
 
 def _format(name: str) -> LabelFormat:
     if name not in FORMATS:
-        raise InputError(f"no format of labels is named {name!r}; those are {', '.join(FORMATS)}")
+        raise InputError(f"no format of labels is named {name!r}; choose from {', '.join(FORMATS)}")
     return FORMATS[name]
 
 
-def _ending_format(path: Path) -> str:
-    if path.suffix.lower() == ".csv" and (path.stem.startswith("CollectedData") or "DLC_" in path.stem):
-        return "deeplabcut"
-    name = next((name for name, known in FORMATS.items() if path.suffix.lower() in known.endings), None)
-    if name is None:
-        endings = ", ".join(dict.fromkeys(ending for known in FORMATS.values() for ending in known.endings))
-        raise InputError(f"{path}: its ending tells no format of labels; those are {endings}")
-    return name
+def _format_of_name(path: Path) -> str:
+    """Return the format that a file is written in because of its name: the one with the longest pattern that fits."""
+    name = path.with_suffix(path.suffix.lower()).name
+    pairs = [(pattern, known.name) for known in FORMATS.values() for pattern in known.patterns]
+    fitting = [pair for pair in pairs if fnmatchcase(name, pair[0])]
+    if not fitting:
+        suffixes = ", ".join(dict.fromkeys(Path(pattern).suffix for pattern, _ in pairs))
+        raise InputError(f"{path}: unknown format of labels; the supported extensions are {suffixes}")
+    return max(fitting, key=lambda pair: len(pair[0]))[1]
 
 
 def find_format(path: str | Path) -> str:
@@ -137,29 +117,10 @@ def find_format(path: str | Path) -> str:
             start = file.read(4096)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    if start.startswith(b"\x89HDF"):
-        with open_hdf5(path, "labels") as file:
-            return "sleap" if "metadata" in file else "deeplabcut"
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
         raise InputError(f"{path}: an empty file")
     if text.startswith(b"PK\x03\x04"):
         raise InputError(f"{path}: an archive; unpack it and name the file of labels in it")
-    if path.suffix.lower() == ".mat":
-        return "posetrack18"
-    if text.startswith(b"<"):
-        return "cvat"
-    if text.startswith((b"{", b"[")):
-        return "posetrack18" if _is_posetrack(read_json(path)) else "coco"
-    return "deeplabcut" if text.partition(b",")[0].decode(errors="replace") in deeplabcut.LEVELS else "csv"
-
-
-def _is_posetrack(content: object) -> bool:
-    """Return True for an official file: of 2017, or of 2018 with its joints and images that have `nframes`."""
-    if not isinstance(content, dict) or "annolist" in content:
-        return isinstance(content, dict)
-    try:
-        names = keypoint_category(content)["keypoints"]
-        return names == list(KEYPOINT_NAMES) and "nframes" in content["images"][0]
-    except (LookupError, TypeError, AttributeError):
-        return False
+    specific_first = sorted(FORMATS.values(), key=lambda known: known.is_general)
+    return next(known.name for known in specific_first if known.recognizes(path, text))  # else it is plain CSV

@@ -79,12 +79,12 @@ class App {
     this.select(track, joint);
   }
 
-  labelled(by) {
+  labeled(by) {
     const done = this.pictured.filter((frame) => this.model.isDone(frame));
     const next = by > 0 ? done.find((frame) => frame.index > this.frame.index)
       : done.findLast((frame) => frame.index < this.frame.index);
     if (next) this.go(next.index);
-    else this.say(`No labelled frame ${by > 0 ? "after" : "before"} this one.`);
+    else this.say(`No labeled frame ${by > 0 ? "after" : "before"} this one.`);
   }
 
   async play() {
@@ -203,7 +203,7 @@ class App {
   }
 
   accept() {
-    if (this.model.isDone(this.frame)) this.say("This frame counts as labelled already.");
+    if (this.model.isDone(this.frame)) this.say("This frame counts as labeled already.");
     else this.model.accept(this.frame);
   }
 
@@ -244,7 +244,7 @@ class App {
     this.timeline.draw();
     this.panels.update();
     const state = model.state(frame);
-    const of = { labelled: "labelled", corrected: "corrected or accepted", propagated: "propagated", empty: "nobody" };
+    const of = { labeled: "labeled", corrected: "corrected or accepted", propagated: "propagated", empty: "nobody" };
     document.getElementById("frame").value = frame.number;
     Object.assign(document.getElementById("state"), { textContent: of[state], className: state });
     document.getElementById("count").textContent = `${model.edits.size} corrected`;

@@ -46,17 +46,17 @@ class Model {
   state(frame) {
     if (this.people(frame).some((person) => person.propagated.length)) return "propagated";
     if (this.edits.has(frame.index)) return "corrected";
-    return frame.people.length ? "labelled" : "empty";
+    return frame.people.length ? "labeled" : "empty";
   }
 
-  isDone(frame) { return ["corrected", "labelled"].includes(this.state(frame)); }
+  isDone(frame) { return ["corrected", "labeled"].includes(this.state(frame)); }
 
   // The score, the disagreement, the sources and the doubt of a joint; nothing of joints that a person has looked at.
   evidence(person, joint) {
     if (!person?.propagated.includes(joint)) return {};
     const record = this.labels.annotations[person.from];
     return {
-      score: record.scores[joint], apart: record.disagreement?.[joint], sources: record.sources?.[joint],
+      score: record.scores[joint], disagreement: record.disagreement?.[joint], sources: record.sources?.[joint],
       doubt: this.review.doubts[person.from][joint],
     };
   }

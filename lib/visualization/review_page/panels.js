@@ -46,13 +46,13 @@ class Panels {
     const select = element("button", { textContent: name });
     const state = element("button");
     const shown = element("input", { type: "checkbox", checked: true, ariaLabel: `show ${name}` });
-    const [score, apart] = [element("td"), element("td")];
+    const [score, disagreement] = [element("td"), element("td")];
     select.addEventListener("click", () => app.select(app.track, joint));
     state.addEventListener("click", () => { app.select(app.track, joint); app.toggleHidden(); });
     shown.addEventListener("change", () => app.show(joint, shown.checked));
-    const line = element("tr", {}, element("td", {}, select), score, apart, element("td", {}, state),
+    const line = element("tr", {}, element("td", {}, select), score, disagreement, element("td", {}, state),
       element("td", {}, shown));
-    return { line, select, score, apart, state, shown };
+    return { line, select, score, disagreement, state, shown };
   }
 
   // All that depends on the frame, its people and what is selected.
@@ -62,10 +62,11 @@ class Panels {
     this.#people();
     this.rows.forEach((row, joint) => {
       const v = person ? person.keypoints[3 * joint + 2] : MISSING;
-      const { score, apart, doubt } = app.model.evidence(person, joint);
+      const { score, disagreement, doubt } = app.model.evidence(person, joint);
       row.score.textContent = v === MISSING || score === undefined ? "" : score.toFixed(2);
-      row.apart.textContent = v === MISSING || apart == null ? "" : apart.toFixed(apart < 10 ? 1 : 0);
-      row.score.className = row.apart.className = doubt > DOUBTFUL ? "doubtful" : "";
+      const isKnown = v !== MISSING && disagreement != null;
+      row.disagreement.textContent = isKnown ? disagreement.toFixed(disagreement < 10 ? 1 : 0) : "";
+      row.score.className = row.disagreement.className = doubt > DOUBTFUL ? "doubtful" : "";
       row.state.textContent = ["missing", "hidden", "visible"][v] ?? "visible";
       row.state.disabled = v === MISSING;
       row.shown.checked = !app.unseen.has(joint);

@@ -5,7 +5,7 @@ const GUTTER = 96;
 const MARKS = 14; // heights of the parts, in pixels
 const CURVE = 56;
 const GAP = 4;
-const LEAST_SPAN = 20; // frames
+const MIN_SPAN = 20; // frames
 
 class Timeline {
   constructor(app) {
@@ -88,7 +88,7 @@ class Timeline {
         context.fillStyle = theme("line");
         context.fillRect(x - step / 2, MARKS - 3, Math.max(1, step), 2);
       }
-      if (state === "labelled" || state === "corrected") {
+      if (state === "labeled" || state === "corrected") {
         context.fillStyle = theme(state);
         if (state === "corrected") context.fillRect(x - 2.5, 2, 5, MARKS - 5);
         else { circle(context, [x, MARKS / 2], 4); context.fill(); }
@@ -110,13 +110,13 @@ class Timeline {
   #paintCurve(context) {
     const { model, track, joint } = this.app;
     const found = this.#visible().map((frame) => [frame, model.evidence(model.person(frame, track), joint)]);
-    const most = Math.max(0, ...found.map(([, { apart }]) => apart ?? 0));
+    const most = Math.max(0, ...found.map(([, { disagreement }]) => disagreement ?? 0));
     const bottom = MARKS + CURVE;
     const step = this.width / Math.max(1, found.length);
     context.fillStyle = theme("bars");
     context.globalAlpha = 0.6;
-    for (const [frame, { apart }] of found) {
-      const high = ((apart ?? 0) / (most || 1)) * (CURVE - 2);
+    for (const [frame, { disagreement }] of found) {
+      const high = ((disagreement ?? 0) / (most || 1)) * (CURVE - 2);
       context.fillRect(this.x(frame.index) - step / 2, bottom - high, Math.max(0.75, step * 0.9), high);
     }
     context.globalAlpha = 1;
@@ -137,7 +137,7 @@ class Timeline {
     context.strokeRect(GUTTER - 0.5, MARKS - 0.5, this.width, CURVE + 1);
     this.#label(context, model.names[joint], MARKS + 12, theme("text"));
     this.#label(context, "score, to 1", MARKS + 28, theme("curve"));
-    if (most) this.#label(context, `apart, to ${most.toFixed(most < 10 ? 1 : 0)} px`, MARKS + 44, theme("bars"));
+    if (most) this.#label(context, `disagreement, to ${most.toFixed(most < 10 ? 1 : 0)} px`, MARKS + 44, theme("bars"));
   }
 
   #label(context, text, y, colour) {
@@ -203,7 +203,7 @@ class Timeline {
     const count = this.app.model.frames.length;
     const [first, last] = this.range;
     const share = Math.max(0, Math.min(1, (event.offsetX - GUTTER) / this.width));
-    const span = Math.round(Math.min(count, Math.max(LEAST_SPAN, (last - first) * Math.exp(0.002 * event.deltaY))));
+    const span = Math.round(Math.min(count, Math.max(MIN_SPAN, (last - first) * Math.exp(0.002 * event.deltaY))));
     const start = Math.round(Math.max(0, Math.min(count - span, first + share * (last - first - span))));
     this.range = [start, Math.min(count, start + span)];
     this.repaint();
