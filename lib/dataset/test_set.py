@@ -94,6 +94,8 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     if cfg.TEST.SOFT_NMS and not cfg.TEST.OKS_NMS:
         raise InputError("TEST.SOFT_NMS is a variant of TEST.OKS_NMS, which is False; set that True")
     found, source, truth = _videos(cfg) if videos else _images(cfg)
+    if cfg.TEST.COCO_BBOX_FILE and (cfg.TEST.USE_GT_BBOX or not (videos or _takes_boxes(cfg))):
+        logger.info("boxes are those of the annotations; TEST.COCO_BBOX_FILE %s is not used", cfg.TEST.COCO_BBOX_FILE)
     if not found.people:
         raise InputError(f"{source}: nobody to estimate{reasons(found.dropped)}")
     clips = build_clip_dataset(cfg, found.people, found.frames, _sample_frames(cfg))
@@ -154,14 +156,18 @@ def _check_custom(cfg: CfgNode, annotations: Path | None) -> None:
 def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
     """The people to be tested in a data set of images, where they are from, and the ground truth."""
     images, files, path = build_images(cfg, train=False)
-    form = build_data_set(cfg).form
-    truth = _mpii_truth(path.parent) if form == "mpii" else path
-    if cfg.TEST.USE_GT_BBOX or form != "coco":  # the others come with crops, and nobody detects people in them
+    truth = _mpii_truth(path.parent) if build_data_set(cfg).form == "mpii" else path
+    if cfg.TEST.USE_GT_BBOX or not _takes_boxes(cfg):
         return build_image_people(cfg, images, files), str(path), truth
     boxes, dropped = _boxes(cfg)
     found = _detected(cfg, [images], boxes, files)
     found.dropped.update(dropped)
     return found, f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {path})", truth
+
+
+def _takes_boxes(cfg: CfgNode) -> bool:
+    """Return True if people are detected in the images; other data sets of images come with crops."""
+    return build_data_set(cfg).form == "coco"
 
 
 def _mpii_truth(folder: Path) -> Path:

@@ -122,10 +122,13 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
         images, files, annotations = build_images(cfg, train=True)
         videos, found = [images], build_image_people(cfg, images, files)
     people = [person for person in found.people if person.labeled.any()]
+    limits = cfg.DATASET.NUM_LABELED_VIDEOS, cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO
     if has_videos and is_augmented(annotations):
         logger.info("%s holds a sparse set and what was propagated from it: all of it is used", annotations)
+    elif not has_videos and max(limits) >= 0:
+        text = "%s has images, not videos: DATASET.NUM_LABELED_VIDEOS and NUM_LABELED_FRAMES_PER_VIDEO have no effect"
+        logger.warning(text, cfg.DATASET.DATASET)
     elif has_videos:
-        limits = cfg.DATASET.NUM_LABELED_VIDEOS, cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO
         _warn_of_few(people, *limits)
         people = sparse_people(people, *limits, cfg.SEED)
     if not people:

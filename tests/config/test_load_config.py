@@ -71,6 +71,8 @@ def test_the_configuration_is_frozen(tmp_path):
         ("BATCH_SIZE", "TRAIN.BATCH_SIZE_PER_GPU"),
         ("TEST.SAMPLES_PER_GPU", "TEST.BATCH_SIZE_PER_GPU"),
         ("NUM_WORKERS", "WORKERS"),
+        ("TRAIN.MAX_ITER", "TRAIN.ITERATIONS_PER_EPOCH"),
+        ("TEST.SCORE_THR", "TEST.IMAGE_THRE"),
         ("TRAIN.OPTIM", "TRAIN.OPTIMIZER"),
         ("TRAIN.WEIGHT_DECAY", "TRAIN.WD"),
         ("_base_", "_BASE_"),

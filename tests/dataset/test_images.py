@@ -66,6 +66,18 @@ def test_a_cocostyle_file_of_each_data_set(write, name):
     assert build_test_set(cfg).clips.people[0].row == 0
 
 
+def test_keys_without_effect_on_images_are_told(write, caplog):
+    caplog.set_level("INFO")
+    build_training_set(write("coco"))
+    build_test_set(write("coco"))
+    assert "have no effect" not in caplog.text
+    assert "is not used" not in caplog.text
+    build_training_set(write("coco", keys=["DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 2]))
+    assert "NUM_LABELED_VIDEOS and NUM_LABELED_FRAMES_PER_VIDEO have no effect" in caplog.text
+    build_test_set(write("coco", keys=["TEST.COCO_BBOX_FILE", "boxes.json"]))
+    assert "boxes are those of the annotations; TEST.COCO_BBOX_FILE boxes.json is not used" in caplog.text
+
+
 @pytest.mark.parametrize("oriented", [False, True])
 def test_images_are_turned_as_their_tag_says_in_training_and_tests(write, tmp_path, oriented):
     """80 × 60 pixels as they are stored, black but for a corner; the tag 6 stands for a quarter of a turn to the right.
