@@ -89,12 +89,18 @@ class _VideoScore:
     detections: Detections
     tracks: TrackCounts | None  # None without tracking
     fault: str | None  # in the predicted track ids
+    largest_count: int | None  # people of a frame, if track ids only count them
 
 
 def _summarise(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
     faults = [score.fault for score in scores if score.fault]
     if faults:
         _LOG.warning("%s: AP is not affected, but PoseTrack's official tool refuses such files", faults[0])
+    counts = [score.largest_count for score in scores]
+    if tracking and all(counts) and max(count or 0 for count in counts) > 1:
+        _LOG.warning(
+            "track ids count the people of each frame, as those of tools/test.py do: MOTA says nothing"
+        )
     result = _average_precision_tables([score.detections for score in scores])
     tracks = [score.tracks for score in scores if score.tracks is not None]
     return result | _tracking_tables(reduce(add, tracks)) if tracking else result
@@ -136,7 +142,10 @@ def _score_video(
     comparison = compare(truth, predicted)
     _check_head_boxes(truth, comparison, truth_name)
     return _VideoScore(
-        detect(comparison), track(comparison) if tracking else None, fault and f"{predicted_name}: {fault}"
+        detect(comparison),
+        track(comparison) if tracking else None,
+        fault and f"{predicted_name}: {fault}",
+        _largest_count(predicted),
     )
 
 
@@ -174,6 +183,14 @@ def _track_fault(video: VideoAnnotations) -> str | None:
     if len(twins):
         return f"frame {video.frame_names[frames[twins[0]]]}: two persons have track id {ids[twins[0]]}"
     return None
+
+
+def _largest_count(video: VideoAnnotations) -> int | None:
+    """Return the largest number of people in a frame if their track ids are 0, 1, … in every frame, or None."""
+    frames = video.person_frame
+    if (video.track_ids != np.arange(len(frames)) - np.searchsorted(frames, frames)).any():
+        return None
+    return int(video.track_ids.max(initial=0)) + 1
 
 
 def _check_track_ids(truth: VideoAnnotations, where: str) -> None:

@@ -339,3 +339,21 @@ def test_missing_and_extra_files(tmp_path, caplog):
         evaluate_posetrack(gt, pred)
     with pytest.raises(InputError, match="nowhere: no such folder"):
         evaluate_posetrack(gt, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("frames", "warned"),
+    [
+        ([(0,), (0, 1), (0, 1, 2)], True),
+        ([(0,), (0, 1), (1, 0)], False),
+        ([(0,), (1,), (1, 2)], False),
+        ([(0,), (0,), (0,)], False),  # one person: it may well be a track
+    ],
+)
+def test_track_ids_that_only_count_people_are_told(tmp_path, caplog, frames, warned):
+    predicted = [frame(*(nose(50 * place, track=track) for place, track in enumerate(tracks))) for tracks in frames]
+    score(tmp_path, [frame(nose(0))] * 3, predicted, tracking=True)
+    assert ("MOTA says nothing" in caplog.text) == warned
+    caplog.clear()
+    score(tmp_path, [frame(nose(0))] * 3, predicted)
+    assert "MOTA" not in caplog.text
