@@ -98,9 +98,7 @@ def _summarise(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
         _LOG.warning("%s: AP is not affected, but PoseTrack's official tool refuses such files", faults[0])
     counts = [score.largest_count for score in scores]
     if tracking and all(counts) and max(count or 0 for count in counts) > 1:
-        _LOG.warning(
-            "track ids count the people of each frame, as those of tools/test.py do: MOTA says nothing"
-        )
+        _LOG.warning("track ids count the people of each frame, as those of tools/test.py do: MOTA says nothing")
     result = _average_precision_tables([score.detections for score in scores])
     tracks = [score.tracks for score in scores if score.tracks is not None]
     return result | _tracking_tables(reduce(add, tracks)) if tracking else result
