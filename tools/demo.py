@@ -35,7 +35,7 @@ from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
-from lib.utils.precision import precision_on
+from lib.utils.precision import choose_precision
 from lib.utils.progress import progress_bar
 from lib.utils.provenance import describe_command
 from lib.visualization.poses import render_poses
@@ -65,8 +65,8 @@ def main() -> None:
             logger.info("%s: there already, of the same video, weights and settings", path)
         else:
             estimator = build_video_estimator(cfg, net, device, find)
-            precision = precision_on(device, cfg.TEST.PRECISION)
-            info = {"forced": forced, "test_precision": precision, **describe_command()}
+            precision = choose_precision(cfg.TEST.PRECISION, device)
+            info = {"forced": forced, "inference_precision": precision, **describe_command()}
             estimate_video(estimator, part, file, info)
     if args.out:
         render(args, part, file, build_skeleton(cfg))

@@ -25,10 +25,9 @@ from lib.labeling.learning import (
     VAL,
     Chain,
     LearningOptions,
-    begin_record,
     check_outputs,
     complete,
-    end_record,
+    keep_settings,
     plan,
     plan_grid,
     plan_videos,
@@ -82,13 +81,12 @@ def main() -> None:
     chains = list(cells.values()) or [plan(options, options.out, options.opts, options.seed)]
     data = [Chain(options.out, videos_settings(options), [])] if options.grid else []
     check_outputs(options, chains)
-    begin_record([*data, *chains])
+    keep_settings([*data, *chains])
     run_steps([*plan_videos(options), *itertools.chain(*(chain.steps for chain in chains))])
     if options.grid:
         report_grid(options, cells)
     else:
         report(options, chains[0].results)
-    end_record([*data, *chains])
 
 
 def take_numbers(args: argparse.Namespace, name: str, least: int) -> None:

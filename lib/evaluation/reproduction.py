@@ -158,7 +158,7 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
     scores = compare(row, result)
     content: dict[str, Any] = {"row": row.id, "protocol": row.protocol, "note": row.note, **scores, "sha256": hashes}
     content |= {"seconds": time.monotonic() - start, "result": str(path)}
-    content |= {key: result[key] for key in ("command", "commit", "test_precision", "versions", "config")}
+    content |= {key: result[key] for key in ("command", "commit", "inference_precision", "versions", "config")}
     write_json(kept, content, indent=True)
     print(f"\n{row.id}\n{format_rows(scores, row.decimals)}")
     if row.note:

@@ -12,7 +12,7 @@ from lib.config import load_config, output_folder
 from lib.utils.commands import ROOT, Step
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, read_json, write_json
-from lib.utils.provenance import describe_command
+from lib.utils.provenance import command_line, commit
 
 EXPERIMENTS = ROOT / "experiments" / "synthetic"
 TRAIN, VAL = 80, 20  # videos
@@ -20,7 +20,6 @@ LABEL_EVERY = 4  # frames of the test videos: neighbors are nearly identical
 STAGES = ("single", "posewarper")
 GRID_VIDEOS, GRID_FRAMES = [20, 40, 80], [1, 2, 8]  # default grid
 VIDEOS, FRAMES = "DATASET.NUM_LABELED_VIDEOS", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO"
-RUNS = "runs"  # key of learn.json; the others are the settings
 AUGMENTED = "augmented"  # experiments that train on propagated labels too
 MODES = {
     "single": "each frame alone",
@@ -42,11 +41,6 @@ class Chain:
     folder: Path
     settings: dict[str, Any]
     steps: list[Step]
-
-    @property
-    def record(self) -> Path:
-        """Return the file of the settings and of the runs that worked on the chain: `command`, `commit`, `seconds`."""
-        return self.folder / "learn.json"
 
     @property
     def results(self) -> list[Path]:
@@ -178,8 +172,8 @@ def check_outputs(options: LearningOptions, chains: Iterable[Chain]) -> None:
     claim_outputs([("--out", path) for path in outputs], [("--cfg", file) for file in options.cfg or ()])
 
 
-def begin_record(chains: Sequence[Chain]) -> None:
-    """Write the settings of each chain to its folder, and add the command and the commit of this run.
+def keep_settings(chains: Sequence[Chain]) -> None:
+    """Write the settings of each chain, and the command, to its folder.
 
     Args:
         chains: Planned chains.
@@ -187,27 +181,18 @@ def begin_record(chains: Sequence[Chain]) -> None:
     Raises:
         InputError: A folder contains a run with other settings. In this case, nothing is written.
     """
-    earlier = [read_json(chain.record) if chain.record.exists() else {} for chain in chains]
-    for chain, content in zip(chains, earlier, strict=True):
-        if not isinstance(content, dict) or (content and content | {RUNS: []} != chain.settings | {RUNS: []}):
+    records = [(chain.folder / "learn.json", chain.settings) for chain in chains]
+    for record, settings in records:
+        if record.exists() and not _has_settings(read_json(record), settings):
             raise InputError(
-                f"{chain.folder}: contains a run with other settings; choose another --out, or remove this folder"
+                f"{record.parent}: contains a run with other settings; choose another --out, or remove this folder"
             )
-    run = describe_command() | {"seconds": None}
-    for chain, content in zip(chains, earlier, strict=True):
-        write_json(chain.record, chain.settings | {RUNS: [*content.get(RUNS, []), run]})
+    for record, settings in records:
+        write_json(record, settings | {"command": command_line(), "commit": commit()})
 
 
-def end_record(chains: Sequence[Chain]) -> None:
-    """Add the duration of this run, whose steps are all done, to the record of each chain.
-
-    Args:
-        chains: Planned chains.
-    """
-    for chain in chains:
-        content = read_json(chain.record)
-        content[RUNS][-1] |= describe_command()
-        write_json(chain.record, content)
+def _has_settings(record: Any, settings: dict[str, Any]) -> bool:
+    return isinstance(record, dict) and record | settings == record
 
 
 def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | None) -> Chain:

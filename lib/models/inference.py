@@ -1,7 +1,6 @@
 """Inference form of a net: a copy with folded BatchNorm whose weights have the dtype of the computation."""
 
 import copy
-import logging
 from collections.abc import Callable
 
 import torch
@@ -10,9 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from yacs.config import CfgNode
 
 from lib.models.pose_warper import PoseWarper
-from lib.utils.precision import allow_tf32, dtype_of, precision_on
-
-logger = logging.getLogger(__name__)
+from lib.utils.precision import allow_tf32, choose_precision, dtype_of
 
 
 def prepare_for_inference(net: nn.Module, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
@@ -61,9 +58,7 @@ def build_inference_form(cfg: CfgNode, net: nn.Module, device: torch.device) -> 
         net: Its net, on `device`.
         device: Device of the net.
     """
-    precision = precision_on(device, cfg.TEST.PRECISION)
-    if precision != cfg.TEST.PRECISION:
-        logger.info("TEST.PRECISION %s: %s", cfg.TEST.PRECISION, precision)
+    precision = choose_precision(cfg.TEST.PRECISION, device)
     if precision == "tf32":
         allow_tf32()
     return prepare_for_inference(net, dtype_of(precision), cfg.TEST.COMPILE)

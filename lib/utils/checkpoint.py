@@ -22,7 +22,6 @@ from lib.utils.files import atomic_path
 from lib.utils.weight_names import HEAD_LAYERS, is_of_head, is_of_neck, net, our_names, trunk
 
 _TRAINING = "training"  # key in a state dict's metadata
-_COUNT = "n_averaged"  # PyTorch's number of averaged nets, stored with averaged weights
 
 
 @dataclass(frozen=True)
@@ -124,8 +123,7 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
     """
     path, own = Path(path), model.state_dict()
     _check_layers(layers, own)
-    content = read_checkpoint(path)
-    state_dict = _state_dict(content)
+    state_dict = _state_dict(read_checkpoint(path))
     tensors, renamed, overruled = _rename(_tensors(state_dict, path), own, path)
     nets = {"file_net": net(tensors), "model_net": net(own)}
     if trunk(tensors) and trunk(own) and trunk(tensors) != trunk(own):
@@ -158,7 +156,7 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
         unasked=[name for name in present if name not in asked],
         unexpected=[name for name in tensors if name not in own],
         other_shape=[(name, tuple(tensors[name].shape), tuple(own[name].shape)) for name in present if name in asked],
-        training=training_of(state_dict) or training_of(content.get("state_dict")),
+        training=training_of(state_dict),
         overruled=overruled,
     )
 
@@ -262,9 +260,9 @@ def _state_dict(content: Any) -> Any:
     """Return the state dict in a training checkpoint, or the content itself if it is a plain state dict."""
     if not isinstance(content, Mapping):
         return content
-    # Checkpoints of tools/train.py store averaged weights, which a run tests and saves, as `average` (TRAIN.EMA).
-    # In training checkpoints of the original implementations, `model` is the name of the net. MMEngine stores averaged
-    # weights as `state_dict` and the weights that they are averaged from as `ema_state_dict`.
+    # A training with TRAIN.EMA stores its averaged weights as `average`. In training checkpoints of the original
+    # implementations, `model` is the name of the net. MMEngine stores averaged weights as `state_dict` and the weights
+    # that they are averaged from as `ema_state_dict`.
     parts = [content.get(key) for key in ("average", "state_dict", "model", "best_state_dict", "ema_state_dict")]
     return next((part for part in parts if isinstance(part, Mapping)), content)
 
@@ -272,9 +270,7 @@ def _state_dict(content: Any) -> Any:
 def _tensors(state_dict: Any, path: str | Path) -> dict[str, Tensor]:
     if isinstance(state_dict, Mapping):
         tensors = {
-            name: value
-            for name, value in state_dict.items()
-            if isinstance(name, str) and isinstance(value, Tensor) and name != _COUNT
+            name: value for name, value in state_dict.items() if isinstance(name, str) and isinstance(value, Tensor)
         }
         if tensors:
             return tensors

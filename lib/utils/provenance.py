@@ -1,5 +1,7 @@
 """Origin of a result: the command, the code, the machine, and the configuration."""
 
+from __future__ import annotations
+
 import os
 import shlex
 import subprocess
@@ -16,14 +18,14 @@ _ROOT = Path(__file__).resolve().parents[2]
 _START = time.monotonic()
 
 
-def describe_run(device: "torch.device", config: str) -> dict[str, Any]:
+def describe_run(device: torch.device, config: str) -> dict[str, Any]:
     """Return the record stored in every result file: `describe_command`, `versions`, and `config`.
 
     Args:
         device: Device that the net ran on.
         config: Complete configuration as YAML text.
     """
-    from lib.utils.device import describe  # here, because PyTorch takes seconds and tools/learn.py needs none
+    from lib.utils.device import describe  # PyTorch takes seconds, and tools without a net do not need it
 
     return describe_command() | {"versions": describe(device), "config": config}
 

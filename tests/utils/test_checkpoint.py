@@ -10,7 +10,6 @@ from torchvision.models import resnet18, resnext50_32x4d
 from zoo_names import CODES
 from zoo_names import hrnet as zoo_hrnet
 
-from lib.core.trainer import Trainer
 from lib.models import PoseWarper
 from lib.utils.checkpoint import load_weights, training_of, with_training
 from lib.utils.errors import InputError
@@ -311,20 +310,6 @@ def test_a_file_tells_how_its_weights_were_trained(tmp_path, inside):
     torch.save(inside(with_training(hrnet().state_dict(), training)), tmp_path / "a.pth")
     assert load_weights(model, tmp_path / "a.pth").training == training
     assert training_of(model.state_dict()) == {}  # which is of the file, not of the net
-
-
-def test_a_training_checkpoint_gives_the_averaged_weights_that_its_run_tests(tmp_path):
-    net, training = hrnet(), {"config": "SEED: 0\n", "joints": ["nose"]}
-    trainer = Trainer(net, torch.optim.SGD(net.parameters(), 1.0), None, ema_decay=0.5)
-    trainer.average.module.load_state_dict(noisy_weights(net))
-    state = {"state_dict": net.state_dict(), "average": trainer.average.state_dict()}
-    with_training(state["state_dict"], training)
-    torch.save(state, tmp_path / "checkpoint.pth")
-    model = hrnet()
-    report = load_weights(model, tmp_path / "checkpoint.pth")
-    assert_loaded(model, trainer.result.state_dict())
-    assert report.training == training
-    assert report.unexpected == []
 
 
 @pytest.mark.parametrize("metadata", [None, 3, {}, {"": 3}, {"": {"training": "text"}}, {"": {"training": {"a": 1}}}])
