@@ -25,6 +25,8 @@ def root(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("tools", "benchmarks"):
         monkeypatch.syspath_prepend(str(ROOT / folder))
+    # A module that another test imported has a path relative to the folder that the tests were started in.
+    monkeypatch.setattr("lib.labeling.learning.EXPERIMENTS", ROOT / "experiments" / "synthetic")
     make_video(tmp_path, "video", num_frames=3, people=1)
     write_experiment(tmp_path, tmp_path)
     for name in ("labels.json", "poses.json", "result-a.json", "b.pth", "boxes.json", "model_best.pth"):
