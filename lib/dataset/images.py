@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from lib.dataset.data_sets import DataSet
 from lib.formats import aic, posetrack18
 from lib.formats.coco_people import WHOLEBODY_FIELDS
+from lib.formats.data_sets import DataSet
 from lib.formats.json_fields import records
 from lib.formats.mpii import read_people
 from lib.formats.posetrack import VideoAnnotations
@@ -69,13 +69,13 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Vide
         InputError: a broken file, or one of other joints; names file, record and key.
     """
     content = _from_mpii(path, skeleton) if data_set.form == "mpii" else read_json(path)
-    if data_set.name == "aic" and isinstance(content, list):
+    if data_set.form == "aic" and isinstance(content, list):
         content = aic.to_coco(content, path, skeleton.names)
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     if data_set.form == "mpii_trb":
         content = content | {"annotations": [_with_box(one, path) for one in records(content, "annotations", path)]}
-    elif data_set.name == "coco_wholebody":
+    elif data_set.form == "coco_wholebody":
         content = _with_parts(content, path, skeleton)
     people = records(content, "annotations", path) if "annotations" in content else []  # test splits have none
     names = posetrack18.keypoint_names(content, path) if people else skeleton.names

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lib.dataset.data_sets import DataSet
 from lib.dataset.people import Person
 from lib.formats import mpii
+from lib.formats.data_sets import DataSet
 from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.nms import oks_nms, soft_oks_nms
 from lib.pose.crop import PIXELS_PER_SCALE
