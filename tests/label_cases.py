@@ -3,7 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from lib.formats.labels.model import NOT_LABELED, VISIBLE, Frame, Labels
+from lib.formats.labels.frames import Frame
+from lib.formats.labels.model import NOT_LABELED, VISIBLE, Labels
 
 NAMES = st.text("abcXYZ 0189_-.,;\"'<&>é鼠", min_size=1, max_size=8)
 COORDINATES = st.floats(-1e6, 1e6).filter(lambda value: value == 0 or abs(value) > 1e-6)

@@ -73,5 +73,5 @@ def test_bad_input_is_refused(sample):
         predictor(frames, [*boxes[:2], np.array([[9999, 0, 5, 5]]), *boxes[3:]])
     empty = predictor(frames, [np.zeros((0, 4))] * 6)
     assert [own.joints.shape for own in empty] == [(0, 17, 2)] * 6
-    with pytest.raises(InputError, match=r"nowhere\.pth is not there"):
+    with pytest.raises(InputError, match=r"nowhere\.pth does not exist"):
         torch.hub.load(str(ROOT), "predictor", source="local", experiment=experiment, weights="nowhere.pth")

@@ -77,7 +77,7 @@ class BatchSizer:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         level = logging.INFO if self._grows else logging.WARNING
-        logger.log(level, "%s: out of memory with %d clips; going on with %d at a time", KEY, size, half)
+        logger.log(level, "%s: out of memory with %d clips; continuing with %d at a time", KEY, size, half)
         batches.size = self._size = half
         self._grows = False
         return half

@@ -178,7 +178,9 @@ def _check_trainable(cfg: CfgNode, run: Run) -> None:
     if cfg.MODEL.FREEZE_POSE_NET and not cfg.MODEL.WARP.ENABLED:
         raise InputError("MODEL.FREEZE_POSE_NET leaves nothing to train: it needs MODEL.WARP.ENABLED")
     if cfg.TEST.MODE == "propagate" and cfg.TEST.EVALUATE:
-        raise InputError("TEST.MODE propagate is no test after an epoch: set TEST.MODE pair, or TEST.EVALUATE False")
+        raise InputError(
+            "TEST.MODE propagate cannot test a net during training: set TEST.MODE pair, or TEST.EVALUATE False"
+        )
     if cfg.TRAIN.BEGIN_EPOCH >= cfg.TRAIN.END_EPOCH:
         raise InputError(
             f"TRAIN.BEGIN_EPOCH is {cfg.TRAIN.BEGIN_EPOCH} and TRAIN.END_EPOCH {cfg.TRAIN.END_EPOCH}: "
@@ -226,7 +228,7 @@ def _resume(trainer: Trainer, resumption: Resumption, count: int) -> Origin:
         raise InputError(
             f"{checkpoint}: cannot be resumed by this experiment ({line}); begin a new run (EXPERIMENT_NAME …)"
         ) from None
-    logger.info("%s: going on with epoch %d", checkpoint, trainer.epoch)
+    logger.info("%s: resuming with epoch %d", checkpoint, trainer.epoch)
     if changes:
         logger.warning("--force: from epoch %d on %s", trainer.epoch, format_changes(changes))
     resumption.origin.add_start(trainer.epoch, count, changes)
@@ -259,20 +261,20 @@ def _load_pretrained(cfg: CfgNode, net: nn.Module, path: Path, force: bool) -> C
     """Load pretrained weights into the net; those of a frozen pose net must have been trained with these settings."""
     if not path.exists():
         raise InputError(
-            f"MODEL.PRETRAINED: {path} is not there; docs/training.md describes where to get such files, and "
+            f"MODEL.PRETRAINED: {path} does not exist; docs/training.md describes where to get such files, and "
             f"MODEL.PRETRAINED '' begins with random weights"
         )
     report = load_weights(net, path, cfg.MODEL.EXTRA.get("PRETRAINED_LAYERS"))
     logger.info("%s", report)
     if cfg.MODEL.FREEZE_POSE_NET and any(name.partition(".")[0] in HEAD_LAYERS for name in report.initial):
-        logger.warning("%s has not all of the pose net: what it lacks is random, and frozen", path)
+        logger.warning("%s lacks part of the frozen pose net, which has random weights there", path)
     changes = changes_of_weights(report.training, cfg, build_skeleton(cfg).names)
     if cfg.MODEL.FREEZE_POSE_NET:
         changes.pop("MODEL.WARP.DILATIONS", None)  # the head is not frozen
         check_weights(changes, path, force)
         return changes
     if changes:
-        logger.warning("%s: in its training %s", path, format_changes(changes))
+        logger.warning("%s was trained with other settings: %s", path, format_changes(changes))
     return {}
 
 

@@ -36,8 +36,8 @@ def build_weights_path(cfg: CfgNode, folder: Path) -> Path:
     weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
     if not weights.exists():
         if cfg.TEST.MODEL_FILE:
-            raise InputError(f"TEST.MODEL_FILE: {weights} is not there")
-        raise InputError(f"TEST.MODEL_FILE is not set, and {weights}, which training leaves, is not there")
+            raise InputError(f"TEST.MODEL_FILE: {weights} does not exist")
+        raise InputError(f"TEST.MODEL_FILE is not set, and {weights}, which training writes, does not exist")
     return weights
 
 
@@ -67,9 +67,9 @@ def build_trained_model(
     changes = changes_of_weights(report.training, cfg, build_skeleton(cfg).names)
     check_weights(changes, weights, force)
     if changes:
-        logger.warning("--force: in the training of %s %s", weights, format_changes(changes))
+        logger.warning("--force: %s was trained with other settings: %s", weights, format_changes(changes))
     if not cfg.TEST.MODEL_FILE and (other := changes_of_training(report.training, cfg)):
-        logger.warning("%s: the net stays as it was trained, though %s", weights, format_changes(other))
+        logger.warning("%s: the net is used as it was trained, although %s", weights, format_changes(other))
     size = crop_size(report.training)
     if size and size != cfg.MODEL.IMAGE_SIZE:
         logger.warning("%s was trained on crops of %s, and MODEL.IMAGE_SIZE is %s", weights, size, cfg.MODEL.IMAGE_SIZE)

@@ -183,7 +183,7 @@ class Training:
             if iteration + 1 == min(TIMED, iterations):
                 left = (options.end_epoch - epoch) * iterations - (iteration + 1)
                 minutes = left * report.seconds / (iteration + 1) / 60
-                logger.info("about %.1f minutes to the end of epoch %d, tests aside", minutes, options.end_epoch - 1)
+                logger.info("about %.1f minutes to the end of epoch %d, without tests", minutes, options.end_epoch - 1)
             if after_step:
                 after_step()
 
@@ -193,9 +193,7 @@ class Training:
             except FloatingPointError as error:
                 raise InputError(f"epoch {epoch}: {error}; lower TRAIN.LR, or look for damaged labels") from None
         if report.replaced:
-            logger.warning(
-                "%d times the nearest frame took the place of a missing or damaged frame of a clip", report.replaced
-            )
+            logger.warning("%d missing or damaged frames of clips were replaced by the nearest frame", report.replaced)
         return report
 
 

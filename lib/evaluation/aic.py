@@ -1,4 +1,4 @@
-"""AI Challenger's own mAP, of files in its own form."""
+"""AI Challenger's own mAP, for files in its own form."""
 
 import logging
 from collections.abc import Mapping
@@ -17,15 +17,20 @@ _LOG = logging.getLogger(__name__)
 def evaluate_own_form(
     content: list[Any], gt: str | Path, predictions: Any, pred: str | Path, sigma_scale: float = 1.0
 ) -> float:
-    """The mAP of predictions.
+    """Return the mAP of predictions.
 
     Args:
-        content: the ground truth, as it was read from `gt`.
-        predictions: in the same form, as they were read from `pred`.
-        sigma_scale: factor on the sigmas; the challenge's own measure has 1.
+        content: Content of the ground truth, a list of images in AI Challenger's own form.
+        gt: Path to the ground truth, for messages.
+        predictions: Content of the predictions, in the same form.
+        pred: Path to the predictions, for messages.
+        sigma_scale: Factor on the sigmas; 1 in the challenge.
+
+    Returns:
+        mAP from 0 to 1.
 
     Raises:
-        InputError: a malformed file.
+        InputError: A file is malformed.
     """
     labeled, predicted = aic.read(content, gt, boxes=True), aic.read(predictions, pred, boxes=False)
     others = len(predicted.keys() - labeled.keys())
@@ -37,11 +42,20 @@ def evaluate_own_form(
 def mean_average_precision(
     labeled: Mapping[str, AicPeople], predicted: Mapping[str, AicPeople], sigma_scale: float = 1.0
 ) -> float:
-    """The challenge's own measure (keypoint_eval.py of github.com/AIChallenger/AI_Challenger_2017), 0 to 1.
+    """Return the challenge's own measure (keypoint_eval.py of github.com/AIChallenger/AI_Challenger_2017).
 
-    There are no scores: the share of people whose best prediction has an OKS over a threshold, mean of .5 to .95. One
-    prediction may serve many people. An image counts as many people as are labelled or predicted in it, whichever is
-    more. OKS is over the visible joints (v = 1) alone, and the area is the box's; a person without any has none.
+    It ignores scores: it is the share of people whose best prediction has an OKS above a threshold, averaged over
+    thresholds from 0.5 to 0.95. One prediction may match several people. The number of people in an image is that of
+    the labeled or of the predicted ones, whichever is larger. OKS uses only visible joints (v = 1) and the area of the
+    box; it is 0 for a person without visible joints.
+
+    Args:
+        labeled: Labeled people by image.
+        predicted: Predicted people by image.
+        sigma_scale: Factor on the sigmas; 1 in the challenge.
+
+    Returns:
+        mAP from 0 to 1.
     """
     none = AicPeople(np.empty((0, aic.NUM_JOINTS, 3)), np.empty((0, 4)))
     variances = (2 * sigma_scale * np.array(skeleton("aic").sigmas)) ** 2
@@ -58,7 +72,7 @@ def mean_average_precision(
 
 
 def _best_similarity(keypoints: np.ndarray, box: np.ndarray, found: np.ndarray, variances: np.ndarray) -> float:
-    """The OKS of a person (14, 3) with the best of predictions (P, 14, 3); `variances` (14,) are (2σ)²."""
+    """Return the OKS of a person (14, 3) with the best of predictions (P, 14, 3); `variances` (14,) are (2σ)²."""
     visible = keypoints[:, 2] == 1
     if not visible.any() or not len(found):
         return 0.0

@@ -1,4 +1,4 @@
-"""CLEAR-MOT counting (Bernardin and Stiefelhagen 2008) as py-motmetrics does it: one kind of object, one video."""
+"""CLEAR-MOT counts (Bernardin and Stiefelhagen 2008) as in py-motmetrics, for one class and one video."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -7,36 +7,44 @@ from typing import NamedTuple
 
 
 class Candidate(NamedTuple):
-    """An object and a hypothesis of one frame that may be paired."""
+    """An object and a hypothesis of one frame that may be paired.
+
+    Attributes:
+        frame: Index of the frame.
+        object: Index of the object, unique in its frame.
+        hypothesis: Track of the hypothesis, unique in its frame.
+        track: Track of the object.
+        distance: Distance between the object and the hypothesis.
+    """
 
     frame: int
     object: int
-    """Unique in its frame."""
     hypothesis: int
-    """Track of the hypothesis, unique in its frame."""
     track: int
-    """Track of the object."""
     distance: float
 
 
 class Pairing(NamedTuple):
-    """What pairing a sequence came to."""
+    """Result of pairing a sequence.
+
+    Attributes:
+        detections: Number of pairs in all frames, including switches.
+        switches: Number of pairs whose object was last paired with another hypothesis, however long ago.
+        distance: Sum of the distances of all pairs.
+    """
 
     detections: int
-    """Pairs over all frames, switches included."""
     switches: int
-    """Pairs whose object was last paired with another hypothesis, however long ago."""
     distance: float
-    """Sum over the pairs."""
 
 
 def pair_sequence(candidates: Iterable[Candidate]) -> Pairing:
-    """Pair objects with hypotheses frame by frame, keeping pairs from before where they are still allowed.
+    """Pair objects with hypotheses frame by frame, keeping earlier pairs that are still allowed.
 
     Args:
-        candidates: the allowed pairs, sorted by frame and within a frame by object.
+        candidates: Allowed pairs, sorted by frame, and within a frame by object.
     """
-    last: dict[int, int] = {}  # track of an object -> hypothesis it was last paired with
+    last: dict[int, int] = {}  # from the track of an object to the hypothesis that it was last paired with
     detections, switches, distance = 0, 0, 0.0
     for _, group in groupby(candidates, key=itemgetter(0)):
         for pair in _pair_frame(list(group), last):
@@ -48,7 +56,7 @@ def pair_sequence(candidates: Iterable[Candidate]) -> Pairing:
 
 
 def _pair_frame(candidates: list[Candidate], last: dict[int, int]) -> list[Candidate]:
-    """The pairs of one frame: the last ones that still hold, in the order of objects, then the best of the rest."""
+    """Return the pairs of one frame: first the earlier pairs that are still allowed, then the best others."""
     kept, objects, hypotheses = [], set(), set()
     for pair in candidates:
         if last.get(pair.track) == pair.hypothesis and pair.hypothesis not in hypotheses:
@@ -60,22 +68,22 @@ def _pair_frame(candidates: list[Candidate], last: dict[int, int]) -> list[Candi
 
 
 def cheapest_pairs(candidates: list[Candidate]) -> list[Candidate]:
-    """As many pairs as possible, nobody in two of them, and among these choices one of least total distance.
+    """Return as many disjoint pairs as possible, with the smallest total distance among such choices.
 
-    Successive shortest paths: each round takes one more object in, along the cheapest chain of re-pairings. With the
-    handful of persons that crowd around one joint this is quicker than a dense solver, and needs no library.
+    The algorithm uses successive shortest paths: each round adds one object along the cheapest chain of changed pairs.
+    For the few people around one joint, this is faster than a dense solver, and it needs no library.
 
     Args:
-        candidates: the allowed pairs of one frame.
+        candidates: Allowed pairs of one frame.
 
     Returns:
-        the chosen ones, in the order given.
+        Chosen pairs, in the given order.
     """
     of_object: dict[int, list[Candidate]] = {}
     for pair in candidates:
         of_object.setdefault(pair.object, []).append(pair)
     if len(of_object) == len(candidates) == len({pair.hypothesis for pair in candidates}):
-        return candidates  # nobody has a choice
+        return candidates  # there is only one choice
     chosen: dict[int, Candidate] = {}  # by hypothesis
     while reached := _cheapest_chains(of_object, chosen):
         free = [hypothesis for hypothesis in reached if hypothesis not in chosen]
@@ -83,7 +91,7 @@ def cheapest_pairs(candidates: list[Candidate]) -> list[Candidate]:
             break
         partner = {pair.object: hypothesis for hypothesis, pair in chosen.items()}
         hypothesis: int | None = min(free, key=lambda end: reached[end][0])
-        while hypothesis is not None:  # walk the chain back: each object on it takes the hypothesis ahead
+        while hypothesis is not None:  # walk back along the chain: each object takes the next hypothesis
             pair = reached[hypothesis][1]
             chosen[hypothesis] = pair
             hypothesis = partner.get(pair.object)
@@ -93,12 +101,12 @@ def cheapest_pairs(candidates: list[Candidate]) -> list[Candidate]:
 def _cheapest_chains(
     of_object: dict[int, list[Candidate]], chosen: dict[int, Candidate]
 ) -> dict[int, tuple[float, Candidate]]:
-    """Per hypothesis that an unpaired object can get at: the chain's change of total distance, and its last pair."""
+    """Return the change in total distance and the last pair of the cheapest chain to each reachable hypothesis."""
     paired = {pair.object for pair in chosen.values()}
     queue = [object_ for object_ in of_object if object_ not in paired]
     cost = dict.fromkeys(queue, 0.0)
     reached: dict[int, tuple[float, Candidate]] = {}
-    for object_ in queue:  # grows while it is walked
+    for object_ in queue:  # the queue grows during the loop
         for pair in of_object[object_]:
             total = cost[object_] + pair.distance
             if pair.hypothesis in reached and total >= reached[pair.hypothesis][0] - 1e-12:

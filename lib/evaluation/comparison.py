@@ -1,4 +1,4 @@
-"""Comparison of result files: a row for each setting, over its seeds, a key, or the distance from the label."""
+"""Comparison of result files, with a row for each setting, over seeds, a key, or the distance from the label."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,11 +13,18 @@ SCORED = ("table", "score")
 TESTED = "a scored result of tools/test.py or tools/propagate.py"
 
 Rows = dict[str, dict[float, Summary]]
-"""A figure by setting and value of a key or distance."""
+"""Summaries by setting and by value of a key or distance."""
 
 
 def compare(paths: Sequence[Path]) -> str:
-    """Return the table of result files: a row for each setting, over its seeds."""
+    """Return the table of result files as text, with a row for each setting over its seeds.
+
+    Args:
+        paths: Paths to the result files.
+
+    Raises:
+        InputError: No file is a scored result.
+    """
     groups = group_seeds(_read(paths, SCORED, TESTED))
     columns = list(dict.fromkeys(column for group in groups.values() for result in group for column in _table(result)))
     rows = {}
@@ -30,11 +37,11 @@ def compare(paths: Sequence[Path]) -> str:
 
 
 def by_key(paths: Sequence[Path], key: str) -> Rows:
-    """Return the main result of trainings for each setting and value of a key, over seeds.
+    """Return the main score for each setting and value of a key, over seeds.
 
     Args:
-        paths: Paths of the result files.
-        key: A key with numeric values, such as DATASET.NUM_LABELED_VIDEOS.
+        paths: Paths to the result files.
+        key: Key with numeric values, such as DATASET.NUM_LABELED_VIDEOS.
 
     Raises:
         InputError: A result has no number for the key, or no file is a scored result.
@@ -56,11 +63,11 @@ def by_distance(paths: Sequence[Path], measure: str) -> Rows:
     """Return a measure of propagated labels by distance from the label, for each setting over its seeds.
 
     Args:
-        paths: Paths of the result files.
+        paths: Paths to the result files.
         measure: AP or PCK .05.
 
     Returns:
-        The measure by distance in frames, from 1 on.
+        The measure by distance in frames, starting at 1.
 
     Raises:
         InputError: No file has results by distance, or they have no distance in common.
@@ -80,7 +87,12 @@ def by_distance(paths: Sequence[Path], measure: str) -> Rows:
 
 
 def format_over(measure: str, rows: Rows) -> str:
-    """Return the results as text, a column for each value; n is the number of seeds, shown if there are several."""
+    """Return results as text, with a column for each value; the number n of seeds is shown if it is larger than 1.
+
+    Args:
+        measure: Name of the values.
+        rows: Results by setting and value.
+    """
     return format_rows(
         {
             name: {
@@ -107,7 +119,11 @@ def _distances(result: Result, measure: str) -> dict[str, float]:
 
 
 def for_plot(measures: dict[str, Rows]) -> dict[str, dict[str, dict[float, tuple[float, float]]]]:
-    """Return means and standard deviations, as `plot_over` takes them."""
+    """Return means and standard deviations as `plot_over` expects them.
+
+    Args:
+        measures: Results by measure, setting and value.
+    """
     return {
         measure: {name: {value: (cell.mean, cell.std) for value, cell in row.items()} for name, row in rows.items()}
         for measure, rows in measures.items()

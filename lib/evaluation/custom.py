@@ -1,4 +1,4 @@
-"""Scores of custom data, with any joints: OKS AP of people ranked by score, PCK and errors in pixels of each pose."""
+"""Scores of custom data with any joints: OKS AP, PCK, and errors in pixels."""
 
 import logging
 import math
@@ -25,24 +25,25 @@ _LOG = logging.getLogger(__name__)
 
 
 def evaluate_custom(gt: str | Path, pred: str | Path, sigma_scale: float = 1.0) -> dict[str, dict[str, Any]]:
-    """Score a file of predictions of any joints.
+    """Score a file of predictions with any joints.
 
-    Images without labels do not count, unless the file says `is_labeled` of them. All people are of one category.
+    Images without labels do not count unless the file marks them with `is_labeled`. All people are of one category.
 
     Args:
-        gt: the ground truth, a COCO-style file. Its category may have `sigmas`, J constants of OKS; else all are that
-            of `lib.pose.skeletons.named_skeleton`.
-        pred: the predictions, a list of {image_id, category_id, keypoints (x, y, score of each joint), score}, and `id`
-            or `annotation_id` of the person, if it is that one's pose.
-        sigma_scale: factor on the constants of OKS.
+        gt: Path to the ground truth, a COCO-style file. Its category may have `sigmas`, J constants of OKS; without
+            them, all joints have the constant of `lib.pose.skeletons.named_skeleton`.
+        pred: Path to the predictions, a list of {image_id, category_id, keypoints (x, y, score of each joint), score},
+            and the `id` or `annotation_id` of the person if the pose belongs to one.
+        sigma_scale: Factor on the constants of OKS.
 
     Returns:
-        `table` with COLUMNS, times 100: AP and AR of OKS, as COCO's; PCK by the person's box, AUC up to 30 pixels; EPE,
-        the mean error in pixels. `joints`: PCK and EPE by joint name. PCK, AUC and EPE are NaN, and `joints` is empty,
-        where a labelled person has no pose of his own.
+        `table` with COLUMNS, times 100: AP and AR of OKS as in COCO; PCK by the person's box; AUC up to 30 pixels; EPE,
+        the mean error in pixels. `joints`: PCK and EPE by joint name. If a labeled person has no pose of their own,
+        PCK, AUC and EPE are NaN, and `joints` is empty.
 
     Raises:
-        InputError: a missing or malformed file; nobody labelled; a prediction of an image that `gt` does not list.
+        InputError: A file is missing or malformed, nobody is labeled, or a prediction is for an image that `gt` does
+            not list.
     """
     content = read_json(gt)
     truth, sigmas = _prepare(content, gt)
@@ -59,7 +60,7 @@ def evaluate_custom(gt: str | Path, pred: str | Path, sigma_scale: float = 1.0) 
     lacking = {own for own, counts in zip(truth.annotation_ids, labeled, strict=True) if counts}
     lacking -= set(poses.annotation_ids)
     if lacking:
-        _LOG.warning("no PCK: %d labeled people have no pose that names their annotation", len(lacking))
+        _LOG.warning("no PCK: %d labeled people have no pose with the id of their annotation", len(lacking))
     else:
         by_pose = evaluate_pck(truth, match_poses(truth, poses, pred), "box")
     table |= by_pose["table"]
@@ -67,18 +68,22 @@ def evaluate_custom(gt: str | Path, pred: str | Path, sigma_scale: float = 1.0) 
 
 
 def check_custom(gt: str | Path) -> None:
-    """Refuse now what would stop the scoring of predictions by a file of ground truth.
+    """Check that predictions can be scored by a file of ground truth.
+
+    Args:
+        gt: Path to the ground truth.
 
     Raises:
-        InputError: a malformed file, nobody labelled, ids of annotations or images that are missing or not unique.
+        InputError: The file is malformed, nobody is labeled, or ids of annotations or images are missing or not unique.
     """
     _prepare(read_json(gt), gt)
 
 
 def _prepare(content: Any, gt: str | Path) -> tuple[LabeledPeople, np.ndarray]:
-    """The ground truth as it is scored, and (J,) constants of OKS.
+    """Return the ground truth as it is scored, and (J,) constants of OKS.
 
-    Whoever has no box of a size gets one around the joints (`widen_boxes`), whoever has no area a share of the box.
+    A person whose box has no size gets one around the joints (`widen_boxes`), and a person without an area gets a share
+    of the box.
     """
     truth = read_labels(content, gt)
     labeled = truth.labeled
@@ -103,22 +108,22 @@ def _check_unique(ids: list[int | None], where: str) -> None:
     seen = set()
     for index, own in enumerate(ids):
         if own is None or own in seen:
-            fault = "it has no 'id'" if own is None else f"its id {own} is that of an earlier one"
-            raise InputError(f"{where}[{index}]: {fault}: give each a number of its own")
+            fault = "no 'id'" if own is None else f"id {own} is used twice"
+            raise InputError(f"{where}[{index}]: {fault}: give each a unique number")
         seen.add(own)
 
 
 def _labeled_images(truth: LabeledPeople, content: dict[str, Any]) -> list[int]:
-    """The ids of images with people, and of those that are said to be labelled, with nobody in them."""
+    """Return the ids of images that have people or are marked as labeled."""
     images = content["images"]
-    said = [
+    marked = [
         own for own, image in zip(truth.image_ids.tolist(), images, strict=True) if is_true(image.get("is_labeled"))
     ]
-    return [*said, *truth.person_images.tolist()]
+    return [*marked, *truth.person_images.tolist()]
 
 
 def _take(predicted: PredictedPeople, kept: np.ndarray) -> PredictedPeople:
-    """Some of the people; kept (P,) bool."""
+    """Return the people where `kept` (P,) is True."""
     return PredictedPeople(
         predicted.images[kept],
         predicted.categories[kept],

@@ -1,4 +1,4 @@
-"""The scorers of whole data sets, by name: a file of ground truth and one of predictions in, a table out."""
+"""Scorers of whole data sets by name: a file of ground truth and a file of predictions in, a table out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,15 +24,19 @@ POSES = "list of {image_id, keypoints, annotation_id}"
 
 @dataclass(frozen=True)
 class Scorer:
-    """How a data set is scored.
+    """Scorer of a data set.
 
     Attributes:
-        help: what it is, in a line; gt, pred: what the two files are.
-        check: refuses ground truth, of so many people, that would stop the scoring.
-        evaluate: these files to a result, with `table`; of OKS with a factor on the sigmas, `sigma_scale`.
-        format: a result to text.
-        headline: the column of the table by which trainings are compared.
-        ranked: by OKS and the people's scores; else everybody has one pose, in his own box.
+        help: One-line description.
+        gt: Description of the file of ground truth.
+        pred: Description of the file of predictions.
+        check: Takes the path to the ground truth and a number of people; raises InputError if it cannot be used to
+            score predictions for them.
+        evaluate: Takes the paths to both files, and for OKS a factor on the sigmas, `sigma_scale`; returns a result
+            with `table`.
+        format: Takes a result and returns text.
+        headline: Column of the table to compare trainings by.
+        ranked: True if people are scored by OKS and ranked by their scores; False if each person has one pose.
     """
 
     help: str
@@ -77,16 +81,19 @@ def _of_poses(
 
 
 def find_scorer(data_set: str) -> Scorer:
-    """Return how a data set is scored.
+    """Return the scorer of a data set.
+
+    Args:
+        data_set: Name of the data set.
 
     Raises:
-        InputError: nothing is known of that.
+        InputError: There is no scorer of this name.
     """
     if data_set not in SCORERS:
         known = ", ".join(SCORERS)
         raise InputError(
             f"DATASET.DATASET {data_set}: there is no scorer of this name, only {known}; "
-            f"set TEST.EVALUATE False to predict alone"
+            f"set TEST.EVALUATE False to predict without scoring"
         )
     return SCORERS[data_set]
 
@@ -102,8 +109,8 @@ def _check_mpii(gt: Path, num_people: int) -> None:
     count = len(mpii.read_truth(gt).joints)
     if count != num_people:
         raise InputError(
-            f"{gt}: it is of {count} people, and the annotations are of {num_people}: not of this split; "
-            f"set TEST.EVALUATE False to predict alone"
+            f"{gt}: {count} people, but the annotations list {num_people}: this is another split; "
+            f"set TEST.EVALUATE False to predict without scoring"
         )
 
 
@@ -113,10 +120,10 @@ def _mpii(gt: Path, pred: Path) -> dict[str, Any]:
 
 
 def pck_scorer(normalizer: str) -> Scorer:
-    """The scorer of any joints.
+    """Return the scorer for any joints.
 
     Args:
-        normalizer: what distances are shares of (lib.evaluation.pck.NORMALIZERS).
+        normalizer: Size that errors are relative to, one of lib.evaluation.pck.NORMALIZERS.
     """
     text = "any joints: PCK, AUC and the mean error in pixels (EPE)"
     return _of_poses(text, evaluate_pck, "PCK@0.2", {f"by {normalizer}": "table"}, normalizer=normalizer)
@@ -137,7 +144,7 @@ def _mpii_scorer(data_set: DataSet) -> Scorer:
 def _custom_scorer(data_set: DataSet) -> Scorer:
     return Scorer(
         "custom data, any joints: AP and AR by OKS, PCK, AUC and the mean error in pixels (EPE)",
-        "COCO-style file of the ground truth; its category may have the joints' OKS constants as sigmas",
+        "COCO-style file of the ground truth; its category may have `sigmas`, the OKS constants of the joints",
         "file of the predictions, in COCO's results form; PCK needs the id of each pose's annotation",
         lambda gt, _: check_custom(gt),
         evaluate_custom,

@@ -1,4 +1,4 @@
-"""Which points lie in the polygons that a ground truth leaves out of the score."""
+"""Ignore regions: joints in the polygons that a ground truth excludes from scoring."""
 
 from fractions import Fraction
 
@@ -8,15 +8,16 @@ from lib.evaluation.pairs import pairs_within
 
 
 def inside_any(points: np.ndarray, frames: np.ndarray, regions: list[list[np.ndarray]]) -> np.ndarray:
-    """Whether each point is strictly inside at least one polygon of its frame.
+    """Return for each point whether it is strictly inside at least one polygon of its frame.
 
-    A polygon may cross itself: inside is what an odd number of its edges separates from infinity, and a point on any
-    edge is outside, decided without rounding. These are the rules of GEOS's `contains`, which poseval uses.
+    A polygon may cross itself. A point is inside if a ray from it crosses an odd number of edges, and outside if it
+    lies on an edge; this is decided without rounding errors. These are the rules of GEOS's `contains`, which poseval
+    uses.
 
     Args:
-        joints: (N, 2) x, y.
+        points: (N, 2) x, y.
         frames: (N,) frame of each point.
-        regions: per frame its polygons, each (n, 2); fewer than three corners enclose nothing.
+        regions: Polygons (n, 2) of each frame; those with fewer than three corners enclose nothing.
 
     Returns:
         (N,) bool.
@@ -53,9 +54,10 @@ def inside_any(points: np.ndarray, frames: np.ndarray, regions: list[list[np.nda
 
 
 def _crossings(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row by row, does the ray from the point to the right cross the edge, does the point lie on it? (N,) bool each.
+    """Return if the ray from each point to the right crosses its edge, and if the point is on the edge, (N,) bool each.
 
-    The point's height is between the edge's ends. An edge owns its lower end only, so a corner is crossed once.
+    The point's height is between the ends of the edge. An edge includes only its lower end, so each corner is crossed
+    once.
     """
     side = _side(points, start, end)
     upward = end[:, 1] > start[:, 1]
@@ -66,7 +68,7 @@ def _crossings(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[
 
 
 def _side(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The sign of each point's side of its edge: positive on the left of start -> end, 0 on the line; exact."""
+    """Return the sign of each point's exact side of its edge: positive to the left of start → end, 0 on the line."""
     run, rise = (end - start).T
     right, up = (points - start).T
     side = run * up - rise * right

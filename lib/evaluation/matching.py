@@ -1,4 +1,4 @@
-"""Whose pose is whose, where everybody has one: predictions and the people of the ground truth."""
+"""Assignment of predicted poses to people, for data sets in which each person has one pose."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -10,24 +10,25 @@ from lib.utils.errors import InputError
 
 
 def match_poses(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> np.ndarray:
-    """The pose that was predicted for each person.
+    """Return the pose that was predicted for each person.
 
-    A pose's annotation id is that of its person. Where no pose has one, the poses of an image are those of all its
-    annotations, or of all its labelled ones, in the file's order.
+    The annotation id of a pose is that of its person. If no pose has one, the poses of an image belong to all its
+    annotations, or to all labeled ones, in the order of the file.
 
     Args:
-        truth: P people of J joints; predicted: poses of the same joints.
-        path: of the predictions, for messages.
+        truth: P people with J joints.
+        predicted: Poses with the same joints.
+        path: Path to the predictions, for messages.
 
     Returns:
         (P, J, 2) x, y; NaN for a person without labels and without a pose.
 
     Raises:
-        InputError: it cannot be told whose pose one is, or whose is missing; names the record.
+        InputError: A pose cannot be assigned, or a person lacks one. The message names the record.
     """
     given = [own_id is not None for own_id in predicted.annotation_ids]
     if any(given) and not all(given):
-        raise InputError(f"{path}: predictions[{given.index(False)}]: no annotation_id, which others have")
+        raise InputError(f"{path}: predictions[{given.index(False)}]: no annotation_id, but other poses have one")
     people = _by_id(truth, predicted, path) if any(given) else _by_order(truth, predicted, path)
     points = np.full(truth.joints.shape, np.nan)
     points[people] = predicted.keypoints[:, :, :2]
@@ -39,19 +40,20 @@ def match_poses(truth: LabeledPeople, predicted: PredictedPeople, path: str | Pa
 
 
 def _by_id(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> list[int]:
-    """Per pose its person, by the annotation's id."""
+    """Return the index of each pose's person, found by the annotation id."""
     named = [(own_id, person) for person, own_id in enumerate(truth.annotation_ids) if own_id is not None]
     if not named:
-        raise InputError(f"{path}: poses name annotations by id, but the ground truth has no ids: leave them out")
+        raise InputError(f"{path}: poses have annotation ids, but the ground truth has none: remove them")
     person_of_id: dict[int | None, int] = dict(named)
     if len(person_of_id) < len(named):
-        raise InputError(f"{path}: poses name annotations by id, but two in the ground truth have one id")
+        raise InputError(f"{path}: poses have annotation ids, but two annotations of the ground truth share an id")
     seen = set()
     for index, (own_id, image_id) in enumerate(zip(predicted.annotation_ids, predicted.images.tolist(), strict=True)):
         person = person_of_id.get(own_id)
         if person is None or truth.person_images[person] != image_id:
-            of_image = f"an annotation of image_id {image_id} in the ground truth"
-            raise InputError(f"{path}: predictions[{index}]: id {own_id} is not that of {of_image}")
+            raise InputError(
+                f"{path}: predictions[{index}]: the ground truth has no annotation {own_id} in image_id {image_id}"
+            )
         if person in seen:
             raise InputError(f"{path}: predictions[{index}]: a second pose of annotation {own_id}")
         seen.add(person)
@@ -59,7 +61,7 @@ def _by_id(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -
 
 
 def _by_order(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> list[int]:
-    """Per pose its person, by its place among those of the image."""
+    """Return the index of each pose's person, found by the position among the people of the image."""
     people_of, labeled_of, poses_of = defaultdict(list), defaultdict(list), defaultdict(list)
     labeled = np.any(truth.labeled, axis=1)
     for person, image_id in enumerate(truth.person_images.tolist()):

@@ -1,6 +1,7 @@
-"""OKS AP of COCO and its relatives, equal to the numbers of xtcocotools (github.com/jin-s13/xtcocoapi).
+"""OKS AP of COCO and related data sets, equal to the results of xtcocotools (github.com/jin-s13/xtcocoapi).
 
-The matching and the precision are COCO's own (pycocotools). What the relatives do otherwise is done to the input.
+The matching and the precision are COCO's own (pycocotools). Differences of the related data sets are applied to the
+input.
 """
 
 import io
@@ -26,10 +27,10 @@ from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
 STATS = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
-"""What COCO tells of keypoints: means over OKS thresholds .5 to .95 and at two of them, medium and large people."""
+"""COCO's measures of keypoints: means over OKS thresholds .5 to .95, at two of them, and of medium and large people."""
 
 CROWDING = ("AP(E)", "AP(M)", "AP(H)")
-"""CrowdPose's easy, medium and hard images: those with a crowdIndex under .2, under .8, and the rest."""
+"""CrowdPose's easy, medium and hard images: with a crowdIndex below .2, below .8, and the rest."""
 
 WHOLEBODY_PARTS = {
     "body": slice(0, 17),
@@ -39,10 +40,10 @@ WHOLEBODY_PARTS = {
     "righthand": slice(112, 133),
     "wholebody": slice(0, 133),
 }
-"""The joints of each part that COCO-WholeBody scores by itself."""
+"""Joints of the parts that COCO-WholeBody scores separately."""
 
 BOX_SHARE = 0.53
-"""A person's area as a share of the box, where none is given (xtcocotools)."""
+"""Area of a person as a share of the box, if no area is given (xtcocotools)."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,17 +55,19 @@ def evaluate_oks(
 
     Args:
         data_set: coco, ochuman, aic, crowdpose or coco_wholebody.
-        gt: the ground truth, a COCO-style file; of aic also a list of images in AI Challenger's own form.
-        pred: the predictions, a list of {image_id, category_id, keypoints (x, y, score of each joint), score}, or in
-            AI Challenger's own form too. Those of the former kind count the images of such ground truth from 1.
-        sigma_scale: factor on the data set's sigmas; MMPose 0.6 to 0.10 took 2 for AI Challenger.
+        gt: Path to the ground truth, a COCO-style file; for aic also a list of images in AI Challenger's own form.
+        pred: Path to the predictions, a list of {image_id, category_id, keypoints (x, y, score of each joint), score},
+            or in AI Challenger's own form. In the former case, image ids count the images of ground truth in that form
+            from 1.
+        sigma_scale: Factor on the data set's sigmas; MMPose 0.6 to 0.10 used 2 for AI Challenger.
 
     Returns:
-        `table`: 0 to 1, by the names of STATS (CrowdPose: without the sizes, with CROWDING; COCO-WholeBody: each after
-        the name of its part; AI Challenger's own form: `mAP` alone); −1 where nobody is labelled.
+        `table`: values from 0 to 1 by the names of STATS; −1 where nobody is labeled. CrowdPose has CROWDING instead of
+        the sizes, COCO-WholeBody has the name of the part before each name, and AI Challenger's own form has only
+        `mAP`.
 
     Raises:
-        InputError: a missing or malformed file, a prediction for an image that the ground truth does not list.
+        InputError: A file is missing or malformed, or a prediction is for an image that the ground truth does not list.
     """
     content, predictions = read_json(gt), read_json(pred)
     if data_set == "aic" and isinstance(content, list) and not _are_results(predictions):
@@ -86,10 +89,14 @@ def evaluate_oks(
 
 
 def check_truth(data_set: str, gt: str | Path) -> None:
-    """Refuse now what would stop the scoring of a file of ground truth by COCO's results.
+    """Check that predictions in COCO's results form can be scored by a file of ground truth.
+
+    Args:
+        data_set: coco, ochuman, aic, crowdpose or coco_wholebody.
+        gt: Path to the ground truth.
 
     Raises:
-        InputError: a key is missing or holds something else; names file, record and key.
+        InputError: A key is missing or has a wrong value. The message names file, record and key.
     """
     _read_truth(data_set, read_json(gt), gt)
 
@@ -99,12 +106,12 @@ def _skeleton(data_set: str) -> Skeleton:
 
 
 def _fields(data_set: str) -> dict[str, int]:
-    """The joints by the keys that hold them."""
+    """Return the number of joints by the keys that contain them."""
     return WHOLEBODY_FIELDS if data_set == "coco_wholebody" else {"keypoints": _skeleton(data_set).num_joints}
 
 
 def _are_results(predictions: Any) -> bool:
-    """Whether predictions are in COCO's results form, and not in AI Challenger's."""
+    """Return True if predictions are in COCO's results form, and not in AI Challenger's."""
     return isinstance(predictions, list) and any(isinstance(one, dict) and "keypoints" in one for one in predictions)
 
 
@@ -114,12 +121,16 @@ def _read_truth(data_set: str, content: Any, gt: str | Path) -> LabeledPeople:
     labeled = read_labels(content, gt, _fields(data_set))
     unknown = np.isnan(labeled.crowd_indices)
     if data_set == "crowdpose" and unknown.any():
-        raise InputError(f"{gt}: images[{unknown.argmax()}]: it has no 'crowdIndex', which tells easy from hard")
+        raise InputError(f"{gt}: images[{unknown.argmax()}]: no 'crowdIndex', by which images count as easy or hard")
     return labeled
 
 
 def format_table(result: dict[str, dict[str, float]]) -> str:
-    """The table as text, times 100; of COCO-WholeBody a row per part and one for the mean of the hands."""
+    """Return the table as text, times 100; for COCO-WholeBody with a row for each part and for the mean of the hands.
+
+    Args:
+        result: Result of `evaluate_oks`.
+    """
     rows: dict[str, dict[str, float]] = {}
     for name, value in result["table"].items():
         part, _, column = name.partition(" ") if name.split()[0] in WHOLEBODY_PARTS else ("", "", name)
@@ -130,27 +141,32 @@ def format_table(result: dict[str, dict[str, float]]) -> str:
 
 
 def check_ids(labeled: LabeledPeople, predicted: PredictedPeople, gt: str | Path, pred: str | Path) -> None:
-    """Warn of predictions of categories that the ground truth does not list.
+    """Check the image ids of predictions, and warn of predictions whose category the ground truth does not list.
+
+    Args:
+        labeled: Ground truth.
+        predicted: Predictions.
+        gt: Path to the ground truth, for messages.
+        pred: Path to the predictions, for messages.
 
     Raises:
-        InputError: a prediction is of an image that it does not list.
+        InputError: A prediction is for an image that the ground truth does not list.
     """
     known = np.isin(predicted.images, labeled.image_ids)
     if not known.all():
         bad = int((~known).argmax())
-        raise InputError(
-            f"{pred}: predictions[{bad}]: image_id {predicted.images[bad]} is not that of an image of {gt}"
-        )
+        raise InputError(f"{pred}: predictions[{bad}]: image_id {predicted.images[bad]} is not in {gt}")
     others = int(np.count_nonzero(~np.isin(predicted.categories, labeled.category_ids)))
     if others:
-        _LOG.warning("%s: %d predictions do not count: %s lists no category of their category_id", pred, others, gt)
+        _LOG.warning("%s: %d predictions do not count: %s does not list their category_id", pred, others, gt)
 
 
 def score_people(labeled: LabeledPeople, predicted: PredictedPeople, sigmas: np.ndarray) -> dict[str, float]:
-    """Return COCO's AP and AR of people of all sizes, 0 to 1; −1 where nobody is labelled.
+    """Return COCO's AP and AR for people of all sizes, from 0 to 1; −1 where nobody is labeled.
 
     Args:
-        labeled: with all boxes and areas.
+        labeled: Ground truth, with all boxes and areas.
+        predicted: Predictions.
         sigmas: (J,) constants of OKS.
     """
     return _Scorer(labeled, predicted, sigmas, sizes=False).table()
@@ -178,10 +194,18 @@ def _wholebody_table(labeled: LabeledPeople, predicted: PredictedPeople, sigmas:
 
 
 class _Scorer(COCOeval):
-    """COCO's keypoint evaluation of arrays.
+    """COCO's keypoint evaluation on arrays.
 
-    As xtcocotools and unlike pycocotools, predictions without any joint of a score above 0 are left out, and people
-    are ignored for the joints that are labelled, whatever the file counts.
+    Like xtcocotools and unlike pycocotools, it leaves out predictions whose joints all have scores of 0 or less, and it
+    ignores people without labeled joints, regardless of the counts in the file.
+
+    Args:
+        labeled: Ground truth, with all areas.
+        predicted: Predictions.
+        sigmas: (J,) constants of OKS.
+        counted: (P,) numbers of joints in the file; people with 0 are ignored, and for NaN, joints with v > 0 are
+            counted.
+        sizes: Score medium and large people separately.
     """
 
     def __init__(
@@ -192,11 +216,6 @@ class _Scorer(COCOeval):
         counted: np.ndarray | None = None,
         sizes: bool = True,
     ) -> None:
-        """Args:
-        labeled: with all areas.
-        counted: (P,) numbers of joints as the file tells: of 0 the person is ignored; NaN: those of v > 0 count.
-        sizes: score medium and large people by themselves.
-        """
         images, categories = ([{"id": n} for n in ids.tolist()] for ids in (labeled.image_ids, labeled.category_ids))
         truth, found = _label_records(labeled, counted), _prediction_records(predicted)
         with redirect_stdout(io.StringIO()):
@@ -207,14 +226,18 @@ class _Scorer(COCOeval):
         self.score(self.params.imgIds)
 
     def score(self, image_ids: list[int]) -> None:
-        """Make `eval` that of some images."""
+        """Set `eval` to the evaluation of some images.
+
+        Args:
+            image_ids: Ids of the images.
+        """
         self.params.imgIds = image_ids
         with redirect_stdout(io.StringIO()):
             self.evaluate()
             self.accumulate()
 
     def table(self) -> dict[str, float]:
-        """COCO's ten numbers by name, without those of sizes if they are not scored."""
+        """Return COCO's ten measures by name, without those of sizes if they are not scored."""
         with redirect_stdout(io.StringIO()):
             self.summarize()
         table = dict(zip(STATS, self.stats.tolist(), strict=True))
@@ -222,9 +245,14 @@ class _Scorer(COCOeval):
         return {name: value for name, value in table.items() if sizes or not name.endswith(")")}
 
     def computeOks(self, image: int, category: int) -> np.ndarray | list:  # noqa: N802 (the name is pycocotools')
-        """OKS of an image's best predictions (rows) with its labelled people, all predictions of a person at once.
+        """Return the OKS of an image's best predictions (rows) with its labeled people (columns); [] without either.
 
-        COCOeval goes through the pairs one by one, which takes most of its time. The sums are in its order: equal bits.
+        COCOeval computes the pairs one by one, which takes most of its time. The sums here are in the same order, so
+        the bits are equal.
+
+        Args:
+            image: Id of the image.
+            category: Id of the category.
         """
         truth = self._gts[image, category]
         found = sorted(self._dts[image, category], key=lambda person: -person["score"])[: self.params.maxDets[-1]]
@@ -275,7 +303,7 @@ def _prediction_records(predicted: PredictedPeople) -> list[dict[str, Any]]:
 
 
 def _records(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A record per person, with an id of our own: COCOeval takes people of id 0 for nobody."""
+    """Return a record for each person, with ids from 1, because COCOeval treats people with id 0 as missing."""
     rows = zip(*columns.values(), strict=True)
     return [{"id": number, **dict(zip(columns, row, strict=True))} for number, row in enumerate(rows, start=1)]
 

@@ -1,17 +1,17 @@
-"""Pairing the rows of two tables that belong to the same group."""
+"""Pairs of rows of two tables that belong to the same group."""
 
 import numpy as np
 
 
 def pairs_within(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All (i, j) with first[i] == second[j], sorted by i, then j.
+    """Return all (i, j) with first[i] == second[j], sorted by i, then j.
 
     Args:
         first: (N,) group of each row, in any order.
-        second: (M,) group of each row, ascending.
+        second: (M,) group of each row, in ascending order.
 
     Returns:
-        two index arrays of the same length, into `first` and into `second`.
+        Two index arrays of the same length, into `first` and into `second`.
     """
     start = np.searchsorted(second, first, side="left")
     count = np.searchsorted(second, first, side="right") - start

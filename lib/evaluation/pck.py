@@ -1,8 +1,8 @@
-"""PCK: the share of joints that are estimated within a distance of where they are.
+"""PCK: the share of joints that are estimated within a distance of the label.
 
-Two habits live side by side. `pck` takes all joints of all people at once, at a distance of the threshold or less: what
-propagated labels are scored by. The others do as MMPose does: less than the threshold, each joint by itself, then the
-mean over the joints that are labelled at all.
+There are two conventions. `pck` counts all joints of all people together, at distances up to and including the
+threshold; propagated labels are scored this way. The other functions follow MMPose: distances below the threshold, each
+joint separately, then the mean over joints that are labeled at least once.
 """
 
 import logging
@@ -15,11 +15,11 @@ from lib.formats.coco_people import LabeledPeople
 from lib.utils.errors import InputError
 
 NORMALIZERS = ("box", "joints", "torso")
-"""What distances are shares of: the longer side of the person's box, or of the box around the labelled joints; or the
-way from the left shoulder to the right hip."""
+"""Sizes that errors are relative to: the longer side of the person's box, the longer side of the box around the labeled
+joints, or the distance from the left shoulder to the right hip."""
 
 JHMDB_TABLE = {"Head": ("head",), **LIMBS}
-"""The columns of JHMDB's table and the joints that each is the mean of; `Mean` of all joints follows."""
+"""Columns of JHMDB's table, each with the joints that it is the mean of; `Mean` of all joints follows."""
 
 _THRESHOLDS = (0.05, 0.1, 0.2)
 _JHMDB_THRESHOLD = 0.2
@@ -31,28 +31,33 @@ _LOG = logging.getLogger(__name__)
 
 
 def joint_errors(estimates: np.ndarray, truth: np.ndarray, labeled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Errors of the labelled joints, in pixels and as shares of the person's size.
+    """Return the errors of labeled joints, in pixels and relative to the person's size.
 
     Args:
-        estimates, truth: (P, J, 2) x, y in pixels.
-        visible: (P, J) bool, the joint is labelled in `truth`.
+        estimates: (P, J, 2) x, y in pixels.
+        truth: (P, J, 2) x, y in pixels.
+        labeled: (P, J) bool, True if the joint is labeled in `truth`.
 
     Returns:
-        (N,) pixels and (N,) shares of the longer side of the box around the person's labelled joints, of all N
-        labelled joints, in the order of people.
+        (N,) pixels and (N,) shares of the longer side of the box around the person's labeled joints, for all N labeled
+        joints, in the order of people.
     """
     errors = np.linalg.norm(estimates - truth, axis=2)  # (P, J)
     sizes = joints_box_sizes(truth, labeled)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a person of one joint has no size: only an exact hit counts
+    with np.errstate(divide="ignore", invalid="ignore"):  # a person with one joint has size 0: only an exact hit counts
         shares = np.where(errors == 0, 0, errors / sizes[:, None])
     return errors[labeled], shares[labeled]
 
 
 def joints_box_sizes(joints: np.ndarray, labeled: np.ndarray) -> np.ndarray:
-    """The longer side of the box around each person's labelled joints, (P,) pixels; 0 where fewer than two are.
+    """Return the longer side of the box around each person's labeled joints.
 
     Args:
-        joints: (P, J, 2) x, y; labeled (P, J) bool.
+        joints: (P, J, 2) x, y in pixels.
+        labeled: (P, J) bool, True if the joint is labeled.
+
+    Returns:
+        (P,) pixels; 0 for people with fewer than two labeled joints.
     """
     low = np.where(labeled[..., None], joints, np.inf).min(axis=1, initial=np.inf)
     high = np.where(labeled[..., None], joints, -np.inf).max(axis=1, initial=-np.inf)
@@ -60,44 +65,56 @@ def joints_box_sizes(joints: np.ndarray, labeled: np.ndarray) -> np.ndarray:
 
 
 def pck(shares: np.ndarray, threshold: float = 0.05) -> float:
-    """Per cent of `shares` (N,) within `threshold`; NaN of none."""
+    """Return the percentage of shares up to and including a threshold; NaN without shares.
+
+    Args:
+        shares: (N,) errors relative to a size.
+        threshold: Largest error of a correct joint.
+    """
     return 100 * float(np.mean(shares <= threshold)) if len(shares) else float("nan")
 
 
 def pck_by_joint(shares: np.ndarray, labeled: np.ndarray, threshold: float) -> np.ndarray:
-    """Per cent of each joint's distances under `threshold`, (J,); NaN of a joint that nobody has.
+    """Return the percentage of each joint's errors below a threshold.
 
     Args:
-        shares: (P, J) distances in units of `threshold`; labeled (P, J) bool.
+        shares: (P, J) errors relative to a size.
+        labeled: (P, J) bool, True if the joint counts.
+        threshold: Bound on the errors of correct joints.
+
+    Returns:
+        (J,) percentages; NaN for joints that are never labeled.
     """
     counts = labeled.sum(axis=0)
     return 100 * ((shares < threshold) & labeled).sum(axis=0) / np.where(counts, counts, np.nan)
 
 
 def auc(shares: np.ndarray, labeled: np.ndarray) -> float:
-    """The mean over thresholds 0, 0.05 … 0.95 of PCK, joint by joint; the lowest, 0, adds nothing, as in MMPose.
+    """Return the mean PCK, computed by joint, over the thresholds 0, 0.05, … 0.95; that of 0 is 0, as in MMPose.
 
     Args:
-        shares: (P, J) distances as shares of the largest one looked at, such as 30 pixels; labeled (P, J) bool.
+        shares: (P, J) errors relative to the largest threshold, such as 30 pixels.
+        labeled: (P, J) bool, True if the joint counts.
     """
     thresholds = np.arange(_AUC_STEPS) / _AUC_STEPS
     return float(np.mean([_mean(pck_by_joint(shares, labeled, threshold)) for threshold in thresholds]))
 
 
 def evaluate_pck(truth: LabeledPeople, estimates: np.ndarray, normalizer: str) -> dict[str, object]:
-    """PCK, AUC and EPE of any joints.
+    """Return PCK, AUC and EPE of any joints.
 
     Args:
-        truth: P people of J joints; estimates (P, J, 2) in the same pixels.
-        normalizer: one of NORMALIZERS.
+        truth: P people with J joints.
+        estimates: (P, J, 2) x, y in the same pixels.
+        normalizer: One of NORMALIZERS.
 
     Returns:
         `table`: `PCK@0.05`, `PCK@0.1`, `PCK@0.2`, `AUC` up to 30 pixels and `AUC@` the normalizer, all times 100, and
-        `EPE`, the mean error in pixels; `joints`: PCK and EPE by joint name, NaN where the joint is never labelled;
+        `EPE`, the mean error in pixels; `joints`: PCK and EPE by joint name, NaN for joints that are never labeled;
         `normalizer`.
 
     Raises:
-        InputError: a labelled person has no box, or the joints are not those of the normalizer.
+        InputError: A labeled person has no box, or a joint of the normalizer is missing.
     """
     errors = np.linalg.norm(estimates - truth.joints, axis=2)  # (P, J)
     shares, sized = _shares(truth, estimates, errors, normalizer)
@@ -116,17 +133,18 @@ def evaluate_pck(truth: LabeledPeople, estimates: np.ndarray, normalizer: str) -
 
 
 def evaluate_jhmdb(truth: LabeledPeople, estimates: np.ndarray) -> dict[str, dict[str, float]]:
-    """PCK@0.2 of JHMDB (Jhuang et al., ICCV 2013) as MMPose computes it.
+    """Return PCK@0.2 of JHMDB (Jhuang et al., ICCV 2013) as computed by MMPose.
 
     Args:
-        truth: P people; estimates (P, J, 2) in the same pixels.
+        truth: P people.
+        estimates: (P, J, 2) x, y in the same pixels.
 
     Returns:
-        `table` by the person's box and `torso` by the torso: the columns of JHMDB_TABLE, and `Mean` of all joints;
-        times 100.
+        `table` relative to the person's box and `torso` relative to the torso: the columns of JHMDB_TABLE, and `Mean`
+        of all joints; times 100.
 
     Raises:
-        InputError: other joints than JHMDB's, or a labelled person without box.
+        InputError: The joints are not those of JHMDB, or a labeled person has no box.
     """
     lacking = [name for names in JHMDB_TABLE.values() for name in names if name not in truth.names]
     if lacking:
@@ -144,7 +162,7 @@ def evaluate_jhmdb(truth: LabeledPeople, estimates: np.ndarray) -> dict[str, dic
 def _shares(
     truth: LabeledPeople, estimates: np.ndarray, errors: np.ndarray, normalizer: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Errors (P, J) as shares of people's sizes, and which count: those of labelled joints of people with a size."""
+    """Return errors (P, J) relative to people's sizes, and (P, J) bool, True for the joints that count."""
     scored = truth.labeled.any(axis=1)
     if normalizer == "torso":
         sizes = _torsos(truth, estimates)
@@ -157,16 +175,16 @@ def _shares(
             raise InputError(f"annotation {lacking} of the ground truth: no 'bbox', the unit of distances")
     sizeless = np.count_nonzero(scored & ~(sizes > 0))
     if sizeless:
-        _LOG.warning("%d people left out of PCK: the %s they are measured by has no size", sizeless, normalizer)
+        _LOG.warning("%d people are left out of PCK: their %s has no size", sizeless, normalizer)
     sizes = np.where(sizes > 0, sizes, np.nan)[:, None]
     return errors / sizes, truth.labeled & ~np.isnan(sizes)
 
 
 def _torsos(truth: LabeledPeople, estimates: np.ndarray) -> np.ndarray:
-    """(P,) pixels; as in MMPose the estimated torso stands in for one that is not labelled or is under a pixel."""
+    """Return torso lengths (P,) in pixels; those of estimates if labels are missing or under a pixel, as in MMPose."""
     lacking = [name for name in _TORSO if name not in truth.names]
     if lacking:
-        raise InputError(f"the ground truth has no joint {lacking[0]!r}, which a torso ends at: choose box or joints")
+        raise InputError(f"the ground truth has no joint {lacking[0]!r}, an end of the torso: choose box or joints")
     shoulder, hip = map(truth.names.index, _TORSO)
     own, estimated = (
         np.linalg.norm(joints[:, shoulder] - joints[:, hip], axis=1) for joints in (truth.joints, estimates)
@@ -175,5 +193,5 @@ def _torsos(truth: LabeledPeople, estimates: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Of those that are not NaN."""
+    """Return the mean of all values that are not NaN."""
     return float(np.nanmean(values)) if not np.isnan(values).all() else math.nan

@@ -1,4 +1,4 @@
-"""PCKh: the share of joints that are estimated within a part of the head's size of where they are."""
+"""PCKh: the share of joints that are estimated within a share of the head size of the label."""
 
 import math
 
@@ -10,7 +10,7 @@ from lib.formats.mpii import MpiiTruth
 from lib.utils.errors import InputError
 
 HEAD_SIZE = 0.6
-"""MPII calls this part of the head box's diagonal the size of the head (Andriluka et al., CVPR 2014)."""
+"""MPII's head size as a share of the head box's diagonal (Andriluka et al., CVPR 2014)."""
 
 MPII_TABLE = {
     "Head": ("head",),
@@ -21,33 +21,33 @@ MPII_TABLE = {
     "Knee": ("lkne", "rkne"),
     "Ankle": ("lank", "rank"),
 }
-"""The columns of MPII's table and the joints that each is the mean of."""
+"""Columns of MPII's table, each with the joints that it is the mean of."""
 
 _NOT_IN_MEAN = ("pelv", "thor")
 _NEAR = 0.11  # HRNet's scorer takes entry 11, counted from 0, of the thresholds 0, 0.01 … 0.5 and calls it "@0.1"
 _NUM_SKELETON = 14
-_TRB_THRESHOLD = 0.3  # of the head box's diagonal, which is MPII's half of a head
+_TRB_THRESHOLD = 0.3  # of the head box's diagonal: half of MPII's head size
 
 
 def evaluate_mpii(truth: MpiiTruth, joints: np.ndarray) -> dict[str, dict[str, float]]:
-    """PCKh@0.5 as MPII's tool and HRNet's scorer compute it: a joint is hit at a distance of half a head or less.
+    """Return PCKh@0.5 as MPII's tool and HRNet's scorer compute it: a joint is hit within half a head size.
 
     Args:
         truth: P people.
-        joints: (P, 16, 2) x, y in the same pixels; NaN is a miss.
+        joints: (P, 16, 2) x, y in the same pixels; NaN counts as a miss.
 
     Returns:
-        `table`: the columns of MPII_TABLE, `Mean` of all labelled joints but pelvis and thorax, and `Mean@0.1`, whose
-        threshold is 0.11; `joints`: PCKh@0.5 by joint name. All times 100; NaN where no joint is labelled.
+        `table`: the columns of MPII_TABLE, `Mean` of all labeled joints except pelvis and thorax, and `Mean@0.1`, whose
+        threshold is 0.11; `joints`: PCKh@0.5 by joint name. All times 100; NaN where no joint is labeled.
 
     Raises:
-        InputError: the ground truth lacks a joint of the table.
+        InputError: The ground truth lacks a joint of the table.
     """
     lacking = [name for names in MPII_TABLE.values() for name in names if name not in truth.names]
     if lacking:
         raise InputError(f"MPII's ground truth: dataset_joints lacks {', '.join(lacking)}")
     heads = HEAD_SIZE * _diagonals(truth.head_boxes)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a head without size: nothing is hit
+    with np.errstate(divide="ignore", invalid="ignore"):  # nothing is hit if the head has no size
         shares = np.linalg.norm(joints - truth.joints, axis=2) / heads[:, None]  # (P, 16)
     hits, near = ((shares <= threshold) & truth.labeled for threshold in (0.5, _NEAR))
     counted = np.array([name not in _NOT_IN_MEAN for name in truth.names])
@@ -62,17 +62,17 @@ def evaluate_mpii(truth: MpiiTruth, joints: np.ndarray) -> dict[str, dict[str, f
 
 
 def evaluate_mpii_trb(truth: LabeledPeople, joints: np.ndarray) -> dict[str, dict[str, float]]:
-    """PCKh of MPII-TRB (Duan et al., ICCV 2019) as MMPose computes it: hit at less than 0.3 head box diagonals.
+    """Return PCKh of MPII-TRB (Duan et al., ICCV 2019) as MMPose computes it: a hit is below 0.3 head box diagonals.
 
     Args:
-        truth: P people of 40 joints, the first 14 of them the skeleton, the others the contour.
+        truth: P people with 40 joints; the first 14 are the skeleton, the others the contour.
         joints: (P, 40, 2) x, y in the same pixels.
 
     Returns:
-        `table`: `Skeleton`, `Contour`, `Mean`, each of all its labelled joints; `joints`: by joint name. Times 100.
+        `table`: `Skeleton`, `Contour` and `Mean`, each of all its labeled joints; `joints`: by joint name. Times 100.
 
     Raises:
-        InputError: a labelled person has no head box.
+        InputError: A labeled person has no head box.
     """
     scored = truth.labeled.any(axis=1)
     sizes = _diagonals(truth.head_boxes)
@@ -92,7 +92,7 @@ def evaluate_mpii_trb(truth: LabeledPeople, joints: np.ndarray) -> dict[str, dic
 
 
 def _diagonals(boxes: np.ndarray) -> np.ndarray:
-    """Of boxes (P, 4) x1, y1, x2, y2."""
+    """Return the diagonals (P,) of boxes (P, 4) x1, y1, x2, y2."""
     return np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=1)
 
 

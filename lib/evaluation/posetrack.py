@@ -22,52 +22,64 @@ from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 
 TABLE = {"Head": ("head_top", "neck", "nose"), **LIMBS}
-"""The columns of the published table and the joints that each is the mean of; `Mean` of all joints follows."""
+"""Columns of the published table, each with the joints that it is the mean of; `Mean` of all joints follows."""
 
 _LOG = logging.getLogger(__name__)
 
 
 def evaluate_posetrack(gt_dir: str | Path, pred_dir: str | Path, tracking: bool = False) -> dict[str, dict]:
-    """Score a folder of predictions, one file per video, against the ground truth's files of the same names.
+    """Score a folder of predictions, one file for each video, against ground-truth files of the same names.
 
-    Either side may be in the form of 2017 or of 2018. Frames are paired by their position in the file.
+    Either side may be in the form of 2017 or 2018. Frames are paired by their position in the file.
 
     Args:
-        gt_dir: folder of the ground truth; every `.json` in it is a video, and every `.mat` of another name.
-        pred_dir: folder of the predictions.
-        tracking: score the tracks too.
+        gt_dir: Folder of the ground truth. Each `.json` file in it is a video, and so is each `.mat` file of another
+            name.
+        pred_dir: Folder of the predictions.
+        tracking: Score the tracks too.
 
     Returns:
-        `table`: AP by the names of TABLE and `Mean`; `joints`: `ap`, `precision` and `recall` by joint name;
-        with tracking `mota`, `motp`, `mot_precision`, `mot_recall`: each by the names of the table and of the joints.
-        All times 100. A joint that is never labelled has AP and recall NaN; `Mean` leaves NaN out, as the official tool
-        does, the other columns do not.
+        `table`: AP by the names of TABLE and `Mean`; `joints`: `ap`, `precision` and `recall` by joint name; with
+        tracking `mota`, `motp`, `mot_precision`, `mot_recall`, each by the names of the table and of the joints. All
+        times 100. A joint that is never labeled has AP and recall NaN; like the official tool, `Mean` leaves NaN out,
+        and the other columns do not.
 
     Raises:
-        InputError: a folder without files, a missing or malformed file, another number of frames, a missing head box;
-            with tracking a missing track id, or one that two predicted persons of a frame share.
+        InputError: A folder has no files; a file is missing or malformed, or has another number of frames; a head box
+            is missing; with tracking, a track id is missing or used by two predicted people of a frame.
     """
     pairs = _file_pairs(Path(gt_dir), Path(pred_dir))
     return _summarise(_map_videos(partial(_score_files, tracking=tracking), pairs), tracking)
 
 
 def evaluate_videos(pairs: Iterable[tuple[VideoAnnotations, VideoAnnotations]]) -> dict[str, dict]:
-    """The same without tracking, of videos in memory: pairs of ground truth and prediction."""
+    """Score videos in memory without tracking; the result is that of `evaluate_posetrack`.
+
+    Args:
+        pairs: Ground truth and prediction of each video.
+    """
     return _summarise([_score_video(truth, predicted, tracking=False) for truth, predicted in pairs], tracking=False)
 
 
 def check_truth(videos: Iterable[VideoAnnotations]) -> None:
-    """Whether predictions for these videos can be scored, before any are made.
+    """Check that predictions for some videos can be scored.
+
+    Args:
+        videos: Ground truth of the videos.
 
     Raises:
-        InputError: a person without the head box that scoring needs.
+        InputError: A person lacks the head box that scoring needs.
     """
     for video in videos:
         _check_head_boxes(video, compare(video, video), video.name)
 
 
 def format_table(result: dict[str, dict]) -> str:
-    """The published columns as text, with one decimal: a row for AP and, with tracking, for MOTA and MOTP."""
+    """Return the published columns as text, with a row for AP and, with tracking, for MOTA and MOTP.
+
+    Args:
+        result: Result of `evaluate_posetrack`.
+    """
     scores = {name: result[name.lower()] for name in ("MOTA", "MOTP") if name.lower() in result}
     return format_rows({"AP": result["table"], **scores})
 
@@ -75,21 +87,21 @@ def format_table(result: dict[str, dict]) -> str:
 @dataclass
 class _VideoScore:
     detections: Detections
-    tracks: TrackCounts | None  # None: not asked for
-    fault: str | None  # of the predicted track ids
+    tracks: TrackCounts | None  # None without tracking
+    fault: str | None  # in the predicted track ids
 
 
 def _summarise(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
     faults = [score.fault for score in scores if score.fault]
     if faults:
-        _LOG.warning("%s: this does not change AP, but PoseTrack's official tool refuses such files", faults[0])
+        _LOG.warning("%s: AP is not affected, but PoseTrack's official tool refuses such files", faults[0])
     result = _average_precision_tables([score.detections for score in scores])
     tracks = [score.tracks for score in scores if score.tracks is not None]
     return result | _tracking_tables(reduce(add, tracks)) if tracking else result
 
 
 def _map_videos(score: Callable[[tuple[Path, Path]], _VideoScore], pairs: list[tuple[Path, Path]]) -> list[_VideoScore]:
-    """`score` of every pair, in order; a whole data set is shared out to a process per core where forking is safe."""
+    """Return the scores of all pairs in order; many pairs are shared by a process per core where forking is safe."""
     workers = min(num_cores() if sys.platform == "linux" else 1, len(pairs) // 4)
     if workers < 2:
         return [score(pair) for pair in pairs]
@@ -98,8 +110,8 @@ def _map_videos(score: Callable[[tuple[Path, Path]], _VideoScore], pairs: list[t
 
 
 def _start_worker() -> None:
-    gc.disable()  # a worker makes no cycles, and looking for some in millions of numbers takes a tenth of the time
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    gc.disable()  # a worker makes no reference cycles, and the search for them takes 10 % of the time
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
 
 
 def _score_files(paths: tuple[Path, Path], tracking: bool) -> _VideoScore:
@@ -142,12 +154,17 @@ def _file_pairs(gt_dir: Path, pred_dir: Path) -> list[tuple[Path, Path]]:
         raise InputError(f"{pred_dir / missing[0]}.json: missing; {lacking}")
     extra = [predicted[name].name for name in predicted if name not in truth]
     if extra:
-        _LOG.warning("%s: left out as no ground truth has their name: %s (%d in all)", pred_dir, extra[0], len(extra))
+        _LOG.warning(
+            "%s: files without ground truth of the same name are left out: %s (%d in all)",
+            pred_dir,
+            extra[0],
+            len(extra),
+        )
     return [(path, predicted[name]) for name, path in truth.items()]
 
 
 def _track_fault(video: VideoAnnotations) -> str | None:
-    """What is wrong with the track ids of a prediction, as part of a sentence."""
+    """Return the fault of a prediction's track ids as part of a sentence, or None."""
     missing = np.flatnonzero(video.track_ids < 0)
     if len(missing):
         return f"frame {video.frame_names[video.person_frame[missing[0]]]}: a person has no track id"
@@ -184,9 +201,9 @@ def _average_precision_tables(detections: list[Detections]) -> dict[str, dict]:
 
 
 def _average_precision(scores: np.ndarray, hits: np.ndarray, num_labeled: int) -> dict[str, float]:
-    """AP, and precision and recall at the end of the list, times 100. Equal scores keep their order.
+    """Return AP, and precision and recall at the end of the list, times 100; equal scores keep their order.
 
-    AP is the area under the precision envelope: at every hit recall rises by 1 / num_labeled.
+    AP is the area under the precision envelope: at each hit, recall increases by 1 / num_labeled.
     """
     if not len(scores):
         return {"ap": 0.0, "precision": 0.0, "recall": 0.0}
@@ -204,7 +221,7 @@ def _average_precision(scores: np.ndarray, hits: np.ndarray, num_labeled: int) -
 
 def _tracking_tables(counts: TrackCounts) -> dict[str, dict]:
     detections, objects = counts.detections, np.where(counts.objects > 0, counts.objects, np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):  # nothing to count: NaN
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN without objects
         errors = (objects - detections) + counts.switches + (counts.hypotheses - detections)
         measures = {
             "mota": 1 - errors / objects,
@@ -220,7 +237,7 @@ def _tracking_tables(counts: TrackCounts) -> dict[str, dict]:
 
 
 def _table(joints: dict[str, float]) -> dict[str, float]:
-    """The published columns of one measure."""
+    """Return the published columns of one measure."""
     table = joint_columns(joints, TABLE)
     values = [value for value in joints.values() if not math.isnan(value)]
     return table | {"Mean": float(np.mean(values)) if values else math.nan}

@@ -1,4 +1,4 @@
-"""One video's predictions against its ground truth, by the rules of PoseTrack's official tool (poseval)."""
+"""Comparison of one video's predictions with its ground truth, by the rules of PoseTrack's official tool (poseval)."""
 
 from dataclasses import dataclass, replace
 
@@ -10,60 +10,94 @@ from lib.evaluation.pairs import pairs_within
 from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
 
 HEAD_FACTOR = 0.6
-"""Head size is this share of the head box's diagonal."""
+"""Head size as a share of the head box's diagonal."""
 THRESHOLD = 0.5
-"""A joint is hit within this many head sizes."""
+"""Largest distance of a hit joint in head sizes."""
 
 
 @dataclass
 class Persons:
-    """The persons of one side that take part, sorted by frame."""
+    """The N people of one side who are compared, sorted by frame.
 
-    frames: np.ndarray  # (N,) int
-    joints: np.ndarray  # (N, 15, 2)
-    present: np.ndarray  # (N, 15) bool
-    scores: np.ndarray  # (N, 15)
-    track_ids: np.ndarray  # (N,) int
-    head_sizes: np.ndarray  # (N,) NaN without a head box
-    rows: np.ndarray  # (N,) index among all the video's persons
+    Attributes:
+        frames: (N,) int indices of frames.
+        joints: (N, 15, 2) x, y in pixels.
+        present: (N, 15) bool, True if the joint is given.
+        scores: (N, 15) scores of the joints.
+        track_ids: (N,) int ids of tracks.
+        head_sizes: (N,) pixels; NaN without a head box.
+        rows: (N,) indices among all people of the video.
+    """
+
+    frames: np.ndarray
+    joints: np.ndarray
+    present: np.ndarray
+    scores: np.ndarray
+    track_ids: np.ndarray
+    head_sizes: np.ndarray
+    rows: np.ndarray
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def select(self, keep: np.ndarray) -> "Persons":
-        """The persons that `keep`, (N,) bool, says."""
+        """Return some of the people.
+
+        Args:
+            keep: (N,) bool, True for people to return.
+        """
         return Persons(**{name: array[keep] for name, array in vars(self).items()})
 
 
 @dataclass
 class Comparison:
-    """Ground truth and prediction of one video, cleaned, and the distances of all persons that share a frame."""
+    """Ground truth and prediction of one video, cleaned, with the distances of all N pairs of people in the same frame.
+
+    Attributes:
+        frames: Indices of frames that count, in ascending order.
+        truth: People of the ground truth.
+        predicted: Predicted people.
+        truth_of_pair: (N,) indices into `truth`; pairs are sorted by it, then by `predicted_of_pair`.
+        predicted_of_pair: (N,) indices into `predicted`.
+        distances: (N, 15) in head sizes, infinite if either side lacks the joint.
+    """
 
     frames: np.ndarray
-    """Frames that count, ascending."""
     truth: Persons
     predicted: Persons
     truth_of_pair: np.ndarray
-    """(N,) index into `truth`; pairs are sorted by it, then by `predicted_of_pair`."""
     predicted_of_pair: np.ndarray
-    """(N,) index into `predicted`."""
     distances: np.ndarray
-    """(N, 15) in head sizes, infinite where either side has no such joint."""
 
 
 @dataclass
 class Detections:
-    """Every joint of every predicted person as a detection, in the order of frames and persons."""
+    """The joints of all P predicted people as detections, in the order of frames and people.
 
-    scores: np.ndarray  # (P, 15)
-    present: np.ndarray  # (P, 15) bool
-    hits: np.ndarray  # (P, 15) bool
-    num_labeled: np.ndarray  # (15,) joints of the ground truth
+    Attributes:
+        scores: (P, 15) scores of the joints.
+        present: (P, 15) bool, True if the joint is predicted.
+        hits: (P, 15) bool, True if the joint is a hit.
+        num_labeled: (15,) numbers of joints in the ground truth.
+    """
+
+    scores: np.ndarray
+    present: np.ndarray
+    hits: np.ndarray
+    num_labeled: np.ndarray
 
 
 @dataclass
 class TrackCounts:
-    """CLEAR-MOT's counts, (15,) each; `+` sums those of several videos."""
+    """CLEAR-MOT counts of each joint; `+` adds the counts of several videos.
+
+    Attributes:
+        objects: (15,) numbers of joints in the ground truth.
+        hypotheses: (15,) numbers of predicted joints.
+        detections: (15,) numbers of pairs.
+        switches: (15,) numbers of identity switches.
+        distance: (15,) sums of the distances of all pairs, in head sizes.
+    """
 
     objects: np.ndarray
     hypotheses: np.ndarray
@@ -76,13 +110,14 @@ class TrackCounts:
 
 
 def compare(truth: VideoAnnotations, predicted: VideoAnnotations) -> Comparison:
-    """Leave out what the rules leave out, and measure the rest.
+    """Leave out what the rules exclude, and compute the distances between the remaining people.
 
-    Frames count if their ground truth has any person. Persons without a list of joints are left out, and in frames with
-    ignore regions the joints inside them, with the persons that have no joint then.
+    Frames count if their ground truth has people. People without a list of joints are left out. In frames with ignore
+    regions, the joints inside them are left out, and so are people who have no joints then.
 
     Args:
-        truth, predicted: as many frames each.
+        truth: Ground truth.
+        predicted: Prediction with the same number of frames.
     """
     counts = np.bincount(truth.person_frame, minlength=len(truth.frame_names)) > 0
     labeled, found = (
@@ -91,7 +126,7 @@ def compare(truth: VideoAnnotations, predicted: VideoAnnotations) -> Comparison:
     )
     truth_of_pair, predicted_of_pair = pairs_within(labeled.frames, found.frames)
     x, y = np.moveaxis(labeled.joints[truth_of_pair] - found.joints[predicted_of_pair], 2, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):  # an empty head box hits nothing
+    with np.errstate(divide="ignore", invalid="ignore"):  # nothing is hit if the head box is empty
         distances = np.sqrt(x * x + y * y) / labeled.head_sizes[truth_of_pair, None]
     distances[~(labeled.present[truth_of_pair] & found.present[predicted_of_pair])] = np.inf
     return Comparison(np.flatnonzero(counts), labeled, found, truth_of_pair, predicted_of_pair, distances)
@@ -123,10 +158,13 @@ def _without_ignored(persons: Persons, ignore_regions: list[list[np.ndarray]]) -
 
 
 def detect(comparison: Comparison) -> Detections:
-    """Match persons by their share of joints that are hit, and judge every joint of every prediction by its match.
+    """Match people by their share of hit joints, and rate each joint of each prediction by its match.
 
-    Each prediction keeps its best ground truth, each ground truth takes the best prediction that kept it; the first of
-    equals in both cases, and nobody gets a second choice.
+    Each prediction keeps its best ground truth, and each ground truth takes the best prediction that kept it. In both
+    cases the first of equals wins, and there is no second choice.
+
+    Args:
+        comparison: Comparison of one video.
     """
     truth, predicted = comparison.truth, comparison.predicted
     truth_of_pair, predicted_of_pair = comparison.truth_of_pair, comparison.predicted_of_pair
@@ -140,16 +178,19 @@ def detect(comparison: Comparison) -> Detections:
 
 
 def _best(group: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Per group the index of its largest value, the first of equals."""
+    """Return the index of each group's largest value, the first of equals."""
     order = np.lexsort((-value, group))
     return order[np.unique(group[order], return_index=True)[1]]
 
 
 def track(comparison: Comparison) -> TrackCounts:
-    """Count objects, hypotheses, detections and switches per joint, as the official tool does.
+    """Count objects, hypotheses, detections and switches of each joint as the official tool does.
 
-    Its quirks: the last frame that counts is left out, and a frame in which one side has nobody is one object missed
-    and one false hypothesis, for each joint.
+    Like that tool, this leaves out the last frame that counts, and counts a frame in which one side has nobody as one
+    missed object and one false hypothesis for each joint.
+
+    Args:
+        comparison: Comparison of one video.
     """
     frames, truth, predicted = comparison.frames[:-1], comparison.truth, comparison.predicted
     two_sided = np.intersect1d(np.intersect1d(frames, truth.frames), predicted.frames)

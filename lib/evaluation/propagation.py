@@ -1,4 +1,4 @@
-"""How good propagated labels are, by how far they came."""
+"""Accuracy of propagated labels by distance from the label."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,15 @@ from lib.formats.posetrack import VideoAnnotations, take_frames
 def score_by_distance(
     truth: Sequence[VideoAnnotations], predicted: Sequence[VideoAnnotations], labeled: Sequence[Sequence[int]]
 ) -> dict[str, float]:
-    """PoseTrack AP (Mean) of the frames at each distance from a label.
+    """Return PoseTrack's AP (Mean) of the frames at each distance from a label.
 
     Args:
-        truth, predicted: the same videos and frames.
-        labeled: per video the indices of its labelled frames, at least one.
+        truth: Ground truth of the videos.
+        predicted: Predictions for the same videos and frames.
+        labeled: Indices of the labeled frames of each video, at least one.
 
     Returns:
-        AP by distance in frames, "0", "1" …; a distance without a labelled joint is left out.
+        AP by distance in frames, "0", "1", …; distances without a labeled joint are left out.
     """
     distance = [
         np.abs(np.arange(len(video.frame_names))[:, None] - np.array(frames)).min(axis=1)
@@ -46,17 +47,19 @@ def compare_tracks(
     truth: Sequence[Person],
     names: Sequence[str],
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Errors of propagated poses against the same people's labels, by the number of frames that they were moved.
+    """Return errors of propagated poses relative to labels of the same people, by distance from the label and by joint.
 
     Args:
-        people: P of them, in the frames that they were moved to; joints (P, J, 2); distances (P,) in frames.
-        truth: the people and joints that count (lib.propagation.targets.reached).
-        names: of the J joints.
+        people: P people in the frames that their poses were propagated to.
+        joints: (P, J, 2) propagated poses, x and y in image pixels.
+        distances: (P,) numbers of frames from the label.
+        truth: People and joints to compare with (lib.propagation.targets.reachable_ground_truth).
+        names: J joint names.
 
     Returns:
-        `tracks_by_distance`, by distance, and "1+" for all but 0, and `tracks_by_joint`, of all but 0, each with
-        `joints`, how many; `pck`, `pck_0.1`, `pck_0.2`: at 0.05, 0.1 and 0.2 of the person's size, in per cent;
-        `pixels` and `median_pixels`, the error.
+        `tracks_by_distance`, by distance, with "1+" for all but 0, and `tracks_by_joint`, for all distances but 0. Each
+        has `joints`, the number of joints; `pck`, `pck_0.1` and `pck_0.2`, the percentages within 0.05, 0.1 and 0.2 of
+        the person's size; and the errors `pixels` and `median_pixels`.
     """
     labels = {(person.video, person.number, person.track): person for person in truth}
     keys = [(person.video, person.number, person.track) for person in people]
@@ -77,7 +80,7 @@ def compare_tracks(
 
 
 def _errors(pixels: np.ndarray, shares: np.ndarray) -> dict[str, float]:
-    """Figures of N joints' errors, in pixels and in shares of the person's size."""
+    """Return the measures of N joints from their errors in pixels and relative to the person's size."""
     return {
         "joints": len(pixels),
         "pck": pck(shares),

@@ -1,4 +1,4 @@
-"""Result files of several runs: those that differ in the seed alone are summarized together, all others stand apart."""
+"""Result files of several runs: runs that differ only in the seed are summarized together, all others separately."""
 
 import logging
 import math
@@ -24,12 +24,12 @@ class Result:
     """A result file.
 
     Attributes:
-        path: of the file.
-        name: EXPERIMENT_NAME, and TEST.MODE or the method of propagation.
-        seed: of the run; None if the file does not say.
-        keys: the keys of the experiment and their values, without SEED and those that do not count. Paths
-            inside the run's own OUTPUT_DIR are relative to it.
-        content: the whole file.
+        path: Path to the file.
+        name: EXPERIMENT_NAME, and TEST.MODE or the propagation method.
+        seed: Seed of the run; None if the file does not contain it.
+        keys: Keys of the experiment and their values, without SEED and ignored keys. Paths inside the run's own
+            OUTPUT_DIR are relative to it.
+        content: Content of the file.
     """
 
     path: Path
@@ -41,7 +41,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Summary:
-    """A figure over n seeds; `std` is the sample standard deviation, NaN of one."""
+    """Summary of a measure over seeds.
+
+    Attributes:
+        mean: Mean over seeds.
+        std: Sample standard deviation; NaN for one seed.
+        n: Number of seeds.
+    """
 
     mean: float
     std: float
@@ -52,11 +58,15 @@ class Summary:
 
 
 NOTHING = Summary(math.nan, math.nan, 0)
-"""Of a figure that no run has."""
+"""Summary of a measure that no run has."""
 
 
 def summarize(values: Sequence[float | None]) -> Summary:
-    """Return mean and sample standard deviation; NaN if a value is NaN or None."""
+    """Return the mean and the sample standard deviation; NaN if a value is NaN or None.
+
+    Args:
+        values: Values of a measure, one for each seed.
+    """
     numbers = [math.nan if value is None else value for value in values]
     if not numbers or any(map(math.isnan, numbers)):
         return Summary(math.nan, math.nan, len(numbers))
@@ -66,15 +76,18 @@ def summarize(values: Sequence[float | None]) -> Summary:
 def read_results(
     paths: Iterable[Path], needed: Iterable[str], kind: str, ignored: Callable[[str], bool]
 ) -> list[Result]:
-    """Read the result files that have certain keys; others are left out with a warning, repeated paths without.
+    """Read the result files that have certain keys.
+
+    Other files are left out with a warning. Repeated paths are read once.
 
     Args:
-        needed: keys of the file.
-        kind: what a file with these keys is, for messages.
-        ignored: True for a key of the experiment that may differ between runs of one setting; so may SEED.
+        paths: Paths to the files.
+        needed: Keys of the file.
+        kind: Description of files with these keys, for messages.
+        ignored: Returns True for a key of the experiment that may differ between runs of one setting, as SEED may.
 
     Raises:
-        InputError: no file has these keys, or one is not JSON.
+        InputError: No file has these keys, or one is not JSON.
     """
     results = []
     needed = {"config", *needed}
@@ -82,7 +95,7 @@ def read_results(
         content = read_json(path)
         lacking = sorted(needed - content.keys()) if isinstance(content, dict) else sorted(needed)
         if lacking:
-            _LOG.warning("%s: left out: not %s: it lacks %s", path, kind, ", ".join(lacking))
+            _LOG.warning("%s is left out: not %s; it lacks %s", path, kind, ", ".join(lacking))
             continue
         results.append(_as_result(path, content, ignored))
     if not results:
@@ -91,11 +104,11 @@ def read_results(
 
 
 def find_result(folder: Path, command: str) -> Path:
-    """Return the result file that a command wrote: each result records its command.
+    """Return the result file that a command wrote; each result records its command.
 
     Args:
         folder: Folder of an experiment's results.
-        command: The command as typed.
+        command: Command as typed.
 
     Raises:
         InputError: There is no such file, or more than one.
@@ -105,7 +118,7 @@ def find_result(folder: Path, command: str) -> Path:
         path for path, content in results.items() if isinstance(content, dict) and content.get("command") == command
     ]
     if len(found) != 1:
-        raise InputError(f"{folder}: {len(found)} results record the command {command}; there has to be one")
+        raise InputError(f"{folder}: {len(found)} results record the command {command}; expected one")
     return found[0]
 
 
@@ -129,13 +142,16 @@ def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], 
 
 
 def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str, list[Result]]:
-    """Group runs that differ in SEED alone, by a name that tells the groups apart.
+    """Group runs that differ only in SEED, each group by a unique name.
 
-    A group is named after its results. Where groups share a name, the keys in which they differ follow. Runs of one
-    setting with the same seed, or of one net, are no sample of seeds: each is a group of its own, told by its path.
+    A group is named after its results. If several groups have the same name, the keys in which they differ are added.
+    Runs of one setting with the same seed or the same net are not a sample of seeds: each becomes a group of its own,
+    and its path is added to the name.
 
     Args:
-        over: a key that may differ within a group too, where a seed and a net may come once for each of its values.
+        results: Results of the runs.
+        over: Key that may also differ within a group, in which case each of its values may have the same seeds and
+            nets.
     """
     by_setting: dict[tuple[str, str], list[Result]] = {}
     for result in results:

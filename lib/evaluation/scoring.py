@@ -1,4 +1,4 @@
-"""What the predictions of a test are scored by, whatever its data set: PoseTrack's rules, or those of its files."""
+"""Scores of predictions for any data set: PoseTrack's rules, or the scorer of the data set's files."""
 
 import logging
 from collections.abc import Sequence
@@ -18,30 +18,35 @@ logger = logging.getLogger(__name__)
 
 
 def is_ranked(data_set: str) -> bool:
-    """Whether people are ranked by their scores; else everybody has one pose, in his own box."""
+    """Return True if people are ranked by their scores; otherwise each person has one pose, in their own box.
+
+    Args:
+        data_set: Name of the data set.
+    """
     return is_posetrack(data_set) or (data_set in SCORERS and SCORERS[data_set].ranked)
 
 
 def is_scorable(data_set: str, test_set: TestSet) -> bool:
-    """Whether there is something to score; what would stop the scoring in the end is refused now.
+    """Return True if there is something to score, after checking that it can be scored.
 
     Args:
-        data_set: name of the test set's.
+        data_set: Name of the data set.
+        test_set: The test set.
 
     Raises:
-        InputError: ground truth or boxes that cannot be scored, or a data set that nothing scores.
+        InputError: Ground truth or boxes cannot be scored, or the data set has no scorer.
     """
     if not test_set.scorable:
-        lacking = "no labels, or none with what they are scored by (head boxes; MPII: gt_valid.mat beside the list)"
-        logger.info("%s: nothing to score; the predictions are for the benchmark's server", lacking)
+        lacking = "no labels, or no head boxes or gt_valid.mat (MPII) to score them by"
+        logger.info("%s: not scored; submit the predictions to the benchmark's server", lacking)
         return False
     if is_posetrack(data_set):
         check_truth(test_set.videos)
         return True
     scorer = find_scorer(data_set)
-    assert test_set.truth is not None  # only the sets in POSETRACK have none
+    assert test_set.truth is not None  # only PoseTrack's test sets have none
     if not scorer.ranked and test_set.dropped[ABSENT]:
-        logger.warning("%s is scored person by person, and images are not there: not scored", data_set)
+        logger.warning("%s is scored person by person, and some images are missing: not scored", data_set)
         return False
     scorer.check(test_set.truth, len(test_set.videos[0].joints))
     if not scorer.ranked and any(person.row < 0 for person in test_set.clips.people):
@@ -50,21 +55,27 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
 
 
 def score_videos(videos: Sequence[VideoAnnotations], predicted: Sequence[VideoAnnotations]) -> dict[str, Any]:
-    """PoseTrack's result, and in it `score`, the figure to compare trainings by."""
+    """Return PoseTrack's result, including `score`, the measure to compare trainings by.
+
+    Args:
+        videos: Ground truth of the videos.
+        predicted: Prediction for each video.
+    """
     result = evaluate_videos(zip(videos, predicted, strict=True))
     return result | {"score": result["table"]["Mean"]}
 
 
 def score_files(data_set: str, truth: Path, predictions: Path, sigma_scale: float = 1.0) -> dict[str, Any]:
-    """Score a file of predictions of a data set that is scored by files.
+    """Score a file of predictions for a data set that is scored by files.
 
     Args:
-        data_set: name of one that has a scorer.
-        truth, predictions: the files.
-        sigma_scale: factor on the sigmas of OKS, where the data set is scored by it.
+        data_set: Name of a data set with a scorer.
+        truth: Path to the ground truth.
+        predictions: Path to the predictions.
+        sigma_scale: Factor on the sigmas of OKS, if the data set is scored by OKS.
 
     Returns:
-        the scorer's result, and in it `score`, the figure to compare trainings by.
+        Result of the scorer, including `score`, the measure to compare trainings by.
     """
     scorer = find_scorer(data_set)
     options = {"sigma_scale": sigma_scale} if scorer.ranked else {}
@@ -73,5 +84,10 @@ def score_files(data_set: str, truth: Path, predictions: Path, sigma_scale: floa
 
 
 def format_result(data_set: str, result: dict[str, Any]) -> str:
-    """The table of a result as text."""
+    """Return the table of a result as text.
+
+    Args:
+        data_set: Name of the data set.
+        result: Result of `score_videos` or `score_files`.
+    """
     return format_posetrack(result) if is_posetrack(data_set) else find_scorer(data_set).format(result)

@@ -1,4 +1,4 @@
-"""From estimated poses to what is scored: joint scores, re-scoring, OKS-NMS; PoseTrack: a person in every frame."""
+"""Submissions from estimated poses: joint scores, re-scoring, OKS-NMS; for PoseTrack, a person in every frame."""
 
 import logging
 from collections.abc import Sequence
@@ -26,21 +26,22 @@ PREDICTIONS = {
     ".json": (b'{"images":[', b'{"annolist":[', b'[{"image_id":', b"[]\n"),  # PoseTrack18, PoseTrack17, COCO, nobody
     ".mat": (b"MATLAB 5.0 MAT-file Platform",),  # MPII
 }
-"""First bytes of the files that tests write, by suffix."""
+"""First bytes of the files that tests write, by extension."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How scores are made and people are left out; each published table names its own.
+    """Rules for scores and for leaving out people; each published table has its own.
 
     Attributes:
-        times_box: a joint's score is its heatmap peak times the box's score (first PoseWarper code); else the peak.
-        rescore: a person's score is the box's times the mean of the joints' scores; else the box's.
-        oks_nms: re-score people and leave out those that repeat a better one (MMPose).
-        soft: of `oks_nms`, the soft variant.
-        oks_threshold: people more alike than this are one.
-        sigma_scale: factor on the sigmas of `oks_nms`.
-        visible_threshold: joints with a higher peak count in the re-scoring.
+        times_box: The score of a joint is its heatmap value times the box's score, as in the first PoseWarper code;
+            otherwise it is the heatmap value.
+        rescore: The score of a person is the box's score times the mean of the joint scores; otherwise it is the box's.
+        oks_nms: Re-score people, and leave out those that are too similar to a better one, as in MMPose.
+        soft: Use the soft variant of `oks_nms`.
+        oks_threshold: OKS above which two people count as one.
+        sigma_scale: Factor on the sigmas of `oks_nms`.
+        visible_threshold: Joint score above which a joint counts in the re-scoring.
     """
 
     times_box: bool = True
@@ -55,18 +56,20 @@ class Rules:
 def make_submission(
     videos: Sequence[VideoAnnotations], people: Sequence[Person], joints: np.ndarray, scores: np.ndarray, rules: Rules
 ) -> list[VideoAnnotations]:
-    """Every annotated frame of every video with the people estimated in it.
+    """Return every annotated frame of every video with the people estimated in it.
 
-    There is no tracker: track ids count the people of a frame. A frame without anyone gets one person with one joint
-    at (0, 0), since the official MOTA needs somebody in every frame.
+    There is no tracker: track ids count the people of a frame. A frame without people gets one person with one joint at
+    (0, 0), since the official MOTA needs a person in every frame.
 
     Args:
-        videos: the annotated frames.
-        people: sorted by video and frame.
-        joints: (P, J, 2) x, y in image pixels; scores (P, J).
+        videos: Annotated videos.
+        people: P people, sorted by video and frame.
+        joints: (P, J, 2) x, y in image pixels.
+        scores: (P, J) scores of the joints.
+        rules: Rules of the submission.
 
     Returns:
-        one VideoAnnotations per video, with estimates in place of annotations.
+        One VideoAnnotations per video, with estimates in place of annotations.
     """
     kept, person_scores = select(people, joints, scores, rules, POSETRACK.sigmas)
     joint_scores = scores * (box_scores(people)[:, None] if rules.times_box else 1.0)
@@ -82,18 +85,20 @@ def make_results(
     sigmas: Sequence[float],
     first_pixel: int = 0,
 ) -> list[dict[str, Any]]:
-    """The people estimated in images, or in frames of videos, in COCO's results form.
+    """Return the people estimated in images or in frames of videos in COCO's results form.
 
     Args:
-        videos: the annotated videos; a data set of images is one.
-        people: sorted by video and frame.
-        joints: (P, J, 2) x, y in image pixels from 0; scores (P, J), those of the joints.
-        sigmas: (J,) of OKS.
-        first_pixel: what the data set's files count pixels from.
+        videos: Annotated videos; a data set of images is one video.
+        people: P people, sorted by video and frame.
+        joints: (P, J, 2) x, y in image pixels from 0.
+        scores: (P, J) scores of the joints.
+        rules: Rules of the results.
+        sigmas: (J,) constants of OKS.
+        first_pixel: Coordinate of the first pixel in the data set's files.
 
     Returns:
-        a record per person: image_id, category_id, keypoints (x, y, score of each joint, an array: lists of many people
-        take gigabytes), score, and of a ground-truth box the annotation's id.
+        A record for each person: image_id; category_id; keypoints (x, y, score of each joint), an array because lists
+        of many people take gigabytes; score; and the annotation's id for a ground-truth box.
     """
     kept, person_scores = select(people, joints, scores, rules, sigmas)
     keypoints = np.concatenate([np.round(joints + first_pixel, 3), scores[..., None]], axis=2).reshape(len(people), -1)
@@ -121,15 +126,20 @@ def write_results(
     rules: Rules,
     sigmas: Sequence[float],
 ) -> Path:
-    """Write the people estimated in images or frames, as their scorer takes them: MPII's preds, or COCO's results.
+    """Write the people estimated in images or frames in the form of their scorer: MPII's preds, or COCO's results.
 
     Args:
-        path: of the file without its ending.
-        videos, people, joints, scores, rules, sigmas: as of `make_results`; MPII's file has everybody who is
-            listed, and NaN for those who were left out.
+        path: Path to the file without its extension.
+        data_set: Data set of the results.
+        videos: Annotated videos; a data set of images is one video.
+        people: P people, sorted by video and frame.
+        joints: (P, J, 2) x, y in image pixels from 0. MPII's file has NaN for listed people who are not among them.
+        scores: (P, J) scores of the joints.
+        rules: Rules of the results.
+        sigmas: (J,) constants of OKS.
 
     Returns:
-        the file.
+        Path to the file.
     """
     if data_set.form == "mpii":
         path = path.with_name(f"{path.name}.mat")
@@ -146,11 +156,14 @@ def write_results(
 def select(
     people: Sequence[Person], joints: np.ndarray, scores: np.ndarray, rules: Rules, sigmas: Sequence[float]
 ) -> tuple[dict[tuple[int, int], list[int]], np.ndarray]:
-    """Who is submitted, as indices by video and frame, and everybody's score (P,).
+    """Return the people to submit, as indices by video and frame, and the scores (P,) of all people.
 
     Args:
-        people: sorted by video and frame; joints (P, J, 2), scores (P, J).
-        sigmas: (J,) of OKS.
+        people: P people, sorted by video and frame.
+        joints: (P, J, 2) x, y in image pixels.
+        scores: (P, J) scores of the joints.
+        rules: Rules of the submission.
+        sigmas: (J,) constants of OKS.
     """
     person_scores = (
         rescore(people, scores, rules.visible_threshold) if rules.rescore or rules.oks_nms else box_scores(people)
@@ -163,12 +176,22 @@ def select(
 
 
 def box_scores(people: Sequence[Person]) -> np.ndarray:
-    """(P,) scores of the people's boxes."""
+    """Return the scores (P,) of the people's boxes.
+
+    Args:
+        people: P people.
+    """
     return np.array([person.box_score for person in people], dtype=np.float64)
 
 
 def rescore(people: Sequence[Person], scores: np.ndarray, threshold: float) -> np.ndarray:
-    """(P,) box score times the mean of the joint scores over `threshold`; 0 for a person without such a joint."""
+    """Return (P,) box scores times the mean joint scores above a threshold; 0 for people without such a joint.
+
+    Args:
+        people: P people.
+        scores: (P, J) scores of the joints.
+        threshold: Score above which a joint counts.
+    """
     counted = scores > threshold
     means = np.where(counted, scores, 0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
     return box_scores(people) * means
@@ -197,11 +220,12 @@ def _fill(
     joint_scores: np.ndarray,
     person_scores: np.ndarray,
 ) -> VideoAnnotations:
-    """The video with the kept people, or a dummy, in each of its frames."""
+    """Return the video with the kept people, or a dummy, in each of its frames."""
     num_joints, columns = len(JOINT_NAMES), list(KEYPOINT_OF_JOINT)
-    rows = []  # (frame, person or None, number of the person in its frame)
+    rows: list[tuple[int, int | None, int]] = []  # (frame, person or None, number of the person in its frame)
     for frame in range(len(video.frame_names)):
-        rows += [(frame, p, order) for order, p in enumerate(kept.get((v, frame), ()))] or [(frame, None, 0)]
+        chosen: list[int] | list[None] = kept.get((v, frame)) or [None]
+        rows += [(frame, p, order) for order, p in enumerate(chosen)]
     n = len(rows)
     present = np.zeros((n, num_joints), dtype=bool)
     filled, joint, person = np.zeros((n, num_joints, 2)), np.full((n, num_joints), NO_SCORE), np.zeros(n)
@@ -230,25 +254,27 @@ def _fill(
 
 
 def check_predictions(folder: Path, inputs: Sequence[tuple[str, Path]]) -> None:
-    """Refuse a folder of predictions if replacing it would take somebody's file.
+    """Refuse a folder of predictions that holds other files, since a test replaces the folder.
 
     Args:
         folder: Folder that a test replaces.
         inputs: Files that the test reads, each with the key that names it.
 
     Raises:
-        InputError: The folder holds one of these, or a file that is not as a test writes it.
-        OSError: It cannot be read or written to.
+        InputError: The folder contains one of the inputs, or a file that no test wrote.
+        OSError: The folder cannot be read or written to.
     """
-    refuse_inside(inputs, folder, f"{folder} is for what this run predicts")
+    refuse_inside(inputs, folder, f"{folder} is for the predictions of this run")
     for path in folder.rglob("*"):
         if not path.is_dir() and not _is_prediction(path):
-            raise InputError(f"{path}: not a file of predictions; move it away: this run replaces what is in {folder}")
+            raise InputError(
+                f"{path}: not a file of predictions; move it elsewhere, because this run replaces {folder}"
+            )
     check_writable(folder)
 
 
 def _is_prediction(path: Path) -> bool:
-    """Return True if a file begins as predictions do; other programs put spaces into their JSON."""
+    """Return True if a file starts like predictions; other programs put spaces into their JSON."""
     if path.suffix not in PREDICTIONS:
         return False
     with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""Scores as text."""
+"""Tables of scores as text."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,14 +10,15 @@ LIMBS = {
     "Knee": ("left_knee", "right_knee"),
     "Ankle": ("left_ankle", "right_ankle"),
 }
-"""The columns of PoseTrack's and JHMDB's tables after `Head`, and the joints that each is the mean of."""
+"""Columns of PoseTrack's and JHMDB's tables after `Head`, each with the joints that it is the mean of."""
 
 
 def format_rows(rows: Mapping[str, Mapping[str, float | str]], decimals: int = 1) -> str:
-    """A line of columns' names, then a line for each row: its name and its scores.
+    """Return a table as text: a line with the names of the columns, then a line for each row.
 
     Args:
-        rows: by name, scores by column, text as it is; all rows have the columns of the first.
+        rows: Scores by name of the row and of the column; strings are used as they are. All rows have the same columns.
+        decimals: Number of decimals of the scores.
     """
     cells = {
         name: {column: cell if isinstance(cell, str) else f"{cell:.{decimals}f}" for column, cell in row.items()}
@@ -35,15 +36,19 @@ def format_rows(rows: Mapping[str, Mapping[str, float | str]], decimals: int = 1
 
 
 def mean_row(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each column."""
+    """Return the mean of each column.
+
+    Args:
+        rows: Scores by column; all rows have the same columns.
+    """
     return {column: sum(row[column] for row in rows) / len(rows) for column in rows[0]}
 
 
 def joint_columns(joints: Mapping[str, float], columns: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """The mean of each column's joints, such as left and right; NaN if one of them is.
+    """Return the mean of each column's joints, such as left and right; NaN if one of them is NaN.
 
     Args:
-        joints: scores by joint name.
-        columns: by name, the joints of each.
+        joints: Scores by joint name.
+        columns: Names of the joints by column.
     """
     return {column: sum(joints[name] for name in names) / len(names) for column, names in columns.items()}

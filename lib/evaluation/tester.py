@@ -1,4 +1,4 @@
-"""`Tester`: estimate the people of a test set, write what is submitted, score it."""
+"""`Tester`: estimate the people of a test set, write the submission, and score it."""
 
 import logging
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tester:
-    """A test set and how its poses are submitted and scored.
+    """A test set, and how its poses are submitted and scored.
 
     Attributes:
         name: Name of the data set.
         test_set: People, frames and ground truth.
         skeleton: Joints of the data set.
-        rules: How scores are made and people are left out.
+        rules: Rules for scores and for leaving out people.
         data_set: The data set.
-        scorable: The test is scored.
+        scorable: True if the test is scored.
         folder: Folder of the run, for predictions and debug images.
-        process: Rank and number of the processes that share the clips. The first alone writes and scores.
-        print_every: Batches between two lines of progress in the log.
-        debug: Writes images of some batches; None: there are none.
+        process: Rank and number of the processes that share the clips. Only the first one writes and scores.
+        print_every: Number of batches between two lines of progress in the log.
+        debug: Writes images of some batches; None if they are not wanted.
     """
 
     name: str
@@ -48,15 +48,15 @@ class Tester:
     debug: DebugImages | None
 
     def run(self, predictor: Predictor, name: str) -> dict[str, Any]:
-        """Estimate everybody, write the submission to `predictions/<name>/` and score it.
+        """Estimate all people, write the submission to `predictions/<name>/`, and score it.
 
         Args:
             predictor: Estimates the poses.
             name: Name of the test.
 
         Returns:
-            Counts and, where there is something to score, `table`, `joints` and `score`, the figure to compare by.
-            Empty in all processes but the first.
+            Counts and, if there is something to score, `table`, `joints` and `score`, the measure to compare trainings
+            by. Empty in all processes but the first.
         """
         count = predictor.num_batches(self.test_set.clips)
 
@@ -68,19 +68,17 @@ class Tester:
 
         poses = predictor.predict(self.test_set.clips, on_batch=watch)
         if poses.replaced:
-            logger.warning(
-                "%d times the nearest frame took the place of a missing or damaged frame of a clip", poses.replaced
-            )
+            logger.warning("%d missing or damaged frames of clips were replaced by the nearest frame", poses.replaced)
         if self.process[0] > 0:
             return {}
         videos = self.test_set.videos
         counts = {"videos": len(videos)} if self.data_set.has_videos else {"images": len(videos[0].frame_names)}
-        counts = {"people": len(self.test_set.clips), **counts, "replaced_frames": poses.replaced}
-        counts["boxes_left_out"] = dict(self.test_set.dropped)
-        return counts | self._submit(poses, self.folder / "predictions" / name / self.test_set.split)
+        result = {"people": len(self.test_set.clips), **counts, "replaced_frames": poses.replaced}
+        left_out = {"boxes_left_out": dict(self.test_set.dropped)}
+        return result | left_out | self._submit(poses, self.folder / "predictions" / name / self.test_set.split)
 
     def _submit(self, poses: Poses, path: Path) -> dict[str, Any]:
-        """Write the submission; return its scores."""
+        """Write the submission, and return its scores."""
         people, found = self.test_set.clips.people, (poses.joints, poses.scores, self.rules)
         if self.data_set.is_posetrack:
             videos = make_submission(self.test_set.videos, people, *found)
@@ -89,11 +87,12 @@ class Tester:
         written = write_results(path, self.data_set, self.test_set.videos, people, *found, self.skeleton.sigmas)
         if not self.scorable:
             return {}
+        assert self.test_set.truth is not None  # only PoseTrack's test sets have none
         return score_files(self.name, self.test_set.truth, written, self.rules.sigma_scale)
 
 
 def build_tester(cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1)) -> Tester:
-    """Return the test of an experiment. What would stop its scoring is refused here.
+    """Return the test of an experiment, after checking that it can be scored.
 
     Args:
         cfg: The experiment.
@@ -138,7 +137,11 @@ def _build_debug_images(cfg: CfgNode, folder: Path, skeleton: Skeleton, udp: boo
 
 
 def build_rules(cfg: CfgNode) -> Rules:
-    """Return how TEST makes a submission."""
+    """Return the rules of an experiment's submission.
+
+    Args:
+        cfg: The experiment.
+    """
     return Rules(
         times_box=cfg.TEST.JOINT_SCORE == "peak_times_box",
         rescore=cfg.TEST.RESCORE and is_ranked(cfg.DATASET.DATASET),

@@ -1,6 +1,7 @@
-"""The whole training of an experiment, with its tests: tools/train.py, and the stages of tools/label_video.py."""
+"""Complete training of an experiment with its tests, for tools/train.py and the stages of tools/label_video.py."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from lib.config import output_folder
 from lib.config.changes import changes_of_run
 from lib.core.build_training import build_resumption, build_training, build_training_data
 from lib.core.predictor import build_predictor
-from lib.core.run import build_run
+from lib.core.run import Run, build_run
+from lib.core.trainer import Trainer
 from lib.core.training_run import TrainingRun
 from lib.evaluation.scoring import format_result
 from lib.evaluation.tester import build_tester
@@ -20,15 +22,15 @@ logger = logging.getLogger(__name__)
 
 
 def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Path:
-    """Train an experiment, or what is left of it.
+    """Train an experiment, or resume its training.
 
     Args:
         cfg: The experiment.
-        experiment: Its name.
+        experiment: Name of the experiment.
         force: Accept a checkpoint or weights of other settings.
 
     Returns:
-        The file of its last weights.
+        Path to the final weights.
 
     Raises:
         InputError: Data or weights are missing or broken, or a run in the folder has other settings.
@@ -52,14 +54,19 @@ def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Pat
                 training.finish()
             return files.final
         loader = build_training_data(cfg, run)
-        tester = build_tester(cfg, run.folder, run.process) if cfg.TEST.EVALUATE else None
-
-        def evaluate() -> dict[str, Any]:
-            result = tester.run(build_predictor(cfg, training.trainer.result, run.device, run.process), "training")
-            if "table" in result:
-                logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
-            return {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}
-
-        log_dir = Path(cfg.LOG_DIR, *run.folder.parts[-3:])
-        training.fit(loader, log_dir, evaluate if tester else None)
+        evaluate = _build_evaluation(cfg, run, training.trainer) if cfg.TEST.EVALUATE else None
+        training.fit(loader, Path(cfg.LOG_DIR, *run.folder.parts[-3:]), evaluate)
     return files.final
+
+
+def _build_evaluation(cfg: CfgNode, run: Run, trainer: Trainer) -> Callable[[], dict[str, Any]]:
+    """Return a function that tests the current net of a training."""
+    tester = build_tester(cfg, run.folder, run.process)
+
+    def evaluate() -> dict[str, Any]:
+        result = tester.run(build_predictor(cfg, trainer.result, run.device, run.process), "training")
+        if "table" in result:
+            logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
+        return {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}
+
+    return evaluate

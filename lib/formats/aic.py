@@ -46,19 +46,19 @@ def read(content: Any, path: str | Path, boxes: bool) -> dict[str, AicPeople]:
             record.
     """
     if not isinstance(content, list):
-        raise InputError(f"{path}: not in AI Challenger's own form: that is a list of images")
+        raise InputError(f"{path}: not in AI Challenger's own form, which is a list of images")
     images: dict[str, AicPeople] = {}
     for index, image in enumerate(content):
         where = f"{path}: [{index}]"
         if not isinstance(image, dict) or not isinstance(image.get("image_id"), str):
-            raise InputError(f"{where}: it has to be an object with image_id, a text, and keypoint_annotations")
+            raise InputError(f"{where}: expected an object with image_id, a string, and keypoint_annotations")
         name = image["image_id"].split(".")[0]
         if name in images:
-            raise InputError(f"{where}: a second {name}; put all its people into one")
+            raise InputError(f"{where}: {name} is listed twice; put all its people into one entry")
         joints, sides = image.get("keypoint_annotations"), image.get("human_annotations") if boxes else {}
         if not isinstance(joints, dict) or not isinstance(sides, dict):
             raise InputError(
-                f"{where}: keypoint_annotations and human_annotations have to be objects, a key per person"
+                f"{where}: keypoint_annotations and human_annotations must be objects with a key for each person"
             )
         people = [{"keypoint_annotations": row, "human_annotations": sides.get(key)} for key, row in joints.items()]
         keypoints = number_column(people, "keypoint_annotations", 3 * NUM_JOINTS, f"{where}: people")
@@ -92,7 +92,7 @@ def to_coco(content: Any, path: str | Path, names: Sequence[str]) -> dict[str, A
         images.append({"id": number, "file_name": f"{name}.jpg"})
         for keypoints, (x1, y1, x2, y2) in zip(people.keypoints, people.boxes.tolist(), strict=True):
             if not np.isin(keypoints[:, 2], (1, 2, 3)).all():
-                raise InputError(f"{path}: image {name}: the third number of each joint has to be 1, 2 or 3")
+                raise InputError(f"{path}: image {name}: the third number of each joint must be 1, 2 or 3")
             visibility = COCO_VISIBILITY[keypoints[:, 2].astype(int)]
             joints = np.where(visibility[:, None] > 0, keypoints[:, :2], 0)
             annotation: dict[str, Any] = {"id": len(annotations) + 1, "image_id": number}

@@ -50,7 +50,7 @@ def read_boxes(path: str | Path, threshold: float) -> tuple[list[DetectedBox], C
     """
     content = read_json(path)
     if not isinstance(content, list):
-        raise InputError(f"{path}: a box file is a list of boxes")
+        raise InputError(f"{path}: a box file must be a list of boxes")
     boxes = []
     dropped: Counter[str] = Counter()
     for index, record in enumerate(content):
@@ -66,18 +66,18 @@ def read_boxes(path: str | Path, threshold: float) -> tuple[list[DetectedBox], C
 
 def _read_box(record: Any, where: str) -> DetectedBox | None:
     if not isinstance(record, dict):
-        raise InputError(f"{where}: {record!r} is no object with bbox and score")
+        raise InputError(f"{where}: {record!r} is not an object with bbox and score")
     if record.get("category_id", PERSON) != PERSON:
         return None
     image = record.get("image_name")
     if not isinstance(image, str):
         image = whole_number(record.get("image_id"))
     if image is None:
-        raise InputError(f"{where}: no image_name, a text, and no image_id, a whole number")
+        raise InputError(f"{where}: neither image_name, a string, nor image_id, a whole number")
     box, score = record.get("bbox"), record.get("score")
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)) or not _is_number(score):
         raise InputError(
-            f"{where}: bbox has to be four finite numbers x, y, w, h and score one; they are {box!r} and {score!r}"
+            f"{where}: bbox must be four finite numbers x, y, w, h and score one; they are {box!r} and {score!r}"
         )
     num_frames = whole_number(record.get("nframes")) or 0
     return DetectedBox(image, num_frames, np.array(box, dtype=np.float64), float(score), "frame_id" in record)

@@ -29,8 +29,8 @@ class AddedPose:
         scores: (J,) scores of the joints; a joint whose score is not above 0 is missing.
         names: J joint names, all of them names that the file uses.
         sources: For each joint, the numbers of the labeled frames that it comes from.
-        disagreement: (J,) distance in pixels between the results from the labels before and after the frame; NaN if
-            only one side has a result.
+        disagreement: (J,) pixels between the results from the labels before and after the frame; NaN if only one side
+            has a result.
     """
 
     file_name: str
@@ -77,16 +77,18 @@ def check_labels(content: Any, path: str | Path, of_video: bool = True) -> dict[
         InputError: As in `read_labels`.
     """
     if not isinstance(content, dict) or "images" not in content:
-        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+        raise InputError(f"{path}: not a COCO-style file: no 'images'")
     keypoint_names(content, path)
     ids, names = set(), set()
     for index, image in enumerate(records(content, "images", path)):
         image["id"] = whole_number(image.get("id"))
         if not isinstance(image.get("file_name"), str) or image["id"] is None:
-            raise InputError(f"{path}: images[{index}]: it needs a file_name and a whole number as id")
+            raise InputError(f"{path}: images[{index}]: a file_name, and a whole number as id, are required")
         image["file_name"] = image["file_name"].rpartition("/")[2] if of_video else image["file_name"]
         if image["file_name"] in names:
-            raise InputError(f"{path}: images[{index}]: a second {image['file_name']}; the file has to be of one video")
+            raise InputError(
+                f"{path}: images[{index}]: {image['file_name']} is listed twice; the file must be of one video"
+            )
         names.add(image["file_name"])
         ids.add(image["id"])
     people = records(content, "annotations", path)
@@ -96,7 +98,7 @@ def check_labels(content: Any, path: str | Path, of_video: bool = True) -> dict[
         if person.get("track_id") is not None:
             person["track_id"] = whole_number(person["track_id"])
         if person["image_id"] not in ids:
-            raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not that of an image of the file")
+            raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not in 'images'")
     _tell_apart(people, path)
     return content
 
@@ -111,7 +113,7 @@ def _tell_apart(people: list[dict[str, Any]], path: str | Path) -> None:
         who = person["image_id"], person.get("track_id")
         if not is_true(person.get("iscrowd", 0)) and (who in seen or (who[1] is None and not one_each)):
             missing = "no track_id" if who[1] is None else f"a second track_id {who[1]} in its frame"
-            raise InputError(f"{path}: annotations[{index}]: {missing}: who is who cannot be told")
+            raise InputError(f"{path}: annotations[{index}]: {missing}: individuals cannot be distinguished")
         seen.add(who)
 
 

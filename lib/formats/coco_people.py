@@ -108,7 +108,7 @@ def read_labels(content: Any, path: str | Path, fields: Mapping[str, int] | None
         InputError: If a key is missing or has an invalid value. The message names the file, the record and the key.
     """
     if not isinstance(content, dict):
-        raise InputError(f"{path}: not a COCO-style file of ground truth: that is an object, not a list")
+        raise InputError(f"{path}: not a COCO-style file of ground truth, which is an object, not a list")
     people, categories = (records(content, key, path) for key in ("annotations", "categories"))
     images = records(content, "images", path) if fields or "images" in content else []
     names = [] if fields else keypoint_names(content, path)
@@ -152,7 +152,7 @@ def read_predictions(
     """
     if not isinstance(content, list) or set(map(type, content)) - {dict}:
         wanted = "image_id, category_id, keypoints, score" if ranked else "image_id and keypoints"
-        raise InputError(f"{path}: predictions have to be a list of objects with {wanted}")
+        raise InputError(f"{path}: predictions must be a list of objects with {wanted}")
     where = f"{path}: predictions"
     keypoints = _keypoints(content, fields, where)
     if ranked and content and content[0].get("bbox"):  # same as COCO's loadRes

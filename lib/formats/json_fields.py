@@ -43,7 +43,7 @@ def records(content: dict[str, Any], key: str, where: object) -> list[dict[str, 
     """
     value = content.get(key)
     if not isinstance(value, list) or set(map(type, value)) - {dict}:
-        raise InputError(f"{where}: '{key}' has to be a list of objects")
+        raise InputError(f"{where}: '{key}' must be a list of objects")
     return value
 
 
@@ -77,7 +77,7 @@ def number_column(
         if bad is not None:
             wanted = f"{width} finite numbers" if width > 1 else "a finite number"
             found = f", not {len(rows[bad])}" if isinstance(rows[bad], list) and len(rows[bad]) != width else ""
-            raise InputError(f"{where}[{bad}]: '{key}' has to hold {wanted}{found}")
+            raise InputError(f"{where}[{bad}]: '{key}' must contain {wanted}{found}")
         numbers = np.array([np.ravel(row) for row in compress(rows, given)], dtype=np.float64)  # some rows are lists
     if len(numbers) == len(rows):
         return numbers
@@ -114,5 +114,5 @@ def id_column(records: Sequence[dict[str, Any]], key: str, where: str, absent: i
     ids = [absent if value is None else whole_number(value) for value in values]
     if None in ids:
         bad = ids.index(None)
-        raise InputError(f"{where}[{bad}]: '{key}' has to be a whole number, not {values[bad]!r}")
+        raise InputError(f"{where}[{bad}]: '{key}' must be a whole number, not {values[bad]!r}")
     return np.array(ids, dtype=np.int64)

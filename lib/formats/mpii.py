@@ -87,7 +87,7 @@ def read_truth(path: str | Path) -> MpiiTruth:
         InputError: If the file lacks a variable or has one of another shape. The message names both.
     """
     if Path(path).suffix == ".json":
-        raise InputError(f"{path}: PCKh needs the head boxes, which MPII's lists lack: give gt_valid.mat")
+        raise InputError(f"{path}: PCKh needs head boxes, which MPII's lists lack: use gt_valid.mat")
     content = read_variables(path)
     joints = _stack(content, "pos_gt_src", (len(JOINTS), 2), path)  # (16, 2, P)
     missing = _stack(content, "jnt_missing", (len(JOINTS),), path)  # (16, P)
@@ -118,7 +118,7 @@ def read_people(path: str | Path) -> list[MpiiPerson]:
     """
     content = read_json(path)
     if not isinstance(content, list):
-        raise InputError(f"{path}: a list of MPII's people is a JSON list")
+        raise InputError(f"{path}: MPII's list of people must be a JSON list")
     return [_read_person(entry, f"{path}: entry {index}") for index, entry in enumerate(content)]
 
 
@@ -143,12 +143,12 @@ def read_predictions(path: str | Path, num_people: int) -> np.ndarray:
     name = next((name for name in _PREDICTIONS if name in arrays), None)
     if name is None:
         found = ", ".join(sorted(arrays)) or "nothing"
-        raise InputError(f"{path}: predictions have to be called 'preds'; the file has {found}")
+        raise InputError(f"{path}: predictions must be called 'preds'; the file has {found}")
     wanted = (num_people, len(JOINTS), 2)
     try:
         array = np.array(arrays[name], dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputError(f"{path}: {name!r} has to hold numbers, in the shape {wanted}") from None
+        raise InputError(f"{path}: {name!r} must contain numbers, in the shape {wanted}") from None
     shape = array.shape
     array = array[..., None] if array.ndim == 2 else array  # MATLAB drops a trailing axis of size 1
     for axes in permutations(range(3)) if array.ndim == 3 else ():
@@ -196,7 +196,7 @@ def _read_arrays(path: Path) -> dict[str, Any]:
 
 def _read_person(entry: Any, where: str) -> MpiiPerson:
     if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
-        raise InputError(f"{where}: it has to be an object with 'image', a file name")
+        raise InputError(f"{where}: expected an object with 'image', a file name")
     joints = np.zeros((len(JOINTS), 2))
     labeled = np.zeros(len(JOINTS), dtype=bool)
     if "joints" in entry:
@@ -212,5 +212,5 @@ def _numbers(entry: dict[str, Any], key: str, shape: tuple[int, ...], where: str
     except (TypeError, ValueError):
         numbers = np.empty(0)
     if numbers.shape != shape or not np.isfinite(numbers).all():
-        raise InputError(f"{where}: {key!r} has to hold finite numbers{f', shape {shape}' if shape else ''}")
+        raise InputError(f"{where}: {key!r} must contain finite numbers{f', shape {shape}' if shape else ''}")
     return numbers

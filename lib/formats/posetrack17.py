@@ -35,7 +35,7 @@ def mat_content(path: str | Path) -> dict[str, Any]:
     """
     annolist = read_variables(path).get("annolist")
     if annolist is None:
-        hint = "a file that MATLAB saved with -v7.3 has to be saved again with -v7"
+        hint = "a file that MATLAB saved with -v7.3 must be saved again with -v7"
         raise InputError(f"{path}: not a PoseTrack file: it has no struct array 'annolist'; {hint}")
     frames = plain(annolist)
     for frame in frames:
@@ -168,7 +168,7 @@ def _person(rect: dict[str, Any]) -> dict[str, Any]:
         scores[int(joint)] = _number(point, "score", NO_SCORE)
     track_id = _number(rect, "track_id", -1)
     if whole_number(track_id) is None:
-        raise _MalformedError(f"'track_id' has to be a whole number, not {track_id}")
+        raise _MalformedError(f"'track_id' must be a whole number, not {track_id}")
     return {
         "has_points": has_points,
         "points": points,
@@ -183,7 +183,7 @@ def _frame_name(frame: dict[str, Any]) -> str:
     image = _first(frame.get("image"))
     name = _first(image.get("name")) if isinstance(image, dict) else None
     if not isinstance(name, str):
-        raise _MalformedError("'image' has to be a list of one object with a 'name'")
+        raise _MalformedError("'image' must be a list of one object with a 'name'")
     return name
 
 
@@ -202,7 +202,7 @@ def _number(record: dict[str, Any], key: str, absent: float | None = None) -> fl
         number = math.nan
     if math.isfinite(number):
         return number
-    raise _MalformedError(f"'{key}' has to be a finite number, not {value!r}")
+    raise _MalformedError(f"'{key}' must be a finite number, not {value!r}")
 
 
 def _first(value: Any) -> Any:
@@ -217,5 +217,5 @@ def _many(value: Any) -> list[dict[str, Any]]:
     items = value if isinstance(value, list) else [value]
     items = [item for item in items if item not in (None, "", {})]
     if not all(isinstance(item, dict) for item in items):
-        raise _MalformedError(f"{str(value)[:60]!r} has to be a list of objects")
+        raise _MalformedError(f"{str(value)[:60]!r} must be a list of objects")
     return items

@@ -160,9 +160,9 @@ def _frames_by_id(images: list[dict[str, Any]], path: str | Path) -> dict[int, i
     for index, image in enumerate(images):
         image_id = whole_number(image.get("id"))
         if image_id is None:
-            raise InputError(f"{path}: images[{index}]: 'id' has to be a whole number, not {image.get('id')!r}")
+            raise InputError(f"{path}: images[{index}]: 'id' must be a whole number, not {image.get('id')!r}")
         if image_id in frame_of_id:
-            raise InputError(f"{path}: images[{index}]: id {image_id} is taken by an earlier image")
+            raise InputError(f"{path}: images[{index}]: id {image_id} is used twice")
         frame_of_id[image_id] = index
     return frame_of_id
 
@@ -170,7 +170,7 @@ def _frames_by_id(images: list[dict[str, Any]], path: str | Path) -> dict[int, i
 def _frame_names(images: list[dict[str, Any]], path: str | Path) -> list[str]:
     for index, image in enumerate(images):
         if not isinstance(image.get("file_name"), str):
-            raise InputError(f"{path}: images[{index}]: 'file_name' has to be a text, not {image.get('file_name')!r}")
+            raise InputError(f"{path}: images[{index}]: 'file_name' must be a string, not {image.get('file_name')!r}")
     return [image["file_name"] for image in images]
 
 
@@ -181,9 +181,7 @@ def _ignore_regions(image: dict[str, Any], where: str) -> list[np.ndarray]:
     except (TypeError, ValueError):
         polygons = [np.empty(0)]
     if not all(polygon.ndim == 2 and np.isfinite(polygon).all() for polygon in polygons):
-        raise InputError(
-            f"{where}: 'ignore_regions_x' and 'ignore_regions_y' have to be lists of polygons, equally long"
-        )
+        raise InputError(f"{where}: 'ignore_regions_x' and 'ignore_regions_y' must be lists of polygons, equally long")
     return polygons
 
 
@@ -195,7 +193,7 @@ def _order_by_frame(
     frames = np.array([frame_of_id.get(image_id, -1) for image_id in image_ids.tolist()], dtype=np.int64)
     num_unknown = np.count_nonzero(frames < 0)
     if num_unknown:
-        _LOG.warning("%s: %d annotations left out: the file lists no image of their image_id", path, num_unknown)
+        _LOG.warning("%s: %d annotations are left out: their image_id is not in 'images'", path, num_unknown)
     order = np.argsort(frames, kind="stable")[num_unknown:]
     return order, frames[order]
 
@@ -257,7 +255,7 @@ def keypoint_sigmas(content: dict[str, Any], path: str | Path) -> list[float] | 
     count = len(category["keypoints"])
     if not is_row(sigmas, count) or not all(isinstance(sigma, int | float) and sigma > 0 for sigma in sigmas):
         place = content["categories"].index(category)
-        raise InputError(f"{path}: categories[{place}]: 'sigmas' has to be {count} numbers over 0, one for each joint")
+        raise InputError(f"{path}: categories[{place}]: 'sigmas' must be {count} numbers over 0, one for each joint")
     return [float(sigma) for sigma in sigmas]
 
 
@@ -265,5 +263,5 @@ def _joint_columns(names: Sequence[str], wanted: Sequence[str], path: str | Path
     """Return the index of each wanted joint in the file's list of keypoint names."""
     missing = [name for name in wanted if name not in names]
     if missing:
-        raise InputError(f"{path}: categories: 'keypoints' lacks {', '.join(missing)}: not the joints looked for")
+        raise InputError(f"{path}: categories: 'keypoints' lacks {', '.join(missing)}")
     return [names.index(name) for name in wanted]

@@ -92,7 +92,7 @@ def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[Vi
         return [read_video(file) for file in files]
     content = read_json(path)
     if not isinstance(content, dict) or "images" not in content:
-        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+        raise InputError(f"{path}: not a COCO-style file: no 'images'")
     parts = sorted(_by_folder(content, path).items())
     wanted = [names] if names else []
     videos = [posetrack18.read(part, path, *wanted) for _, part in parts]
@@ -130,7 +130,7 @@ def read_joints(path: str | Path) -> tuple[list[str], list[float] | None]:
     """
     content = read_json(path)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+        raise InputError(f"{path}: not a COCO-style file: no 'images'")
     names = posetrack18.keypoint_names(content, path)
     check_names(names, f"{path}: categories: 'keypoints'")
     return names, posetrack18.keypoint_sigmas(content, path)
@@ -200,6 +200,6 @@ def _by_folder(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]
     for index, annotation in enumerate(records(content, "annotations", path) if content.get("annotations") else []):
         image_id = annotation.get("image_id")
         if whole_number(image_id) not in folder_of_id:
-            raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not that of an image of the file")
+            raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not in 'images'")
         parts[folder_of_id[whole_number(image_id)]]["annotations"].append(annotation)
     return parts

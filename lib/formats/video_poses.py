@@ -192,7 +192,7 @@ class PosesFile:
     @property
     def _open_part(self) -> IO[bytes]:
         if self._file is None:
-            raise ValueError("begin() has to be called first")
+            raise ValueError("call begin() first")
         return self._file
 
     def _write(self, record: dict[str, Any]) -> None:
@@ -244,7 +244,7 @@ def check_part(path: Path) -> None:
         with open(part, "rb") as file:
             first = _whole_line(file)
         if not isinstance(first, dict) or "made_with" not in first:
-            raise InputError(f"{part}: PoseWarper did not write this file; choose another name than {path}")
+            raise InputError(f"{part}: PoseWarper did not write this file; choose a name other than {path}")
 
 
 def _part_of(path: Path) -> Path:
@@ -295,9 +295,7 @@ def _made_with(path: Path) -> dict[str, Any]:
     try:
         return orjson.loads(first + b"}")["info"]["made_with"]
     except (ValueError, TypeError, KeyError):
-        raise InputError(
-            f"{path}: there is such a file already, and it is not one of these poses; name another"
-        ) from None
+        raise InputError(f"{path}: this file exists, and it does not hold these poses; choose another name") from None
 
 
 def _whole_line(file: IO[bytes]) -> dict[str, Any] | None:

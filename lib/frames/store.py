@@ -132,7 +132,7 @@ class ImageStore:
     def _check_inside(self, name: str) -> None:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise InputError(
-                f"{name}: not under the image folder {self.root}; set DATASET.IMAGE_DIR to one that holds it"
+                f"{name}: not under the image folder {self.root}; set DATASET.IMAGE_DIR to a folder that contains it"
             )
 
     def _find(self, folder: str) -> "tuple[_Archive, str] | None":
@@ -196,7 +196,7 @@ def _read_header(file: Path | BytesIO, path: Path) -> tuple[tuple[int, int], boo
         with Image.open(file) as image:
             return image.size, "exif" in image.info
     except Image.DecompressionBombError as error:
-        raise DamagedImageError(f"{path}: too large an image: {error}") from None
+        raise DamagedImageError(f"{path}: the image is too large: {error}") from None
 
 
 def decode(content: bytes, path: Path, oriented: bool = False) -> np.ndarray:

@@ -91,9 +91,9 @@ class FrameStream:
         """Return True if a frame can be read, and raise an error if it has left the window."""
         oldest = next(iter(self._images), number)
         if number < oldest and self._left >= 0:
-            raise IndexError(f"frame {number} has left the window of {self._window} frames, which is at {oldest}")
+            raise IndexError(f"frame {number} has left the window of {self._window} frames, which starts at {oldest}")
         if not self._advance(number):
-            raise IndexError(f"{self._video.path}: no frame {number}: its last is {self._newest}")
+            raise IndexError(f"{self._video.path}: no frame {number}; the last is {self._newest}")
         return number in self._images
 
     def _advance(self, number: int) -> bool:

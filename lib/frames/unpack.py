@@ -123,18 +123,18 @@ class _Target:
         if (folder / RECORD).exists():
             self._load(video)
         elif self.there:
-            raise InputError(f"{folder}: holds images that are not from {video}; name another folder")
+            raise InputError(f"{folder}: contains images that are not from {video}; choose another folder")
         else:
             self.save()
 
     def _load(self, video: Path) -> None:
         record = read_json(self.folder / RECORD)
         if not isinstance(record, dict) or {"num_frames", "damaged"} - set(record):
-            raise InputError(f"{self.folder / RECORD}: does not tell what was unpacked; remove the folder")
+            raise InputError(f"{self.folder / RECORD}: not a record of an unpacked video; remove the folder")
         if any(record.get(key) != value for key, value in self._identity.items()):
             raise InputError(
-                f"{self.folder}: holds frames of another video than {video}, or of an earlier version of it; remove "
-                f"the folder or name another"
+                f"{self.folder}: contains frames of another video than {video} or of an earlier version; remove "
+                f"the folder or choose another"
             )
         self.damaged, self.num_frames = set(record["damaged"]), record["num_frames"]
 

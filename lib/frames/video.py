@@ -1,6 +1,7 @@
 """The available frames of a video, identified by number regardless of their file names."""
 
 import bisect
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -109,7 +110,7 @@ class FrameFolder:
                 self._sizes[number] = width, height
         return self._sizes[number]
 
-    def clip(self, key: int, offsets: list[int]) -> list[int]:
+    def clip(self, key: int, offsets: Sequence[int]) -> list[int]:
         """Return the numbers key + offset, clamped to the video; the folder may lack these frames.
 
         Args:

@@ -42,7 +42,7 @@ class VideoFile:
             aspect = stream.sample_aspect_ratio or 1
         self.first, first = next((found for found in _decoded(self.path, threads=1) if found[1]), (-1, None))
         if first is None:
-            raise InputError(f"{path}: not one of its frames can be decoded")
+            raise InputError(f"{path}: none of its frames can be decoded")
         wide, high = round(first.width * max(aspect, 1)), round(first.height / min(aspect, 1))
         self._coded_size = wide, high
         self._quarter_turns = round(first.rotation / 90) % 4  # counterclockwise
@@ -98,9 +98,9 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, av.VideoStream]]:
     with container:
         stream = container.streams.best("video")
         if not isinstance(stream, av.VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
-            raise InputError(f"{path}: no video in it")
+            raise InputError(f"{path}: it contains no video")
         if stream.codec_context is None:
-            raise InputError(f"{path}: its video codec is not known; convert the file, to H.264 for example")
+            raise InputError(f"{path}: unknown video codec; convert the file, for example to H.264")
         yield container, stream
 
 

@@ -1,4 +1,4 @@
-"""Learn from labeled images, and estimate every frame of a video without labels."""
+"""Training on labeled images, and estimation of every frame of a video without labels."""
 
 import hashlib
 import json
@@ -26,17 +26,18 @@ from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, read_json, write_json
 from lib.utils.progress import Stages
 
-WHOLE_FRAMES = ["DATASET.BOXES", "file", "TEST.MODE", "single", "TEST.PROPAGATE.REFINE", 0]
+WHOLE_FRAMES: list[Any] = ["DATASET.BOXES", "file", "TEST.MODE", "single", "TEST.PROPAGATE.REFINE", 0]
 
 
 def label_from_images(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
     """Train a pose net on labeled images, and estimate every frame of a video that has no labels.
 
-    The net sees images and frames whole: each shows one animal. The same call goes on where it was interrupted.
+    The net sees whole images and frames, each of which shows one animal. Call the function again to resume an
+    interrupted run.
 
     Args:
-        options: The run.
-        configure: Makes the configuration of a stage.
+        options: Options of the run; `images` must be set.
+        configure: Returns the configuration of a stage.
 
     Returns:
         COCO-style labels of all frames.
@@ -45,30 +46,32 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
         InputError: Labels, images or the video cannot be used.
     """
     if not options.video.is_file():
-        raise InputError(f"{options.video}: --images estimates the frames of a video file, and this is none")
+        raise InputError(f"{options.video}: not a video file, which --images requires")
+    images = options.images
+    assert images is not None  # callers without --images use label_video
     content, stage = read_person_labels(options.labels, None), STAGES[0]
     keys = [*WHOLE_FRAMES, "MODEL.NUM_JOINTS", len(keypoint_category(content)["keypoints"])]
     cfg = configure(stage, keys, ())
-    learned = [content, cfg.dump(), str(options.images.absolute())]
+    learned = [content, cfg.dump(), str(images.absolute())]
     work = options.work / hashlib.sha256(json.dumps(learned).encode()).hexdigest()[:8]
-    sizes = _gather(options, content, work / "images", cfg.DATASET.EXIF_ORIENTATION)
+    sizes = _gather(options, images, content, work / "images", cfg.DATASET.EXIF_ORIENTATION)
     write_json(work / "labels.json", content)
 
     keys += ["MODEL.IMAGE_SIZE", crop_size(sizes), "DATASET.REPEAT", repetitions(len(content["annotations"]))]
-    places = ["DATASET.ROOT", str(work / "images"), "DATASET.TRAIN_ANNOTATIONS", str(work / "labels.json")]
+    places: list[Any] = ["DATASET.ROOT", str(work / "images"), "DATASET.TRAIN_ANNOTATIONS", str(work / "labels.json")]
     places += ["OUTPUT_DIR", str(work), "LOG_DIR", str(work / "log"), "EXPERIMENT_NAME", stage, "AUTO_RESUME", True]
     cfg = configure(stage, keys, places)
     weights = output_folder(cfg, stage) / "final_state.pth"
-    print(f"{len(content['annotations'])} poses are labeled, in {len(sizes)} images.")
+    print(f"{len(content['annotations'])} labeled poses in {len(sizes)} images")
     stages = Stages(2)
-    stages.begin("The pose net learns from the labeled images.", weights if weights.exists() else None)
+    stages.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)
     if not weights.exists():
         build_trained_run(cfg, stage)
     dense = work / "dense.json"
     with build_run(cfg, stage, "estimate") as run:
         made_with = {"video": identity(options.video), "weights": identity(weights), "config": cfg.dump()}
         with PosesFile(dense, made_with) as file:
-            stages.begin("It estimates each frame of the video.", dense if file.finished else None)
+            stages.begin("Estimate each frame of the video.", dense if file.finished else None)
             if not file.finished:
                 net, forced = build_trained_model(cfg, run.folder, run.device)
                 estimator = build_video_estimator(cfg, net, run.device, whole_frame)
@@ -76,37 +79,40 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     return read_json(dense)
 
 
-def _gather(options: LabelingOptions, content: dict[str, Any], folder: Path, oriented: bool) -> np.ndarray:
-    """Copy the images under numbers, each size to a folder of its own; their people have the whole image as box.
+def _gather(
+    options: LabelingOptions, images: Path, content: dict[str, Any], folder: Path, oriented: bool
+) -> np.ndarray:
+    """Copy the labeled images to numbered files, with a folder for each size, and set people's boxes to whole images.
 
     Args:
-        options: The run.
-        content: Labels, whose file names are changed.
+        options: Options of the run.
+        images: Folder of the images.
+        content: Labels, modified in place: file names and boxes.
         folder: Folder to copy to.
-        oriented: Sizes are of images that are turned as their EXIF tag says.
+        oriented: True if sizes are those of images rotated according to their EXIF tag.
 
     Returns:
-        (I, 2) width and height of each.
+        (I, 2) width and height of each image in pixels.
     """
-    store, sizes = ImageStore(options.images, oriented=oriented), {}
+    store, sizes = ImageStore(images, oriented=oriented), {}
     for number, image in enumerate(content["images"]):
-        name = _find(options, image["file_name"])
+        name = _find(options, images, image["file_name"])
         width, height = sizes[image["id"]] = store.size(name)
         image["file_name"] = f"{width}x{height}/{number:06}{PurePosixPath(name).suffix}"
         place = folder / image["file_name"]
         if not place.exists():
             with atomic_path(place) as temporary:
-                shutil.copyfile(options.images / name, temporary)
+                shutil.copyfile(images / name, temporary)
     for person in content["annotations"]:
         person["bbox"] = [0, 0, *sizes[person["image_id"]]]
     return np.array(list(sizes.values()))
 
 
-def _find(options: LabelingOptions, name: str) -> str:
-    """Return the place of an image under --images: by its whole name, or by as many of its last parts as exist."""
+def _find(options: LabelingOptions, images: Path, name: str) -> str:
+    """Return the name of an image in the folder, by its full name or by as many of its last parts as exist."""
     parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..")]
     for start in range(len(parts)):
         candidate = "/".join(parts[start:])
-        if (options.images / candidate).is_file():
+        if (images / candidate).is_file():
             return candidate
-    raise InputError(f"{options.labels}: image {name} is not under {options.images}")
+    raise InputError(f"{options.labels}: image {name} is not in {images}")

@@ -1,4 +1,4 @@
-"""Plan of a run that learns from a few labeled frames: the steps of both stages, of their tests, and of a grid."""
+"""Plan of a run that learns from a few labeled frames: steps of both stages, of their tests, and of a grid."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,13 @@ MODES = {
 
 @dataclass(frozen=True)
 class Chain:
-    """The steps from labels to results, their output folder, and the settings that identify the run."""
+    """The steps from labels to results.
+
+    Attributes:
+        folder: Output folder.
+        settings: Settings that identify the run.
+        steps: Commands to run, in order.
+    """
 
     folder: Path
     settings: dict[str, Any]
@@ -43,21 +49,21 @@ class Chain:
 
 @dataclass(frozen=True)
 class LearningOptions:
-    """A run.
+    """Options of a run.
 
     Attributes:
         out: Folder of videos, nets, results and pictures.
-        experiment: Folder of experiments/synthetic; None: demo.
-        cfg: Experiments of both stages, on data that exist; None: synthetic videos.
-        seed: Of the videos and the training; None: what the experiments say.
-        train: Number of synthetic training videos.
-        val: Number of synthetic videos to test on.
-        augment: Also propagate the labels, train both stages again with them, and test.
-        opts: Keys of the experiments to change, and their values.
+        experiment: Folder in experiments/synthetic; None for demo.
+        cfg: Experiments of both stages, on existing data; None if videos are generated.
+        seed: Seed of the videos and the training; None for the seeds of the experiments.
+        train: Number of generated training videos.
+        val: Number of generated test videos.
+        augment: Also propagate the labels, train both stages again with them, and test the nets.
+        opts: Keys and values that change the experiments.
         grid: Learn from several numbers of labeled videos and frames.
-        videos: Of the grid, numbers of labeled videos.
-        frames: Of the grid, numbers of labeled frames per video.
-        seeds: Of the grid, seeds of the choice of labels and the training.
+        videos: Numbers of labeled videos in the grid.
+        frames: Numbers of labeled frames per video in the grid.
+        seeds: Seeds for the choice of labels and the training in the grid.
     """
 
     out: Path
@@ -77,13 +83,16 @@ class LearningOptions:
 def complete(options: LearningOptions) -> LearningOptions:
     """Return the options with defaults for the synthetic videos and the grid.
 
+    Args:
+        options: Options of the run.
+
     Raises:
-        InputError: Options do not go together.
+        InputError: Options contradict each other.
     """
     if options.cfg and not (options.experiment is options.train is options.val is None):
-        raise InputError("--cfg takes the data that its experiments name: no --experiment, --train and --val then")
+        raise InputError("--cfg uses the data of its experiments: remove --experiment, --train and --val")
     if not options.grid and (options.videos or options.frames or options.seeds):
-        raise InputError("--videos, --frames and --seeds are of the grid: add --grid")
+        raise InputError("--videos, --frames and --seeds require --grid")
     seed, train, val = options.seed, options.train, options.val
     if not options.cfg:
         seed, train, val = (
@@ -92,23 +101,26 @@ def complete(options: LearningOptions) -> LearningOptions:
     if not options.grid:
         return replace(options, seed=seed, train=train, val=val)
     if options.cfg and not (options.videos and options.frames):
-        raise InputError("--grid with --cfg: say --videos and --frames, as many as the data have")
+        raise InputError("--grid with --cfg requires --videos and --frames, up to the numbers in the data")
     if options.seeds and seed is not None and options.cfg:
-        raise InputError("--seed or --seeds: one of them")
+        raise InputError("--seed and --seeds exclude each other")
     videos, frames = options.videos or GRID_VIDEOS, options.frames or GRID_FRAMES
     if train is not None and max(videos) > train:
-        raise InputError(f"--videos {max(videos)}: there are {train} training videos; --train makes more")
+        raise InputError(f"--videos {max(videos)}: there are {train} training videos; --train generates more")
     if given := {VIDEOS, FRAMES, "SEED"} & set(options.opts[::2]):
-        raise InputError(f"--grid sets {min(given)}: say --videos, --frames or --seeds")
+        raise InputError(f"--grid sets {min(given)}: use --videos, --frames or --seeds")
     seeds = options.seeds or [seed]
     return replace(options, seed=seed, train=train, val=val, videos=videos, frames=frames, seeds=seeds)
 
 
 def plan_grid(options: LearningOptions) -> dict[tuple[int, int, int | None], Chain]:
-    """Plan the cells of the grid by videos, frames and seed, without pictures; they share the synthetic videos.
+    """Plan the cells of the grid, which share the generated videos and have no pictures.
 
     Args:
-        options: The run.
+        options: Options of the run.
+
+    Returns:
+        Steps by number of videos, number of frames, and seed.
 
     Raises:
         InputError: A key is wrong.
@@ -122,23 +134,36 @@ def plan_grid(options: LearningOptions) -> dict[tuple[int, int, int | None], Cha
 
 
 def videos_settings(options: LearningOptions) -> dict[str, Any]:
-    """Return the settings of the synthetic videos; empty with --cfg."""
+    """Return the settings of the generated videos; empty with --cfg.
+
+    Args:
+        options: Options of the run.
+    """
     return {} if options.cfg else {"train": options.train, "val": options.val, "seed": options.seed}
 
 
 def plan_videos(options: LearningOptions) -> list[Step]:
-    """Plan the step that generates the videos; none with --cfg."""
+    """Return the step that generates the videos; none with --cfg.
+
+    Args:
+        options: Options of the run.
+    """
     if options.cfg:
         return []
-    numbers = ["--seed", options.seed, "--train", options.train, "--val", options.val, "--label-every", LABEL_EVERY]
-    return [Step("Synthetic videos are made.", ["make_synthetic.py", "--out", options.out / "videos", *numbers], None)]
+    numbers = {"--seed": options.seed, "--train": options.train, "--val": options.val, "--label-every": LABEL_EVERY}
+    given = [part for option, number in numbers.items() for part in (option, str(number))]
+    return [Step("Generate the videos.", ["make_synthetic.py", "--out", options.out / "videos", *given], None)]
 
 
 def check_outputs(options: LearningOptions, chains: Iterable[Chain]) -> None:
     """Refuse to replace files that this tool did not write.
 
+    Args:
+        options: Options of the run.
+        chains: Planned chains.
+
     Raises:
-        InputError: A file to write is in the way of others.
+        InputError: A file of another origin would be replaced.
     """
     names = ["table.txt", *(["grid.png"] if options.grid else ["curves.png", "warp.png", "warp.gif", "poses.mp4"])]
     outputs = [options.out / name for name in names]
@@ -150,16 +175,16 @@ def keep_settings(chains: Sequence[Chain]) -> None:
     """Write the settings of each chain to its folder.
 
     Args:
-        chains: The chains.
+        chains: Planned chains.
 
     Raises:
-        InputError: A folder holds a run with other settings; nothing is written then.
+        InputError: A folder contains a run with other settings. In this case, nothing is written.
     """
     records = [(chain.folder / "learn.json", chain.settings) for chain in chains]
     for record, settings in records:
         if record.exists() and read_json(record) != settings:
             raise InputError(
-                f"{record.parent}: holds a run with other settings; name another --out, or remove this one"
+                f"{record.parent}: contains a run with other settings; choose another --out, or remove this folder"
             )
     for record, settings in records:
         write_json(record, settings)
@@ -169,10 +194,10 @@ def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | N
     """Plan the steps from the first training to the pictures, which come last.
 
     Args:
-        options: The run.
+        options: Options of the run.
         out: Folder of the nets and results.
-        opts: Keys of the experiments to change, and their values.
-        seed: Seed of the labels and the training; None keeps the seed of the experiments.
+        opts: Keys and values that change the experiments.
+        seed: Seed of the labels and the training; None for the seeds of the experiments.
 
     Raises:
         InputError: A key is wrong.
@@ -190,12 +215,12 @@ def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | N
     settings |= {"train": options.train, "val": options.val} if not options.cfg else {}
     steps = [
         Step(
-            "Stage 1: the pose net learns from the labeled frames.",
+            "Stage 1: train the pose net on the labeled frames.",
             ["train.py", "--cfg", files[0], *keys, "TEST.EVALUATE", "False"],
             first / "final_state.pth",
         ),
         Step(
-            "Stage 2: the warping head learns from pairs of a labeled frame and one near it.",
+            "Stage 2: train the warping head on pairs of a labeled frame and one near it.",
             ["train.py", "--cfg", files[1], *later, "TEST.EVALUATE", "False"],
             second / "final_state.pth",
         ),
@@ -203,27 +228,33 @@ def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | N
     ]
     if options.augment:
         steps += _augmentation(files, keys, later, out, second.parent)
-    pictures = ["illustrate.py", "--cfg", files[1], "--out", out, *later, "TEST.MODE", "aggregate"]
-    return Chain(out, settings, [*steps, Step("Pictures.", pictures, out / "poses.mp4")])
+    pictures: list[str | Path] = ["illustrate.py", "--cfg", files[1], "--out", out, *later, "TEST.MODE", "aggregate"]
+    return Chain(out, settings, [*steps, Step("Draw the pictures.", pictures, out / "poses.mp4")])
 
 
 def _check(cfgs: list[CfgNode], folders: list[Path], augment: bool) -> None:
-    """Reject early what would otherwise fail after hours."""
+    """Reject settings with which a step would fail after hours."""
     reserved = {AUGMENTED, f"{AUGMENTED}-{STAGES[0]}"}
     if folders[0] == folders[1] or reserved & {folder.name for folder in folders}:
-        raise InputError(f"results go to {folders[0]} and {folders[1]}: names have to differ, and not be {AUGMENTED}")
+        raise InputError(
+            f"results go to {folders[0]} and {folders[1]}: the names must differ, and must not be {AUGMENTED}"
+        )
     if not cfgs[1].MODEL.WARP.ENABLED:
-        raise InputError("stage 2 has no warping head: its MODEL.WARP.ENABLED has to be True")
+        raise InputError("stage 2 has no warping head: set its MODEL.WARP.ENABLED to True")
     for cfg in cfgs:
         if not cfg.TEST.EVALUATE or cfg.TEST.MODEL_FILE or cfg.DATA_DIR:
-            raise InputError("TEST.EVALUATE has to be True, TEST.MODEL_FILE and DATA_DIR empty: the steps see to them")
+            raise InputError(
+                "TEST.EVALUATE must be True, and TEST.MODEL_FILE and DATA_DIR must be empty: the steps set them"
+            )
     sparse = ("NUM_LABELED_VIDEOS", "NUM_LABELED_FRAMES_PER_VIDEO", "TRAIN_ANNOTATIONS")
     if augment and any(cfgs[0].DATASET[key] != cfgs[1].DATASET[key] for key in sparse):
-        raise InputError(f"--augment compares nets of the same labels: DATASET.{', '.join(sparse)} have to be alike")
+        raise InputError(
+            f"--augment compares nets of the same labels: DATASET.{', '.join(sparse)} must be equal in both stages"
+        )
 
 
 def _augmentation(files: Sequence[Path], keys: list[str], later: list[str], out: Path, results: Path) -> list[Step]:
-    """Return the steps that propagate labels, then train and test both stages with them (PoseWarper paper)."""
+    """Return the steps that propagate labels, then train and test both stages on them (PoseWarper paper)."""
     labels, again, warper = out / "augmented.json", results / f"{AUGMENTED}-{STAGES[0]}", results / AUGMENTED
     more = [*keys, "DATASET.TRAIN_ANNOTATIONS", str(labels)]
     last = [*keys, "MODEL.PRETRAINED", str(again / "final_state.pth"), "EXPERIMENT_NAME", AUGMENTED]
@@ -231,17 +262,17 @@ def _augmentation(files: Sequence[Path], keys: list[str], later: list[str], out:
     precise = ["TEST.PROPAGATE.RELATIVE", "True", "TEST.DARK", "True"]
     return [
         Step(
-            "The labels are propagated to the frames around them: where the warp and optical flow agree.",
+            "Propagate the labels to the frames around them, where the warp and optical flow agree.",
             ["propagate.py", "--cfg", files[1], "--prior", "dis", "--out", labels, *later, *propagate, *precise],
             labels,
         ),
         Step(
-            "Stage 1 from the start, on real and propagated labels.",
+            "Train stage 1 from the start on real and propagated labels.",
             ["train.py", "--cfg", files[0], *more, "EXPERIMENT_NAME", again.name, "TEST.EVALUATE", "False"],
             again / "final_state.pth",
         ),
         Step(
-            "Stage 2 over that pose net, on the real labels.",
+            "Train stage 2 with that pose net on the real labels.",
             ["train.py", "--cfg", files[1], *last, "TEST.EVALUATE", "False"],
             warper / "final_state.pth",
         ),

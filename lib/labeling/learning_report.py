@@ -10,7 +10,12 @@ from lib.visualization.plots import plot_over
 
 
 def report_grid(options: LearningOptions, cells: Mapping[tuple[int, int, int | None], Chain]) -> None:
-    """Print, write and plot the results of each test over the numbers of labels."""
+    """Print, write and plot the results of each test over the numbers of labels.
+
+    Args:
+        options: Options of the run.
+        cells: Steps of the grid's cells, by number of videos, number of frames, and seed.
+    """
     out = options.out
     paths: dict[str, dict[str, list[Path]]] = {}
     for (_, frames, _), cell in cells.items():
@@ -23,21 +28,26 @@ def report_grid(options: LearningOptions, cells: Mapping[tuple[int, int, int | N
         rows = {name: by_key(own, VIDEOS) for name, own in by_frames.items()}
         grids[test] = {name: row for name, only in rows.items() for row in only.values()}
     seeds = ", mean ± standard deviation over n seeds" if len(options.seeds) > 1 else ""
-    head = f"AP in per cent by the number of labeled videos (V) and of labeled frames in each of them (N){seeds}"
+    head = f"AP in percent by the number of labeled videos (V) and of labeled frames per video (N){seeds}"
     table = "\n\n".join([head, *(f"{test}\n{format_over('V', rows)}" for test, rows in grids.items())]) + "\n"
     with atomic_path(out / "table.txt") as path:
         path.write_text(table)
     plot_over("labeled videos", for_plot({f"AP, {test}": rows for test, rows in grids.items()}), out / "grid.png")
-    print(f"\n{table}\n{out}/table.txt, {out}/grid.png: this table, and its curves")
+    print(f"\n{table}\n{out}/table.txt, {out}/grid.png: this table and its curves")
     print(f"{out}/videos…_frames…/: checkpoints, logs, predictions and results of each cell")
 
 
 def report(options: LearningOptions, results: Sequence[Path]) -> None:
-    """Print the table and the locations of the output."""
+    """Print the table and the locations of the output.
+
+    Args:
+        options: Options of the run.
+        results: Paths to the result files.
+    """
     out = options.out
     modes = "\n".join(f"{mode}: {what}" for mode, what in MODES.items())
-    on = "the experiments' test set" if options.cfg else "videos that were not trained on"
-    table = f"AP in per cent, on {on}:\n\n{compare(results)}\n\n{modes}\n"
+    on = "the experiments' test set" if options.cfg else "videos that the nets were not trained on"
+    table = f"AP in percent on {on}:\n\n{compare(results)}\n\n{modes}\n"
     with atomic_path(out / "table.txt") as path:
         path.write_text(table)
     print(f"\n{table}\n{out}/curves.png: loss and accuracy in training")

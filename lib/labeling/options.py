@@ -1,4 +1,4 @@
-"""What a run of tools/label_video.py reads, writes and is asked for."""
+"""Options of tools/label_video.py."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,29 +12,32 @@ from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, refuse_inside
 
 STAGES = ("single", "posewarper")
-"""Names of the recipe's files and of the nets' folders."""
+"""Names of the stages: of the files of the recipe and the folders of the nets."""
 
 Configure = Callable[[str, Sequence[Any], Sequence[Any]], CfgNode]
-"""Makes the configuration of a stage: of the recipe changed by keys and values, then by those that the user typed, then
-by more keys and values."""
+"""Function that returns the configuration of a stage. It applies keys and values to the recipe, then those from the
+command line, then more keys and values."""
 
 
 @dataclass(frozen=True)
 class LabelingOptions:
-    """A run.
+    """Options of a run.
 
     Attributes:
         video: Video file, or folder of numbered frames.
-        labels: Labels of some of its frames, or of images.
-        out: File to write: labels of all frames. Nets and what they are made of go to the folder of that name.
-        review: Review page to write; None: there is none.
-        draw: Video of the labels to write; None: there is none.
-        images: Folder of the labels' images, if they are no frames of the video.
+        labels: File of labels for some of its frames, or for images.
+        out: File to write the labels of all frames to. Nets and intermediate files go to the folder of the same name.
+        review: Review page to write; None for none.
+        draw: Video of the labels to write; None for none.
+        images: Folder of the labeled images, if they are not frames of the video.
         recipe: Folder of single.yaml and posewarper.yaml.
-        every: Keep labels this many frames apart and hide the others, to measure; None: keep all.
-        fill: Also propagate to labeled frames the people and joints that they lack.
-        relearn: Train the nets again on labels that are new or corrected.
-        method, priors, fuse, raft: How labels are propagated (lib.propagation.options).
+        every: Keep labels this many frames apart, and hide the others to measure errors; None to keep all.
+        fill: Also propagate people and joints that labeled frames lack.
+        relearn: Train the nets again on new or corrected labels.
+        method: Name of the propagation method (lib.propagation.options).
+        priors: Names of further methods to fuse with it.
+        fuse: Use the labels on both sides of a frame.
+        raft: Path to the weights of torchvision's raft_large.
     """
 
     video: Path
@@ -54,23 +57,23 @@ class LabelingOptions:
 
     @property
     def work(self) -> Path:
-        """Return the folder of nets, frames and what was propagated."""
+        """Folder of nets, frames and propagated segments."""
         return self.out.with_suffix("")
 
     def check_outputs(self) -> None:
-        """Refuse files to write that are in the way of others.
+        """Check that the output files can be written.
 
         Raises:
-            InputError: One of them cannot be written, or would replace a file that is read or that somebody else made.
+            InputError: A file cannot be written, or would replace an input or a file of another origin.
         """
         check_written(self.out)
         if self.work.resolve() == self.video.resolve():
             raise InputError(
-                f"--out {self.out}: nets and logs would go into {self.video}, among the frames; name it otherwise"
+                f"--out {self.out}: nets and logs would go among the frames of {self.video}; choose another name"
             )
         for option, path, suffix in (("--draw", self.draw, ".mp4"), ("--review", self.review, ".html")):
             if path and (path.suffix != suffix or path.is_dir()):
-                raise InputError(f"{option} {path}: it has to name an {suffix} file")
+                raise InputError(f"{option} {path}: name an {suffix} file")
         read = [("--labels", self.labels), ("--video", self.video), ("--images", self.images), ("--raft", self.raft)]
         read += [("--recipe", self.recipe / f"{stage}.yaml") for stage in STAGES]
         refuse_inside(read, self.work, f"{self.work} is for the nets of this run")

@@ -1,4 +1,4 @@
-"""What a run leaves for people: labels in the format that was asked for, a review page, a video."""
+"""Outputs of a run: labels in the requested format, a review page, and a video."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from lib.visualization.review import write_review
 
 
 def write_outputs(options: LabelingOptions, content: dict[str, Any]) -> None:
-    """Write all labels with the video's names of frames, and what shows them.
+    """Write all labels with the frame names of the video, and the review page and the video if they were requested.
 
     Args:
-        options: The run.
-        content: COCO-style labels of all frames.
+        options: Options of the run.
+        content: COCO-style labels of all frames, modified in place.
     """
     _name_frames(options, content)
     labels = coco_labels.labels_of(content, options.out)
@@ -24,7 +24,7 @@ def write_outputs(options: LabelingOptions, content: dict[str, Any]) -> None:
         write_json(options.out, content)
     else:
         for line in write_any_labels(options.out, labels):
-            print(f"{options.out} has no place for {line}")
+            print(f"{options.out}: the format cannot hold {line}")
     if options.review:
         read = frame_reader(options.video, options.work / "frames")
         write_review(content, read, options.review, options.out.stem)

@@ -1,4 +1,4 @@
-"""What a video of one's own with a few labelled frames is learned from: which frames, at which size, how often."""
+"""Training settings for a custom video with a few labeled frames: the frames, the crop size and the repetitions."""
 
 import math
 
@@ -7,11 +7,16 @@ import numpy as np
 from lib.formats.posetrack import VideoAnnotations
 
 PIXELS = 160 * 192
-"""Of a crop, at most."""
+"""Largest area of a crop in pixels."""
 
 
 def spaced(numbers: list[int], every: int) -> list[int]:
-    """The lowest of these numbers of frames, and each that is at least `every` after the last one taken."""
+    """Return the lowest frame number, and each one that is at least `every` above the last one chosen.
+
+    Args:
+        numbers: Frame numbers in any order.
+        every: Smallest distance between two of them.
+    """
     taken: list[int] = []
     for number in sorted(numbers):
         if not taken or number - taken[-1] >= every:
@@ -20,19 +25,34 @@ def spaced(numbers: list[int], every: int) -> list[int]:
 
 
 def box_sizes(videos: list[VideoAnnotations]) -> np.ndarray:
-    """(P, 2) width and height around the labelled joints of everybody who has any."""
+    """Return (P, 2) width and height around the labeled joints of all people with labels.
+
+    Args:
+        videos: Labels of the videos.
+    """
     people = (pair for video in videos for pair in zip(video.joints, video.labeled, strict=True))
     return np.array([np.ptp(joints[labeled], axis=0) for joints, labeled in people if labeled.any()])
 
 
 def crop_size(sizes: np.ndarray, pixels: int = PIXELS) -> list[int]:
-    """Width and height of crops: those that show the largest people largest, in steps of what the net can take."""
+    """Return the width and height of crops in pixels: those that show the largest people largest, in steps of 32.
+
+    Args:
+        sizes: (P, 2) width and height of people.
+        pixels: Largest area of a crop in pixels.
+    """
     width, height = np.maximum(np.quantile(sizes, 0.9, axis=0), 1)
     sides = range(96, 289, 32)
     fitting = [(w, h) for w in sides for h in sides if w * h <= pixels and w <= 2 * h and h <= 2 * w]
-    return list(max(fitting, key=lambda size: (min(size[0] / width, size[1] / height), -size[0] * size[1])))
+    best = max(fitting, key=lambda size: (min(size[0] / width, size[1] / height), -size[0] * size[1]))
+    return list(best)
 
 
 def repetitions(people: int, clips: int = 960) -> int:
-    """How often each of so many people has to come in an epoch of at least so many clips."""
+    """Return how many times to repeat each person for an epoch of at least a given number of clips.
+
+    Args:
+        people: Number of people.
+        clips: Smallest number of clips.
+    """
     return math.ceil(clips / people)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import torch
@@ -12,16 +13,16 @@ from lib.core.build_training import build_step, build_trainer
 from lib.core.report import EpochReport
 from lib.core.strategies import scatter
 from lib.dataset.clips import Clips
-from lib.models import build_model
+from lib.models import PoseWarper, build_model
 from lib.models.inference import build_inference_form
 from lib.pose.pixels import normalise
 from lib.propagation import flow
 from lib.utils.cores import num_cores
 
 SIDES = 2
-"""Labels that a pose is propagated from: the one before and the one after."""
+"""Number of labels that each pose is propagated from: one before and one after."""
 CLIPS = 4
-"""Clips in the timed batch of propagation."""
+"""Number of clips in the timed batch of propagation."""
 
 
 def build_training_seconds(cfg: CfgNode, num_clips: int, device: torch.device) -> float:
@@ -44,11 +45,11 @@ def build_propagation_seconds(cfg: CfgNode, num_poses: int, device: torch.device
     """Return the estimated duration of the propagation of poses by the warp and dense flow, from both sides.
 
     Args:
-        cfg: The experiment: TEST.PROPAGATE.
+        cfg: The experiment.
         num_poses: Number of poses to propagate.
         device: Device of the net.
     """
-    net = build_inference_form(cfg, build_model(cfg).to(device), device)
+    net = cast(PoseWarper, build_inference_form(cfg, build_model(cfg).to(device), device))
     hop = cfg.TEST.PROPAGATE.HOP
     batch = _blank_clips(cfg, CLIPS, hop + 1)
     width, height = cfg.MODEL.IMAGE_SIZE

@@ -1,4 +1,4 @@
-"""Learn from the labels of some frames of a video, and propagate them to all others."""
+"""Training on the labeled frames of a video, and propagation of their labels to all other frames."""
 
 import hashlib
 import json
@@ -41,11 +41,11 @@ class _Stage:
 
     @property
     def weights(self) -> Path:
-        """Return what it leaves."""
+        """Path to the final weights."""
         return output_folder(self.cfg, self.name) / "final_state.pth"
 
     def train(self, stages: Stages, title: str) -> None:
-        """Train it, if an earlier run did not."""
+        """Train the stage, unless an earlier run did."""
         stages.begin(title, self.weights if self.weights.exists() else None)
         if not self.weights.exists():
             build_trained_run(self.cfg, self.name)
@@ -54,12 +54,12 @@ class _Stage:
 def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
     """Train both stages on the labeled frames of a video, and propagate their labels to the other frames.
 
-    The same call goes on where it was interrupted. After a correction of labels the nets stay as they are, and a
+    Call the function again to resume an interrupted run. After a correction of labels, the nets stay unchanged, and a
     corrected label invalidates only its neighbors.
 
     Args:
-        options: The run.
-        configure: Makes the configuration of a stage.
+        options: Options of the run.
+        configure: Returns the configuration of a stage.
 
     Returns:
         COCO-style labels of all frames.
@@ -83,7 +83,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     propagated = configure(STAGES[1], keys, [*places, *hidden])
     methods = build_options(propagated, options.method, options.priors, options.fuse, options.raft)
     labeled = len(labeled_images(kept))
-    print(f"{len(kept['annotations'])} poses are labeled, in {labeled} of {len(frames.numbers)} frames.")
+    print(f"{len(kept['annotations'])} labeled poses in {labeled} of {len(frames.numbers)} frames")
     stages = Stages(3 if methods.needs_net else 1)
     if methods.needs_net:
         tracks = {person.get("track_id") for person in kept["annotations"]}
@@ -91,9 +91,9 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
             [first, second], len(kept["annotations"]), len(tracks) * (len(frames.numbers) - labeled)
         )
         print(f"Time on this machine: about {format_minutes(seconds)}.")
-        first.train(stages, "The pose net learns from the labeled frames.")
-        second.train(stages, "The warping head learns from pairs of a labeled frame and one near it.")
-    stages.begin("The labels are propagated.")
+        first.train(stages, "Train the pose net on the labeled frames.")
+        second.train(stages, "Train the warping head on pairs of a labeled frame and one near it.")
+    stages.begin("Propagate the labels.")
     with build_run(propagated, STAGES[1], f"propagate-{methods.name}") as run:
         net, _ = build_trained_model(propagated, run.folder, run.device) if methods.needs_net else (None, {})
         dense = build_dense_labels(propagated, methods, run, net, options.fill)
@@ -122,32 +122,34 @@ def _build_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -
 
 
 def _open_frames(options: LabelingOptions) -> FrameFolder:
-    """Return the video's frames; those of a file are unpacked first."""
+    """Return the frames of the video; a video file is unpacked first."""
     if options.video.is_dir():
         return FrameFolder(ImageStore(options.video), ".")
     folder = options.work / "frames"
     if damaged := unpack(options.video, folder).damaged:
-        print(f"{options.video}: {len(damaged)} frames are damaged, the first is {damaged[0]}: they get no labels.")
+        print(f"{options.video}: {len(damaged)} damaged frames, the first of which is {damaged[0]}, get no labels.")
     return FrameFolder(ImageStore(folder), ".")
 
 
 def _kept_labels(options: LabelingOptions, content: dict[str, Any], numbers: set[int]) -> dict[str, Any]:
     """Return the labels to learn from: all of them, or those that --every does not hide."""
     labeled = labeled_images(content)
-    names = [image["file_name"] for image in content["images"] if image["id"] in labeled]
-    names = {frame_number(name): name for name in names}
+    files = [image["file_name"] for image in content["images"] if image["id"] in labeled]
+    names = {number: name for name in files if (number := frame_number(name)) is not None}
     kept = spaced(list(names), options.every) if options.every else list(names)
     if options.every and len(kept) == len(names):
-        raise InputError(f"--every {options.every} hides no label: there is nothing to measure")
+        raise InputError(f"--every {options.every} hides no label, so there is nothing to measure")
     if not numbers - set(kept) and not options.fill:
-        raise InputError(f"{options.labels}: every frame of {options.video} is labeled")
+        raise InputError(
+            f"{options.labels}: every frame of {options.video} is labeled; there is nothing to propagate to"
+        )
     return keep_labels(content, [names[number] for number in kept])
 
 
 def _prepare_nets(
     options: LabelingOptions, configure: Configure, labels: dict[str, Any], frames: Path
 ) -> tuple[Path, list[Any]]:
-    """Return the folder of the nets that learn from these labels, or have learned from earlier ones, and their keys.
+    """Return the folder of the nets trained on these labels or earlier ones, and the keys of their stages.
 
     The size of crops and the length of epochs depend on the labels that the nets learn from.
     """
@@ -162,11 +164,11 @@ def _prepare_nets(
     if recipe.exists() and read_json(recipe)["labels"] != digest:
         places = [nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage for cfg, stage in zip(cfgs, STAGES, strict=True)]
         if (places[1] / "final_state.pth").exists() and not options.relearn:
-            print("The nets stay as they are, and have learned from other labels: --relearn teaches them these.")
+            print("The nets are kept, although they were trained on other labels; --relearn trains them on these.")
         elif any((place / "checkpoint.pth").exists() for place in places):
             remove_folder(nets)
         else:
-            recipe.unlink()  # nothing has learned by it
+            recipe.unlink()  # no training has used it
     if not recipe.exists():
         path = nets / "labels.json"
         write_json(path, labels)

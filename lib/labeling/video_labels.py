@@ -1,4 +1,4 @@
-"""The labels that a person set, of one video or of images, as a COCO-style file has them."""
+"""Labels set by a person, of one video or of images, as the content of a COCO-style file."""
 
 from pathlib import Path, PurePath
 from typing import Any
@@ -13,14 +13,14 @@ from lib.utils.files import frame_number, read_json
 
 
 def read_person_labels(path: Path, video: Path | None) -> dict[str, Any]:
-    """Return the labels that a person set, without those of programs.
+    """Return the labels set by a person, without those set by programs.
 
     Args:
         path: File of labels in any format.
-        video: The video that they are of; None: they are of images.
+        video: Video that the labels belong to; None if they belong to images.
 
     Raises:
-        InputError: The file cannot be read, or holds no label of this video.
+        InputError: The file cannot be read, or contains no label of this video.
     """
     is_coco = find_format(path) == "coco"
     content = read_json(path) if is_coco else coco_labels.content_of(read_any_labels(path))
@@ -31,14 +31,14 @@ def read_person_labels(path: Path, video: Path | None) -> dict[str, Any]:
 
 
 def _choose_video(content: dict[str, Any], path: Path, video: Path) -> None:
-    """Leave out frames of other videos; name those of a video file by number."""
+    """Drop frames of other videos, and name those of a video file by number."""
     labels = coco_labels.labels_of(content, path)
     names = {labels.frames[frame].video for frame in labels.frame} - {""}
     if len(names) > 1:
         matching = {name for name in names if PurePath(name).stem == video.stem}
         if len(matching) != 1:
             known, here = ", ".join(sorted(names)[:5]), video.stem
-            raise InputError(f"{path}: has labels of {len(names)} videos ({known}): none is named {here}")
+            raise InputError(f"{path}: labels of {len(names)} videos ({known}), none of which is named {here}")
         names = matching
     names.add("")  # a file name without a folder
     kept = [pair for pair in zip(content["images"], labels.frames, strict=True) if pair[1].video in names]
@@ -52,16 +52,16 @@ def _choose_video(content: dict[str, Any], path: Path, video: Path) -> None:
 
 
 def match_frames(content: dict[str, Any], path: Path, frames: FrameFolder, video: Path) -> dict[str, Any]:
-    """Return the labels with the names of the frames' files, without images that do not exist and have no label.
+    """Return the labels with the file names of the frames, without missing images that have no labels.
 
     Args:
         content: Labels of the video.
-        path: Their file, for errors.
+        path: Path to the labels, for messages.
         frames: Frames of the video.
-        video: The video, for errors.
+        video: Path to the video, for messages.
 
     Raises:
-        InputError: A labeled frame is missing or damaged, a frame is listed twice, or labels lie outside a frame.
+        InputError: A labeled frame is missing or damaged, a frame is listed twice, or labels are outside a frame.
     """
     labeled, numbers, images, sized = labeled_images(content), set(), [], True
     for index, image in enumerate(content["images"]):
@@ -71,12 +71,12 @@ def match_frames(content: dict[str, Any], path: Path, frames: FrameFolder, video
                 continue
             first, last = frames.numbers[0], frames.numbers[-1]
             raise InputError(
-                f"{path}: images[{index}]: {image['file_name']} is labeled, and is not there or is damaged: "
+                f"{path}: images[{index}]: {image['file_name']} is labeled, but it is missing or damaged: "
                 f"the frames of {video} are {first} to {last}"
             )
         number = frames.number_of(image["file_name"])
         if number in numbers:
-            raise InputError(f"{path}: images[{index}]: a second frame {number}: {image['file_name']}")
+            raise InputError(f"{path}: images[{index}]: frame {number} is listed twice: {image['file_name']}")
         numbers.add(number)
         if not image.get("width"):
             sized = False

@@ -16,6 +16,9 @@ from torchvision.models.resnet import BasicBlock
 from lib.deform_conv import DeformConv2d
 from lib.models.layers import initialise, residual_layer
 
+STILL_SHAPES = 2
+"""Number of shapes of heatmaps for which the offsets of a zero difference are cached."""
+
 
 class PoseWarper(nn.Module):
     """Single-frame pose net with a head that warps its heatmaps between frames.
@@ -59,7 +62,8 @@ class PoseWarper(nn.Module):
             nn.init.zeros_(layer.weight)  # with the identity in each deform_conv, training starts at warp(x) = x
         if freeze_pose_net:
             pose_net.requires_grad_(False)
-        self._still: tuple[Any, list[Tensor]] | None = None  # cache of _still_offsets: key, offsets
+        self._still: dict[Any, list[Tensor]] = {}  # cache of _still_offsets, for weights of these versions:
+        self._versions: list[tuple[int, int]] = []
         self.train(self.training)
         # PyTorch does not annotate the registration of hooks.
         self.register_state_dict_post_hook(_flatten_names)  # type: ignore[no-untyped-call]
@@ -73,13 +77,13 @@ class PoseWarper(nn.Module):
             mode: True for training mode.
         """
         super().train(mode)
-        self._still = None
+        self._still = {}
         if self.freeze_pose_net:
             self.pose_net.eval()
         return self
 
     def _apply(self, *args: Any, **kwargs: Any) -> "PoseWarper":
-        self._still = None  # a new tensor may have the address of an old one
+        self._still = {}  # a new tensor may have the address of an old one
         super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]  # PyTorch does not annotate it
         return self
 
@@ -121,9 +125,10 @@ class PoseWarper(nn.Module):
     def _still_offsets(self, heatmaps: Tensor) -> Iterator[Tensor]:
         """Return the offsets for a zero difference, which do not depend on the values of the heatmaps (N, J, h, w).
 
-        Inference caches them as long as the shape (the batch size changes the last bits), the types and the weights
-        stay the same. Addresses and versions of the weights reveal a change, except one through `parameter.data`;
-        `train()`, `eval()`, `to()` and similar methods always clear the cache.
+        Inference caches them for each shape (the batch size changes the last bits) and type, and for the same weights.
+        The last STILL_SHAPES are kept, because the last batch of a data set is often smaller than the others. Addresses
+        and versions of the weights reveal a change, except one through `parameter.data`; `train()`, `eval()`, `to()`
+        and similar methods always clear the cache.
         """
         head = (self.offset_feats, self.offsets)
         weights = [weight for part in head for weight in chain(part.parameters(), part.buffers())]
@@ -133,10 +138,16 @@ class PoseWarper(nn.Module):
         device = heatmaps.device
         autocast = torch.is_autocast_enabled(device.type) and torch.get_autocast_dtype(device.type)
         versions = [(weight.data_ptr(), weight._version) for weight in weights]
-        computed_from = (heatmaps.shape, heatmaps.dtype, device, autocast, versions)
-        if self._still is None or self._still[0] != computed_from:
-            self._still = computed_from, [offset[:1].clone() for offset in self._offsets(torch.zeros_like(heatmaps))]
-        return (offset.expand(len(heatmaps), -1, -1, -1) for offset in self._still[1])
+        if versions != self._versions:
+            self._still, self._versions = {}, versions
+        key = (heatmaps.shape, heatmaps.dtype, device, autocast)
+        still = self._still.pop(key, None)
+        if still is None:
+            still = [offset[:1].clone() for offset in self._offsets(torch.zeros_like(heatmaps))]
+        self._still[key] = still  # the most recent one comes last
+        if len(self._still) > STILL_SHAPES:
+            del self._still[next(iter(self._still))]
+        return (offset.expand(len(heatmaps), -1, -1, -1) for offset in still)
 
     def forward(
         self,

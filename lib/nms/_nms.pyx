@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
-"""The loops of the NMS in C. lib.nms.reference says what they compute, lib.nms.suppression checks their arguments."""
+"""The loops of the NMS in C. lib.nms.reference computes the same; lib.nms.suppression checks the arguments."""
 
 from libc.math cimport exp
 
@@ -30,10 +30,10 @@ cdef inline double oks(
     const double* a, const double* b, double area_a, double area_b, const double* falloff, Py_ssize_t joints,
     double enough
 ) noexcept nogil:
-    """The OKS of two poses; 0 as soon as it cannot come to more than `enough` any more."""
+    """Return the OKS of two poses, or 0 once it can no longer exceed `enough`."""
     cdef Py_ssize_t joint
     cdef double total = 0, per_area = 1 / ((area_a + area_b) / 2 + EPSILON)
-    # a hair lower than asked, so that rounding never turns a pose away that the full sum would have let through
+    # slightly lower than requested, so that rounding never rejects a pose that the full sum would accept
     cdef double limit = (enough - 1e-9) * joints
     for joint in range(joints):
         total += joint_similarity(a + 2 * joint, b + 2 * joint, falloff[joint] * per_area)
@@ -92,7 +92,7 @@ def soft_oks_nms(
     const double[:, :, ::1] poses, double[::1] scores, const double[::1] areas, const double[::1] falloff,
     double thresh, Py_ssize_t max_dets
 ):
-    """`scores` is used up."""
+    """Choose poses as soft NMS does. Modifies `scores`."""
     cdef Py_ssize_t count = scores.shape[0], joints = falloff.shape[0], i, best
     cdef unsigned char[::1] chosen = np.zeros(count, np.uint8)
     cdef double similarity

@@ -1,10 +1,12 @@
-"""The NMS in NumPy: the twin of _nms.pyx, used where that is not built and to test it."""
+"""NumPy version of _nms.pyx, used to test it and where it is not built."""
+
+from collections.abc import Callable
 
 import numpy as np
 
 
 def nms(boxes: np.ndarray, order: np.ndarray, thresh: float) -> list[int]:
-    """Greedy NMS of boxes (N, 4+) taken in `order`; drops what overlaps a kept box by more than `thresh`."""
+    """Return the boxes (N, 4+) that greedy NMS keeps, visited in `order`; `thresh` is the highest IoU allowed."""
     x1, y1, x2, y2 = boxes[:, :4].T
     areas = (x2 - x1 + 1) * (y2 - y1 + 1)
 
@@ -18,24 +20,24 @@ def nms(boxes: np.ndarray, order: np.ndarray, thresh: float) -> list[int]:
 
 
 def oks_iou(pose: np.ndarray, poses: np.ndarray, area: float, areas: np.ndarray, falloff: np.ndarray) -> np.ndarray:
-    """OKS (N,) of a pose (J, 2) with poses (N, J, 2); `falloff` (J,) is 1 / (2 · (2σ)²)."""
+    """Return the OKS (N,) of a pose (J, 2) with poses (N, J, 2); `falloff` (J,) is 1 / (2 · (2σ)²)."""
     distances = ((poses - pose) ** 2).sum(-1)
     mean_areas = (area + areas) / 2 + np.spacing(1)
     return np.exp(-distances * falloff / mean_areas[:, None]).mean(-1)
 
 
 def oks_nms(poses: np.ndarray, order: np.ndarray, areas: np.ndarray, falloff: np.ndarray, thresh: float) -> list[int]:
-    """Greedy NMS of poses (N, J, 2) taken in `order`; drops what is more alike a kept pose than `thresh`."""
+    """Return the poses (N, J, 2) that greedy NMS keeps, visited in `order`; `thresh` is the highest OKS allowed."""
     return _greedy(order, lambda i, rest: oks_iou(poses[i], poses[rest], areas[i], areas[rest], falloff), thresh)
 
 
 def soft_oks_nms(
     poses: np.ndarray, scores: np.ndarray, areas: np.ndarray, falloff: np.ndarray, thresh: float, max_dets: int
 ) -> list[int]:
-    """Soft NMS: takes the best pose, decays the scores of the others by exp(−OKS² / thresh), and so on."""
+    """Return the poses that soft NMS chooses, decaying the other scores by exp(−OKS² / thresh) after each choice."""
     scores = scores.copy()
     left = np.arange(len(scores))
-    keep = []
+    keep: list[int] = []
     while len(left) and len(keep) < max_dets:
         best = left[scores[left].argmax()]
         keep.append(int(best))
@@ -44,7 +46,8 @@ def soft_oks_nms(
     return keep
 
 
-def _greedy(order: np.ndarray, overlap, thresh: float) -> list[int]:
+def _greedy(order: np.ndarray, overlap: Callable[[int, np.ndarray], np.ndarray], thresh: float) -> list[int]:
+    """Keep the first of `order`, drop those of the rest that overlap it by more than `thresh`, and repeat."""
     keep = []
     while len(order):
         keep.append(int(order[0]))

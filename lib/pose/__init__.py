@@ -1,1 +1,1 @@
-"""Poses as plain arrays: skeletons, box <-> crop, heatmaps <-> joints. NumPy and torch, no configuration."""
+"""Poses as plain arrays: skeletons, boxes and crops, heatmaps and joints. NumPy and torch, no configuration."""

@@ -1,38 +1,40 @@
-"""From a person's box to the net's input and back.
+"""Transforms from a person's box to the net's input and back.
 
-A crop is a similarity transform. It is described as the first HRNet code does: a center in image pixels and a scale
-(width, height) in units of 200 pixels. There are two pixel conventions:
+A crop is a similarity transform, described as in HRNet's code by a center in image pixels and a scale (width, height)
+in units of 200 pixels. There are two pixel conventions:
 
-- That code's: a crop of w pixels is w units wide. The box's centre is mapped to (w / 2, h / 2), so that the last pixel
-  lies a pixel inside the box, a heatmap's last cell a cell, and a mirrored crop is not the mirrored image's crop.
-- UDP (Huang et al., The Devil Is in the Details: Delving Into Unbiased Data Processing, CVPR 2020): a crop is as wide
-  as it is from its first pixel to its last, w − 1 units. The box's corners are the corner pixels, and the corner cells
-  of heatmaps too.
+- HRNet's code: a crop of w pixels is w units wide. The center of the box is mapped to (w / 2, h / 2), so the last pixel
+  lies one pixel inside the box, the last cell of a heatmap lies one cell inside, and a mirrored crop differs from the
+  crop of the mirrored image.
+- UDP (Huang et al., The Devil Is in the Details: Delving Into Unbiased Data Processing, CVPR 2020): the width of a crop
+  is the distance from its first to its last pixel, w − 1 units. The corners of the box are the corner pixels of the
+  crop and the corner cells of heatmaps.
 """
 
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 PIXELS_PER_SCALE = 200
 PADDING = 1.25
 JOINTS_BOXES = {"posetrack17": (1.0, 1.2), "posetrack18": (0.0, 1.3)}
-"""Rules for the box of a person's joints: pixels that are added to their extent, and what the sum is multiplied by.
+"""Rules for the box of a person's joints: pixels to add to their extent, and the factor of the sum.
 
-PoseTrack18's is that of its own boxes. PoseTrack17 has none; its rule is that of DetectAndTrack's
-gen_posetrack_json.py, the script that the first PoseWarper code links for renaming the frames. That its boxes were made
-so too is inferred: its annotation files were not seen.
+The rule of PoseTrack18 reproduces its boxes. PoseTrack17 has no boxes. Its rule is that of gen_posetrack_json.py of
+DetectAndTrack, the script that the original PoseWarper code recommends for renaming the frames. It is an assumption
+that PoseWarper's boxes followed the same rule, because its annotation files are not available.
 """
-LONE_JOINT = 64  # pixels, the box around a person of one labeled joint and no box
+LONE_JOINT = 64  # size in pixels of the box around a person with one labeled joint and no box
 
 
 def joints_box(points: np.ndarray, rule: str = "posetrack18") -> np.ndarray:
-    """Return the box around a person's labelled joints: their extent, grown about its centre.
+    """Return the box around a person's labeled joints: their extent, enlarged about its center.
 
     Args:
-        points: (J, 2) the labelled joints in pixels, at least one.
-        rule: key of JOINTS_BOXES.
+        points: (J, 2) labeled joints in pixels, at least one.
+        rule: Key of JOINTS_BOXES.
 
     Returns:
         (4,) x, y, w, h in pixels.
@@ -43,15 +45,15 @@ def joints_box(points: np.ndarray, rule: str = "posetrack18") -> np.ndarray:
 
 
 def widen_boxes(boxes: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Make boxes of joints on a line, or of one joint alone, boxes to crop.
+    """Widen boxes around joints that lie on a line, or around a single joint, so that they can be cropped.
 
     Args:
-        boxes: (P, 4) x, y, w, h around the joints, as of `joints_box`; NaN where there is none.
-        given: (P, 4) boxes from elsewhere for people of one joint, who get a square of LONE_JOINT pixels if that box
-            has no size.
+        boxes: (P, 4) x, y, w, h around the joints (see `joints_box`); NaN for people without joints.
+        given: (P, 4) other boxes, used for people with one joint. If this box has no size, the person gets a square of
+            LONE_JOINT pixels.
 
     Returns:
-        (P, 4) boxes, of which no side is under a quarter of the other.
+        (P, 4) boxes without a side shorter than a quarter of the other.
     """
     longer = boxes[:, 2:].max(axis=1, keepdims=True)
     sides = np.maximum(boxes[:, 2:], longer / 4)
@@ -61,20 +63,22 @@ def widen_boxes(boxes: np.ndarray, given: np.ndarray) -> np.ndarray:
     return np.where(longer > 0, wide, np.where(np.isnan(boxes), boxes, lone))
 
 
-def clip_box(box: Sequence[float], width: int, height: int, rule: str = "last_pixel") -> np.ndarray | None:
-    """Cut a ground-truth box to its image; detected boxes go into `box_to_center_scale` as they are.
+def clip_box(box: npt.ArrayLike, width: float, height: float, rule: str = "last_pixel") -> np.ndarray | None:
+    """Clip a ground-truth box to its image; detected boxes are passed to `box_to_center_scale` unchanged.
 
     Args:
         box: x, y, w, h in pixels.
-        width, height: of the image.
-        rule: `last_pixel`, of HRNet's and PoseWarper's first code and of MMPose 0.x: a box that begins outside the
-            image is moved in, at its full size, and w and h are the distance from the first to the last pixel, one
-            less than the box says. `edges`, of MMPose 1.x: each edge is clipped to 0 … W − 1 or 0 … H − 1 by itself.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
+        rule: `last_pixel`, as in the code of HRNet and PoseWarper and in MMPose 0.x: a box that begins outside the
+            image is moved inside with its full size, and w and h become the distance from the first to the last pixel,
+            one less than before. `edges`, as in MMPose 1.x: each edge is clipped independently, to 0 … W − 1 or
+            0 … H − 1.
 
     Returns:
-        (4,) x, y, w, h, or None where nothing is left of the box.
+        (4,) x, y, w, h, or None if nothing of the box remains.
     """
-    x, y, w, h = (float(value) for value in box)
+    x, y, w, h = np.asarray(box, dtype=np.float64).tolist()
     if rule == "edges":
         (x1, x2), (y1, y2) = np.clip([x, x + w], 0, width - 1), np.clip([y, y + h], 0, height - 1)
         return np.array([x1, y1, x2 - x1, y2 - y1]) if x2 > x1 and y2 > y1 else None
@@ -85,15 +89,15 @@ def clip_box(box: Sequence[float], width: int, height: int, rule: str = "last_pi
     return np.array([x1, y1, x2 - x1, y2 - y1])
 
 
-def box_to_center_scale(box: Sequence[float], aspect_ratio: float) -> tuple[np.ndarray, np.ndarray]:
-    """The crop of a box: its shorter side grown to the input's aspect ratio, then both by a quarter.
+def box_to_center_scale(box: Sequence[float] | np.ndarray, aspect_ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the crop of a box: the box, enlarged to the aspect ratio of the net's input, and then by a quarter.
 
     Args:
         box: x, y, w, h in pixels.
-        aspect_ratio: width / height of the net's input.
+        aspect_ratio: Width over height of the net's input.
 
     Returns:
-        center (2,) in pixels and scale (2,) in units of 200 pixels, float32.
+        Center (2,) in pixels and scale (2,) in units of 200 pixels, float32.
     """
     x, y, w, h = box
     center = np.array([x + w * 0.5, y + h * 0.5], dtype=np.float32)
@@ -102,32 +106,32 @@ def box_to_center_scale(box: Sequence[float], aspect_ratio: float) -> tuple[np.n
 
 
 def crop_matrix(
-    center: Sequence[float],
-    scale: Sequence[float],
+    center: npt.ArrayLike,
+    scale: Sequence[float] | np.ndarray,
     rotation: float,
     size: Sequence[int],
     inverse: bool = False,
     udp: bool = False,
 ) -> np.ndarray:
-    """The transform from image to crop, or back.
+    """Return the transform from image to crop, or the inverse.
 
-    Only the width of `scale` sets the size. A positive rotation turns the image's "up", (0, −1), to (sin r, −cos r),
-    which is up in the crop.
+    Only the width of `scale` determines the size. The direction (sin r, −cos r) in the image points up in the crop.
 
     Args:
-        center: (2,) in pixels.
-        scale: (2,) in units of 200 pixels.
-        rotation: degrees.
-        size: width, height of the crop, in its own pixels or cells.
-        udp: in UDP's convention; x and y then differ in size by (w − 1) / (h − 1) over w / h.
+        center: (2,) center of the crop in pixels.
+        scale: (2,) width and height of the crop in units of 200 pixels.
+        rotation: Angle r in degrees.
+        size: Width and height of the crop in its own pixels or cells.
+        inverse: If True, return the transform from crop to image.
+        udp: If True, use the convention of UDP. The scales of x and y then differ by (w − 1) / (h − 1) over w / h.
 
     Returns:
         (2, 3) float64 matrix for column vectors (x, y, 1).
     """
     angle = np.deg2rad(rotation)
-    size = np.asarray(size, dtype=np.float64)
-    extent = size - udp
-    factors = size[0] / (float(scale[0]) * PIXELS_PER_SCALE) * (extent / size)
+    pixels = np.asarray(size, dtype=np.float64)
+    extent = pixels - udp
+    factors = pixels[0] / (float(scale[0]) * PIXELS_PER_SCALE) * (extent / pixels)
     rotate = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     linear = rotate.T / factors if inverse else rotate * factors[:, None]
     source, target = np.asarray(center, dtype=np.float64), extent / 2
@@ -137,15 +141,32 @@ def crop_matrix(
 
 
 def cell_stride(image_size: Sequence[int], heatmap_size: Sequence[int], udp: bool = False) -> np.ndarray:
-    """(2,) pixels of the crop, in x and in y, from one heatmap cell to the next; the first is at the first pixel."""
+    """Return the distance (2,) between heatmap cells in pixels of the crop, in x and y.
+
+    The first cell is at the first pixel.
+
+    Args:
+        image_size: Width and height of the crop in pixels.
+        heatmap_size: Width and height of the heatmaps in cells.
+        udp: If True, the crop is in the convention of UDP.
+    """
     return (np.asarray(image_size, dtype=np.float64) - udp) / (np.asarray(heatmap_size) - udp)
 
 
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Points (..., 2) after the transform of a (2, 3) matrix."""
+    """Transform points (..., 2) with a (2, 3) matrix."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
 def crop_image(image: np.ndarray, matrix: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """The crop (height, width, 3) of an image (H, W, 3) uint8: bilinear, black outside the image."""
+    """Crop an image, with bilinear interpolation and black outside the image.
+
+    Args:
+        image: (H, W, 3) uint8.
+        matrix: (2, 3) transform from image to crop (see `crop_matrix`).
+        size: Width and height of the crop in pixels.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
     return cv2.warpAffine(image, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""Poses and heatmaps as pictures."""
+"""Drawings of poses and heatmaps."""
 
 import colorsys
 from collections.abc import Sequence
@@ -14,13 +14,14 @@ Colour = tuple[int, int, int]  # blue, green, red
 def draw_pose(
     image: np.ndarray, joints: np.ndarray, shown: np.ndarray, skeleton: Skeleton, colour: Colour | None = None
 ) -> np.ndarray:
-    """A copy of an image with one pose drawn: bones, left ones green, right ones orange, and joints.
+    """Return a copy of an image with a pose: its joints, and its bones with the left ones green and the right orange.
 
     Args:
-        image: (H, W, 3) uint8, BGR.
-        points: (J, 2) x, y in pixels.
-        shown: (J,) bool, which joints are drawn; a bone needs both of its joints.
-        colour: of all bones and joints, in place of these.
+        image: (H, W, 3) uint8 BGR.
+        joints: (J, 2) x, y in pixels.
+        shown: (J,) bool, True for joints to draw. A bone is drawn if both of its joints are.
+        skeleton: Skeleton of the pose.
+        colour: Color of all bones and joints, instead of the default ones.
     """
     image = image.copy()
     thickness = max(1, round(min(image.shape[:2]) / 150))
@@ -40,7 +41,7 @@ def _side_colour(names: str) -> Colour:
 
 
 def draw_number(image: np.ndarray, number: int, joints: np.ndarray, colour: Colour) -> np.ndarray:
-    """A copy of an image with a number above the points (N, 2) of somebody, inside the image."""
+    """Return a copy of an image with a number above a person's joints (N, 2), moved into the image if necessary."""
     image = image.copy()
     scale = max(0.4, min(image.shape[:2]) / 700)
     (width, height), _ = cv2.getTextSize(str(number), cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
@@ -62,18 +63,18 @@ def draw_number(image: np.ndarray, number: int, joints: np.ndarray, colour: Colo
 
 
 def track_colour(track: int) -> Colour:
-    """A bright colour of a person's own; those of people who follow each other are far apart."""
-    golden = 0.618034  # of the circle of hues: no two of the first numbers come near each other
+    """Return the bright color of a track. Consecutive tracks get clearly different colors."""
+    golden = 0.618034  # golden ratio: the hues of the first tracks are far apart
     red, green, blue = colorsys.hsv_to_rgb((0.1 + golden * track) % 1, 0.75, 1.0)
     return round(255 * blue), round(255 * green), round(255 * red)
 
 
 def draw_heatmaps(crop: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
-    """A row of pictures at heatmap size: the crop, then each joint's heatmap laid over it.
+    """Return a row of images at heatmap size: the crop, followed by each joint's heatmap overlaid on it.
 
     Args:
-        crop: (H, W, 3) uint8, BGR.
-        heatmaps: (J, h, w); values are cut to 0 … 1.
+        crop: (H, W, 3) uint8 BGR.
+        heatmaps: (J, h, w); values are clipped to 0 … 1.
 
     Returns:
         (h, (1 + J)·w, 3) uint8.
@@ -86,7 +87,7 @@ def draw_heatmaps(crop: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 
 
 def stack(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Pictures of one size in rows of `columns`; the last row is filled up with black."""
+    """Arrange images of one size in rows of `columns`; the last row is padded with black."""
     blank = np.zeros_like(pictures[0])
     filled = [*pictures, *[blank] * (-len(pictures) % columns)]
     return np.vstack([np.hstack(filled[i : i + columns]) for i in range(0, len(filled), columns)])

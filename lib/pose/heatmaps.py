@@ -1,8 +1,8 @@
-"""Joints to heatmaps and back.
+"""Encoding of joints as heatmaps, and decoding.
 
-A heatmap cell (column i, row j) stands for the point (i, j) of the crop divided by the stride (lib.pose.crop, which has
-two conventions of it). Encoding rounds to a cell (half up, but toward zero left of and above the map); decoding gives
-cell coordinates, which the inverse crop transform at heatmap size takes to the image.
+The cell in column i and row j of a heatmap represents the point (i, j) · stride of the crop (see lib.pose.crop for the
+two conventions of the stride). Encoding rounds to a cell, half up, but toward zero left of and above the map. Decoding
+returns cell coordinates, which the inverse crop transform at heatmap size maps to the image.
 """
 
 from collections.abc import Sequence
@@ -23,20 +23,22 @@ def encode(
     unbiased: bool = False,
     udp: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Target heatmaps: a gaussian of peak 1 at each visible joint's cell, cut at three sigma.
+    """Return target heatmaps: a Gaussian with peak 1 at the cell of each labeled joint, truncated at three sigma.
 
     Args:
         joints: (J, 2) x, y in pixels of the crop.
-        visible: (J,) over 0 where the joint is labelled.
-        image_size: width, height of the crop; heatmap_size: of the heatmaps.
-        sigma: in cells.
-        unbiased: the gaussian's centre is the joint itself, not its cell (DARK, Zhang et al., CVPR 2020, section 3.2).
-        udp: the crop is in UDP's convention (lib.pose.crop).
+        labeled: (J,) positive or True if the joint is labeled.
+        image_size: Width and height of the crop in pixels.
+        heatmap_size: Width and height of the heatmaps in cells.
+        sigma: Standard deviation of the Gaussian in cells.
+        unbiased: If True, the Gaussian is centered at the joint itself instead of its cell (DARK, Zhang et al., CVPR
+            2020, section 3.2).
+        udp: If True, the crop is in the convention of UDP (lib.pose.crop).
 
     Returns:
-        heatmaps (J, h, w) float32 and weights (J, 1) float32: 1 for a visible joint, 0 for one that is not, or whose
-        gaussian lies outside the map. (One that ends a cell outside on the left or the top keeps its weight 1 beside
-        an empty map, as in the reference implementation.)
+        Heatmaps (J, h, w) float32 and weights (J, 1) float32: 1 for a labeled joint, 0 for others and for joints with a
+        Gaussian outside the map. (A Gaussian that ends one cell outside on the left or at the top keeps its weight 1
+        with an empty map, as in the reference implementation.)
     """
     width, height = heatmap_size
     heatmaps = np.zeros((len(joints), height, width), dtype=np.float32)
@@ -65,20 +67,20 @@ def encode(
 def decode(
     heatmaps: torch.Tensor, post_process: bool, dark_sigma: float = 0.0, per_axis: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Joints of heatmaps: the highest cell.
+    """Return the joints of heatmaps, at their highest cells.
 
     Args:
         heatmaps: (N, J, h, w), at least three cells high and wide.
-        post_process: move a quarter of a cell toward the higher neighbour, in x and in y, where 1 < x < w − 1 and
+        post_process: If True, move a quarter of a cell toward the higher neighbor, in x and y, if 1 < x < w − 1 and
             1 < y < h − 1.
-        dark_sigma: over 0, move to where the gaussian around it has its peak instead, which may lie up to a cell
-            beyond the border. So many cells are the targets' sigma, by which the map is smoothed first (DARK, Zhang et
-            al., CVPR 2020, section 3.1).
-        per_axis: of `post_process`, MMPose 1.x: move in x where 1 < x < w − 1 and y > 0, in y where 1 < y < h − 1 and
-            x > 0.
+        dark_sigma: If above 0, move to the peak of the Gaussian around the cell instead, which may lie up to one cell
+            beyond the border. The value is the sigma of the targets in cells, for which the map is first smoothed
+            (DARK, Zhang et al., CVPR 2020, section 3.1).
+        per_axis: Variant of `post_process` of MMPose 1.x: move in x if 1 < x < w − 1 and y > 0, and in y if
+            1 < y < h − 1 and x > 0.
 
     Returns:
-        cells (N, J, 2) x, y float32, (0, 0) where no cell is above 0; peaks (N, J) float32.
+        Cells (N, J, 2) x, y float32, (0, 0) if no cell is above 0; and peaks (N, J) float32.
     """
     n, j, h, w = heatmaps.shape
     heatmaps = heatmaps.float()
@@ -91,7 +93,7 @@ def decode(
         x, y = cells[..., 0].long(), cells[..., 1].long()
         in_x, in_y = (x > 1) & (x < w - 1), (y > 1) & (y < h - 1)
         allowed = torch.stack([in_x & (y > 0), in_y & (x > 0)] if per_axis else [in_x & in_y, in_x & in_y], dim=2)
-        near_x, near_y = x.clamp(1, max(1, w - 2)), y.clamp(1, max(1, h - 2))  # where neither side is off the map
+        near_x, near_y = x.clamp(1, max(1, w - 2)), y.clamp(1, max(1, h - 2))  # cells with neighbors on both sides
         rows, columns = torch.arange(n, device=x.device)[:, None], torch.arange(j, device=x.device)[None]
         step_x = torch.sign(heatmaps[rows, columns, y, near_x + 1] - heatmaps[rows, columns, y, near_x - 1])
         step_y = torch.sign(heatmaps[rows, columns, near_y + 1, x] - heatmaps[rows, columns, near_y - 1, x])
@@ -100,10 +102,10 @@ def decode(
 
 
 def _to_gaussian_peak(heatmaps: torch.Tensor, x: torch.Tensor, y: torch.Tensor, sigma: float) -> torch.Tensor:
-    """(N, J, 2) the step from cells x, y (N, J) to the peak of the gaussian there, at most one cell in x and in y.
+    """Return the step (N, J, 2) from cells x, y (N, J) to the peak of the Gaussian there, at most one cell in x and y.
 
-    The logarithm of a gaussian is a parabola: its peak follows from first and second differences around any cell near
-    it. At the border that is the next cell within.
+    The logarithm of a Gaussian is a quadratic function, so the first and second differences around any cell near the
+    peak determine the peak. For a cell at the border, the differences are those around the adjacent inner cell.
     """
     h, w = heatmaps.shape[2:]
     column, row = x.clamp(1, w - 2), y.clamp(1, h - 2)
@@ -126,10 +128,10 @@ def _to_gaussian_peak(heatmaps: torch.Tensor, x: torch.Tensor, y: torch.Tensor, 
 
 
 def _smoothing(cells: torch.Tensor, length: int, sigma: float) -> torch.Tensor:
-    """(N, J, 3, length) what smooths an axis of so many cells, at those cells (N, J) and the two beside them.
+    """Return weights (N, J, 3, length) that smooth an axis of `length` cells at cells (N, J) and their two neighbors.
 
     The kernel is that of the published code for targets of `sigma`: OpenCV's, 11 cells wide for 2 and 17 for 3. Near
-    the border it is cut on both sides to what lies within: zeros from beyond would push the peak away from there.
+    the border it is truncated symmetrically to the map, because zeros from outside would push the peak inward.
     """
     reach = round(3 * sigma - 1)
     kernel = torch.from_numpy(cv2.getGaussianKernel(2 * reach + 1, 0)[:, 0]).to(cells.device, torch.float32)
@@ -143,12 +145,14 @@ def _smoothing(cells: torch.Tensor, length: int, sigma: float) -> torch.Tensor:
 def to_image(
     cells: np.ndarray, centers: np.ndarray, scales: np.ndarray, heatmap_size: Sequence[int], udp: bool = False
 ) -> np.ndarray:
-    """Decoded cells in image pixels.
+    """Map decoded cells to image pixels.
 
     Args:
-        cells: (N, J, 2); centers (N, 2), scales (N, 2): of the crops, which are not rotated.
-        heatmap_size: width, height in cells.
-        udp: the crops are in UDP's convention (lib.pose.crop).
+        cells: (N, J, 2) x, y in cells.
+        centers: (N, 2) centers of the crops, which are not rotated.
+        scales: (N, 2) scales of the crops.
+        heatmap_size: Width and height of the heatmaps in cells.
+        udp: If True, the crops are in the convention of UDP (lib.pose.crop).
 
     Returns:
         (N, J, 2) float64.
@@ -160,15 +164,16 @@ def to_image(
 
 
 def flip_back(heatmaps: torch.Tensor, flip_order: Sequence[int], shift: bool) -> torch.Tensor:
-    """Heatmaps of a mirrored crop as those of the crop itself.
+    """Convert the heatmaps of a mirrored crop to those of the crop itself.
 
     Args:
-        heatmaps: (..., J, h, w).
-        flip_order: (J,) joint that each joint's map comes from.
-        shift: move the maps one cell to the right (the first column stays). A point x of a crop of w pixels and four
-            to a cell is at w − 1 − x in the mirrored crop, (w − 1 − x) / 4 in its maps, and x / 4 − 3 / 4 when these
-            are mirrored back: three quarters of a cell too far left, and with the shift one quarter too far right. In
-            UDP's convention, with (w − 1) / (w / 4 − 1) pixels to a cell, it is at its own place without a shift.
+        heatmaps: (..., J, h, w) heatmaps of the mirrored crop.
+        flip_order: (J,) index of the joint that provides each joint's map.
+        shift: If True, move the maps one cell to the right; the first column remains. With four pixels per cell, a
+            point x of a crop of w pixels is at w − 1 − x in the mirrored crop, at (w − 1 − x) / 4 in its maps, and at
+            x / 4 − 3 / 4 when these are mirrored back: three quarters of a cell too far left, or with the shift one
+            quarter too far right. In the convention of UDP, with (w − 1) / (w / 4 − 1) pixels per cell, the point is at
+            the correct position without a shift.
 
     Returns:
         (..., J, h, w), a copy.

@@ -1,4 +1,4 @@
-"""Image values as the nets expect them."""
+"""Normalization of images for the nets."""
 
 import torch
 
@@ -7,10 +7,10 @@ STD = (0.229, 0.224, 0.225)
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
-    """Images (…, H, W, 3) uint8 to the nets' input (…, 3, H, W) float32: ImageNet's mean 0 and standard deviation 1.
+    """Convert images (…, H, W, 3) uint8 to the nets' input (…, 3, H, W) float32, normalized by ImageNet's statistics.
 
-    In memory the channels stay last, as they came: the order that convolutions are fastest in. The constants are those
-    of red, green, blue; a net that is fed BGR was trained with them in this order all the same.
+    In memory, the channels remain last, which is the fastest order for convolutions. The constants are for red, green,
+    blue. They are used in this order for BGR images too, as in the training of nets with BGR input.
     """
     values = images.movedim(-1, -3).float() / 255
     mean, std = (torch.tensor(constant, device=images.device).view(3, 1, 1) for constant in (MEAN, STD))

@@ -1,10 +1,11 @@
-"""Joint schemas of the data sets (skeletons.yaml): names, mirror pairs, OKS constants, bones."""
+"""Skeletons of the data sets (skeletons.yaml): joint names, mirror pairs, OKS constants, and bones."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -14,15 +15,15 @@ from lib.utils.errors import InputError
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A joint schema of J joints; every index counts joints from 0.
+    """A skeleton of J joints. Joints are identified by index, from 0.
 
     Attributes:
-        names: J joint names, in the order of the net's heatmaps.
-        flip_pairs: joints that change places in a mirrored image.
-        upper_body: joints of the upper half, for the half-body augmentation; all others are the lower half.
-        sigmas: J constants of OKS (object keypoint similarity); none where nobody scores the data set with it.
+        names: J joint names in the order of the net's heatmaps.
+        flip_pairs: Pairs of joints that swap in a mirrored image.
+        upper_body: Joints of the upper half, for half-body augmentation; all others are the lower half.
+        sigmas: J constants of OKS (object keypoint similarity); empty if the data set is not scored with it.
         joint_weights: J factors of the training loss.
-        bones: pairs of joints that a drawing connects.
+        bones: Pairs of joints to connect in drawings.
     """
 
     names: tuple[str, ...]
@@ -34,11 +35,12 @@ class Skeleton:
 
     @property
     def num_joints(self) -> int:
+        """Number of joints."""
         return len(self.names)
 
     @property
     def flip_order(self) -> np.ndarray:
-        """(J,) index array: joint j of a mirrored image is joint flip_order[j] of the image."""
+        """Index array (J,): joint j of a mirrored image is joint flip_order[j] of the image."""
         order = np.arange(self.num_joints)
         for left, right in self.flip_pairs:
             order[[left, right]] = right, left
@@ -47,14 +49,17 @@ class Skeleton:
 
 @cache
 def skeleton(name: str) -> Skeleton:
-    """The joints of a data set that skeletons.yaml knows: posetrack18, coco, coco_wholebody, aic, mpii …
+    """Return the skeleton of a data set.
+
+    Args:
+        name: Name of the data set in skeletons.yaml, such as posetrack18, coco, coco_wholebody, aic, or mpii.
 
     Raises:
-        InputError: it does not know that data set.
+        InputError: skeletons.yaml has no data set of this name.
     """
     schemas = _schemas()
     if name not in schemas:
-        raise InputError(f"no joints of a data set named {name!r}; those of {', '.join(schemas)} are known")
+        raise InputError(f"no skeleton for the data set {name!r}; known are {', '.join(schemas)}")
     schema = schemas[name]
     return Skeleton(
         names=tuple(schema["names"]),
@@ -67,8 +72,8 @@ def skeleton(name: str) -> Skeleton:
 
 
 @cache
-def _schemas() -> dict[str, dict[str, list]]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is ten times as fast, but not always built
+def _schemas() -> dict[str, dict[str, list[Any]]]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # CSafeLoader is ten times faster but not always built
     return yaml.load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"), loader)
 
 
@@ -76,7 +81,7 @@ POSETRACK = skeleton("posetrack18")
 """The 17 joints of PoseTrack17 and PoseTrack18."""
 
 SIGMA = 0.089
-"""The constant of OKS of a joint for which nobody measured one: that of an ankle in COCO."""
+"""OKS constant of joints without a measured one: that of an ankle in COCO."""
 
 _SIDES = {"left": "left", "right": "right", "l": "left", "r": "right"}
 _OTHER_SIDE = {"left": "right", "right": "left"}
@@ -85,21 +90,22 @@ Words = tuple[str, ...]
 
 
 def named_skeleton(names: Sequence[str], sigmas: Sequence[float] | None = None) -> Skeleton:
-    """The schema of any joints. Their names tell mirror pairs: `left_paw` and `right_paw`, `pawL` and `pawR`,
-    `leftpaw` and `rightpaw`, `Lpaw` and `Rpaw`, `lpaw` and `rpaw`, `LPAW` and `RPAW`.
+    """Return the skeleton of custom joints.
 
-    Joints weigh alike, and none is of an upper body; bones are those that joints of these names have in PoseTrack or
-    COCO.
+    Mirror pairs are derived from the names: `left_paw` and `right_paw`, `pawL` and `pawR`, `leftpaw` and `rightpaw`,
+    `Lpaw` and `Rpaw`, `lpaw` and `rpaw`, `LPAW` and `RPAW`. All joints have the same weight, and none belongs to the
+    upper body. Bones are those of PoseTrack and COCO between joints of these names.
 
     Args:
-        names: J joint names, all different.
-        sigmas: J constants of OKS; None: that of an ankle in COCO, SIGMA, for all of them.
+        names: J different joint names.
+        sigmas: J constants of OKS, or None to use SIGMA for all joints.
     """
     joint_of: dict[Words, int] = {}
     for joint, name in enumerate(names):
         for reading in _readings(name):
             joint_of.setdefault(reading, joint)
-    pairs, paired = [], set()
+    pairs: list[tuple[int, int]] = []
+    paired: set[int] = set()
     for joint, name in enumerate(names):
         for candidate in mirrored(name):
             other = joint_of.get(candidate, joint)
@@ -127,20 +133,22 @@ def find_skeleton(joints: str | Sequence[str]) -> Skeleton:
 
 
 def mirrored(name: str) -> list[Words]:
-    """What the joint of the other side may be called, in lower-case words: `lsho` is mirrored by right, sho.
+    """Return possible names of the corresponding joint on the other side, in lower-case words: right, sho for `lsho`.
 
-    Empty for a name that can tell no side. Where the side is no word of its own this is a guess (`lip`: right, ip):
-    it counts if a joint of that name exists.
+    The list is empty for a name without a side. If the side is not a separate word, the result is a guess (right, ip
+    for `lip`), which is correct only if a joint of that name exists.
     """
     others = [(reading, tuple(_OTHER_SIDE.get(word, word) for word in reading)) for reading in _readings(name)]
     return [other for reading, other in others if other != reading]
 
 
 def side(name: str, names: Sequence[str]) -> str:
-    """The side that a joint's name tells: "left", "right", or "" for none.
+    """Return the side in a joint's name: "left", "right", or "" for none.
 
     Args:
-        names: of all joints: a side that is no word of its own, as in `leftear`, counts if its counterpart is there.
+        name: Name of the joint.
+        names: Names of all joints. A side that is not a separate word, as in `leftear`, counts only if the
+            corresponding joint exists.
     """
     known = {reading for other in names for reading in _readings(other)}
     guessed = len(_readings(name)) > 1
@@ -151,7 +159,10 @@ def side(name: str, names: Sequence[str]) -> str:
 
 
 def may_be_same(name: str, other: str) -> bool:
-    """Whether two data sets may call one joint so: of one side and with a word in common, as `head` and `Head top`."""
+    """Return True if two names may refer to the same joint: they have the same side and share a word.
+
+    An example is `head` and `Head top`.
+    """
     if "".join(_words(name)) == "".join(_words(other)):
         return True
     sides = set(_OTHER_SIDE)
@@ -160,8 +171,9 @@ def may_be_same(name: str, other: str) -> bool:
 
 
 def _readings(name: str) -> list[Words]:
-    """The words of a name, sides spelt out; if none of them is a side, also with each side that one may begin with,
-    or have in it.
+    """Return the words of a name with sides spelled out.
+
+    If no word is a side, the result also has the readings in which a part of a word is one.
     """
     words = _words(name)
     if _SIDES.keys() & set(words):
@@ -176,5 +188,5 @@ def _readings(name: str) -> list[Words]:
 
 
 def _words(name: str) -> Words:
-    """The words of a name in lower case: `LeftFoot1`, `left_foot 1` and `left-foot1` are left, foot, 1."""
+    """Return the words of a name in lower case: left, foot, 1 for `LeftFoot1`, `left_foot 1`, and `left-foot1`."""
     return tuple(part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+", name))

@@ -1,4 +1,4 @@
-"""More labels to train on: those of the sparse training set, propagated to the frames around them."""
+"""Data augmentation: labels of the sparse training set, propagated to the frames around them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from lib.core.run import Run
 from lib.dataset.propagated_labels import PROPAGATED_BY, REACH, Propagated, augmented_content, frames_around
 from lib.dataset.training_set import SparseLabels
 from lib.propagation.options import PropagationOptions
-from lib.propagation.propagator import build_propagator
+from lib.propagation.propagator import build_propagator, video_folders
 from lib.propagation.targets import nearest
 from lib.utils.errors import InputError
 
@@ -19,7 +19,7 @@ from lib.utils.errors import InputError
 def build_augmented_labels(
     cfg: CfgNode, labels: SparseLabels, options: PropagationOptions, run: Run, net: nn.Module | None
 ) -> dict[str, Any]:
-    """Return a COCO-style file's content of sparse and propagated labels (paper, data augmentation).
+    """Return the content of a COCO-style file with sparse and propagated labels (paper, data augmentation).
 
     Args:
         cfg: The experiment.
@@ -29,12 +29,13 @@ def build_augmented_labels(
         net: The experiment's PoseWarper; None if `options` need no net.
 
     Raises:
-        InputError: No frame exists around the labeled ones.
+        InputError: No frame exists around the labeled ones, or the labels are of images.
     """
-    targets = nearest(labels.people, frames_around(labels.people, labels.frames))
+    frames = video_folders(labels)
+    targets = nearest(labels.people, frames_around(labels.people, frames))
     if not targets:
-        raise InputError(f"{labels.path}: no frame is there within {REACH} of a labeled one")
-    propagator = build_propagator(cfg, options, labels.frames, net, run.device, run.process)
+        raise InputError(f"{labels.path}: no frames within {REACH} frames of a labeled one")
+    propagator = build_propagator(cfg, options, frames, net, run.device, run.process)
     poses = propagator.propagate(labels.people, targets)
     people = [replace(labels.people[target.person], number=target.number) for target in targets]
     info = {
@@ -45,13 +46,19 @@ def build_augmented_labels(
         "seed": cfg.SEED,
         PROPAGATED_BY: options.name,
     }
-    return augmented_content(
-        labels.videos, labels.people, Propagated(people, poses.joints, poses.scores), labels.frames, info
-    )
+    propagated = Propagated(people, poses.joints, poses.scores)
+    return augmented_content(labels.videos, labels.people, propagated, frames, info)
 
 
 def build_augmented_path(cfg: CfgNode, labels: SparseLabels) -> Path:
-    """Return the file of a sparse set's real and propagated labels, beside that of the labels, with its first name."""
+    """Return the default path of the sparse and propagated labels, in the folder of the labels.
+
+    The first PoseWarper code gives its file the same name.
+
+    Args:
+        cfg: The experiment.
+        labels: The sparse labels.
+    """
     frames, videos = cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO, cfg.DATASET.NUM_LABELED_VIDEOS
     some_videos = f"_V{videos}_videos" if videos >= 0 else ""
     name = f"posetrack_train{f'_N{frames}_per_video{some_videos}' if frames >= 0 else ''}_wPseudoGT.json"

@@ -5,7 +5,7 @@ import logging
 import time
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,13 @@ import numpy as np
 from lib.dataset.people import Person
 from lib.propagation.fusion import opposite_labels
 from lib.propagation.memo import label_digest
-from lib.propagation.targets import PropagatedPoses, Target
+from lib.propagation.targets import PropagatedPoses, PropagationMethod, Target
 from lib.utils.files import atomic_path
 
 CHUNK = 500
-"""Fewest targets that are propagated together, if there are as many: the most that an interruption loses."""
+"""Smallest number of targets to propagate at once, except for the last ones; limits how much an interruption loses."""
 
-VERSION = 2
+VERSION = 3
 """Version of the methods. Increase it when their results change: cached segments are then propagated again."""
 
 _LOG = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 def propagate_cached(
     people: Sequence[Person],
     targets: Sequence[Target],
-    method: Callable[[Sequence[Person], Sequence[Target]], PropagatedPoses],
+    method: PropagationMethod,
     folder: Path,
     settings: str,
 ) -> PropagatedPoses:
@@ -38,9 +38,10 @@ def propagate_cached(
 
     Args:
         people: Labeled people.
-        targets: Whose pose is wanted in which frame.
-        method: Its pose for a target depends on the target's label and the labels before and after alone.
-        folder: Folder of the cache, created if necessary; one file for each segment.
+        targets: At least one target.
+        method: Propagation method. Its pose for a target may depend only on the target's label and the labels before
+            and after.
+        folder: Folder of the cache, created if necessary, with one file for each segment.
         settings: All other values that the poses depend on.
     """
     groups = _groups(people, targets)
@@ -56,7 +57,7 @@ def propagate_cached(
         start = 0
         for group in chunk:
             stop = start + len(groups[group])
-            done[group] = PropagatedPoses(*(None if array is None else array[start:stop] for array in poses))
+            done[group] = _take(poses, slice(start, stop))
             _write(files[group], done[group])
             start = stop
         still = sum(len(groups[group]) for group in left if group not in done)
@@ -64,13 +65,11 @@ def propagate_cached(
         if still:
             _LOG.info("%d of %d poses remain: about %.1f minutes", still, len(targets), minutes)
     order = np.argsort([row for group in groups for row in groups[group]])
-    return PropagatedPoses(
-        *(None if parts[0] is None else np.concatenate(parts)[order] for parts in _columns(done, groups))
-    )
+    return _take(_join([done[group] for group in groups]), order)
 
 
 def _groups(people: Sequence[Person], targets: Sequence[Target]) -> dict[tuple[int, ...], list[int]]:
-    """Return the rows of targets by segment: the labels around it in order, and 1 if it follows the first."""
+    """Return the indices of targets by segment: the labels around it in order, and 1 if it follows the first label."""
     groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for row, (target, other) in enumerate(zip(targets, opposite_labels(people, targets), strict=True)):
         ends = sorted({target.person, other.person if other else target.person}, key=lambda p: people[p].number)
@@ -81,7 +80,7 @@ def _groups(people: Sequence[Person], targets: Sequence[Target]) -> dict[tuple[i
 def _name(
     people: Sequence[Person], targets: Sequence[Target], rows: Sequence[int], group: tuple[int, ...], settings: str
 ) -> str:
-    """Return a digest of all that the poses of a segment depend on."""
+    """Return a digest of everything that the poses of a segment depend on."""
     digest = hashlib.sha256(f"{VERSION} {settings}".encode())
     for index in group[:-1]:
         digest.update(label_digest(people[index]))
@@ -89,7 +88,10 @@ def _name(
     return digest.hexdigest()[:24]
 
 
-def _chunks(left: Sequence[tuple[int, ...]], groups: dict[tuple[int, ...], list[int]]) -> Iterator[list[tuple]]:
+def _chunks(
+    left: Sequence[tuple[int, ...]], groups: dict[tuple[int, ...], list[int]]
+) -> Iterator[list[tuple[int, ...]]]:
+    """Yield the segments in lists of at least CHUNK targets, except for the last list."""
     chunk: list[tuple[int, ...]] = []
     for group in left:
         chunk.append(group)
@@ -100,8 +102,18 @@ def _chunks(left: Sequence[tuple[int, ...]], groups: dict[tuple[int, ...], list[
         yield chunk
 
 
-def _columns(done: dict[tuple[int, ...], PropagatedPoses], groups: dict[tuple[int, ...], list[int]]) -> Iterator[tuple]:
-    return zip(*(done[group] for group in groups), strict=True)
+def _take(poses: PropagatedPoses, rows: slice | np.ndarray) -> PropagatedPoses:
+    disagreement = None if poses.disagreement is None else poses.disagreement[rows]
+    return PropagatedPoses(poses.joints[rows], poses.scores[rows], disagreement)
+
+
+def _join(parts: Sequence[PropagatedPoses]) -> PropagatedPoses:
+    disagreements = [part.disagreement for part in parts if part.disagreement is not None]
+    return PropagatedPoses(
+        np.concatenate([part.joints for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate(disagreements) if disagreements else None,
+    )
 
 
 def _read(path: Path, count: int) -> PropagatedPoses | None:

@@ -1,5 +1,6 @@
 """Labels of some frames of a custom video, propagated to all others."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,12 +10,14 @@ from yacs.config import CfgNode
 
 from lib.core.run import Run
 from lib.dataset import build_skeleton, build_sparse_labels, build_truth
+from lib.dataset.people import Person
 from lib.dataset.propagated_labels import PROPAGATED_BY
 from lib.evaluation.propagation import compare_tracks
 from lib.formats.coco import AddedPose, add_poses, labeled_images, read_labels
+from lib.frames.video import FrameFolder
 from lib.propagation.options import PropagationOptions
-from lib.propagation.propagator import build_propagator
-from lib.propagation.targets import around, distances, missing, reachable_ground_truth
+from lib.propagation.propagator import build_propagator, video_folders
+from lib.propagation.targets import PropagatedPoses, Target, around, distances, missing, reachable_ground_truth
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
 
@@ -24,9 +27,9 @@ class DenseLabels:
     """Labels of all frames of a video.
 
     Attributes:
-        content: A COCO-style file's content.
-        num_propagated: Number of poses that were propagated.
-        errors: Against hidden labels, `tracks_by_distance` and `tracks_by_joint`; None: there are none.
+        content: Content of a COCO-style file.
+        num_propagated: Number of propagated poses.
+        errors: Errors on hidden labels, `tracks_by_distance` and `tracks_by_joint`; None without hidden labels.
     """
 
     content: dict[str, Any]
@@ -37,23 +40,24 @@ class DenseLabels:
 def build_dense_labels(
     cfg: CfgNode, options: PropagationOptions, run: Run, net: nn.Module | None, fill: bool
 ) -> DenseLabels:
-    """Propagate the labels of DATASET.TRAIN_ANNOTATIONS to all frames of their video that have none.
+    """Propagate the labels of DATASET.TRAIN_ANNOTATIONS to all unlabeled frames of their video.
 
-    What was propagated between two labels is kept in the run's folder.
+    Propagated segments are cached in the run's folder.
 
     Args:
         cfg: The experiment. DATASET.TEST_ANNOTATIONS names hidden labels to compare with.
         options: Methods and their settings.
         run: Folder, device and processes.
         net: The experiment's PoseWarper; None if `options` need no net.
-        fill: Also propagate to labeled frames the people and joints that they lack.
+        fill: Also propagate people and joints that labeled frames lack.
 
     Raises:
         InputError: Every frame is labeled, or the labels cannot be read.
     """
     labels = build_sparse_labels(cfg)
     content = read_labels(labels.path)
-    numbers = {video: frames.numbers for video, frames in labels.frames.items()}
+    folders = video_folders(labels)
+    numbers = {video: folder.numbers for video, folder in folders.items()}
     if fill:
         targets = missing(labels.people, numbers)
     else:
@@ -62,18 +66,12 @@ def build_dense_labels(
         wanted = ((video, number) for video, own in numbers.items() for number in own if number not in known)
         targets = around(labels.people, wanted)
     if not targets:
-        raise InputError(f"{labels.path}: every frame is labeled")
-    propagator = build_propagator(cfg, options, labels.frames, net, run.device, run.process)
+        raise InputError(f"{labels.path}: every frame is labeled; there is nothing to propagate to")
+    propagator = build_propagator(cfg, options, folders, net, run.device, run.process)
     poses = propagator.propagate_cached(labels.people, targets, run.folder)
-    skeleton, added = build_skeleton(cfg), []
+    skeleton = build_skeleton(cfg)
     sources = propagator.joint_sources(labels.people, targets)
-    disagreement = np.full(poses.scores.shape, np.nan) if poses.disagreement is None else poses.disagreement
-    for row, target in enumerate(targets):
-        person = labels.people[target.person]
-        frames = labels.frames[person.video]
-        names = frames.name(target.number), frames.name(person.number)
-        values = poses.joints[row], poses.scores[row], skeleton.names, sources[row], disagreement[row]
-        added.append(AddedPose(*names, person.track, *values))
+    added = _added_poses(folders, labels.people, targets, poses, skeleton.names, sources)
     info = {PROPAGATED_BY: options.name, **run.describe()}
     del info["seconds"]  # the same labels make the same file
     dense = add_poses(content, added, info)
@@ -83,3 +81,32 @@ def build_dense_labels(
         people = [replace(labels.people[target.person], number=target.number) for target in targets]
         errors = compare_tracks(people, poses.joints, distances(labels.people, targets), truth, skeleton.names)
     return DenseLabels(dense, len(added), errors)
+
+
+def _added_poses(
+    folders: Mapping[int, FrameFolder],
+    people: Sequence[Person],
+    targets: Sequence[Target],
+    poses: PropagatedPoses,
+    names: Sequence[str],
+    sources: Sequence[Sequence[Sequence[int]]],
+) -> list[AddedPose]:
+    """Return the propagated poses as they are added to a COCO-style file."""
+    disagreement = np.full(poses.scores.shape, np.nan) if poses.disagreement is None else poses.disagreement
+    added = []
+    for row, target in enumerate(targets):
+        person = people[target.person]
+        folder = folders[person.video]
+        added.append(
+            AddedPose(
+                folder.name(target.number),
+                folder.name(person.number),
+                person.track,
+                joints=poses.joints[row],
+                scores=poses.scores[row],
+                names=names,
+                sources=sources[row],
+                disagreement=disagreement[row],
+            )
+        )
+    return added

@@ -1,6 +1,6 @@
-"""Labels followed along the optical flow, from frame to frame: the baselines that learn nothing.
+"""Labels that follow the optical flow from frame to frame: baselines that learn nothing.
 
-PoseWarper's table has FlowNet2 here; DIS and Lucas-Kanade are OpenCV's, RAFT is torchvision's.
+PoseWarper's table has FlowNet2 here. DIS and Lucas-Kanade are from OpenCV, RAFT is from torchvision.
 """
 
 import math
@@ -23,10 +23,10 @@ from lib.propagation.targets import PropagatedPoses, Target
 from lib.utils.checkpoint import load_weights
 
 Read = Callable[[int, int], np.ndarray]
-"""Video and frame number to the image that a Step takes."""
+"""Function from the index of a video and a frame number to the image that a Step takes."""
 
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Two images and joints (P, 2) of the first to their positions in the second, and (P,) bool, True if found there."""
+"""Function from two images and joints (P, 2) in the first to the joints in the second, and (P,) bool, True if found."""
 
 MARGIN = 0.25
 """Margin around the joints in which dense flow is computed, as a share of the longer side of their box."""
@@ -34,12 +34,14 @@ MIN_MARGIN = 32
 """Smallest such margin, in pixels."""
 MIN_SIDE = 128
 """Smallest side of the region in pixels: RAFT takes no smaller image."""
+MAX_SIDE = 384
+"""Longest side of the region for DIS in pixels. Larger ones are scaled down, which is faster and no less accurate."""
 GRAY_BYTES = 256 << 20
-"""Memory for grayscale frames: 256 frames of 1024×1024 pixels, so a stretch between two labels is decoded once."""
+"""Memory for grayscale frames: 256 frames of 1024×1024 pixels, so frames between two labels are decoded once."""
 
 
 class GrayFrames:
-    """Grayscale frames of videos, decoded once for all threads and methods that follow joints through them.
+    """Grayscale frames of videos, decoded once for all threads and methods.
 
     Args:
         videos: Frames of each video.
@@ -49,7 +51,7 @@ class GrayFrames:
         self._videos = videos
         self._images: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         self._num_bytes = 0
-        self._lock = threading.Lock()  # a source's own cache is not made for threads
+        self._lock = threading.Lock()  # the cache of a frame source is not thread-safe
 
     def __call__(self, video: int, number: int) -> np.ndarray:
         """Return a frame, or the nearest one that can be read, as a (H, W) uint8 array.
@@ -75,14 +77,14 @@ class GrayFrames:
 
 
 class _Path(NamedTuple):
-    """The way of one person's joints out of a labeled frame.
+    """Path of one person's joints away from a labeled frame.
 
     Attributes:
         video: Index of the video.
         start: Number of the labeled frame.
         direction: 1 or -1.
         person: Index of the person.
-        ends: Targets, by number of the frame.
+        ends: Indices of targets by frame number.
     """
 
     video: int
@@ -93,24 +95,24 @@ class _Path(NamedTuple):
 
     @property
     def last(self) -> int:
-        """Return the number of the frame that is farthest away."""
+        """Number of the farthest frame."""
         return max(self.ends, key=lambda number: abs(number - self.start))
 
 
 def along_flow(
     read: Read, people: Sequence[Person], targets: Sequence[Target], step: Step, threads: int = 1
 ) -> PropagatedPoses:
-    """Return labels followed step by step over all frames between.
+    """Return labels that follow the flow over all frames up to their targets.
 
-    A joint that a step does not find stays where it is and has score 0 from there on; any other has score 1. The pose
-    of a target depends on its label and the frames alone, not on other people or the number of threads.
+    A joint that a step does not find keeps its position, and its score is 0 from then on; other joints have score 1.
+    The pose of a target depends only on its label and the frames, not on other people or the number of threads.
 
     Args:
         read: Returns the frames of videos; called from several threads.
         people: Labeled people.
-        targets: Whose pose is wanted in which frame; at least one.
+        targets: At least one target.
         step: Follows joints from one frame to the next.
-        threads: Number of paths that are followed at the same time.
+        threads: Number of paths to follow at the same time.
     """
     num_joints = len(people[targets[0].person].joints)
     result = PropagatedPoses(np.zeros((len(targets), num_joints, 2)), np.zeros((len(targets), num_joints)))
@@ -125,7 +127,7 @@ def along_flow(
                 if image.shape == following.shape:
                     joints[known], found = step(image, following, joints[known])
                     known[known] = found
-                else:  # another camera: nothing can be followed over the cut
+                else:  # another camera: joints cannot be followed across the cut
                     known[:] = False
                 image = following
             for index in path.ends.get(number, ()):
@@ -133,12 +135,12 @@ def along_flow(
 
     with _one_thread_each(), ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(follow, _paths(people, targets)):
-            pass  # raises what a path raised
+            pass  # raises the exception of a path
     return result
 
 
 def _paths(people: Sequence[Person], targets: Sequence[Target]) -> list[_Path]:
-    """Return the paths to all targets; those over the same frames follow each other."""
+    """Return the paths to all targets, sorted so that paths over the same frames are adjacent."""
     ends: dict[tuple[int, int], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, target in enumerate(targets):
         direction = -1 if target.number < people[target.person].number else 1
@@ -152,7 +154,7 @@ def _paths(people: Sequence[Person], targets: Sequence[Target]) -> list[_Path]:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let each call of OpenCV use one thread: the flow of DIS depends on the number of its threads."""
+    """Let each call of OpenCV use one thread, because the flow of DIS depends on the number of threads."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -162,7 +164,16 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def lucas_kanade(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Follow joints by sparse pyramidal Lucas-Kanade: a Step on grayscale images."""
+    """Follow joints by sparse pyramidal Lucas-Kanade flow; a Step on grayscale images.
+
+    Args:
+        first: (H, W) uint8 image.
+        second: (H, W) uint8 image.
+        joints: (P, 2) x, y in the first image.
+
+    Returns:
+        (P, 2) joints in the second image, and (P,) bool, True if found.
+    """
     points = joints.astype(np.float32)[:, None]
     moved, status, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None)  # type: ignore[call-overload]
     found = status[:, 0] > 0
@@ -170,29 +181,46 @@ def lucas_kanade(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> t
 
 
 def dis(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Follow joints by dense flow, OpenCV's Dense Inverse Search (medium preset): a Step on grayscale images."""
+    """Follow joints by dense flow, OpenCV's Dense Inverse Search (medium preset); a Step on grayscale images.
+
+    Flow is computed in a region around the joints, with at most MAX_SIDE pixels along its longer side.
+
+    Args:
+        first: (H, W) uint8 image.
+        second: (H, W) uint8 image.
+        joints: (P, 2) x, y in the first image.
+
+    Returns:
+        (P, 2) joints in the second image, and (P,) bool, all True.
+    """
     rows, columns = _region(first.shape, joints)
-    pair = (np.ascontiguousarray(image[rows, columns]) for image in (first, second))
+    size = np.array([columns.stop - columns.start, rows.stop - rows.start])
+    scaled = np.round(size * min(1.0, MAX_SIDE / size.max())).astype(int)
+    pair = [
+        cv2.resize(image[rows, columns], scaled.tolist(), interpolation=cv2.INTER_AREA) for image in (first, second)
+    ]
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*pair, None)  # type: ignore[call-overload]
-    return joints + _sample(flow, joints - (columns.start, rows.start)), np.ones(len(joints), dtype=bool)
+    factor = scaled / size
+    inside = (joints - (columns.start, rows.start) + 0.5) * factor - 0.5  # pixel centers are whole numbers
+    return joints + _sample(flow, inside) / factor, np.ones(len(joints), dtype=bool)
 
 
 def load_raft(path: Path) -> torch.nn.Module:
-    """Return torchvision's raft_large with the weights of a file, in evaluation mode.
+    """Return torchvision's raft_large with weights from a file, in evaluation mode.
 
     Args:
-        path: File of weights.
+        path: Path to the weights.
 
     Raises:
-        InputError: The file does not exist, or belongs to another net.
+        InputError: The file does not exist, or its weights belong to another net.
     """
-    net = raft_large(weights=None)
+    net: torch.nn.Module = raft_large(weights=None)
     load_weights(net, path).raise_if_incomplete()
     return net.eval()
 
 
 def raft(net: torch.nn.Module, device: torch.device) -> Step:
-    """Return a Step on BGR images: dense flow by torchvision's RAFT.
+    """Return a Step on BGR images that follows dense flow by torchvision's RAFT.
 
     Args:
         net: torchvision.models.optical_flow.raft_large or raft_small, on `device`, in evaluation mode.
@@ -214,7 +242,7 @@ def raft(net: torch.nn.Module, device: torch.device) -> Step:
 
 
 def _region(shape: Sequence[int], joints: np.ndarray) -> tuple[slice, slice]:
-    """Return the rows and columns around joints (P, 2) of an image (H, W, …) that their flow is computed on."""
+    """Return the rows and columns of an image (H, W, …) around joints (P, 2) on which flow is computed."""
     low, high = joints.min(axis=0), joints.max(axis=0)
     margin = max(MARGIN * float((high - low).max()), MIN_MARGIN)
     slices = []
@@ -228,6 +256,6 @@ def _region(shape: Sequence[int], joints: np.ndarray) -> tuple[slice, slice]:
 
 
 def _sample(flow: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Return (P, 2) of a flow (H, W, 2) at joints (P, 2), bilinear; outside the image that of its edge."""
+    """Return a flow (H, W, 2) at joints (P, 2), interpolated bilinearly; outside the image the flow at its edge."""
     x, y = joints.astype(np.float32).T
     return cv2.remap(flow, x[:, None], y[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]

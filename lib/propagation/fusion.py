@@ -1,6 +1,6 @@
-"""One pose of several sources: two labels, several ways to move one, the net's own heatmaps.
+"""Fusion of several poses into one: from two labels, by several methods, and with the net's own heatmaps.
 
-Nothing is warped here: this is image space, after decoding, and is not in the PoseWarper paper.
+This happens in image space, after decoding, and is not part of the PoseWarper paper.
 """
 
 from collections import defaultdict
@@ -20,20 +20,25 @@ from lib.propagation.targets import (
     distances,
 )
 
-EVEN_PEAK = 0.25
-"""The peak of a net's heatmap that counts as much as what the pose was taken for before."""
+EVEN_SCORE = 0.25
+"""Score of the net's own joint at which it has the same weight as the propagated joint."""
 AGREEMENT = 0.01
-"""How far from a joint those sources lie that are right about it, in the longer side of the person's crop."""
+"""Typical distance between correct sources and the joint, as a share of the longer side of the person's crop."""
 DOUBT = 0.015
-"""The distance from where a source is doubted, in the same."""
+"""Distance above which a source loses weight, as a share of the same side."""
 MIN_AGREEMENT = 1e-3
-"""Of a joint of which the sources know, but each another place."""
+"""Smallest agreement, for joints whose sources all disagree."""
 ROUNDS = 10
-"""Of finding where sources agree."""
+"""Number of iterations of the robust mean."""
 
 
 def opposite_labels(people: Sequence[Person], targets: Sequence[Target]) -> list[Target | None]:
-    """For each move the same person's from the next label on the frame's other side; None where there is none."""
+    """Return for each target one from the same person's next label on the other side of the frame, or None.
+
+    Args:
+        people: Labeled people.
+        targets: Targets.
+    """
     labels: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, person in enumerate(people):
         if person.track >= 0:
@@ -49,14 +54,14 @@ def opposite_labels(people: Sequence[Person], targets: Sequence[Target]) -> list
 
 
 def fuse(sources: Sequence[PropagatedPoses], weights: Sequence[np.ndarray]) -> PropagatedPoses:
-    """Poses of several sources as one: the weighted mean.
+    """Return the weighted mean of several poses.
 
     Args:
-        sources: S of them, of the same M moves.
-        weights: S times (M, J), not negative. Where all are 0 the first source's guess is taken, with score 0.
+        sources: S sources of poses for the same M targets.
+        weights: S arrays (M, J), not negative. Where all weights are 0, the joint is the first source's, with score 0.
 
     Returns:
-        the means of joints and scores.
+        Mean joints and scores.
     """
     shares = np.stack(weights)  # (S, M, J)
     total = shares.sum(axis=0)
@@ -69,19 +74,21 @@ def fuse(sources: Sequence[PropagatedPoses], weights: Sequence[np.ndarray]) -> P
 def robust_fuse(
     sources: Sequence[PropagatedPoses], weights: Sequence[np.ndarray], sizes: np.ndarray
 ) -> PropagatedPoses:
-    """Poses of several sources as one, from which a source that lies far from the others takes little.
+    """Return the weighted mean of several poses, in which outliers have little weight.
 
-    The weighted mean with Huber's weights (P. J. Huber, Robust Estimation of a Location Parameter, 1964): those
-    further than DOUBT from the result count by that over their distance. Sources that err seldom err alike, so that the
-    score tells how far they agree.
+    Huber's weights (P. J. Huber, Robust Estimation of a Location Parameter, 1964) multiply those of the sources: DOUBT
+    divided by the distance from the result, and at most 1. Sources rarely make the same error, so the score includes
+    how well they agree.
 
     Args:
-        sources, weights: as of `fuse`.
-        sizes: (M,) the longer side of each person's crop.
+        sources: S sources of poses for the same M targets.
+        weights: S arrays (M, J), not negative. Where all weights are 0, the joint is the first source's, with score 0.
+        sizes: (M,) longer side of each person's crop in pixels.
 
     Returns:
-        the points; the scores' means, times the share of the weights that lies at the result, by a gaussian AGREEMENT
-        wide, but MIN_AGREEMENT at least: nothing is known of a joint of score 0 alone.
+        Mean joints, and mean scores multiplied by the agreement. The agreement is the weighted mean of a Gaussian of
+        width AGREEMENT over the distances from the result. It is at least MIN_AGREEMENT, because a score of 0 marks
+        an unknown joint.
     """
     fused = fuse(sources, weights)
     for _ in range(ROUNDS):
@@ -95,18 +102,20 @@ def robust_fuse(
 
 
 def _distances(sources: Sequence[PropagatedPoses], fused: PropagatedPoses, sizes: np.ndarray) -> list[np.ndarray]:
-    """How far each source lies from the result, (M, J) in the longer side of the person's crop."""
+    """Return the distance (M, J) of each source from the result, as a share of the longer side of the person's crop."""
     return [np.linalg.norm(source.joints - fused.joints, axis=2) / sizes[:, None] for source in sources]
 
 
 def fuse_sides(people: Sequence[Person], targets: Sequence[Target], method: PropagationMethod) -> PropagatedPoses:
-    """Each pose from the nearest label, and from the same person's next label on the other side of the frame.
+    """Return poses propagated from the nearest label and from the same person's next label on the frame's other side.
 
-    They are weighted by score and by nearness in time.
-    With labels that stay where they are this is linear interpolation.
+    The two poses are weighted by their scores and by the inverse of their distances in frames. For copied labels, this
+    is linear interpolation.
 
     Args:
-        mover: takes a label to another frame from one side.
+        people: Labeled people.
+        targets: At least one target.
+        method: Propagation method that uses one side.
     """
     ends, shares = _sides(people, targets, method)
     disagreement = None if method is copy_labels else _disagreement(ends, shares)
@@ -114,16 +123,18 @@ def fuse_sides(people: Sequence[Person], targets: Sequence[Target], method: Prop
 
 
 def _disagreement(ends: Sequence[PropagatedPoses], shares: Sequence[np.ndarray]) -> np.ndarray:
-    """(M, J) pixels between two sides' ends; NaN where one of them knows nothing of the joint."""
+    """Return (M, J) pixels between the poses of two sides; NaN where one of them lacks the joint."""
     both = (shares[0] > 0) & (shares[1] > 0)
     return np.where(both, np.linalg.norm(ends[0].joints - ends[1].joints, axis=2), np.nan)
 
 
 def joint_sources(people: Sequence[Person], targets: Sequence[Target], both_sides: bool) -> list[list[list[int]]]:
-    """For each move and joint the numbers of the labelled frames that tell where it is, ascending.
+    """Return the numbers of the labeled frames that each joint of each target comes from, in ascending order.
 
     Args:
-        both_sides: the same person's next label on the frame's other side was asked too.
+        people: Labeled people.
+        targets: Targets.
+        both_sides: The same person's next label on the other side of the frame was used too.
     """
     others = opposite_labels(people, targets) if both_sides else [None] * len(targets)
     result = []
@@ -137,11 +148,11 @@ def joint_sources(people: Sequence[Person], targets: Sequence[Target], both_side
 def _sides(
     people: Sequence[Person], targets: Sequence[Target], method: PropagationMethod
 ) -> tuple[tuple[PropagatedPoses, PropagatedPoses], list[np.ndarray]]:
-    """Where the moves end from their own label and from that on the other side, and what each counts, (M, J)."""
+    """Return the poses from the targets' own labels and from those on the other side, and both weights (M, J)."""
     others = opposite_labels(people, targets)
     both = [index for index, other in enumerate(others) if other is not None]
     away = [other for other in others if other is not None]
-    poses = method(people, [*targets, *away])  # in one call: what a label passes on its way is computed once
+    poses = method(people, [*targets, *away])  # in one call, so that shared paths are computed once
     near = PropagatedPoses(poses.joints[: len(targets)], poses.scores[: len(targets)])
     far = PropagatedPoses(np.zeros_like(near.joints), np.zeros_like(near.scores))
     weights = [
@@ -155,10 +166,13 @@ def _sides(
 
 
 def left_out_labels(people: Sequence[Person]) -> list[tuple[int, int, int]]:
-    """Return the labels that lie between two others of their person, in the order of frames.
+    """Return the labels that lie between two others of the same person, in the order of frames.
+
+    Args:
+        people: Labeled people.
 
     Returns:
-        Indices of the label before, of the label itself, and of the label after.
+        Indices of the label before, the label itself, and the label after.
     """
     tracks: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index in sorted((p for p in range(len(people)) if people[p].track >= 0), key=lambda p: people[p].number):
@@ -168,11 +182,11 @@ def left_out_labels(people: Sequence[Person]) -> list[tuple[int, int, int]]:
 
 
 def leave_one_out_targets(people: Sequence[Person], left_out: Sequence[tuple[int, int, int]]) -> list[Target]:
-    """Return all frames on the way to labels from the labels before and after.
+    """Return targets in all frames on the way to left-out labels from the labels before and after.
 
     Args:
         people: Labeled people.
-        left_out: Labels to propagate to, as `left_out_labels` returns them.
+        left_out: Left-out labels, as returned by `left_out_labels`.
     """
     targets = []
     for before, own, after in left_out:
@@ -183,14 +197,15 @@ def leave_one_out_targets(people: Sequence[Person], left_out: Sequence[tuple[int
 
 
 def leave_one_out_error(people: Sequence[Person], method: PropagationMethod) -> float:
-    """Return the error of a method on labels left out, each propagated from the labels before and after it.
+    """Return the error of a method on left-out labels, each propagated from the labels before and after it.
 
     Args:
         people: Labeled people.
         method: Method to measure.
 
     Returns:
-        Median over joints, as a share of the longer side of the person's crop; NaN if no label lies between two others.
+        Median over joints, as a share of the longer side of the person's crop; NaN if no label lies between two others
+        of the same person.
     """
     between = left_out_labels(people)
     if not between:
@@ -207,14 +222,17 @@ def leave_one_out_error(people: Sequence[Person], method: PropagationMethod) -> 
 def combine(
     people: Sequence[Person], targets: Sequence[Target], methods: Sequence[PropagationMethod], errors: Sequence[float]
 ) -> PropagatedPoses:
-    """What several movers make of the labels on both sides, as far as they agree.
+    """Return the robust mean of poses propagated by several methods from the labels on both sides.
 
-    Each counts by the inverse square of its error, its two sides by score and nearness in time.
-
-    Labels that stay where they are interpolate between two sides; a joint that but one of them has they do not tell of.
+    Each method is weighted by the inverse square of its error, and its two sides by their scores and the inverse of
+    their distances in frames. Copied labels are interpolated between the two sides; they do not count for a joint that
+    only one side has.
 
     Args:
-        errors: one for each mover, as of `leave_one_out_error`; if one is not known, all count alike.
+        people: Labeled people.
+        targets: At least one target.
+        methods: Propagation methods that use one side.
+        errors: Error of each method from `leave_one_out_error`. If one is NaN, all methods have the same weight.
     """
     known = np.isfinite(errors).all()
     sources, weights = [], []
@@ -222,7 +240,7 @@ def combine(
     for method, error in zip(methods, errors, strict=True):
         trust = 1 / max(error, 1e-3) ** 2 if known else 1.0
         ends, shares = _sides(people, targets, method)
-        if method is copy_labels:  # these lie apart as their person moves
+        if method is copy_labels:  # the two sides differ by the person's motion
             middle = fuse(ends, shares)
             sources.append(middle)
             weights.append(trust * ((shares[0] > 0) & (shares[1] > 0)))
@@ -248,18 +266,20 @@ def refine(
     poses: PropagatedPoses,
     spread: float,
 ) -> PropagatedPoses:
-    """Poses drawn to where the net sees the joints, near the place that they were taken to.
+    """Return poses moved toward the joints that the net finds in their neighborhood.
 
     Args:
-        look: infers poses by the net's heatmaps times a gaussian around each joint, of a width that is given as a
-            share of the crop's height.
-        moved: where the joints of the moves are taken to be; those of labels that are not moved stay.
-        spread: width of the gaussian for each frame of a move's distance.
+        look: Returns a function that estimates poses from the net's heatmaps times a Gaussian around each joint. Its
+            argument is the width of the Gaussian as a share of the crop's height.
+        people: Labeled people.
+        targets: Targets of the poses.
+        poses: Propagated poses. Those in the frame of their label stay unchanged.
+        spread: Width of the Gaussian for each frame between label and target.
     """
     joints, scores = poses.joints.copy(), poses.scores.copy()
     far = distances(people, targets)
     for distance in np.unique(far[far > 0]).tolist():
-        rows = np.flatnonzero(far == distance)
+        rows = np.flatnonzero(far == distance).tolist()
         taken = [
             as_label_at(
                 people[targets[row].person], targets[row].number, poses.joints[row], poses.scores[row] > 0, follow=True
@@ -268,7 +288,7 @@ def refine(
         ]
         seen = look(spread * distance)(taken, [0])
         known = np.array([person.labeled for person in taken])  # (R, J)
-        trust = np.where(known, seen.scores / (seen.scores + EVEN_PEAK), 0)
+        trust = np.where(known, seen.scores / (seen.scores + EVEN_SCORE), 0)
         joints[rows] += trust[..., None] * (seen.joints - joints[rows])
         scores[rows] += trust * (seen.scores - scores[rows])
     return poses._replace(joints=joints, scores=scores)

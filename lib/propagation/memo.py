@@ -1,4 +1,4 @@
-"""Poses that a method propagated before, kept in memory."""
+"""In-memory cache of propagated poses."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from lib.propagation.targets import PropagatedPoses, PropagationMethod, Target
 
 
 class Memo:
-    """A propagation method that propagates each label to each frame once.
+    """Propagation method that propagates each label to each frame only once.
 
-    Measuring the error on labels left out and propagating between these labels follow the same paths.
+    Leave-one-out errors and propagation between the same labels use the same paths.
 
     Args:
-        method: Its result for a target depends on the target's label alone.
+        method: Propagation method. Its pose for a target may depend only on the target's label.
     """
 
     def __init__(self, method: PropagationMethod) -> None:
@@ -27,7 +27,7 @@ class Memo:
 
         Args:
             people: Labeled people.
-            targets: Whose pose is wanted in which frame; at least one.
+            targets: At least one target.
         """
         labels = {index: label_digest(people[index]) for index in {target.person for target in targets}}
         keys = [(labels[target.person], target.number) for target in targets]
@@ -40,7 +40,11 @@ class Memo:
 
 
 def label_digest(person: Person) -> bytes:
-    """Return a digest of all that a propagated pose depends on in a label."""
+    """Return a digest of everything in a label that its propagated poses depend on.
+
+    Args:
+        person: Labeled person.
+    """
     digest = hashlib.sha256(f"{person.video} {person.track} {person.number}".encode())
     for array in (person.center, person.scale, np.where(person.labeled[:, None], person.joints, 0), person.labeled):
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -1,6 +1,6 @@
-"""Methods that carry labels to other frames. A new method is one more entry of METHODS.
+"""Methods that carry labels to other frames. To add a method, add an entry to METHODS.
 
-The entries import what they need when they are built: the command lines list the methods before PyTorch is loaded.
+The entries import their modules only when they are built, so that command lines can list them without loading PyTorch.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class MethodSpec:
     """A method that carries labels to other frames.
 
     Attributes:
-        description: Help text of command lines.
-        build: Makes the method for a Propagator, with its options, frames, device and nets. The pose that the method
-            returns for a target depends on the target's label alone.
-        is_prior: The method can be fused with another one (--prior).
-        needs_net: The method runs the experiment's PoseWarper.
+        description: Help text for command lines.
+        build: Builds the method for a Propagator, with its options, frames, device and nets. The pose that the method
+            returns for a target may depend only on the target's label.
+        is_prior: True if the method can be fused with another one (--prior).
+        needs_net: True if the method runs the experiment's PoseWarper.
     """
 
     description: str
@@ -70,7 +70,9 @@ def _raft(propagator: Propagator) -> PropagationMethod:
     def read(video: int, number: int) -> np.ndarray:
         return propagator.frames[video].read_nearest(number)[0]
 
-    step = flow.raft(flow.load_raft(propagator.options.raft).to(propagator.device), propagator.device)
+    weights = propagator.options.raft
+    assert weights is not None  # PropagationOptions refuses raft without weights
+    step = flow.raft(flow.load_raft(weights).to(propagator.device), propagator.device)
     return partial(flow.along_flow, read, step=step)
 
 

@@ -1,4 +1,4 @@
-"""How labels are carried to other frames: methods, their settings, and the options of a command line."""
+"""Propagation options: methods, their settings, and command-line arguments."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -11,23 +11,23 @@ from lib.utils.errors import InputError
 
 @dataclass(frozen=True)
 class PropagationOptions:
-    """How labels are carried to other frames.
+    """Options for carrying labels to other frames.
 
     Attributes:
-        method: One of METHODS.
-        priors: Further methods that have `is_prior`: all are used from both sides and weighted by their leave-one-out
-            errors.
-        fuse: Use the labels on both sides of a frame, not the nearer one alone.
-        raft: Weights of torchvision's raft_large.
-        from_labels: Warp the labels; else the net's own heatmaps of the labeled frame.
-        hop: Number of frames that one warp bridges at most.
+        method: Name of a method in METHODS.
+        priors: Names of further methods that have `is_prior`. All methods are used from both sides and weighted by
+            their leave-one-out errors.
+        fuse: Use the labels on both sides of a frame, not only the nearer one.
+        raft: Path to the weights of torchvision's raft_large.
+        from_labels: Warp the labels; otherwise warp the net's own heatmaps of the labeled frame.
+        hop: Largest number of frames that one warp bridges.
         follow: Move the crop along with the pose after each hop.
-        relative: Measure the way from where the label itself ends when it is warped onto its own frame.
-        refine: Width, for each frame of distance and as a share of the crop's height, of the neighborhood in which the
-            net's own heatmap moves a propagated joint. 0 turns it off.
+        relative: Measure the displacement from the label warped onto its own frame.
+        refine: Width of the neighborhood in which the net's own heatmap moves a propagated joint, for each frame of
+            distance and as a share of the crop's height. 0 turns it off.
         sigma: Standard deviation of the labels' heatmaps in cells.
-        learned_from_labels: The net was trained on the labels that it propagates, so its leave-one-out error is too
-            small: it is taken to be no better than the best of the priors.
+        learned_from_labels: The net was trained on the labels that it propagates. Its leave-one-out error is then too
+            small, and the best error of the priors replaces it if it is larger.
 
     Raises:
         InputError: Options contradict each other, or weights are missing.
@@ -48,13 +48,15 @@ class PropagationOptions:
     def __post_init__(self) -> None:
         used = [self.method, *self.priors]
         if unknown := [name for name in used if name not in METHODS]:
-            raise InputError(f"{unknown[0]}: no such method; choose from {', '.join(METHODS)}")
+            raise InputError(f"{unknown[0]}: unknown method; choose from {', '.join(METHODS)}")
         if others := [name for name in self.priors if not METHODS[name].is_prior]:
             raise InputError(f"--prior {others[0]}: choose from {', '.join(_priors())}")
         if "raft" in used and not self.raft:
             raise InputError("raft needs --raft WEIGHTS, a file of torchvision's raft_large")
         if self.method == "copy" and self.priors:
-            raise InputError("--prior uses both sides, and copy from both sides is linear: choose --method linear")
+            raise InputError(
+                "--prior uses both sides, and copying from both sides is linear interpolation: use --method linear"
+            )
         if self.fuse and (self.priors or self.method == "linear"):
             raise InputError(f"--fuse: {'--prior uses' if self.priors else 'linear uses'} both sides already")
         if len(set(used)) < len(used):
@@ -62,17 +64,17 @@ class PropagationOptions:
 
     @property
     def needs_net(self) -> bool:
-        """Return whether a net is used."""
+        """True if a net is used."""
         return self.refine > 0 or any(METHODS[name].needs_net for name in (self.method, *self.priors))
 
     @property
     def both_sides(self) -> bool:
-        """Return whether the labels before and after a frame are used, not the nearer one alone."""
+        """True if the labels before and after a frame are used, not only the nearer one."""
         return self.fuse or bool(self.priors) or self.method == "linear"
 
     @property
     def name(self) -> str:
-        """Return the options as a part of a file's name."""
+        """Name of the options, used in file names."""
         parts = [self.method, *self.priors, *(["fused"] if self.fuse else []), *(["refined"] if self.refine else [])]
         return "-".join(parts)
 
@@ -86,13 +88,13 @@ def add_arguments(parser: argparse.ArgumentParser, others: Mapping[str, str] | N
     """Add the options that choose methods.
 
     Args:
-        parser: Command line of a tool.
-        others: Further choices of this tool, and a description of each.
+        parser: Argument parser of a tool.
+        others: Further choices of this tool, with descriptions.
     """
     methods = {name: method.description for name, method in METHODS.items()} | dict(others or {})
     listed = "; ".join(f"{name}: {text}" for name, text in methods.items())
     parser.add_argument("--method", choices=methods, help=f"method that carries labels to other frames; {listed}")
-    parser.add_argument("--fuse", action="store_true", help="use the labels on both sides of a frame, not the nearer")
+    parser.add_argument("--fuse", action="store_true", help="use the labels on both sides of a frame")
     parser.add_argument(
         "--prior",
         choices=_priors(),
@@ -103,10 +105,10 @@ def add_arguments(parser: argparse.ArgumentParser, others: Mapping[str, str] | N
 
 
 def choose_methods(args: argparse.Namespace, method: str, priors: Sequence[str] = ()) -> None:
-    """Fill in the methods where the command line names none.
+    """Fill in the methods that the command line does not name.
 
     Args:
-        args: Parsed options, with those of `add_arguments`.
+        args: Parsed arguments, including those of `add_arguments`.
         method: Method to use without --method.
         priors: Priors to use without --method and --prior.
 

@@ -1,10 +1,11 @@
-"""`Propagator`: labels of some frames in, poses of other frames out, by any method and from both sides."""
+"""`Propagator`: labels of some frames in, poses of other frames out, by any method and from one or both sides."""
 
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from lib.core.predictor import Poses, build_predictor
 from lib.core.strategies import Strategy, near_labels
 from lib.dataset import build_clips, build_data_set
 from lib.dataset.people import Person
+from lib.dataset.training_set import SparseLabels
 from lib.frames.video import FrameFolder
 from lib.propagation import flow
 from lib.propagation.cache import propagate_cached
@@ -31,15 +33,16 @@ from lib.propagation.memo import Memo
 from lib.propagation.methods import METHODS
 from lib.propagation.options import PropagationOptions
 from lib.propagation.targets import EstimateClips, PropagatedPoses, PropagationMethod, Target, copy_labels
+from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
 LEFT_OUT = 8
-"""Number of labels that are left out at a time."""
+"""Number of labels to leave out at a time."""
 
 Estimate = Callable[[Strategy], EstimateClips]
-"""A strategy to what runs the experiment's net over clips of people with it."""
+"""Function from a strategy to a function that runs the experiment's net with it over clips of people."""
 
 
 class Propagator:
@@ -47,12 +50,13 @@ class Propagator:
 
     Args:
         options: Methods and their settings.
-        frames: By index of the video, its files.
+        frames: Files of each video, by index of the video.
         estimate: Runs the PoseWarper over clips; None if `options` need no net.
-        estimate_single: Runs the pose net inside it; used if poses are refined.
-        device: Device of optical flow by RAFT.
-        settings: Whatever else the results depend on, such as the net's weights: part of the cache's key.
-        is_shared: Several processes share the clips: the cache is not used.
+        estimate_single: Runs the PoseWarper's pose net over clips; used to refine poses.
+        device: Device for RAFT; the CPU by default.
+        settings: All other values that the results depend on, such as the net's weights. They are part of the cache's
+            key.
+        is_shared: Several processes share the clips, so the cache is not used.
     """
 
     def __init__(
@@ -77,16 +81,16 @@ class Propagator:
         self._methods: dict[str, PropagationMethod] = {}
 
     def estimate(self, strategy: Strategy) -> EstimateClips:
-        """Return what runs the PoseWarper over clips of people.
+        """Return a function that runs the PoseWarper over clips of people.
 
         Args:
             strategy: Turns the frames of a clip into heatmaps (lib.core.strategies).
 
         Raises:
-            ValueError: The propagator was made without a net.
+            ValueError: The propagator has no net.
         """
         if self._estimate is None:
-            raise ValueError("a method of this propagator needs a net")
+            raise ValueError("this method needs a net: build the propagator with one")
         return self._estimate(strategy)
 
     def propagate(self, people: Sequence[Person], targets: Sequence[Target]) -> PropagatedPoses:
@@ -94,16 +98,19 @@ class Propagator:
 
         Args:
             people: Labeled people.
-            targets: Whose pose is wanted in which frame; at least one.
+            targets: At least one target.
+
+        Raises:
+            ValueError: The options need a net, and the propagator has none.
         """
         return self._propagate(self.leave_one_out_errors(people), people, targets)
 
     def propagate_cached(self, people: Sequence[Person], targets: Sequence[Target], folder: Path) -> PropagatedPoses:
-        """Return the same as `propagate`, and keep it on disk; a corrected label invalidates its neighbors only.
+        """Return the same as `propagate`, with a disk cache; a corrected label invalidates only its neighbors.
 
         Args:
             people: Labeled people.
-            targets: As of `propagate`.
+            targets: At least one target.
             folder: Folder of the cache.
         """
         if self._is_shared:
@@ -112,7 +119,7 @@ class Propagator:
         settings = [self.options, *self._settings, raft and (raft.st_size, raft.st_mtime_ns)]
         settings += [video.stamp() for video in self.frames.values()]
         path = folder / f"errors-{hashlib.sha256(repr(settings).encode()).hexdigest()[:16]}.json"
-        errors = read_json(path) if path.exists() else [None]
+        errors: list[Any] = read_json(path) if path.exists() else [None]  # null in the file: an unknown error
         if None in errors:
             errors = self.leave_one_out_errors(people)
             write_json(path, errors)
@@ -120,15 +127,23 @@ class Propagator:
         return propagate_cached(people, targets, method, folder / "stretches", repr([errors, *settings]))
 
     def joint_sources(self, people: Sequence[Person], targets: Sequence[Target]) -> list[list[list[int]]]:
-        """Return for each target and joint the numbers of the labeled frames that it came from, ascending."""
+        """Return the numbers of the labeled frames that each joint of each target comes from, in ascending order.
+
+        Args:
+            people: Labeled people.
+            targets: Targets.
+        """
         return joint_sources(people, targets, self.options.both_sides)
 
     def leave_one_out_errors(self, people: Sequence[Person]) -> list[float]:
-        """Return how far each of several methods misses labels that it does not see.
+        """Return the leave-one-out error of the method and of each prior.
+
+        Args:
+            people: Labeled people.
 
         Returns:
-            For the method and each prior the median over joints, as a share of the crop's longer side; NaN where no
-            label lies between two others of its person. Empty without priors.
+            Medians over joints, as shares of the crop's longer side; NaN if no label lies between two others of the
+            same person. Empty without priors.
         """
         options = self.options
         if not options.priors:
@@ -142,7 +157,7 @@ class Propagator:
                 method(people, targets)
         errors = [leave_one_out_error(people, method) for method in methods]
         if not np.isfinite(errors).all():
-            logger.info("no label lies between two others of its person: %s have equal weights", ", ".join(names))
+            logger.info("no label lies between two others of the same person: %s have equal weights", ", ".join(names))
             return errors
         shares = [f"{name} {100 * error:.2f} %" for name, error in zip(names, errors, strict=True)]
         logger.info("leave-one-out errors (median, share of the crop's longer side): %s", ", ".join(shares))
@@ -165,13 +180,17 @@ class Propagator:
         if not options.refine:
             return poses
 
+        if self._estimate_single is None:
+            raise ValueError("refinement needs a net: build the propagator with one")
+        estimate = self._estimate_single
+
         def look(share: float) -> EstimateClips:
-            return self._estimate_single(partial(near_labels, spread=share, sigma=options.sigma))
+            return estimate(partial(near_labels, spread=share, sigma=options.sigma))
 
         return refine(look, people, targets, poses, options.refine)
 
     def _method(self, name: str) -> PropagationMethod:
-        """Return what carries labels to other frames, each from its own side."""
+        """Return a method that propagates each label from its own side."""
         if name not in self._methods:
             method = METHODS[name].build(self)
             self._methods[name] = method if method is copy_labels else Memo(method)
@@ -184,11 +203,11 @@ def build_options(
     """Return the options of an experiment.
 
     Args:
-        cfg: The experiment: TEST.PROPAGATE.
-        method: One of METHODS.
-        priors: Further methods, to fuse with it.
-        fuse: Use both sides.
-        raft: Weights of torchvision's raft_large.
+        cfg: The experiment.
+        method: Name of a method in METHODS.
+        priors: Names of further methods to fuse with it.
+        fuse: Use the labels on both sides of a frame.
+        raft: Path to the weights of torchvision's raft_large.
 
     Raises:
         InputError: Options contradict each other.
@@ -222,7 +241,7 @@ def build_propagator(
     Args:
         cfg: The experiment.
         options: Methods and their settings.
-        frames: By index of the video, its files.
+        frames: Files of each video, by index of the video.
         net: The experiment's PoseWarper, on `device`; None if `options` need no net.
         device: Device of the net.
         process: Rank and number of the processes that share the work.
@@ -243,15 +262,30 @@ def build_propagator(
         options,
         frames,
         estimate=run_with(net) if net else None,
-        estimate_single=run_with(net.pose_net) if net else None,
+        estimate_single=run_with(net.get_submodule("pose_net")) if net else None,
         device=device,
         settings=[cfg.MODEL, cfg.TEST, _fingerprint(net)],
         is_shared=process[1] > 1,
     )
 
 
+def video_folders(labels: SparseLabels) -> dict[int, FrameFolder]:
+    """Return the files of each labeled video, by index of the video.
+
+    Args:
+        labels: Labels of frames of videos.
+
+    Raises:
+        InputError: The labels are of images, which have no other frames.
+    """
+    folders = {video: frames for video, frames in labels.frames.items() if isinstance(frames, FrameFolder)}
+    if len(folders) < len(labels.frames):
+        raise InputError(f"{labels.path}: labels of images; only labels of video frames can be propagated")
+    return folders
+
+
 def _fingerprint(net: nn.Module | None) -> str:
-    """Return what stands for a net's weights."""
+    """Return a digest of a net's weights."""
     digest = hashlib.sha256()
     for tensor in net.state_dict().values() if net else ():
         digest.update(tensor.cpu().contiguous().numpy().tobytes())

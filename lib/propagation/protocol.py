@@ -1,4 +1,4 @@
-"""The paper's protocol of video pose propagation: labels of some frames of a run, propagated to all, scored."""
+"""Protocol of video pose propagation in the paper: labels of some frames of a run are propagated to all and scored."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,12 +35,13 @@ from lib.utils.files import frame_number
 
 @dataclass(frozen=True)
 class RunPoses:
-    """The P poses of all frames of the runs.
+    """P poses in all frames of the runs.
 
     Attributes:
-        people: `video` and `frame` are those of the runs.
-        joints: (P, J, 2) x and y in image pixels; scores: (P, J).
-        distances: (P,) frames from the label, or from the nearest one.
+        people: People with the `video` and `frame` of the runs.
+        joints: (P, J, 2) x and y in image pixels.
+        scores: (P, J) scores of the joints.
+        distances: (P,) numbers of frames from the label, or from the nearest labeled frame.
     """
 
     people: list[Person]
@@ -49,7 +50,7 @@ class RunPoses:
     distances: np.ndarray
 
     def sorted(self) -> "RunPoses":
-        """Return them in the order of videos and frames."""
+        """Return the poses in the order of videos and frames."""
         order = sorted(range(len(self.people)), key=lambda index: (self.people[index].video, self.people[index].frame))
         people = [self.people[index] for index in order]
         return RunPoses(people, self.joints[order], self.scores[order], self.distances[order])
@@ -77,9 +78,9 @@ def build_propagated_runs(
 
 
 def build_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRuns) -> RunPoses:
-    """Estimate the poses in the runs with the single-frame net: the baseline without propagation.
+    """Estimate the poses in the runs with the single-frame net, as a baseline without propagation.
 
-    Labeled frames keep their labels, unless TEST.PROPAGATE.PSEUDO_LABELS is all.
+    Labeled frames keep their labels unless TEST.PROPAGATE.PSEUDO_LABELS is `all`.
 
     Args:
         cfg: The experiment.
@@ -88,17 +89,17 @@ def build_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRun
         runs: Runs of frames, some of which keep their labels.
 
     Raises:
-        InputError: Nobody is in the runs.
+        InputError: The runs contain no people.
     """
     kept = [] if cfg.TEST.PROPAGATE.PSEUDO_LABELS == "all" else runs.sources
     parts = [copy_labels(kept, [Target(index, person.number) for index, person in enumerate(kept)])] if kept else []
     others = build_pseudo_labeled(cfg, runs)
     if others:
-        predictor = build_predictor(cfg, net.pose_net, run.device, run.process, single)
+        predictor = build_predictor(cfg, net.get_submodule("pose_net"), run.device, run.process, single)
         poses = predictor.predict(build_clips(cfg, others, runs.frames, [0]))
         parts.append(PropagatedPoses(poses.joints, poses.scores))
     if not parts:
-        raise InputError("there are no people in the runs to estimate pseudo-labels of")
+        raise InputError("the runs contain no people to make pseudo-labels for")
     people = [*kept, *others]
     far = [min(abs(person.frame - frame) for frame in runs.labeled[person.video]) for person in people]
     joints, scores = np.concatenate([own.joints for own in parts]), np.concatenate([own.scores for own in parts])
@@ -106,25 +107,25 @@ def build_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRun
 
 
 def pseudo_label_name(frames: str, ground_truth_boxes: bool) -> str:
-    """Return what results of pseudo-labels are called.
+    """Return the name of results of pseudo-labels.
 
     Args:
-        frames: TEST.PROPAGATE.PSEUDO_LABELS.
-        ground_truth_boxes: TEST.USE_GT_BBOX.
+        frames: Value of TEST.PROPAGATE.PSEUDO_LABELS.
+        ground_truth_boxes: Value of TEST.USE_GT_BBOX.
     """
     parts = ["single", *(["all"] if frames == "all" else []), *([] if ground_truth_boxes else ["detected"])]
     return "-".join(parts)
 
 
 def build_protocol_runs(cfg: CfgNode, every: int) -> LabeledRuns:
-    """Return the runs to propagate labels over; what would stop their scoring is refused.
+    """Return the runs to propagate labels over, after checking that they can be scored.
 
     Args:
         cfg: The experiment.
-        every: Frames from one label to the next.
+        every: Number of frames from one label to the next.
 
     Raises:
-        InputError: As of build_labeled_runs, or the ground truth cannot be scored.
+        InputError: Annotations or frames are missing or broken, or the ground truth cannot be scored.
     """
     runs = build_labeled_runs(cfg, every)
     if cfg.TEST.EVALUATE:
@@ -133,16 +134,17 @@ def build_protocol_runs(cfg: CfgNode, every: int) -> LabeledRuns:
 
 
 def build_protocol_result(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, folder: Path) -> dict[str, Any]:
-    """Write the submission of the runs and score it, if TEST.EVALUATE says so.
+    """Write the submission of the runs, and score it if TEST.EVALUATE is True.
 
     Args:
         cfg: The experiment.
         runs: The runs.
-        poses: The poses of all their frames.
+        poses: Poses in all frames of the runs.
         folder: Folder of the predictions.
 
     Returns:
-        `people` and, if it is scored, `table`, `score`, `ap_by_distance`, `tracks_by_distance`, `tracks_by_joint`.
+        `people` and, if the submission is scored, `table`, `score`, `ap_by_distance`, `tracks_by_distance`, and
+        `tracks_by_joint`.
     """
     rules: Rules = build_rules(cfg)
     videos = make_submission(runs.videos, poses.people, poses.joints, poses.scores, rules)
@@ -159,12 +161,20 @@ def build_protocol_result(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, fold
 
 
 def format_protocol(result: dict[str, Any]) -> str:
-    """Return the tables of a scored result as text."""
+    """Return the tables of a scored result as text.
+
+    Args:
+        result: Result of `build_protocol_result`.
+    """
     return f"{format_table(result)}\n\n{format_distances(result)}"
 
 
 def format_distances(result: dict[str, Any]) -> str:
-    """Return a row for each distance from a label, of what was measured there; empty if nothing was."""
+    """Return a table with a row for each distance from a label as text; empty if there is no distance.
+
+    Args:
+        result: Result with `tracks_by_distance`, and optionally `ap_by_distance`.
+    """
     ap, tracks, rows = result.get("ap_by_distance") or {}, result["tracks_by_distance"], {}
     for distance in sorted({*ap, *tracks}, key=lambda name: (name == "1+", int(name.rstrip("+")))):
         row = tracks.get(distance, {})
@@ -177,5 +187,11 @@ def format_distances(result: dict[str, Any]) -> str:
 
 
 def _numbers(runs: LabeledRuns) -> list[list[int]]:
-    """Return for each run the numbers of its frames."""
-    return [[frame_number(frame) for frame in video.frame_names] for video in runs.videos]
+    """Return the numbers of the frames of each run."""
+    return [[_number(frame) for frame in video.frame_names] for video in runs.videos]
+
+
+def _number(frame: str) -> int:
+    number = frame_number(frame)
+    assert number is not None  # annotations with other file names are refused when they are read
+    return number

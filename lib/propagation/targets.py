@@ -1,7 +1,7 @@
 """Targets of propagation, and the warp that takes labels to them.
 
-The warp moves a label inside a crop, on heatmaps. lib.propagation.flow moves it in the image, and
-lib.propagation.fusion makes one pose of several.
+The warp moves a label within a crop, on heatmaps. lib.propagation.flow moves it in the image, and
+lib.propagation.fusion combines several poses into one.
 """
 
 from collections import defaultdict
@@ -15,10 +15,10 @@ from lib.core.predictor import Poses
 from lib.dataset.people import Person
 
 EstimateClips = Callable[[list[Person], list[int]], Poses]
-"""People and frame offsets, the first 0, to poses (P, T, J) in the frames at these offsets."""
+"""Function from people and frame offsets, the first of which is 0, to poses (P, T, J) in the frames at the offsets."""
 
 PropagationMethod = Callable[[Sequence[Person], Sequence["Target"]], "PropagatedPoses"]
-"""Labeled people and at least one target to the propagated poses."""
+"""Function from labeled people and at least one target to the propagated poses."""
 
 
 class Target(NamedTuple):
@@ -38,9 +38,9 @@ class PropagatedPoses(NamedTuple):
 
     Attributes:
         joints: (M, J, 2) float64 x, y in image pixels.
-        scores: (M, J) float64; 0 or less where nothing is known of the joint.
+        scores: (M, J) float64; 0 or less if the position of the joint is unknown.
         disagreement: (M, J) pixels between the poses from the label before and from the label after; NaN where only one
-            of them has the joint; None if each pose comes from one label, or labels are copied.
+            of them has the joint; None if each pose comes from one label, or if labels are copied.
     """
 
     joints: np.ndarray
@@ -49,7 +49,7 @@ class PropagatedPoses(NamedTuple):
 
 
 def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Target]:
-    """Return for each wanted frame all people of the nearest labeled frame, the earlier of two.
+    """Return all people of the nearest labeled frame, the earlier of two, for each wanted frame.
 
     Args:
         people: People of the labeled frames.
@@ -58,13 +58,15 @@ def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list
     labeled = _by_frame(people)
     targets = []
     for video, number in wanted:
-        source = min(labeled[video], key=lambda other: (abs(other - number), other), default=None)
-        targets += [Target(person, number) for person in labeled[video].get(source, ())]
+        frames = labeled[video]
+        if frames:
+            source = min(frames, key=lambda other: (abs(other - number), other))
+            targets += [Target(person, number) for person in frames[source]]
     return targets
 
 
 def around(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Target]:
-    """Return for each wanted frame all people of the labeled frames around it, each from the nearer one.
+    """Return all people of the labeled frames around each wanted frame, each from the nearer one.
 
     Args:
         people: People of the labeled frames.
@@ -87,7 +89,7 @@ def around(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[
 
 
 def missing(people: Sequence[Person], numbers: Mapping[int, Sequence[int]]) -> list[Target]:
-    """Return for each frame the people who lack a label or joints there, each from the nearest label.
+    """Return the people who lack a label or some joints in each frame, each from the nearest label.
 
     Unlike in `around`, people without a label in a labeled frame may be visible there.
 
@@ -111,12 +113,12 @@ def missing(people: Sequence[Person], numbers: Mapping[int, Sequence[int]]) -> l
 def reachable_ground_truth(
     truth: Iterable[Person], people: Sequence[Person], targets: Sequence[Target]
 ) -> list[Person]:
-    """Return the people of `truth` that a target reaches, with the joints that the source label has too.
+    """Return the people of `truth` that a target reaches, with the joints that the source label also has.
 
     Args:
         truth: Labels to compare with.
         people: Labeled people.
-        targets: Whose pose was propagated to which frame.
+        targets: Targets that were propagated.
     """
     start = {
         (people[target.person].video, target.number, people[target.person].track): people[target.person]
@@ -131,7 +133,7 @@ def copy_labels(people: Sequence[Person], targets: Sequence[Target]) -> Propagat
 
     Args:
         people: Labeled people.
-        targets: Whose pose is wanted in which frame; at least one.
+        targets: At least one target.
     """
     joints = np.array([people[target.person].joints for target in targets])
     return PropagatedPoses(joints, np.array([people[target.person].labeled for target in targets], dtype=np.float64))
@@ -145,12 +147,12 @@ def warp(
     Args:
         infer: Warps the labels of people to the frames at given offsets.
         people: Labeled people.
-        targets: Whose pose is wanted in which frame; at least one.
+        targets: At least one target.
         hop: Largest number of frames that one warp bridges. Farther frames are reached in several hops: the decoded
-            pose is the next label, and its score remains a factor.
+            pose becomes the next label, and its score multiplies the scores that follow.
         follow: Move the crop along with the pose after each hop.
         relative: Measure the displacement from the label warped onto its own frame, and add it to the label. This
-            cancels the rounding to cells and the constant shift of the head.
+            cancels the rounding to cells and any constant shift of the head.
     """
     num_joints = len(people[targets[0].person].joints)
     result = PropagatedPoses(np.zeros((len(targets), num_joints, 2)), np.zeros((len(targets), num_joints)))
@@ -190,13 +192,13 @@ def distances(people: Sequence[Person], targets: Sequence[Target]) -> np.ndarray
 
     Args:
         people: Labeled people.
-        targets: Whose pose is wanted in which frame.
+        targets: Targets.
     """
     return np.array([abs(target.number - people[target.person].number) for target in targets])
 
 
 def _by_frame(people: Sequence[Person]) -> dict[int, dict[int, list[int]]]:
-    """Return the indices of people by video and number of the frame."""
+    """Return the indices of people by video and frame number."""
     frames: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, person in enumerate(people):
         frames[person.video][person.number].append(index)
@@ -210,7 +212,7 @@ def as_label_at(person: Person, number: int, joints: np.ndarray, found: np.ndarr
         person: Labeled person.
         number: Number of the other frame.
         joints: (J, 2) joints in that frame.
-        found: (J,) bool, True for joints that count if they were labeled before.
+        found: (J,) bool, True for joints that stay labeled if they were labeled before.
         follow: Move the crop by the median displacement of the joints.
     """
     known = person.labeled & found

@@ -61,7 +61,7 @@ class Body:
         return cls(**{name: value * rng.uniform(0.94, 1.06) for name, value in vars(usual).items()})
 
 
-def mix(poses: list[Pose], weights: np.ndarray) -> Pose:
+def mix(poses: list[Pose], weights: np.ndarray) -> dict[str, np.ndarray]:
     """Return the weighted sum of poses.
 
     Args:
@@ -69,7 +69,7 @@ def mix(poses: list[Pose], weights: np.ndarray) -> Pose:
         weights: (N, number of poses), rows sum to 1.
     """
     zero = np.zeros(len(weights))
-    return {name: sum(weights[:, i] * pose.get(name, zero) for i, pose in enumerate(poses)) for name in ANGLES}
+    return {name: sum((weights[:, i] * pose.get(name, zero) for i, pose in enumerate(poses)), zero) for name in ANGLES}
 
 
 def body_points(body: Body, pose: Pose, yaw: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -146,7 +146,7 @@ def seen(owner: np.ndarray, point: np.ndarray, number: int, radius: float) -> bo
     around = owner[top : round(y) + reach + 1, left : round(x) + reach + 1]
     rows, columns = np.ogrid[top : top + around.shape[0], left : left + around.shape[1]]
     disc = np.hypot(columns - x, rows - y) <= max(radius, 1.0)
-    return np.count_nonzero(around[disc] > number) <= 0.5 * np.count_nonzero(disc)
+    return bool(np.count_nonzero(around[disc] > number) <= 0.5 * np.count_nonzero(disc))
 
 
 def to_picture(camera: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ class VideoSpec:
             ("jpeg_quality", self.jpeg_quality, 1, 100),
         ):
             if not low <= value <= high:
-                raise InputError(f"synthetic videos: {name} is {value}; it has to be from {low} to {high}")
+                raise InputError(f"synthetic videos: {name} is {value}; it must be between {low} and {high}")
 
 
 PRESETS = {

@@ -72,11 +72,11 @@ def make_videos(
     out = Path(out)
     for split, count in num_videos.items():
         if not 0 <= count <= 500_000:
-            raise InputError(f"synthetic videos: {count} videos for {split}; it has to be from 0 to 500000")
+            raise InputError(f"synthetic videos: {count} videos for {split}; the number must be between 0 and 500000")
     if seed < 0:
-        raise InputError(f"synthetic videos: the seed is {seed}; it has to be 0 or more")
+        raise InputError(f"synthetic videos: the seed is {seed}; it must be 0 or more")
     if label_every < 1:
-        raise InputError(f"synthetic videos: a label on every {label_every}th frame; it has to be 1 or more")
+        raise InputError(f"synthetic videos: label_every is {label_every}; it must be 1 or more")
     versions = {"numpy": np.__version__, "opencv": cv2.__version__}
     settings = {"seed": seed, "videos": dict(num_videos), "mp4": movies, "label_every": label_every}
     settings |= {"spec": asdict(spec), "versions": versions}
@@ -139,11 +139,11 @@ def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
     if any(out.iterdir()):
         if not overwrite:
             raise InputError(
-                f"{out}: not empty, and not from the same settings; name another folder, or say --overwrite to replace "
-                "earlier videos in it"
+                f"{out}: not empty, and not made with the same settings; choose another folder, or pass --overwrite to "
+                "replace earlier videos in it"
             )
         if not made_here:
-            raise InputError(f"{out}: not overwritten: it has no {SETTINGS}, so something else made what is in it")
+            raise InputError(f"{out}: not overwritten: it has no {SETTINGS}, so its content is not from this tool")
         _remove_videos(out, earlier)
     write_json(out / SETTINGS, settings, indent=True)
 
@@ -156,7 +156,7 @@ def _remove_videos(out: Path, settings: Any) -> None:
     """
     counts = settings.get("videos") if isinstance(settings, dict) else None
     if not isinstance(counts, dict) or any(counts.keys() - FIRST_VIDEO.keys()):
-        raise InputError(f"{out}: not overwritten: {SETTINGS} does not list the videos that were made here")
+        raise InputError(f"{out}: not overwritten: {SETTINGS} does not list the videos in this folder")
     videos = [_Video(out, split, number, 1) for split, count in counts.items() for number in range(count)]
     frames = {video.frames for video in videos}
     files = {file for video in videos for file in (video.labels, video.movie)}
@@ -166,7 +166,8 @@ def _remove_videos(out: Path, settings: Any) -> None:
             folders.append(path)
         elif path not in files and not (path.parent in frames and FRAME_NAME.fullmatch(path.name)):
             raise InputError(
-                f"{out}: not overwritten: {path.relative_to(out)} is of no video that {SETTINGS} lists; move it first"
+                f"{out}: not overwritten: {path.relative_to(out)} belongs to no video listed in {SETTINGS}; "
+                "move it first"
             )
     for video in videos:
         video.remove()
@@ -254,7 +255,7 @@ def _write_frames(
     with VideoWriter(video.movie, size, FRAMES_PER_SECOND) if movies else nullcontext() as writer:
         for frame, (image, scene, drawing) in enumerate(draw_video(rng, spec)):
             _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg_quality])
-            (folder / f"{frame:06d}.jpg").write_bytes(jpeg)
+            (folder / f"{frame:06d}.jpg").write_bytes(jpeg.tobytes())
             if writer:
                 writer.write(image)
             labeled = frame % video.label_every == 0

@@ -1,1 +1,1 @@
-"""People and who is who in a video: boxes, detector, tracker."""
+"""People in videos: boxes, detection, and tracking."""

@@ -1,4 +1,4 @@
-"""Where to look for people in a frame, if no detector tells."""
+"""Boxes to look for people in without a detector: the whole frame, or boxes from a file."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -11,27 +11,32 @@ from lib.utils.errors import InputError
 from lib.utils.files import frame_number
 
 FindPeople = Callable[[Sequence[int], Sequence[np.ndarray]], list[list[DetectedBox]]]
-"""Frame numbers and images (H, W, 3), uint8, BGR, to the boxes of each frame."""
+"""Function from frame numbers and images (H, W, 3) uint8 BGR to the boxes of each frame."""
 
 
 def whole_frame(numbers: Sequence[int], images: Sequence[np.ndarray]) -> list[list[DetectedBox]]:
-    """One person who may be anywhere: each frame as a box of score 1."""
+    """Return each whole frame as a box with score 1, for one person at any position.
+
+    Args:
+        numbers: Numbers of the frames.
+        images: Images of the frames, (H, W, 3) uint8 BGR each.
+    """
     sizes = ((*image.shape[1::-1],) for image in images)
     return [[DetectedBox(n, 0, np.array([0.0, 0.0, *size]), 1.0)] for n, size in zip(numbers, sizes, strict=True)]
 
 
 class ListedBoxes:
-    """The boxes of a file (lib.formats.boxes), whose image_id is the frame's number, from 0, or stands in image_name.
+    """Boxes from a file (lib.formats.boxes) with the number of the frame, from 0, as image_id or in image_name.
 
     Args:
-        path: of the file.
-        min_score: boxes that score less are left out.
+        path: Path to the file.
+        min_score: Minimum score of the boxes to use.
 
     Attributes:
-        dropped: how many boxes of the file were left out, by reason.
+        dropped: Number of unused boxes of the file by reason.
 
     Raises:
-        InputError: not such a file, or an image_name without a number.
+        InputError: The file is not a file of boxes, or an image_name has no number.
     """
 
     def __init__(self, path: Path, min_score: float) -> None:
@@ -44,14 +49,20 @@ class ListedBoxes:
             self._of_frame.setdefault(number, []).append(box)
 
     def __call__(self, numbers: Sequence[int], images: Sequence[np.ndarray]) -> list[list[DetectedBox]]:
+        """Return the boxes of each frame.
+
+        Args:
+            numbers: Numbers of the frames.
+            images: Images of the frames; not used.
+        """
         return [self._of_frame.get(number, []) for number in numbers]
 
     def outside(self, first: int, end: int) -> int:
-        """How many boxes are of frames before `first`, or from `end` on."""
+        """Return the number of boxes in frames before `first`, or from `end` on."""
         return sum(len(boxes) for number, boxes in self._of_frame.items() if not first <= number < end)
 
 
 def _number(name: str) -> int | None:
-    """The number in `clip/000012.jpg` or `clip.mp4#12`."""
+    """Return the number in a name such as `clip/000012.jpg` or `clip.mp4#12`, or None."""
     behind = re.search(r"#(\d+)$", name)
     return int(behind[1]) if behind else frame_number(name)

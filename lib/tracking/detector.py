@@ -1,4 +1,4 @@
-"""People found in frames by torchvision's detectors, with weights that the user has."""
+"""Detection of people with torchvision's detectors, using weights provided by the user."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from lib.formats.boxes import PERSON, DetectedBox
 from lib.utils.checkpoint import read_state_dict
 from lib.utils.errors import InputError
 
-NETS = {  # the first of these names that a file has tells its net
+NETS = {  # by the name of a tensor; the first one that a file contains determines its net
     "roi_heads.box_head.0.0.weight": detection.fasterrcnn_resnet50_fpn_v2,
     "backbone.body.16.0.weight": detection.fasterrcnn_mobilenet_v3_large_fpn,
     "backbone.body.layer4.2.conv3.weight": detection.fasterrcnn_resnet50_fpn,
@@ -21,7 +21,7 @@ NETS = {  # the first of these names that a file has tells its net
 RECOMMENDED = detection.FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1.url
 CLASSES = "roi_heads.box_predictor.cls_score.weight"
 
-# What these files hold was trained with batch norms without the small number that is added to the variance.
+# These weights were trained with batch norms that add no epsilon to the variance.
 _WITHOUT_EPSILON = {
     PurePosixPath(weights.COCO_V1.url).name
     for weights in (
@@ -30,36 +30,37 @@ _WITHOUT_EPSILON = {
         detection.KeypointRCNN_ResNet50_FPN_Weights,
     )
 }
-_OTHER_HEADS = re.compile(r"^roi_heads\.(mask|keypoint)_")  # masks and keypoints, which nobody asks for
+_OTHER_HEADS = re.compile(r"^roi_heads\.(mask|keypoint)_")  # for masks and keypoints, which are not used
 
 
 class Detector:
-    """The people in frames, as boxes.
+    """Detector of the people in frames.
 
     Args:
-        net: a detector of torchvision, in eval mode.
-        device: where it is.
-        min_score: boxes that score less are left out.
+        net: Detector of torchvision in eval mode.
+        device: Device of the net.
+        min_score: Minimum score of the boxes to return.
     """
 
     def __init__(self, net: nn.Module, device: torch.device, min_score: float) -> None:
         self._net = net
         self._device = device
-        self._least_score = min_score
+        self._min_score = min_score
 
     @torch.inference_mode()
     def __call__(self, numbers: Sequence[int], images: Sequence[np.ndarray]) -> list[list[DetectedBox]]:
-        """The boxes of each frame.
+        """Return the boxes of each frame.
 
         Args:
-            numbers: of the frames; images: (H, W, 3) each, uint8, BGR.
+            numbers: Numbers of the frames.
+            images: Images of the frames, (H, W, 3) uint8 BGR each.
         """
         inputs = [torch.from_numpy(image[..., ::-1].copy()).to(self._device) for image in images]
         found = self._net([image.permute(2, 0, 1).float() / 255 for image in inputs])
         return [self._boxes(number, one) for number, one in zip(numbers, found, strict=True)]
 
     def _boxes(self, number: int, found: dict[str, torch.Tensor]) -> list[DetectedBox]:
-        kept = (found["labels"] == PERSON) & (found["scores"] >= self._least_score)
+        kept = (found["labels"] == PERSON) & (found["scores"] >= self._min_score)
         corners, scores = found["boxes"][kept].double().cpu().numpy(), found["scores"][kept].tolist()
         return [
             DetectedBox(number, 0, np.concatenate([box[:2], box[2:] - box[:2]]), score)
@@ -68,24 +69,29 @@ class Detector:
 
 
 def load_detector(path: Path, device: torch.device) -> nn.Module:
-    """The detector whose weights a file holds, in eval mode; its tensors tell which one that is.
+    """Load a detector from its weights, in eval mode; the names of the tensors determine its architecture.
 
-    Faster R-CNN with a trunk of ResNet-50 (torchvision's first and second version) or MobileNetV3, and Mask R-CNN and
-    Keypoint R-CNN with the first of these, whose further heads are left out; of any classes, the first of them person.
+    Supported are Faster R-CNN with a ResNet-50 backbone (torchvision's first and second version) or MobileNetV3, and
+    Mask R-CNN and Keypoint R-CNN with the first of these, without their additional heads. The classes are arbitrary,
+    except that the first one is person.
+
+    Args:
+        path: Path to the file of weights.
+        device: Device to put the net on.
 
     Raises:
-        InputError: no such file, or not such weights.
+        InputError: The file does not exist, or does not contain the weights of a supported detector.
     """
     if not path.exists():
-        raise InputError(f"{path}: there are no weights of a detector here; take {RECOMMENDED}, say")
+        raise InputError(f"{path}: no weights of a detector here; download {RECOMMENDED}, for example")
     tensors = {name: tensor for name, tensor in read_state_dict(path).items() if not _OTHER_HEADS.match(name)}
     build = next((build for name, build in NETS.items() if name in tensors), None)
     if build is None or CLASSES not in tensors:
         known = ", ".join(net.__name__ for net in NETS.values())
-        raise InputError(f"{path}: not the weights of a detector of torchvision that is known here: {known}")
+        raise InputError(f"{path}: not the weights of a supported torchvision detector: {known}")
     net = build(weights=None, weights_backbone=None, num_classes=len(tensors[CLASSES]))
     try:
-        net.load_state_dict(tensors)  # older files' names are torchvision's to translate
+        net.load_state_dict(tensors)  # torchvision translates the names in older files
     except RuntimeError as error:
         problem = str(error).splitlines()[1].strip()
         raise InputError(f"{path}: not the weights of torchvision's {build.__name__}: {problem[:200]}") from None

@@ -1,4 +1,4 @@
-"""`VideoEstimator`: the poses of a video's frames, with tracks, some frames at a time."""
+"""`VideoEstimator`: estimates and tracks poses in a video, a few frames at a time."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,21 +25,21 @@ from lib.tracking.boxes import FindPeople
 from lib.tracking.tracker import Tracker
 
 FRAMES_AT_ONCE = {"cuda": 8, "cpu": 1}
-"""Frames of a batch by type of the device. A CPU takes as long for each, and finished frames are kept sooner."""
+"""Frames per batch by device type. On a CPU, larger batches are no faster and delay the saving of finished frames."""
 
 
 class VideoEstimator:
-    """Estimate the poses of a video frame by frame, and number the people.
+    """Estimates the poses of a video frame by frame, and assigns track numbers to people.
 
     Args:
         predictor: Estimates poses in boxes.
-        find_people: Finds the people of frames.
-        skeleton: Joints of the net.
-        rules: How people are left out.
+        find_people: Finds the people in frames.
+        skeleton: Skeleton of the net.
+        rules: Rules for leaving people out.
         aspect_ratio: Width over height of the crops.
-        offsets: Frames of a clip, from the key frame.
-        nms_threshold: Of two boxes with a larger IoU the one with the lower score is left out; 1: none is.
-        build_clips: Makes clips of people in the frames of a video.
+        offsets: Frames of a clip relative to the key frame.
+        nms_threshold: Maximum IoU of two boxes; above it, the one with the lower score is left out. 1 keeps all boxes.
+        build_clips: Builds clips of people from the frames of a video.
     """
 
     def __init__(
@@ -66,18 +66,20 @@ class VideoEstimator:
 
     @property
     def frames_at_once(self) -> int:
-        """Return the number of frames to estimate in one call: as many as share crops, or those of a batch."""
+        """Number of frames to estimate in one call: the frames that share crops, or a batch, whichever is larger."""
         return max(FRAMES_AT_ONCE[self.predictor.device.type], self.predictor.held_frames)
 
     def estimate(self, numbers: Sequence[int], video: FrameStream) -> list[FramePoses]:
-        """Return the poses of the next frames of a video.
+        """Estimate the poses of the next frames of a video.
 
         Args:
-            numbers: Numbers of the frames, ascending and higher than those of earlier calls.
-            video: The frames.
+            numbers: Numbers of the frames, in ascending order and higher than those of earlier calls.
+            video: Video with these frames.
         """
         images = {number: image for number in numbers if (image := _read(video, number)) is not None}
-        people, boxes, left_out = [], [], {number: Counter() for number in numbers}
+        people: list[Person] = []
+        boxes: list[DetectedBox] = []
+        left_out: dict[int, Counter[str]] = {number: Counter() for number in numbers}
         for number, found in zip(images, self._find(images), strict=True):
             kept, left_out[number] = usable_boxes(found, *video.size(number), self._nms_threshold)
             people += [
@@ -95,7 +97,7 @@ class VideoEstimator:
         return frames
 
     def _find(self, images: dict[int, np.ndarray]) -> list[list[DetectedBox]]:
-        """Return the boxes of each frame, found a batch of frames at a time."""
+        """Return the boxes of each frame, processing a batch of frames at a time."""
         numbers, size = [*images], FRAMES_AT_ONCE[self.predictor.device.type]
         batches = [numbers[start : start + size] for start in range(0, len(numbers), size)]
         return [found for batch in batches for found in self.find_people(batch, [images[one] for one in batch])]
@@ -103,7 +105,7 @@ class VideoEstimator:
     def _estimate(
         self, video: FrameStream, people: list[Person], boxes: list[DetectedBox]
     ) -> dict[int, list[TrackedPose]]:
-        """Return the poses of people in boxes by frame, without those who repeat a better one."""
+        """Return the poses of the people in boxes by frame, without duplicates of better poses."""
         found = self.predictor.predict(self._build_clips(people, video), disable=True)
         chosen, scores = select(people, found.joints, found.scores, self._rules, self.skeleton.sigmas)
         poses = [
@@ -116,17 +118,17 @@ class VideoEstimator:
 def build_video_estimator(
     cfg: CfgNode, net: nn.Module, device: torch.device, find_people: FindPeople
 ) -> VideoEstimator:
-    """Return the estimator of an experiment.
+    """Build the estimator of an experiment.
 
     Args:
-        cfg: The experiment; TEST.MODE is single, aggregate or average.
-        net: Its net, on `device`.
+        cfg: Experiment with TEST.MODE single, aggregate, or average.
+        net: Net of the experiment, on `device`.
         device: Device of the net.
-        find_people: Finds the people of frames.
+        find_people: Finds the people in frames.
     """
     cfg = cfg.clone()
     cfg.defrost()
-    cfg.WORKERS = 0  # a few clips at a time are not worth a process
+    cfg.WORKERS = 0  # starting processes for a few clips is slower
     offsets = [0] if cfg.TEST.MODE == "single" else cfg.TEST.AGGREGATE.OFFSETS
     return VideoEstimator(
         build_predictor(cfg, net, device),

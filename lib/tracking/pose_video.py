@@ -1,4 +1,4 @@
-"""The poses of a whole video, to a file that an interrupted run goes on with."""
+"""Estimation of the poses of a whole video; an interrupted run can be continued from its output file."""
 
 import logging
 from collections import Counter
@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VideoPart:
-    """Frames of a video file.
+    """A range of frames of a video file.
 
     Attributes:
-        video: The file.
-        start: The first frame.
-        end: The frame to stop before; None: the end of the video.
+        video: Video file.
+        start: Number of the first frame.
+        end: Number of the frame after the last one, or None for the end of the video.
     """
 
     video: VideoFile
@@ -37,16 +37,16 @@ class VideoPart:
 
 
 def estimate_video(estimator: VideoEstimator, part: VideoPart, file: PosesFile, provenance: Mapping[str, Any]) -> None:
-    """Fill a file of poses, from where an interrupted run stopped.
+    """Estimate the poses of a video and write them to a file, continuing an interrupted run.
 
     Args:
         estimator: Estimates the poses of frames.
-        part: The frames.
-        file: The file, which is open.
-        provenance: Goes into the file, beside what it says of the video.
+        part: Frames to estimate.
+        file: Open output file.
+        provenance: Information to store in the file, in addition to that about the video.
 
     Raises:
-        InputError: The video has no such frame.
+        InputError: The video does not contain the first frame.
     """
     video, done = part.video, part.start
 
@@ -57,13 +57,13 @@ def estimate_video(estimator: VideoEstimator, part: VideoPart, file: PosesFile, 
 
     file.begin(recall)
     if done > part.start:
-        logger.info("%s: going on at frame %d", file.part, done)
+        logger.info("%s: continuing at frame %d", file.part, done)
     reach = max(map(abs, estimator.offsets))
     count = estimator.frames_at_once
-    # What stands in for a damaged frame within reach can lie as far beyond it.
+    # A damaged frame at the end of a clip is replaced by a frame that may be `reach` frames farther away.
     frames = FrameStream(video, 2 * (count + 2 * reach), max(0, done - 2 * reach))
     end = video.num_frames if part.end is None else part.end
-    total = max(0, end - part.start) or None  # the file may not tell, or tell a wrong number
+    total = max(0, end - part.start) or None  # the number in the file may be missing or wrong
     try:
         bar = progress_bar(total, "frame", desc="poses", initial=done - part.start)
         with bar, logging_redirect_tqdm():
@@ -72,15 +72,15 @@ def estimate_video(estimator: VideoEstimator, part: VideoPart, file: PosesFile, 
                 done += len(numbers)
                 bar.update(len(numbers))
     except KeyboardInterrupt:
-        logger.info("%s keeps the frames before %d; the same command goes on there", file.part, done)
+        logger.info("%s contains the frames before %d; run the same command to continue", file.part, done)
         raise
     if done == part.start:
-        raise InputError(f"{video.path}: it has no frame {part.start}")
+        raise InputError(f"{video.path}: the video has no frame {part.start}")
     _finish(estimator, part, file, done, provenance)
 
 
 def _upcoming(frames: FrameStream, first: int, count: int, end: int | None) -> list[int]:
-    """Return the numbers of the next frames to estimate; none: that was the last one."""
+    """Return the numbers of the next frames to estimate; empty at the end of the video."""
     wanted = range(first, first + count if end is None else min(first + count, end))
     return [number for number in wanted if frames.has(number)]
 
@@ -88,11 +88,11 @@ def _upcoming(frames: FrameStream, first: int, count: int, end: int | None) -> l
 def _finish(
     estimator: VideoEstimator, part: VideoPart, file: PosesFile, end: int, provenance: Mapping[str, Any]
 ) -> None:
-    """Complete the file, and say how much is in it."""
+    """Complete the file and log a summary of its content."""
     video = part.video
-    unused: Counter = Counter()
+    unused: Counter[str] = Counter()
     if isinstance(estimator.find_people, ListedBoxes):
-        outside = {"of other frames than those looked at": estimator.find_people.outside(part.start, end)}
+        outside = {"in frames that were not processed": estimator.find_people.outside(part.start, end)}
         unused = +(estimator.find_people.dropped + Counter(outside))
     name = video.path.name
     info = {"description": "Estimated poses; scores are heatmap peaks", "video": name, "fps": video.fps, **provenance}
@@ -103,10 +103,13 @@ def _finish(
 
 
 def identity(path: Path) -> dict[str, Any]:
-    """Return what tells a file from another one, without reading it.
+    """Return properties that identify a file without reading it.
+
+    Args:
+        path: Path to the file.
 
     Raises:
-        OSError: It does not exist.
+        OSError: The file does not exist.
     """
     status = path.stat()
     return {"file": path.name, "bytes": status.st_size, "modified": status.st_mtime}

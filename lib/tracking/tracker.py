@@ -1,4 +1,4 @@
-"""Who is who from frame to frame: poses are linked greedily to those seen before, as Xiao et al. (ECCV 2018) do."""
+"""Greedy tracking: links poses to the most similar ones of earlier frames, as in Xiao et al. (ECCV 2018)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,10 +8,8 @@ import numpy as np
 from lib.formats.video_poses import TrackedPose
 from lib.nms import oks_iou
 
-MIN_SIMILARITY = (
-    0.1  # of two poses of one person in frames that follow each other: arms and crouching change boxes much
-)
-MEMORY = 15  # frames that a person may be out of sight and come back as the same
+MIN_SIMILARITY = 0.1  # of a person's poses in consecutive frames; low, because moving arms and crouching change boxes
+MEMORY = 15  # number of frames after which a person who is out of sight is forgotten
 
 
 @dataclass(frozen=True)
@@ -21,24 +19,25 @@ class _Seen:
 
 
 class Tracker:
-    """Links the poses of a video, frame by frame.
+    """Links the poses of a video frame by frame.
 
-    Two poses are as alike as the mean of their OKS, over the joints that both have, and of the IoU of their boxes.
+    The similarity of two poses is the mean of their OKS, over the joints that both have, and the IoU of their boxes.
 
     Args:
-        sigmas: (J,) of OKS; none: the boxes alone are compared.
+        sigmas: (J,) OKS constants; if empty, only the boxes are compared.
     """
 
     def __init__(self, sigmas: Sequence[float]) -> None:
         self._sigmas = np.asarray(sigmas, dtype=np.float64)
-        self._seen: dict[int, _Seen] = {}  # by track, who was in sight lately
+        self._seen: dict[int, _Seen] = {}  # recently seen people by track
         self._next = 0
 
     def link(self, frame: int, poses: Sequence[TrackedPose]) -> list[TrackedPose]:
-        """The same poses with track ids: of the pose before that is most alike, or new ones, counted from 0.
+        """Return poses with track ids: those of the most similar earlier poses, or new ones, counted from 0.
 
         Args:
-            frame: number of the frame, higher than those before.
+            frame: Number of the frame, higher than those of earlier calls.
+            poses: Poses of the frame.
         """
         self._forget(frame)
         tracks = list(self._seen)
@@ -59,7 +58,12 @@ class Tracker:
         return linked
 
     def recall(self, frame: int, poses: Sequence[TrackedPose]) -> None:
-        """Take poses that have track ids for the last ones seen, as a run that goes on does."""
+        """Record poses that already have track ids as the last ones seen, for example when continuing a run.
+
+        Args:
+            frame: Number of the frame.
+            poses: Poses of the frame.
+        """
         self._forget(frame)
         for pose in poses:
             self._seen[pose.track] = _Seen(frame, pose)
@@ -75,15 +79,13 @@ class Tracker:
         joints = (pose.scores > 0) & (other.scores > 0)
         if not joints.any():
             return overlap / 2
-        areas = (float(np.prod(one.box[2:])) for one in (other, pose))
-        (oks,) = oks_iou(
-            pose.joints[joints], other.joints[joints][None], next(areas), [next(areas)], self._sigmas[joints]
-        )
+        area, other_area = np.prod(pose.box[2:]), np.prod(other.box[2:], keepdims=True)
+        (oks,) = oks_iou(pose.joints[joints], other.joints[joints][None], area, other_area, self._sigmas[joints])
         return (overlap + float(oks)) / 2
 
 
 def box_iou(box: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two boxes x, y, w, h; 0 of empty ones."""
+    """Return the intersection over union of two boxes x, y, w, h, or 0 if both are empty."""
     low, high = np.maximum(box[:2], other[:2]), np.minimum(box[:2] + box[2:], other[:2] + other[2:])
     shared = float(np.prod(np.maximum(high - low, 0)))
     union = float(np.prod(box[2:]) + np.prod(other[2:])) - shared

@@ -72,14 +72,16 @@ def plan_pictures(
     """
     images = [image for frame in _sampled(num_frames) if (image := _read(read, frame)) is not None]
     if not images:
-        raise InputError(f"of {num_frames} frames none can be read: the {len(_sampled(num_frames))} tried are damaged")
+        raise InputError(f"none of {num_frames} frames can be read: the {len(_sampled(num_frames))} tried are damaged")
     for quality in range(len(QUALITY_STEPS)):
         mean = float(np.mean([cost(_encode(image, quality)) for image in images]))
         if mean * num_frames <= (1 - SPARE) * budget:
             return Plan(quality, _size(images[0], quality), num_frames)
     capacity = int((1 - SPARE) * budget / mean)
     if capacity < 1:
-        raise InputError(f"the page has {max(0, budget) / 1e6:.2f} MB left for pictures: not one fits; allow it more")
+        raise InputError(
+            f"the page has {max(0, budget) / 1e6:.2f} MB left for pictures, too little for any; raise the limit"
+        )
     return Plan(quality, _size(images[0], quality), capacity)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +106,8 @@ def render_labels(path: Path, video: Path, labels: Labels) -> None:
         poses[labels.frames[frame].number].append(pose)
     skeleton = named_skeleton(labels.names)
     skeleton = replace(skeleton, bones=labels.edges or skeleton.bones)
+    frames: Iterator[tuple[int, np.ndarray | None]]
+    fps: float
     if video.is_dir():
         folder = FrameFolder(ImageStore(video), ".")
         frames = ((number, _read(folder, number)) for number in folder.numbers)

@@ -29,11 +29,11 @@ logger = logging.getLogger(__name__)
 PAGE = Path(__file__).with_name("review_page")
 SCRIPTS = ("model.js", "pictures.js", "drawing.js", "stage.js", "timeline.js", "panels.js", "app.js", "main.js")
 BUDGET = 60_000_000
-"""Bytes of a page: what browsers open within a second or two, and mail or a chat still takes."""
+"""Bytes of a page. Browsers open pages of this size within two seconds, and mail and chats accept them."""
 SUGGESTED = 3, 20
-"""Frames that are suggested to be labelled next, at least and at most: else as many again as are labelled."""
+"""Minimum and maximum number of frames to suggest for labeling; in between, as many as are labeled."""
 NOTES = 2_000
-"""Bytes that are kept for what the page says of its pictures."""
+"""Bytes reserved for the note about the pictures."""
 
 
 def write_review(
@@ -94,7 +94,7 @@ def write_review(
         file.write(_script("note", _json(note, name)) + tail)
         size = file.tell()
     if stored < len(images):
-        logger.warning("%s: %s: the others are damaged, or over the %.0f MB allowed", path, note, budget / 1e6)
+        logger.warning("%s: %s: the others are damaged or exceed the limit of %.0f MB", path, note, budget / 1e6)
     logger.info("%s: %s, %.1f MB", path, note, size / 1e6)
 
 
@@ -129,15 +129,12 @@ class _Poses:
 def _read_poses(content: dict[str, Any], name: str) -> _Poses:
     images, people = content["images"], content["annotations"]
     joints = len(keypoint_category(content)["keypoints"])
-    numbers = [frame_number(image["file_name"]) for image in images]
-    if not images or None in numbers:
-        where = f"images[{numbers.index(None)}]: a file_name without a number" if images else "no images"
-        raise InputError(f"{name}: {where}: the labels have to be of a video's numbered frames")
+    numbers = _frame_numbers(images, name)
     ids = [image["id"] for image in images]
     if len(set(ids)) < len(ids):
         place = next(place for place, one in enumerate(ids) if one in ids[:place])
-        raise InputError(f"{name}: images[{place}]: a second image of id {ids[place]}")
-    order = sorted(range(len(images)), key=numbers.__getitem__)
+        raise InputError(f"{name}: images[{place}]: another image has the id {ids[place]} too")
+    order = np.argsort(numbers, kind="stable").tolist()
     frame_of_id = {ids[place]: frame for frame, place in enumerate(order)}
     where = f"{name}: annotations"
     frame = np.array([frame_of_id[person["image_id"]] for person in people], dtype=int)
@@ -155,8 +152,26 @@ def _read_poses(content: dict[str, Any], name: str) -> _Poses:
     labeled[frame[~crowd]] = True
     labeled[frame[propagated.any(axis=1)]] = False
     doubts = joint_doubts(scores, disagreements, _sizes(keypoints, track))
-    numbers = np.array([numbers[place] for place in order])
-    return _Poses(order, numbers, frame, track, propagated, labeled, scores, disagreements, doubts)
+    return _Poses(order, numbers[order], frame, track, propagated, labeled, scores, disagreements, doubts)
+
+
+def _frame_numbers(images: list[dict[str, Any]], name: str) -> np.ndarray:
+    """Return the frame number of each image.
+
+    Raises:
+        InputError: There are no images, or one has a file name without a number.
+    """
+    numbers = []
+    for place, image in enumerate(images):
+        number = frame_number(image["file_name"])
+        if number is None:
+            raise InputError(
+                f"{name}: images[{place}]: no number in file_name; labels must refer to numbered frames of a video"
+            )
+        numbers.append(number)
+    if not numbers:
+        raise InputError(f"{name}: no images; labels must refer to numbered frames of a video")
+    return np.array(numbers)
 
 
 def _told(people: list[dict[str, Any]], key: str, joints: int, where: str, absent: float) -> np.ndarray:
@@ -193,8 +208,8 @@ def _page_data(content: dict[str, Any], poses: _Poses, needs: np.ndarray) -> dic
         "numbers": poses.numbers.tolist(),
         "propagated": [np.flatnonzero(row).tolist() for row in poses.propagated],
         "doubts": [
-            [None if np.isnan(doubt) else round(doubt, 2) for doubt in row] if propagated else None
-            for row, propagated in zip(poses.doubts.tolist(), poses.propagated.any(axis=1), strict=True)
+            [None if np.isnan(doubt) else round(doubt, 2) for doubt in row] if propagated.any() else None
+            for row, propagated in zip(poses.doubts.tolist(), poses.propagated, strict=True)
         ],
         "bones": _bones(category.get("skeleton"), names),
         "sides": sides,
@@ -229,7 +244,7 @@ def _json(value: Any, name: str) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER).replace(b"<", b"\\u003c")
     except TypeError as error:  # orjson's error is a subclass
-        raise InputError(f"{name}: a browser cannot hold these labels: {error}") from None
+        raise InputError(f"{name}: these labels cannot be stored as JSON: {error}") from None
 
 
 def _page(name: str, data: dict[str, bytes]) -> tuple[bytes, bytes]:

@@ -57,7 +57,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(experiment, kin
     np.testing.assert_array_equal(poses.scores, expected.scores)
     messages = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert len(messages) == 2
-    assert "TEST.BATCH_SIZE_PER_GPU: out of memory with 8 clips; going on with 4" in messages[0]
+    assert "TEST.BATCH_SIZE_PER_GPU: out of memory with 8 clips; continuing with 4" in messages[0]
 
 
 def test_not_even_one_clip(experiment):

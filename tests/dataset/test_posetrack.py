@@ -294,7 +294,7 @@ def test_annotations_of_the_other_year_are_warned_of(root, build, caplog):
         ([box(1) | {"bbox": [1, 2, 3]}], "box 0: bbox"),
         ([box(1), box(1) | {"bbox": [1, 2, 3, None]}], "box 1: bbox"),
         ([box(1) | {"bbox": [1, 2, "3", 4]}], "box 0: bbox"),
-        ([{"bbox": [1, 2, 3, 4], "score": 1}], "box 0: no image_name"),
+        ([{"bbox": [1, 2, 3, 4], "score": 1}], "box 0: neither image_name"),
         ([{"image_id": 1, "bbox": [1, 2, 3, 4]}], "box 0: bbox .* and None"),
         (["box"], "box 0"),
     ],

@@ -63,13 +63,13 @@ GOOD = [pose(1, 1, id=11), pose(1, 3, id=13), pose(2, 5, id=15)]
 @pytest.mark.parametrize(
     ("poses", "message"),
     [
-        ({"annotations": GOOD}, "predictions have to be a list of objects with image_id and keypoints"),
-        ([{"image_id": 1}], "predictions[0]: 'keypoints' has to hold 6 finite numbers"),
-        ([pose("x", 1)], "predictions[0]: 'image_id' has to be a whole number"),
-        ([GOOD[0] | {"keypoints": [1, 2, 3]}], "predictions[0]: 'keypoints' has to hold 6 finite numbers"),
-        ([*GOOD[:2], pose(2, 5)], "predictions[2]: no annotation_id, which others have"),
-        ([*GOOD, pose(1, 1, id=16)], "predictions[3]: id 16 is not that of an annotation of image_id 1"),
-        ([*GOOD, pose(2, 1, id=12)], "predictions[3]: id 12 is not that of an annotation of image_id 2"),
+        ({"annotations": GOOD}, "predictions must be a list of objects with image_id and keypoints"),
+        ([{"image_id": 1}], "predictions[0]: 'keypoints' must contain 6 finite numbers"),
+        ([pose("x", 1)], "predictions[0]: 'image_id' must be a whole number"),
+        ([GOOD[0] | {"keypoints": [1, 2, 3]}], "predictions[0]: 'keypoints' must contain 6 finite numbers"),
+        ([*GOOD[:2], pose(2, 5)], "predictions[2]: no annotation_id, but other poses have one"),
+        ([*GOOD, pose(1, 1, id=16)], "predictions[3]: the ground truth has no annotation 16 in image_id 1"),
+        ([*GOOD, pose(2, 1, id=12)], "predictions[3]: the ground truth has no annotation 12 in image_id 2"),
         ([*GOOD, GOOD[1]], "predictions[3]: a second pose of annotation 13"),
         (GOOD[:1], "no pose for annotation 13 of image_id 1 (2 lack one)"),
         ([], "no pose for annotation 11 of image_id 1 (3 lack one)"),
@@ -87,7 +87,7 @@ def test_ids_that_are_taken_twice_tell_nothing():
     content = json.loads(json.dumps(CONTENT))
     content["annotations"][1]["id"] = 11
     truth = read_labels(content, "gt.json")
-    with pytest.raises(InputError, match="two in the ground truth have one id"):
+    with pytest.raises(InputError, match="two annotations of the ground truth share an id"):
         matched(truth, GOOD)
     np.testing.assert_array_equal(first_x(truth, [pose(1, 1), pose(1, 3), pose(2, 5)]), [1, NAN, 3, NAN, 5])
 
@@ -95,5 +95,5 @@ def test_ids_that_are_taken_twice_tell_nothing():
 def test_ids_of_poses_need_ids_of_people():
     people = [{key: value for key, value in one.items() if key != "id"} for one in CONTENT["annotations"]]
     truth = read_labels(CONTENT | {"annotations": people}, "gt.json")
-    with pytest.raises(InputError, match=r"pred\.json: poses name annotations by id, but the ground truth has no ids"):
+    with pytest.raises(InputError, match=r"pred\.json: poses have annotation ids, but the ground truth has none"):
         matched(truth, [pose(1, 1, id=11)])

@@ -77,7 +77,7 @@ def test_people_without_size_are_left_out_aloud(two, caplog):
     table = evaluate_pck(truth, truth.joints + 1.0, "joints")["table"]
     assert table["PCK@0.2"] == 100
     assert table["EPE"] == pytest.approx(2**0.5)
-    assert "1 people left out of PCK" in caplog.text
+    assert "1 people are left out of PCK" in caplog.text
 
 
 def test_normalizers_that_the_file_lacks(two):

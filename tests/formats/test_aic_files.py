@@ -39,7 +39,7 @@ def test_cocos_form():
     assert first["keypoints"] == [5, 6, 2, 7, 8, 1, *[0] * 36]
     assert (first["bbox"], first["num_keypoints"]) == ([10, 20, 30, 40], 2)
     assert [(one["id"], one["image_id"]) for one in (first, second)] == [(1, 2), (2, 2)]
-    with pytest.raises(InputError, match=r"gt\.json: image a: the third number of each joint has to be 1, 2 or 3"):
+    with pytest.raises(InputError, match=r"gt\.json: image a: the third number of each joint must be 1, 2 or 3"):
         aic.to_coco([image()], "gt.json", names)
 
 
@@ -47,17 +47,17 @@ def test_cocos_form():
     ("content", "message"),
     [
         ({}, "x.json: not in AI Challenger's own form"),
-        ([image(image_id=7)], r"x.json: \[0\]: it has to be an object with image_id, a text"),
-        ([image(), image(image_id="a")], r"x.json: \[1\]: a second a;"),
-        ([image(keypoint_annotations=[])], r"x.json: \[0\]: keypoint_annotations and human_annotations have to be"),
-        ([image(human_annotations=...)], r"x.json: \[0\]: keypoint_annotations and human_annotations have to be"),
+        ([image(image_id=7)], r"x.json: \[0\]: expected an object with image_id, a string"),
+        ([image(), image(image_id="a")], r"x.json: \[1\]: a is listed twice;"),
+        ([image(keypoint_annotations=[])], r"x.json: \[0\]: keypoint_annotations and human_annotations must be"),
+        ([image(human_annotations=...)], r"x.json: \[0\]: keypoint_annotations and human_annotations must be"),
         (
             [image(human_annotations={})],
-            r"x.json: \[0\]: people\[0\]: 'human_annotations' has to hold 4 finite numbers",
+            r"x.json: \[0\]: people\[0\]: 'human_annotations' must contain 4 finite numbers",
         ),
         (
             [image(keypoint_annotations={"human1": [1, 2]})],
-            r"x.json: \[0\]: people\[0\]: 'keypoint_annotations' has to hold 42 finite numbers, not 2",
+            r"x.json: \[0\]: people\[0\]: 'keypoint_annotations' must contain 42 finite numbers, not 2",
         ),
     ],
 )

@@ -136,14 +136,14 @@ def test_ids_may_be_written_as_texts_and_crowds_are_nobody(tmp_path):
     [
         (
             {"images": [{"id": 1, "file_name": "a/1.png"}, {"id": 2, "file_name": "b/1.png"}]},
-            "images[1]: a second 1.png",
+            "images[1]: 1.png is listed twice",
         ),
-        ({"images": [{"id": 1}]}, "images[0]: it needs a file_name"),
-        ({"annotations": [{"image_id": 9}]}, "annotations[0]: image_id 9 is not that of an image"),
+        ({"images": [{"id": 1}]}, "images[0]: a file_name, and a whole number as id, are required"),
+        ({"annotations": [{"image_id": 9}]}, "annotations[0]: image_id 9 is not in 'images'"),
         ({"annotations": [{"image_id": 7}, {"image_id": 7}]}, "annotations[0]: no track_id"),
         ({"annotations": [{"image_id": 7, "track_id": 1}] * 2}, "annotations[1]: a second track_id 1 in its frame"),
         ({"categories": []}, "lacks 'keypoints'"),
-        ({"annotations": None}, "'annotations' has to be a list"),
+        ({"annotations": None}, "'annotations' must be a list"),
     ],
 )
 def test_bad_labels_name_the_record(tmp_path, changes, message):
@@ -156,8 +156,8 @@ def test_bad_labels_name_the_record(tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("category", "message"),
     [
-        ({"keypoints": ["a", "a"]}, "all different"),
-        ({"keypoints": []}, "all different"),
+        ({"keypoints": ["a", "a"]}, "unique"),
+        ({"keypoints": []}, "unique"),
         ({"keypoints": [1, 2]}, "lacks 'keypoints'"),
     ],
 )

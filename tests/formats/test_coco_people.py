@@ -67,8 +67,8 @@ def test_labels_of_any_joints():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"annotations": [{"image_id": 1, "keypoints": [1]}]}, r"annotations\[0\]: 'keypoints' has to hold 6"),
-        ({"annotations": [{"image_id": 1, "category_id": "x"}]}, r"annotations\[0\]: 'category_id' has to be a whole"),
+        ({"annotations": [{"image_id": 1, "keypoints": [1]}]}, r"annotations\[0\]: 'keypoints' must contain 6"),
+        ({"annotations": [{"image_id": 1, "category_id": "x"}]}, r"annotations\[0\]: 'category_id' must be a whole"),
         ({"categories": []}, "lacks 'keypoints'"),
         ({"categories": [{"id": 1}]}, "lacks 'keypoints'"),
     ],
@@ -81,16 +81,16 @@ def test_wrong_labels_of_any_joints(changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"categories": ...}, "gt.json: 'categories' has to be a list of objects"),
-        ({"annotations": ...}, "gt.json: 'annotations' has to be a list of objects"),
-        ({"images": [{"id": "x"}]}, r"gt.json: images\[0\]: 'id' has to be a whole number, not 'x'"),
+        ({"categories": ...}, "gt.json: 'categories' must be a list of objects"),
+        ({"annotations": ...}, "gt.json: 'annotations' must be a list of objects"),
+        ({"images": [{"id": "x"}]}, r"gt.json: images\[0\]: 'id' must be a whole number, not 'x'"),
         (
             {"annotations": [{"image_id": 3, "category_id": 1, "keypoints": [1] * 6}]},
-            r"gt.json: annotations\[0\]: 'foot_kpts' has to hold 3 finite numbers",
+            r"gt.json: annotations\[0\]: 'foot_kpts' must contain 3 finite numbers",
         ),
         (
             {"annotations": [{"image_id": 3, "category_id": 1, "keypoints": [1] * 9}]},
-            r"gt.json: annotations\[0\]: 'bbox' has to hold 4 finite numbers",
+            r"gt.json: annotations\[0\]: 'bbox' must contain 4 finite numbers",
         ),
     ],
 )
@@ -120,16 +120,16 @@ def test_predictions():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"keypoints": [1, 2, 3]}, r"pred.json: predictions\[1\]: 'keypoints' has to hold 6 finite numbers, not 3"),
+        ({"keypoints": [1, 2, 3]}, r"pred.json: predictions\[1\]: 'keypoints' must contain 6 finite numbers, not 3"),
         (
             {"keypoints": [1, 2, 3, 4, 5, float("nan")]},
-            r"pred.json: predictions\[1\]: 'keypoints' has to hold 6 finite numbers$",
+            r"pred.json: predictions\[1\]: 'keypoints' must contain 6 finite numbers$",
         ),
-        ({"keypoints": ...}, r"pred.json: predictions\[1\]: 'keypoints' has to hold 6 finite numbers$"),
-        ({"score": None}, r"pred.json: predictions\[1\]: 'score' has to hold a finite number"),
-        ({"score": "high"}, r"pred.json: predictions\[1\]: 'score' has to hold a finite number"),
-        ({"image_id": ...}, r"pred.json: predictions\[1\]: 'image_id' has to be a whole number, not None"),
-        ({"category_id": ...}, r"pred.json: predictions\[1\]: 'category_id' has to be a whole number, not None"),
+        ({"keypoints": ...}, r"pred.json: predictions\[1\]: 'keypoints' must contain 6 finite numbers$"),
+        ({"score": None}, r"pred.json: predictions\[1\]: 'score' must contain a finite number"),
+        ({"score": "high"}, r"pred.json: predictions\[1\]: 'score' must contain a finite number"),
+        ({"image_id": ...}, r"pred.json: predictions\[1\]: 'image_id' must be a whole number, not None"),
+        ({"category_id": ...}, r"pred.json: predictions\[1\]: 'category_id' must be a whole number, not None"),
     ],
 )
 def test_wrong_predictions(changes, message):
@@ -153,7 +153,7 @@ def test_predictions_that_nobody_ranks():
 
 @pytest.mark.parametrize("content", [{"annotations": []}, [1], None])
 def test_predictions_are_a_list_of_objects(content):
-    with pytest.raises(InputError, match=r"pred.json: predictions have to be a list of objects"):
+    with pytest.raises(InputError, match=r"pred.json: predictions must be a list of objects"):
         read_predictions(content, "pred.json", FIELDS)
 
 

@@ -48,7 +48,7 @@ def test_broken_truth(tmp_path, change, message):
     savemat(tmp_path / "gt.mat", arrays | change)
     with pytest.raises(InputError, match=re.escape(message)):
         read_truth(tmp_path / "gt.mat")
-    with pytest.raises(InputError, match=r"needs the head boxes.*gt_valid\.mat"):
+    with pytest.raises(InputError, match=r"needs head boxes.*gt_valid\.mat"):
         read_truth(tmp_path / "valid.json")
 
 
@@ -80,9 +80,9 @@ def test_predictions_of_other_kinds(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"predictions": []}, "have to be called 'preds'; the file has predictions"),
+        ({"predictions": []}, "must be called 'preds'; the file has predictions"),
         (POINTS[:2].tolist(), "'preds' has the shape (2, 16, 2); (3, 16, 2) is needed"),
-        ([[1, 2], [3]], "'preds' has to hold numbers"),
+        ([[1, 2], [3]], "'preds' must contain numbers"),
         (3, "the shape (); (3, 16, 2)"),
     ],
 )
@@ -129,9 +129,9 @@ def test_list_of_people_counts_from_0(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image": None}, "entry 0: it has to be an object with 'image'"),
-        ({"scale": "tall"}, "entry 0: 'scale' has to hold finite numbers"),
-        ({"joints": [[1, 2]]}, "entry 0: 'joints' has to hold finite numbers, shape (16, 2)"),
+        ({"image": None}, "entry 0: expected an object with 'image'"),
+        ({"scale": "tall"}, "entry 0: 'scale' must contain finite numbers"),
+        ({"joints": [[1, 2]]}, "entry 0: 'joints' must contain finite numbers, shape (16, 2)"),
         ({"joints_vis": None}, "entry 0: 'joints_vis'"),
     ],
 )

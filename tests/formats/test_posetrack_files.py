@@ -267,42 +267,42 @@ POINT = (*RECT, "annopoints", 0, "point", 1)
     ("content", "message"),
     [
         ([], "neither 'annolist' (2017) nor 'images' (2018)"),
-        (broken(CONTENT_2017, "annolist", [3]), "'annolist': '[3]' has to be a list of objects"),
+        (broken(CONTENT_2017, "annolist", [3]), "'annolist': '[3]' must be a list of objects"),
         (broken(CONTENT_2017, "annolist", 1, "image", ...), "annolist[1]: 'image'"),
         (
             broken(CONTENT_2017, *RECT[:3], [3]),
-            "annolist[0] (images/v/00000001.jpg): '[3]' has to be a list of objects",
+            "annolist[0] (images/v/00000001.jpg): '[3]' must be a list of objects",
         ),
-        (broken(CONTENT_2017, *RECT, "track_id", [0.5]), "annorect[0]: 'track_id' has to be a whole number, not 0.5"),
-        (broken(CONTENT_2017, *POINT, "x", ...), "(images/v/00000001.jpg), annorect[0]: 'x' has to be a finite number"),
-        (broken(CONTENT_2017, *POINT, "y", ["4a"]), "annorect[0]: 'y' has to be a finite number, not '4a'"),
-        (broken(CONTENT_2017, *RECT, "track_id", [1e30]), "annorect[0]: 'track_id' has to be a whole number"),
+        (broken(CONTENT_2017, *RECT, "track_id", [0.5]), "annorect[0]: 'track_id' must be a whole number, not 0.5"),
+        (broken(CONTENT_2017, *POINT, "x", ...), "(images/v/00000001.jpg), annorect[0]: 'x' must be a finite number"),
+        (broken(CONTENT_2017, *POINT, "y", ["4a"]), "annorect[0]: 'y' must be a finite number, not '4a'"),
+        (broken(CONTENT_2017, *RECT, "track_id", [1e30]), "annorect[0]: 'track_id' must be a whole number"),
         (
             broken(CONTENT_2017, "annolist", 0, "ignore_regions", 0, "point", 0, "x", []),
             "annolist[0] (images/v/00000001.jpg): 'x'",
         ),
-        (broken(CONTENT_2018, "annotations", [3]), "'annotations' has to be a list of objects"),
-        (broken(CONTENT_2018, "images", 1, "id", [10]), "images[1]: 'id' has to be a whole number, not [10]"),
-        (broken(CONTENT_2018, "images", 1, "id", 20), "images[1]: id 20 is taken"),
-        (broken(CONTENT_2018, "images", 0, "file_name", ...), "images[0]: 'file_name' has to be a text"),
+        (broken(CONTENT_2018, "annotations", [3]), "'annotations' must be a list of objects"),
+        (broken(CONTENT_2018, "images", 1, "id", [10]), "images[1]: 'id' must be a whole number, not [10]"),
+        (broken(CONTENT_2018, "images", 1, "id", 20), "images[1]: id 20 is used twice"),
+        (broken(CONTENT_2018, "images", 0, "file_name", ...), "images[0]: 'file_name' must be a string"),
         (broken(CONTENT_2018, "images", 0, "ignore_regions_x", [[1, 2], []]), "images[0]: 'ignore_regions_x' and"),
         (
             broken(CONTENT_2018, "annotations", 1, "image_id", ...),
-            "annotations[1]: 'image_id' has to be a whole number, not None",
+            "annotations[1]: 'image_id' must be a whole number, not None",
         ),
         (
             broken(CONTENT_2018, "annotations", 1, "keypoints", [1, 2, 3]),
-            "annotations[1]: 'keypoints' has to hold 51 finite",
+            "annotations[1]: 'keypoints' must contain 51 finite",
         ),
         (
             broken(CONTENT_2018, "annotations", 0, "scores", 3, None),
-            "annotations[0]: 'scores' has to hold 17 finite numbers",
+            "annotations[0]: 'scores' must contain 17 finite numbers",
         ),
         (
             broken(CONTENT_2018, "annotations", 1, "track_id", "x"),
-            "annotations[1]: 'track_id' has to be a whole number, not 'x'",
+            "annotations[1]: 'track_id' must be a whole number, not 'x'",
         ),
-        (broken(CONTENT_2018, "annotations", 1, "track_id", 1.5), "'track_id' has to be a whole number, not 1.5"),
+        (broken(CONTENT_2018, "annotations", 1, "track_id", 1.5), "'track_id' must be a whole number, not 1.5"),
         (broken(CONTENT_2018, "categories", 0, "keypoints", ...), "categories[0] lacks 'keypoints'"),
         (broken(CONTENT_2018, "categories", 0, "keypoints", 0, "eye"), "categories: 'keypoints' lacks nose"),
     ],
@@ -377,7 +377,7 @@ def test_annotations_of_no_image_are_left_out_aloud(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         video = read(tmp_path, broken(CONTENT_2018, "annotations", 0, "image_id", 99))
     assert video.track_ids.tolist() == [5]
-    assert "1 annotations left out" in caplog.text
+    assert "1 annotations are left out" in caplog.text
 
 
 def test_a_mat_file_reads_as_the_json_file(tmp_path):
@@ -440,8 +440,8 @@ def test_a_video_with_both_files_is_read_from_the_json(tmp_path):
     ("variables", "message"),
     [
         ({"RELEASE": 1}, "v.mat: not a PoseTrack file: it has no struct array 'annolist'"),
-        ({"annolist": np.ones(3)}, "v.mat: 'annolist': '[1.0, 1.0, 1.0]' has to be a list of objects"),
-        ({"annolist": struct_array([{"imgnum": 1}])}, "v.mat: annolist[0]: 'image' has to be"),
+        ({"annolist": np.ones(3)}, "v.mat: 'annolist': '[1.0, 1.0, 1.0]' must be a list of objects"),
+        ({"annolist": struct_array([{"imgnum": 1}])}, "v.mat: annolist[0]: 'image' must be"),
     ],
 )
 def test_malformed_mat_files(tmp_path, variables, message):

@@ -81,9 +81,9 @@ def test_what_has_left_the_window_is_a_fault_of_the_caller(tmp_path):
         stream = FrameStream(VideoFile(path), window=4)
         read(stream, 9)
         read(stream, 6)
-        with pytest.raises(IndexError, match="frame 5 has left the window of 4 frames, which is at 6"):
+        with pytest.raises(IndexError, match="frame 5 has left the window of 4 frames, which starts at 6"):
             read(stream, 5)
-        with pytest.raises(IndexError, match=r"clip\.mp4: no frame 30: its last is 29"):
+        with pytest.raises(IndexError, match=r"clip\.mp4: no frame 30; the last is 29"):
             read(stream, 30)
 
 

@@ -113,13 +113,13 @@ def test_frames_of_something_else_are_not_mixed_in(clip, tmp_path):
     folder = tmp_path / "frames"
     unpack(clip, folder)
     os.utime(clip, (1, 1))
-    with pytest.raises(InputError, match=r"frames: holds frames of another video than .*clip\.mp4"):
+    with pytest.raises(InputError, match=r"frames: contains frames of another video than .*clip\.mp4"):
         unpack(clip, folder)
     (folder / "unpacked.json").write_text("[]")
-    with pytest.raises(InputError, match=r"unpacked\.json: does not tell"):
+    with pytest.raises(InputError, match=r"unpacked\.json: not a record of an unpacked video"):
         unpack(clip, folder)
     (folder / "unpacked.json").unlink()
-    with pytest.raises(InputError, match=r"frames: holds images that are not from .*clip\.mp4"):
+    with pytest.raises(InputError, match=r"frames: contains images that are not from .*clip\.mp4"):
         unpack(clip, folder)
 
 

@@ -107,12 +107,15 @@ def still(warper: PoseWarper, values: Tensor, heatmaps: Tensor) -> tuple[Tensor,
 
 @torch.no_grad()
 def test_offsets_of_a_frame_onto_itself_are_computed_once(warper):
-    for shape in ((1, 5, 16, 8), (3, 5, 16, 8), (1, 5, 12, 8), (1, 5, 16, 8)):
+    full, last, other = (3, 5, 16, 8), (1, 5, 16, 8), (1, 5, 12, 8)
+    computed = []
+    for shape in (full, full, last, full, last, other, last, full):
         values, heatmaps = noise(0, *shape), noise(1, *shape)
         expected = warper.warp(values, source=heatmaps, target=heatmaps.clone())
-        runs = [still(warper, values, heatmaps + i) for i in range(2)]
-        assert [batches for _, batches in runs] == [1, 0]
-        assert all(torch.equal(warped, expected) for warped, _ in runs)
+        warped, batches = still(warper, values, heatmaps)
+        assert torch.equal(warped, expected)
+        computed.append(batches)
+    assert computed == [1, 0, 1, 0, 0, 1, 0, 1]  # those of two shapes are kept
 
 
 CHANGES = {

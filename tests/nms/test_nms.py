@@ -144,11 +144,11 @@ def test_the_score_column_is_not_read_and_the_callers_scores_stay(implementation
     ("arguments", "message"),
     [
         ((np.zeros((2, 3)), [1, 2], [1, 1], np.ones(3), 0.5), r"keypoints are \(2, 3\)"),
-        ((np.zeros((2, 4, 2)), [1, 2], [1, 1], np.ones(3), 0.5), r"keypoints are \(2, 4, 2\), expected \(N, 3"),
-        ((np.zeros((2, 3, 2)), [1], [1, 1], np.ones(3), 0.5), r"scores are \(1,\), expected \(2\)"),
+        ((np.zeros((2, 4, 2)), [1, 2], [1, 1], np.ones(3), 0.5), r"keypoints are \(2, 4, 2\); expected \(N, 3"),
+        ((np.zeros((2, 3, 2)), [1], [1, 1], np.ones(3), 0.5), r"scores are \(1,\); expected \(2\)"),
         ((np.zeros((2, 3, 2)), [1, 2], [1, 1, 1], np.ones(3), 0.5), r"areas are \(3,\)"),
-        ((np.zeros((2, 3, 2)), [1, np.nan], [1, 1], np.ones(3), 0.5), "scores hold a value that is not finite"),
-        ((np.full((2, 3, 2), np.inf), [1, 2], [1, 1], np.ones(3), 0.5), "keypoints hold"),
+        ((np.zeros((2, 3, 2)), [1, np.nan], [1, 1], np.ones(3), 0.5), "scores contain a value that is not finite"),
+        ((np.full((2, 3, 2), np.inf), [1, 2], [1, 1], np.ones(3), 0.5), "keypoints contain"),
     ],
 )
 def test_poses_that_do_not_fit(arguments, message):

@@ -64,7 +64,7 @@ def test_schemas_that_are_alike():
 
 
 def test_unknown_schema():
-    with pytest.raises(InputError, match=r"no joints of a data set named 'horse'; those of posetrack18, coco, "):
+    with pytest.raises(InputError, match=r"no skeleton for the data set 'horse'; known are posetrack18, coco, "):
         skeleton("horse")
 
 

@@ -41,6 +41,22 @@ def test_labels_follow_what_they_are_on(frames, step):
     np.testing.assert_array_equal(poses.scores, 1)
 
 
+@pytest.mark.parametrize("width", [900, 150])
+def test_large_regions_are_scaled_down(width, monkeypatch):
+    """The image moves by (6, −4); flow at a smaller scale finds the same."""
+    rng = np.random.default_rng(0)
+    image = cv2.resize(rng.integers(0, 256, (60, 80), dtype=np.uint8), (1000, 750), interpolation=cv2.INTER_CUBIC)
+    moved = cv2.warpAffine(image, np.float32([[1, 0, 6], [0, 1, -4]]), (1000, 750), borderMode=cv2.BORDER_REFLECT)
+    joints = np.array([[50.0, 300], [50 + width, 420], [100, 350.5]])
+    sizes, resize = [], cv2.resize
+    monkeypatch.setattr(flow.cv2, "resize", lambda *args, **kwargs: sizes.append(args[1]) or resize(*args, **kwargs))
+    found, known = flow.dis(image, moved, joints)
+    np.testing.assert_allclose(found, joints + np.array([6, -4]), atol=0.8)
+    assert known.all()
+    assert [max(size) for size in sizes] == [min(flow.MAX_SIDE, max(sizes[0]))] * 2
+    assert (max(sizes[0]) == flow.MAX_SIDE) == (width == 900)
+
+
 def test_unlabeled_and_lost_joints_have_no_score(frames):
     people = [person(0, [[117, 40], [50, 40], [60, 40]], [True, True, False])]
     poses = flow.along_flow(flow.GrayFrames(frames), people, [Target(0, 4)], flow.lucas_kanade)

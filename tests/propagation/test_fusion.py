@@ -6,7 +6,7 @@ from labeled_person import person
 
 from lib.core.predictor import Poses
 from lib.propagation.fusion import (
-    EVEN_PEAK,
+    EVEN_SCORE,
     combine,
     fuse,
     fuse_sides,
@@ -187,7 +187,7 @@ def test_the_net_draws_poses_to_what_it_sees_near_them():
         def infer(taken, offsets):
             asked.append((share, offsets, [(one.number, one.center.tolist()) for one in taken]))
             joints = np.array([one.joints + 8.0 for one in taken])
-            return Poses(joints, np.full(joints.shape[:2], EVEN_PEAK), 0)
+            return Poses(joints, np.full(joints.shape[:2], EVEN_SCORE), 0)
 
         return infer
 
@@ -196,4 +196,4 @@ def test_the_net_draws_poses_to_what_it_sees_near_them():
     np.testing.assert_allclose(drawn.joints[0], poses.joints[0])  # a label stays
     np.testing.assert_allclose(drawn.joints[1:, 0], poses.joints[1:, 0] + 4)  # half of the 8
     np.testing.assert_allclose(drawn.joints[1, 1], poses.joints[1, 1])  # no label, nothing to look near
-    np.testing.assert_allclose(drawn.scores[2:], (0.5 + EVEN_PEAK) / 2)
+    np.testing.assert_allclose(drawn.scores[2:], (0.5 + EVEN_SCORE) / 2)

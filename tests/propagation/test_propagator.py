@@ -1,14 +1,18 @@
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from labeled_person import person
 
+from lib.dataset.training_set import SparseLabels
 from lib.frames.arrays import ArrayFrames
+from lib.frames.images import ImageList
+from lib.frames.store import ImageStore
 from lib.propagation.memo import Memo
 from lib.propagation.methods import METHODS, MethodSpec
 from lib.propagation.options import PropagationOptions
-from lib.propagation.propagator import Propagator
+from lib.propagation.propagator import Propagator, video_folders
 from lib.propagation.targets import Target, copy_labels
 from lib.utils.errors import InputError
 
@@ -68,3 +72,15 @@ def test_a_memo_knows_labels_by_what_they_say():
     poses = memo([people[1], person(0, x=1)], [Target(0, 3), Target(1, 1)])
     np.testing.assert_array_equal(poses.joints[:, 0, 0], [8, 1])
     assert calls == [[Target(0, 1), Target(1, 3)], [Target(1, 1)]]
+
+
+def test_refinement_without_a_net_is_refused(asked):
+    propagator = Propagator(PropagationOptions(method="mine", refine=0.1), FRAMES)
+    with pytest.raises(ValueError, match="needs a net"):
+        propagator.propagate([person(0)], [Target(0, 2)])
+
+
+def test_labels_of_images_are_refused():
+    labels = SparseLabels(Path("images.json"), [], [], {0: ImageList(ImageStore("."), ["a.jpg"], np.zeros((1, 2)))})
+    with pytest.raises(InputError, match=r"images\.json: labels of images"):
+        video_folders(labels)

@@ -184,7 +184,7 @@ def test_the_same_call_again_makes_what_is_missing(tmp_path):
     make()
     assert content(tmp_path) == first
     assert {path: path.stat().st_mtime_ns for path in times} == times
-    with pytest.raises(InputError, match="not from the same settings"):
+    with pytest.raises(InputError, match="not made with the same settings"):
         make_videos(tmp_path, replace(TINY, frames=1), {"train": 2}, seed=1, processes=1)
 
 

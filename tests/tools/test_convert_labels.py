@@ -38,8 +38,8 @@ def test_what_is_lost_is_printed(labels, tmp_path):
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
         "lost: 2 frames have no image file: extract them, under the names in the table",
-        "lost: 2 frames whose number or video the images' names tell otherwise",
-        "lost: 1 joints that are hidden: they become visible ones",
+        "lost: 2 frames whose image names give another number or video",
+        "lost: 1 hidden joints: they become visible",
         "out.csv: 2 poses of 2 joints in 2 frames",
     ]
 
@@ -58,8 +58,8 @@ def test_one_video_of_a_project(tmp_path):
     [
         (["labels.csv", "labels.csv"], "that is the file to read"),
         (["labels.csv", "sub/../labels.csv"], "that is the file to read"),
-        (["labels.csv", "out.slp"], "read and not written"),
-        (["labels.csv", "out.txt"], "its ending tells no format"),
+        (["labels.csv", "out.slp"], "can be read but not written"),
+        (["labels.csv", "out.txt"], "unknown format of labels"),
         (["labels.csv", "out.json", "--from", "cvat"], "not an XML file"),
         (["nothing.csv", "out.json"], "nothing.csv: No such file"),
         (["sub", "out.json"], "sub: Is a directory"),

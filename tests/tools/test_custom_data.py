@@ -97,7 +97,7 @@ def test_labels_that_cannot_be_scored_are_told_before_the_training(experiment, t
     (tmp_path / "labels.json").write_text(json.dumps(content))
     done = run("train.py", "--cfg", experiment)
     assert done.returncode == 2
-    assert "annotations[1]: its id 70 is that of an earlier one" in done.stderr.splitlines()[-1]
+    assert "annotations[1]: id 70 is used twice" in done.stderr.splitlines()[-1]
     assert "epoch 0" not in done.stderr
 
 

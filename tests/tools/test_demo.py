@@ -110,7 +110,7 @@ def test_boxes_become_poses_tracks_and_a_film(demo, root):
     assert info["boxes_left_out"] == {
         "empty or outside the image": 1,
         "with a score under 0.5": 1,
-        "of other frames than those looked at": 1,
+        "in frames that were not processed": 1,
     }
     assert info["fps"] == 10
     assert "torch" in info["made_with"]["versions"]
@@ -206,7 +206,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
     monkeypatch.setattr(VideoEstimator, "estimate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         demo(*arguments)
-    assert "poses.json.part keeps the frames before 7" in caplog.text
+    assert "poses.json.part contains the frames before 7" in caplog.text
     assert not (root / "poses.json").exists()
     assert not (root / "poses.mp4").exists()
 
@@ -333,9 +333,9 @@ def test_published_weights_tell_their_experiment(demo, monkeypatch):
         (["--out", "clip.mp4"], r"--out clip\.mp4: that is the file to read"),
         (["--boxes", "boxes.json", "--json", "boxes.json"], r"--json boxes\.json: that is the file to read"),
         (["--out", "a.mp4", "--boxes", "boxes.json", "--detector", "d.pth"], "one of them"),
-        (["--out", "a.mp4", "--detector", "d.pth"], r"d\.pth: there are no weights of a detector here; take https://"),
+        (["--out", "a.mp4", "--detector", "d.pth"], r"d\.pth: no weights of a detector here; download https://"),
         (["--out", "a.mp4", "--start", "4", "--end", "4"], "no frames between them"),
-        (["--out", "a.mp4", "--start", "400"], r"clip\.mp4: it has no frame 400"),
+        (["--out", "a.mp4", "--start", "400"], r"clip\.mp4: the video has no frame 400"),
         (["--out", "a.mp4", "TEST.MODE", "propagate"], r"set TEST\.MODE aggregate \(five frames\) or single"),
         (["--out", "a.mp4", "--video", "none.mp4"], r"none\.mp4: no such video file"),
     ],
@@ -367,11 +367,11 @@ def test_ctrl_c_from_the_command_line(root):
     _, said = process.communicate(timeout=600)
     assert process.returncode == 130, said
     assert "Traceback" not in said
-    (kept,) = re.findall(r"keeps the frames before (\d+)", said)
+    (kept,) = re.findall(r"contains the frames before (\d+)", said)
     assert not list(root.glob("long_poses.m*"))
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert f"going on at frame {kept}" in done.stderr
+    assert f"continuing at frame {kept}" in done.stderr
     assert read(root / "long_poses.json")["info"]["frames"] == 60
     assert len(read_movie(root / "long_poses.mp4")) == 60
 

@@ -50,7 +50,7 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path):
     done = evaluate("coco", *files, "--out", tmp_path / "result.json")
     assert (done.returncode, done.stdout) == (2, "")
     where = GOLDEN / "aic_pred.json"
-    assert done.stderr == f"error: {where}: predictions[0]: 'keypoints' has to hold 51 finite numbers, not 42\n"
+    assert done.stderr == f"error: {where}: predictions[0]: 'keypoints' must contain 51 finite numbers, not 42\n"
     assert not (tmp_path / "result.json").exists()
 
 

@@ -187,10 +187,10 @@ def test_mpii_is_written_in_the_order_of_the_list(tool, tmp_path):
     assert result["score"] == result["table"]["Mean"]
     done, _ = tool("test.py", "mpii", records[:2])
     assert done.returncode == 2
-    assert "it is of 3 people, and the annotations are of 2: not of this split; set TEST.EVALUATE False" in done.stderr
+    assert "3 people, but the annotations list 2: this is another split; set TEST.EVALUATE False" in done.stderr
     (tmp_path / "gt_valid.mat").unlink()
     done, _ = tool("test.py", "mpii", records)
-    assert "nothing to score" in done.stderr
+    assert "submit the predictions to the benchmark's server" in done.stderr
 
 
 @pytest.mark.slow
@@ -225,7 +225,7 @@ def test_bad_input_is_one_line(tool, name, keys, message):
 def test_what_cannot_be_scored_is_told_before_the_estimates(tool, tmp_path):
     done, folder = tool("train.py", "crowdpose", people("crowdpose"))
     assert done.returncode == 2
-    assert "images[0]: it has no 'crowdIndex'" in done.stderr
+    assert "images[0]: no 'crowdIndex'" in done.stderr
     assert "epoch 0" not in done.stderr
     assert not (folder / "checkpoint.pth").exists()
     boxes = tmp_path / "boxes.json"
@@ -247,7 +247,7 @@ def test_an_image_that_is_not_there_is_counted(tool, tmp_path):
     assert "AP" in result["table"]
     done, folder = tool("test.py", "jhmdb", people("jhmdb"))
     assert done.returncode == 0, done.stderr
-    assert "jhmdb is scored person by person, and images are not there: not scored" in done.stderr
+    assert "jhmdb is scored person by person, and some images are missing: not scored" in done.stderr
     assert "table" not in json.loads((folder / "result-single.json").read_text())
 
 

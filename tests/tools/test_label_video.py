@@ -95,7 +95,7 @@ def test_labels_of_some_frames_become_labels_of_all(video):
     assert changed.stdout.count("done before") == 2  # nothing that the nets learn from is another
     other = run(video, "--every", "5", "--method", "linear", "TEST.PROPAGATE.REFINE", "0", *SHORT, out="line.json")
     assert other.returncode == 0, other.stderr
-    assert "[1/1] The labels are propagated." in other.stdout  # no net is needed
+    assert "[1/1] Propagate the labels." in other.stdout  # no net is needed
     points = {}
     for one in json.loads((video / "line.json").read_text())["annotations"]:
         points[one["image_id"] - 50, one["track_id"]] = np.reshape(one["keypoints"], (-1, 3))[:, :2]
@@ -122,7 +122,7 @@ def refusal(monkeypatch):
 def test_bad_input_is_one_line_of_a_command(video):
     done = run(video, "--every", "1")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: --every 1 hides no label: there is nothing to measure\n"
+    assert done.stderr == "error: --every 1 hides no label, so there is nothing to measure\n"
 
 
 def test_bad_input_is_told(video, tmp_path, refusal):
@@ -141,24 +141,26 @@ def test_bad_input_is_told(video, tmp_path, refusal):
     assert "nothing.json" in refused(labels="nothing.json")
     assert "no joint is labeled" in refused(labels=with_labels(annotations=[]))
     outside = [content["images"][0] | {"file_name": "9999.png"}, *content["images"][1:]]
-    assert "images[0]: 9999.png is labeled, and is not there" in refused(labels=with_labels(images=outside))
+    assert "images[0]: 9999.png is labeled, but it is missing" in refused(labels=with_labels(images=outside))
     twice = [*content["images"], {"id": 1, "file_name": "elsewhere/3.png"}]
-    assert "images[12]: a second frame 3: 3.png" in refused(labels=with_labels(images=twice))
+    assert "images[12]: frame 3 is listed twice: 3.png" in refused(labels=with_labels(images=twice))
     program = [person | {"scores": [0.5] * 4} for person in content["annotations"]]
     assert "no joint is labeled by a person; all have scores" in refused(labels=with_labels(annotations=program))
     short = [content["annotations"][0] | {"keypoints": [1, 2, 2]}]
-    assert "annotations[0]: 'keypoints' has to hold 12 finite numbers" in refused(labels=with_labels(annotations=short))
+    assert "annotations[0]: 'keypoints' must contain 12 finite numbers" in refused(
+        labels=with_labels(annotations=short)
+    )
     assert "every frame" in refused()
     assert "--every 1 hides no label" in refused("--every", "1")
     assert "that is the file to read, --labels" in refused(out="labels.json")
     assert "among the frames" in refused(out="frames.json")
-    assert "its ending tells no format" in refused(out="dense.txt")
-    assert "files of sleap are read and not written" in refused(out="dense.slp")
-    assert "has to name an .html file" in refused("--review", "review.txt")
+    assert "unknown format of labels" in refused(out="dense.txt")
+    assert "the format sleap can be read but not written" in refused(out="dense.slp")
+    assert "name an .html file" in refused("--review", "review.txt")
     twins = [
         image | {"file_name": f"{'ab'[number % 2]}/{number}.png"} for number, image in enumerate(content["images"])
     ]
-    assert "has labels of 2 videos (a, b): none is named frames" in refused(labels=with_labels(images=twins))
+    assert "labels of 2 videos (a, b), none of which is named frames" in refused(labels=with_labels(images=twins))
 
 
 def test_propagate_names_the_tool_for_custom_videos():
@@ -183,7 +185,7 @@ def test_propagate_names_the_tool_for_custom_videos():
         (["--every", "0"], "--every 0"),
         (["--method", "raft"], "raft needs --raft"),
         (["--method", "dis", "--prior", "dis"], "named twice"),
-        (["--method", "copy", "--prior", "dis"], "copy from both sides is linear"),
+        (["--method", "copy", "--prior", "dis"], "copying from both sides is linear"),
         (["--prior", "dis", "--method", "warp", "--fuse"], "--prior uses both sides already"),
     ],
 )
@@ -345,9 +347,9 @@ def test_images_that_are_not_there(clip, video, refusal):
         return refusal(clip, "--images", clip / "images", *arguments, frames=frames)
 
     assert "--every, --merge" in refused("--every", "3")
-    assert "of a video file, and this is none" in refused(frames="images")
+    assert "not a video file, which --images requires" in refused(frames="images")
     (clip / "images/elsewhere/0003.png").unlink()
-    assert "image elsewhere/0003.png is not under" in refused()
+    assert "image elsewhere/0003.png is not in" in refused()
 
 
 def test_labels_are_drawn(clip):

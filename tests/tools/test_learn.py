@@ -53,7 +53,10 @@ def test_a_demo_in_small(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pth")} == times
     other = learn(out, *keys, "--seed", "1")
     assert other.returncode == 2
-    assert other.stderr == f"error: {out}: holds a run with other settings; name another --out, or remove this one\n"
+    assert (
+        other.stderr
+        == f"error: {out}: contains a run with other settings; choose another --out, or remove this folder\n"
+    )
 
 
 def test_wrong_input_is_one_line_and_status_2(tmp_path):
@@ -67,7 +70,7 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path):
 def test_a_step_that_fails_ends_the_run_with_its_status(tmp_path):
     done = learn(tmp_path / "demo", "--train", "-1", "--val", "1")
     assert done.returncode == 2
-    assert done.stderr == "error: synthetic videos: -1 videos for train; it has to be from 0 to 500000\n"
+    assert done.stderr == "error: synthetic videos: -1 videos for train; the number must be between 0 and 500000\n"
     assert "Stage 1" not in done.stdout
 
 
@@ -95,7 +98,7 @@ def test_the_chain_on_ones_own_data(stages, tmp_path):
     out = tmp_path / "chain"
     done = learn(out, "--cfg", *stages)
     assert done.returncode == 0, done.stderr
-    assert "Synthetic videos are made" not in done.stdout
+    assert "Generate the videos" not in done.stdout
     assert "on the experiments' test set" in (out / "table.txt").read_text()
     results = out / "posetrack18/pose_hrnet"
     assert sorted(path.name for path in results.iterdir()) == ["first", "second"]
@@ -106,8 +109,8 @@ def test_the_chain_on_ones_own_data(stages, tmp_path):
 
 def test_options_of_other_data_do_not_go_with_ones_own(stages, tmp_path):
     for options, message in (
-        ([*stages, "--train", "3"], "no --experiment, --train and --val then"),
-        ([stages[0], stages[0]], "names have to differ"),
+        ([*stages, "--train", "3"], "remove --experiment, --train and --val"),
+        ([stages[0], stages[0]], "names must differ"),
         ([stages[0], tmp_path / "none.yaml"], "none.yaml"),
     ):
         done = learn(tmp_path / "chain", "--cfg", *options)
@@ -145,7 +148,7 @@ def test_a_grid_ends_in_a_table_and_a_plot(stages, tmp_path):
     assert table in done.stdout
     parts = [[" ".join(line.split()) for line in part.splitlines()] for part in table.strip().split("\n\n")]
     assert parts[0] == [
-        "AP in per cent by the number of labeled videos (V) and of labeled frames in each of them (N), "
+        "AP in percent by the number of labeled videos (V) and of labeled frames per video (N), "
         "mean ± standard deviation over n seeds"
     ]
     assert parts[1] == [
@@ -159,7 +162,7 @@ def test_a_grid_ends_in_a_table_and_a_plot(stages, tmp_path):
     assert cv2.imread(str(out / "grid.png")) is not None
     other = learn(out, "--cfg", *stages, *grid[:-1], "2")
     assert other.returncode == 2
-    assert "videos1_frames1_seed0: holds a run with other settings" in other.stderr
+    assert "videos1_frames1_seed0: contains a run with other settings" in other.stderr
 
 
 def test_cells_of_a_grid_learn_from_so_many_labels(stages, tmp_path):
@@ -192,14 +195,14 @@ def test_cells_of_a_grid_learn_from_so_many_labels(stages, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--videos", "2"], "--videos, --frames and --seeds are of the grid: add --grid"),
+        (["--videos", "2"], "--videos, --frames and --seeds require --grid"),
         (["--grid", "--videos", "2", "2"], "--videos 2 2: it takes different whole numbers from 1 on, such as 20 40"),
         (["--grid", "--frames", "0"], "--frames 0: it takes different whole numbers from 1 on"),
         (["--grid", "--seeds", "x", "1"], "--seeds x 1: it takes different whole numbers from 0 on"),
-        (["--grid", "--train", "10"], "--videos 80: there are 10 training videos; --train makes more"),
-        (["--grid", "SEED", "3"], "--grid sets SEED: say --videos, --frames or --seeds"),
+        (["--grid", "--train", "10"], "--videos 80: there are 10 training videos; --train generates more"),
+        (["--grid", "SEED", "3"], "--grid sets SEED: use --videos, --frames or --seeds"),
         (["--grid", "--videos", "2", "TRAIN.LRR", "1"], "unknown key TRAIN.LRR"),
-        (["--grid", "--cfg", "a.yaml", "b.yaml"], "--grid with --cfg: say --videos and --frames"),
+        (["--grid", "--cfg", "a.yaml", "b.yaml"], "--grid with --cfg requires --videos and --frames"),
     ],
 )
 def test_a_grid_that_cannot_be(tmp_path, options, message):

@@ -61,7 +61,7 @@ def test_overwriting_removes_only_what_was_made_here(tmp_path):
         done = make(tmp_path, "--train", "1", "--val", "0", "--overwrite")
         assert done.returncode == 2
         assert done.stderr == (
-            f"error: {out}: not overwritten: {name} is of no video that synthetic.json lists; move it first\n"
+            f"error: {out}: not overwritten: {name} belongs to no video listed in synthetic.json; move it first\n"
         )
         (out / name).unlink()
         assert sorted(out.rglob("*")) == before

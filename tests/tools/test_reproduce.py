@@ -177,7 +177,7 @@ def test_a_run_that_is_not_scored(sample):
     done = reproduce(sample, "run", "tiny/test/true-boxes", "--rows", "rows.yaml", "--set", "TEST.EVALUATE", False)
     assert done.returncode == 2
     assert "TEST.EVALUATE is false: not scored" in done.stderr
-    assert done.stderr.endswith("error: tiny/test/true-boxes: its run was not scored; what it printed tells why\n")
+    assert done.stderr.endswith("error: tiny/test/true-boxes: the run was not scored; see its output for the reason\n")
 
 
 def test_propagation_and_another_data_folder(sample):
@@ -198,7 +198,7 @@ def test_a_row_that_a_server_scores(sample):
     assert "measured" not in kept(sample, row)
     assert "data/boxes.json" in kept(sample, row)["sha256"]
     folder = sample / "output/posetrack18/pose_hrnet/tiny-test-server"
-    assert "server scores the submission" in done.stdout
+    assert "submit the predictions to the benchmark's server" in done.stdout
     assert [path.name for path in (folder / "predictions/aggregate/val").iterdir()] == ["a_video.json"]
 
 
@@ -207,7 +207,7 @@ def test_one_that_fails_does_not_keep_the_others(sample):
     (sample / "data/boxes.json").write_text("[]")
     done = reproduce(sample, "run", "tiny/test/server", "tiny/propagation", "--rows", "rows.yaml")
     assert done.returncode == 2
-    assert "error: tiny/test/server: its run failed" in done.stderr.splitlines()
+    assert "error: tiny/test/server: the run failed" in done.stderr.splitlines()
     assert "measured" in kept(sample, "tiny/propagation/linear")
 
 

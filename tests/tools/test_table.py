@@ -106,7 +106,7 @@ def test_files_without_a_table_are_left_out_with_a_word(tmp_path):
     done = table(tmp_path, training, result("single", 60.0))
     assert done.returncode == 0
     kind = "a scored result of tools/test.py or tools/propagate.py"
-    assert done.stderr == f"{tmp_path}/0.json: left out: not {kind}: it lacks score, table\n"
+    assert done.stderr == f"{tmp_path}/0.json is left out: not {kind}; it lacks score, table\n"
     assert done.stdout.splitlines()[1].split() == ["single", "50.0", "60.0"]
     over = table(tmp_path, training, result("single", 60.0), options=["--over", "DATASET.NUM_LABELED_VIDEOS"])
     assert over.returncode == 0

@@ -204,7 +204,7 @@ def test_a_split_without_labels_is_submitted_and_not_scored(sample):
     (sample / "boxes.json").write_text(json.dumps(boxes))
     done = run(sample, "TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", "boxes.json")
     assert done.returncode == 0, done.stderr
-    assert "nothing to score" in done.stderr
+    assert "submit the predictions to the benchmark's server" in done.stderr
     result, submission = results(sample)
     assert "table" not in result
     assert len(submission) == 2

@@ -110,13 +110,13 @@ def test_the_first_published_files_have_no_epsilon(tmp_path, monkeypatch):
 
 def test_no_file_says_where_there_is_one(tmp_path):
     with pytest.raises(
-        InputError, match=r"weights of a detector here; take https://\S+/fasterrcnn_resnet50_fpn_v2_\S+"
+        InputError, match=r"weights of a detector here; download https://\S+/fasterrcnn_resnet50_fpn_v2_\S+"
     ):
         load_detector(tmp_path / "none.pth", torch.device("cpu"))
 
 
 def test_other_weights_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match=r"not the weights of a detector of torchvision that is known here"):
+    with pytest.raises(InputError, match=r"not the weights of a supported torchvision detector"):
         load_detector(save(tmp_path, nn.Linear(2, 2)), torch.device("cpu"))
     tensors = mobile()
     del tensors["roi_heads.box_head.fc7.bias"]

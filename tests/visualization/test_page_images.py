@@ -58,7 +58,7 @@ def test_a_frame_larger_than_the_others_takes_nothing_from_them():
 
 
 def test_no_room_and_nothing_readable():
-    with pytest.raises(InputError, match=r"not one fits"):
+    with pytest.raises(InputError, match=r"too little for any"):
         plan_pictures(read, 3, 1000, len)
     with pytest.raises(InputError, match="can be read"):
         plan_pictures(lambda _: read(3), 3, 1e9, len)

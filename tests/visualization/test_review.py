@@ -158,13 +158,13 @@ def test_the_category_with_joints_counts(tmp_path):
 @pytest.mark.parametrize(
     ("place", "change", "message"),
     [
-        ("annotations", {"keypoints": [1, 2]}, r"annotations\[0\]: 'keypoints' has to hold 12 finite numbers, not 2"),
-        ("annotations", {"scores": [1]}, r"annotations\[0\]: 'scores' has to hold 4"),
-        ("annotations", {"disagreement": "far"}, r"annotations\[0\]: 'disagreement' has to hold 4"),
-        ("annotations", {"track_id": "x"}, r"annotations\[0\]: 'track_id' has to be a whole number"),
+        ("annotations", {"keypoints": [1, 2]}, r"annotations\[0\]: 'keypoints' must contain 12 finite numbers, not 2"),
+        ("annotations", {"scores": [1]}, r"annotations\[0\]: 'scores' must contain 4"),
+        ("annotations", {"disagreement": "far"}, r"annotations\[0\]: 'disagreement' must contain 4"),
+        ("annotations", {"track_id": "x"}, r"annotations\[0\]: 'track_id' must be a whole number"),
         ("annotations", {"id": 2**60}, "browser cannot hold"),
-        ("images", {"file_name": "frame.png"}, r"images\[0\]: a file_name without a number"),
-        ("images", {"id": 7001}, r"images\[7\]: a second image of id 7001"),
+        ("images", {"file_name": "frame.png"}, r"images\[0\]: no number in file_name"),
+        ("images", {"id": 7001}, r"images\[7\]: another image has the id 7001 too"),
     ],
 )
 def test_bad_records_are_named_and_nothing_is_written(tmp_path, place, change, message):

@@ -12,18 +12,9 @@ import numpy as np
 
 from lib.formats.coco import JOINT_EVIDENCE
 from lib.formats.json_fields import id_column, is_true, number_column, records, whole_number
+from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import (
-    HIDDEN,
-    NOT_LABELED,
-    VISIBLE,
-    Frame,
-    Labels,
-    check_names,
-    frame_name,
-    from_file,
-    named_frame,
-)
+from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, check_names, from_file
 from lib.formats.posetrack import NO_SCORE
 from lib.formats.posetrack18 import keypoint_category, keypoint_names
 from lib.utils.errors import InputError
@@ -66,13 +57,13 @@ def labels_of(content: Any, path: str | Path) -> Labels:
         InputError: As in `read`.
     """
     if not isinstance(content, dict) or "images" not in content:
-        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+        raise InputError(f"{path}: not a COCO-style file: no 'images'")
     names, edges = _joints(content, path)
     category = keypoint_category(content).get("name")
     images = records(content, "images", path)
     ids = id_column(images, "id", f"{path}: images").tolist()
     if len(set(ids)) < len(ids):
-        raise InputError(f"{path}: images: two of them have one id")
+        raise InputError(f"{path}: images: two of them share an id")
     people, where = records(content, "annotations", path), f"{path}: annotations"
     crowds = sum(is_true(person.get("iscrowd", 0)) for person in people)
     if crowds:
@@ -82,7 +73,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
     frame = [place.get(image_id, -1) for image_id in id_column(people, "image_id", where).tolist()]
     if -1 in frame:
         bad = people[frame.index(-1)]
-        raise InputError(f"{where}: image_id {bad['image_id']!r} is not that of an image of the file")
+        raise InputError(f"{where}: image_id {bad['image_id']!r} is not in 'images'")
     keypoints = number_column(people, "keypoints", 3 * len(names), where, 0.0).reshape(-1, len(names), 3)
     seen, flags = keypoints[:, :, 2] > 0, keypoints[:, :, 2]
     track = id_column(people, "track_id", where, -1)
@@ -147,7 +138,7 @@ def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
     if not kept:
         raise InputError(f"{path}: no joint is labeled by a person; all have scores")
     if len(kept) < len(people):
-        _LOG.info("%s: %d poses are of a program, as their scores tell, and left out", path, len(people) - len(kept))
+        _LOG.info("%s: %d poses set by a program, which have scores, are left out", path, len(people) - len(kept))
     return content | {"annotations": kept}
 
 
@@ -185,7 +176,7 @@ def _joints(content: dict[str, Any], path: str | Path) -> tuple[list[str], list[
     except (TypeError, ValueError, OverflowError):
         edges = np.full((1, 2), -1)
     if edges.size and not 0 <= edges.min() <= edges.max() < len(names):
-        _LOG.warning("%s: %s: 'skeleton' left out: pairs of numbers from 1 to %d wanted", path, where, len(names))
+        _LOG.warning("%s: %s: 'skeleton' is ignored: it must be pairs of numbers from 1 to %d", path, where, len(names))
         return names, []
     return names, [(first, second) for first, second in edges.tolist()]
 
@@ -197,7 +188,7 @@ def _frames(content: dict[str, Any], images: list[dict[str, Any]], path: str | P
     for index, image in enumerate(images):
         name = image.get("file_name")
         if not isinstance(name, str) or not name:
-            raise InputError(f"{path}: images[{index}]: it needs a 'file_name'")
+            raise InputError(f"{path}: images[{index}]: no 'file_name'")
         width, height = (max(whole_number(image.get(key)) or 0, 0) for key in ("width", "height"))
         frame = named_frame(name, width, height)
         if videos is not None and frame.file_name:

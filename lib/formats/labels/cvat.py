@@ -18,8 +18,9 @@ from defusedxml import DefusedXmlException, ElementTree
 
 from lib.formats.json_fields import is_true, whole_number
 from lib.formats.labels import cvat_writer
+from lib.formats.labels.frames import Frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Frame, Labels, from_file
+from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, from_file
 from lib.utils.errors import InputError
 
 _LOG = logging.getLogger(__name__)
@@ -72,9 +73,6 @@ def read(path: str | Path) -> Labels:
     Args:
         path: The XML file.
 
-    Returns:
-        The labels.
-
     Raises:
         InputError: If the file is not a CVAT file, declares entities, or is invalid. The message names the track and
             the frame.
@@ -89,7 +87,7 @@ def read(path: str | Path) -> Labels:
     kind = "skeleton" if any(track.find("skeleton") is not None for track in tracks) else "points"
     used = [(index, track) for index, track in enumerate(tracks) if track.find(kind) is not None]
     if len(used) < len(tracks):
-        _LOG.warning("%s: tracks left out that are no %s: %d", path, kind, len(tracks) - len(used))
+        _LOG.warning("%s: tracks that are not %s are left out: %d", path, kind, len(tracks) - len(used))
     if not used:
         raise InputError(f"{path}: no track has a skeleton or points")
     if kind == "skeleton":
@@ -132,7 +130,7 @@ def _parse(path: str | Path) -> Element:
     except ParseError as error:
         raise InputError(f"{path}: not an XML file, or a truncated one ({error})") from None
     except DefusedXmlException:
-        raise InputError(f"{path}: it declares entities, which no file of CVAT's does: not read") from None
+        raise InputError(f"{path}: refused: it declares entities, which CVAT's files never do") from None
     except (ValueError, LookupError) as error:
         raise InputError(f"{path}: not an XML file ({error})") from None
 
@@ -142,7 +140,7 @@ def _skeleton(track: Element, index: int, path: str | Path) -> list[_Path]:
     where = f"{path}: track {track.get('id', index)}"
     who = whole_number(track.get("id", index))
     if who is None or who < 0:
-        raise InputError(f"{where}: 'id' has to be a whole number")
+        raise InputError(f"{where}: 'id' must be a whole number")
     paths: dict[str, _Path] = {}
     for shape in track.findall("skeleton"):
         for element in shape.findall("points"):
@@ -157,7 +155,7 @@ def _points(track: Element, where: str) -> _Path:
     """Return the joint of a track of points."""
     name, who = track.get("label"), whole_number(track.get("group_id", 0))
     if not name or who is None or who < 0:
-        raise InputError(f"{where}: it needs a label, and a whole number as group_id if any")
+        raise InputError(f"{where}: points need a label, and group_id must be a whole number")
     joint = _Path(track, who, name)
     for shape in track.findall("points"):
         _add(joint, shape, shape, where)
@@ -168,7 +166,7 @@ def _add(joint: _Path, element: Element, shape: Element, where: str) -> None:
     """Add a point, which is an element of `shape` or `shape` itself, if it is a keyframe."""
     number = whole_number(shape.get("frame"))
     if number is None or number < 0:
-        raise InputError(f"{where}: 'frame' has to be a whole number, not {shape.get('frame')!r}")
+        raise InputError(f"{where}: 'frame' must be a whole number, not {shape.get('frame')!r}")
     joint.last = max(joint.last, number)
     if not is_true(element.get("keyframe", shape.get("keyframe", "1"))):
         return
@@ -178,9 +176,9 @@ def _add(joint: _Path, element: Element, shape: Element, where: str) -> None:
     except (InvalidOperation, ValueError):
         x = y = math.nan
     if not (math.isfinite(x) and math.isfinite(y)):
-        raise InputError(f"{where}: frame {number}: {joint.joint} has to be one point, x,y, not {text!r}")
+        raise InputError(f"{where}: frame {number}: {joint.joint} must be one point, x,y, not {text!r}")
     if number in joint.keys:
-        raise InputError(f"{where}: frame {number}: {joint.joint} is there twice")
+        raise InputError(f"{where}: frame {number}: {joint.joint} is repeated")
     outside = is_true(shape.get("outside", "0")) or is_true(element.get("outside", "0"))
     joint.keys[number] = _Key(x, y, outside, is_true(element.get("occluded", "0")))
 
@@ -224,7 +222,7 @@ def _task(root: Element, paths: list[_Path], path: str | Path) -> _Task:
     step = re.search(r"step\s*=\s*(\d{1,9})", frame_filter)
     stop = max(number("stop_frame"), *(one.last for one in paths))
     if stop > _MAX_FRAMES:
-        raise InputError(f"{path}: frame {stop}: videos of up to {_MAX_FRAMES} frames are read")
+        raise InputError(f"{path}: frame {stop}: only videos of up to {_MAX_FRAMES} frames are supported")
     return _Task(
         video=(next(root.iterfind("meta//source"), Element("")).text or "").strip(),
         width=number("original_size/width"),
@@ -292,7 +290,7 @@ def _poses(
     if len(again):
         first, joint = divmod(int(again[0]), len(names))
         raise InputError(
-            f"{path}: frame {frame[first]}: a second {names[joint]} of individual {who[first]}; tell individuals apart "
+            f"{path}: frame {frame[first]}: individual {who[first]} has two {names[joint]}; distinguish individuals "
             "by skeletons with ids or by groups of points"
         )
     cells = np.tile([np.nan, np.nan, NOT_LABELED, np.nan], (len(poses) * len(names), 1))
@@ -303,7 +301,7 @@ def _poses(
 def _check_size(joints: int, path: str | Path) -> None:
     if joints > _MAX_JOINTS:
         raise InputError(
-            f"{path}: over {_MAX_JOINTS} joints, with those between keyframes; export a shorter job, or end its tracks"
+            f"{path}: over {_MAX_JOINTS} joints, including interpolated ones; export a shorter job, or end its tracks"
         )
 
 

@@ -32,9 +32,11 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     """
     numbers = [frame.number for frame in labels.frames]
     if len({frame.video for frame in labels.frames}) > 1:
-        raise InputError(f"{path}: a CVAT file is of one video, and these labels are of several; take one at a time")
+        raise InputError(
+            f"{path}: a CVAT file holds one video, but these labels belong to several; write one at a time"
+        )
     if min(numbers, default=0) < 0 or len(set(numbers)) < len(numbers):
-        raise InputError(f"{path}: a CVAT file is of numbered frames, and some have no number, or the same")
+        raise InputError(f"{path}: a CVAT file holds numbered frames, but some have no number, or share one")
     step = _step(sorted(numbers))
     sizes = {(frame.width, frame.height) for frame in labels.frames}
     size = next(iter(sizes)) if len(sizes) == 1 else (0, 0)

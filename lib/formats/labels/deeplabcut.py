@@ -18,16 +18,9 @@ import numpy as np
 
 from lib.formats.hdf5 import is_hdf5, open_hdf5
 from lib.formats.labels.deeplabcut_h5 import Column, Index, read_table, write_table
+from lib.formats.labels.frames import Frame, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import (
-    Frame,
-    Labels,
-    from_file,
-    lost,
-    name_tracks,
-    named_frame,
-    number_tracks,
-)
+from lib.formats.labels.model import Labels, from_file, lost, name_tracks, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
@@ -81,7 +74,7 @@ def read(path: str | Path) -> Labels:
     people, names = _people_and_parts(table, path)
     place = {column[1:] if "scorer" in table.levels else column: k for k, column in enumerate(table.columns)}
     if len(place) < len(table.columns):
-        raise InputError(f"{path}: a column is there twice: labels of one scorer, and each body part once, are wanted")
+        raise InputError(f"{path}: a column is repeated; the table must have one scorer, and each body part once")
     cubes = [_cube(table, place, who, names) for who in people]
     stack = np.stack(cubes, axis=1)  # (N, individuals, J, 3)
     frame, who = np.nonzero(~np.isnan(stack[..., :2]).any(axis=3).all(axis=2))
@@ -117,7 +110,7 @@ def _people_and_parts(table: Table, path: Path) -> tuple[list[str], list[str]]:
     first = next(iter(animals), "")
     for who, own in animals.items():
         if own != animals[first]:
-            raise InputError(f"{path}: {who} and {first} have different body parts, or in another order")
+            raise InputError(f"{path}: the body parts of {who} and {first} differ in name or order")
     return list(parts), list(dict.fromkeys(name for own in [*animals.values(), *parts.values()] for name in own))
 
 
@@ -149,7 +142,7 @@ def _read_csv(path: Path) -> tuple[tuple[str, ...], list[Column], list[Index], n
     header = list(itertools.takewhile(lambda row: row[0] in LEVELS, rows))
     body = rows[len(header) :]
     if len(header) < 2 or not body:
-        raise InputError(f"{path}: not a DeepLabCut table: rows named scorer, bodyparts, coords and then labels wanted")
+        raise InputError(f"{path}: not a DeepLabCut table: the first rows must be scorer, bodyparts and coords")
     width = next((k for k, cell in enumerate(header[0][1:], start=1) if cell), len(header[0]))
     wrong = next((row for row in rows if len(row) != len(header[0])), None)
     if wrong:
@@ -212,9 +205,7 @@ def _individuals(labels: Labels, path: Path) -> tuple[list[str], np.ndarray]:
     """Return the names of the individuals, or one empty name for the short header, and the individual of each pose."""
     names = name_tracks(labels)
     if (labels.track < 0).any():
-        raise InputError(
-            f"{path}: DeepLabCut's tables are of individuals, and these labels do not tell who is who: give them tracks"
-        )
+        raise InputError(f"{path}: DeepLabCut's tables need individuals, and some labels have no track: add tracks")
     who = np.searchsorted(list(names), labels.track)
     return ([""] if list(names.values()) in ([], ["track0"]) else list(names.values())), who
 
@@ -228,7 +219,7 @@ def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str
     ]
     if len(set(index)) < len(index):
         raise InputError(
-            f"{path}: two frames would have one image name: their videos' names differ in folder or ending"
+            f"{path}: two frames would have the same image name: their videos differ only in folder or extension"
         )
     made = sum(not frame.file_name for frame in labels.frames)
     more = [f"{made} frames have no image file: extract them, under the names in the table"] if made else []
@@ -236,7 +227,7 @@ def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str
     other = sum(
         (one.video, one.number) != (frame.video, frame.number) for one, frame in zip(told, labels.frames, strict=True)
     )
-    more += [f"{other} frames whose number or video the images' names tell otherwise"] if other else []
+    more += [f"{other} frames whose image names give another number or video"] if other else []
     return index, list(range(len(index))), more
 
 
@@ -244,9 +235,11 @@ def _numbered(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[
     """Return the same as `_named` for a table of frame numbers."""
     numbers = [frame.number for frame in labels.frames]
     if min(numbers) < 0 or len(set(numbers)) < len(numbers) or len({frame.video for frame in labels.frames}) > 1:
-        raise InputError(f"{path}: estimates are of the numbered frames of one video; name the file CollectedData…")
+        raise InputError(
+            f"{path}: estimates must belong to numbered frames of one video; otherwise, name the file CollectedData…"
+        )
     if max(numbers) >= _MAX_ROWS:
-        raise InputError(f"{path}: frame {max(numbers)}: no table of a row for each frame before it is written")
+        raise InputError(f"{path}: frame {max(numbers)}: too many frames for a table with a row for each of them")
     index: list[Index] = list(range(max(numbers) + 1))
     video = labels.frames[0].video
     added, named = len(index) - len(numbers), sum(bool(frame.file_name) for frame in labels.frames)

@@ -14,40 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.utils.errors import InputError
-from lib.utils.files import frame_number
 
 _LOG = logging.getLogger(__name__)
 
 NOT_LABELED, HIDDEN, VISIBLE = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A frame of a video, or an image.
-
-    Attributes:
-        video: Name or path of the video as in the file, never opened; "" if unknown.
-        number: Number of the frame in the video, from 0; −1 for an image without a number.
-        file_name: File name of the frame's image as in the file, never opened; "" if there is none.
-        width: Width in pixels; 0 if unknown.
-        height: Height in pixels; 0 if unknown.
-    """
-
-    video: str = ""
-    number: int = -1
-    file_name: str = ""
-    width: int = 0
-    height: int = 0
-
-    def __post_init__(self) -> None:
-        if self.number < 0 and not self.file_name:
-            raise ValueError("a frame needs a number or a file name")
-
-    @property
-    def identity(self) -> tuple[str, int, str]:
-        """Video, number and file name, which together are unique to a frame."""
-        return self.video, self.number, self.file_name
 
 
 @dataclass(frozen=True)
@@ -94,18 +66,18 @@ class Labels:
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {shape}")
         if people and not 0 <= self.frame.min() <= self.frame.max() < len(self.frames):
-            raise ValueError("frame has to hold indices into frames")
+            raise ValueError("frame must contain indices into frames")
         different = self.names, [frame.identity for frame in self.frames], self.track_names.values()
         if any(len({*values}) < len(values) for values in different):
-            raise ValueError("names, frames and track names have to be all different")
+            raise ValueError("names, frames and track names must be unique")
         if not all(0 <= joint < num_joints for edge in self.edges for joint in edge):
-            raise ValueError("edges have to be pairs of joints")
+            raise ValueError("edges must be pairs of joints")
         if not np.array_equal(np.isfinite(self.joints), np.repeat(self.labeled[:, :, None], 2, axis=2)):
-            raise ValueError("joints have to be finite where visibility is not 0, and NaN elsewhere")
+            raise ValueError("joints must be finite where visibility is not 0, and NaN elsewhere")
         if np.isinf(self.joints).any() or np.isinf(self.scores).any() or np.isinf(self.boxes).any():
             raise ValueError("a joint, score or box is infinite")
         if not np.isnan(self.scores[~self.labeled]).all():
-            raise ValueError("scores have to be NaN where nothing is labeled")
+            raise ValueError("scores must be NaN if the joint is not labeled")
 
     @property
     def labeled(self) -> np.ndarray:
@@ -128,7 +100,7 @@ def from_file(
     track_names: Mapping[int, str] | None = None,
     category: str = "individual",
 ) -> Labels:
-    """Validate labels that were read from a file; every reader ends with this call.
+    """Return labels that were read from a file, after validating them; every reader ends with this call.
 
     Coordinates and scores of joints that are not labeled become NaN. Labels outside their image are kept, with a
     warning.
@@ -148,9 +120,6 @@ def from_file(
         track_names: Names of some of the tracks.
         category: What an individual is called.
 
-    Returns:
-        The labels.
-
     Raises:
         InputError: If nothing is labeled, an individual is in a frame twice, a frame or a name is repeated, or a number
             is infinite.
@@ -165,9 +134,7 @@ def from_file(
         raise InputError(f"{path}: no joint is labeled; label some frames first")
     joints = np.where(labeled[:, :, None], joints, np.nan)
     scores = np.where(labeled, np.nan if scores is None else scores, np.nan)
-    track = np.full(len(frame), -1) if track is None else np.asarray(track, dtype=np.int64)
-    if (track < 0).all() and len(np.unique(frame)) == len(frame):
-        track = np.zeros_like(track)
+    track = _complete_tracks(track, frame)
     boxes = np.full((len(frame), 4), np.nan) if boxes is None else boxes
     if any(np.isinf(numbers).any() for numbers in (joints, scores, boxes)):
         raise InputError(f"{path}: a coordinate or score is not a finite number")
@@ -177,6 +144,13 @@ def from_file(
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
     return labels
+
+
+def _complete_tracks(track: Sequence[int] | np.ndarray | None, frame: np.ndarray) -> np.ndarray:
+    """Return the numbers of individuals; all are 0 if none is known and no frame has several poses."""
+    track = np.full(len(frame), -1) if track is None else np.asarray(track, dtype=np.int64)
+    is_single = (track < 0).all() and len(np.unique(frame)) == len(frame)
+    return np.zeros_like(track) if is_single else track
 
 
 def _check_unique(
@@ -205,7 +179,7 @@ def check_names(names: Sequence[str], where: str) -> None:
         InputError: If the list is empty or a name is repeated.
     """
     if len(set(names)) < len(names) or not names:
-        raise InputError(f"{where} has to hold names that are all different")
+        raise InputError(f"{where} must contain unique names")
 
 
 def _check_tracks(labels: Labels, path: str | Path) -> None:
@@ -213,7 +187,9 @@ def _check_tracks(labels: Labels, path: str | Path) -> None:
     for (frame, track), count in times.items():
         if count > 1 and track >= 0:
             who, where = name_tracks(labels)[track], frame_name(labels.frames[frame])
-            raise InputError(f"{path}: frame {where}: {who} is in it {count} times: who is who cannot be told")
+            raise InputError(
+                f"{path}: frame {where}: {who} appears {count} times, so individuals cannot be distinguished"
+            )
 
 
 def _warn_of_outside(labels: Labels, path: str | Path) -> None:
@@ -238,9 +214,11 @@ def take_video(labels: Labels, name: str) -> Labels:
         InputError: If no video or several videos have this name.
     """
     videos = list(dict.fromkeys(frame.video for frame in labels.frames))
-    found = [video for video in videos if name == video] or [video for video in videos if name == _base(video)]
+    found = [video for video in videos if name == video] or [
+        video for video in videos if name == video.rpartition("/")[2]
+    ]
     if len(found) != 1:
-        raise InputError(f"{len(found)} videos are called {name!r}, one is wanted; there are {', '.join(videos)}")
+        raise InputError(f"{len(found)} videos are named {name!r}, expected one; the videos are {', '.join(videos)}")
     kept = [index for index, frame in enumerate(labels.frames) if frame.video == found[0]]
     rows = np.isin(labels.frame, kept)
     return replace(
@@ -249,37 +227,6 @@ def take_video(labels: Labels, name: str) -> Labels:
         frame=np.searchsorted(kept, labels.frame[rows]),
         **{name: getattr(labels, name)[rows] for name in ("track", "joints", "visibility", "scores", "boxes")},
     )
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def frame_name(frame: Frame) -> str:
-    """Return the frame as text: its file name, or `clip.mp4#79` for frame 79 of a video."""
-    return frame.file_name or f"{frame.video}#{frame.number}"
-
-
-def named_frame(name: str, width: int = 0, height: int = 0) -> Frame:
-    """Parse the text of a frame, the inverse of `frame_name`.
-
-    The number of an image is the last number in its name, and its video is its folder. The folder `labeled-data` is not
-    a video: DeepLabCut keeps the folders of videos in it, and Lightning Pose the images themselves.
-
-    Args:
-        name: File name of an image, or `clip.mp4#79`.
-        width: Width in pixels; 0 if unknown.
-        height: Height in pixels; 0 if unknown.
-
-    Returns:
-        The frame.
-    """
-    in_video = re.fullmatch(r"(.*)#(\d{1,18})", name, flags=re.DOTALL)
-    if in_video:
-        return Frame(in_video[1], int(in_video[2]), "", width, height)
-    number = frame_number(name)
-    folder = _base(name.rpartition("/")[0])
-    return Frame("" if folder == "labeled-data" else folder, -1 if number is None else number, name, width, height)
 
 
 def number_tracks(names: Iterable[str]) -> tuple[dict[str, int], dict[int, str]]:
@@ -318,19 +265,19 @@ def lost(labels: Labels, *held: str) -> list[str]:
     used = set(labels.frame.tolist())
     found = {
         "edges": (len(labels.edges), "edges of the skeleton"),
-        "hidden": ((labels.visibility == HIDDEN).sum(), "joints that are hidden: they become visible ones"),
-        "scores": ((~np.isnan(labels.scores)).sum(), "scores: their joints look as if a person had set them"),
+        "hidden": ((labels.visibility == HIDDEN).sum(), "hidden joints: they become visible"),
+        "scores": ((~np.isnan(labels.scores)).sum(), "scores: their joints look like those that a person set"),
         "boxes": ((~np.isnan(labels.boxes).any(axis=1)).sum(), "boxes"),
         "numbers": (
             sum(
                 (named := named_frame(frame_name(frame))).number != frame.number or named.video != frame.video
                 for frame in labels.frames
             ),
-            "frames whose number or video their file names do not tell",
+            "frames whose file names lack their number or video",
         ),
         "sizes": (sum(frame.width > 0 for frame in labels.frames), "frames' width and height"),
         "track names": (len(labels.track_names), "names of individuals: they become numbers"),
-        "no track": ((labels.track < 0).sum(), "poses of nobody in particular: they become individuals"),
+        "no track": ((labels.track < 0).sum(), "poses without a track: they become individuals"),
         "empty frames": (len(labels.frames) - len(used), "frames without labels"),
         "empty people": ((~labels.labeled.any(axis=1)).sum(), "poses without a labeled joint"),
     }

@@ -13,20 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import (
-    HIDDEN,
-    NOT_LABELED,
-    VISIBLE,
-    Frame,
-    Labels,
-    frame_name,
-    from_file,
-    lost,
-    name_tracks,
-    named_frame,
-    number_tracks,
-)
+from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, from_file, lost, name_tracks, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
@@ -63,9 +52,9 @@ def read(path: str | Path) -> Labels:
         raise InputError(f"{path}: not a CSV file ({error})") from None
     for line, row in rows:
         if None in row or None in row.values() or not row["frame"]:
-            raise InputError(f"{path}: line {line}: a value for each of the columns wanted: {', '.join(header)}")
+            raise InputError(f"{path}: line {line}: expected a value for each column: {', '.join(header)}")
         if re.fullmatch(r"\s*-\d+(\.\d*)?\s*", row["frame"]):
-            raise InputError(f"{path}: line {line}: frames count from 0: {row['frame']!r} is none")
+            raise InputError(f"{path}: line {line}: frames count from 0, so {row['frame']!r} is not one")
     frames = {name: index for index, name in enumerate(dict.fromkeys(row["frame"] for _, row in rows))}
     joints = {name: j for j, name in enumerate(dict.fromkeys(row["joint"] for _, row in rows if row["joint"]))}
     poses, cells = _poses(rows, joints, path)
@@ -134,7 +123,7 @@ def _poses(
             given.append(set())
         pose = last[who]
         if row["joint"] in given[pose]:
-            raise InputError(f"{path}: line {line}: a second {row['joint']} of {track} in frame {row['frame']}")
+            raise InputError(f"{path}: line {line}: {track} has two {row['joint']} in frame {row['frame']}")
         given[pose].add(row["joint"])
         cells[pose][joints[row["joint"]]] = _cells(row, f"{path}: line {line}")
     return poses, np.array(cells).reshape(len(poses), len(joints), 4)
@@ -150,13 +139,13 @@ def _cells(row: dict[str, str], where: str) -> tuple[float, float, int, float]:
         except ValueError:
             numbers[name] = np.inf
         if np.isinf(numbers[name]):
-            raise InputError(f"{where}: {name} has to be a finite number or empty, not {text!r}")
+            raise InputError(f"{where}: {name} must be a finite number or empty, not {text!r}")
     x, y, score = numbers["x"], numbers["y"], numbers["score"]
     if np.isnan(x) != np.isnan(y):
         raise InputError(f"{where}: one of x and y is empty")
     flag = row.get("visibility", "").strip() or str(VISIBLE)
     if flag not in ("0", "1", "2"):
-        raise InputError(f"{where}: visibility has to be 0, {HIDDEN}, {VISIBLE} or empty, not {flag!r}")
+        raise InputError(f"{where}: visibility must be 0, {HIDDEN}, {VISIBLE} or empty, not {flag!r}")
     return x, y, NOT_LABELED if np.isnan(x) else int(flag), score
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from lib.formats import posetrack18
+from lib.formats.labels.frames import frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import Labels, frame_name, from_file, lost, named_frame
+from lib.formats.labels.model import Labels, from_file, lost
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_video
@@ -65,7 +66,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         InputError: If the frames belong to several videos, or no joint is one of PoseTrack's.
     """
     if len({frame.video for frame in labels.frames}) > 1:
-        raise InputError(f"{path}: a PoseTrack file is of one video; take one at a time, or write COCO's format")
+        raise InputError(f"{path}: a PoseTrack file holds one video; write one at a time, or use COCO's format")
     named = [KEYPOINT_NAMES[keypoint] for keypoint in _COLUMNS]
     common = [name for name in labels.names if name in named]
     if not common:

@@ -78,13 +78,13 @@ def _writer(path: str | Path, format: str | None) -> tuple[str, Writer]:
     write = _format(name).write
     if write is None:
         others = ", ".join(other for other, known in FORMATS.items() if known.write)
-        raise InputError(f"{path}: files of {name} are read and not written; write one of {others}")
+        raise InputError(f"{path}: the format {name} can be read but not written; choose from {others}")
     return name, write
 
 
 def _format(name: str) -> LabelFormat:
     if name not in FORMATS:
-        raise InputError(f"no format of labels is named {name!r}; those are {', '.join(FORMATS)}")
+        raise InputError(f"no format of labels is named {name!r}; choose from {', '.join(FORMATS)}")
     return FORMATS[name]
 
 
@@ -95,7 +95,7 @@ def _format_of_name(path: Path) -> str:
     fitting = [pair for pair in pairs if fnmatchcase(name, pair[0])]
     if not fitting:
         suffixes = ", ".join(dict.fromkeys(Path(pattern).suffix for pattern, _ in pairs))
-        raise InputError(f"{path}: its ending tells no format of labels; those are {suffixes}")
+        raise InputError(f"{path}: unknown format of labels; the supported extensions are {suffixes}")
     return max(fitting, key=lambda pair: len(pair[0]))[1]
 
 

@@ -16,8 +16,9 @@ import h5py
 import numpy as np
 
 from lib.formats.hdf5 import is_hdf5, open_hdf5
+from lib.formats.labels.frames import Frame, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import Frame, Labels, from_file, named_frame
+from lib.formats.labels.model import Labels, from_file
 from lib.utils.errors import InputError
 
 _LOG = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def read(path: str | Path) -> Labels:
     cells = np.array(poses).reshape(-1, len(names), 4)
     hidden = np.isfinite(cells[:, :, :2]).all(axis=2) & (cells[:, :, 2] == 0)
     if hidden.any():
-        _LOG.warning("%s: points that are not visible, and so not labeled: %d", path, hidden.sum())
+        _LOG.warning("%s: invisible points, which count as not labeled: %d", path, hidden.sum())
     return from_file(
         path,
         names,
@@ -137,7 +138,7 @@ def _one_skeleton(
     if not own:
         raise InputError(f"{path}: no joint is labeled; it has no skeleton")
     if any(names != own[0][0] for names, _ in own):
-        raise InputError(f"{path}: its instances are of skeletons with different nodes; keep one of them")
+        raise InputError(f"{path}: its instances have skeletons with different nodes; keep one of them")
     return own[0]
 
 
@@ -171,7 +172,7 @@ def _pose(tables: dict[str, np.ndarray], instance: np.void, joints: int) -> np.n
 def _tell_missing(path: Path, videos: set[str]) -> None:
     for video in sorted(videos - {""}):
         if not (path.parent / PurePosixPath(video).name).exists():
-            _LOG.warning("%s: its video is not beside it: %s; the labels are read without it", path, video)
+            _LOG.warning("%s: its video is missing: %s; the labels are read without it", path, video)
 
 
 def _recognizes(path: Path, start: bytes) -> bool:

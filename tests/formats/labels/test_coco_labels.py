@@ -13,7 +13,8 @@ from lib.formats.labels import coco as coco_labels
 from lib.formats.labels import cvat
 from lib.formats.labels import cvat_writer as cvat_writing
 from lib.formats.labels import posetrack as posetrack_labels
-from lib.formats.labels.model import Frame, from_file
+from lib.formats.labels.frames import Frame
+from lib.formats.labels.model import from_file
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.utils.errors import InputError
 
@@ -91,16 +92,16 @@ def put(*keys, value):
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (put("images", 0, "file_name", value=7), r"images\[0\]: it needs a 'file_name'"),
-        (put("images", 1, "id", value=5), "two of them have one id"),
+        (put("images", 0, "file_name", value=7), r"images\[0\]: no 'file_name'"),
+        (put("images", 1, "id", value=5), "two of them share an id"),
         (put("images", 1, "file_name", value="clip.mp4#79"), "frame clip.mp4#79 is listed more than once"),
-        (put("annotations", 0, "image_id", value=99), "image_id 99 is not that of an image"),
-        (put("annotations", 1, "track_id", value=4), "frame clip.mp4#79: track4 is in it 2 times"),
-        (put("annotations", 1, "track_id", value="x"), r"annotations\[1\]: 'track_id' has to be a whole number"),
-        (put("annotations", 0, "keypoints", value=[1, 2, 2]), r"annotations\[0\]: 'keypoints' has to hold 6"),
+        (put("annotations", 0, "image_id", value=99), "image_id 99 is not in 'images'"),
+        (put("annotations", 1, "track_id", value=4), "frame clip.mp4#79: track4 appears 2 times"),
+        (put("annotations", 1, "track_id", value="x"), r"annotations\[1\]: 'track_id' must be a whole number"),
+        (put("annotations", 0, "keypoints", value=[1, 2, 2]), r"annotations\[0\]: 'keypoints' must contain 6"),
         (put("annotations", 0, "keypoints", value=[1, "inf", 2, 3, 4, 1]), r"annotations\[0\]: 'keypoints'"),
         (put("annotations", value=[]), "no joint is labeled"),
-        (put("categories", 0, "keypoints", value=["a", "a"]), "names that are all different"),
+        (put("categories", 0, "keypoints", value=["a", "a"]), "unique names"),
         (
             put("categories", value=[*CONTENT["categories"], {"keypoints": ["a"]}]),
             r"categories\[1\]: other 'keypoints'",
@@ -141,7 +142,7 @@ def test_posetrack_has_its_own_joints(tmp_path):
     with pytest.raises(InputError, match="has none of the joints snout"):
         posetrack_labels.write(tmp_path / "w.json", from_file("x", ["snout"], frames, [0], [[1, 2]]))
     several = from_file("x", ["nose"], [Frame("v", 3), Frame("w", 3)], [0, 1], [[1, 2], [3, 4]])
-    with pytest.raises(InputError, match="of one video"):
+    with pytest.raises(InputError, match="holds one video"):
         posetrack_labels.write(tmp_path / "w.json", several)
     assert [Path(path).name for path in tmp_path.iterdir()] == ["v.json"]
 

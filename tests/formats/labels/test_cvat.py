@@ -7,7 +7,8 @@ import pytest
 
 from lib.formats.labels import cvat
 from lib.formats.labels import cvat_writer as cvat_writing
-from lib.formats.labels.model import Frame, from_file
+from lib.formats.labels.frames import Frame
+from lib.formats.labels.model import from_file
 from lib.utils.errors import InputError
 
 NAN = float("nan")
@@ -94,7 +95,7 @@ def test_a_skeleton_that_cvat_exported(tmp_path, caplog):
     np.testing.assert_array_equal(labels.joints[:3, 1], [[10, 20], [11, 20], [NAN, NAN]])
     assert labels.visibility.tolist() == [[1, 2], [1, 2], [1, 0], [2, 0], [2, 0]]
     np.testing.assert_array_equal(labels.scores, [[NAN, NAN], [1, 1], [1, NAN], [NAN, NAN], [1, NAN]])
-    assert "tracks left out that are no skeleton: 1" in caplog.text
+    assert "tracks that are not skeleton are left out: 1" in caplog.text
 
 
 def test_the_origin_is_the_corner_of_the_first_pixel(tmp_path):
@@ -185,9 +186,9 @@ def test_evenly_spaced_frames_are_those_of_the_task(tmp_path):
 @pytest.mark.parametrize(
     ("frames", "fault"),
     [
-        ([Frame("a", 1), Frame("b", 2)], "of one video"),
+        ([Frame("a", 1), Frame("b", 2)], "holds one video"),
         ([Frame("", 1), Frame("", -1, "x.png")], "no number"),
-        ([Frame("", 1, "a1.png"), Frame("", 1, "b1.png")], "or the same"),
+        ([Frame("", 1, "a1.png"), Frame("", 1, "b1.png")], "or share one"),
     ],
 )
 def test_labels_that_cvat_cannot_hold(tmp_path, frames, fault):
@@ -216,24 +217,24 @@ TWO = '<track id="{}" label="{}"><skeleton frame="0"><points label="{}" points="
         ('<annotations><image id="0"/></annotations>', r"\(for images\) without tracks; export it"),
         ('<annotations><track id="0" label="a"><box frame="0"/></track></annotations>', "no track has a skeleton"),
         (TASKS, "several tasks"),
-        (track(point(0, "nan,1")), "track 0: frame 0: nose has to be one point"),
+        (track(point(0, "nan,1")), "track 0: frame 0: nose must be one point"),
         (track(point(0, "1,inf")), "one point"),
         (track(point(0, "1,1e999")), "one point"),
         (track(point(0, "1,1;2,2")), "one point"),
         (track(point(0, "")), "one point"),
-        (track(point("x", "1,1")), "'frame' has to be a whole number, not 'x'"),
+        (track(point("x", "1,1")), "'frame' must be a whole number, not 'x'"),
         (track(point(-1, "1,1")), "'frame'"),
-        (track(point(10**9, "1,1")), "videos of up to"),
-        (track(point(0, "1,1"), point(0, "2,2")), "track 0: frame 0: nose is there twice"),
-        (track(point(0, "1,1"), attributes='id="0"'), "it needs a label"),
+        (track(point(10**9, "1,1")), "only videos of up to"),
+        (track(point(0, "1,1"), point(0, "2,2")), "track 0: frame 0: nose is repeated"),
+        (track(point(0, "1,1"), attributes='id="0"'), "points need a label"),
         (track(point(0, "1,1", outside=1)), "no joint is labeled"),
-        (f"<annotations>{track(point(0, '1,1'))[13:-14] * 2}</annotations>", "frame 0: a second nose of individual 0"),
+        (f"<annotations>{track(point(0, '1,1'))[13:-14] * 2}</annotations>", "frame 0: individual 0 has two nose"),
         (
             f"<annotations>{TWO.format(1, 'm', 'a')}{TWO.format(1, 'm', 'a')}</annotations>",
-            "a second a of individual 1",
+            "individual 1 has two a",
         ),
         (f"<annotations>{TWO.format(1, 'm', 'a')}{TWO.format(2, 'n', 'b')}</annotations>", "different joints"),
-        (f"<annotations>{TWO.format('x', 'm', 'a')}</annotations>", "'id' has to be a whole number"),
+        (f"<annotations>{TWO.format('x', 'm', 'a')}</annotations>", "'id' must be a whole number"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, text, fault):

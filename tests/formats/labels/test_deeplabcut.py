@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from lib.formats.labels import deeplabcut
-from lib.formats.labels.model import Frame, from_file
+from lib.formats.labels.frames import Frame
+from lib.formats.labels.model import from_file
 from lib.utils.errors import InputError
 
 NAN = float("nan")
@@ -123,7 +124,7 @@ def test_estimates_have_a_row_for_each_frame(tmp_path):
         ([Frame("a", 1), Frame("b", 1)], [0, 0], "of one video"),
         ([Frame("", -1, "x.png"), Frame("", 1)], [0, 0], "of one video"),
         ([Frame("a", 10**9), Frame("a", 1)], [0, 0], "frame 1000000000"),
-        ([Frame("a", 1), Frame("a", 2)], [-1, 0], "who is who"),
+        ([Frame("a", 1), Frame("a", 2)], [-1, 0], "need individuals"),
     ],
 )
 def test_labels_that_a_table_cannot_hold(tmp_path, frames, track, fault):
@@ -148,10 +149,10 @@ HEADER = "scorer,me,me\nbodyparts,nose,nose\ncoords,x,y\n"
         (HEADER + "a1.png,1,inf\n", "row a1.png, me nose y: not a finite number"),
         (HEADER + "a1.png,1,two\n", "row a1.png: could not convert"),
         (HEADER + "a1.png,1,2\na1.png,1,2\n", "frame a1.png is listed more than once"),
-        ("scorer,me,me,me,me\nbodyparts,n,n,n,n\ncoords,x,y,x,y\na1.png,1,2,3,4\n", "a column is there twice"),
+        ("scorer,me,me,me,me\nbodyparts,n,n,n,n\ncoords,x,y,x,y\na1.png,1,2,3,4\n", "a column is repeated"),
         (
             "scorer,me,me,me,me\nindividuals,a,a,b,b\nbodyparts,n,n,m,m\ncoords,x,y,x,y\na1.png,1,2,3,4\n",
-            "b and a have different body parts",
+            "the body parts of b and a differ",
         ),
         ("\x00\xff", "not a"),
     ],

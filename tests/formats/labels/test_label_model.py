@@ -5,17 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from lib.formats.labels.model import (
-    Frame,
-    Labels,
-    frame_name,
-    from_file,
-    lost,
-    name_tracks,
-    named_frame,
-    number_tracks,
-    take_video,
-)
+from lib.formats.labels.frames import Frame, frame_name, named_frame
+from lib.formats.labels.model import Labels, from_file, lost, name_tracks, number_tracks, take_video
 from lib.utils.errors import InputError
 
 NAN = float("nan")
@@ -48,13 +39,13 @@ def test_joints_that_are_labeled_and_people_who_labeled_them():
         ({"track": np.array([1])}, "track has shape"),
         ({"joints": np.zeros((2, 3, 2))}, "joints has shape"),
         ({"frame": np.array([0, 2])}, "indices into frames"),
-        ({"names": ("nose", "nose")}, "all different"),
-        ({"frames": (Frame("", 1), Frame("", 1))}, "all different"),
-        ({"track_names": {1: "a", 2: "a"}}, "all different"),
+        ({"names": ("nose", "nose")}, "unique"),
+        ({"frames": (Frame("", 1), Frame("", 1))}, "unique"),
+        ({"track_names": {1: "a", 2: "a"}}, "unique"),
         ({"edges": ((0, 2),)}, "edges"),
         ({"visibility": np.array([[2, 2], [1, 2]], dtype=np.uint8)}, "NaN elsewhere"),
-        ({"joints": np.full((2, 2, 2), np.inf)}, "joints have to be finite"),
-        ({"scores": np.array([[NAN, 1], [0.5, 1]])}, "scores have to be NaN"),
+        ({"joints": np.full((2, 2, 2), np.inf)}, "joints must be finite"),
+        ({"scores": np.array([[NAN, 1], [0.5, 1]])}, "scores must be NaN"),
         ({"boxes": np.full((2, 4), np.inf)}, "infinite"),
     ],
 )
@@ -110,8 +101,8 @@ def test_what_a_file_does_not_tell():
     ("changes", "fault"),
     [
         ({"joints": np.full((2, 4), NAN)}, "no joint is labeled"),
-        ({"frame": [1, 1], "track": [7, 7]}, "frame #4: track7 is in it 2 times"),
-        ({"frame": [1, 1], "track": [7, 7], "track_names": {7: "bob"}}, "bob is in it 2 times"),
+        ({"frame": [1, 1], "track": [7, 7]}, "frame #4: track7 appears 2 times"),
+        ({"frame": [1, 1], "track": [7, 7], "track_names": {7: "bob"}}, "bob appears 2 times"),
         ({"frames": [Frame("", 3), Frame("", 3)]}, "frame #3 is listed more than once"),
         ({"track_names": {1: "bob", 2: "bob"}}, "two individuals are named 'bob'"),
         ({"joints": [[1, 2, 3, 4], [1, np.inf, 3, 4]]}, "not a finite number"),
@@ -136,13 +127,13 @@ def test_what_is_lost_is_told():
     labels = Labels(**arrays(track=np.array([-1, 3]), track_names={3: "bob"}, boxes=np.ones((2, 4))))
     lines = lost(labels)
     assert len(lines) == 7
-    for line in ("1 edges", "1 joints that are hidden", "2 scores", "2 boxes", "1 frames' width", "1 names", "1 poses"):
+    for line in ("1 edges", "1 hidden joints", "2 scores", "2 boxes", "1 frames' width", "1 names", "1 poses"):
         assert any(one.startswith(line) for one in lines), line
     held = ["edges", "hidden", "scores", "boxes", "sizes", "track names", "no track"]
     assert lost(labels, *held) == []
     other = Labels(**arrays(frames=(Frame("a", 3, "7.png"), Frame("", 4)), frame=np.array([1, 1])))
     assert [line for line in lost(other) if "frames" in line] == [
-        "1 frames whose number or video their file names do not tell",
+        "1 frames whose file names lack their number or video",
         "1 frames without labels",
     ]
 
@@ -154,5 +145,5 @@ def test_one_video_of_several():
     assert (two.frames, two.frame.tolist(), two.boxes.tolist()) == ((frames[1], frames[3]), [1], [[0, 1, 2, 3]])
     assert take_video(labels, "a/one.mp4").frames == (frames[0],)
     for name, count in (("one.mp4", 2), ("three.mp4", 0)):
-        with pytest.raises(InputError, match=f"{count} videos are called '{name}'"):
+        with pytest.raises(InputError, match=f"{count} videos are named '{name}'"):
             take_video(labels, name)

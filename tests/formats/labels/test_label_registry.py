@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from lib.formats.labels.model import Frame, from_file
+from lib.formats.labels.frames import Frame
+from lib.formats.labels.model import from_file
 from lib.formats.labels.registry import FORMATS, find_format, read_any_labels, write_any_labels
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.utils.errors import InputError
@@ -53,7 +54,7 @@ def test_slp_mat_and_the_form_of_2017():
 
 
 def test_nothing_is_written_under_an_ending_that_is_read_alone(tmp_path):
-    with pytest.raises(InputError, match=r"out\.mat: its ending tells no format of labels"):
+    with pytest.raises(InputError, match=r"out\.mat: unknown format of labels"):
         write_any_labels(tmp_path / "out.mat", small())
     assert not list(tmp_path.iterdir())
 
@@ -100,11 +101,11 @@ def test_files_of_no_format(tmp_path):
 
 
 def test_formats_that_are_not_there(tmp_path):
-    with pytest.raises(InputError, match="no format of labels is named 'dlc'; those are coco, cvat, deeplabcut, csv"):
+    with pytest.raises(InputError, match="no format of labels is named 'dlc'; choose from coco, cvat, deeplabcut, csv"):
         read_any_labels(GOLDEN / "labels/two_videos.slp", "dlc")
-    with pytest.raises(InputError, match="its ending tells no format"):
+    with pytest.raises(InputError, match="unknown format"):
         write_any_labels(tmp_path / "a.txt", small())
-    with pytest.raises(InputError, match="sleap are read and not written; write one of coco, "):
+    with pytest.raises(InputError, match="the format sleap can be read but not written; choose from coco, "):
         write_any_labels(tmp_path / "a.slp", small())
     assert list(tmp_path.iterdir()) == []
 

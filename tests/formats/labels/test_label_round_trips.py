@@ -14,7 +14,7 @@ from lib.formats.labels import coco as coco_labels
 from lib.formats.labels import cvat, deeplabcut, plain_csv
 from lib.formats.labels import cvat_writer as cvat_writing
 from lib.formats.labels import posetrack as posetrack_labels
-from lib.formats.labels.model import Frame
+from lib.formats.labels.frames import Frame
 from lib.formats.posetrack import KEYPOINT_NAMES
 
 settings.register_profile("files", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

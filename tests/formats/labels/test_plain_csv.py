@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.formats.labels import plain_csv
-from lib.formats.labels.model import Frame
+from lib.formats.labels.frames import Frame
 from lib.utils.errors import InputError
 
 NAN = float("nan")
@@ -69,18 +69,18 @@ HEADER = "frame,track,joint,x,y,visibility,score\n"
         ("frame,joint,x,y,x\n1,a,2,3,4\n", "line 1 must name"),
         (HEADER, "no joint is labeled"),
         (HEADER + "1,,a,,,,\n", "no joint is labeled"),
-        (HEADER + "1,,a,1\n", "line 2: a value for each"),
-        (HEADER + "1,,a,1,2,2,1,5\n", "line 2: a value for each"),
-        (HEADER + ",,a,1,2,2,1\n", "line 2: a value for each"),
-        (HEADER + "1,,a,1,2,2,\n-5,,a,1,2,2,\n", "line 3: frames count from 0: '-5' is none"),
+        (HEADER + "1,,a,1\n", "line 2: expected a value for each"),
+        (HEADER + "1,,a,1,2,2,1,5\n", "line 2: expected a value for each"),
+        (HEADER + ",,a,1,2,2,1\n", "line 2: expected a value for each"),
+        (HEADER + "1,,a,1,2,2,\n-5,,a,1,2,2,\n", "line 3: frames count from 0, so '-5' is not one"),
         (HEADER + "-5.0,,a,1,2,2,\n", "line 2: frames count from 0"),
-        (HEADER + "1,,a,inf,2,2,\n", "line 2: x has to be a finite number or empty, not 'inf'"),
-        (HEADER + "1,,a,1,1e999,2,\n", "line 2: y has to be a finite"),
-        (HEADER + "1,,a,1,two,2,\n", "line 2: y has to be a finite"),
-        (HEADER + "1,,a,1,2,2,-inf\n", "line 2: score has to be"),
+        (HEADER + "1,,a,inf,2,2,\n", "line 2: x must be a finite number or empty, not 'inf'"),
+        (HEADER + "1,,a,1,1e999,2,\n", "line 2: y must be a finite"),
+        (HEADER + "1,,a,1,two,2,\n", "line 2: y must be a finite"),
+        (HEADER + "1,,a,1,2,2,-inf\n", "line 2: score must be"),
         (HEADER + "1,,a,1,,2,\n", "line 2: one of x and y is empty"),
-        (HEADER + "1,,a,1,2,3,\n", "line 2: visibility has to be"),
-        (HEADER + "1,7,a,1,2,2,\n1,7,a,1,2,2,\n", "line 3: a second a of 7 in frame 1"),
+        (HEADER + "1,,a,1,2,3,\n", "line 2: visibility must be"),
+        (HEADER + "1,7,a,1,2,2,\n1,7,a,1,2,2,\n", "line 3: 7 has two a in frame 1"),
         (HEADER + "1,7,a,1,2,2,\n01,7,a,1,2,2,\n", "frame #1 is listed more than once"),
         ("\xff\xfe".encode("latin-1"), "not a CSV file"),
     ],

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lib.formats.labels import sleap
-from lib.formats.labels.model import Frame
+from lib.formats.labels.frames import Frame
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "golden/labels/two_videos.slp"
@@ -46,9 +46,9 @@ def test_what_sleap_shows(caplog):
     np.testing.assert_array_equal(labels.joints[3], [[1, 1], [NAN, NAN], [3, 3], [4, 4]])
     assert (~np.isnan(labels.scores)).any(axis=1).tolist() == [False, True, False, False, False]
     told = "\n".join(caplog.messages)
-    assert f"its video is not beside it: {CAGE}" in told
+    assert f"its video is missing: {CAGE}" in told
     assert "two.avi" in told
-    assert "not visible, and so not labeled: 1" in told
+    assert "invisible points, which count as not labeled: 1" in told
 
 
 def test_a_video_that_is_there_is_not_told(project, caplog):
@@ -147,7 +147,7 @@ def damage(file, name):
         ("no metadata", "not a SLEAP project"),
         ("metadata", "not a SLEAP file, or a damaged one"),
         ("skeletons", "skeletons with different nodes"),
-        ("twice", "frame videos/cage one.mp4#11: bob is in it 2 times"),
+        ("twice", "frame videos/cage one.mp4#11: bob appears 2 times"),
         ("infinite", "not a finite number"),
         ("empty", "no joint is labeled"),
         ("link", "points leads elsewhere"),
