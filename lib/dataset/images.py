@@ -10,6 +10,7 @@ import numpy as np
 
 from lib.formats import aic, posetrack18
 from lib.formats.coco_people import WHOLEBODY_FIELDS
+from lib.formats.coco_records import category_record, person_record
 from lib.formats.data_sets import DataSet
 from lib.formats.json_fields import records
 from lib.formats.mpii import read_people
@@ -124,8 +125,7 @@ def _with_parts(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict
                 raise InputError(f"{path}: annotations[{index}]: COCO-WholeBody has the lists {keys}")
             person = person | {"keypoints": [value for part in parts for value in part]}
         people.append(person)
-    categories = [{"keypoints": list(skeleton.names)}]
-    return content | {"annotations": people, "categories": categories}
+    return content | {"annotations": people, "categories": [category_record(skeleton.names)]}
 
 
 def _with_box(person: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -147,11 +147,11 @@ def _from_mpii(path: Path, skeleton: Skeleton) -> dict[str, Any]:
         if center[0] != UNKNOWN_CENTER:
             center, side = np.add(center, (0, 15 * person.scale)), side * PADDING  # `center` lies above the middle
         images.append({"id": index, "file_name": person.image})
-        record = {"id": index, "image_id": index, "bbox": _square(center, side)}
+        record = person_record(index, index) | {"bbox": _square(center, side)}
         if person.labeled.any():
             record["keypoints"] = np.column_stack([person.joints, person.labeled]).ravel().tolist()
         people.append(record)
-    return {"images": images, "annotations": people, "categories": [{"keypoints": list(skeleton.names)}]}
+    return {"images": images, "annotations": people, "categories": [category_record(skeleton.names)]}
 
 
 def _square(center: Any, side: float) -> list[float]:
