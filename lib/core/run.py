@@ -14,6 +14,7 @@ from lib.config import output_folder
 from lib.utils.device import choose_device, make_reproducible
 from lib.utils.distributed import local_rank, processes
 from lib.utils.logging import log_to_file
+from lib.utils.precision import choose_precision
 from lib.utils.provenance import describe_run, log_header
 
 logger = logging.getLogger(__name__)
@@ -28,12 +29,14 @@ class Run:
         device: Device of this process.
         process: Rank of this process and number of processes.
         config: Complete configuration as YAML.
+        inference_precision: TEST.PRECISION, with the precision that `auto` chose for the device.
     """
 
     folder: Path
     device: torch.device
     process: tuple[int, int]
     config: str
+    inference_precision: str
 
     @property
     def is_first(self) -> bool:
@@ -41,12 +44,13 @@ class Run:
         return self.process[0] == 0
 
     def describe(self, forced: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the record that every result contains: command, commit, duration, versions and configuration.
+        """Return the record that every result contains: command, commit, duration, versions, configuration, precision.
 
         Args:
             forced: Accepted differences between the settings of the net's training and the current ones.
         """
-        return {"forced": dict(forced or {}), **describe_run(self.device, self.config)}
+        record = describe_run(self.device, self.config)
+        return {"forced": dict(forced or {}), **record, "inference_precision": self.inference_precision}
 
 
 @contextmanager
@@ -69,4 +73,4 @@ def build_run(cfg: CfgNode, experiment: str, phase: str) -> Iterator[Run]:
         make_reproducible(
             cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
         )
-        yield Run(folder, device, process, cfg.dump())
+        yield Run(folder, device, process, cfg.dump(), choose_precision(cfg.TEST.PRECISION, device))

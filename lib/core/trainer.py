@@ -153,7 +153,8 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "warm_up": self.warm_up.state_dict() if self.warm_up else None,
             "scaler": self.scaler.state_dict() if self.scaler else None,
-            "average": self.average.state_dict() if self.average else None,
+            "average": self.average.module.state_dict() if self.average else None,
+            "num_averaged": int(self.average.n_averaged) if self.average else 0,
             "best": self.best,
             "history": self.history,
         }
@@ -180,5 +181,6 @@ class Trainer:
         if self.scaler and state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
         if self.average and state.get("average"):
-            self.average.load_state_dict(state["average"])
+            self.average.module.load_state_dict(state["average"])
+            self.average.n_averaged.fill_(state["num_averaged"])
         self.epoch, self.best, self.history = state["epoch"], state["best"], list(state["history"])

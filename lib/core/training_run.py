@@ -212,7 +212,8 @@ class TrainingRun:
             save_weights(self.final, trainer.result, training)
         if checkpoint or is_last:
             state = trainer.state_dict()
-            with_training(state["state_dict"], training)
+            for weights in filter(None, (state["state_dict"], state["average"])):
+                with_training(weights, training)
             save_checkpoint(self.checkpoint, state)
         if self.best.exists() or self.checkpoint.exists():
             self.write_history(trainer.history)

@@ -12,6 +12,7 @@ from lib.config import load_config, output_folder
 from lib.utils.commands import ROOT, Step
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, read_json, write_json
+from lib.utils.provenance import command_line, commit
 
 EXPERIMENTS = ROOT / "experiments" / "synthetic"
 TRAIN, VAL = 80, 20  # videos
@@ -172,7 +173,7 @@ def check_outputs(options: LearningOptions, chains: Iterable[Chain]) -> None:
 
 
 def keep_settings(chains: Sequence[Chain]) -> None:
-    """Write the settings of each chain to its folder.
+    """Write the settings of each chain, and the command, to its folder.
 
     Args:
         chains: Planned chains.
@@ -182,12 +183,16 @@ def keep_settings(chains: Sequence[Chain]) -> None:
     """
     records = [(chain.folder / "learn.json", chain.settings) for chain in chains]
     for record, settings in records:
-        if record.exists() and read_json(record) != settings:
+        if record.exists() and not _has_settings(read_json(record), settings):
             raise InputError(
                 f"{record.parent}: contains a run with other settings; choose another --out, or remove this folder"
             )
     for record, settings in records:
-        write_json(record, settings)
+        write_json(record, settings | {"command": command_line(), "commit": commit()})
+
+
+def _has_settings(record: Any, settings: dict[str, Any]) -> bool:
+    return isinstance(record, dict) and record | settings == record
 
 
 def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | None) -> Chain:

@@ -1,7 +1,6 @@
 """Inference form of a net: a copy with folded BatchNorm whose weights have the dtype of the computation."""
 
 import copy
-import logging
 from collections.abc import Callable
 
 import torch
@@ -10,9 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from yacs.config import CfgNode
 
 from lib.models.pose_warper import PoseWarper
-from lib.utils.precision import allow_tf32, dtype_of
-
-logger = logging.getLogger(__name__)
+from lib.utils.precision import allow_tf32, choose_precision, dtype_of
 
 
 def prepare_for_inference(net: nn.Module, dtype: torch.dtype = torch.float32, compile: bool = False) -> nn.Module:
@@ -61,26 +58,10 @@ def build_inference_form(cfg: CfgNode, net: nn.Module, device: torch.device) -> 
         net: Its net, on `device`.
         device: Device of the net.
     """
-    precision = cfg.TEST.PRECISION
-    if precision == "auto":
-        precision = "bf16" if has_native_bf16(device) else "fp32"
-        logger.info("TEST.PRECISION auto: %s", precision)
+    precision = choose_precision(cfg.TEST.PRECISION, device)
     if precision == "tf32":
         allow_tf32()
     return prepare_for_inference(net, dtype_of(precision), cfg.TEST.COMPILE)
-
-
-def has_native_bf16(device: torch.device) -> bool:
-    """Return True if a device multiplies bfloat16 in hardware.
-
-    This is the case for GPUs since Ampere and for CPUs with AVX-512 BF16 or AMX.
-
-    Args:
-        device: The device.
-    """
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device)[0] >= 8
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def _to_type(dtype: torch.dtype) -> Callable[[nn.Module, tuple[Tensor, ...]], Tensor]:

@@ -260,9 +260,10 @@ def _state_dict(content: Any) -> Any:
     """Return the state dict in a training checkpoint, or the content itself if it is a plain state dict."""
     if not isinstance(content, Mapping):
         return content
-    # In training checkpoints of the original implementations, `model` is the name of the net. MMEngine stores averaged
-    # weights as `state_dict` and the weights that they are averaged from as `ema_state_dict`.
-    parts = [content.get(key) for key in ("state_dict", "model", "best_state_dict", "ema_state_dict")]
+    # A training with TRAIN.EMA stores its averaged weights as `average`. In training checkpoints of the original
+    # implementations, `model` is the name of the net. MMEngine stores averaged weights as `state_dict` and the weights
+    # that they are averaged from as `ema_state_dict`.
+    parts = [content.get(key) for key in ("average", "state_dict", "model", "best_state_dict", "ema_state_dict")]
     return next((part for part in parts if isinstance(part, Mapping)), content)
 
 

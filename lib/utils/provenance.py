@@ -1,5 +1,7 @@
 """Origin of a result: the command, the code, the machine, and the configuration."""
 
+from __future__ import annotations
+
 import os
 import shlex
 import subprocess
@@ -7,11 +9,10 @@ import sys
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from lib.utils.device import describe
+if TYPE_CHECKING:
+    import torch
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START = time.monotonic()
@@ -24,6 +25,8 @@ def describe_run(device: torch.device, config: str) -> dict[str, Any]:
         device: Device that the net ran on.
         config: Complete configuration as YAML text.
     """
+    from lib.utils.device import describe  # PyTorch takes seconds, and tools without a net do not need it
+
     return describe_command() | {"versions": describe(device), "config": config}
 
 

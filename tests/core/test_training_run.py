@@ -6,7 +6,7 @@ from torch import nn, optim
 
 from lib.core.trainer import Trainer
 from lib.core.training_run import Origin, TrainingRun, read_training, save_weights
-from lib.utils.checkpoint import training_of
+from lib.utils.checkpoint import load_weights, training_of
 from lib.utils.errors import InputError
 
 TRAINING = {"config": "SEED: 0\n", "joints": ["nose"], "epochs": 1, "starts": [], "pretrained": None, "seconds": 1.5}
@@ -74,10 +74,10 @@ def test_a_history_is_never_alone(tmp_path):
     assert run.history.read_text() == '{"epoch": 0}\n'
 
 
-def build():
+def build(ema_decay=0.0):
     net = nn.Linear(2, 1)
     optimizer = optim.SGD(net.parameters())
-    return Trainer(net, optimizer, optim.lr_scheduler.MultiStepLR(optimizer, [9]))
+    return Trainer(net, optimizer, optim.lr_scheduler.MultiStepLR(optimizer, [9]), ema_decay=ema_decay)
 
 
 def test_a_checkpoint_is_read_with_what_its_net_was_trained_with(tmp_path):
@@ -94,6 +94,18 @@ def test_a_checkpoint_is_read_with_what_its_net_was_trained_with(tmp_path):
     for path in (run.best, run.final, run.checkpoint):
         content = torch.load(path, weights_only=True)
         assert training_of(content.get("state_dict", content)) == TRAINING
+
+
+def test_a_checkpoint_gives_the_averaged_weights_that_its_run_tests(tmp_path):
+    run, trainer, other = TrainingRun(tmp_path), build(ema_decay=0.5), nn.Linear(2, 1)
+    trainer.step()  # the average begins with the weights
+    with torch.no_grad():
+        trainer.net.weight += 1
+    trainer.step()
+    run.save(trainer, TRAINING, is_best=False, is_last=True, checkpoint=True)
+    for path in (run.checkpoint, run.final):
+        assert load_weights(other, path).training == TRAINING
+        torch.testing.assert_close(other.weight, trainer.net.weight - 0.5)
 
 
 def test_weights_are_no_checkpoint(tmp_path):

@@ -7,8 +7,8 @@ from torch import nn
 
 from lib.config import load_config
 from lib.models import PoseResNet, build_model
-from lib.models.inference import build_inference_form, has_native_bf16, prepare_for_inference
-from lib.utils.precision import dtype_of
+from lib.models.inference import build_inference_form, prepare_for_inference
+from lib.utils.precision import dtype_of, has_native_bf16
 
 CPU = torch.device("cpu")
 

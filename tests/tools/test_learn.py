@@ -11,8 +11,10 @@ import yaml
 from posetrack_sample import make_video, write_experiment
 
 from lib.config import load_config
-from lib.labeling.learning import LearningOptions, complete, plan_grid
+from lib.labeling.learning import Chain, LearningOptions, complete, keep_settings, plan_grid
 from lib.models import build_model
+from lib.utils.errors import InputError
+from lib.utils.files import write_json
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -57,6 +59,23 @@ def test_a_demo_in_small(tmp_path):
         other.stderr
         == f"error: {out}: contains a run with other settings; choose another --out, or remove this folder\n"
     )
+
+
+def test_the_record_of_a_run_has_its_settings_and_command(tmp_path):
+    chain = Chain(tmp_path, {"augment": False, "configs": ["SEED: 0"]}, [])
+    record = tmp_path / "learn.json"
+    keep_settings([chain])
+    first = json.loads(record.read_text())
+    assert first.items() >= chain.settings.items()
+    assert first.keys() == {*chain.settings, "command", "commit"}
+    write_json(record, first | {"command": "python tools/learn.py with other words"})
+    keep_settings([chain])  # the same settings
+    assert json.loads(record.read_text()) == first
+    for other in (first | {"augment": True}, ["SEED: 0"]):
+        write_json(record, other)
+        with pytest.raises(InputError, match="contains a run with other settings"):
+            keep_settings([chain])
+        assert json.loads(record.read_text()) == other
 
 
 def test_wrong_input_is_one_line_and_status_2(tmp_path):

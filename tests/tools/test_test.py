@@ -67,6 +67,7 @@ def test_aggregation_writes_a_submission_and_a_table(sample):
     assert all(name in done.stdout for name in TABLE)
     assert (result["people"], result["videos"], result["replaced_frames"]) == (8, 2, 0)
     assert "torch" in result["versions"]
+    assert result["inference_precision"] == "fp32"
     assert result["versions"]["tf32"] == (
         torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8 and torch.backends.cudnn.allow_tf32
     )
