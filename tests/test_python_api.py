@@ -21,6 +21,11 @@ from lib.propagation.video_propagator import VideoPropagator
 from lib.utils.errors import InputError
 
 ROOT = Path(__file__).parents[1]
+PUBLISHED = {
+    "posewarper_w48_384x288": "w48_384x288_adam_lr1e-4_PoseWarper_inference_temporal_pose_aggregation.yaml",
+    "hrnet_w48_384x288": "w48_384x288_adam_lr1e-4.yaml",
+    "resnet50_256x192": "res50_256x192_d256x3_adam_lr5e-4.yaml",
+}
 
 
 @pytest.fixture
@@ -76,6 +81,18 @@ def test_the_examples_of_the_page(sample, tmp_path, monkeypatch, capsys):
         np.testing.assert_array_equal(np.isnan(scope["joints"]).any(axis=3), scope["scores"] == 0)
     exec(training, scope)
     assert 0 < float(capsys.readouterr().out) < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", PUBLISHED)
+def test_a_published_net_is_one_entry(sample, entry, tmp_path):
+    _, _, frames, boxes = sample
+    torch.save(
+        build_model(load_config(ROOT / "experiments" / PUBLISHED[entry])).state_dict(), tmp_path / "published.pth"
+    )
+    predictor = torch.hub.load(str(ROOT), entry, source="local", weights=tmp_path / "published.pth")
+    joints, scores = predictor(frames[:1], [boxes[0][:1]])[0]
+    assert (joints.shape, scores.shape) == ((1, 17, 2), (1, 17))
 
 
 def test_labels_of_wrong_shape_are_refused(sample):
