@@ -87,9 +87,8 @@ def test_the_examples_of_the_page(sample, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("entry", PUBLISHED)
 def test_a_published_net_is_one_entry(sample, entry, tmp_path):
     _, _, frames, boxes = sample
-    torch.save(
-        build_model(load_config(ROOT / "experiments" / PUBLISHED[entry])).state_dict(), tmp_path / "published.pth"
-    )
+    folder = ROOT / "experiments" / ("coco/resnet" if entry.startswith("resnet") else "posetrack/hrnet")
+    torch.save(build_model(load_config(folder / PUBLISHED[entry])).state_dict(), tmp_path / "published.pth")
     predictor = torch.hub.load(str(ROOT), entry, source="local", weights=tmp_path / "published.pth")
     joints, scores = predictor(frames[:1], [boxes[0][:1]])[0]
     assert (joints.shape, scores.shape) == ((1, 17, 2), (1, 17))
