@@ -119,7 +119,7 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
     if custom:
         _check_custom(cfg, annotations)
     videos = build_videos(cfg, annotations) if annotations else []
-    if cfg.DATASET.DATASET == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
+    if build_data_set(cfg).form == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
         logger.warning("%s is in the form of 2018, which DATASET.DATASET posetrack18 would submit in", annotations)
     if cfg.TEST.USE_GT_BBOX:
         if not annotations:
@@ -130,7 +130,7 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
     if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
         truth = read_videos(cfg.DATASET.GT_DIR)
         renamed = {}
-        if cfg.DATASET.DATASET == "posetrack17":
+        if build_data_set(cfg).form == "posetrack17":
             renamed = find_renamed_people(found.people, found.videos, truth, annotations)
         found = match_ground_truth(found, truth, cfg.DATASET.GT_DIR, renamed)
     source = annotations if cfg.TEST.USE_GT_BBOX else f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {annotations})"
@@ -154,9 +154,9 @@ def _check_custom(cfg: CfgNode, annotations: Path | None) -> None:
 def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
     """The people to be tested in a data set of images, where they are from, and the ground truth."""
     images, files, path = build_images(cfg, train=False)
-    form = build_data_set(cfg).form
-    truth = _mpii_truth(path.parent) if form == "mpii" else path
-    if cfg.TEST.USE_GT_BBOX or form != "coco":  # the others come with crops, and nobody detects people in them
+    data_set = build_data_set(cfg)
+    truth = _mpii_truth(path.parent) if data_set.form == "mpii" else path
+    if cfg.TEST.USE_GT_BBOX or data_set.has_crops:  # nobody detects people in these
         return build_image_people(cfg, images, files), str(path), truth
     boxes, dropped = _boxes(cfg)
     found = _detected(cfg, [images], boxes, files)
@@ -190,7 +190,7 @@ def _detected_in_videos(
     """
     boxes, dropped = _boxes(cfg)
     store = build_image_store(cfg)
-    if cfg.DATASET.DATASET == "posetrack17":
+    if build_data_set(cfg).form == "posetrack17":
         boxes = restore_names(boxes, whole, store, cfg.TEST.COCO_BBOX_FILE)
     found = _detected(cfg, videos or videos_of(boxes, store), boxes, Folders(store))
     found.dropped.update(dropped)
