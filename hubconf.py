@@ -1,13 +1,15 @@
-"""Entry points of torch.hub: nets with weights, ready for frames and boxes (docs/python_api.md)."""
+"""Entry points of torch.hub: nets with weights, ready for frames and boxes or labels (docs/python_api.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from yacs.config import CfgNode
 
 from lib.config import load_config
 from lib.core.video_predictor import VideoPredictor, build_video_predictor
+from lib.propagation.video_propagator import VideoPropagator, build_video_propagator
 
 dependencies = ["torch", "torchvision", "yacs", "numpy", "cv2"]
 
@@ -28,9 +30,36 @@ def predictor(
     Raises:
         lib.utils.errors.InputError: A file is missing or of another net, or a key is unknown.
     """
+    return build_video_predictor(_load(experiment, weights, settings), torch.device(device))
+
+
+def propagator(
+    experiment: str | Path,
+    weights: str | Path,
+    method: str = "warp",
+    priors: Sequence[str] = (),
+    device: str = "cpu",
+    settings: Mapping[str, Any] | None = None,
+) -> VideoPropagator:
+    """Return what carries labels of some frames of a video to the others with the PoseWarper of an experiment file.
+
+    Args:
+        experiment: Experiment file with MODEL.WARP.ENABLED, such as experiments/video/posewarper.yaml.
+        weights: Weights of its net: a checkpoint of tools/train.py, or a published file.
+        method: Method that carries labels to other frames, as in `tools/label_video.py --method`.
+        priors: Further methods, as in `tools/label_video.py --prior`.
+        device: Device to run on, such as "cuda:0".
+        settings: Keys of the experiment to change.
+
+    Raises:
+        lib.utils.errors.InputError: A file is missing or of another net, or a key or method is unknown.
+    """
+    return build_video_propagator(_load(experiment, weights, settings), torch.device(device), method, priors)
+
+
+def _load(experiment: str | Path, weights: str | Path, settings: Mapping[str, Any] | None) -> CfgNode:
     keys = [part for pair in (settings or {}).items() for part in pair]
-    cfg = load_config(experiment, [*keys, "TEST.MODEL_FILE", str(weights)])
-    return build_video_predictor(cfg, torch.device(device))
+    return load_config(experiment, [*keys, "TEST.MODEL_FILE", str(weights)])
 
 
 def posewarper_w48_384x288(weights: str | Path, device: str = "cpu") -> VideoPredictor:

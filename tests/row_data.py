@@ -12,9 +12,10 @@ from posetrack_sample import make_video
 
 from lib.config.rows import Row
 from lib.formats import posetrack17, posetrack18
+from lib.formats.data_sets import known_data_sets
 from lib.formats.mpii import JOINTS
 from lib.formats.posetrack_set import read_videos
-from lib.pose.skeletons import skeleton
+from lib.pose.skeletons import find_skeleton
 
 BOX = [20, 10, 60, 100]
 WHOLE_BODY = {"keypoints": 17, "foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
@@ -41,7 +42,7 @@ def place_data(row: Row, data_set: str, folder: Path) -> None:
 
 def coco_style(data_set: str) -> dict:
     """COCO-style annotations of a person, with the keys that the data set's own files add."""
-    names = skeleton(data_set).names
+    names = find_skeleton(known_data_sets()[data_set].joints).names
     joints = np.column_stack([_points(len(names)), np.full(len(names), 2)])
     person = {"id": 50, "image_id": 7, "category_id": 1, "bbox": BOX, "area": 4000, "iscrowd": 0}
     person |= {"center": [50.0, 60.0], "scale": 2.0, "headbox": [20, 10, 50, 50], "keypoints": joints.ravel().tolist()}

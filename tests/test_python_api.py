@@ -1,6 +1,7 @@
 """docs/python_api.md: its examples run, on a small net and synthetic frames."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,9 +15,17 @@ from lib.core.predictor import build_predictor
 from lib.dataset import build_test_set
 from lib.formats.posetrack_set import read_videos
 from lib.models import build_model
+from lib.propagation.options import PropagationOptions
+from lib.propagation.propagator import Propagator
+from lib.propagation.video_propagator import VideoPropagator
 from lib.utils.errors import InputError
 
 ROOT = Path(__file__).parents[1]
+PUBLISHED = {
+    "posewarper_w48_384x288": "w48_384x288_adam_lr1e-4_PoseWarper_inference_temporal_pose_aggregation.yaml",
+    "hrnet_w48_384x288": "w48_384x288_adam_lr1e-4.yaml",
+    "resnet50_256x192": "res50_256x192_d256x3_adam_lr5e-4.yaml",
+}
 
 
 @pytest.fixture
@@ -49,16 +58,64 @@ def test_arrays_have_the_poses_of_the_test_set(sample, mode):
 
 def test_the_examples_of_the_page(sample, tmp_path, monkeypatch, capsys):
     experiment, weights, frames, boxes = sample
-    page = (ROOT / "docs/python_api.md").read_text()
-    first, second = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    page = (ROOT / "docs/python_api.md").read_text().replace('".", ', f"{str(ROOT)!r}, ")
+    first, own, by_flow, by_warp, training = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mice.yaml").write_text(f"_BASE_: {experiment.name}\n")
+    keys = "DATASET: {TRAIN_SET: val}\nTRAIN: {BATCH_SIZE_PER_GPU: 4}\nMODEL: {FREEZE_POSE_NET: true}\n"
+    (tmp_path / "mice.yaml").write_text(f"_BASE_: {experiment.name}\n{keys}")
     weights.rename("model_best.pth")
-    scope = {"frames": frames, "boxes": boxes, "torch": torch}
-    exec(second.replace('"."', repr(str(ROOT))), scope)
+    labels = np.full((6, 1, 17, 2), np.nan)
+    labels[0, 0], labels[5, 0, :16] = [40.0, 50.0], [44.0, 52.0]
+    scope = {"frames": frames, "boxes": boxes, "labels": labels, "torch": torch}
+    exec(own, scope)
     exec("\n".join(first.splitlines()[3:]), scope)
     assert capsys.readouterr().out == "(2, 17, 2) (2, 17)\n"
-    assert 'torch.hub.load(".", "posewarper_w48_384x288", source="local", weights=' in first
+    assert len([line for line in first.splitlines() if line]) <= 6
+    assert '"posewarper_w48_384x288", source="local", weights=' in first
+    for example in (by_flow, by_warp):
+        exec(example, scope)
+        given = np.isfinite(labels)
+        np.testing.assert_array_equal(scope["joints"][given], labels[given])
+        assert np.isfinite(scope["joints"][1:5]).any(axis=(1, 2, 3)).all()
+        assert np.isnan(labels[1:5]).all()  # the argument is not changed
+        np.testing.assert_array_equal(np.isnan(scope["joints"]).any(axis=3), scope["scores"] == 0)
+    exec(training, scope)
+    assert 0 < float(capsys.readouterr().out) < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", PUBLISHED)
+def test_a_published_net_is_one_entry(sample, entry, tmp_path):
+    _, _, frames, boxes = sample
+    folder = ROOT / "experiments" / ("coco/resnet" if entry.startswith("resnet") else "posetrack/hrnet")
+    torch.save(build_model(load_config(folder / PUBLISHED[entry])).state_dict(), tmp_path / "published.pth")
+    predictor = torch.hub.load(str(ROOT), entry, source="local", weights=tmp_path / "published.pth")
+    if "posewarper" not in entry:  # its five frames take a minute
+        joints, scores = predictor(frames[:1], [boxes[0][:1]])[0]
+        assert (joints.shape, scores.shape) == ((1, 17, 2), (1, 17))
+
+
+def test_labels_of_wrong_shape_are_refused(sample):
+    _, _, frames, _ = sample
+    propagate = VideoPropagator(partial(Propagator, PropagationOptions("copy")))
+    with pytest.raises(ValueError, match=r"labels have shape \(5, 1, 3, 2\); it must be \(6, P, J, 2\)"):
+        propagate(frames, np.zeros((5, 1, 3, 2)))
+    with pytest.raises(ValueError, match="no joint is labeled"):
+        propagate(frames, np.full((6, 1, 3, 2), np.nan))
+
+
+def test_labels_that_are_copied_fill_what_is_missing(sample):
+    _, _, frames, _ = sample
+    labels = np.full((6, 2, 3, 2), np.nan)
+    labels[1, 0] = [[1, 2], [3, 4], [np.nan, 4]]
+    labels[4, 0] = [[5, 6], [np.nan, 8], [np.nan, np.nan]]
+    joints, scores = VideoPropagator(partial(Propagator, PropagationOptions("copy")))(frames, labels)
+    assert joints[:, 0, 0, 0].tolist() == [1, 1, 1, 5, 5, 5]
+    # The nearest label of frames 3 and 5 lacks the second joint.
+    np.testing.assert_array_equal(joints[:, 0, 1, 0], [3, 3, 3, np.nan, 3, np.nan])
+    assert (scores[:, 0, :2] == np.isfinite(joints[:, 0, :2, 0])).all()
+    assert np.isnan(joints[:, :, 2]).all()
+    assert np.isnan(joints[:, 1]).all()
 
 
 def test_bad_input_is_refused(sample):

@@ -17,6 +17,7 @@ import _init_paths  # noqa: F401 (first: makes lib importable)
 from yacs.config import CfgNode
 
 from lib.config import add_force, named_paths, parse_arguments
+from lib.formats.data_sets import is_posetrack
 from lib.propagation.options import add_arguments, choose_methods
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs, refuse_inputs, sha256, write_json
@@ -54,10 +55,10 @@ def check(args: argparse.Namespace, cfg: CfgNode) -> None:
     saves = cfg.TEST.PROPAGATE.SAVE
     if cfg.TEST.MODE != "propagate":
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}: this experiment propagates nothing; see tools/test.py")
-    if not cfg.DATASET.DATASET.startswith("posetrack"):
-        hint = "; tools/label_video.py propagates labels of custom videos" if cfg.DATASET.DATASET == "custom" else ""
+    if not is_posetrack(cfg.DATASET.DATASET):
         raise InputError(
-            f"DATASET.DATASET {cfg.DATASET.DATASET}: only PoseTrack's videos have something to propagate to{hint}"
+            f"DATASET.DATASET {cfg.DATASET.DATASET}: only PoseTrack's videos have something to propagate to; "
+            f"tools/label_video.py propagates labels of custom videos"
         )
     if args.method == SINGLE and saves:
         raise InputError("--method single estimates each frame alone: there is nothing to save")

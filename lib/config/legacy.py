@@ -185,6 +185,7 @@ _SIMPLE_BASELINE = {  # keys that only SimpleBaseline's files have
 _SIMPLE_BASELINE_DEFAULTS = {"TEST.POST_PROCESS": True, "TEST.SHIFT_HEATMAP": True, "TEST.IMAGE_THRE": 0.0}
 # A file with one of these and without TEST.OKS_NMS is HRNet's or SimpleBaseline's, whose code had no such key.
 _OF_OKS_NMS = {"TEST.OKS_THRE", "TEST.IN_VIS_THRE", "TEST.BBOX_THRE"}
+# Old files of other data sets were not scored by OKS.
 _SCORED_BY_OKS = ("coco", "ochuman", "aic", "crowdpose", "coco_wholebody")
 
 # New key, the old keys that determine it (at least one is given), and a function that returns its value, or None if

@@ -1,6 +1,5 @@
 """From an experiment file to clips of people: which annotations, which frames, which loader."""
 
-from lib.dataset.data_sets import is_posetrack
 from lib.dataset.loaders import build_clip_options, build_clips, build_loader_options, build_training_loader
 from lib.dataset.sources import build_data_set, build_image_store, build_skeleton
 from lib.dataset.test_set import LabeledRuns, TestSet, build_labeled_runs, build_pseudo_labeled, build_test_set
@@ -22,5 +21,4 @@ __all__ = [
     "build_training_loader",
     "build_training_set",
     "build_truth",
-    "is_posetrack",
 ]

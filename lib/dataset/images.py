@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lib.dataset.data_sets import DataSet
 from lib.formats import aic, posetrack18
 from lib.formats.coco_people import WHOLEBODY_FIELDS
+from lib.formats.coco_records import category_record, person_record
+from lib.formats.data_sets import DataSet
 from lib.formats.json_fields import records
 from lib.formats.mpii import read_people
 from lib.formats.posetrack import VideoAnnotations
@@ -69,13 +70,13 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Vide
         InputError: a broken file, or one of other joints; names file, record and key.
     """
     content = _from_mpii(path, skeleton) if data_set.form == "mpii" else read_json(path)
-    if data_set.name == "aic" and isinstance(content, list):
+    if data_set.form == "aic" and isinstance(content, list):
         content = aic.to_coco(content, path, skeleton.names)
     if not isinstance(content, dict) or "images" not in content:
         raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
     if data_set.form == "mpii_trb":
         content = content | {"annotations": [_with_box(one, path) for one in records(content, "annotations", path)]}
-    elif data_set.name == "coco_wholebody":
+    elif data_set.form == "coco_wholebody":
         content = _with_parts(content, path, skeleton)
     people = records(content, "annotations", path) if "annotations" in content else []  # test splits have none
     names = posetrack18.keypoint_names(content, path) if people else skeleton.names
@@ -124,8 +125,7 @@ def _with_parts(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict
                 raise InputError(f"{path}: annotations[{index}]: COCO-WholeBody has the lists {keys}")
             person = person | {"keypoints": [value for part in parts for value in part]}
         people.append(person)
-    categories = [{"keypoints": list(skeleton.names)}]
-    return content | {"annotations": people, "categories": categories}
+    return content | {"annotations": people, "categories": [category_record(skeleton.names)]}
 
 
 def _with_box(person: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -147,11 +147,11 @@ def _from_mpii(path: Path, skeleton: Skeleton) -> dict[str, Any]:
         if center[0] != UNKNOWN_CENTER:
             center, side = np.add(center, (0, 15 * person.scale)), side * PADDING  # `center` lies above the middle
         images.append({"id": index, "file_name": person.image})
-        record = {"id": index, "image_id": index, "bbox": _square(center, side)}
+        record = person_record(index, index) | {"bbox": _square(center, side)}
         if person.labeled.any():
             record["keypoints"] = np.column_stack([person.joints, person.labeled]).ravel().tolist()
         people.append(record)
-    return {"images": images, "annotations": people, "categories": [{"keypoints": list(skeleton.names)}]}
+    return {"images": images, "annotations": people, "categories": [category_record(skeleton.names)]}
 
 
 def _square(center: Any, side: float) -> list[float]:

@@ -8,17 +8,16 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from yacs.config import CfgNode
 
-from lib.dataset.data_sets import DataSet, known_data_sets
 from lib.dataset.images import Listed, find_images, read_images
 from lib.dataset.posetrack import Folders, PoseTrack, joint_boxes, labeled_people
 from lib.dataset.samplers import block_workers
+from lib.formats.data_sets import DataSet, known_data_sets
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.frames.images import ImageList
 from lib.frames.store import CACHED_BYTES, ImageStore
 from lib.pose.crop import widen_boxes
-from lib.pose.skeletons import POSETRACK, Skeleton, named_skeleton
-from lib.pose.skeletons import skeleton as skeleton_of
+from lib.pose.skeletons import Skeleton, find_skeleton, named_skeleton
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
@@ -33,13 +32,11 @@ def build_skeleton(cfg: CfgNode) -> Skeleton:
         InputError: another data set, a broken file, a number of joints that is not MODEL.NUM_JOINTS.
     """
     data_set = build_data_set(cfg)
-    if data_set.is_posetrack:
-        skeleton, where = POSETRACK, "PoseTrack"
-    elif data_set.is_custom:
+    if data_set.is_custom:
         where = _joint_file(cfg)
         skeleton = named_skeleton(*read_joints(where))
     else:
-        skeleton, where = skeleton_of(data_set.name), data_set.name
+        skeleton, where = find_skeleton(data_set.joints), data_set.name
     if cfg.MODEL.NUM_JOINTS != skeleton.num_joints:
         raise InputError(f"MODEL.NUM_JOINTS is {cfg.MODEL.NUM_JOINTS}; {where} has {skeleton.num_joints}")
     return skeleton
@@ -170,7 +167,7 @@ def build_image_people(cfg: CfgNode, images: VideoAnnotations, files: Listed) ->
     """The labelled people of a data set of images."""
     width, height = cfg.MODEL.IMAGE_SIZE
     joints = cfg.MODEL.NUM_JOINTS
-    clip_rule = cfg.DATASET.CLIP_BOXES if build_data_set(cfg).form == "coco" else None  # the others' boxes are crops
+    clip_rule = None if build_data_set(cfg).has_crops else cfg.DATASET.CLIP_BOXES  # these boxes are crops
     return labeled_people([images], files, width / height, range(joints), joints, clip_rule)
 
 

@@ -94,7 +94,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     if cfg.TEST.SOFT_NMS and not cfg.TEST.OKS_NMS:
         raise InputError("TEST.SOFT_NMS is a variant of TEST.OKS_NMS, which is False; set that True")
     found, source, truth = _videos(cfg) if videos else _images(cfg)
-    if cfg.TEST.COCO_BBOX_FILE and (cfg.TEST.USE_GT_BBOX or not (videos or _takes_boxes(cfg))):
+    if cfg.TEST.COCO_BBOX_FILE and (cfg.TEST.USE_GT_BBOX or build_data_set(cfg).has_crops):
         logger.info("boxes are those of the annotations; TEST.COCO_BBOX_FILE %s is not used", cfg.TEST.COCO_BBOX_FILE)
     if not found.people:
         raise InputError(f"{source}: nobody to estimate{reasons(found.dropped)}")
@@ -121,7 +121,7 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
     if custom:
         _check_custom(cfg, annotations)
     videos = build_videos(cfg, annotations) if annotations else []
-    if cfg.DATASET.DATASET == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
+    if build_data_set(cfg).form == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
         logger.warning("%s is in the form of 2018, which DATASET.DATASET posetrack18 would submit in", annotations)
     if cfg.TEST.USE_GT_BBOX:
         if not annotations:
@@ -132,7 +132,7 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
     if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
         truth = read_videos(cfg.DATASET.GT_DIR)
         renamed = {}
-        if cfg.DATASET.DATASET == "posetrack17":
+        if build_data_set(cfg).form == "posetrack17":
             renamed = find_renamed_people(found.people, found.videos, truth, annotations)
         found = match_ground_truth(found, truth, cfg.DATASET.GT_DIR, renamed)
     source = annotations if cfg.TEST.USE_GT_BBOX else f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {annotations})"
@@ -156,18 +156,14 @@ def _check_custom(cfg: CfgNode, annotations: Path | None) -> None:
 def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
     """The people to be tested in a data set of images, where they are from, and the ground truth."""
     images, files, path = build_images(cfg, train=False)
-    truth = _mpii_truth(path.parent) if build_data_set(cfg).form == "mpii" else path
-    if cfg.TEST.USE_GT_BBOX or not _takes_boxes(cfg):
+    data_set = build_data_set(cfg)
+    truth = _mpii_truth(path.parent) if data_set.form == "mpii" else path
+    if cfg.TEST.USE_GT_BBOX or data_set.has_crops:  # nobody detects people in these
         return build_image_people(cfg, images, files), str(path), truth
     boxes, dropped = _boxes(cfg)
     found = _detected(cfg, [images], boxes, files)
     found.dropped.update(dropped)
     return found, f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {path})", truth
-
-
-def _takes_boxes(cfg: CfgNode) -> bool:
-    """Return True if people are detected in the images; other data sets of images come with crops."""
-    return build_data_set(cfg).form == "coco"
 
 
 def _mpii_truth(folder: Path) -> Path:
@@ -196,7 +192,7 @@ def _detected_in_videos(
     """
     boxes, dropped = _boxes(cfg)
     store = build_image_store(cfg)
-    if cfg.DATASET.DATASET == "posetrack17":
+    if build_data_set(cfg).form == "posetrack17":
         boxes = restore_names(boxes, whole, store, cfg.TEST.COCO_BBOX_FILE)
     found = _detected(cfg, videos or videos_of(boxes, store), boxes, Folders(store))
     found.dropped.update(dropped)

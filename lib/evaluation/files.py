@@ -15,6 +15,7 @@ from lib.evaluation.pckh import evaluate_mpii, evaluate_mpii_trb
 from lib.evaluation.tables import format_rows
 from lib.formats import mpii
 from lib.formats.coco_people import LabeledPeople, read_labels, read_predictions
+from lib.formats.data_sets import DECLARATIONS, DataSet, known_data_sets
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
@@ -48,13 +49,13 @@ class Scorer:
     ranked: bool = False
 
 
-def _oks(name: str, text: str, headline: str = "AP") -> Scorer:
+def _oks(headline: str, data_set: DataSet) -> Scorer:
     files = "file of the ground truth, COCO-style", "file of the predictions, in COCO's results form"
     return Scorer(
-        text,
+        f"{data_set.description}: AP and AR by OKS",
         *files,
-        lambda gt, _: check_truth(name, gt),
-        partial(evaluate_oks, name),
+        lambda gt, _: check_truth(data_set.name, gt),
+        partial(evaluate_oks, data_set.name),
         format_oks,
         headline,
         ranked=True,
@@ -128,30 +129,20 @@ def pck_scorer(normalizer: str) -> Scorer:
     return _of_poses(text, evaluate_pck, "PCK@0.2", {f"by {normalizer}": "table"}, normalizer=normalizer)
 
 
-SCORERS = {
-    "coco": _oks("coco", "COCO, 17 joints: AP and AR"),
-    "ochuman": _oks("ochuman", "OCHuman, people who occlude each other: AP and AR"),
-    "aic": _oks("aic", "AI Challenger, 14 joints: AP and AR, or the challenge's own mAP for files in its own form"),
-    "crowdpose": _oks("crowdpose", "CrowdPose, 14 joints: AP and AR, and AP of easy, medium and hard images"),
-    "coco_wholebody": _oks(
-        "coco_wholebody",
-        "COCO-WholeBody, 133 joints: AP and AR of body, foot, face, hands and whole body",
-        "wholebody AP",
-    ),
-    "mpii": Scorer(
-        "MPII: PCKh@0.5",
+def _mpii_scorer(data_set: DataSet) -> Scorer:
+    return Scorer(
+        f"{data_set.description}: PCKh@0.5",
         "gt_valid.mat",
         ".mat, .h5, .npy or .json with preds (people, 16, 2)",
         _check_mpii,
         _mpii,
         lambda result: format_rows({"PCKh": result["table"]}),
         "Mean",
-    ),
-    "mpii_trb": _of_poses("MPII-TRB: PCKh@0.5 of skeleton and contour", evaluate_mpii_trb, "Mean", {"PCKh": "table"}),
-    "jhmdb": _of_poses(
-        "JHMDB: PCK@0.2 by box and by torso", evaluate_jhmdb, "Mean", {"box": "table", "torso": "torso"}
-    ),
-    "custom": Scorer(
+    )
+
+
+def _custom_scorer(data_set: DataSet) -> Scorer:
+    return Scorer(
         "custom data, any joints: AP and AR by OKS, PCK, AUC and the mean error in pixels (EPE)",
         "COCO-style file of the ground truth; its category may have `sigmas`, the OKS constants of the joints",
         "file of the predictions, in COCO's results form; PCK needs the id of each pose's annotation",
@@ -160,5 +151,37 @@ SCORERS = {
         lambda result: format_rows({"": result["table"]}),
         "AP",
         ranked=True,
-    ),
+    )
+
+
+def _trb_scorer(data_set: DataSet) -> Scorer:
+    return _of_poses(f"{data_set.description}: PCKh@0.5", evaluate_mpii_trb, "Mean", {"PCKh": "table"})
+
+
+def _jhmdb_scorer(data_set: DataSet) -> Scorer:
+    text = f"{data_set.description}: PCK@0.2 by box and by torso"
+    return _of_poses(text, evaluate_jhmdb, "Mean", {"box": "table", "torso": "torso"})
+
+
+RULES: dict[str, Callable[[DataSet], Scorer]] = {
+    "oks": partial(_oks, "AP"),
+    "oks_wholebody": partial(_oks, "wholebody AP"),
+    "pckh_mpii": _mpii_scorer,
+    "pckh_trb": _trb_scorer,
+    "pck_jhmdb": _jhmdb_scorer,
+    "pck": lambda _: pck_scorer("box"),
+    "custom": _custom_scorer,
 }
+"""Rules of scoring by the name that a data set's declaration gives as its `scorer`."""
+
+
+def _build_scorers() -> dict[str, Scorer]:
+    scored = {name: data_set for name, data_set in known_data_sets().items() if data_set.scorer}
+    for name, data_set in scored.items():
+        if data_set.scorer not in RULES:
+            raise InputError(f"{DECLARATIONS}: {name}: scorer is {data_set.scorer}; it can be {', '.join(RULES)}")
+    return {name: RULES[data_set.scorer](data_set) for name, data_set in scored.items()}
+
+
+SCORERS = _build_scorers()
+"""Scorers by data set."""

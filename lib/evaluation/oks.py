@@ -21,7 +21,8 @@ from lib.evaluation.aic import evaluate_own_form
 from lib.evaluation.tables import format_rows, mean_row
 from lib.formats import aic
 from lib.formats.coco_people import WHOLEBODY_FIELDS, LabeledPeople, PredictedPeople, read_labels, read_predictions
-from lib.pose.skeletons import skeleton
+from lib.formats.data_sets import known_data_sets
+from lib.pose.skeletons import Skeleton, find_skeleton
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
@@ -71,7 +72,7 @@ def evaluate_oks(
     content, predictions = read_json(gt), read_json(pred)
     if data_set == "aic" and isinstance(content, list) and not _are_results(predictions):
         return {"table": {"mAP": evaluate_own_form(content, gt, predictions, pred, sigma_scale)}}
-    sigmas, fields = sigma_scale * np.array(skeleton(data_set).sigmas), _fields(data_set)
+    sigmas, fields = sigma_scale * np.array(_skeleton(data_set).sigmas), _fields(data_set)
     score_keys = [f"{part}_score" for part in WHOLEBODY_PARTS] if data_set == "coco_wholebody" else ()
     labeled = _read_truth(data_set, content, gt)
     predicted = read_predictions(predictions, pred, fields, score_keys)
@@ -100,9 +101,13 @@ def check_truth(data_set: str, gt: str | Path) -> None:
     _read_truth(data_set, read_json(gt), gt)
 
 
+def _skeleton(data_set: str) -> Skeleton:
+    return find_skeleton(known_data_sets()[data_set].joints)
+
+
 def _fields(data_set: str) -> dict[str, int]:
     """Return the number of joints by the keys that contain them."""
-    return WHOLEBODY_FIELDS if data_set == "coco_wholebody" else {"keypoints": skeleton(data_set).num_joints}
+    return WHOLEBODY_FIELDS if data_set == "coco_wholebody" else {"keypoints": _skeleton(data_set).num_joints}
 
 
 def _are_results(predictions: Any) -> bool:
@@ -112,7 +117,7 @@ def _are_results(predictions: Any) -> bool:
 
 def _read_truth(data_set: str, content: Any, gt: str | Path) -> LabeledPeople:
     if data_set == "aic" and isinstance(content, list):
-        content = aic.to_coco(content, gt, skeleton("aic").names)
+        content = aic.to_coco(content, gt, _skeleton(data_set).names)
     labeled = read_labels(content, gt, _fields(data_set))
     unknown = np.isnan(labeled.crowd_indices)
     if data_set == "crowdpose" and unknown.any():

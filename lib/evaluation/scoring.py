@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lib.dataset import TestSet, is_posetrack
+from lib.dataset import TestSet
 from lib.dataset.posetrack import ABSENT
 from lib.evaluation.files import SCORERS, find_scorer
 from lib.evaluation.posetrack import check_truth, evaluate_videos
 from lib.evaluation.posetrack import format_table as format_posetrack
+from lib.formats.data_sets import is_posetrack
 from lib.formats.posetrack import VideoAnnotations
 from lib.utils.errors import InputError
 

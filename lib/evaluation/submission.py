@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from lib.dataset.data_sets import DataSet
 from lib.dataset.people import Person
 from lib.formats import mpii
+from lib.formats.coco_records import PERSON
+from lib.formats.data_sets import DataSet
 from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.nms import oks_nms, soft_oks_nms
 from lib.pose.crop import PIXELS_PER_SCALE
@@ -107,7 +108,7 @@ def make_results(
         video, row = videos[people[person].video], people[person].row
         record = {
             "image_id": video.image_ids[people[person].frame],
-            "category_id": 1,
+            "category_id": PERSON,
             "keypoints": keypoints[person],
             "score": float(person_scores[person]),
         }

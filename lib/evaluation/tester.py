@@ -10,9 +10,9 @@ from yacs.config import CfgNode
 from lib.core.debug import DebugImages
 from lib.core.predictor import Estimates, Poses, Predictor
 from lib.dataset import TestSet, build_data_set, build_skeleton, build_test_set
-from lib.dataset.data_sets import DataSet
 from lib.evaluation.scoring import is_ranked, is_scorable, score_files, score_videos
 from lib.evaluation.submission import Rules, make_submission, write_results
+from lib.formats.data_sets import DataSet
 from lib.formats.posetrack_set import write_videos
 from lib.pose.skeletons import Skeleton
 
@@ -82,7 +82,7 @@ class Tester:
         people, found = self.test_set.clips.people, (poses.joints, poses.scores, self.rules)
         if self.data_set.is_posetrack:
             videos = make_submission(self.test_set.videos, people, *found)
-            write_videos(path, videos, self.name)
+            write_videos(path, videos, self.data_set.form)
             return score_videos(self.test_set.videos, videos) if self.scorable else {}
         written = write_results(path, self.data_set, self.test_set.videos, people, *found, self.skeleton.sigmas)
         if not self.scorable:

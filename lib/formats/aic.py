@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.formats.coco_records import category_record, person_record
 from lib.formats.json_fields import number_column
 from lib.utils.errors import InputError
 
@@ -95,9 +96,8 @@ def to_coco(content: Any, path: str | Path, names: Sequence[str]) -> dict[str, A
                 raise InputError(f"{path}: image {name}: the third number of each joint must be 1, 2 or 3")
             visibility = COCO_VISIBILITY[keypoints[:, 2].astype(int)]
             joints = np.where(visibility[:, None] > 0, keypoints[:, :2], 0)
-            annotation: dict[str, Any] = {"id": len(annotations) + 1, "image_id": number}
-            annotation |= {"category_id": 1, "iscrowd": 0}
+            annotation = person_record(len(annotations) + 1, number) | {"iscrowd": 0}
             annotation |= {"keypoints": np.column_stack([joints, visibility]).ravel().tolist()}
             annotation |= {"num_keypoints": int((visibility > 0).sum()), "bbox": [x1, y1, x2 - x1, y2 - y1]}
             annotations.append(annotation)
-    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "keypoints": list(names)}]}
+    return {"images": images, "annotations": annotations, "categories": [category_record(names)]}

@@ -8,11 +8,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from lib.formats.coco_records import PERSON
 from lib.formats.json_fields import whole_number
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
-
-PERSON = 1
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.formats.coco_records import PERSON, person_record
 from lib.formats.json_fields import is_true, records, whole_number
 from lib.formats.posetrack18 import keypoint_category, keypoint_names
 from lib.utils.errors import InputError
@@ -182,12 +183,8 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
         if (person := labeled.get((ids[pose.file_name], pose.track))) is not None:
             _fill(person, pose, own_names)
             continue
-        ids_of_record = {
-            "id": next_person,
-            "image_id": ids[pose.file_name],
-            "category_id": keypoint_category(content).get("id", 1),
-        }
-        content["annotations"].append(ids_of_record | _record(pose, own_names))
+        start = person_record(next_person, ids[pose.file_name], keypoint_category(content).get("id", PERSON))
+        content["annotations"].append(start | _record(pose, own_names))
         next_person += 1
     return content
 

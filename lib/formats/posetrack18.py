@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.formats.coco_records import category_record, person_record
 from lib.formats.json_fields import id_column, is_row, is_true, number_column, records, whole_number
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.utils.errors import InputError
@@ -14,7 +15,7 @@ from lib.utils.files import write_json
 
 _LOG = logging.getLogger(__name__)
 
-CATEGORY = {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(KEYPOINT_NAMES)}
+CATEGORY = {"supercategory": "person"} | category_record(KEYPOINT_NAMES)
 
 
 _JOINTS = tuple(KEYPOINT_NAMES[keypoint] for keypoint in KEYPOINT_OF_JOINT)
@@ -140,7 +141,7 @@ def person_records(video: VideoAnnotations) -> list[dict[str, Any]]:
 
     annotations = []
     for person, frame in enumerate(video.person_frame):
-        annotation = {"image_id": video.image_ids[frame], "id": person + 1, "category_id": 1}
+        annotation = person_record(person + 1, video.image_ids[frame])
         if video.track_ids[person] >= 0:
             annotation["track_id"] = int(video.track_ids[person])
         if video.has_points[person]:

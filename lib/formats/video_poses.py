@@ -15,10 +15,10 @@ from typing import IO, Any
 import numpy as np
 import orjson
 
+from lib.formats.coco_records import category_record, person_record
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
-CATEGORY = 1
 PEOPLE_BEGIN = b'"annotations": [\n'
 
 
@@ -163,8 +163,7 @@ class PosesFile:
         """
         self._open_part.close()
         counts = self._counts(left_out)
-        category = {"id": CATEGORY, "name": "person", "keypoints": list(names)}
-        category["skeleton"] = [[a + 1, b + 1] for a, b in bones]  # COCO counts from 1
+        category = category_record(names, bones=bones)
         with atomic_path(self.path) as temporary, open(temporary, "wb") as file:
             file.write(b'{"info": ' + orjson.dumps(info | counts | {"made_with": self._made_with}) + b",\n")
             file.write(b'"categories": [' + orjson.dumps(category) + b'],\n"images": [\n')
@@ -226,7 +225,7 @@ class PosesFile:
         count = 0
         for frame in self._frames():
             for person in frame["people"]:
-                yield {"id": count, "image_id": frame["frame"], "category_id": CATEGORY, **person}
+                yield person_record(count, frame["frame"]) | person
                 count += 1
 
 

@@ -120,6 +120,18 @@ def named_skeleton(names: Sequence[str], sigmas: Sequence[float] | None = None) 
     )
 
 
+def find_skeleton(joints: str | Sequence[str]) -> Skeleton:
+    """Return a schema that skeletons.yaml names, or the one that joint names define (`named_skeleton`).
+
+    Args:
+        joints: Name of the schema, or J joint names.
+
+    Raises:
+        InputError: skeletons.yaml has no such schema.
+    """
+    return skeleton(joints) if isinstance(joints, str) else named_skeleton(joints)
+
+
 def mirrored(name: str) -> list[Words]:
     """Return possible names of the corresponding joint on the other side, in lower-case words: right, sho for `lsho`.
 

@@ -68,7 +68,8 @@ def build_dense_labels(
     if not targets:
         raise InputError(f"{labels.path}: every frame is labeled; there is nothing to propagate to")
     propagator = build_propagator(cfg, options, folders, net, run.device, run.process)
-    poses = propagator.propagate_cached(labels.people, targets, run.folder)
+    stamps = [frames.stamp() for frames in folders.values()]
+    poses = propagator.propagate_cached(labels.people, targets, run.folder, stamps)
     skeleton = build_skeleton(cfg)
     sources = propagator.joint_sources(labels.people, targets)
     added = _added_poses(folders, labels.people, targets, poses, skeleton.names, sources)

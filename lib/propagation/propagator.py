@@ -17,6 +17,7 @@ from lib.core.strategies import Strategy, near_labels
 from lib.dataset import build_clips, build_data_set
 from lib.dataset.people import Person
 from lib.dataset.training_set import SparseLabels
+from lib.frames.source import FrameSource
 from lib.frames.video import FrameFolder
 from lib.propagation import flow
 from lib.propagation.cache import propagate_cached
@@ -62,7 +63,7 @@ class Propagator:
     def __init__(
         self,
         options: PropagationOptions,
-        frames: Mapping[int, FrameFolder],
+        frames: Mapping[int, FrameSource],
         *,
         estimate: Estimate | None = None,
         estimate_single: Estimate | None = None,
@@ -105,19 +106,22 @@ class Propagator:
         """
         return self._propagate(self.leave_one_out_errors(people), people, targets)
 
-    def propagate_cached(self, people: Sequence[Person], targets: Sequence[Target], folder: Path) -> PropagatedPoses:
+    def propagate_cached(
+        self, people: Sequence[Person], targets: Sequence[Target], folder: Path, stamps: Sequence[object]
+    ) -> PropagatedPoses:
         """Return the same as `propagate`, with a disk cache; a corrected label invalidates only its neighbors.
 
         Args:
             people: Labeled people.
             targets: At least one target.
             folder: Folder of the cache.
+            stamps: Identity of each video's files, part of the cache's key.
         """
         if self._is_shared:
             return self.propagate(people, targets)
         raft = self.options.raft and self.options.raft.stat()
         settings = [self.options, *self._settings, raft and (raft.st_size, raft.st_mtime_ns)]
-        settings += [video.stamp() for video in self.frames.values()]
+        settings += stamps
         path = folder / f"errors-{hashlib.sha256(repr(settings).encode()).hexdigest()[:16]}.json"
         errors: list[Any] = read_json(path) if path.exists() else [None]  # null in the file: an unknown error
         if None in errors:
@@ -231,7 +235,7 @@ def build_options(
 def build_propagator(
     cfg: CfgNode,
     options: PropagationOptions,
-    frames: Mapping[int, FrameFolder],
+    frames: Mapping[int, FrameSource],
     net: nn.Module | None,
     device: torch.device,
     process: tuple[int, int] = (0, 1),

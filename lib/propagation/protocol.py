@@ -11,7 +11,14 @@ from yacs.config import CfgNode
 from lib.core.predictor import build_predictor
 from lib.core.run import Run
 from lib.core.strategies import single
-from lib.dataset import LabeledRuns, build_clips, build_labeled_runs, build_pseudo_labeled, build_skeleton
+from lib.dataset import (
+    LabeledRuns,
+    build_clips,
+    build_data_set,
+    build_labeled_runs,
+    build_pseudo_labeled,
+    build_skeleton,
+)
 from lib.dataset.people import Person
 from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
 from lib.evaluation.propagation import compare_tracks, score_by_distance
@@ -148,7 +155,7 @@ def build_protocol_result(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, fold
     """
     rules: Rules = build_rules(cfg)
     videos = make_submission(runs.videos, poses.people, poses.joints, poses.scores, rules)
-    write_videos(folder / runs.split, videos, cfg.DATASET.DATASET)
+    write_videos(folder / runs.split, videos, build_data_set(cfg).form)
     result: dict[str, Any] = {"people": len(poses.people)}
     if not cfg.TEST.EVALUATE:
         return result

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.formats.coco_records import person_record
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.pose.crop import joints_box
 from lib.synthetic.body import Body
@@ -56,11 +57,9 @@ def annotate(scene: Scene, drawing: Drawing, image_id: int) -> list[dict[str, An
         if np.count_nonzero(keypoints[:, 2]) < FEWEST_JOINTS:
             continue
         annotations.append(
-            {
-                "id": image_id * 100 + track,
-                "image_id": image_id,
+            person_record(image_id * 100 + track, image_id)
+            | {
                 "track_id": track,
-                "category_id": 1,
                 "keypoints": keypoints.ravel().tolist(),
                 "scores": [],
                 "bbox": joints_box(keypoints[keypoints[:, 2] > 0, :2]).round(2).tolist(),

@@ -95,7 +95,7 @@ def _finish(
         outside = {"in frames that were not processed": estimator.find_people.outside(part.start, end)}
         unused = +(estimator.find_people.dropped + Counter(outside))
     name = video.path.name
-    info = {"description": "Estimated poses; scores are heatmap peaks", "video": name, "fps": video.fps, **provenance}
+    info = {"description": "Estimated poses; scores are heatmap values", "video": name, "fps": video.fps, **provenance}
     skeleton = estimator.skeleton
     counts = file.finish(info, unused, name, video.size, skeleton.names, skeleton.bones)
     found = "{people} people on {tracks} tracks in {frames} frames, {damaged_frames} of them damaged".format(**counts)

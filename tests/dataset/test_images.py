@@ -9,9 +9,9 @@ from PIL import ExifTags, Image
 
 from lib.config import load_config
 from lib.dataset import build_skeleton, build_test_set, build_training_set
-from lib.dataset.data_sets import known_data_sets
 from lib.evaluation.submission import Rules, make_results
-from lib.pose.skeletons import skeleton
+from lib.formats.data_sets import known_data_sets
+from lib.pose.skeletons import find_skeleton, skeleton
 from lib.utils.errors import InputError
 
 WIDTH, HEIGHT = 80, 60
@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 80, 60
 
 def joints_of(name):
     """(J, 3) x, y, v: joint j at (10 + j / 4, 20 + j / 8); the second is not labeled."""
-    count = skeleton(name).num_joints
+    count = find_skeleton(known_data_sets()[name].joints).num_joints
     joints = np.column_stack([10 + np.arange(count) / 4, 20 + np.arange(count) / 8, np.full(count, 2)])
     joints[1] = 0
     return joints
@@ -39,7 +39,7 @@ def write(tmp_path):
         images[1] |= image or {}
         people = [{"id": 50, "image_id": 7, "category_id": 1, "bbox": [10, 20, 20, 30]}]
         people[0] |= {"keypoints": joints.ravel().tolist()} | (person or {})
-        categories = [{"id": 1, "keypoints": list(skeleton(name).names)}]
+        categories = [{"id": 1, "keypoints": list(find_skeleton(known_data_sets()[name].joints).names)}]
         own = content or {"images": images, "annotations": people, "categories": categories}
         (tmp_path / "labels.json").write_text(json.dumps(own))
         (tmp_path / "net.yaml").write_text("MODEL: {IMAGE_SIZE: [96, 96], SIGMA: 1}")
@@ -283,6 +283,6 @@ def test_detected_boxes_by_the_names_of_images(write, tmp_path, prefix):
 
 def test_every_usual_place_is_a_pair_of_split_and_path():
     for name, data_set in known_data_sets().items():
-        assert data_set.has_videos or skeleton(name).num_joints > 0, name
+        assert data_set.is_custom or find_skeleton(data_set.joints).num_joints > 0, name
         assert data_set.has_videos == (name in ("posetrack17", "posetrack18", "custom"))
         assert set(data_set.images) <= set(data_set.annotations), name

@@ -245,7 +245,7 @@ def test_a_box_without_keypoints_is_a_person_without_labels(root, build):
         (["DATASET.TEST_ANNOTATIONS", "x.json"], r"none of x\.json, .*/annotations/x\.json, .*/x\.json exists"),
         (["TEST.USE_GT_BBOX", "False"], r"no boxes: set TEST\.COCO_BBOX_FILE"),
         (["DATASET.DATASET", "lsp"], "DATASET.DATASET is 'lsp'"),
-        (["MODEL.NUM_JOINTS", "14"], "PoseTrack has 17"),
+        (["MODEL.NUM_JOINTS", "14"], "posetrack18 has 17"),
     ],
 )
 def test_wrong_paths_are_named(root, build, overrides, message):

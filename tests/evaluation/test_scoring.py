@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from lib.evaluation.scoring import format_result, is_ranked, is_scorable, score_files
-from lib.pose.skeletons import skeleton
+from lib.formats.data_sets import known_data_sets
+from lib.pose.skeletons import find_skeleton
 from lib.utils.errors import InputError
 
 
@@ -29,7 +30,7 @@ def test_who_is_ranked(data_set, ranked):
 
 @pytest.mark.parametrize(("data_set", "score", "row"), [("coco", 1, "100.0"), ("jhmdb", 100, "torso")])
 def test_a_result_has_the_figure_that_trainings_are_compared_by(tmp_path, data_set, score, row):
-    names = list(skeleton(data_set).names)
+    names = list(find_skeleton(known_data_sets()[data_set].joints).names)
     keypoints = [value for joint in range(len(names)) for value in (10 + 5 * joint, 20 + 3 * joint**2, 2)]
     person = {"id": 5, "image_id": 7, "category_id": 1, "bbox": [10, 20, 90, 600], "area": 9000, "keypoints": keypoints}
     truth = {"images": [{"id": 7}], "annotations": [person], "categories": [{"id": 1, "keypoints": names}]}

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from lib.config import load_config, named_paths
-from lib.dataset.data_sets import known_data_sets
 from lib.dataset.people import Person
 from lib.evaluation.submission import Rules, check_predictions, make_results, make_submission, rescore, write_results
 from lib.formats import mpii
+from lib.formats.data_sets import known_data_sets
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE
 from lib.formats.posetrack_set import unlabeled_video, write_videos
 from lib.nms import oks_iou

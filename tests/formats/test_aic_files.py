@@ -34,7 +34,7 @@ def test_cocos_form():
     content[0]["keypoint_annotations"] = {}
     coco = aic.to_coco(content, "gt.json", names)
     assert coco["images"] == [{"id": 1, "file_name": "b.jpg"}, {"id": 2, "file_name": "a.jpg"}]
-    assert coco["categories"] == [{"id": 1, "keypoints": names}]
+    assert coco["categories"] == [{"id": 1, "name": "person", "keypoints": names}]
     first, second = coco["annotations"]
     assert first["keypoints"] == [5, 6, 2, 7, 8, 1, *[0] * 36]
     assert (first["bbox"], first["num_keypoints"]) == ([10, 20, 30, 40], 2)

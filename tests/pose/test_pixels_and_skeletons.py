@@ -31,7 +31,6 @@ def test_posetrack_skeleton():
         ("posetrack18", 17),
         ("coco", 17),
         ("coco_wholebody", 133),
-        ("ochuman", 17),
         ("aic", 14),
         ("mpii", 16),
         ("mpii_trb", 40),
@@ -58,8 +57,7 @@ def test_names_tell_sides():
     assert [side(name, names) for name in names] == ["left", "right", "left", "right", "", ""]
 
 
-def test_one_schema_under_two_names():
-    assert skeleton("ochuman") == skeleton("coco")
+def test_schemas_that_are_alike():
     assert skeleton("posetrack18") is POSETRACK
     assert POSETRACK.sigmas == skeleton("coco").sigmas
     assert skeleton("coco_wholebody").names[:17] == skeleton("coco").names

@@ -196,7 +196,7 @@ def test_validation_videos_may_have_few_labels(tmp_path):
         assert [image["is_labeled"] for image in record["images"]] == labeled
         ids = {image["id"] for image in record["images"] if image["is_labeled"]}
         assert {annotation["image_id"] for annotation in record["annotations"]} == ids
-    with pytest.raises(InputError, match="0th frame"):
+    with pytest.raises(InputError, match="label_every is 0"):
         make_videos(tmp_path / "other", TINY, {"val": 1}, label_every=0)
 
 

@@ -14,8 +14,9 @@ from posetrack_sample import write_experiment
 from scipy.io import loadmat, savemat
 
 from lib.config import load_config
+from lib.formats.data_sets import known_data_sets
 from lib.models import build_model
-from lib.pose.skeletons import skeleton
+from lib.pose.skeletons import find_skeleton
 from tests.tool_runner import run_tool
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -33,7 +34,7 @@ def tool(tmp_path):
         cv2.imwrite(str(tmp_path / f"images/{number:03d}.png"), pixels)
 
     def run(name, data_set, content, *keys):
-        joints = skeleton(data_set).num_joints
+        joints = find_skeleton(known_data_sets()[data_set].joints).num_joints
         experiment = yaml.safe_load(write_experiment(tmp_path, tmp_path).read_text())
         experiment["MODEL"] |= {"NUM_JOINTS": joints, "WARP": {"ENABLED": False}}
         experiment["TEST"] |= {"MODE": "single"}
@@ -58,7 +59,7 @@ def tool(tmp_path):
 
 def people(data_set):
     """A COCO-style file with two people in the second image and one in the first, not in the order of the images."""
-    names = list(skeleton(data_set).names)
+    names = list(find_skeleton(known_data_sets()[data_set].joints).names)
     places = [(11, 7, 10), (12, 3, 60), (13, 7, 70)]  # id, image, left edge
     annotations = []
     for number, image, x in places:

@@ -16,10 +16,10 @@ from zoo_names import published
 from lib.config import load_config
 from lib.config.rows import read_rows
 from lib.dataset import build_labeled_runs, build_pseudo_labeled, build_test_set
-from lib.dataset.data_sets import known_data_sets
 from lib.evaluation.files import SCORERS
 from lib.evaluation.posetrack import evaluate_posetrack
 from lib.formats import mpii
+from lib.formats.data_sets import known_data_sets
 from lib.formats.mpii import read_truth
 from lib.models import build_model
 from lib.utils.errors import InputError

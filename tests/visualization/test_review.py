@@ -162,7 +162,7 @@ def test_the_category_with_joints_counts(tmp_path):
         ("annotations", {"scores": [1]}, r"annotations\[0\]: 'scores' must contain 4"),
         ("annotations", {"disagreement": "far"}, r"annotations\[0\]: 'disagreement' must contain 4"),
         ("annotations", {"track_id": "x"}, r"annotations\[0\]: 'track_id' must be a whole number"),
-        ("annotations", {"id": 2**60}, "browser cannot hold"),
+        ("annotations", {"id": 2**60}, "cannot be stored as JSON"),
         ("images", {"file_name": "frame.png"}, r"images\[0\]: no number in file_name"),
         ("images", {"id": 7001}, r"images\[7\]: another image has the id 7001 too"),
     ],

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lib.formats.coco import JOINT_EVIDENCE
+from lib.formats.coco_records import category_record, person_record
 from lib.formats.json_fields import id_column, is_true, number_column, records, whole_number
 from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
@@ -152,12 +153,11 @@ def content_of(labels: Labels) -> dict[str, Any]:
         image |= {key: getattr(frame, key) for key in ("width", "height") if getattr(frame, key)}
         image |= {"video_id": videos.index(frame.video)} if frame.video else {}
         images.append(image | ({"frame_id": frame.number} if frame.number >= 0 else {}))
-    edges = [[joint + 1 for joint in edge] for edge in labels.edges]
     return {
         "videos": [{"id": index, "name": name} for index, name in enumerate(videos)],
         "images": images,
         "annotations": [_record(labels, person) for person in range(len(labels.frame))],
-        "categories": [{"id": 1, "name": labels.category, "keypoints": list(labels.names), "skeleton": edges}],
+        "categories": [category_record(labels.names, labels.category, labels.edges)],
     }
 
 
@@ -224,10 +224,7 @@ def _record(labels: Labels, person: int) -> dict[str, Any]:
     if np.isnan(box).any():
         low, high = (f(joints[labeled], axis=0) if labeled.any() else np.zeros(2) for f in (np.min, np.max))
         box = np.concatenate([low, high - low])
-    record = {
-        "id": person + 1,
-        "image_id": int(labels.frame[person]),
-        "category_id": 1,
+    record = person_record(person + 1, int(labels.frame[person])) | {
         "keypoints": keypoints.ravel().tolist(),
         "num_keypoints": int(labeled.sum()),
         "bbox": box.tolist(),
