@@ -195,7 +195,7 @@ def test_people_of_images_that_are_not_there_are_left_out(write, tmp_path, caplo
     cfg = write("coco")
     (tmp_path / "images/000000000003.jpg").unlink()  # of nobody
     assert len(build_training_set(cfg)) == 1
-    assert "1 of 2 images are not there" in caplog.text
+    assert "1 of 2 images are missing" in caplog.text
     cfg = write("coco")
     (tmp_path / "images/000000000007.jpg").unlink()
     with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes of missing images"):
