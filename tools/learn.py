@@ -25,6 +25,7 @@ from lib.labeling.learning import (
     VAL,
     Chain,
     LearningOptions,
+    add_seconds,
     check_outputs,
     complete,
     keep_settings,
@@ -82,7 +83,10 @@ def main() -> None:
     data = [Chain(options.out, videos_settings(options), [])] if options.grid else []
     check_outputs(options, chains)
     keep_settings([*data, *chains])
-    run_steps([*plan_videos(options), *itertools.chain(*(chain.steps for chain in chains))])
+    try:
+        run_steps([*plan_videos(options), *itertools.chain(*(chain.steps for chain in chains))])
+    finally:
+        add_seconds(options.out)
     if options.grid:
         report_grid(options, cells)
     else:

@@ -12,7 +12,7 @@ from lib.config import load_config, output_folder
 from lib.utils.commands import ROOT, Step
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, read_json, write_json
-from lib.utils.provenance import command_line, commit
+from lib.utils.provenance import command_line, commit, seconds
 
 EXPERIMENTS = ROOT / "experiments" / "synthetic"
 TRAIN, VAL = 80, 20  # videos
@@ -20,6 +20,7 @@ LABEL_EVERY = 4  # frames of the test videos: neighbors are nearly identical
 STAGES = ("single", "posewarper")
 GRID_VIDEOS, GRID_FRAMES = [20, 40, 80], [1, 2, 8]  # default grid
 VIDEOS, FRAMES = "DATASET.NUM_LABELED_VIDEOS", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO"
+RECORD = "learn.json"  # settings, command, commit, and duration
 AUGMENTED = "augmented"  # experiments that train on propagated labels too
 MODES = {
     "single": "each frame alone",
@@ -181,14 +182,25 @@ def keep_settings(chains: Sequence[Chain]) -> None:
     Raises:
         InputError: A folder contains a run with other settings. In this case, nothing is written.
     """
-    records = [(chain.folder / "learn.json", chain.settings) for chain in chains]
-    for record, settings in records:
-        if record.exists() and not _has_settings(read_json(record), settings):
+    records = [(chain.folder / RECORD, chain.settings) for chain in chains]
+    for path, settings in records:
+        if path.exists() and not _has_settings(read_json(path), settings):
             raise InputError(
-                f"{record.parent}: contains a run with other settings; choose another --out, or remove this folder"
+                f"{path.parent}: contains a run with other settings; choose another --out, or remove this folder"
             )
-    for record, settings in records:
-        write_json(record, settings | {"command": command_line(), "commit": commit()})
+    for path, settings in records:
+        earlier = read_json(path) if path.exists() else {}
+        write_json(path, earlier | settings | {"command": command_line(), "commit": commit()})
+
+
+def add_seconds(folder: Path) -> None:
+    """Add the duration of this command to that of the earlier ones, in the record of `keep_settings`.
+
+    Args:
+        folder: Folder of a chain or of the grid.
+    """
+    record = read_json(folder / RECORD)
+    write_json(folder / RECORD, record | {"seconds": round(record.get("seconds", 0.0) + seconds(), 3)})
 
 
 def _has_settings(record: Any, settings: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import yaml
 from posetrack_sample import make_video, write_experiment
 
 from lib.config import load_config
-from lib.labeling.learning import Chain, LearningOptions, complete, keep_settings, plan_grid
+from lib.labeling.learning import Chain, LearningOptions, add_seconds, complete, keep_settings, plan_grid
 from lib.models import build_model
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
@@ -71,6 +71,13 @@ def test_the_record_of_a_run_has_its_settings_and_command(tmp_path):
     write_json(record, first | {"command": "python tools/learn.py with other words"})
     keep_settings([chain])  # the same settings
     assert json.loads(record.read_text()) == first
+    add_seconds(tmp_path)
+    once = json.loads(record.read_text())
+    assert once == first | {"seconds": once["seconds"]}
+    assert once["seconds"] > 0
+    keep_settings([chain])  # interrupted, and resumed
+    add_seconds(tmp_path)
+    assert json.loads(record.read_text())["seconds"] >= 2 * once["seconds"]
     for other in (first | {"augment": True}, ["SEED: 0"]):
         write_json(record, other)
         with pytest.raises(InputError, match="contains a run with other settings"):
@@ -179,6 +186,7 @@ def test_a_grid_ends_in_a_table_and_a_plot(stages, tmp_path):
     assert [part[0] for part in parts[2:]] == ["average", "aggregate"]
     assert parts[3][2] == "N 1 17.0 ± 1.4 (n 2) 27.0 ± 1.4 (n 2)"
     assert cv2.imread(str(out / "grid.png")) is not None
+    assert json.loads((out / "learn.json").read_text())["seconds"] > 0
     other = learn(out, "--cfg", *stages, *grid[:-1], "2")
     assert other.returncode == 2
     assert "videos1_frames1_seed0: contains a run with other settings" in other.stderr
