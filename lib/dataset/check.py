@@ -1,4 +1,4 @@
-"""Whether the images that annotations list are there and can be read."""
+"""Check of the images that annotations list."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,13 @@ PROBLEMS = ("missing", "misplaced", "broken")
 
 @dataclass(frozen=True)
 class ListedImage:
-    """An image of annotations: its name there, its name in the store, and whether it is there."""
+    """Image that annotations list.
+
+    Attributes:
+        name: Name in the annotations.
+        path: Name in the store.
+        is_there: True if the image exists.
+    """
 
     name: str
     path: str
@@ -39,14 +45,14 @@ class ListedImage:
 
 @dataclass(frozen=True)
 class Listing:
-    """What the annotations of a split list.
+    """Contents of the annotations of a split.
 
     Attributes:
-        annotations: where they are.
-        store: where the images are.
-        images: each once.
-        people: with a labelled joint.
-        joints: labelled ones, of all people.
+        annotations: Path to the annotations.
+        store: Store of the images.
+        images: Images, each listed once.
+        people: Number of people with a labeled joint.
+        joints: Number of labeled joints.
     """
 
     annotations: Path
@@ -58,19 +64,28 @@ class Listing:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with an image: one of PROBLEMS, and a line that names the file."""
+    """Problem with an image.
+
+    Attributes:
+        kind: One of PROBLEMS.
+        line: Message that names the file.
+    """
 
     kind: str
     line: str
 
 
 def build_listings(cfg: CfgNode) -> tuple[list[Listing], list[str]]:
-    """What an experiment trains on, its further data sets too, and is tested on; and which annotations are not there.
+    """Return the contents of an experiment's training and test annotations, and a message for each missing file.
+
+    Args:
+        cfg: The experiment.
 
     Raises:
-        InputError: none are, or a file is broken.
+        InputError: All annotations are missing, or a file is broken.
     """
-    listings, absent = [], []
+    listings: list[Listing] = []
+    absent: list[str] = []
     for part, train in [*((part, True) for part in build_parts(cfg)), (cfg, False)]:
         try:
             path = build_annotations_path(part, train)
@@ -78,7 +93,7 @@ def build_listings(cfg: CfgNode) -> tuple[list[Listing], list[str]]:
             absent.append(str(error))
             continue
         if path is None:
-            absent.append("no annotations to test on: the detected boxes tell the frames")
+            absent.append("no annotations to test on: the frames are those of the detected boxes")
         elif all(path != listing.annotations for listing in listings):
             listings.append(_build_listing(part, path, train))
     if not listings:
@@ -99,7 +114,7 @@ def _build_listing(cfg: CfgNode, path: Path, train: bool) -> Listing:
 
 
 def _find_frames(store: ImageStore, videos: Iterable[VideoAnnotations]) -> list[ListedImage]:
-    """Frames are found by their numbers, however their files are called."""
+    """Return the frames of videos, which are found by their numbers regardless of the names of their files."""
     images, folders = [], Folders(store)
     for v, video in enumerate(videos):
         for frame, name in enumerate(video.frame_names):
@@ -121,10 +136,14 @@ def _find_images(store: ImageStore, folders: Sequence[str], names: Sequence[str]
 
 
 def find_problems(listing: Listing, whole: bool) -> Iterator[Problem | None]:
-    """Check one image after the other; None for each that is in order.
+    """Check the images.
 
     Args:
-        whole: decode the images; else the headers of their files are read, which do not tell whether they end early.
+        listing: Contents of the annotations.
+        whole: Decode the images, to detect truncated files; otherwise only headers are read.
+
+    Yields:
+        The problem of each image, or None.
     """
     missing = [image for image in listing.images if not image.is_there]
     elsewhere = _search(listing.store.root, missing) if missing else {}
@@ -150,9 +169,10 @@ def _check(store: ImageStore, elsewhere: dict[str, Path], whole: bool, image: Li
 
 
 def _search(root: Path, images: Sequence[ListedImage]) -> dict[str, Path]:
-    """By the images' names, files that end like them, at least in the last folder if they have one: those of videos."""
+    """Return the files whose name, with the last folder if there is one, is that of an image, by the image's name."""
     ends = {image.name: PurePosixPath(image.name).parts[-2:] for image in images}
-    wanted, found = set(ends.values()), {}
+    wanted = set(ends.values())
+    found: dict[tuple[str, ...], Path] = {}
     for folder, _, files in os.walk(root):
         for file in files:
             path = Path(folder, file)

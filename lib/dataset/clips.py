@@ -1,4 +1,4 @@
-"""From a person to the net's input: the same crop of several frames, and the target heatmaps of the first."""
+"""Clips, the input of nets: the same crop of several frames, and target heatmaps of the first frame."""
 
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -20,25 +20,29 @@ class Clips(NamedTuple):
     """One clip (without the axis B) or a batch of B clips of T frames; frame 0 is the key frame.
 
     Attributes:
-        frames: (B, T, H, W, 3) uint8.
-        targets: (B, J, h, w) float32 heatmaps of the key frame's labels; zero where there are none.
-        target_weights: (B, J, 1) float32.
-        index: (B,) of the person in the data set.
-        replaced: (B,) frames that were not there and are the nearest ones instead.
-        crops: (B, T) int64, equal where clips of one data set show the same crop of the same frame.
+        frames: Frames (B, T, H, W, 3) uint8.
+        targets: Heatmaps (B, J, h, w) float32 of the key frame's labels; zero for unlabeled joints.
+        target_weights: Weights (B, J, 1) float32 of the joints.
+        index: (B,) index of the person in the data set.
+        replaced: (B,) number of frames that were replaced by the nearest one.
+        crops: (B, T) int64, equal for the same crop of the same frame in one data set.
     """
 
     frames: torch.Tensor
     targets: torch.Tensor
     target_weights: torch.Tensor
-    index: torch.Tensor | int
+    index: torch.Tensor | int  # type: ignore[assignment]  # hides tuple.index, which is not used
     replaced: torch.Tensor | int
     crops: torch.Tensor
 
 
 @dataclass(frozen=True)
 class FixedFrames:
-    """The same frames around every key frame; `offsets` begin with the key frame itself, 0."""
+    """The same frames around every key frame.
+
+    Attributes:
+        offsets: Offsets from the key frame; the first is 0.
+    """
 
     offsets: Sequence[int]
 
@@ -46,12 +50,17 @@ class FixedFrames:
         return len(self.offsets)
 
     def __call__(self, rng: np.random.Generator) -> list[int]:
+        """Return the offsets of a clip; `rng` is not used."""
         return list(self.offsets)
 
 
 @dataclass(frozen=True)
 class RandomPair:
-    """The key frame A and A + δ, with δ drawn from `deltas`."""
+    """The key frame and one other frame at a random offset.
+
+    Attributes:
+        deltas: Offsets of the other frame from the key frame.
+    """
 
     deltas: Sequence[int]
 
@@ -59,6 +68,7 @@ class RandomPair:
         return 2
 
     def __call__(self, rng: np.random.Generator) -> list[int]:
+        """Return the offsets of a clip, chosen with `rng`."""
         return [0, int(rng.choice(self.deltas))]
 
 
@@ -82,21 +92,22 @@ class ClipOptions:
     rgb: bool = True
 
 
-class ClipDataset(Dataset):
+class ClipDataset(Dataset[Clips]):
     """Clips of people.
 
     Args:
-        people: The key frames and crops, one clip each.
-        videos: The frames, by Person.video.
-        sample_frames: Draws a clip's frame offsets; the first is 0.
-        options: How crops and targets are made.
-        seed: Of the drawing of frames and crops, which is the same for the same seed, `epoch` and clip.
-        augmentation: Draws the crop; None: the person's own.
-        replace_key: Let the nearest frame take the place of a key frame that is missing or damaged, as of any other.
+        people: People, one clip each.
+        videos: Frames of each video, by Person.video.
+        sample_frames: Returns the frame offsets of a clip; the first is 0.
+        options: Options of crops and targets.
+        seed: Random seed of frames and crops. They are the same for the same seed, `epoch` and clip.
+        augmentation: Augmentation of the crops; None for the crop of the person.
+        replace_key: Replace a missing or damaged key frame by the nearest frame, as other frames are.
 
     Attributes:
-        options: As given: heatmaps of these crops are decoded by them.
-        epoch: Set it before a pass over the data.
+        people: People, one clip each.
+        options: Options of crops and targets.
+        epoch: Number of the pass over the data, to be set before it.
     """
 
     def __init__(
@@ -121,24 +132,25 @@ class ClipDataset(Dataset):
 
     @property
     def udp(self) -> bool:
-        """Return whether the crops are in UDP's convention."""
+        """True if the crops are in UDP's convention."""
         return self.options.target_type == "udp"
 
     @property
     def num_frames(self) -> int:
-        """T, the frames of a clip."""
+        """Number T of frames in a clip."""
         return len(self._sample_frames)
 
     @property
     def offsets(self) -> Sequence[int]:
-        """Return the frames of a clip, from the key frame, if they are the same for all clips."""
+        """Offsets of the frames from the key frame, for clips that all have the same offsets."""
+        assert isinstance(self._sample_frames, FixedFrames)  # random pairs do not share crops
         return self._sample_frames.offsets
 
     def with_people(self, people: Sequence[Person]) -> "ClipDataset":
         """Return the same clips of other people, such as the same people in other crops.
 
         Args:
-            people: The key frames and crops, one clip each.
+            people: People, one clip each.
         """
         clips = copy(self)
         clips.people = people
@@ -166,22 +178,25 @@ class ClipDataset(Dataset):
         return width * height * 3
 
     def _draw_frames(self, index: int) -> tuple[np.random.Generator, list[int]]:
-        """Return the random numbers of a clip in this epoch, and the frames that were drawn with the first of them."""
+        """Return the random number generator of a clip in this epoch, and the frames that it chose."""
         person = self.people[index]
         rng = np.random.default_rng((self._seed, self.epoch, index))
         return rng, self._videos[person.video].clip(person.number, self._sample_frames(rng))
 
     def __getitem__(self, index: int) -> Clips:
-        """Clip `index`.
+        """Return a clip.
+
+        Args:
+            index: Index of the clip.
 
         Raises:
-            InputError: the key frame is damaged.
+            InputError: The key frame is damaged.
         """
         person = self.people[index]
         video = self._videos[person.video]
-        rng, (key, *neighbours) = self._draw_frames(index)
+        rng, (key, *neighbors) = self._draw_frames(index)
         images, replaced = [] if self._replace_key else [video.read(person.number)], 0
-        for number in [key, *neighbours] if self._replace_key else neighbours:
+        for number in [key, *neighbors] if self._replace_key else neighbors:
             image, found = video.read_nearest(number)
             images.append(image)
             replaced += not found
@@ -202,7 +217,7 @@ class ClipDataset(Dataset):
             joints, labeled, size, self.options.heatmap_size, self.options.sigma, unbiased, self.udp
         )
         place = (*crop.matrix.ravel().tolist(),)
-        crops = torch.tensor([hash((person.video, number, place)) for number in (key, *neighbours)])
+        crops = torch.tensor([hash((person.video, number, place)) for number in (key, *neighbors)])
         return Clips(
             torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced, crops
         )

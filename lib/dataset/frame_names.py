@@ -1,7 +1,7 @@
-"""Frames of videos by their names in files, and the names of frames that were renamed.
+"""Identification of frames by their names in files, including renamed frames.
 
-The first users of PoseTrack17 renamed each video's frames to 00000001.jpg, 00000002.jpg … (gen_posetrack_json.py of
-DetectAndTrack), and their files of boxes and annotations name them so. The official names begin with other numbers.
+Early users of PoseTrack17 renamed the frames of each video to 00000001.jpg, 00000002.jpg … (gen_posetrack_json.py of
+DetectAndTrack), and their box and annotation files use these names. The official names start with other numbers.
 """
 
 import logging
@@ -21,20 +21,28 @@ logger = logging.getLogger(__name__)
 NUMBER, POSITION = "number", "position"
 
 Names = dict[str, dict[int, str]]
-"""By folder and number, the names of frames."""
+"""Names of frames by folder and number."""
 
 
 def frame_key(name: str) -> tuple[str, int | None]:
-    """Return a frame's folder and number, which all its names share, of any zero-padding and ending."""
+    """Return the folder and number of a frame, which its names share regardless of zero-padding and extension.
+
+    Args:
+        name: Name of the frame, with its folder.
+    """
     folder, _, file = name.rpartition("/")
     return folder.removeprefix("images/"), frame_number(file)
 
 
 def existing_folder(store: ImageStore, frame_name: str) -> str:
-    """Return the frame's folder: "images/" begins the names of some annotation files and not those of others.
+    """Return the folder of a frame in a store, with or without the prefix "images/" that some annotation files use.
+
+    Args:
+        store: Store of the images.
+        frame_name: Name of the frame in the annotations.
 
     Raises:
-        InputError: there is none.
+        InputError: The folder does not exist.
     """
     folder = frame_name.rpartition("/")[0]
     for candidate in (folder, folder.removeprefix("images/"), f"images/{folder}"):
@@ -44,7 +52,11 @@ def existing_folder(store: ImageStore, frame_name: str) -> str:
 
 
 def names_by_number(frame_names: Iterable[str]) -> Names:
-    """Return the names by folder and number, of equal numbers the first; a name without a number is left out."""
+    """Return the names by folder and number.
+
+    Args:
+        frame_names: Names of frames. Names without a number are skipped, and of equal numbers the first name is kept.
+    """
     names: Names = {}
     for name in frame_names:
         folder, number = frame_key(name)
@@ -56,26 +68,27 @@ def names_by_number(frame_names: Iterable[str]) -> Names:
 def find_renamed(
     named: Names, known: Names, num_frames: Mapping[str, int], where: object, counts_positions: bool = False
 ) -> Names:
-    """Find the videos whose frames a file names by their position, 1 for the first, and return their known names.
+    """Find the videos whose frames a file names by their position, starting with 1, and return their known names.
 
-    A file names the frames of a video by number if each number in it is that of a frame, and by position if each is
-    between 1 and the number of frames. Where both hold and differ, the file's other videos decide, or else its form:
-    names that are a frame's to the letter are taken by number, unless the file is one of those that count positions.
+    A file names the frames of a video by number if each number in it belongs to a frame, and by position if each is
+    between 1 and the number of frames. If both are possible and differ, the other videos of the file decide, or else
+    its format: names that exactly match a frame are numbers, unless the format is known to count positions.
 
     Args:
-        named: the frames that the file names, in the file's order.
-        known: all frames, at least of these videos.
-        num_frames: of each video, as the file says; a video of which it says nothing may be missing.
-        where: the file, for messages.
-        counts_positions: the file's form is that of files that name frames by position.
+        named: Frames in the file, in its order.
+        known: All frames, at least of these videos.
+        num_frames: Number of frames of each video according to the file; videos without such a number may be missing.
+        where: The file, for messages.
+        counts_positions: True if the format of the file is known to name frames by position.
 
     Returns:
-        the known names by folder and position, of the videos whose frames are named by position.
+        Known names by folder and position, for the videos whose frames are named by position.
 
     Raises:
-        InputError: a frame fits neither way; names it.
+        InputError: A frame is neither a number nor a position.
     """
-    positions, ways = {}, {}
+    positions: Names = {}
+    ways: dict[str, list[str]] = {}
     for folder, names in named.items():
         frames = known[folder]
         positions[folder] = {n: frames[number] for n, number in enumerate(sorted(frames), start=1)}
@@ -106,7 +119,7 @@ def find_renamed(
 
 
 def _misfit(names: Mapping[int, str], places: Sequence[Collection[int]], counted: int) -> str:
-    """Say which frame of a video is the first that fits neither way."""
+    """Return a message about the first frame of a video that is neither a number nor a position."""
     frames, positions = places
     nowhere = [n for n in names if n not in frames and n not in positions]
     number = next(iter(nowhere or [n for n in names if n not in positions]))
@@ -124,12 +137,13 @@ def find_renamed_people(
     """Return the official names of the frames of people that annotations name by their position (`find_renamed`).
 
     Args:
-        people: their `video` and `frame` are those of the annotations.
-        videos: the annotations, which are `where`.
-        truth: the official ones, of which frames and videos may be lacking there.
+        people: People whose `video` and `frame` are indices in the annotations.
+        videos: The annotations.
+        truth: The official annotations, which may have more videos and frames.
+        where: The file of the annotations, for messages.
 
     Raises:
-        InputError: a frame fits neither way.
+        InputError: A frame is neither a number nor a position.
     """
     known = names_by_number(name for video in truth for name in video.frame_names)
     named = names_by_number(videos[person.video].frame_names[person.frame] for person in people)
@@ -140,14 +154,16 @@ def find_renamed_people(
 def restore_names(
     boxes: Sequence[DetectedBox], videos: Sequence[VideoAnnotations], store: ImageStore, where: object
 ) -> list[DetectedBox]:
-    """Return the boxes with the known names of frames that are named by their position (`find_renamed`).
+    """Return the boxes, with the known names of frames that are named by their position (`find_renamed`).
 
     Args:
-        videos: the annotated ones; without any the frames are those on the disk.
-        where: the file of boxes, for messages.
+        boxes: Detected boxes.
+        videos: Annotated videos; if there are none, the frames on disk are used.
+        store: Store of the images.
+        where: The file of the boxes, for messages.
 
     Raises:
-        InputError: the frame of a box fits neither way; a video has no folder.
+        InputError: The frame of a box is neither a number nor a position, or a video has no folder.
     """
     named = names_by_number(box.image for box in boxes if isinstance(box.image, str))
     num_frames: dict[str, int] = {}
@@ -163,15 +179,20 @@ def restore_names(
 
 
 def known_name(name: str, renamed: Names) -> str:
-    """Return the known name of a frame (`find_renamed`), which may be this one."""
+    """Return the known name of a frame.
+
+    Args:
+        name: Name of the frame in a file.
+        renamed: Known names of frames that the file names by position (`find_renamed`).
+    """
     folder, number = frame_key(name)
-    return renamed.get(folder, {}).get(number, name)
+    return name if number is None else renamed.get(folder, {}).get(number, name)
 
 
 def _known_names(
     named: Names, videos: Sequence[VideoAnnotations], num_frames: Mapping[str, int], store: ImageStore
 ) -> Iterable[str]:
-    """Yield the names of the frames of videos: those that are annotated and, if they are not all, those on the disk."""
+    """Yield the names of the annotated frames of videos and, if these are not all frames, of the frames on disk."""
     for video in videos:
         yield from video.frame_names
         folder = frame_key(video.frame_names[0])[0] if video.frame_names else None

@@ -1,4 +1,4 @@
-"""Data sets of images: their annotations as one video whose frames are no neighbours, and the files they are in."""
+"""Data sets of images: their annotations as one video whose frames are unrelated, and their files."""
 
 from collections.abc import Sequence, Set
 from dataclasses import replace
@@ -23,22 +23,22 @@ from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
 TRB_SIDE = 256
-"""Pixels that the scale of MPII-TRB's annotations is of: the crop's side is so many over the scale."""
+"""Side in pixels that the scale of MPII-TRB refers to: the side of a crop is this number divided by the scale."""
 
 UNKNOWN_CENTER = -2
-"""MPII's x of a center that is not known, −1, in pixels from 0."""
+"""x of an unknown center in MPII, −1, in 0-based pixels."""
 
 BEYOND = 2.0
-"""Pixels that a box may reach out of its image before the file's width and height are not believed."""
+"""Number of pixels by which a box may exceed its image before the width and height in the file are ignored."""
 
 
 class Listed:
-    """The images of a data set, as lib.dataset.posetrack.Folders the frames of videos.
+    """Images of a data set, with the interface that lib.dataset.posetrack.Folders has for the frames of videos.
 
     Args:
-        images: the files.
-        folder: of the store, which the names of the annotations are relative to.
-        absent: the numbers of those that are not there.
+        images: The files.
+        folder: Folder of the store that names in the annotations are relative to.
+        absent: Numbers of the missing images.
     """
 
     def __init__(self, images: ImageList, folder: str, absent: Set[int] = frozenset()) -> None:
@@ -48,26 +48,40 @@ class Listed:
         self.found: dict[int, ImageList] = {}
 
     def find(self, v: int, video: VideoAnnotations, frame: int) -> tuple[ImageList, int]:
-        """Where an image is, and its number there."""
+        """Return the source of an image, and its number there.
+
+        Args:
+            v: Index of the video; 0, because all images form one video.
+            video: Annotations of the images.
+            frame: Index of the image.
+        """
         self.found[v] = self._images
         return self._images, int(frame)
 
     def key(self, name: str) -> str:
-        """What one image's names have in common: with its folder, as of the store, and without, as annotations list it.
+        """Return the part of an image's name that is the same in the store and in the annotations.
 
-        Numbers tell nothing here: names may be hashes (AI Challenger), or all be 00001 in folders of their own (JHMDB).
+        Numbers do not identify images: names may be hashes (AI Challenger), or 00001 in each folder (JHMDB).
+
+        Args:
+            name: Name of the image, with or without its folder in the store.
         """
         return str(PurePosixPath(name)).removeprefix(f"{PurePosixPath(self._folder)}/")
 
 
 def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[VideoAnnotations, np.ndarray]:
-    """The annotations of a data set of images, and (I, 2) width and height of each, 0 where the file does not tell.
+    """Return the annotations of a data set of images, and the width and height (I, 2) of each image.
 
-    Joints are in the data set's order, in pixels from 0. Where annotations give centers and scales, boxes are those
-    that lib.pose.crop makes the same crops of.
+    Joints have the order of the data set, in 0-based pixels. If annotations give centers and scales, the boxes are
+    those for which lib.pose.crop makes the same crops. The size is 0 if the file does not state it.
+
+    Args:
+        path: Path to the annotations.
+        data_set: The data set.
+        skeleton: Its skeleton.
 
     Raises:
-        InputError: a broken file, or one of other joints; names file, record and key.
+        InputError: The file is broken or has other joints; the message names file, record and key.
     """
     content = _from_mpii(path, skeleton) if data_set.form == "mpii" else read_json(path)
     if data_set.form == "aic" and isinstance(content, list):
@@ -92,7 +106,7 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Vide
 
 
 def _from_zero(images: VideoAnnotations, first_pixel: int) -> VideoAnnotations:
-    """The annotations in pixels from 0."""
+    """Return the annotations in 0-based pixels."""
     if not first_pixel:
         return images
     return replace(
@@ -104,7 +118,7 @@ def _from_zero(images: VideoAnnotations, first_pixel: int) -> VideoAnnotations:
 
 
 def _sizes(records_of_images: list[dict[str, Any]], images: VideoAnnotations) -> np.ndarray:
-    """Width and height as the file says, where all boxes lie inside: some list them in the wrong order (CrowdPose)."""
+    """Return the sizes in the file if all boxes are inside, because some are in the wrong order (CrowdPose); else 0."""
     stated = [[image.get("width"), image.get("height")] for image in records_of_images]
     sizes = np.array([pair if all(isinstance(side, int) for side in pair) else (0, 0) for pair in stated]).reshape(
         -1, 2
@@ -115,11 +129,11 @@ def _sizes(records_of_images: list[dict[str, Any]], images: VideoAnnotations) ->
 
 
 def _with_parts(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict[str, Any]:
-    """COCO-WholeBody's people with all joints under `keypoints`; of those that have so already nothing changes."""
+    """Return COCO-WholeBody's content with all joints of each person in `keypoints`."""
     people = []
     for index, person in enumerate(records(content, "annotations", path)):
         if len(person.get("keypoints") or ()) != 3 * skeleton.num_joints:
-            parts = [person.get(key) for key in WHOLEBODY_FIELDS]
+            parts: list[Any] = [person.get(key) for key in WHOLEBODY_FIELDS]
             if not all(isinstance(part, list) for part in parts):
                 keys = ", ".join(WHOLEBODY_FIELDS)
                 raise InputError(f"{path}: annotations[{index}]: COCO-WholeBody has the lists {keys}")
@@ -129,18 +143,20 @@ def _with_parts(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict
 
 
 def _with_box(person: dict[str, Any], path: Path) -> dict[str, Any]:
-    """MPII-TRB's person with the box that is cropped as its center and scale say."""
-    center, scale = person.get("center"), person.get("scale")
+    """Return a person of MPII-TRB with the box that gives the crop of its center and scale."""
+    center: Any = person.get("center")
+    scale: Any = person.get("scale")
     if not (_are_numbers(center, 2) and _are_numbers([scale], 1) and scale > 0):
         raise InputError(f"{path}: annotation {person.get('id')}: it needs center, two numbers, and scale, one over 0")
     box = {"bbox": _square(center, TRB_SIDE / scale / PADDING)}
-    if _are_numbers(head := person.get("headbox"), 4):
+    head: Any = person.get("headbox")
+    if _are_numbers(head, 4):
         box["bbox_head"] = [*head[:2], head[2] - head[0], head[3] - head[1]]
     return person | box
 
 
 def _from_mpii(path: Path, skeleton: Skeleton) -> dict[str, Any]:
-    """MPII's list of people in COCO's form: an image for each person, who keep their order."""
+    """Return MPII's people in COCO's form, with one image for each person, in the same order."""
     images, people = [], []
     for index, person in enumerate(read_people(path)):
         center, side = person.center, person.scale * PIXELS_PER_SCALE / PADDING
@@ -163,7 +179,13 @@ def _are_numbers(values: Any, count: int) -> bool:
 
 
 def find_images(store: ImageStore, folders: Sequence[str], names: Sequence[str]) -> tuple[str, np.ndarray]:
-    """The first of these folders of a store that has the most of the images, and (I,) bool which of them it has."""
+    """Return the folder of a store that has most of the images, and (I,) bool, True for the images it has.
+
+    Args:
+        store: Store of the images.
+        folders: Folders to search; of equals, the first counts.
+        names: Names of the images.
+    """
     files = cache(lambda folder: set(store.list(folder)))
 
     def look(folder: str) -> np.ndarray:

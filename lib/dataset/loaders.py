@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
 from yacs.config import CfgNode
 
-from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames, RandomPair
+from lib.dataset.clips import ClipDataset, ClipOptions, Clips, FixedFrames, RandomPair
 from lib.dataset.people import Person
 from lib.dataset.samplers import BlockShuffle, block_workers, share, split_among_workers
 from lib.dataset.transforms import Augmentation
@@ -24,20 +24,27 @@ FIRST_BATCH = 8  # clips, on a GPU, before its memory is known
 def build_clips(
     cfg: CfgNode, people: list[Person], frames: Mapping[int, FrameSource], offsets: Sequence[int]
 ) -> ClipDataset:
-    """Clips of these people with the frames at these offsets, the first of them 0, or the nearest that are there."""
+    """Return clips of people with the frames at the given offsets, or the nearest frames that exist.
+
+    Args:
+        cfg: The experiment.
+        people: People, one clip each.
+        frames: Frames of each video, by its index.
+        offsets: Offsets of the frames from the key frame; the first is 0.
+    """
     return build_clip_dataset(cfg, people, frames, FixedFrames(offsets), replace_key=True)
 
 
 @dataclass(frozen=True)
 class LoaderOptions:
-    """How batches of clips are read in a test.
+    """Options of reading batches of clips in a test.
 
     Attributes:
-        batch_size: Clips of a batch; on the CPU no more than fit into CPU_PIXELS, but at least one. None: as many as
-            these on the CPU, and FIRST_BATCH on a GPU, to be changed between batches.
-        num_workers: Processes that read and crop images, no more than there are cores for this process; 0: it does so
-            itself.
-        pin_memory: Read into memory from which a GPU copies faster.
+        batch_size: Clips per batch; on the CPU at most as many as fit into CPU_PIXELS, but at least one. None for that
+            number on the CPU, and for FIRST_BATCH on a GPU, where the size may change between batches.
+        num_workers: Number of processes that read and crop images, at most the number of cores for this process; 0 to
+            read in this process.
+        pin_memory: Read into page-locked memory, from which a GPU copies faster.
     """
 
     batch_size: int | None = 32
@@ -50,7 +57,7 @@ class Batches(Sampler[list[int]]):
 
     Args:
         clips: Indices of the clips.
-        size: Clips of a batch.
+        size: Clips per batch.
     """
 
     def __init__(self, clips: Sequence[int], size: int) -> None:
@@ -58,7 +65,7 @@ class Batches(Sampler[list[int]]):
         self.size = size
 
     def __len__(self) -> int:
-        """Return the number of batches if their size stays."""
+        """Return the number of batches if their size does not change."""
         return math.ceil(len(self.clips) / self.size)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -77,7 +84,7 @@ def sequential_loader(
     process: tuple[int, int] = (0, 1),
     cuda: bool = False,
     order: Sequence[int] | None = None,
-) -> DataLoader:
+) -> DataLoader[Clips]:
     """Return batches of clips in order, or with several workers in the order of each worker's part of them.
 
     Processes and their workers read consecutive parts of the clips, because neighboring clips share frames.
@@ -87,8 +94,8 @@ def sequential_loader(
         options: Size of a batch and number of reading processes.
         process: Rank and number of the processes that share the clips.
         cuda: The batches go to a GPU.
-        order: Clips in the order to read them in, where neighbors share their crops: each process then reads a stretch
-            of them, and the net sees about one new crop of each clip. None: the order of the data set.
+        order: Order in which to read the clips, where neighbors share crops: each process then reads consecutive clips,
+            and the net sees about one new crop per clip. None for the order of the data set.
     """
     workers = num_workers(options.num_workers)
     if cuda:
@@ -109,16 +116,20 @@ def sequential_loader(
 
 
 def build_loader_options(cfg: CfgNode) -> LoaderOptions:
-    """Return how an experiment reads its tests."""
+    """Return the options with which an experiment reads its test.
+
+    Args:
+        cfg: The experiment.
+    """
     size = None if cfg.TEST.BATCH_SIZE_PER_GPU == "auto" else cfg.TEST.BATCH_SIZE_PER_GPU
     return LoaderOptions(size, cfg.WORKERS, cfg.PIN_MEMORY)
 
 
-def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader:
-    """Return shuffled batches of clips; `loader.sampler.set_epoch` draws another order, the same for the same SEED.
+def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader[Clips]:
+    """Return shuffled batches of clips; `loader.sampler.set_epoch` changes the order, which depends only on SEED.
 
     Args:
-        cfg: Experiment.
+        cfg: The experiment.
         clips: Clips to read.
         process: Rank and number of the processes that share the clips.
         cuda: The batches go to a GPU.
@@ -128,7 +139,7 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
     """
     rank, count = process
     size, workers = cfg.TRAIN.BATCH_SIZE_PER_GPU, num_workers(cfg.WORKERS)
-    sampler: DistributedSampler | BlockShuffle
+    sampler: DistributedSampler[Clips] | BlockShuffle
     if not cfg.TRAIN.FRAME_CACHE_MB:
         sampler = DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED)
     elif not cfg.TRAIN.SHUFFLE:
@@ -154,7 +165,16 @@ def build_clip_dataset(
     augmentation: Augmentation | None = None,
     replace_key: bool = False,
 ) -> ClipDataset:
-    """Clips of people as DATASET and MODEL say."""
+    """Return clips of people with the crops and targets that DATASET and MODEL describe.
+
+    Args:
+        cfg: The experiment.
+        people: People, one clip each.
+        frames: Frames of each video, by its index.
+        sample_frames: Returns the frame offsets of a clip.
+        augmentation: Augmentation of the crops; None for the crops of the people.
+        replace_key: Replace a missing or damaged key frame by the nearest frame.
+    """
     return ClipDataset(
         people,
         frames,
@@ -167,6 +187,10 @@ def build_clip_dataset(
 
 
 def build_clip_options(cfg: CfgNode) -> ClipOptions:
-    """Return how an experiment makes crops and targets."""
+    """Return the options of an experiment's crops and targets.
+
+    Args:
+        cfg: The experiment.
+    """
     model = cfg.MODEL
     return ClipOptions(model.IMAGE_SIZE, model.HEATMAP_SIZE, model.SIGMA, model.TARGET_TYPE, cfg.DATASET.COLOR_RGB)

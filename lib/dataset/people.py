@@ -10,18 +10,19 @@ from lib.pose.crop import PIXELS_PER_SCALE
 
 @dataclass(frozen=True)
 class Person:
-    """A person whose pose is wanted, or known, in a key frame.
+    """Person whose pose is wanted, or known, in a key frame.
 
     Attributes:
-        video: index of the video in the data set.
-        frame: index of the key frame among the video's annotated frames.
-        number: the key frame's number among the video's files.
-        center: (2,) float32 and scale (2,) float32 of the crop (lib.pose.crop).
-        box_score: of the detector; 1 for a ground-truth box.
-        joints: (J, 2) float64 in image pixels.
-        visible: (J,) bool, the joint is labelled.
-        row: index among the video's annotated people, −1 for a detected one.
-        track: number of the person in the video; −1 if that is not known.
+        video: Index of the video in the data set.
+        frame: Index of the key frame among the annotated frames of the video.
+        number: Number of the key frame among the files of the video.
+        center: Center (2,) float32 of the crop (lib.pose.crop).
+        scale: Scale (2,) float32 of the crop (lib.pose.crop).
+        box_score: Score of the detector; 1 for a ground-truth box.
+        joints: Joints (J, 2) float64, x and y in image pixels.
+        labeled: (J,) bool, True for labeled joints.
+        row: Index among the annotated people of the video; −1 for a detected person.
+        track: Number of the person in the video; −1 if it is not known.
     """
 
     video: int
@@ -37,14 +38,15 @@ class Person:
 
 
 def sparse_people(people: Sequence[Person], num_videos: int, num_frames: int, seed: int) -> list[Person]:
-    """The people of a few labelled frames, as if no others were labelled.
+    """Return the people in a random selection of the labeled frames.
 
     Args:
-        num_videos: how many videos keep labels, drawn at random; −1: all of them.
-        num_frames: how many frames of each, drawn at random; −1: all of them.
-        seed: of the drawing. The videos do not depend on the number of frames.
+        people: Labeled people.
+        num_videos: Number of videos that keep labels; −1 for all.
+        num_frames: Number of frames that keep labels in each of these videos; −1 for all.
+        seed: Random seed. The selected videos do not depend on the number of frames.
     """
-    frames = {person.video: set() for person in people}
+    frames: dict[int, set[int]] = {person.video: set() for person in people}
     for person in people:
         frames[person.video].add(person.frame)
     videos = _draw(sorted(frames), num_videos, np.random.default_rng(seed))
@@ -53,14 +55,17 @@ def sparse_people(people: Sequence[Person], num_videos: int, num_frames: int, se
 
 
 def _draw(items: list[int], count: int, rng: np.random.Generator) -> list[int]:
-    return items if count < 0 else rng.permutation(items)[:count].tolist()
+    return items if count < 0 else [int(item) for item in rng.permutation(items)[:count]]
 
 
 def is_well_centered(person: Person) -> bool:
-    """Whether the labelled joints lie about the box's center: the rule of DATASET.SELECT_DATA in HRNet's code.
+    """Return True if the labeled joints are centered in the box, as required by DATASET.SELECT_DATA of HRNet's code.
 
-    A kernel of the distance between the two centers, in a fifth of the box's size, has to exceed a bound that rises
-    with the number of labelled joints, from 0.45 for one to 0.65 for 17.
+    A Gaussian of the distance between the two centers, with a fifth of the box size as standard deviation, must exceed
+    a bound that increases with the number of labeled joints, from 0.45 for one joint to 0.65 for 17.
+
+    Args:
+        person: Person with at least one labeled joint.
     """
     count = int(person.labeled.sum())
     distance = np.linalg.norm(person.joints[person.labeled].mean(axis=0) - person.center)

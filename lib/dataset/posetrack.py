@@ -1,8 +1,8 @@
-"""PoseTrack17 and 18: people from annotations or from a box file, and the frames of their videos on disk."""
+"""People in videos, from annotations or from a box file, and the frames of the videos on disk."""
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -14,6 +14,7 @@ from lib.dataset.people import Person
 from lib.formats.boxes import DetectedBox
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.formats.posetrack_set import unlabeled_video, video_names
+from lib.frames.images import ImageList
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.nms import nms
@@ -24,7 +25,7 @@ from lib.utils.files import frame_number
 logger = logging.getLogger(__name__)
 
 NUM_JOINTS = len(KEYPOINT_NAMES)
-ABSENT = "of images that are not there"  # a reason to leave boxes out
+ABSENT = "of missing images"  # a reason to leave out boxes
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,16 @@ class PoseTrack:
     """Videos and the people in them.
 
     Attributes:
-        videos: what the annotations say of each video, sorted by name.
-        people: sorted by video and frame.
-        frames: by index of the video, the files of those videos that have people.
-        dropped: how many boxes were left out, by reason.
+        videos: Annotations of each video, sorted by name.
+        people: People, sorted by video and frame.
+        frames: Frames of each video with people, by its index.
+        dropped: Number of boxes that were left out, by reason.
     """
 
     videos: Sequence[VideoAnnotations]
     people: list[Person]
-    frames: dict[int, FrameFolder]
-    dropped: Counter
+    frames: Mapping[int, FrameFolder | ImageList]
+    dropped: Counter[str]
 
 
 def labeled_people(
@@ -53,21 +54,24 @@ def labeled_people(
     clip_rule: str | None = "last_pixel",
     joints_box: str = "posetrack18",
 ) -> PoseTrack:
-    """The annotated people in their ground-truth boxes; without a box of their own (2017), in that of their joints.
+    """Return the annotated people in their ground-truth boxes, or in boxes around their joints (2017).
 
-    People without a labelled joint are left out, unless the file gives boxes alone.
+    People without a labeled joint are left out, unless the file has only boxes.
 
     Args:
-        files: finds the frames.
-        aspect_ratio: width / height of the crops.
-        columns: per joint of the videos its place among the `num_joints` of the net; by default PoseTrack's.
-        clip_rule: of lib.pose.crop.clip_box, by which boxes are cut to their image; None: they are crops already.
-        joints_box: rule for the box of the joints (lib.pose.crop).
+        videos: Annotations of each video.
+        files: Finder of the frames.
+        aspect_ratio: Width / height of the crops.
+        columns: Index among the `num_joints` joints of the net for each joint of the videos; PoseTrack's by default.
+        num_joints: Number of joints of the net.
+        clip_rule: Rule for clipping boxes to the image (lib.pose.crop.clip_box); None if the boxes are crops already.
+        joints_box: Rule for the box around the joints (lib.pose.crop).
 
     Raises:
-        InputError: a frame with people is not there.
+        InputError: A frame with people does not exist.
     """
-    people, dropped = [], Counter()
+    people: list[Person] = []
+    dropped: Counter[str] = Counter()
     columns = list(columns)
     for v, video in enumerate(videos):
         boxes = with_boxes(video, joints_box).boxes
@@ -103,16 +107,18 @@ def detected_people(
     nms_threshold: float,
     num_joints: int = NUM_JOINTS,
 ) -> PoseTrack:
-    """People in detected boxes, which are cropped as they are.
+    """Return people in detected boxes, which are not clipped.
 
     Args:
-        videos: the annotated videos.
-        files: finds the frames.
-        aspect_ratio: width / height of the crops.
-        nms_threshold: of two boxes in a frame with a larger IoU, the one with the lower score is left out; 1: none is.
+        videos: Annotations of each video.
+        boxes: Detected boxes.
+        files: Finder of the frames.
+        aspect_ratio: Width / height of the crops.
+        nms_threshold: IoU in a frame above which the box with the lower score is left out; 1 to keep all boxes.
+        num_joints: Number of joints of the net.
 
     Raises:
-        InputError: a frame with boxes is not there; boxes name images by id and there are no annotations.
+        InputError: A frame with boxes does not exist, or several frames have the image id of a box.
     """
     by_frame, dropped = _boxes_by_frame(videos, boxes, files)
     people = []
@@ -129,12 +135,14 @@ def detected_people(
 
 def usable_boxes(
     boxes: Sequence[DetectedBox], width: int, height: int, nms_threshold: float
-) -> tuple[list[DetectedBox], Counter]:
-    """The boxes of an image to look for people in, and how many were left out, by reason.
+) -> tuple[list[DetectedBox], Counter[str]]:
+    """Return the usable boxes of an image, and the number of boxes that were left out, by reason.
 
     Args:
-        width, height: of the image.
-        nms_threshold: of two boxes with a larger IoU, the one with the lower score is left out; 1: none is.
+        boxes: Detected boxes in the image.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
+        nms_threshold: IoU above which the box with the lower score is left out; 1 to keep all boxes.
     """
     inside = [box for box in boxes if _overlaps(box.box, width, height)]
     kept = _suppress(inside, nms_threshold)
@@ -145,23 +153,34 @@ def usable_boxes(
 def person_in_box(
     box: DetectedBox, video: int, frame: int, number: int, aspect_ratio: float, num_joints: int
 ) -> Person:
-    """A person without labels in a detected box, which is cropped as it is."""
+    """Return a person without labels in a detected box, which is not clipped.
+
+    Args:
+        box: Detected box.
+        video: Index of the video.
+        frame: Index of the frame among the annotated frames of the video.
+        number: Number of the frame among the files of the video.
+        aspect_ratio: Width / height of the crop.
+        num_joints: Number of joints of the net.
+    """
     center, scale = box_to_center_scale(box.box, aspect_ratio)
     unlabeled = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
     return Person(video, frame, number, center, scale, box.score, *unlabeled)
 
 
 def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], where: str, renamed: Names) -> PoseTrack:
-    """The same people, by the videos and frames of the official ground truth, which a submission has to follow.
+    """Return the same people with the videos and frames of the official ground truth, which a submission must have.
 
-    Videos of the ground truth that the annotations do not have are left out.
+    Videos of the ground truth that are not annotated are left out.
 
     Args:
-        truth: the official ground truth; `where` it is.
-        renamed: its names of the frames that the annotations name by position (lib.dataset.frame_names).
+        found: People and annotations.
+        truth: The official ground truth.
+        where: Path to the ground truth, for messages.
+        renamed: Official names of frames that the annotations name by position (lib.dataset.frame_names).
 
     Raises:
-        InputError: a frame with people is not in the ground truth.
+        InputError: A frame with people is not in the ground truth.
     """
     places = {frame_key(name): (v, f) for v, video in enumerate(truth) for f, name in enumerate(video.frame_names)}
 
@@ -169,15 +188,17 @@ def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], wher
         return places.get(frame_key(known_name(name, renamed)))
 
     listed = (place(name) for video in found.videos for name in video.frame_names)
-    kept = sorted({own[0] for own in listed if own})
+    kept = sorted({pair[0] for pair in listed if pair})
     if len(kept) < len(truth):
         logger.warning("%s: %d of %d videos are tested and scored", where, len(kept), len(truth))
-    people, frames = [], {}
+    people: list[Person] = []
+    frames: dict[int, FrameFolder | ImageList] = {}
     for person in found.people:
         name = found.videos[person.video].frame_names[person.frame]
-        if not place(name):
+        own = place(name)
+        if own is None:
             raise InputError(f"{where}: the ground truth does not list the frame {name}")
-        v, frame = place(name)
+        v, frame = own
         people.append(replace(person, video=kept.index(v), frame=frame))
         frames[kept.index(v)] = found.frames[person.video]
     people.sort(key=lambda person: (person.video, person.frame))
@@ -185,11 +206,14 @@ def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], wher
 
 
 class Folders:
-    """The frames of each video, looked up on disk when first needed.
+    """Frames of each video, looked up on disk when they are first needed.
+
+    Args:
+        store: Store of the images.
 
     Attributes:
-        found: by index of the video.
-        absent: none: for a frame that is not there the nearest one stands in.
+        found: Frames of each video, by its index.
+        absent: Empty, because a missing frame is replaced by the nearest one.
     """
 
     absent: Set[int] = frozenset()
@@ -199,14 +223,19 @@ class Folders:
         self.found: dict[int, FrameFolder] = {}
 
     def find(self, v: int, video: VideoAnnotations, frame: int) -> tuple[FrameFolder, int]:
-        """The files of a video, and the number there of one of its annotated frames.
+        """Return the frames of a video, and the number of one of its annotated frames.
+
+        Args:
+            v: Index of the video.
+            video: Annotations of the video.
+            frame: Index of the frame among the annotated frames.
 
         Raises:
-            InputError: it is not there.
+            InputError: The frame does not exist.
         """
         name = video.frame_names[frame]
         if v not in self.found:
-            numbers = {frame_number(other) for other in video.frame_names} - {None}
+            numbers = {n for other in video.frame_names if (n := frame_number(other)) is not None}
             folder = existing_folder(self._store, name)
             files = FrameFolder(self._store, folder, video.nframes, min(numbers, default=None))
             counted = list(range(1, video.nframes + 1))
@@ -223,22 +252,22 @@ class Folders:
 
 def _boxes_by_frame(
     videos: Sequence[VideoAnnotations], boxes: Sequence[DetectedBox], files: "Folders | Listed"
-) -> tuple[dict[tuple[int, int], list[DetectedBox]], Counter]:
-    """Boxes by (video, frame), and how many are of images that no annotation lists."""
-    places, shared_ids = {}, set()
+) -> tuple[dict[tuple[int, int], list[DetectedBox]], Counter[str]]:
+    """Return the boxes by video and frame, and the number of boxes in images that are not annotated."""
+    places: dict[Hashable, tuple[int, int]] = {}
+    shared_ids: set[int] = set()
     for v, video in enumerate(videos):
         for f, (name, image_id) in enumerate(zip(video.frame_names, video.image_ids, strict=True)):
             places[files.key(name)] = v, f
             if image_id in places:
                 shared_ids.add(image_id)
             places[image_id] = v, f
-    by_frame, dropped = defaultdict(list), Counter()
+    by_frame: dict[tuple[int, int], list[DetectedBox]] = defaultdict(list)
+    dropped: Counter[str] = Counter()
     for box in boxes:
         place = places.get(files.key(box.image) if isinstance(box.image, str) else box.image)
         if box.image in shared_ids:
-            raise InputError(
-                f"a box has image_id {box.image}, which several frames have; use a box file with image_name"
-            )
+            raise InputError(f"several frames have the image_id {box.image} of a box; use a box file with image_name")
         if place is None:
             dropped["of images that the annotations do not list"] += 1
         else:
@@ -247,7 +276,15 @@ def _boxes_by_frame(
 
 
 def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[VideoAnnotations]:
-    """The videos that boxes name, with all of their frames that are on disk."""
+    """Return the videos of boxes, with all of their frames on disk.
+
+    Args:
+        boxes: Detected boxes.
+        store: Store of the images.
+
+    Raises:
+        InputError: The boxes have image ids instead of names, or a frame does not exist.
+    """
     num_frames: dict[str, int] = {}
     for box in boxes:
         if not isinstance(box.image, str):
@@ -265,12 +302,22 @@ def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[VideoAnno
 
 
 def with_boxes(video: VideoAnnotations, rule: str = "posetrack18") -> VideoAnnotations:
-    """The video with the box of their labelled joints for people without one of their own (2017)."""
+    """Return a video whose people without a box (2017) have the box around their labeled joints.
+
+    Args:
+        video: Annotations of the video.
+        rule: Rule for the box (lib.pose.crop).
+    """
     return replace(video, boxes=np.where(np.isnan(video.boxes), joint_boxes(video, rule), video.boxes))
 
 
 def joint_boxes(video: VideoAnnotations, rule: str = "posetrack18") -> np.ndarray:
-    """(P, 4) x, y, w, h around the labelled joints, by a rule of lib.pose.crop; NaN for people without one."""
+    """Return the boxes (P, 4) x, y, width, height around the labeled joints; NaN for people without labeled joints.
+
+    Args:
+        video: Annotations of the video.
+        rule: Rule for the box (lib.pose.crop).
+    """
     boxes = np.full((len(video.joints), 4), np.nan)
     for p, (joints, labeled) in enumerate(zip(video.joints, video.labeled, strict=True)):
         if labeled.any():
@@ -279,12 +326,12 @@ def joint_boxes(video: VideoAnnotations, rule: str = "posetrack18") -> np.ndarra
 
 
 def _clip(box: np.ndarray, width: int, height: int, rule: str) -> np.ndarray | None:
-    """A ground-truth box inside its image; None if nothing of it is."""
+    """Return a ground-truth box clipped to its image, or None if it is outside."""
     return clip_box(box, width, height, rule) if _overlaps(box, width, height) else None
 
 
 def _with_area(box: np.ndarray) -> np.ndarray | None:
-    """A box that is a crop; None if it has no size."""
+    """Return a box that is a crop, or None if it has no area."""
     return box if np.isfinite(box).all() and (box[2:] > 0).all() else None
 
 
@@ -301,7 +348,11 @@ def _suppress(boxes: list[DetectedBox], threshold: float) -> list[DetectedBox]:
     return [boxes[index] for index in sorted(nms(corners, threshold))]
 
 
-def reasons(dropped: Counter) -> str:
-    """How many boxes were left out and why, to stand at the end of a message."""
+def reasons(dropped: Counter[str]) -> str:
+    """Return the end of a message that says how many boxes were left out and why.
+
+    Args:
+        dropped: Number of boxes, by reason.
+    """
     parts = [f"{count} boxes {reason}" for reason, count in dropped.items() if count]
     return f"; left out: {', '.join(parts)}" if parts else ""

@@ -1,4 +1,4 @@
-"""From PoseTrack's official annotations to COCO-style files: all frames, sparse subsets, consecutive runs."""
+"""COCO-style files from PoseTrack's official annotations: all frames, sparse subsets, consecutive runs."""
 
 import logging
 from collections.abc import Sequence
@@ -30,17 +30,19 @@ RELEASES = {  # of PoseTrack18, by the number of validation videos
 
 
 def read_split(annotations: Path, split: str) -> list[CocoVideo]:
-    """The videos of a split, sorted by file name, with an id for each image and a box for each person with joints.
+    """Return the videos of a split, sorted by file name, with ids of images and boxes of all people with joints.
 
-    Image ids are the official ones if they differ from video to video. Otherwise (2017 has none) they are
-    1 (train) or 2 (val), four digits for the video's position among the sorted files, from 0, and six for the frame's.
-    Official boxes are kept; a missing one is made of the joints by the rule of the file's year (lib.pose.crop).
+    Image ids are the official ones if they differ between videos. Otherwise (2017 has none) they consist of 1 (train)
+    or 2 (val), four digits for the position of the video among the sorted files, starting with 0, and six digits for
+    the frame. Official boxes are kept; a missing one is computed from the joints by the rule of the year
+    (lib.pose.crop).
 
     Args:
-        annotations: the folder that has one folder of official files, one per video, for each split.
+        annotations: Folder with a folder of official files for each split, one file per video.
+        split: Name of the split.
 
     Raises:
-        InputError: no files there, a broken one, or a frame without a number; names the file and the record.
+        InputError: There are no files, a file is broken, or a frame has no number; the message names file and record.
     """
     files = video_files(annotations / split)
     if not files:
@@ -61,10 +63,10 @@ def read_split(annotations: Path, split: str) -> list[CocoVideo]:
 
 
 def release(annotations: Path) -> str:
-    """Which PoseTrack this is, by the form and the number of the validation files, in one line.
+    """Return the release of PoseTrack in one line, from the format and the number of the validation files.
 
     Args:
-        annotations: as of `read_split`.
+        annotations: Folder with a folder of official files for each split.
     """
     files = video_files(annotations / "val")
     if not files:
@@ -76,21 +78,26 @@ def release(annotations: Path) -> str:
 
 
 def full(videos: Sequence[CocoVideo]) -> dict[str, Any]:
-    """The content of the COCO-style file of all frames."""
+    """Return the content of the COCO-style file of all frames.
+
+    Args:
+        videos: Videos of a split.
+    """
     frames = [range(len(part.video.frame_names)) for part in videos]
     return coco_content(videos, frames, {"description": "PoseTrack: all frames"})
 
 
 def sparse(videos: Sequence[CocoVideo], num_videos: int, num_frames: int, seed: int) -> dict[str, Any]:
-    """The content of the file of a few labelled frames: those that training on all of `videos` draws with that SEED.
+    """Return the content of the file of a few labeled frames: those that training on `videos` selects with that SEED.
 
     Args:
-        num_videos: how many videos, −1: all that have labels.
-        num_frames: how many frames of each, or all where it has fewer.
-        seed: of the drawing.
+        videos: Videos of a split.
+        num_videos: Number of videos; −1 for all videos with labels.
+        num_frames: Number of frames of each video, or all frames of videos with fewer; −1 for all.
+        seed: Random seed.
 
     Raises:
-        InputError: fewer videos have labels than are asked for, or nobody has.
+        InputError: Fewer videos have labels than requested, or none has.
     """
     people = [
         Person(v, int(frame), 0, np.zeros(2), np.ones(2), 1.0, part.video.joints[p], part.video.labeled[p])
@@ -100,9 +107,11 @@ def sparse(videos: Sequence[CocoVideo], num_videos: int, num_frames: int, seed: 
     ]
     num_labeled = len({person.video for person in people})
     if not num_labeled:
-        raise InputError("train: nobody is labeled in any video: there is nothing to draw from")
+        raise InputError("train: no person is labeled in any video")
     if num_labeled < num_videos:
-        raise InputError(f"train: {num_videos} labeled videos are asked for, {num_labeled} have labels; ask for fewer")
+        raise InputError(
+            f"train: {num_videos} labeled videos were requested, but {num_labeled} have labels; request fewer"
+        )
     chosen = {(person.video, person.frame) for person in sparse_people(people, num_videos, num_frames, seed)}
     frames = [sorted(frame for video, frame in chosen if video == v) for v in range(len(videos))]
     info = {"num_videos": num_videos, "num_frames": num_frames, "seed": seed, "labeled_frames": _names(videos, frames)}
@@ -110,13 +119,16 @@ def sparse(videos: Sequence[CocoVideo], num_videos: int, num_frames: int, seed: 
 
 
 def consecutive(videos: Sequence[CocoVideo]) -> dict[str, Any]:
-    """The content of the file of the longest annotated run of each video, on which propagation is scored.
+    """Return the content of the file of the longest annotated run of each video, on which propagation is scored.
 
-    `info.labeled_frames` names the frames whose labels may be used (paper, video pose propagation: every seventh). A
-    video whose run is too short for one is left out, with a warning.
+    `info.labeled_frames` lists the frames whose labels may be used (paper, video pose propagation: every seventh). A
+    video whose run is too short for a label is left out, with a warning.
+
+    Args:
+        videos: Videos of a split.
 
     Raises:
-        InputError: no video has a run that is long enough.
+        InputError: No video has a run that is long enough.
     """
     runs = [longest_run(part.video) for part in videos]
     kept = [run if labeled_of_run(len(run)) else [] for run in runs]
@@ -130,7 +142,7 @@ def consecutive(videos: Sequence[CocoVideo]) -> dict[str, Any]:
 
 
 def _image_keys(video: VideoAnnotations, content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
-    """frame_id: the number in the frame's name, by which the first code counts; the rest is 2018's own."""
+    """Return the keys of each image: the number in its name as frame_id, as in the first code, and those of 2018."""
     official = content.get("images") or [{} for _ in video.frame_names]
     keys = []
     for name, image in zip(video.frame_names, official, strict=True):
@@ -148,7 +160,7 @@ def _number(name: str, path: Path) -> int:
 
 
 def _is_trained_on(part: CocoVideo, person: int) -> bool:
-    """The rule of lib.dataset.posetrack.labeled_people, as far as the image's size is known."""
+    """Apply the rule of lib.dataset.posetrack.labeled_people, as far as the size of the image is known."""
     video, box, image = part.video, part.video.boxes[person], part.images[part.video.person_frame[person]]
     if video.crowd[person] or not video.labeled[person].any():
         return False

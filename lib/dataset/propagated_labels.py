@@ -1,4 +1,4 @@
-"""Real and propagated labels in one COCO-style file to train on (PoseWarper paper, data augmentation)."""
+"""COCO-style training files with real and propagated labels (PoseWarper paper, data augmentation)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,20 +15,21 @@ from lib.frames.video import FrameFolder
 from lib.utils.files import frame_number, read_json
 
 REACH = 3
-"""Frames that a label is propagated to on either side."""
+"""Number of frames on each side that a label is propagated to."""
 MIN_SCORE = 0.2
-"""Propagated joints with a higher score are labels."""
+"""Propagated joints with a higher score become labels."""
 PROPAGATED_BY = "propagated_by"
-"""The key of a file's `info` by which it is known to be augmented."""
+"""Key in the `info` of a file that marks it as augmented."""
 
 
 @dataclass(frozen=True)
 class Propagated:
-    """P people in frames without labels of their own.
+    """P people in frames without labels.
 
     Attributes:
-        people: `number` is that of the frame that the pose is of; all else is the label's that it comes from.
-        joints: (P, J, 2) x, y in image pixels; scores (P, J).
+        people: The labeled people that the poses come from, with the `number` of the frame of the pose.
+        joints: Joints (P, J, 2), x and y in image pixels.
+        scores: Scores (P, J).
     """
 
     people: Sequence[Person]
@@ -37,13 +38,22 @@ class Propagated:
 
 
 def is_augmented(path: Path) -> bool:
-    """Whether a file of annotations says that it has propagated labels."""
+    """Return True if an annotation file is marked as containing propagated labels.
+
+    Args:
+        path: Path to the annotations.
+    """
     content = read_json(path) if path.is_file() else {}
     return isinstance(content, dict) and PROPAGATED_BY in (content.get("info") or {})
 
 
 def frames_around(people: Sequence[Person], frames: dict[int, FrameFolder]) -> Iterator[tuple[int, int]]:
-    """Video and number of the frames that are there within REACH of the people's own and are none of these."""
+    """Yield the video and number of each existing unlabeled frame within REACH of a labeled one.
+
+    Args:
+        people: Labeled people.
+        frames: Frames of each video, by its index.
+    """
     labeled: dict[int, set[int]] = {}
     for person in people:
         labeled.setdefault(person.video, set()).add(person.number)
@@ -59,17 +69,20 @@ def augmented_content(
     frames: dict[int, FrameFolder],
     info: dict[str, Any],
 ) -> dict[str, Any]:
-    """The content of a COCO-style file of the labelled frames of `people` and of the propagated ones.
+    """Return the content of a COCO-style file with the labeled frames of `people` and the propagated labels.
 
-    A propagated person has the box of the label that it comes from, a score for each joint, and `propagated_from`, the
-    labelled frame's name. Joints of a higher score than MIN_SCORE with x, y > 0 are labelled, the others missing.
+    A propagated person has the box of its source label, a score for each joint, and the name of the labeled frame as
+    `propagated_from`. Joints with a score above MIN_SCORE and x, y > 0 are labeled; the others are missing.
 
     Args:
-        videos: as annotated, with a box for everybody.
-        people: who is labelled: everybody in their frames is taken over.
-        info: how the file was made; PROPAGATED_BY names the method.
+        videos: Annotations, with a box for each person.
+        people: Labeled people. All people in their frames are copied.
+        propagated: Propagated labels.
+        frames: Frames of each video, by its index.
+        info: Record of how the file was made; PROPAGATED_BY names the method.
     """
-    parts, sources = [], {}
+    parts: list[VideoAnnotations] = []
+    sources: dict[str, str] = {}  # name of a frame with propagated labels → name of the labeled frame
     for v, video in enumerate(videos):
         part = take_frames(video, sorted({person.frame for person in people if person.video == v}))
         rows = [row for row, person in enumerate(propagated.people) if person.video == v]
@@ -80,21 +93,21 @@ def augmented_content(
             sources |= dict(zip(names, source_frames, strict=True))
         parts.append(part)
     content = _content(parts, info)
-    names = {image["id"]: image["file_name"] for image in content["images"]}
+    name_of = {image["id"]: image["file_name"] for image in content["images"]}
     for record in content["annotations"]:
-        if source := sources.get(names[record["image_id"]]):
+        if source := sources.get(name_of[record["image_id"]]):
             record["propagated_from"] = source
     return content
 
 
 def _file_name(video: VideoAnnotations, frames: FrameFolder, number: int) -> str:
-    """The name of a frame in the way of the annotated ones."""
+    """Return the name of a frame in the form of the annotated frames."""
     folder, slash, _ = video.frame_names[0].rpartition("/")
     return folder + slash + frames.name(number)
 
 
 def _select(video: VideoAnnotations, propagated: Propagated, rows: Sequence[int], names: list[str]) -> VideoAnnotations:
-    """The frames of some propagated people, with these `names`, as if annotated."""
+    """Return the frames of some propagated people, with these `names`, in the form of annotations."""
     listed = sorted(set(names))
     columns = list(KEYPOINT_OF_JOINT)
     joints, scores = propagated.joints[rows][:, columns], propagated.scores[rows][:, columns]
@@ -116,11 +129,13 @@ def _select(video: VideoAnnotations, propagated: Propagated, rows: Sequence[int]
 
 
 def _join(first: VideoAnnotations, second: VideoAnnotations) -> VideoAnnotations:
-    """The frames of both, in the order of their numbers, and the people of both, in the order of frames."""
+    """Return the frames of both, sorted by number, and the people of both, sorted by frame."""
     names = first.frame_names + second.frame_names
-    order = sorted(range(len(names)), key=lambda frame: frame_number(names[frame]))
+    order = sorted(range(len(names)), key=lambda frame: frame_number(names[frame]) or 0)
     place = np.argsort(order)
-    arrays = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in PERSON_ARRAYS}
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in PERSON_ARRAYS
+    }
     arrays["person_frame"] = place[np.concatenate([first.person_frame, second.person_frame + len(first.frame_names)])]
     regions = first.ignore_regions + second.ignore_regions
     joined = replace(
@@ -135,7 +150,7 @@ def _join(first: VideoAnnotations, second: VideoAnnotations) -> VideoAnnotations
 
 
 def _content(videos: Sequence[VideoAnnotations], info: dict[str, Any]) -> dict[str, Any]:
-    """All frames of the videos, numbered anew: the files of 2017 give none, and frames were added."""
+    """Return all frames of the videos with new image ids, because files of 2017 have none and frames were added."""
     parts, ids = [], count(1)
     for video in videos:
         images = [{"frame_id": frame_number(name)} for name in video.frame_names]

@@ -6,20 +6,24 @@ from lib.formats.posetrack import VideoAnnotations
 from lib.utils.files import frame_number
 
 LABELED_EVERY = 7
-"""The paper's distance between labelled frames: no frame is more than three away from a label."""
+"""Interval between labeled frames in the paper: no frame is more than three frames away from a label."""
 SHORTEST_RUN = LABELED_EVERY // 2 + 1
-"""Frames that a run needs to have a labelled one."""
+"""Smallest number of frames of a run in which one is labeled."""
 
 
 def longest_run(video: VideoAnnotations) -> list[int]:
-    """Return the indices of the longest run of annotated frames with consecutive numbers; of equals, the first.
+    """Return the indices of the frames in the longest run of annotated frames with consecutive numbers.
 
-    A frame is annotated if it is labelled and has people, with joints or without: the first code goes through the
-    annotations of people, so a labelled frame without anybody ends a run there.
+    A frame is annotated if it is labeled and has people, with or without joints: the original implementation iterates
+    over annotated people, so a labeled frame without people ends a run. Among runs of equal length, the first counts.
+
+    Args:
+        video: Annotations of the video.
     """
     annotated = np.intersect1d(video.person_frame, np.flatnonzero(video.frame_labeled))
     numbers = {frame_number(video.frame_names[frame]): frame for frame in annotated.tolist()}
-    longest, run = [], []
+    longest: list[int] = []
+    run: list[int] = []
     for number in sorted(number for number in numbers if number is not None):
         run = [*run, numbers[number]] if number - 1 in numbers else [numbers[number]]
         longest = max(longest, run, key=len)
@@ -27,10 +31,14 @@ def longest_run(video: VideoAnnotations) -> list[int]:
 
 
 def labeled_of_run(length: int, every: int = LABELED_EVERY) -> list[int]:
-    """Which frames of a run keep their labels, so that none is more than `every` // 2 away from one.
+    """Return the frames of a run that keep their labels, so that no frame is more than `every` // 2 away from a label.
 
-    The one in the middle of the first `every` (of seven the 4th), every `every`-th after it, and the last if they leave
-    it out of reach. A run that ends before the first of them has none.
+    These are the middle one of the first `every` frames (the 4th of seven), every `every`-th frame after it, and the
+    last frame if it is out of reach of these. A run that ends before the first of them has none.
+
+    Args:
+        length: Number of frames in the run.
+        every: Interval between labeled frames.
     """
     reach = every // 2
     labeled = list(range(reach, length, every))

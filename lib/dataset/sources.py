@@ -1,4 +1,4 @@
-"""What DATASET of an experiment names: annotations, joints and images."""
+"""Annotations, joints and images that DATASET of an experiment names."""
 
 import logging
 from collections.abc import Sequence
@@ -26,15 +26,18 @@ logger = logging.getLogger(__name__)
 
 
 def build_skeleton(cfg: CfgNode) -> Skeleton:
-    """The joints of the data set that DATASET names, or those that a COCO-style file of one's own lists.
+    """Return the skeleton of the data set that DATASET names, or of the annotations of custom data.
+
+    Args:
+        cfg: The experiment.
 
     Raises:
-        InputError: another data set, a broken file, a number of joints that is not MODEL.NUM_JOINTS.
+        InputError: The data set is unknown, a file is broken, or MODEL.NUM_JOINTS is another number of joints.
     """
     data_set = build_data_set(cfg)
     if data_set.is_custom:
-        where = _joint_file(cfg)
-        skeleton = named_skeleton(*read_joints(where))
+        path = _joint_file(cfg)
+        skeleton, where = named_skeleton(*read_joints(path)), str(path)
     else:
         skeleton, where = find_skeleton(data_set.joints), data_set.name
     if cfg.MODEL.NUM_JOINTS != skeleton.num_joints:
@@ -43,17 +46,20 @@ def build_skeleton(cfg: CfgNode) -> Skeleton:
 
 
 def _joint_file(cfg: CfgNode) -> Path:
-    """The file that names the joints of custom data: the one to train on, else the one to test on."""
+    """Return the file that names the joints of custom data: the training annotations, or else those of the test."""
     try:
-        return build_annotations_path(cfg, train=True)
+        return build_known_annotations(cfg, train=True)
     except InputError:
         if not cfg.DATASET.TEST_ANNOTATIONS:
             raise
-        return build_annotations_path(cfg, train=False)
+        return build_known_annotations(cfg, train=False)
 
 
 def build_data_set(cfg: CfgNode) -> DataSet:
     """Return the data set that DATASET names.
+
+    Args:
+        cfg: The experiment.
 
     Raises:
         InputError: No data set of this name is known.
@@ -65,7 +71,11 @@ def build_data_set(cfg: CfgNode) -> DataSet:
 
 
 def build_image_store(cfg: CfgNode) -> ImageStore:
-    """Return the images that DATASET names."""
+    """Return the store of the images that DATASET names.
+
+    Args:
+        cfg: The experiment.
+    """
     workers = max(1, block_workers(min(cfg.WORKERS, num_cores())))
     return ImageStore(
         cfg.DATASET.IMAGE_DIR or cfg.DATASET.ROOT or ".",
@@ -76,10 +86,14 @@ def build_image_store(cfg: CfgNode) -> ImageStore:
 
 
 def build_videos(cfg: CfgNode, annotations: Path) -> list[VideoAnnotations]:
-    """The annotated videos. Of files that are not PoseTrack's, the boxes are as DATASET.BOXES says.
+    """Return the annotated videos; unless they are PoseTrack's, their boxes depend on DATASET.BOXES.
+
+    Args:
+        cfg: The experiment.
+        annotations: Path to the annotations.
 
     Raises:
-        InputError: a broken file.
+        InputError: A file is broken.
     """
     skeleton = build_skeleton(cfg)
     if build_data_set(cfg).is_posetrack:
@@ -94,7 +108,7 @@ def build_videos(cfg: CfgNode, annotations: Path) -> list[VideoAnnotations]:
 
 
 def _check_numbers(videos: Sequence[VideoAnnotations], path: Path) -> None:
-    """Refuse frames that cannot be told apart by number."""
+    """Raise an error if frames cannot be distinguished by their numbers."""
     for video in videos:
         name_of: dict[int | None, str] = {}
         for name in video.frame_names:
@@ -102,13 +116,19 @@ def _check_numbers(videos: Sequence[VideoAnnotations], path: Path) -> None:
             if number is None or number in name_of:
                 fault = "no number in its name" if number is None else f"the number of {name_of[number]}"
                 raise InputError(
-                    f"{path}: image {name} has {fault}: images of a folder are frames of a video, told by their numbers"
+                    f"{path}: image {name} has {fault}: images of a folder are frames of a video, "
+                    "and need different numbers"
                 )
             name_of[number] = name
 
 
 def build_people(cfg: CfgNode, videos: Sequence[VideoAnnotations]) -> PoseTrack:
-    """The labelled people of videos, as of `build_videos`."""
+    """Return the labeled people in videos.
+
+    Args:
+        cfg: The experiment.
+        videos: Annotated videos, as returned by `build_videos`.
+    """
     width, height = cfg.MODEL.IMAGE_SIZE
     columns = KEYPOINT_OF_JOINT if build_data_set(cfg).is_posetrack else range(cfg.MODEL.NUM_JOINTS)
     return labeled_people(
@@ -123,19 +143,26 @@ def build_people(cfg: CfgNode, videos: Sequence[VideoAnnotations]) -> PoseTrack:
 
 
 def build_box_rule(cfg: CfgNode) -> str:
-    """Return the rule for the box of a person's joints (lib.pose.crop) that DATASET.JOINTS_BOX names, or 'auto' is."""
-    if cfg.DATASET.JOINTS_BOX != "auto":
-        return cfg.DATASET.JOINTS_BOX
-    return build_data_set(cfg).joints_box
+    """Return the rule for boxes around joints (lib.pose.crop): DATASET.JOINTS_BOX, where `auto` is the data set's rule.
+
+    Args:
+        cfg: The experiment.
+    """
+    rule: str = cfg.DATASET.JOINTS_BOX
+    return build_data_set(cfg).joints_box if rule == "auto" else rule
 
 
 def build_images(cfg: CfgNode, train: bool) -> tuple[VideoAnnotations, Listed, Path]:
-    """The annotations of a data set of images, its files, and where the annotations are.
+    """Return the annotations of a data set of images, its files, and the path to the annotations.
+
+    Args:
+        cfg: The experiment.
+        train: Return the training split, not the test split.
 
     Raises:
-        InputError: a file or the images are not there, or are broken.
+        InputError: A file or all images are missing, or a file is broken.
     """
-    path = build_annotations_path(cfg, train)
+    path = build_known_annotations(cfg, train)
     images, sizes = read_images(path, build_data_set(cfg), build_skeleton(cfg))
     store = build_image_store(cfg)
     folders = build_image_folders(cfg, train)
@@ -144,19 +171,24 @@ def build_images(cfg: CfgNode, train: bool) -> tuple[VideoAnnotations, Listed, P
     if absent and not there.any():
         places = ", ".join(str(store.root / place / images.frame_names[0]) for place in folders)
         raise InputError(
-            f"no image is where it usually is, the first one at {places}; check DATASET.ROOT and DATASET.IMAGE_DIR"
+            f"no image was found; the first one is expected at {places}; check DATASET.ROOT and DATASET.IMAGE_DIR"
         )
     if not train and not cfg.TEST.USE_GT_BBOX:
-        sizes = np.zeros_like(sizes)  # detected boxes tell nothing of sizes in the wrong order: the images are asked
+        sizes = np.zeros_like(sizes)  # detected boxes cannot reveal a wrong order of sizes, so the images are read
     names = [str(PurePosixPath(folder, name)) for name in images.frame_names]
     if absent:
-        line = "%s: %d of %d images are not there, such as %s; tools/check_data.py lists them all"
+        line = "%s: %d of %d images are missing, such as %s; tools/check_data.py lists them all"
         logger.warning(line, path, len(absent), len(names), store.root / names[min(absent)])
     return images, Listed(ImageList(store, names, sizes), folder, absent), path
 
 
 def build_image_folders(cfg: CfgNode, train: bool) -> list[str]:
-    """Where in their store the images of a data set of images may be, the usual place first."""
+    """Return the folders of a store that may hold the images of a data set, the usual one first.
+
+    Args:
+        cfg: The experiment.
+        train: Return the folders of the training split, not of the test split.
+    """
     if cfg.DATASET.IMAGE_DIR:
         return ["."]
     usual = build_data_set(cfg).images.get(build_split_name(cfg, train), ".")
@@ -164,7 +196,13 @@ def build_image_folders(cfg: CfgNode, train: bool) -> list[str]:
 
 
 def build_image_people(cfg: CfgNode, images: VideoAnnotations, files: Listed) -> PoseTrack:
-    """The labelled people of a data set of images."""
+    """Return the labeled people in a data set of images.
+
+    Args:
+        cfg: The experiment.
+        images: Annotations, as returned by `build_images`.
+        files: Files, as returned by `build_images`.
+    """
     width, height = cfg.MODEL.IMAGE_SIZE
     joints = cfg.MODEL.NUM_JOINTS
     clip_rule = None if build_data_set(cfg).has_crops else cfg.DATASET.CLIP_BOXES  # these boxes are crops
@@ -172,13 +210,29 @@ def build_image_people(cfg: CfgNode, images: VideoAnnotations, files: Listed) ->
 
 
 def build_split_name(cfg: CfgNode, train: bool) -> str:
-    """The name of the split to train on or to test on."""
-    name = cfg.DATASET.TRAIN_SET if train else cfg.DATASET.TEST_SET
-    return name.removesuffix("2017")  # the first PoseTrack files said val2017
+    """Return the name of the split to train on or to test on.
+
+    Args:
+        cfg: The experiment.
+        train: Return the training split, not the test split.
+    """
+    name: str = cfg.DATASET.TRAIN_SET if train else cfg.DATASET.TEST_SET
+    return name.removesuffix("2017")  # experiments of the first PoseTrack code have val2017
 
 
 def build_annotations_path(cfg: CfgNode, train: bool) -> Path | None:
-    """The annotations of a split: those that are named, or those that lie where they usually do."""
+    """Return the path to the annotations of a split: the given one, or the usual one.
+
+    Args:
+        cfg: The experiment.
+        train: Return the path of the training split, not of the test split.
+
+    Returns:
+        The path; None for a test of videos without annotations, whose frames are those of the detected boxes.
+
+    Raises:
+        InputError: The annotations do not exist.
+    """
     folder = Path(cfg.DATASET.ANNOTATION_DIR or Path(cfg.DATASET.ROOT, "annotations"))
     key = "TRAIN_ANNOTATIONS" if train else "TEST_ANNOTATIONS"
     if cfg.DATASET[key]:
@@ -207,8 +261,24 @@ def build_annotations_path(cfg: CfgNode, train: bool) -> Path | None:
     return None
 
 
+def build_known_annotations(cfg: CfgNode, train: bool) -> Path:
+    """Return the path to the annotations of a split that must have some (`build_annotations_path`).
+
+    Args:
+        cfg: The experiment.
+        train: Return the path of the training split, not of the test split.
+
+    Raises:
+        InputError: The annotations do not exist.
+    """
+    path = build_annotations_path(cfg, train)
+    if path is None:
+        raise InputError("no annotations: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
+    return path
+
+
 def _usual_file(cfg: CfgNode, split: str) -> Path:
-    """Where the annotations of a split of a data set of images usually lie, or lie in DATASET.ANNOTATION_DIR."""
+    """Return the usual path to the annotations of a data set of images, in DATASET.ANNOTATION_DIR if it is set."""
     usual = build_data_set(cfg).annotations
     if split not in usual:
         raise InputError(f"{cfg.DATASET.DATASET} has no split {split!r}: it has {', '.join(usual)}")

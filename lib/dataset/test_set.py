@@ -1,8 +1,8 @@
-"""What an experiment is tested on."""
+"""Test set of an experiment."""
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from lib.dataset.sources import (
 from lib.formats.boxes import DetectedBox, read_boxes
 from lib.formats.posetrack import VideoAnnotations, take_frames
 from lib.formats.posetrack_set import read_joints, read_videos
+from lib.frames.images import ImageList
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
 
@@ -40,22 +41,22 @@ MPII_TRUTH = ("gt_valid.mat", "mpii_gt_val.mat")  # HRNet's and MMPose's name; t
 
 @dataclass(frozen=True)
 class TestSet:
-    """What a test runs on and is scored against.
+    """People to estimate, and ground truth to score the estimates against.
 
     Attributes:
-        clips: the people, and their frames as the mode of testing wants them.
-        videos: the frames that a submission has to list, and the truth about them: the official ground truth if
-            DATASET.GT_DIR names it, else the annotations.
-        split: name of the split.
-        dropped: boxes that were left out, by reason.
-        scorable: somebody is labelled, and there is the unit of distances: head boxes, where they are that.
-        truth: of a data set of images and of custom data, the file that the scorer takes as ground truth.
+        clips: Clips of the people, with the frames that TEST.MODE requires.
+        videos: Frames that a submission must list, with their ground truth: the official one if DATASET.GT_DIR is set,
+            else the annotations.
+        split: Name of the split.
+        dropped: Number of boxes that were left out, by reason.
+        scorable: True if labels exist, and head boxes if distances are measured in them.
+        truth: Ground-truth file of a data set of images or of custom data; None for PoseTrack.
     """
 
     clips: ClipDataset
     videos: Sequence[VideoAnnotations]
     split: str
-    dropped: Counter
+    dropped: Counter[str]
     scorable: bool
     truth: Path | None = None
 
@@ -65,27 +66,30 @@ class LabeledRuns:
     """Runs of consecutive annotated frames, some of which keep their labels.
 
     Attributes:
-        videos: the runs, as annotated.
-        people: everybody in them, sorted by video and frame.
-        sources: those in the labelled frames.
-        labeled: per video the indices of the labelled frames.
-        frames: by index of the video, its files.
-        split: name of the split.
+        videos: Annotations of the runs.
+        people: People in the runs, sorted by video and frame.
+        sources: People in the labeled frames.
+        labeled: Indices of the labeled frames of each run.
+        frames: Frames of each video, by its index.
+        split: Name of the split.
     """
 
     videos: Sequence[VideoAnnotations]
     people: list[Person]
     sources: list[Person]
     labeled: Sequence[Sequence[int]]
-    frames: dict[int, FrameFolder]
+    frames: Mapping[int, FrameFolder | ImageList]
     split: str
 
 
 def build_test_set(cfg: CfgNode) -> TestSet:
-    """The people and frames that TEST and DATASET of an experiment name.
+    """Return the test set that TEST and DATASET of an experiment describe.
+
+    Args:
+        cfg: The experiment.
 
     Raises:
-        InputError: annotations, boxes or frames that are not there, or are broken.
+        InputError: Annotations, boxes or frames are missing or broken.
     """
     build_skeleton(cfg)  # raises
     videos = build_data_set(cfg).has_videos
@@ -107,7 +111,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
 
 
 def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
-    """Whether there are labels, and what their scorer needs beside them."""
+    """Return True if labels exist, and everything else that their scorer requires."""
     labeled = any(video.labeled.any() for video in found.videos)
     heads = any(np.isfinite(video.head_boxes).any() for video in found.videos)
     in_heads = truth is None or build_data_set(cfg).form == "mpii_trb"
@@ -115,7 +119,7 @@ def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
 
 
 def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
-    """The people to be tested in videos, where they are from, and the ground truth if it is a file of custom data."""
+    """Return the people in videos, the name of their source, and the ground-truth file of custom data."""
     annotations = build_annotations_path(cfg, train=False)
     custom = build_data_set(cfg).is_custom
     if custom:
@@ -140,7 +144,7 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
 
 
 def _check_custom(cfg: CfgNode, annotations: Path | None) -> None:
-    """Refuse a test of custom data whose predictions could not be scored by the file that lists the frames."""
+    """Raise an error if predictions for custom data could not be scored with the file that lists the frames."""
     if annotations is None or annotations.is_dir():
         raise InputError("DATASET.DATASET is custom: set DATASET.TEST_ANNOTATIONS to the COCO-style file to test on")
     if cfg.DATASET.GT_DIR:
@@ -154,7 +158,7 @@ def _check_custom(cfg: CfgNode, annotations: Path | None) -> None:
 
 
 def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
-    """The people to be tested in a data set of images, where they are from, and the ground truth."""
+    """Return the people in a data set of images, the name of their source, and the ground-truth file."""
     images, files, path = build_images(cfg, train=False)
     data_set = build_data_set(cfg)
     truth = _mpii_truth(path.parent) if data_set.form == "mpii" else path
@@ -167,13 +171,13 @@ def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
 
 
 def _mpii_truth(folder: Path) -> Path:
-    """What MPII's predictions are scored against, beside the list of people; where it belongs, if it is not there."""
+    """Return the path to MPII's ground truth beside the list of people, or its usual path if it does not exist."""
     places = [folder / name for name in MPII_TRUTH]
     return next((place for place in places if place.exists()), places[0])
 
 
-def _boxes(cfg: CfgNode) -> tuple[list[DetectedBox], Counter]:
-    """The detected boxes that TEST names, and how many were left out, by reason."""
+def _boxes(cfg: CfgNode) -> tuple[list[DetectedBox], Counter[str]]:
+    """Return the detected boxes that TEST names, and the number of boxes that were left out, by reason."""
     if not cfg.TEST.COCO_BBOX_FILE:
         raise InputError("no boxes: set TEST.COCO_BBOX_FILE to detected ones, or TEST.USE_GT_BBOX True")
     if not Path(cfg.TEST.COCO_BBOX_FILE).is_file():
@@ -184,11 +188,12 @@ def _boxes(cfg: CfgNode) -> tuple[list[DetectedBox], Counter]:
 def _detected_in_videos(
     cfg: CfgNode, videos: Sequence[VideoAnnotations], whole: Sequence[VideoAnnotations]
 ) -> PoseTrack:
-    """The people in the detected boxes that TEST names.
+    """Return the people in the detected boxes that TEST names.
 
     Args:
-        videos: the annotated ones, of which there may be parts; without any, those that the boxes name are taken.
-        whole: the same with all of their annotated frames.
+        cfg: The experiment.
+        videos: Annotated videos or parts of them; if there are none, the videos of the boxes are used.
+        whole: The same videos with all of their annotated frames.
     """
     boxes, dropped = _boxes(cfg)
     store = build_image_store(cfg)
@@ -207,13 +212,14 @@ def _detected(
 
 
 def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
-    """The longest annotated run of each test video, with labels on some of its frames (paper, video pose propagation).
+    """Return the longest annotated run of each test video, some of whose frames are labeled (paper, video propagation).
 
     Args:
-        every: frames from one label to the next (lib.dataset.runs).
+        cfg: The experiment.
+        every: Interval between labeled frames (lib.dataset.runs).
 
     Raises:
-        InputError: no annotations, no run that is long enough for a label, nobody labelled, frames that are not there.
+        InputError: Annotations or frames are missing, no run is long enough for a label, or no person is labeled.
     """
     annotations = _propagated_path(cfg)
     videos, labeled = [], []
@@ -244,7 +250,7 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
 
 
 def _propagated_path(cfg: CfgNode) -> Path:
-    """Where the labels are that are propagated over test videos."""
+    """Return the path to the labels that are propagated over test videos."""
     annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else build_annotations_path(cfg, train=False)
     if annotations is None:
         raise InputError("there are no labels to propagate: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
@@ -254,11 +260,14 @@ def _propagated_path(cfg: CfgNode) -> Path:
 def build_pseudo_labeled(cfg: CfgNode, runs: LabeledRuns) -> list[Person]:
     """Return the people of runs whose pseudo-labels a pose net estimates.
 
-    TEST.PROPAGATE.PSEUDO_LABELS says in which frames of the runs, all of them or the unlabelled ones, and
-    TEST.USE_GT_BBOX in which boxes.
+    TEST.PROPAGATE.PSEUDO_LABELS selects all frames of the runs or the unlabeled ones, TEST.USE_GT_BBOX the boxes.
+
+    Args:
+        cfg: The experiment.
+        runs: Labeled runs.
 
     Raises:
-        InputError: there is no file of boxes, it is broken, or its frames cannot be found.
+        InputError: The box file is missing or broken, or its frames cannot be found.
     """
     people = runs.people
     if not cfg.TEST.USE_GT_BBOX:

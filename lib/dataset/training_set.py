@@ -1,7 +1,7 @@
-"""What an experiment trains on."""
+"""Training set of an experiment."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from lib.dataset.people import Person, is_well_centered, sparse_people
 from lib.dataset.posetrack import reasons, with_boxes
 from lib.dataset.propagated_labels import is_augmented
 from lib.dataset.sources import (
-    build_annotations_path,
     build_box_rule,
     build_data_set,
     build_image_people,
     build_images,
+    build_known_annotations,
     build_people,
     build_skeleton,
     build_videos,
@@ -33,26 +33,29 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SparseLabels:
-    """The labels that there are to train on.
+    """Labels to train on.
 
     Attributes:
-        path: of the annotations.
-        videos: what these say of each video.
-        people: those who are labelled, in the frames that are.
-        frames: by index of the video, its files.
+        path: Path to the annotations.
+        videos: Annotations of each video.
+        people: Labeled people in the labeled frames.
+        frames: Frames of each video, by its index.
     """
 
     path: Path
     videos: Sequence[VideoAnnotations]
     people: list[Person]
-    frames: dict[int, FrameFolder | ImageList]
+    frames: Mapping[int, FrameFolder | ImageList]
 
 
 def build_training_set(cfg: CfgNode) -> ClipDataset:
-    """The labelled people that an experiment trains on: single frames, or pairs where it has a warping head.
+    """Return the clips that an experiment trains on: pairs of frames for PoseWarper, else single frames.
+
+    Args:
+        cfg: The experiment.
 
     Raises:
-        InputError: annotations or frames that are not there, or are broken; nobody to train on.
+        InputError: Annotations or frames are missing or broken, or no person is labeled.
     """
     pairs = cfg.MODEL.WARP.ENABLED
     if pairs and not build_data_set(cfg).has_videos:
@@ -65,7 +68,7 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
             raise InputError("nobody to train on: DATASET.SELECT_DATA leaves everybody out")
     skeleton = build_skeleton(cfg)
     if (cfg.DATASET.FLIP or cfg.TEST.FLIP_TEST) and not skeleton.flip_pairs:
-        logger.warning("mirrored images are on, and no joints' names are of two sides, as left_paw and right_paw are")
+        logger.warning("images are mirrored, but no joint names have two sides, such as left_paw and right_paw")
     augmentation = Augmentation(
         skeleton,
         cfg.DATASET.SHIFT_FACTOR,
@@ -82,10 +85,13 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
 
 
 def build_parts(cfg: CfgNode) -> list[CfgNode]:
-    """The experiment as of each data set that it trains on: its own, and those of DATASET.ALSO.
+    """Return the experiment with each data set that it trains on: its own, and those of DATASET.ALSO.
+
+    Args:
+        cfg: The experiment.
 
     Raises:
-        InputError: they have different joints.
+        InputError: The data sets have different joints.
     """
     parts, names = [cfg], build_skeleton(cfg).names
     for data_set in cfg.DATASET.ALSO:
@@ -98,8 +104,10 @@ def build_parts(cfg: CfgNode) -> list[CfgNode]:
 
 
 def _together(parts: Sequence[SparseLabels]) -> tuple[list[Person], dict[int, FrameFolder | ImageList]]:
-    """The people of all parts and the files of their videos, which are numbered through."""
-    people, frames, count = [], {}, 0
+    """Return the people of all parts and the frames of their videos, with continuous indices of videos."""
+    people: list[Person] = []
+    frames: dict[int, FrameFolder | ImageList] = {}
+    count = 0
     for part in parts:
         people += [replace(person, video=count + person.video) for person in part.people]
         frames |= {count + video: files for video, files in part.frames.items()}
@@ -108,14 +116,17 @@ def _together(parts: Sequence[SparseLabels]) -> tuple[list[Person], dict[int, Fr
 
 
 def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
-    """The labels of the training set, of as many videos and frames as DATASET says; of an augmented set, all of them.
+    """Return the labels of as many videos and frames as DATASET requests; of an augmented set, return all labels.
+
+    Args:
+        cfg: The experiment.
 
     Raises:
-        InputError: annotations or frames that are not there, or are broken; nobody to train on.
+        InputError: Annotations or frames are missing or broken, or no person is labeled.
     """
     has_videos = build_data_set(cfg).has_videos
     if has_videos:
-        annotations = build_annotations_path(cfg, train=True)
+        annotations = build_known_annotations(cfg, train=True)
         videos = [with_boxes(video, build_box_rule(cfg)) for video in build_videos(cfg, annotations)]
         found = build_people(cfg, videos)
     else:
@@ -124,7 +135,7 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     people = [person for person in found.people if person.labeled.any()]
     limits = cfg.DATASET.NUM_LABELED_VIDEOS, cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO
     if has_videos and is_augmented(annotations):
-        logger.info("%s holds a sparse set and what was propagated from it: all of it is used", annotations)
+        logger.info("%s holds sparse and propagated labels: all of them are used", annotations)
     elif not has_videos and max(limits) >= 0:
         text = "%s has images, not videos: DATASET.NUM_LABELED_VIDEOS and NUM_LABELED_FRAMES_PER_VIDEO have no effect"
         logger.warning(text, cfg.DATASET.DATASET)
@@ -133,30 +144,33 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
         people = sparse_people(people, *limits, cfg.SEED)
     if not people:
         raise InputError(f"{annotations}: nobody to train on{reasons(found.dropped)}")
-    frames = {(person.video, person.frame) for person in people}
-    where = f"labeled frames of {len({video for video, _ in frames})} videos" if has_videos else "images"
-    logger.info("training on %d people in %d %s%s", len(people), len(frames), where, reasons(found.dropped))
+    labeled = {(person.video, person.frame) for person in people}
+    where = f"labeled frames of {len({video for video, _ in labeled})} videos" if has_videos else "images"
+    logger.info("training on %d people in %d %s%s", len(people), len(labeled), where, reasons(found.dropped))
     return SparseLabels(annotations, videos, people, found.frames)
 
 
 def _warn_of_few(people: Sequence[Person], num_videos: int, num_frames: int) -> None:
-    """Warn where fewer videos or frames are labelled than DATASET asks for."""
+    """Warn if fewer videos or frames are labeled than DATASET requests."""
     frames: dict[int, set[int]] = {}
     for person in people:
         frames.setdefault(person.video, set()).add(person.frame)
     most = max(map(len, frames.values()), default=0)
-    for key, wanted, there, where in (
-        ("NUM_LABELED_VIDEOS", num_videos, len(frames), "videos are labeled"),
-        ("NUM_LABELED_FRAMES_PER_VIDEO", num_frames, most, "frames of a video are labeled at most"),
+    for key, wanted, there, found in (
+        ("NUM_LABELED_VIDEOS", num_videos, len(frames), "%d videos are labeled"),
+        ("NUM_LABELED_FRAMES_PER_VIDEO", num_frames, most, "at most %d frames of a video are labeled"),
     ):
         if wanted > there:
-            logger.warning("DATASET.%s is %d; %d %s: all of them are used", key, wanted, there, where)
+            logger.warning(f"DATASET.%s is %d, but {found}: all of them are used", key, wanted, there)
 
 
 def build_truth(cfg: CfgNode) -> list[Person]:
-    """Everybody whom DATASET.TEST_ANNOTATIONS label, to measure by.
+    """Return the labeled people in the test annotations.
+
+    Args:
+        cfg: The experiment.
 
     Raises:
-        InputError: annotations or frames that are not there, or are broken.
+        InputError: Annotations or frames are missing or broken.
     """
-    return build_people(cfg, build_videos(cfg, build_annotations_path(cfg, train=False))).people
+    return build_people(cfg, build_videos(cfg, build_known_annotations(cfg, train=False))).people

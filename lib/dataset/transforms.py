@@ -1,5 +1,6 @@
-"""Augmentation of a training clip: one crop is drawn for a person, and all frames of the clip share it."""
+"""Augmentation of training clips: a random crop of a person, which all frames of the clip share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,17 +16,17 @@ FLIP_PROBABILITY = 0.5
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a crop, in the order of HRNet's code; MMPose's, which flips earlier, makes the same crops.
+    """Random changes of a crop, in the order of HRNet's code. MMPose mirrors earlier and makes the same crops.
 
     Attributes:
-        skeleton: of the joints.
-        shift: farthest that the center moves in x and in y, as a share of the crop's width and height,
-        shift_probability: of it moving at all (MMPose); a half body that is cropped has its own center.
-        half_body_probability: of cropping the upper or the lower half of a person instead,
-        half_body_joints: if more than so many of its joints are labelled.
-        scale: standard deviation of the size's factor, which stays within 1 ± scale.
-        rotation: standard deviation of the angle in degrees, which stays within ± 2 · rotation.
-        flip: mirror every other clip.
+        skeleton: Skeleton of the joints.
+        shift: Maximum shift of the center in x and y, as a share of the crop's width and height.
+        shift_probability: Probability of a shift (MMPose). A half-body crop has its own center.
+        half_body_probability: Probability of cropping the upper or the lower half of a person instead.
+        half_body_joints: Half-body crops require more labeled joints than this.
+        scale: Standard deviation of the scale factor, which stays within 1 ± scale.
+        rotation: Standard deviation of the angle in degrees, which stays within ± 2 · rotation.
+        flip: Mirror half of the clips.
     """
 
     skeleton: Skeleton
@@ -38,14 +39,16 @@ class Augmentation:
     flip: bool
 
     def draw(
-        self, person: Person, image_width: int, size: tuple[int, int], rng: np.random.Generator, udp: bool = False
+        self, person: Person, image_width: int, size: Sequence[int], rng: np.random.Generator, udp: bool = False
     ) -> "DrawnCrop":
-        """A random crop of a person.
+        """Return a random crop of a person.
 
         Args:
-            image_width: of the frames, in pixels.
-            size: width, height of the crop.
-            udp: the crop is in UDP's convention (lib.pose.crop).
+            person: The person.
+            image_width: Width of the frames in pixels.
+            size: Width and height of the crop in pixels.
+            rng: Random number generator.
+            udp: Use UDP's convention for the crop (lib.pose.crop).
         """
         center, scale = person.center, person.scale
         if self.shift and rng.random() < self.shift_probability:
@@ -67,7 +70,7 @@ class Augmentation:
     def _half_body(
         self, person: Person, aspect_ratio: float, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Center and scale of one half of the labelled joints; None if neither has enough of them."""
+        """Return the center and scale of one half of the labeled joints, or None if neither half has enough of them."""
         upper = np.isin(np.arange(self.skeleton.num_joints), self.skeleton.upper_body)
         halves = [person.joints[person.labeled & upper], person.joints[person.labeled & ~upper]]
         wants_upper = rng.standard_normal() < 0.5
@@ -81,11 +84,11 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class DrawnCrop:
-    """A crop that was drawn.
+    """Random crop.
 
     Attributes:
-        matrix: (2, 3) from the image to the crop.
-        joint_order: (J,) joint of the person that is joint j of the crop.
+        matrix: Matrix (2, 3) from the image to the crop.
+        joint_order: (J,) index of the person's joint that is joint j of the crop.
     """
 
     matrix: np.ndarray

@@ -53,7 +53,7 @@ def test_mirrored_images_without_sides_are_told(cfg, caplog):
     build_training_set(cfg("DATASET.FLIP", "False"))
     assert not caplog.records
     build_training_set(cfg())
-    assert "mirrored images are on, and no joints' names are of two sides" in caplog.text
+    assert "images are mirrored, but no joint names have two sides" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -166,5 +166,5 @@ def test_more_labels_than_there_are_is_a_warning(cfg, caplog):
     build_sparse_labels(cfg("DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 3, "DATASET.NUM_LABELED_VIDEOS", 1))
     assert not caplog.records
     build_sparse_labels(cfg("DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 4, "DATASET.NUM_LABELED_VIDEOS", 2))
-    assert "NUM_LABELED_VIDEOS is 2; 1 videos are labeled: all of them are used" in caplog.text
-    assert "FRAMES_PER_VIDEO is 4; 3 frames of a video are labeled at most: all of them are used" in caplog.text
+    assert "NUM_LABELED_VIDEOS is 2, but 1 videos are labeled: all of them are used" in caplog.text
+    assert "FRAMES_PER_VIDEO is 4, but at most 3 frames of a video are labeled: all of them are used" in caplog.text

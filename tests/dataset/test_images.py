@@ -192,7 +192,7 @@ def test_what_is_not_there_is_named(write, tmp_path):
         build_training_set(cfg)
     with pytest.raises(InputError, match="coco has no split 'valid'"):
         build_training_set(write("coco", keys=["DATASET.TRAIN_ANNOTATIONS", "", "DATASET.TRAIN_SET", "valid"]))
-    with pytest.raises(InputError, match=r"no image is where it usually is, .*nowhere.*000000000003\.jpg"):
+    with pytest.raises(InputError, match=r"no image was found; .*nowhere.*000000000003\.jpg"):
         build_training_set(write("coco", keys=["DATASET.IMAGE_DIR", tmp_path / "nowhere"]))
     people = [{"id": 1, "image_id": 3, "keypoints": [1, 1, 2] * 17, "bbox": [0, 0, 9, 9]}]
     others = {"images": [{"id": 3, "file_name": "000000000003.jpg"}], "annotations": people}
@@ -207,17 +207,17 @@ def test_people_of_images_that_are_not_there_are_left_out(write, tmp_path, caplo
     cfg = write("coco")
     (tmp_path / "images/000000000003.jpg").unlink()  # of nobody
     assert len(build_training_set(cfg)) == 1
-    assert "1 of 2 images are not there" in caplog.text
+    assert "1 of 2 images are missing" in caplog.text
     cfg = write("coco")
     (tmp_path / "images/000000000007.jpg").unlink()
-    with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes of images that are not there"):
+    with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes of missing images"):
         build_training_set(cfg)
     boxes = [{"image_id": n, "category_id": 1, "bbox": [10, 20, 20, 30], "score": 0.9} for n in (3, 7)]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     cfg.defrost()
     cfg.TEST.merge_from_list(["USE_GT_BBOX", False, "COCO_BBOX_FILE", str(tmp_path / "boxes.json")])
     found = build_test_set(cfg)
-    assert (len(found.clips), found.dropped["of images that are not there"]) == (1, 1)
+    assert (len(found.clips), found.dropped["of missing images"]) == (1, 1)
 
 
 def test_the_soft_variant_needs_the_suppression(write):

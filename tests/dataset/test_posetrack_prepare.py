@@ -158,11 +158,11 @@ def test_frames_that_training_cannot_use_are_not_drawn(root):
 
 def test_too_few_videos_or_labels(root):
     videos = read_split(root / "annotations", "val")
-    with pytest.raises(InputError, match="7 labeled videos are asked for, 6 have labels"):
+    with pytest.raises(InputError, match="7 labeled videos were requested, but 6 have labels"):
         sparse(videos, 7, 1, 0)
     for part in videos:
         part.video.labeled[:] = False
-    with pytest.raises(InputError, match="nobody is labeled"):
+    with pytest.raises(InputError, match="no person is labeled"):
         sparse(videos, -1, 1, 0)
 
 

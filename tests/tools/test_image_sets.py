@@ -213,7 +213,7 @@ def test_training_is_tested_after_its_epoch(tool):
             ["TEST.MODE", "propagate", "MODEL.WARP.ENABLED", "True"],
             "only PoseTrack's videos have something to propagate to",
         ),
-        ("test.py", ["DATASET.IMAGE_DIR", "/nowhere"], "no image is where it usually is"),
+        ("test.py", ["DATASET.IMAGE_DIR", "/nowhere"], "no image was found"),
     ],
 )
 def test_bad_input_is_one_line(tool, name, keys, message):
@@ -240,10 +240,10 @@ def test_an_image_that_is_not_there_is_counted(tool, tmp_path):
     (tmp_path / "images/003.png").unlink()  # the first one of the list
     done, folder = tool("test.py", "coco", people("coco"))
     assert done.returncode == 0, done.stderr
-    assert "1 of 2 images are not there, such as " in done.stderr
+    assert "1 of 2 images are missing, such as " in done.stderr
     assert "003.png; tools/check_data.py lists them all" in done.stderr
     result = json.loads((folder / "result-single.json").read_text())
-    assert (result["people"], result["boxes_left_out"]) == (2, {"of images that are not there": 1})
+    assert (result["people"], result["boxes_left_out"]) == (2, {"of missing images": 1})
     assert "AP" in result["table"]
     done, folder = tool("test.py", "jhmdb", people("jhmdb"))
     assert done.returncode == 0, done.stderr
