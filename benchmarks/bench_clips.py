@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from timing import keep, median_and_spread, time_in_turns
+from timing import keep, median_and_spread, output_file, time_in_turns
 from torch.utils.data import DataLoader, Subset
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="for each line")
     parser.add_argument("--cache", type=int, default=2048, help="TRAIN.FRAME_CACHE_MB of shuffled training")
-    parser.add_argument("--out", type=Path, help="keep the figures in this JSON file")
+    parser.add_argument("--out", type=output_file, help="keep the figures in this JSON file")
     args = parser.parse_args()
     cv2.setNumThreads(0)
     rows = []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 import torchvision
-from timing import keep, median_and_spread, time_in_turns
+from timing import keep, median_and_spread, output_file, time_in_turns
 from torch import Tensor
 from torch.nn.functional import conv2d
 
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each line; at least five runs are made")
-    parser.add_argument("--out", type=Path, help="keep the figures in this JSON file")
+    parser.add_argument("--out", type=output_file, help="keep the figures in this JSON file")
     parser.add_argument("--memory", nargs=3, metavar=("OP", "WORK", "BATCH"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from timing import keep, median_and_spread, time_in_turns
+from timing import keep, median_and_spread, output_file, time_in_turns
 from torch import nn
 from torch.nn.functional import conv2d
 
@@ -282,7 +282,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     parser.add_argument("--seconds", type=float, help="for each comparison; at least five runs are made (3 or 20)")
     parser.add_argument("--profile", action="store_true", help="print the ten largest entries of profiles instead")
-    parser.add_argument("--out", type=Path, help="keep the figures in this JSON file")
+    parser.add_argument("--out", type=output_file, help="keep the figures in this JSON file")
     parser.add_argument("--share", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.share:

@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from timing import keep
+from timing import keep, output_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the video and the training (%(default)s)")
     parser.add_argument("--videos", type=Path, help="folder to keep the video in; default: a temporary folder")
     parser.add_argument("--opts", nargs="*", default=[], metavar="KEY VALUE", help="keys of the recipe to change")
-    parser.add_argument("--out", type=Path, help="JSON file for the results")
+    parser.add_argument("--out", type=output_file, help="JSON file for the results")
     args = parser.parse_args()
     work = WORKS[args.work]
     with tempfile.TemporaryDirectory() as temporary:

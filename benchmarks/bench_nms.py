@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchvision
-from timing import keep, median_and_spread, time_in_turns
+from timing import keep, median_and_spread, output_file, time_in_turns
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -51,7 +51,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3.0, help="for each line")
-    parser.add_argument("--out", type=Path, help="keep the figures in this JSON file")
+    parser.add_argument("--out", type=output_file, help="keep the figures in this JSON file")
     args = parser.parse_args()
     rows = []
     for what, make_case, sizes in (("poses", pose_case, (30, 100, 300)), ("boxes", box_case, (300, 1000, 5000))):

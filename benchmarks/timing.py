@@ -1,6 +1,6 @@
 """Time functions in turns, so that other load on the machine affects all of them; describe and save the results."""
 
-import json
+import argparse
 import platform
 import re
 import shlex
@@ -13,6 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from lib.utils.errors import InputError
+from lib.utils.files import claim_outputs, write_json
 
 FEWEST_RUNS = 5
 
@@ -72,8 +77,20 @@ def machine() -> dict[str, str]:
     return found
 
 
+def output_file(text: str) -> Path:
+    """Return the path of an output file, as the type of `--out`.
+
+    Raises:
+        argparse.ArgumentTypeError: The file exists, and no benchmark wrote it.
+    """
+    try:
+        claim_outputs([("file", text)])
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(text)
+
+
 def keep(path: Path, rows: list[dict]) -> None:
     """Write the rows, and what they depend on, as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+    write_json(path, {"machine": machine(), "rows": rows}, indent=True)
     print(f"kept in {path}")

@@ -31,17 +31,24 @@ _SYNONYMS = {
     "MODEL.TARGET_TYPE": "UDP USE_UDP",
     "TEST.MODEL_FILE": "WEIGHTS",
     "TEST.PRECISION": "AMP FP16 BF16",
-    "TEST.COCO_BBOX_FILE": "BBOX_FILE BOX_FILE",
-    "TEST.IMAGE_THRE": "DET_BBOX_THR BBOX_THR SCORE_THR SCORE_THRE",
+    "TEST.COCO_BBOX_FILE": "BBOX_FILE BOX_FILE DETECTIONS",
+    "TEST.IMAGE_THRE": "DET_BBOX_THR BBOX_THR SCORE_THR SCORE_THRE THRESHOLD",
     "TEST.OKS_THRE": "OKS_THR",
     "TEST.IN_VIS_THRE": "VIS_THR",
-    "DATASET.ROOT": "DATA_ROOT",
+    "DATASET.ROOT": "DATA_ROOT ROOT_DIR",
     "DATASET.ROT_FACTOR": "ROTATION ROTATION_FACTOR",
     "WORKERS": "NUM_WORKERS WORKERS_PER_GPU",
     "GPUS": "DEVICE DEVICES GPU_IDS NUM_GPUS",
     "SEED": "RANDOM_SEED",
     "PRINT_FREQ": "LOG_INTERVAL",
     "OUTPUT_DIR": "WORK_DIR",
+    "TRAIN.SCHEDULE": "LR_POLICY LR_SCHEDULER",
+    "TRAIN.CLIP_GRADIENT": "CLIP_GRAD GRAD_CLIP MAX_NORM",
+    "TRAIN.ACCUMULATE": "ACCUM_ITER GRAD_ACCUM",
+    "TRAIN.EVALUATE_EVERY": "EVAL_EVERY EVAL_INTERVAL VAL_INTERVAL",
+    "TRAIN.CHECKPOINT_EVERY": "CHECKPOINT_INTERVAL SAVE_EVERY SAVE_FREQ SAVE_INTERVAL",
+    "MODEL.FREEZE_POSE_NET": "FREEZE FREEZE_BACKBONE",
+    "TEST.NMS_THRE": "NMS",
     BASE_KEY: "BASE",
 }
 SYNONYMS = {word: key for key, words in _SYNONYMS.items() for word in words.split()}
@@ -116,10 +123,12 @@ def _meant(key: str) -> str:
         # prefer the section that was typed if it has the key: TEST.BATCH_SIZE_PER_GPU rather than TRAIN's
         here = f"{upper.rpartition('.')[0]}.{synonym.rpartition('.')[2]}"
         return here if here in KNOWN else synonym
+    if name.upper() in by_name:  # the right name in the wrong section or without a section
+        return by_name[name.upper()]
     nearest = (
         difflib.get_close_matches(upper, sorted(KNOWN), 1)
         or difflib.get_close_matches(upper, sorted(_TRANSLATED), 1)
-        # perhaps the right name in the wrong section or without a section
+        # perhaps nearly the right name in the wrong section or without a section
         or [by_name[found] for found in difflib.get_close_matches(name.upper(), by_name, 1)]
     )
     return nearest[0] if nearest else _nearest(upper, everything)

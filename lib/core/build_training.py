@@ -259,6 +259,8 @@ def _build_annotation_digests(cfg: CfgNode) -> list[str]:
 
 def _load_pretrained(cfg: CfgNode, net: nn.Module, path: Path, force: bool) -> Changes:
     """Load pretrained weights into the net; those of a frozen pose net must have been trained with these settings."""
+    if path.is_dir():
+        raise InputError(f"MODEL.PRETRAINED: {path} is a folder; name the file of the weights")
     if not path.exists():
         raise InputError(
             f"MODEL.PRETRAINED: {path} does not exist; docs/training.md describes where to get such files, and "

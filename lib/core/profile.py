@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch import profiler
 
+from lib.utils.files import atomic_path
+
 logger = logging.getLogger(__name__)
 
 NUM_ROWS = 11
@@ -30,7 +32,8 @@ def profile(path: Path, iterations: int) -> Iterator[profiler.profile]:
         activities.append(profiler.ProfilerActivity.CUDA)
 
     def report(found: profiler.profile) -> None:
-        found.export_chrome_trace(str(path))
+        with atomic_path(path) as temporary:
+            found.export_chrome_trace(str(temporary))
         order = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
         table = found.key_averages().table(sort_by=order, row_limit=NUM_ROWS, max_name_column_width=40)
         logger.info("profile of %d iterations, trace in %s\n%s", iterations, path, table)

@@ -34,6 +34,8 @@ def build_weights_path(cfg: CfgNode, folder: Path) -> Path:
         InputError: The file does not exist.
     """
     weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    if weights.is_dir():
+        raise InputError(f"TEST.MODEL_FILE: {weights} is a folder; name the file of the weights")
     if not weights.exists():
         if cfg.TEST.MODEL_FILE:
             raise InputError(f"TEST.MODEL_FILE: {weights} does not exist")

@@ -107,7 +107,7 @@ class Training:
             cast("DistributedSampler[Clips]", loader.sampler).set_epoch(epoch)
             changed = self._origin.starts[-1]["changed"] if epoch == first else {}
             is_profiled = bool(options.profile) and epoch == first and self.run.is_first
-            with profile(self.run.folder / "trace.json", options.profile) if is_profiled else nullcontext() as profiler:
+            with profile(self.files.trace, options.profile) if is_profiled else nullcontext() as profiler:
                 report = self._epoch(loader, epoch, profiler.step if profiler else None)
             broadcast_buffers(trainer.net)
             if trainer.average:

@@ -132,6 +132,11 @@ class TrainingRun:
         """Path to the record of a finished training."""
         return self.folder / "result-train.json"
 
+    @property
+    def trace(self) -> Path:
+        """Path to the trace of the profiled iterations."""
+        return self.folder / "trace.json"
+
     def find_checkpoint(
         self, auto_resume: bool, resume: bool, given: str, is_same: Callable[[str], bool]
     ) -> Path | None:

@@ -17,7 +17,7 @@ from lib.core.training_run import TrainingRun
 from lib.evaluation.scoring import format_result
 from lib.evaluation.submission import check_predictions
 from lib.evaluation.tester import build_tester
-from lib.utils.files import check_writable, refuse_inputs
+from lib.utils.files import check_writable, claim_outputs, refuse_inputs
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Pat
             check_writable(run.folder)
             if cfg.TEST.EVALUATE:
                 check_predictions(run.folder / "predictions" / TESTS, named_paths(cfg))
+            if cfg.TRAIN.PROFILE:
+                claim_outputs([("TRAIN.PROFILE writes", files.trace)])
         training = build_training(cfg, run, resumption, force)
         if training.is_done:
             if run.is_first:

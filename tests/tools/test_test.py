@@ -280,6 +280,7 @@ def test_bad_input_is_one_line(sample):
     image.unlink()
     assert "no frame 000001.jpg" in refused(sample)
     image.write_bytes(whole)
+    assert "TEST.MODEL_FILE: data is a folder" in refused(sample, "TEST.MODEL_FILE", "data")
     assert "unknown key TEST.FLIPTEST; did you mean TEST.FLIP_TEST?" in refused(sample, "TEST.FLIPTEST", "True")
     assert not list((sample / "output").rglob("*.json"))
 

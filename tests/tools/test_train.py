@@ -308,6 +308,7 @@ def test_a_sparse_subset_and_few_iterations(sample):
 def test_wrong_input_is_one_line(sample):
     assert "no annotations of the split 'train'" in refused(sample, "stage1.yaml", "DATASET.TRAIN_SET", "train")
     assert "nothing.pth does not exist; docs/" in refused(sample, "stage1.yaml", "MODEL.PRETRAINED", "nothing.pth")
+    assert "MODEL.PRETRAINED: data is a folder" in refused(sample, "stage1.yaml", "MODEL.PRETRAINED", "data")
     assert "MODEL.WARP.ENABLED" in refused(sample, "stage1.yaml", "MODEL.FREEZE_POSE_NET", "True")
     out = sample / "output/posetrack18/pose_hrnet/stage1"
     torch.save({"epoch": 1}, out / "checkpoint.pth")

@@ -1,5 +1,6 @@
 """No tool writes over what it reads, or over a file that it did not write itself."""
 
+import argparse
 import importlib
 import os
 import subprocess
@@ -188,6 +189,21 @@ def test_what_the_folder_of_a_run_would_take_away(root):
     (run / "model_best.pth").write_text(TEXT)
     train = ["train", *SMALL, "TEST.MODE", "pair", "MODEL.PRETRAINED", run / "model_best.pth"]
     assert "model_best.pth: that is the file to read, MODEL.PRETRAINED" in refused(*train)
+    (run / "model_best.pth").rename(run / "trace.json")
+    profile = ["train", *SMALL, "TEST.MODE", "pair", "TEST.EVALUATE", "False", "TRAIN.PROFILE", "1"]
+    assert "trace.json: this file exists, and it is not as PoseWarper wrote it" in refused(*profile)
+    assert (run / "trace.json").read_text() == TEXT
+
+
+def test_a_benchmark_replaces_its_own_figures_alone(root):
+    timing = importlib.import_module("timing")
+    path = timing.output_file("figures.json")
+    for _ in range(2):
+        timing.keep(path, [{"what": "poses"}])
+        timing.output_file("figures.json")
+    path.write_text(TEXT)
+    with pytest.raises(argparse.ArgumentTypeError, match="this file exists, and it is not as PoseWarper wrote it"):
+        timing.output_file("figures.json")
 
 
 def convert(*arguments):
