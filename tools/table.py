@@ -4,9 +4,9 @@ python tools/table.py output/seed1/…/result-*.json output/seed2/…/result-*.j
 python tools/table.py --over distance --plot distances.png output/…/result-propagate-*.json
 python tools/table.py --over DATASET.NUM_LABELED_VIDEOS --plot videos.png output/v*/…/result-*.json
 
-Trainings that differ only in SEED share a row: mean ± sample standard deviation over n seeds. Runs that differ in any
-other key, and tests of one net, are never averaged; their rows name the keys or the files. Files without a table, such
-as result-train.json, are left out.
+Trainings that differ only in SEED, and possibly in name, share a row: mean ± sample standard deviation over n seeds.
+Runs that differ in any other key, and tests of one net, are never averaged; their rows name the keys or the files.
+Files without a table, such as result-train.json, are left out.
 --over shows the results by the values of a key, or by the distance from the label; --plot draws them.
 """
 

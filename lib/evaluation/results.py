@@ -14,7 +14,7 @@ from lib.config.keys import flatten
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
-SEED = "SEED"
+SEED, NAME = "SEED", "EXPERIMENT_NAME"
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,15 +25,17 @@ class Result:
 
     Attributes:
         path: Path to the file.
-        name: EXPERIMENT_NAME, and TEST.MODE or the propagation method.
+        experiment: EXPERIMENT_NAME.
+        method: TEST.MODE or the propagation method.
         seed: Seed of the run; None if the file does not contain it.
-        keys: Keys of the experiment and their values, without SEED and ignored keys. Paths inside the run's own
-            OUTPUT_DIR are relative to it.
+        keys: Keys of the experiment and their values, without EXPERIMENT_NAME, SEED and ignored keys. Paths inside the
+            run's own OUTPUT_DIR are relative to it.
         content: Content of the file.
     """
 
     path: Path
-    name: str
+    experiment: str
+    method: str
     seed: Any
     keys: Mapping[str, Any]
     content: Mapping[str, Any]
@@ -147,23 +149,22 @@ def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], 
     if not isinstance(config, dict):
         raise InputError(f"{path}: 'config' is not the YAML text of an experiment")
     flat = flatten(config)
-    method = content.get("name") or content.get("method") or flat.get("TEST.MODE")
-    name = " ".join(str(part) for part in (flat.get("EXPERIMENT_NAME"), method) if part)
+    method = str(content.get("name") or content.get("method") or flat.get("TEST.MODE") or "")
     own = f"{str(flat.get('OUTPUT_DIR', '')).rstrip('/')}/"
     keys = {
         key: value.removeprefix(own) if isinstance(value, str) else value
         for key, value in flat.items()
-        if key != SEED and not ignored(key)
+        if key not in (NAME, SEED) and not ignored(key)
     }
-    return Result(path, name, flat.get(SEED), keys, content)
+    return Result(path, str(flat.get(NAME) or ""), method, flat.get(SEED), keys, content)
 
 
 def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str, list[Result]]:
-    """Group runs that differ only in SEED, each group by a unique name.
+    """Group runs that differ only in SEED, and possibly in EXPERIMENT_NAME, each group by a unique name.
 
     A group is named after its results. If several groups have the same name, the keys in which they differ are added.
-    Runs of one setting with the same seed or the same net are not a sample of seeds: each becomes a group of its own,
-    and its path is added to the name.
+    Runs of one setting with the same seed or the same net are not a sample of seeds, unless those of each name are:
+    each becomes a group of its own, and its path is added to the name.
 
     Args:
         results: Results of the runs.
@@ -173,10 +174,11 @@ def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str,
     by_setting: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         setting = {key: value for key, value in result.keys.items() if key != over}
-        by_setting.setdefault((result.name, repr(sorted(setting.items()))), []).append(result)
+        by_setting.setdefault((result.method, repr(sorted(setting.items()))), []).append(result)
     of_name: dict[str, list[list[Result]]] = {}
-    for (name, _), group in by_setting.items():
-        of_name.setdefault(name, []).append(group)
+    for group in by_setting.values():
+        for part in [group] if _are_seeds(group, over) else _by_experiment(group):
+            of_name.setdefault(_name(part), []).append(part)
     groups = {}
     for name, alike in of_name.items():
         differing = _differing_keys([group[0].keys for group in alike], over)
@@ -188,6 +190,19 @@ def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str,
             else:
                 groups |= {f"{label}, {result.path}": [result] for result in group}
     return groups
+
+
+def _by_experiment(group: Sequence[Result]) -> list[list[Result]]:
+    parts: dict[str, list[Result]] = {}
+    for result in group:
+        parts.setdefault(result.experiment, []).append(result)
+    return list(parts.values())
+
+
+def _name(group: Sequence[Result]) -> str:
+    """Return the names of the group's experiments and its method: `s1 + s2 single`."""
+    experiments = " + ".join(dict.fromkeys(result.experiment for result in group if result.experiment))
+    return " ".join(part for part in (experiments, group[0].method) if part)
 
 
 def _are_seeds(group: Sequence[Result], over: str | None) -> bool:

@@ -45,6 +45,33 @@ def test_where_and_how_a_run_was_made_does_not_tell_settings_apart(tmp_path):
     assert done.stdout.splitlines()[1].split() == ["single", "2", "50.0", "±", "0.0", "61.5", "±", "0.7"]
 
 
+def named(name, mean, seed):
+    content = result("single", mean, seed)
+    return content | {"config": content["config"] + f"EXPERIMENT_NAME: {name}\n"}
+
+
+def test_seeds_of_other_names_are_averaged_under_all_their_names(tmp_path):
+    done = table(tmp_path, named("s1", 60.0, 1), named("s2", 64.0, 2))
+    assert done.stdout.splitlines()[1].split() == [
+        "s1",
+        "+",
+        "s2",
+        "single",
+        "2",
+        "50.0",
+        "±",
+        "0.0",
+        "62.0",
+        "±",
+        "2.8",
+    ]
+    contents = [named(name, mean, seed) for name, mean, seed in (("a", 60.0, 1), ("a", 62.0, 2), ("b", 70.0, 1))]
+    assert [line.split() for line in table(tmp_path, *contents).stdout.splitlines()[1:]] == [
+        ["a", "single", "2", "50.0", "±", "0.0", "61.0", "±", "1.4"],
+        ["b", "single", "1", "50.0", "70.0"],
+    ]
+
+
 def test_runs_that_differ_in_other_keys_are_never_averaged(tmp_path):
     done = table(tmp_path, result("single", 60.0, 0, videos=20), result("single", 64.0, 1, videos=80))
     assert [line.split() for line in done.stdout.splitlines()] == [
