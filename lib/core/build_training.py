@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from yacs.config import CfgNode
 
 from lib.config.changes import (
+    OF_WARP_WEIGHTS,
     Changes,
     changes_of_run,
     changes_of_weights,
@@ -271,13 +272,13 @@ def _load_pretrained(cfg: CfgNode, net: nn.Module, path: Path, force: bool) -> C
     if cfg.MODEL.FREEZE_POSE_NET and any(name.partition(".")[0] in HEAD_LAYERS for name in report.initial):
         logger.warning("%s lacks part of the frozen pose net, which has random weights there", path)
     changes = changes_of_weights(report.training, cfg, build_skeleton(cfg).names)
-    if cfg.MODEL.FREEZE_POSE_NET:
-        changes.pop("MODEL.WARP.DILATIONS", None)  # the head is not frozen
-        check_weights(changes, path, force)
-        return changes
-    if changes:
-        logger.warning("%s was trained with other settings: %s", path, format_changes(changes))
-    return {}
+    frozen: Changes = {}
+    if cfg.MODEL.FREEZE_POSE_NET:  # but not the head
+        frozen = {key: pair for key, pair in changes.items() if key not in OF_WARP_WEIGHTS}
+        check_weights(frozen, path, force)
+    if trained := {key: pair for key, pair in changes.items() if key not in frozen}:
+        logger.warning("%s was trained with other settings: %s", path, format_changes(trained))
+    return frozen
 
 
 def build_loss(cfg: CfgNode, device: torch.device) -> Loss:

@@ -13,6 +13,7 @@ from lib.core.build_training import build_training
 from lib.core.profile import profile
 from lib.core.run import Run
 from lib.core.strategies import pair
+from lib.core.training_run import save_weights
 from lib.utils.errors import InputError
 
 
@@ -50,6 +51,18 @@ def test_options_reach_the_trainer(build):
 def test_only_a_frozen_pose_net_has_an_inference_form(build):
     assert build()._step.strategy.keywords["pose_net"]
     assert build("MODEL.FREEZE_POSE_NET", False)._step.strategy is pair
+
+
+def test_only_a_frozen_pose_net_must_have_been_trained_with_the_same_settings(build, tmp_path, caplog):
+    training, path = build(), tmp_path / "weights.pth"
+    save_weights(path, training.trainer.net, training._describe())
+    weights = ("MODEL.PRETRAINED", str(path))
+    build(*weights)
+    assert "other settings" not in caplog.text
+    build(*weights, "MODEL.WARP.DILATIONS", [1, 5])  # of the head, which is trained further
+    assert "was trained with other settings: MODEL.WARP.DILATIONS was [1, 2] and is [1, 5]" in caplog.text
+    with pytest.raises(InputError, match="SIGMA"):
+        build(*weights, "MODEL.SIGMA", 3)
 
 
 def test_batch_norm_is_synchronized_where_it_learns(build):
