@@ -11,34 +11,19 @@ again.
 import argparse
 import logging
 from collections.abc import Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import _init_paths  # noqa: F401
-import torch
 from yacs.config import CfgNode
 
 from lib.config import add_force, named_paths, output_folder, parse_arguments
 from lib.config.rows import read_rows, row_of_weights
-from lib.core.trained_model import build_trained_model
-from lib.dataset import build_skeleton
-from lib.formats.video_poses import PosesFile, TrackedPose, check_part
-from lib.frames.video_file import VideoFile
-from lib.pose.skeletons import Skeleton
-from lib.tracking.boxes import FindPeople, ListedBoxes, whole_frame
-from lib.tracking.detector import Detector, load_detector
-from lib.tracking.estimator import build_video_estimator
-from lib.tracking.pose_video import VideoPart, estimate_video, identity
+from lib.formats.video_poses import check_part
 from lib.utils.commands import ROWS
-from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
-from lib.utils.precision import choose_precision
-from lib.utils.progress import progress_bar
-from lib.utils.provenance import describe_command
-from lib.visualization.poses import render_poses
 
 logger = logging.getLogger("demo")
 
@@ -51,25 +36,22 @@ def main() -> None:
     add_force(parser)
     cfg, experiment, args = parse_arguments(parser, published_experiment)
     check(args, cfg)
-    part = VideoPart(VideoFile(args.video), args.start, args.end)
-    device = choose_device(cfg.GPUS, 0)
-    # The batch size varies with the number of people, and cuDNN would benchmark its algorithms for each size.
-    make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32)
-    folder = output_folder(cfg, experiment)
-    net, forced = build_trained_model(cfg, folder, device, args.force)
-    find = build_finder(args, device)
-    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
-    path = args.json or args.out.with_suffix(".json")
-    with PosesFile(path, made_with(args, cfg, weights, device)) as file:
-        if file.finished:
-            logger.info("%s: there already, of the same video, weights and settings", path)
-        else:
-            estimator = build_video_estimator(cfg, net, device, find)
-            precision = choose_precision(cfg.TEST.PRECISION, device)
-            info = {"forced": forced, "inference_precision": precision, **describe_command()}
-            estimate_video(estimator, part, file, info)
-    if args.out:
-        render(args, part, file, build_skeleton(cfg))
+
+    from lib.tracking.video_run import VideoRunOptions, build_video_run  # after the arguments: PyTorch takes seconds
+
+    options = VideoRunOptions(
+        video=args.video,
+        poses=args.json or args.out.with_suffix(".json"),
+        out=args.out,
+        detector=args.detector,
+        boxes=args.boxes,
+        box_score=args.box_score,
+        joint_score=args.joint_score,
+        start=args.start,
+        end=args.end,
+        force=args.force,
+    )
+    build_video_run(cfg, output_folder(cfg, experiment), options)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,46 +104,6 @@ def published_experiment(opts: Sequence[str]) -> list[Any]:
         raise InputError(f"{weights}: not the name of published weights ({ROWS}); --cfg has to name their experiment")
     logger.info("%s: the weights of %s, %s", weights, row.id, row.experiment)
     return [row.experiment, *(part for setting in row.overrides.items() for part in setting)]
-
-
-def made_with(args: argparse.Namespace, cfg: CfgNode, weights: Path, device: torch.device) -> dict[str, Any]:
-    """Return everything that the poses depend on."""
-    return {
-        "video": identity(args.video),
-        "start": args.start,
-        "end": args.end,
-        "detector": args.detector and identity(args.detector),
-        "boxes": args.boxes and identity(args.boxes),
-        "box_score": args.box_score,
-        "weights": identity(weights),
-        "versions": describe(device),
-        "config": cfg.dump(),
-    }
-
-
-def build_finder(args: argparse.Namespace, device: torch.device) -> FindPeople:
-    """Build the function that finds people in frames."""
-    if args.detector:
-        return Detector(load_detector(args.detector, device), device, args.box_score)
-    return ListedBoxes(args.boxes, args.box_score) if args.boxes else whole_frame
-
-
-def render(args: argparse.Namespace, part: VideoPart, file: PosesFile, skeleton: Skeleton) -> None:
-    """Draw the poses of the file on the frames."""
-    people = file.people()
-    number, poses = next(people, (None, []))
-
-    def poses_of(frame: int) -> Sequence[TrackedPose]:
-        nonlocal number, poses
-        found = poses if frame == number else []
-        if frame == number:
-            number, poses = next(people, (None, []))
-        return found
-
-    video = part.video
-    frames = takewhile(lambda pair: part.end is None or pair[0] < part.end, video.frames(part.start))
-    shown = progress_bar(None, "frame", iterable=frames, desc="drawn")
-    render_poses(args.out, video.size, video.fps, shown, poses_of, skeleton, args.joint_score)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.models import PoseWarper, build_model
 from lib.pose.crop import box_to_center_scale
-from lib.tracking import estimator
+from lib.tracking import estimator, video_run
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
 
@@ -306,7 +306,7 @@ def test_people_that_a_detector_finds(demo, monkeypatch):
                 {"boxes": corners, "labels": torch.tensor([1, 3]), "scores": torch.tensor([0.75, 0.9])} for _ in images
             ]
 
-    monkeypatch.setattr(demo.tool, "load_detector", lambda path, device: Net())
+    monkeypatch.setattr(video_run, "load_detector", lambda path, device: Net())
     demo("--detector", "tiny.pth", "--json", "poses.json", "--end", "3")
     people = read("poses.json")["annotations"]
     assert [(one["bbox"], one["bbox_score"], one["track_id"]) for one in people] == [([10, 20, 40, 70], 0.75, 0)] * 3

@@ -1,0 +1,127 @@
+"""Estimate the poses of people in a video file, write them, and draw them: the run of tools/demo.py."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import torch
+from yacs.config import CfgNode
+
+from lib.core.trained_model import build_trained_model
+from lib.dataset import build_skeleton
+from lib.formats.video_poses import PosesFile, TrackedPose
+from lib.frames.video_file import VideoFile
+from lib.pose.skeletons import Skeleton
+from lib.tracking.boxes import FindPeople, ListedBoxes, whole_frame
+from lib.tracking.detector import Detector, load_detector
+from lib.tracking.estimator import build_video_estimator
+from lib.tracking.pose_video import VideoPart, estimate_video, identity
+from lib.utils.device import choose_device, describe, make_reproducible
+from lib.utils.precision import choose_precision
+from lib.utils.progress import progress_bar
+from lib.utils.provenance import describe_command
+from lib.visualization.poses import render_poses
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class VideoRunOptions:
+    """Options of a run.
+
+    Attributes:
+        video: Path to the video file.
+        poses: Path to the file of poses to write.
+        out: Path to the video to draw; None for none.
+        detector: Path to weights of a torchvision detector; None to use `boxes`.
+        boxes: Path to a file of boxes; None, without a detector, to treat each whole frame as one person.
+        box_score: Minimum score of a box.
+        joint_score: Minimum score of a joint to draw.
+        start: First frame.
+        end: Frame to stop before; None for the end of the video.
+        force: Accept weights that were trained with other settings.
+    """
+
+    video: Path
+    poses: Path
+    out: Path | None
+    detector: Path | None
+    boxes: Path | None
+    box_score: float
+    joint_score: float
+    start: int
+    end: int | None
+    force: bool
+
+
+def build_video_run(cfg: CfgNode, folder: Path, options: VideoRunOptions) -> None:
+    """Estimate the poses in a video and draw them. Call the function again to resume an interrupted run.
+
+    Args:
+        cfg: The experiment.
+        folder: Folder of its results, which has the weights unless TEST.MODEL_FILE is set.
+        options: Options of the run.
+
+    Raises:
+        InputError: The video, the weights or the boxes cannot be used.
+    """
+    part = VideoPart(VideoFile(options.video), options.start, options.end)
+    device = choose_device(cfg.GPUS, 0)
+    # The batch size varies with the number of people, and cuDNN would benchmark its algorithms for each size.
+    make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32)
+    net, forced = build_trained_model(cfg, folder, device, options.force)
+    find = _build_finder(options, device)
+    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    with PosesFile(options.poses, _made_with(options, cfg, weights, device)) as file:
+        if file.finished:
+            logger.info("%s: there already, of the same video, weights and settings", options.poses)
+        else:
+            estimator = build_video_estimator(cfg, net, device, find)
+            precision = choose_precision(cfg.TEST.PRECISION, device)
+            info = {"forced": forced, "inference_precision": precision, **describe_command()}
+            estimate_video(estimator, part, file, info)
+    if options.out:
+        _render(options.out, part, file, build_skeleton(cfg), options.joint_score)
+
+
+def _made_with(options: VideoRunOptions, cfg: CfgNode, weights: Path, device: torch.device) -> dict[str, Any]:
+    """Return everything that the poses depend on."""
+    return {
+        "video": identity(options.video),
+        "start": options.start,
+        "end": options.end,
+        "detector": options.detector and identity(options.detector),
+        "boxes": options.boxes and identity(options.boxes),
+        "box_score": options.box_score,
+        "weights": identity(weights),
+        "versions": describe(device),
+        "config": cfg.dump(),
+    }
+
+
+def _build_finder(options: VideoRunOptions, device: torch.device) -> FindPeople:
+    """Build the function that finds people in frames."""
+    if options.detector:
+        return Detector(load_detector(options.detector, device), device, options.box_score)
+    return ListedBoxes(options.boxes, options.box_score) if options.boxes else whole_frame
+
+
+def _render(out: Path, part: VideoPart, file: PosesFile, skeleton: Skeleton, joint_score: float) -> None:
+    """Draw the poses of the file on the frames."""
+    people = file.people()
+    number, poses = next(people, (None, []))
+
+    def poses_of(frame: int) -> Sequence[TrackedPose]:
+        nonlocal number, poses
+        found = poses if frame == number else []
+        if frame == number:
+            number, poses = next(people, (None, []))
+        return found
+
+    video = part.video
+    frames = takewhile(lambda pair: part.end is None or pair[0] < part.end, video.frames(part.start))
+    shown = progress_bar(None, "frame", iterable=frames, desc="drawn")
+    render_poses(out, video.size, video.fps, shown, poses_of, skeleton, joint_score)
