@@ -54,7 +54,7 @@ def deform_conv_extension(with_cuda: bool) -> Extension:
         "lib.deform_conv._C",
         [f"{CSRC}/deform_conv_cpu.cpp"] + ([f"{CSRC}/deform_conv_cuda.cu"] if with_cuda else []),
         depends=[f"{CSRC}/{name}" for name in ("geometry.h", "vectors.h", "deform_conv_kernel.h", "sampling.cuh")],
-        # GCC 12 takes its own AVX-512 intrinsics for uninitialised, sixty times over.
+        # GCC 12 takes its own AVX-512 intrinsics for uninitialized, sixty times over.
         # OpenMP when compiling only: at link time torch's own runtime is found, and its threads are shared.
         extra_compile_args={"cxx": ["-O3", "-fopenmp", "-Wno-maybe-uninitialized"], "nvcc": ["-O3"]},
         py_limited_api=True,  # no Python in it: loaded by torch, and fit for every interpreter

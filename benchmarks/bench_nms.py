@@ -32,8 +32,8 @@ def oks_nms_in_numpy(*arguments: object) -> list[int]:
 def pose_case(num_poses: int) -> dict[str, Callable[[], object]]:
     """Return the functions to time on poses in clusters of about four, with overlaps from none to nearly complete."""
     rng = np.random.default_rng(0)
-    centres = rng.uniform(0, 500, (num_poses // 4, 17, 2))[rng.integers(0, num_poses // 4, num_poses)]
-    poses = centres + rng.normal(0, 1, (num_poses, 17, 2)) * rng.choice([1, 5, 20], (num_poses, 1, 1))
+    centers = rng.uniform(0, 500, (num_poses // 4, 17, 2))[rng.integers(0, num_poses // 4, num_poses)]
+    poses = centers + rng.normal(0, 1, (num_poses, 17, 2)) * rng.choice([1, 5, 20], (num_poses, 1, 1))
     arguments = poses, rng.random(num_poses), rng.uniform(2000, 40000, num_poses), np.array(POSETRACK.sigmas), 0.9
     return {"ours": lambda: oks_nms(*arguments), "NumPy": lambda: oks_nms_in_numpy(*arguments)}
 

@@ -26,7 +26,7 @@ from lib.dataset.clips import ClipDataset, ClipOptions, Clips, FixedFrames
 from lib.dataset.people import Person
 from lib.frames.arrays import ArrayFrames
 from lib.models import PoseWarper, build_model
-from lib.pose.pixels import normalise
+from lib.pose.pixels import normalize
 from lib.utils.precision import dtype_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,14 +141,14 @@ def count_operations(net: PoseWarper, cfg: CfgNode) -> Operations:
 def plain_inference(model: PlainModel, batch: Clips, device: torch.device, weights: Sequence[float]) -> Tensor:
     """Return the plain model's heatmaps (B, J, h, w)."""
     with torch.no_grad():
-        return model(normalise(batch.frames.to(device)), weights)
+        return model(normalize(batch.frames.to(device)), weights)
 
 
 def inference(predictor: Predictor, batch: Clips) -> Tensor:
     """Return the heatmaps (B, J, h, w) of a predictor's net."""
     with torch.inference_mode():
         frames, labels = batch.frames.to(predictor.device), batch.targets.to(predictor.device)
-        return predictor.strategy(predictor.net, normalise(frames), labels)
+        return predictor.strategy(predictor.net, normalize(frames), labels)
 
 
 def predictor_of(
@@ -173,7 +173,7 @@ def plain_step(cfg: CfgNode, net: PoseWarper, batch: Clips) -> Callable[[], None
     optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], cfg.TRAIN.LR)
 
     def step() -> None:
-        frames, targets = normalise(batch.frames.to(device)), batch.targets.to(device)
+        frames, targets = normalize(batch.frames.to(device)), batch.targets.to(device)
         optimizer.zero_grad()
         nn.functional.mse_loss(model(frames, (0.0, 1.0)), targets).backward()
         optimizer.step()

@@ -36,11 +36,11 @@ def make_truth(rng: np.random.Generator, name: str, num_frames: int, num_persons
     step = rng.normal(0, 4, (num_tracks, 2))
     frame, track = np.nonzero(rng.random((num_frames, num_tracks)) < 0.8)
     num_rows = len(frame)
-    centre = start[track] + step[track] * frame[:, None]
+    center = start[track] + step[track] * frame[:, None]
     swing = rng.normal(0, 0.02, (num_rows, 15, 2))
-    joints = (centre[:, None] + (BODY + swing) * height[track, None, None]).round(1)
+    joints = (center[:, None] + (BODY + swing) * height[track, None, None]).round(1)
     present = rng.random((num_rows, 15)) < 0.85
-    head = centre - height[track, None] * (0, 0.41)
+    head = center - height[track, None] * (0, 0.41)
     half = height[track, None] * (0.05, 0.09)
     corners = np.hstack([head - half, head + half]).round()
     low, high = joints.min(axis=1), joints.max(axis=1)
@@ -73,8 +73,8 @@ def make_regions(rng: np.random.Generator) -> list[np.ndarray]:
     for corners in (9, 30):
         angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
         radius = rng.uniform(40, 160, corners)
-        centre = rng.uniform((0, 0), (WIDTH, HEIGHT))
-        regions.append((centre + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)).round())
+        center = rng.uniform((0, 0), (WIDTH, HEIGHT))
+        regions.append((center + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)).round())
     return regions
 
 

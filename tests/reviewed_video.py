@@ -15,7 +15,7 @@ def joints(frame, track):
 
 
 def read_frame(name):
-    """A grey frame with a white point where each joint is."""
+    """A gray frame with a white point where each joint is."""
     frame = int(name.split(".")[0]) - 100
     image = np.full((HEIGHT, WIDTH, 3), 60 + 5 * frame, np.uint8)
     for track in (0, 1):

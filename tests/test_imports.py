@@ -1,4 +1,4 @@
-"""Imports run one way, and nobody imports a neighbour."""
+"""Imports run one way, and nobody imports a neighbor."""
 
 import ast
 from pathlib import Path

@@ -94,8 +94,8 @@ def _cut(image: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 
 def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        picture = cv2.putText(picture, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thickness, cv2.LINE_AA)
+    for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        picture = cv2.putText(picture, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, color, thickness, cv2.LINE_AA)
     return picture
 
 

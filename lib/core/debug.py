@@ -13,7 +13,7 @@ from lib.models import PoseWarper
 from lib.pose.crop import cell_stride
 from lib.pose.draw import draw_heatmaps, draw_pose, stack
 from lib.pose.heatmaps import decode
-from lib.pose.pixels import normalise
+from lib.pose.pixels import normalize
 from lib.pose.skeletons import Skeleton
 
 MAX_PEOPLE = 8
@@ -82,7 +82,7 @@ class DebugImages:
         clips = estimates.clips.frames[:MAX_PEOPLE]
         frames = clips[:, 1 if clips.shape[1] == 2 else 0]  # of a pair, only the second frame is warped
         with torch.inference_mode():
-            heatmaps = net.estimate(normalise(frames[:, None].to(estimates.heatmaps.device)))[:, 0]
+            heatmaps = net.estimate(normalize(frames[:, None].to(estimates.heatmaps.device)))[:, 0]
         return _heatmaps(frames.numpy()[..., ::-1] if self.rgb else frames.numpy(), heatmaps)
 
     def _poses(self, crops: np.ndarray, heatmaps: torch.Tensor, shown: torch.Tensor) -> np.ndarray:

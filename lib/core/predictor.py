@@ -21,7 +21,7 @@ from lib.dataset.loaders import Batches, LoaderOptions, sequential_loader
 from lib.models import PoseWarper
 from lib.models.inference import build_inference_form
 from lib.pose.heatmaps import decode, to_image
-from lib.pose.pixels import normalise
+from lib.pose.pixels import normalize
 from lib.utils import distributed
 from lib.utils.errors import InputError
 from lib.utils.interrupts import defer_sigint
@@ -211,7 +211,7 @@ class Predictor:
         if self._shared:
             return self._shared(cast(PoseWarper, self.net), batch, self.device)
         frames, labels = (tensor.to(self.device, non_blocking=True) for tensor in (batch.frames, batch.targets))
-        return self.strategy(self.net, normalise(frames), labels)
+        return self.strategy(self.net, normalize(frames), labels)
 
 
 def build_predictor(

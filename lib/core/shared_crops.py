@@ -6,7 +6,7 @@ from lib.core.strategies import Combination, FlipTest
 from lib.dataset.clips import Clips
 from lib.dataset.held_crops import HoldOptions
 from lib.models import PoseWarper
-from lib.pose.pixels import normalise
+from lib.pose.pixels import normalize
 
 
 class SharedCrops:
@@ -47,7 +47,7 @@ class SharedCrops:
         kept = {crop: self._heatmaps[crop] for crop in first if crop in self._heatmaps}
         if new:
             frames = batch.frames.flatten(0, 1)[[first[crop] for crop in new]].to(device, non_blocking=True)
-            kept |= zip(new, self._estimate(net, normalise(frames)), strict=True)
+            kept |= zip(new, self._estimate(net, normalize(frames)), strict=True)
         self._heatmaps = kept
         heatmaps = torch.stack([kept[crop] for crop in crops])  # (B·T, V, J, h, w)
         views = torch.unflatten(heatmaps, 0, batch.crops.shape).unbind(2)  # V times (B, T, J, h, w)

@@ -12,7 +12,7 @@ from lib.core.report import EpochReport
 from lib.core.strategies import Strategy
 from lib.core.trainer import Trainer
 from lib.dataset.clips import Clips
-from lib.pose.pixels import normalise
+from lib.pose.pixels import normalize
 from lib.utils.precision import autocast
 
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -87,7 +87,7 @@ class TrainingStep:
             tensor.to(self.device, non_blocking=True) for tensor in (clips.frames, clips.targets, clips.target_weights)
         )
         with autocast(self.device, self.options.dtype):
-            heatmaps = self.strategy(self.net, normalise(frames), targets)
+            heatmaps = self.strategy(self.net, normalize(frames), targets)
         heatmaps = heatmaps.float()
         loss = self.loss(heatmaps, targets, weights)
         if not torch.isfinite(loss):

@@ -49,7 +49,7 @@ def evaluate_posetrack(gt_dir: str | Path, pred_dir: str | Path, tracking: bool 
             is missing; with tracking, a track id is missing or used by two predicted people of a frame.
     """
     pairs = _file_pairs(Path(gt_dir), Path(pred_dir))
-    return _summarise(_map_videos(partial(_score_files, tracking=tracking), pairs), tracking)
+    return _summarize(_map_videos(partial(_score_files, tracking=tracking), pairs), tracking)
 
 
 def evaluate_videos(pairs: Iterable[tuple[VideoAnnotations, VideoAnnotations]]) -> dict[str, dict]:
@@ -58,7 +58,7 @@ def evaluate_videos(pairs: Iterable[tuple[VideoAnnotations, VideoAnnotations]]) 
     Args:
         pairs: Ground truth and prediction of each video.
     """
-    return _summarise([_score_video(truth, predicted, tracking=False) for truth, predicted in pairs], tracking=False)
+    return _summarize([_score_video(truth, predicted, tracking=False) for truth, predicted in pairs], tracking=False)
 
 
 def check_truth(videos: Iterable[VideoAnnotations]) -> None:
@@ -92,7 +92,7 @@ class _VideoScore:
     largest_count: int | None  # people of a frame, if track ids only count them
 
 
-def _summarise(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
+def _summarize(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
     faults = [score.fault for score in scores if score.fault]
     if faults:
         _LOG.warning("%s: AP is not affected, but PoseTrack's official tool refuses such files", faults[0])

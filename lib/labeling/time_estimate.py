@@ -15,7 +15,7 @@ from lib.core.strategies import scatter
 from lib.dataset.clips import Clips
 from lib.models import PoseWarper, build_model
 from lib.models.inference import build_inference_form
-from lib.pose.pixels import normalise
+from lib.pose.pixels import normalize
 from lib.propagation import flow
 from lib.utils.cores import num_cores
 
@@ -58,7 +58,7 @@ def build_propagation_seconds(cfg: CfgNode, num_poses: int, device: torch.device
 
     @torch.inference_mode()
     def warp() -> None:
-        scatter(net, normalise(batch.frames.to(device)), batch.targets.to(device)).cpu()
+        scatter(net, normalize(batch.frames.to(device)), batch.targets.to(device)).cpu()
 
     warps = SIDES * num_poses / hop / CLIPS * _time(warp)
     return warps + SIDES * num_poses / num_cores() * _time(lambda: flow.dis(image, image, corners))

@@ -59,7 +59,7 @@ def heatmap_layer(in_channels: int, num_joints: int, kernel_size: int) -> nn.Con
     return nn.Conv2d(in_channels, num_joints, kernel_size, padding=kernel_size // 2)
 
 
-def initialise(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Initialize the layers of a module as the reference implementations do.
 
     Weights of convolutions are drawn from N(0, 0.001²), and their biases are 0. BatchNorm has scale 1 and shift 0.

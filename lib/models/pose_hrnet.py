@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from lib.models.extra import read_extra, read_sizes
-from lib.models.layers import check_size, conv_bn, heatmap_layer, initialise, residual_layer
+from lib.models.layers import check_size, conv_bn, heatmap_layer, initialize, residual_layer
 
 EXTRA = (
     "STEM_CHANNELS",
@@ -124,7 +124,7 @@ class PoseHRNet(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-        initialise(self.final_layer)
+        initialize(self.final_layer)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the heatmaps (B, J, H/4, W/4) of images.

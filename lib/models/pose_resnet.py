@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from lib.models.extra import read_extra, read_sizes
-from lib.models.layers import check_size, heatmap_layer, initialise
+from lib.models.layers import check_size, heatmap_layer, initialize
 from lib.utils.errors import InputError
 
 EXTRA = (
@@ -75,8 +75,8 @@ class PoseResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         self.final_layer = heatmap_layer(
             filters[-1], num_joints, read_extra(extra, "FINAL_CONV_KERNEL", allowed=[1, 3])
         )
-        initialise(self.deconv_layers)
-        initialise(self.final_layer)
+        initialize(self.deconv_layers)
+        initialize(self.final_layer)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the heatmaps (B, J, H/4, W/4) of images.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 from lib.deform_conv import DeformConv2d
-from lib.models.layers import initialise, residual_layer
+from lib.models.layers import initialize, residual_layer
 
 STILL_SHAPES = 2
 """Number of shapes of heatmaps for which the offsets of a zero difference are cached."""
@@ -57,7 +57,7 @@ class PoseWarper(nn.Module):
         self.deform_conv = nn.ModuleList(
             DeformConv2d(num_joints, num_joints, 3, padding=d, dilation=d) for d in dilations
         )
-        initialise(self.offset_feats)
+        initialize(self.offset_feats)
         for layer in offsets:
             nn.init.zeros_(layer.weight)  # with the identity in each deform_conv, training starts at warp(x) = x
         if freeze_pose_net:

@@ -8,11 +8,11 @@ import numpy as np
 
 from lib.pose.skeletons import Skeleton
 
-Colour = tuple[int, int, int]  # blue, green, red
+Color = tuple[int, int, int]  # blue, green, red
 
 
 def draw_pose(
-    image: np.ndarray, joints: np.ndarray, shown: np.ndarray, skeleton: Skeleton, colour: Colour | None = None
+    image: np.ndarray, joints: np.ndarray, shown: np.ndarray, skeleton: Skeleton, color: Color | None = None
 ) -> np.ndarray:
     """Return a copy of an image with a pose: its joints, and its bones with the left ones green and the right orange.
 
@@ -21,26 +21,26 @@ def draw_pose(
         joints: (J, 2) x, y in pixels.
         shown: (J,) bool, True for joints to draw. A bone is drawn if both of its joints are.
         skeleton: Skeleton of the pose.
-        colour: Color of all bones and joints, instead of the default ones.
+        color: Color of all bones and joints, instead of the default ones.
     """
     image = image.copy()
     thickness = max(1, round(min(image.shape[:2]) / 150))
     centers = [(round(x), round(y)) for x, y in np.clip(joints, -1e5, 1e5).tolist()]
     for a, b in skeleton.bones:
         if shown[a] and shown[b]:
-            bone = colour or _side_colour(skeleton.names[a] + skeleton.names[b])
+            bone = color or _side_color(skeleton.names[a] + skeleton.names[b])
             cv2.line(image, centers[a], centers[b], bone, thickness, cv2.LINE_AA)
     for center, visible in zip(centers, shown, strict=True):
         if visible:
-            cv2.circle(image, center, thickness + 1, colour or (60, 60, 230), -1, cv2.LINE_AA)
+            cv2.circle(image, center, thickness + 1, color or (60, 60, 230), -1, cv2.LINE_AA)
     return image
 
 
-def _side_colour(names: str) -> Colour:
+def _side_color(names: str) -> Color:
     return (80, 200, 80) if "left" in names else (40, 140, 255) if "right" in names else (230, 200, 60)
 
 
-def draw_number(image: np.ndarray, number: int, joints: np.ndarray, colour: Colour) -> np.ndarray:
+def draw_number(image: np.ndarray, number: int, joints: np.ndarray, color: Color) -> np.ndarray:
     """Return a copy of an image with a number above a person's joints (N, 2), moved into the image if necessary."""
     image = image.copy()
     scale = max(0.4, min(image.shape[:2]) / 700)
@@ -48,7 +48,7 @@ def draw_number(image: np.ndarray, number: int, joints: np.ndarray, colour: Colo
     middle, top = joints[:, 0].mean(), joints[:, 1].min() - height / 2
     x = round(float(np.clip(middle - width / 2, 0, max(0, image.shape[1] - width))))
     y = round(float(np.clip(top, height + 1, image.shape[0] - 1)))
-    for shade, thickness in (((0, 0, 0), 3), (colour, 1)):
+    for shade, thickness in (((0, 0, 0), 3), (color, 1)):
         cv2.putText(
             image,
             str(number),
@@ -62,7 +62,7 @@ def draw_number(image: np.ndarray, number: int, joints: np.ndarray, colour: Colo
     return image
 
 
-def track_colour(track: int) -> Colour:
+def track_color(track: int) -> Color:
     """Return the bright color of a track. Consecutive tracks get clearly different colors."""
     golden = 0.618034  # golden ratio: the hues of the first tracks are far apart
     red, green, blue = colorsys.hsv_to_rgb((0.1 + golden * track) % 1, 0.75, 1.0)

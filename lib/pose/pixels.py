@@ -6,7 +6,7 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
-def normalise(images: torch.Tensor) -> torch.Tensor:
+def normalize(images: torch.Tensor) -> torch.Tensor:
     """Convert images (…, H, W, 3) uint8 to the nets' input (…, 3, H, W) float32, normalized by ImageNet's statistics.
 
     In memory, the channels remain last, which is the fastest order for convolutions. The constants are for red, green,

@@ -12,7 +12,7 @@ SKIN = ((170, 205, 245), (150, 185, 230), (120, 160, 210), (90, 125, 180), (60, 
 HAIR = ((25, 25, 30), (30, 45, 75), (50, 80, 120), (110, 170, 215), (150, 150, 155), (40, 60, 160))
 
 
-def muted_colour(rng: np.random.Generator) -> np.ndarray:
+def muted_color(rng: np.random.Generator) -> np.ndarray:
     """Return a (3,) BGR color of any brightness, not fully saturated, like most things."""
     return np.clip(rng.uniform(25, 225) + rng.normal(0, 28, 3), 10, 240)
 
@@ -59,13 +59,13 @@ class Fabric:
 
     Attributes:
         kind: Kind of the pattern.
-        colours: (2, 3) BGR.
+        colors: (2, 3) BGR.
         size: Period of the pattern, in body heights.
         grain: (32, 32) from 0 to 1, for noise.
     """
 
     kind: str
-    colours: np.ndarray
+    colors: np.ndarray
     size: float
     grain: np.ndarray
 
@@ -73,16 +73,16 @@ class Fabric:
     def random(cls, rng: np.random.Generator) -> "Fabric":
         """Return a random fabric."""
         kind = str(rng.choice(["plain", "rings", "stripes", "checks", "dots", "noise"]))
-        first = muted_colour(rng)
+        first = muted_color(rng)
         second = np.clip(first + rng.choice([-1, 1]) * rng.uniform(40, 130, 3), 0, 255)
         return cls(kind, np.stack([first, second]), rng.uniform(0.025, 0.07), rng.uniform(0, 1, (32, 32)))
 
     @classmethod
-    def plain(cls, colour: np.ndarray) -> "Fabric":
+    def plain(cls, color: np.ndarray) -> "Fabric":
         """Return a fabric of a single color."""
-        return cls("plain", np.stack([colour, colour]), 1.0, np.zeros((32, 32)))
+        return cls("plain", np.stack([color, color]), 1.0, np.zeros((32, 32)))
 
-    def colour(self, around: np.ndarray, along: np.ndarray) -> np.ndarray:
+    def color(self, around: np.ndarray, along: np.ndarray) -> np.ndarray:
         """Return (…, 3) BGR at a distance around and along the limb, in body heights."""
         u, v = np.broadcast_arrays(around / self.size, along / self.size)
         share = {
@@ -93,7 +93,7 @@ class Fabric:
             "dots": lambda: (np.hypot(u % 1 - 0.5, v % 1 - 0.5) < 0.3).astype(float),
             "noise": lambda: self.grain[np.floor(4 * v).astype(int) % 32, np.floor(4 * u).astype(int) % 32],
         }[self.kind]()
-        return self.colours[0] + share[..., None] * (self.colours[1] - self.colours[0])
+        return self.colors[0] + share[..., None] * (self.colors[1] - self.colors[0])
 
 
 def dress(rng: np.random.Generator, body: Body, resolution: float) -> dict[str, Part]:
@@ -104,7 +104,7 @@ def dress(rng: np.random.Generator, body: Body, resolution: float) -> dict[str, 
         body: The body to dress.
         resolution: Pixels per body height of the sprites: the largest size at which they are drawn.
     """
-    shirt, trousers, shoes = Fabric.random(rng), Fabric.random(rng), Fabric.plain(muted_colour(rng))
+    shirt, trousers, shoes = Fabric.random(rng), Fabric.random(rng), Fabric.plain(muted_color(rng))
     skin = Fabric.plain(np.array(SKIN[rng.integers(len(SKIN))]) * rng.uniform(0.9, 1.05))
     sleeves, legs = shirt if rng.uniform() < 0.5 else skin, trousers if rng.uniform() < 0.7 else skin
     stout = rng.uniform(0.9, 1.3)
@@ -123,14 +123,14 @@ def dress(rng: np.random.Generator, body: Body, resolution: float) -> dict[str, 
             f"{side}_forearm": limb(f"{side}_elbow", f"{side}_wrist", body.forearm, (0.028, 0.019), sleeves, 0.03),
             f"{side}_hand": limb(f"{side}_wrist", f"{side}_fingers", body.hand, (0.02, 0.017), skin, 0.035),
         }
-    badge = muted_colour(rng)
+    badge = muted_color(rng)
     angles = 2 * np.pi * np.arange(VIEWS) / VIEWS
     hips = [_trunk_sprite(0.05, _HIPS, stout, trousers, angle, resolution, None) for angle in angles]
     torso = [_trunk_sprite(body.torso, _TORSO, stout, shirt, angle, resolution, badge) for angle in angles]
     parts["hips"] = Part("pelvis", "chest", [_shortened(view, body.torso - 0.05) for view in hips], "torso", -0.025)
     parts["torso"] = Part("pelvis", "chest", torso, "torso", 0.0)
     hair, long_hair = np.array(HAIR[rng.integers(len(HAIR))]) * rng.uniform(0.7, 1.1), bool(rng.uniform() < 0.4)
-    head = [_head_sprite(body, skin.colours[0], hair, long_hair, angle, resolution) for angle in angles]
+    head = [_head_sprite(body, skin.colors[0], hair, long_hair, angle, resolution) for angle in angles]
     parts["head"] = Part("head_bottom", "head_top", head, "head", 0.03)
     return parts
 
@@ -143,7 +143,7 @@ def limb_sprite(length: float, radii: tuple[float, float], fabric: Fabric, resol
     end_cap = np.sqrt(np.clip(radii[1] ** 2 - (v - length) ** 2, 0, None))
     between = radii[0] + (radii[1] - radii[0]) * v / length
     half = np.where(v < 0, start_cap, np.where(v > length, end_cap, between))
-    return _round_sprite(u, half, lambda angle: fabric.colour(angle * radii[0], v), resolution, radii)
+    return _round_sprite(u, half, lambda angle: fabric.color(angle * radii[0], v), resolution, radii)
 
 
 _HIPS = ((0.0, 0.5, 1.0), (0.088, 0.1, 0.09), (0.07, 0.075, 0.07))
@@ -171,16 +171,16 @@ def _trunk_sprite(
     past = np.clip(np.maximum(-v, v - length) / reach, 0, 1)
     half = half * np.sqrt(1 - past**2)
 
-    def colour(angle: np.ndarray) -> np.ndarray:
+    def color(angle: np.ndarray) -> np.ndarray:
         around = angle - yaw  # 0 on the chest
-        colours = fabric.colour(around * 0.1, v)
+        colors = fabric.color(around * 0.1, v)
         if badge is not None:
             around = (around + np.pi) % (2 * np.pi) - np.pi
-            colours[(np.abs(around) < 0.4) & (np.abs(v / length - 0.68) < 0.11)] = badge
-            colours[(np.abs(around) < 0.3) & (v > 0.98 * length)] *= 0.6  # the collar
-        return colours
+            colors[(np.abs(around) < 0.4) & (np.abs(v / length - 0.68) < 0.11)] = badge
+            colors[(np.abs(around) < 0.3) & (v > 0.98 * length)] *= 0.6  # the collar
+        return colors
 
-    return _round_sprite(u, half, colour, resolution, (reach, reach))
+    return _round_sprite(u, half, color, resolution, (reach, reach))
 
 
 def _shortened(view: Sprite, beyond: float) -> Sprite:
@@ -202,20 +202,20 @@ def _head_sprite(
     nose_x, nose_up = body.nose * np.sin(yaw) / wide, (reach + 0.5 * body.head - middle) / tall
     nose = (np.hypot((x - nose_x) / 0.2, (up - nose_up) / 0.17) < 1) & (np.cos(yaw) > -0.3)
     inside = np.clip((1 - np.hypot(x, up)) * wide * resolution + 0.5, 0, 1)
-    colours = skin * (0.72 + 0.28 * near)[..., None] * np.ones(3)
+    colors = skin * (0.72 + 0.28 * near)[..., None] * np.ones(3)
     for sign in (-1, 1):
         eye = np.hypot((side - 0.36 * sign) / 0.22, (up - 0.14) / 0.13)
-        colours[(eye < 1) & (front > 0)] = 235
-        colours[(eye < 0.55) & (front > 0)] = 30
-        colours[(np.abs(side - 0.36 * sign) < 0.2) & (np.abs(up - 0.36) < 0.05) & (front > 0)] = hair * 0.8
-    colours[(np.hypot(side / 0.3, (up + 0.5) / 0.08) < 1) & (front > 0)] = (70, 60, 160)
+        colors[(eye < 1) & (front > 0)] = 235
+        colors[(eye < 0.55) & (front > 0)] = 30
+        colors[(np.abs(side - 0.36 * sign) < 0.2) & (np.abs(up - 0.36) < 0.05) & (front > 0)] = hair * 0.8
+    colors[(np.hypot(side / 0.3, (up + 0.5) / 0.08) < 1) & (front > 0)] = (70, 60, 160)
     hairline = np.where(front > 0.2, 0.52, -0.95 if long_hair else -0.3)
     strands = 0.85 + 0.15 * np.sin(25 * np.arctan2(side, front))
     ears = (np.abs(side) > 0.7) & (np.abs(front) < 0.22) & (np.abs(up) < 0.2)
     hairy = (up > hairline) & ~ears
-    colours[hairy] = (hair * ((0.7 + 0.3 * near) * strands)[..., None])[hairy]
-    colours[nose] = skin * 0.86
-    return Sprite(_premultiplied(colours, np.maximum(inside, nose)), 0.1, reach, reach)
+    colors[hairy] = (hair * ((0.7 + 0.3 * near) * strands)[..., None])[hairy]
+    colors[nose] = skin * 0.86
+    return Sprite(_premultiplied(colors, np.maximum(inside, nose)), 0.1, reach, reach)
 
 
 def _grid(radius: float, length: float, resolution: float) -> tuple[np.ndarray, np.ndarray]:
@@ -228,17 +228,17 @@ def _grid(radius: float, length: float, resolution: float) -> tuple[np.ndarray, 
 def _round_sprite(
     u: np.ndarray,
     half: np.ndarray,
-    colour: Callable[[np.ndarray], np.ndarray],
+    color: Callable[[np.ndarray], np.ndarray],
     resolution: float,
     reach: tuple[float, float],
 ) -> Sprite:
-    """A part with a round section of the given half width, (h, 1), at each height; `colour` by the angle around it."""
+    """A part with a round section of the given half width, (h, 1), at each height; `color` by the angle around it."""
     across = np.clip(u / np.maximum(half, 1e-6), -1, 1)
     shade = 0.62 + 0.38 * np.sqrt(1 - across**2) + 0.06 * across
     opacity = np.clip((half - np.abs(u)) * resolution + 0.5, 0, 1) * (half > 0)
-    colours = colour(np.arcsin(across)) * shade[..., None]
-    return Sprite(_premultiplied(colours, opacity), float(np.abs(u).max() + (u[0, 1] - u[0, 0]) / 2), *reach)
+    colors = color(np.arcsin(across)) * shade[..., None]
+    return Sprite(_premultiplied(colors, opacity), float(np.abs(u).max() + (u[0, 1] - u[0, 0]) / 2), *reach)
 
 
-def _premultiplied(colours: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    return np.dstack([np.clip(colours, 0, 255) * opacity[..., None], opacity]).astype(np.float32)
+def _premultiplied(colors: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    return np.dstack([np.clip(colors, 0, 255) * opacity[..., None], opacity]).astype(np.float32)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lib.synthetic.looks import muted_colour
+from lib.synthetic.looks import muted_color
 from lib.synthetic.motion import smooth_noise
 from lib.synthetic.presets import VideoSpec
 
@@ -83,7 +83,7 @@ def make_background(rng: np.random.Generator, spec: VideoSpec) -> Background:
 
 def _surface(rng: np.random.Generator, height: int, width: int, unit: float) -> np.ndarray:
     """Return (height, width, 3): a gradient between two colors, a pattern, and stains of all sizes."""
-    colour = muted_colour(rng)
+    color = muted_color(rng)
     level = np.linspace(-1, 1, height)[:, None] * rng.uniform(-25, 25)
     y, x = np.mgrid[:height, :width] / (rng.uniform(10, 40) * unit)
     pattern = {
@@ -96,13 +96,13 @@ def _surface(rng: np.random.Generator, height: int, width: int, unit: float) -> 
     level = level + rng.uniform(5, 35) * pattern
     for cell in (4, 16, 64):
         level = level + rng.uniform(2, 14) * value_noise(rng, height, width, cell * unit)
-    return np.clip(colour + level[..., None], 0, 255)
+    return np.clip(color + level[..., None], 0, 255)
 
 
 def _furnish(rng: np.random.Generator, pixels: np.ndarray, base: int, unit: float) -> None:
     """Draw one standing or hanging object with its foot at row `base`."""
     x, wide, tall = (round(value) for value in (rng.uniform(0, pixels.shape[1]), *(unit * rng.uniform(15, 80, 2))))
-    first, second = (tuple(muted_colour(rng)) for _ in range(2))
+    first, second = (tuple(muted_color(rng)) for _ in range(2))
     kind = rng.choice(["cabinet", "picture", "pole", "plant", "ball", "rack"])
     low, high = (x, base - tall), (x + wide, base)
     if kind == "cabinet":
@@ -131,7 +131,7 @@ def _furnish(rng: np.random.Generator, pixels: np.ndarray, base: int, unit: floa
         for _ in range(4):
             start = round(x + rng.uniform(-0.5, 0.5) * wide), round(base - tall * rng.uniform(0.6, 1.6))
             end = round(start[0] + rng.normal(0, 10) * unit), round(start[1] + rng.uniform(20, 45) * unit)
-            cv2.line(pixels, start, end, tuple(muted_colour(rng)), round(rng.uniform(4, 10) * unit), cv2.LINE_AA)
+            cv2.line(pixels, start, end, tuple(muted_color(rng)), round(rng.uniform(4, 10) * unit), cv2.LINE_AA)
 
 
 def make_things(rng: np.random.Generator, spec: VideoSpec) -> list[Thing]:
@@ -156,9 +156,9 @@ def _thing(rng: np.random.Generator, spec: VideoSpec, moments: tuple[float, floa
     y, x = (np.mgrid[:height, :width] + 0.5) * 2 / np.array([height, width])[:, None, None] - 1
     edge = np.maximum(np.abs(x), np.abs(y)) if kind in ("board", "stick") else np.hypot(x, y)
     opacity = np.clip((0.97 - edge) * height / 2, 0, 1)
-    colours = muted_colour(rng) + 40 * value_noise(rng, height, width, 0.3 * size)[..., None]
-    colours = colours * (1.1 - 0.35 * np.hypot(x + 0.4, y + 0.4))[..., None]
-    pixels = np.dstack([np.clip(colours, 0, 255) * opacity[..., None], opacity]).astype(np.float32)
+    colors = muted_color(rng) + 40 * value_noise(rng, height, width, 0.3 * size)[..., None]
+    colors = colors * (1.1 - 0.35 * np.hypot(x + 0.4, y + 0.4))[..., None]
+    pixels = np.dstack([np.clip(colors, 0, 255) * opacity[..., None], opacity]).astype(np.float32)
 
     side = rng.choice([-1, 1])
     reach = spec.width / 2 + size * long

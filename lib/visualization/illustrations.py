@@ -22,7 +22,7 @@ from lib.frames.video_writer import VideoWriter
 from lib.models import PoseWarper
 from lib.pose.crop import PIXELS_PER_SCALE, crop_matrix, transform_points
 from lib.pose.draw import draw_pose
-from lib.pose.pixels import normalise
+from lib.pose.pixels import normalize
 from lib.pose.skeletons import Skeleton
 from lib.visualization.plots import WarpExample
 
@@ -101,7 +101,7 @@ class Illustrator:
         clips.people = [person]
         frames = clips[0].frames  # (T, H, W, 3)
         with torch.inference_mode():
-            before = self.net.estimate(normalise(frames.to(self.device))[None])[0]  # (T, J, h, w)
+            before = self.net.estimate(normalize(frames.to(self.device))[None])[0]  # (T, J, h, w)
             after = self.net.warp(before, source=before, target=before[:1].expand_as(before))
         poses = self.predictors[-1].predict(clips)
         crops = (frames if self.rgb else frames.flip(-1)).numpy()

@@ -15,7 +15,7 @@ from lib.frames.store import DamagedImageError, ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
-from lib.pose.draw import draw_number, draw_pose, track_colour
+from lib.pose.draw import draw_number, draw_pose, track_color
 from lib.pose.skeletons import POSETRACK, Skeleton, named_skeleton
 
 logger = logging.getLogger(__name__)
@@ -52,9 +52,9 @@ def draw_tracks(image: np.ndarray, poses: Sequence[TrackedPose], skeleton: Skele
     for pose in poses:
         shown = (pose.scores >= min_score) & (pose.scores > 0)
         if shown.any():
-            colour = track_colour(pose.track)
-            image = draw_pose(image, pose.joints, shown, skeleton, colour)
-            image = draw_number(image, pose.track, pose.joints[shown], colour)
+            color = track_color(pose.track)
+            image = draw_pose(image, pose.joints, shown, skeleton, color)
+            image = draw_number(image, pose.track, pose.joints[shown], color)
     return image
 
 

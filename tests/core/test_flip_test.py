@@ -16,7 +16,7 @@ SIGMA = 2.0
 
 
 class DotFinder(nn.Module):
-    """Crops (B, 3, 128, 96) to (B, 1, 32, 24) maps: a gaussian around the dot's centre of mass, in cells."""
+    """Crops (B, 3, 128, 96) to (B, 1, 32, 24) maps: a gaussian around the dot's center of mass, in cells."""
 
     def __init__(self, udp):
         super().__init__()

@@ -93,7 +93,7 @@ def test_clips_of_an_aggregation(root, build):
     assert (index, replaced) == (0, 0)
 
 
-def test_a_missing_neighbour_is_counted_and_a_missing_key_frame_is_an_error(root, build):
+def test_a_missing_neighbor_is_counted_and_a_missing_key_frame_is_an_error(root, build):
     content = make_video(root, "v", num_frames=5, people=1)
     (root / "images/val/v/000003.jpg").unlink()
     with pytest.raises(InputError, match=r"v: no frame 000003\.jpg"):

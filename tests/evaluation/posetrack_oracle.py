@@ -68,10 +68,10 @@ def match(truths, predictions):
             hits = sum(distance(truth, prediction, joint) <= 0.5 for joint in range(NUM_JOINTS))
             row.append(hits / len(truth["points"]) if truth["points"] else 0)
         share.append(row)
-    favourite = [row.index(max(row)) if row else None for row in share]
+    favorite = [row.index(max(row)) if row else None for row in share]
     partner = [None] * len(predictions)
     for j in range(len(truths)):
-        kept = [share[i][j] if favourite[i] == j else 0 for i in range(len(predictions))]
+        kept = [share[i][j] if favorite[i] == j else 0 for i in range(len(predictions))]
         if kept and max(kept) > 0:
             partner[kept.index(max(kept))] = j
     return partner

@@ -41,9 +41,9 @@ def test_a_file_and_its_unpacked_frames_are_the_same(clip, tmp_path):
         assert np.array_equal(stream.read(number), folder.read(number))
         clip_numbers = stream.clip(number, OFFSETS)
         assert clip_numbers == folder.clip(number, OFFSETS)
-        for neighbour in clip_numbers:
-            image, found = stream.read_nearest(neighbour)
-            expected, expected_found = folder.read_nearest(neighbour)
+        for neighbor in clip_numbers:
+            image, found = stream.read_nearest(neighbor)
+            expected, expected_found = folder.read_nearest(neighbor)
             assert found == expected_found
             assert read_number(image) == read_number(expected)
 
@@ -69,8 +69,8 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
     video = VideoFile(write_clip(tmp_path / "long.mp4", frames=900, size=(320, 224)))
     stream, used = FrameStream(video, window=16), []
     for number in range(900):
-        for neighbour in stream.clip(number, OFFSETS):
-            assert read_number(stream.read(neighbour)) == neighbour
+        for neighbor in stream.clip(number, OFFSETS):
+            assert read_number(stream.read(neighbor)) == neighbor
         used.append(int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize())
     assert used[-1] - used[100] < 30 * 320 * 224 * 3  # of 800 frames
 

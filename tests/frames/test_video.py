@@ -43,7 +43,7 @@ def test_a_clip_stays_inside_the_video(tmp_path):
     assert FrameFolder(store, "v", num_frames=6).clip(4, [0, 1, 2, 3]) == [4, 5, 6, 6]  # some are missing
 
 
-def test_a_missing_or_damaged_neighbour_is_replaced_by_the_nearest(tmp_path):
+def test_a_missing_or_damaged_neighbor_is_replaced_by_the_nearest(tmp_path):
     make_frames(tmp_path / "v", [f"{number}.jpg" for number in (0, 1, 5, 6)])
     video = FrameFolder(ImageStore(tmp_path), "v", num_frames=20)
     assert [(level(image), found) for image, found in map(video.read_nearest, (1, 2, 3, 4, 12))] == [

@@ -54,7 +54,7 @@ def test_frames_have_the_numbers_in_which_they_are_shown(tmp_path, name, decodin
     assert [number for number, _ in video.frames(start=count - 1)] == [count - 1]
 
 
-def test_colours_and_layout_of_an_image(tmp_path):
+def test_colors_and_layout_of_an_image(tmp_path):
     [(_, image)] = VideoFile(write_clip(tmp_path / "one.mp4", frames=1)).frames()
     assert (image.dtype, image.shape, image.flags["C_CONTIGUOUS"]) == (np.uint8, (112, 160, 3), True)
     assert np.abs(image.astype(int) - draw(0)).mean() < 6

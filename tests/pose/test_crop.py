@@ -24,7 +24,7 @@ def test_inverse_takes_points_back():
     np.testing.assert_allclose(transform_points(there, crop_matrix(*arguments, inverse=True)), points, atol=1e-9)
 
 
-def test_centre_goes_to_the_centre_and_up_goes_up():
+def test_center_goes_to_the_center_and_up_goes_up():
     matrix = crop_matrix((100, 50), (1, 9), 90.0, (64, 96))
     np.testing.assert_allclose(transform_points(np.array([100.0, 50.0]), matrix), [32, 48])
     # Turned by 90°, the image's right (half a crop, 100 pixels) is up in the crop by half its width.

@@ -68,7 +68,7 @@ def test_the_quarter_cell_step():
     heatmaps = torch.zeros(1, 3, 8, 10)
     heatmaps[0, 0, 4, 5], heatmaps[0, 0, 4, 6], heatmaps[0, 0, 3, 5] = 1, 0.5, 0.5  # right and up
     heatmaps[0, 1, 4, 1], heatmaps[0, 1, 4, 2] = 1, 0.5  # too near the left border
-    heatmaps[0, 2, 4, 5] = 1  # neighbours alike
+    heatmaps[0, 2, 4, 5] = 1  # neighbors alike
     cells, _ = decode(heatmaps, post_process=True)
     assert cells[0].tolist() == [[5.25, 3.75], [1, 4], [5, 4]]
 

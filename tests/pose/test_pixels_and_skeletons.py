@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 import torch
-from torchvision.transforms.functional import normalize, to_tensor
+from torchvision.transforms import functional
 
 from lib.formats.posetrack import KEYPOINT_NAMES
-from lib.pose.pixels import MEAN, STD, normalise
+from lib.pose.pixels import MEAN, STD, normalize
 from lib.pose.skeletons import POSETRACK, may_be_same, named_skeleton, side, skeleton
 from lib.utils.errors import InputError
 
 
 def test_pixels_equal_torchvisions_transforms():
     image = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
-    ours = normalise(torch.from_numpy(image)[None])[0]
-    assert torch.equal(ours, normalize(to_tensor(image), MEAN, STD))
+    ours = normalize(torch.from_numpy(image)[None])[0]
+    assert torch.equal(ours, functional.normalize(functional.to_tensor(image), MEAN, STD))
 
 
 def test_posetrack_skeleton():

@@ -140,7 +140,7 @@ def test_labels_within_cells_come_back_exactly_and_from_the_mirror_image_too(tmp
     for source, own in zip(runs.sources, joints, strict=True):
         cell = source.scale[0] * 200 / 16  # pixels
         known = source.labeled
-        if shift:  # it doubles the crop's first column, eight cells left of the centre
+        if shift:  # it doubles the crop's first column, eight cells left of the center
             known = known & (source.joints[:, 0] > source.center[0] - 4 * cell)
         np.testing.assert_allclose(own[:, known], [source.joints[known]] * 2, atol=0.005 * cell)
 

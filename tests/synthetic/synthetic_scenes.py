@@ -1,4 +1,4 @@
-"""Small scenes of people who stand where a test wants them, before a grey wall."""
+"""Small scenes of people who stand where a test wants them, before a gray wall."""
 
 import numpy as np
 

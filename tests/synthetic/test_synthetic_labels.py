@@ -19,7 +19,7 @@ NUM_LABELED = 15  # all but the ears
 @pytest.mark.parametrize("yaw", [0.0, 0.7, 2.2, np.pi, -2.0])
 @pytest.mark.parametrize("part", ["hand", "foot"])
 def test_the_left_hand_is_where_the_left_wrist_is(yaw, part):
-    """A person with one coloured hand, or shoe: its colour is found beside the label of that side, at any yaw."""
+    """A person with one colored hand, or shoe: its color is found beside the label of that side, at any yaw."""
     first = {"hand": "wrist", "foot": "heel"}[part]
     pose = {"left_arm_abduct": 1.3, "right_arm_abduct": 1.3, "left_hip_abduct": 0.3, "right_hip_abduct": 0.3}
     for side in ("left", "right"):

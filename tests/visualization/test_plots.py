@@ -59,8 +59,8 @@ def test_a_loop_shows_frames_heatmaps_and_the_pose(example, tmp_path):
         assert loop.info["loop"] == 0
     assert len(pictures) == 4
     cyan, green = (
-        [(abs(picture - colour).max(axis=2) < 40).sum() for picture in pictures]
-        for colour in ((0, 190, 190), (20, 220, 20))
+        [(abs(picture - color).max(axis=2) < 40).sum() for picture in pictures]
+        for color in ((0, 190, 190), (20, 220, 20))
     )
     assert [count > 10 for count in cyan] == [False, True, True, False]  # the highest cells of the heatmaps
     assert [count > 1000 for count in green] == [False, False, False, True]

@@ -3,7 +3,7 @@ from posetrack_sample import make_video
 
 from lib.formats.posetrack_set import read_videos
 from lib.formats.video_poses import TrackedPose
-from lib.pose.draw import track_colour
+from lib.pose.draw import track_color
 from lib.pose.skeletons import named_skeleton, skeleton
 from lib.visualization.poses import draw_people, draw_tracks
 
@@ -28,7 +28,7 @@ def tracked(joints, scores, track):
     return TrackedPose(np.zeros(4), 1.0, np.array(joints, dtype=float), np.array(scores), 1.0, track)
 
 
-def test_tracks_have_colours_of_their_own():
+def test_tracks_have_colors_of_their_own():
     aic = skeleton("aic")
     joints = np.zeros((aic.num_joints, 2))
     scores = np.zeros(aic.num_joints)
@@ -38,8 +38,8 @@ def test_tracks_have_colours_of_their_own():
     blank = np.zeros((120, 160, 3), np.uint8)
     for track in (0, 7):
         drawn = draw_tracks(blank, [tracked(joints, scores, track)], aic, min_score=0.2)
-        assert tuple(drawn[60, 20]) == tuple(drawn[60, 60]) == track_colour(track)
-        assert np.abs(drawn[60, 40] - np.array(track_colour(track))).max() < 30  # the bone, which is one pixel wide
+        assert tuple(drawn[60, 20]) == tuple(drawn[60, 60]) == track_color(track)
+        assert np.abs(drawn[60, 40] - np.array(track_color(track))).max() < 30  # the bone, which is one pixel wide
         assert not drawn[60, 70:].any()  # nothing of the shoulder, nor of the bone to it
         assert not drawn[70:].any()
         assert drawn[40:56, 20:60].any()  # the number above
@@ -50,7 +50,7 @@ def test_joints_without_bones_and_people_without_joints():
     own = named_skeleton(["nose", "tail"])
     blank = np.zeros((120, 160, 3), np.uint8)
     drawn = draw_tracks(blank, [tracked([[30, 60], [90, 60]], [0.5, 0.5], 3)], own, min_score=0.2)
-    assert tuple(drawn[60, 30]) == tuple(drawn[60, 90]) == track_colour(3)
+    assert tuple(drawn[60, 30]) == tuple(drawn[60, 90]) == track_color(3)
     assert not drawn[60, 40:80].any()
     nobody = [tracked([[30, 60], [90, 60]], [0.1, 0.0], 3)]
     assert not draw_tracks(blank, nobody, own, min_score=0.2).any()
@@ -65,7 +65,7 @@ def test_numbers_stay_inside_the_image():
         assert np.count_nonzero(drawn.any(axis=2)) > 40
 
 
-def test_the_first_colours_are_all_different():
-    colours = {track_colour(track) for track in range(50)}
-    assert len(colours) == 50
-    assert all(max(colour) == 255 for colour in colours)
+def test_the_first_colors_are_all_different():
+    colors = {track_color(track) for track in range(50)}
+    assert len(colors) == 50
+    assert all(max(color) == 255 for color in colors)

@@ -45,7 +45,7 @@ def test_no_suggestion_without_need_or_room():
     assert suggest_frames(numbers, none, np.zeros(5), 3) == []
     assert suggest_frames(numbers[:0], none[:0], np.zeros(0), 3) == []
     assert suggest_frames(numbers, numbers % 2 == 0, np.ones(5), 3) == []
-    assert len(suggest_frames(numbers, none, np.ones(5), 9)) == 3  # never neighbours
+    assert len(suggest_frames(numbers, none, np.ones(5), 9)) == 3  # never neighbors
     far = np.array([0, 1000])  # numbers count, not places
     assert suggest_frames(far, np.array([True, False]), np.ones(2), 1) == [1]
 

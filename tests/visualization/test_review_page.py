@@ -189,14 +189,14 @@ def test_the_picture_of_the_frame_is_shown_with_its_poses(review):
     pixel = """([x, y]) => [...document.getElementById("picture").getContext("2d").getImageData(x, y, 1, 1).data]"""
     box = review.page.locator("#picture").bounding_box()
 
-    def colour(x, y):
+    def color(x, y):
         left, top = review.place(x, y)
         return review.page.evaluate(pixel, [round(left - box["x"]), round(top - box["y"])])
 
-    ground = colour(150, 5)[:3]
+    ground = color(150, 5)[:3]
     assert max(abs(value - 70) for value in ground) < 6  # 60 + 5 for each frame
     x, y = joints(2, 0)[1]
-    joint = colour(x, y)
+    joint = color(x, y)
     assert max(abs(value - 255) for value in joint[:3]) > 60  # drawn over the white point
     assert joint[:3] != ground
 

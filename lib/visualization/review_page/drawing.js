@@ -1,16 +1,16 @@
 // Colors, and poses on a canvas.
 
 // Okabe and Ito's colorblind-safe palette; the colors that stand out on pictures come first.
-const TRACK_COLOURS = ["#56b4e9", "#e69f00", "#f0e442", "#cc79a7", "#00b482", "#d55e00", "#ffffff", "#4f7fff"];
-const SIDE_COLOURS = { left: "#50c850", right: "#ff8c28", "": "#3cc8e6" };
+const TRACK_COLORS = ["#56b4e9", "#e69f00", "#f0e442", "#cc79a7", "#00b482", "#d55e00", "#ffffff", "#4f7fff"];
+const SIDE_COLORS = { left: "#50c850", right: "#ff8c28", "": "#3cc8e6" };
 const RADIUS = 4;
 
-function trackColour(app, track) {
-  return TRACK_COLOURS[app.tracks.indexOf(track) % TRACK_COLOURS.length] ?? TRACK_COLOURS[0];
+function trackColor(app, track) {
+  return TRACK_COLORS[app.tracks.indexOf(track) % TRACK_COLORS.length] ?? TRACK_COLORS[0];
 }
 
 const darkness = matchMedia("(prefers-color-scheme: dark)");
-const themes = new Map(); // colours of the style sheet; asking it is slow
+const themes = new Map(); // colors of the style sheet; asking it is slow
 darkness.addEventListener("change", () => themes.clear());
 
 function theme(name) {
@@ -33,18 +33,18 @@ function watchSize(canvas, resized) {
 // One pose. `place` takes a joint's x, y in the frame to the screen.
 function drawPerson(context, app, person, place) {
   const { sides, bones } = app.model.review;
-  const own = trackColour(app, person.track);
-  const colour = (joint) => (app.bySide ? SIDE_COLOURS[sides[joint]] : own);
+  const own = trackColor(app, person.track);
+  const color = (joint) => (app.bySide ? SIDE_COLORS[sides[joint]] : own);
   const isShown = (joint) => person.keypoints[3 * joint + 2] > MISSING && !app.unseen.has(joint);
   const at = (joint) => place(person.keypoints[3 * joint], person.keypoints[3 * joint + 1]);
   for (const [a, b] of bones) {
-    if (isShown(a) && isShown(b)) drawBone(context, at(a), at(b), colour(sides[a] ? a : b));
+    if (isShown(a) && isShown(b)) drawBone(context, at(a), at(b), color(sides[a] ? a : b));
   }
   for (let joint = 0; joint < app.model.names.length; joint++) {
     if (!isShown(joint)) continue;
     const { score } = app.model.evidence(person, joint);
     context.globalAlpha = score === undefined ? 1 : 0.35 + 0.65 * Math.min(1, score);
-    drawJoint(context, at(joint), colour(joint), person.keypoints[3 * joint + 2] === HIDDEN);
+    drawJoint(context, at(joint), color(joint), person.keypoints[3 * joint + 2] === HIDDEN);
     context.globalAlpha = 1;
     const isSelected = person.track === app.track && joint === app.joint;
     if (isSelected) drawRing(context, at(joint));
@@ -52,8 +52,8 @@ function drawPerson(context, app, person, place) {
   }
 }
 
-function drawBone(context, [x1, y1], [x2, y2], colour) {
-  for (const [style, width] of [["rgba(0, 0, 0, 0.45)", 4], [colour, 2]]) {
+function drawBone(context, [x1, y1], [x2, y2], color) {
+  for (const [style, width] of [["rgba(0, 0, 0, 0.45)", 4], [color, 2]]) {
     context.strokeStyle = style;
     context.lineWidth = width;
     context.beginPath();
@@ -69,12 +69,12 @@ function circle(context, [x, y], radius) {
 }
 
 // Visible joints are filled, hidden ones are not.
-function drawJoint(context, at, colour, isHidden) {
+function drawJoint(context, at, color, isHidden) {
   circle(context, at, RADIUS);
-  context.fillStyle = isHidden ? "rgba(0, 0, 0, 0.35)" : colour;
+  context.fillStyle = isHidden ? "rgba(0, 0, 0, 0.35)" : color;
   context.fill();
   context.lineWidth = isHidden ? 2 : 1;
-  context.strokeStyle = isHidden ? colour : "rgba(0, 0, 0, 0.8)";
+  context.strokeStyle = isHidden ? color : "rgba(0, 0, 0, 0.8)";
   context.stroke();
 }
 

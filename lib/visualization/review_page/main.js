@@ -39,7 +39,7 @@ const ACTIONS = {
   unseen: [["x"], "show the joint, or do not", (app) => app.show(app.joint, app.unseen.has(app.joint))],
   showAll: [["Shift+x"], "show all joints", (app) => app.showAll()],
   names: [["b"], "names of the joints", (app) => app.toggle("showNames", "names")],
-  colours: [["c"], "colours by side, by person", (app) => app.toggle("bySide", "colours")],
+  colors: [["c"], "colors by side, by person", (app) => app.toggle("bySide", "colors")],
   zoomIn: [["+", "="], "zoom in", (app) => app.stage.zoom(1.25)],
   zoomOut: [["-"], "zoom out", (app) => app.stage.zoom(0.8)],
   center: [["f"], "the joint to the middle", (app) => app.center()],
@@ -110,7 +110,7 @@ function start() {
   document.getElementById("title").textContent = review.name;
   document.getElementById("note").textContent = read("note");
   const app = new App(read("labels"), review);
-  document.getElementById("colours").setAttribute("aria-pressed", app.bySide);
+  document.getElementById("colors").setAttribute("aria-pressed", app.bySide);
   listenToKeys(app);
   listenToButtons(app);
   listKeys();

@@ -84,7 +84,7 @@ class Panels {
     const { app } = this;
     const buttons = app.model.people(app.frame).map(({ track }) => {
       const chip = element("i");
-      chip.style.background = trackColour(app, track);
+      chip.style.background = trackColor(app, track);
       const button = element("button", { ariaPressed: String(track === app.track) }, chip, `track ${track}`);
       button.addEventListener("click", () => app.select(track, app.joint));
       return button;

@@ -140,8 +140,8 @@ class Timeline {
     if (most) this.#label(context, `disagreement, to ${most.toFixed(most < 10 ? 1 : 0)} px`, MARKS + 44, theme("bars"));
   }
 
-  #label(context, text, y, colour) {
-    context.fillStyle = colour;
+  #label(context, text, y, color) {
+    context.fillStyle = color;
     context.textAlign = "right";
     context.fillText(text, GUTTER - 6, y, GUTTER - 8);
   }
