@@ -25,6 +25,7 @@ from lib.tracking.pose_video import VideoPart, estimate_video, identity
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, read_json, write_json
 from lib.utils.progress import Stages
+from lib.utils.training_files import FINAL_WEIGHTS
 
 WHOLE_FRAMES: list[Any] = ["DATASET.BOXES", "file", "TEST.MODE", "single", "TEST.PROPAGATE.REFINE", 0]
 
@@ -61,7 +62,7 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     places: list[Any] = ["DATASET.ROOT", str(work / "images"), "DATASET.TRAIN_ANNOTATIONS", str(work / "labels.json")]
     places += ["OUTPUT_DIR", str(work), "LOG_DIR", str(work / "log"), "EXPERIMENT_NAME", stage, "AUTO_RESUME", True]
     cfg = configure(stage, keys, places)
-    weights = output_folder(cfg, stage) / "final_state.pth"
+    weights = output_folder(cfg, stage) / FINAL_WEIGHTS
     print(f"{len(content['annotations'])} labeled poses in {len(sizes)} images")
     stages = Stages(2)
     stages.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from yacs.config import CfgNode
 
-from lib.core.build_training import build_step, build_trainer
 from lib.core.report import EpochReport
+from lib.core.step import build_step
 from lib.core.strategies import scatter
+from lib.core.trainer import build_trainer
 from lib.dataset.clips import Clips
 from lib.models import PoseWarper, build_model
 from lib.models.inference import build_inference_form
