@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 TESTS = "training"  # name of the tests in a training
 
 
-def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Path:
+def train_experiment(cfg: CfgNode, experiment: str, force: bool = False) -> Path:
     """Train an experiment, or resume its training.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from lib.config import output_folder
 from lib.core.run import build_run
 from lib.core.trained_model import build_trained_model
-from lib.evaluation.trained_run import build_trained_run
+from lib.evaluation.trained_run import train_experiment
 from lib.formats.posetrack18 import keypoint_category
 from lib.formats.video_poses import PosesFile
 from lib.frames.store import ImageStore
@@ -67,7 +67,7 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     stages = Stages(2)
     stages.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)
     if not weights.exists():
-        build_trained_run(cfg, stage)
+        train_experiment(cfg, stage)
     dense = work / "dense.json"
     with build_run(cfg, stage, "estimate") as run:
         made_with = {"video": identity(options.video), "weights": identity(weights), "config": cfg.dump()}

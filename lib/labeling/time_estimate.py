@@ -26,7 +26,7 @@ CLIPS = 4
 """Number of clips in the timed batch of propagation."""
 
 
-def build_training_seconds(cfg: CfgNode, num_clips: int, device: torch.device) -> float:
+def estimate_training_seconds(cfg: CfgNode, num_clips: int, device: torch.device) -> float:
     """Return the estimated duration of a training.
 
     Args:
@@ -42,7 +42,7 @@ def build_training_seconds(cfg: CfgNode, num_clips: int, device: torch.device) -
     return cfg.TRAIN.END_EPOCH * math.ceil(num_clips / size) * seconds
 
 
-def build_propagation_seconds(cfg: CfgNode, num_poses: int, device: torch.device) -> float:
+def estimate_propagation_seconds(cfg: CfgNode, num_poses: int, device: torch.device) -> float:
     """Return the estimated duration of the propagation of poses by the warp and dense flow, from both sides.
 
     Args:

@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 from lib.config import output_folder
 from lib.core.run import build_run
 from lib.core.trained_model import build_trained_model
-from lib.evaluation.trained_run import build_trained_run
+from lib.evaluation.trained_run import train_experiment
 from lib.formats.coco import keep_labels, labeled_images
 from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_videos
@@ -21,9 +21,9 @@ from lib.frames.unpack import unpack
 from lib.frames.video import FrameFolder
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import box_sizes, crop_size, repetitions, spaced
-from lib.labeling.time_estimate import build_propagation_seconds, build_training_seconds
+from lib.labeling.time_estimate import estimate_propagation_seconds, estimate_training_seconds
 from lib.labeling.video_labels import match_frames, read_person_labels
-from lib.propagation.dense_labels import build_dense_labels
+from lib.propagation.dense_labels import propagate_dense
 from lib.propagation.propagator import build_options
 from lib.propagation.protocol import format_distances
 from lib.utils.device import choose_device
@@ -49,7 +49,7 @@ class _Stage:
         """Train the stage, unless an earlier run did."""
         stages.begin(title, self.weights if self.weights.exists() else None)
         if not self.weights.exists():
-            build_trained_run(self.cfg, self.name)
+            train_experiment(self.cfg, self.name)
 
 
 def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     stages = Stages(3 if methods.needs_net else 1)
     if methods.needs_net:
         tracks = {person.get("track_id") for person in kept["annotations"]}
-        seconds = _build_seconds(
+        seconds = _estimate_seconds(
             [first, second], len(kept["annotations"]), len(tracks) * (len(frames.numbers) - labeled)
         )
         print(f"Time on this machine: about {format_minutes(seconds)}.")
@@ -97,7 +97,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     stages.begin("Propagate the labels.")
     with build_run(propagated, STAGES[1], f"propagate-{methods.name}") as run:
         net, _ = build_trained_model(propagated, run.folder, run.device) if methods.needs_net else (None, {})
-        dense = build_dense_labels(propagated, methods, run, net, options.fill)
+        dense = propagate_dense(propagated, methods, run, net, options.fill)
         if dense.errors:
             result = dense.errors | dense.content["info"]
             write_json(run.folder / f"result-propagate-{methods.name}.json", result, indent=True)
@@ -107,7 +107,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     return dense.content
 
 
-def _build_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -> float:
+def _estimate_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -> float:
     """Return the estimated duration of the stages that are left, and of the propagation with the net of the last one.
 
     Args:
@@ -118,8 +118,8 @@ def _build_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -
     cfg = stages[-1].cfg
     device = choose_device(cfg.GPUS)
     left = [stage.cfg for stage in stages if not stage.weights.exists()]
-    training = sum(build_training_seconds(cfg, num_labeled * cfg.DATASET.REPEAT, device) for cfg in left)
-    return training + build_propagation_seconds(cfg, num_poses, device)
+    training = sum(estimate_training_seconds(cfg, num_labeled * cfg.DATASET.REPEAT, device) for cfg in left)
+    return training + estimate_propagation_seconds(cfg, num_poses, device)
 
 
 def _open_frames(options: LabelingOptions, oriented: bool) -> FrameFolder:

@@ -16,7 +16,7 @@ from lib.propagation.targets import nearest
 from lib.utils.errors import InputError
 
 
-def build_augmented_labels(
+def augment_labels(
     cfg: CfgNode, labels: SparseLabels, options: PropagationOptions, run: Run, net: nn.Module | None
 ) -> dict[str, Any]:
     """Return the content of a COCO-style file with sparse and propagated labels (paper, data augmentation).
@@ -50,7 +50,7 @@ def build_augmented_labels(
     return augmented_content(labels.videos, labels.people, propagated, frames, info)
 
 
-def build_augmented_path(cfg: CfgNode, labels: SparseLabels) -> Path:
+def augmented_path(cfg: CfgNode, labels: SparseLabels) -> Path:
     """Return the default path of the sparse and propagated labels, in the folder of the labels.
 
     The first PoseWarper code gives its file the same name.

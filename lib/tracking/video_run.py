@@ -57,7 +57,7 @@ class VideoRunOptions:
     force: bool
 
 
-def build_video_run(cfg: CfgNode, folder: Path, options: VideoRunOptions) -> None:
+def run_video(cfg: CfgNode, folder: Path, options: VideoRunOptions) -> None:
     """Estimate the poses in a video and draw them. Call the function again to resume an interrupted run.
 
     Args:
