@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from lib.config.keys import flatten
+from lib.config.legacy import update_stored
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
@@ -148,7 +149,7 @@ def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], 
         config = None
     if not isinstance(config, dict):
         raise InputError(f"{path}: 'config' is not the YAML text of an experiment")
-    flat = flatten(config)
+    flat = update_stored(flatten(config))
     method = str(content.get("name") or content.get("method") or flat.get("TEST.MODE") or "")
     own = f"{str(flat.get('OUTPUT_DIR', '')).rstrip('/')}/"
     keys = {
