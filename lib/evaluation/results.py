@@ -17,7 +17,7 @@ from lib.utils.files import read_json
 
 SEED, NAME = "SEED", "EXPERIMENT_NAME"
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def read_results(
         content = read_json(path)
         lacking = sorted(needed - content.keys()) if isinstance(content, dict) else sorted(needed)
         if lacking:
-            _LOG.warning("%s is left out: not %s; it lacks %s", path, kind, ", ".join(lacking))
+            logger.warning("%s is left out: not %s; it lacks %s", path, kind, ", ".join(lacking))
             continue
         results.append(_as_result(path, content, ignored))
     if not results:
