@@ -15,6 +15,7 @@ from lib.config.changes import (
     crop_size,
     format_changes,
 )
+from lib.config.run_folder import FINAL_WEIGHTS
 from lib.dataset import build_skeleton
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights
@@ -33,7 +34,7 @@ def build_weights_path(cfg: CfgNode, folder: Path) -> Path:
     Raises:
         InputError: The file does not exist.
     """
-    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    weights = Path(cfg.TEST.MODEL_FILE or folder / FINAL_WEIGHTS)
     if weights.is_dir():
         raise InputError(f"TEST.MODEL_FILE: {weights} is a folder; name the file of the weights")
     if not weights.exists():

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from lib.config.run_folder import BEST_WEIGHTS, CHECKPOINT, FINAL_WEIGHTS
 from lib.core.trainer import Trainer
 from lib.utils.checkpoint import read_checkpoint, save_checkpoint, training_of, with_training
 from lib.utils.errors import InputError
@@ -110,17 +111,17 @@ class TrainingRun:
     @property
     def checkpoint(self) -> Path:
         """Path to the checkpoint that resumes the training."""
-        return self.folder / "checkpoint.pth"
+        return self.folder / CHECKPOINT
 
     @property
     def best(self) -> Path:
         """Path to the weights of the best epoch."""
-        return self.folder / "model_best.pth"
+        return self.folder / BEST_WEIGHTS
 
     @property
     def final(self) -> Path:
         """Path to the weights of the last epoch."""
-        return self.folder / "final_state.pth"
+        return self.folder / FINAL_WEIGHTS
 
     @property
     def history(self) -> Path:

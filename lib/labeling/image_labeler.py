@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib.config import output_folder
+from lib.config.run_folder import FINAL_WEIGHTS
 from lib.core.run import build_run
 from lib.core.trained_model import build_trained_model
 from lib.evaluation.trained_run import build_trained_run
@@ -61,7 +62,7 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     places: list[Any] = ["DATASET.ROOT", str(work / "images"), "DATASET.TRAIN_ANNOTATIONS", str(work / "labels.json")]
     places += ["OUTPUT_DIR", str(work), "LOG_DIR", str(work / "log"), "EXPERIMENT_NAME", stage, "AUTO_RESUME", True]
     cfg = configure(stage, keys, places)
-    weights = output_folder(cfg, stage) / "final_state.pth"
+    weights = output_folder(cfg, stage) / FINAL_WEIGHTS
     print(f"{len(content['annotations'])} labeled poses in {len(sizes)} images")
     stages = Stages(2)
     stages.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)

@@ -10,6 +10,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config import output_folder
+from lib.config.run_folder import CHECKPOINT, FINAL_WEIGHTS
 from lib.core.run import build_run
 from lib.core.trained_model import build_trained_model
 from lib.evaluation.trained_run import build_trained_run
@@ -42,7 +43,7 @@ class _Stage:
     @property
     def weights(self) -> Path:
         """Path to the final weights."""
-        return output_folder(self.cfg, self.name) / "final_state.pth"
+        return output_folder(self.cfg, self.name) / FINAL_WEIGHTS
 
     def train(self, stages: Stages, title: str) -> None:
         """Train the stage, unless an earlier run did."""
@@ -163,9 +164,9 @@ def _prepare_nets(
     recipe = nets / "recipe.json"
     if recipe.exists() and read_json(recipe)["labels"] != digest:
         places = [nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage for cfg, stage in zip(cfgs, STAGES, strict=True)]
-        if (places[1] / "final_state.pth").exists() and not options.relearn:
+        if (places[1] / FINAL_WEIGHTS).exists() and not options.relearn:
             print("The nets are kept, although they were trained on other labels; --relearn trains them on these.")
-        elif any((place / "checkpoint.pth").exists() for place in places):
+        elif any((place / CHECKPOINT).exists() for place in places):
             remove_folder(nets)
         else:
             recipe.unlink()  # no training has used it

@@ -176,7 +176,8 @@ def _joints(content: dict[str, Any], path: str | Path) -> tuple[list[str], list[
     except (TypeError, ValueError, OverflowError):
         edges = np.full((1, 2), -1)
     if edges.size and not 0 <= edges.min() <= edges.max() < len(names):
-        logger.warning("%s: %s: 'skeleton' is ignored: it must be pairs of numbers from 1 to %d", path, where, len(names))
+        line = "%s: %s: 'skeleton' is ignored: it must be pairs of numbers from 1 to %d"
+        logger.warning(line, path, where, len(names))
         return names, []
     return names, [(first, second) for first, second in edges.tolist()]
 
