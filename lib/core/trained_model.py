@@ -15,11 +15,11 @@ from lib.config.changes import (
     crop_size,
     format_changes,
 )
+from lib.config.run_folder import FINAL_WEIGHTS
 from lib.dataset import build_skeleton
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights
 from lib.utils.errors import InputError
-from lib.utils.training_files import FINAL_WEIGHTS
 
 logger = logging.getLogger(__name__)
 

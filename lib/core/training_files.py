@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import nn
 
+from lib.config.run_folder import BEST_WEIGHTS, CHECKPOINT, FINAL_WEIGHTS
 from lib.core.trainer import Trainer
 from lib.utils.checkpoint import read_checkpoint, save_checkpoint, training_of, with_training
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
-from lib.utils.training_files import BEST_WEIGHTS, CHECKPOINT, FINAL_WEIGHTS
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib.config import output_folder
+from lib.config.run_folder import FINAL_WEIGHTS
 from lib.core.run import build_run
 from lib.core.trained_model import build_trained_model
 from lib.evaluation.trained_run import train_experiment
@@ -25,7 +26,6 @@ from lib.tracking.pose_video import VideoPart, estimate_video, identity
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, read_json, write_json
 from lib.utils.progress import Stages
-from lib.utils.training_files import FINAL_WEIGHTS
 
 WHOLE_FRAMES: list[Any] = ["DATASET.BOXES", "file", "TEST.MODE", "single", "TEST.PROPAGATE.REFINE", 0]
 

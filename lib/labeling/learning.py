@@ -9,11 +9,11 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config import load_config, output_folder
+from lib.config.run_folder import FINAL_WEIGHTS
 from lib.utils.commands import ROOT, Step
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, read_json, write_json
 from lib.utils.provenance import command_line, commit, seconds
-from lib.utils.training_files import FINAL_WEIGHTS
 
 EXPERIMENTS = ROOT / "experiments" / "synthetic"
 TRAIN, VAL = 80, 20  # videos

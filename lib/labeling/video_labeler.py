@@ -10,6 +10,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config import output_folder
+from lib.config.run_folder import CHECKPOINT, FINAL_WEIGHTS
 from lib.core.run import build_run
 from lib.core.trained_model import build_trained_model
 from lib.evaluation.trained_run import train_experiment
@@ -30,7 +31,6 @@ from lib.utils.device import choose_device
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number, read_json, remove_folder, write_json
 from lib.utils.progress import Stages, format_minutes
-from lib.utils.training_files import CHECKPOINT, FINAL_WEIGHTS
 
 
 @dataclass(frozen=True)

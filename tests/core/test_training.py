@@ -86,7 +86,7 @@ def test_tf32_holds_for_matrix_products_too(build):
         assert torch.backends.cuda.matmul.allow_tf32
     finally:
         torch.backends.cuda.matmul.allow_tf32 = False
-    with pytest.raises(InputError, match=r"TRAIN\.PRECISION is tf32, and CUDNN\.ALLOW_TF32 False"):
+    with pytest.raises(InputError, match=r"TRAIN\.PRECISION is tf32, but CUDNN\.ALLOW_TF32 is False"):
         build("TRAIN.PRECISION", "tf32", "CUDNN.ALLOW_TF32", False)
 
 
