@@ -20,9 +20,9 @@ RUNS = {
     "lib/core/origin.py": {"start"},
     "lib/evaluation/trained_run.py": {"train_experiment"},
     "lib/labeling/time_estimate.py": {"estimate_training_seconds", "estimate_propagation_seconds"},
-    "lib/propagation/augmentation.py": {"augment_labels", "augmented_path"},
+    "lib/propagation/augmentation.py": {"run_augmentation", "augment_labels", "augmented_path"},
     "lib/propagation/dense_labels.py": {"propagate_dense"},
-    "lib/propagation/protocol.py": {"propagate_runs", "estimate_pseudo_labels", "score_protocol"},
+    "lib/propagation/protocol.py": {"run_protocol", "propagate_runs", "estimate_pseudo_labels", "score_protocol"},
     "lib/tracking/video_run.py": {"run_video"},
 }
 """Functions that carry out a part of an experiment. They receive its configuration, as the build functions do."""
@@ -61,7 +61,7 @@ def test_imports_run_one_way(path):
         if own == "config":
             assert package == "utils", f"config imports {package}"
         else:
-            if package == "config" and own in ("core", "evaluation", "labeling"):
+            if package == "config" and own in ("core", "evaluation", "propagation", "labeling"):
                 continue  # a run has a configuration: its folder and its weights are compared with it
             assert package != "config", f"{own} imports config"
             assert tier(own) < tier(package), f"{own} imports {package}"

@@ -25,20 +25,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labels", type=Path, help="COCO-style file that tools/label_video.py --video wrote")
     parser.add_argument("--video", type=Path, required=True, help="video file, or folder of its numbered frames")
-    parser.add_argument("--out", type=Path, required=True, help="the .html file to write")
+    parser.add_argument("--out", type=Path, required=True, help="output .html file")
     parser.add_argument(
-        "--megabytes", type=float, default=BUDGET / MEGABYTE, help="of the page, at most (%(default).0f)"
+        "--megabytes", type=float, default=BUDGET / MEGABYTE, help="maximum size of the page (default: %(default).0f)"
     )
     parser.add_argument(
         "--exif-orientation",
         action="store_true",
-        help="orient frames according to EXIF, as the labels are; those of DATASET.EXIF_ORIENTATION True record it",
+        help="rotate frames according to EXIF (default: as recorded in the labels)",
     )
     args = parser.parse_args()
     if args.out.suffix != ".html":
-        raise InputError(f"--out {args.out}: it has to name a .html file")
+        raise InputError(f"--out {args.out}: expected a .html file")
     if not args.megabytes > 0:
-        raise InputError(f"--megabytes {args.megabytes}: it has to be over 0")
+        raise InputError(f"--megabytes {args.megabytes}: it must be greater than 0")
     claim_outputs([("--out", args.out)], [("LABELS", args.labels), ("--video", args.video)])
     labels = read_labels(args.labels)
     with TemporaryDirectory(prefix="frames-") as folder:

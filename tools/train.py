@@ -17,8 +17,8 @@ def main() -> None:
     cfg, experiment, args = parse_arguments(parser)
     if args.prevModelDir and not cfg.TRAIN.RESUME:
         raise InputError(
-            f"--prevModelDir {args.prevModelDir}: holds weights without the checkpoint.pth that a training resumes "
-            f"from; to begin a new one with them set MODEL.PRETRAINED …/final_state.pth"
+            f"--prevModelDir {args.prevModelDir}: contains weights, but no checkpoint.pth to resume from; "
+            f"to start a new training from them, set MODEL.PRETRAINED …/final_state.pth"
         )
 
     from lib.evaluation.trained_run import train_experiment  # after the arguments: PyTorch takes seconds

@@ -1,8 +1,9 @@
 """COCO-style files from PoseTrack's official annotations: all frames, sparse subsets, consecutive runs."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from lib.formats.posetrack_coco import CocoVideo, coco_content
 from lib.formats.posetrack_set import read_content, read_video, video_files
 from lib.pose.crop import clip_box
 from lib.utils.errors import InputError
-from lib.utils.files import frame_number
+from lib.utils.files import claim_outputs, frame_number, refuse_inside, write_json
+from lib.utils.label_files import sparse_file_name
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,73 @@ RELEASES = {  # of PoseTrack18, by the number of validation videos
     "release v0.2, which most published figures are of": range(74, 75),
     "release v0.45": range(160, 181),
 }
+
+
+Files = dict[str, Callable[[], dict[str, Any]]]
+"""Functions that return the content of the files to write, by file name."""
+
+
+def plan_full(annotations: Path) -> Files:
+    """Return the files with all frames of each split.
+
+    Args:
+        annotations: Folder with a folder of official files for each split.
+
+    Raises:
+        InputError: There is no split.
+    """
+    splits = [split for split in SPLITS if (annotations / split).is_dir()]
+    if not splits:
+        raise InputError(f"{annotations}: contains neither train/ nor val/")
+
+    def read(split: str) -> dict[str, Any]:
+        return full(read_split(annotations, split))
+
+    return {f"posetrack_{split}.json": partial(read, split) for split in splits}
+
+
+def plan_sparse(annotations: Path, videos: int, frames: int, seed: int) -> Files:
+    """Return the file of the training split with few labeled frames.
+
+    Args:
+        annotations: Folder with a folder of official files for each split.
+        videos: Number of videos that keep labels; −1 for all.
+        frames: Number of labeled frames per video.
+        seed: Seed of the random choice.
+    """
+    name = sparse_file_name(frames, videos if videos < len(video_files(annotations / "train")) else -1)
+    return {name: lambda: sparse(read_split(annotations, "train"), videos, frames, seed)}
+
+
+def plan_consecutive(annotations: Path) -> Files:
+    """Return the file with the longest annotated run of each validation video.
+
+    Args:
+        annotations: Folder with a folder of official files for each split.
+    """
+    return {"posetrack_val_consecutive.json": lambda: consecutive(read_split(annotations, "val"))}
+
+
+def write_files(files: Files, annotations: Path, out: Path) -> None:
+    """Write planned files after all of them are made, and print the release and their sizes.
+
+    Args:
+        files: Files to write.
+        annotations: Folder with a folder of official files for each split.
+        out: Folder to write to.
+
+    Raises:
+        InputError: An annotation is broken, or a file cannot be written.
+    """
+    outputs = [("--out", out / name) for name in files]
+    for split in SPLITS:
+        refuse_inside(outputs, annotations / split, "it would be taken for one of the annotations")
+    claim_outputs(outputs)
+    print(release(annotations))
+    contents = {name: make() for name, make in files.items()}
+    for name, content in contents.items():
+        write_json(out / name, content)
+        print(f"{out / name}: {len(content['images'])} frames, {len(content['annotations'])} people")
 
 
 def read_split(annotations: Path, split: str) -> list[CocoVideo]:

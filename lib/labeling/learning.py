@@ -10,17 +10,15 @@ from yacs.config import CfgNode
 
 from lib.config import load_config, output_folder
 from lib.config.run_folder import FINAL_WEIGHTS
+from lib.labeling.learning_options import FRAMES, VIDEOS, LearningOptions
+from lib.labeling.options import STAGES
 from lib.utils.commands import ROOT, Step
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, read_json, write_json
 from lib.utils.provenance import command_line, commit, seconds
 
 EXPERIMENTS = ROOT / "experiments" / "synthetic"
-TRAIN, VAL = 80, 20  # videos
 LABEL_EVERY = 4  # frames of the test videos: neighbors are nearly identical
-STAGES = ("single", "posewarper")
-GRID_VIDEOS, GRID_FRAMES = [20, 40, 80], [1, 2, 8]  # default grid
-VIDEOS, FRAMES = "DATASET.NUM_LABELED_VIDEOS", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO"
 RECORD = "learn.json"  # settings, command, commit, and duration
 AUGMENTED = "augmented"  # experiments that train on propagated labels too
 MODES = {
@@ -48,72 +46,6 @@ class Chain:
     def results(self) -> list[Path]:
         """Return the files that the tests write."""
         return [step.product for step in self.steps if step.product and step.arguments[0] == "test.py"]
-
-
-@dataclass(frozen=True)
-class LearningOptions:
-    """Options of a run.
-
-    Attributes:
-        out: Folder of videos, nets, results and pictures.
-        experiment: Folder in experiments/synthetic; None for demo.
-        cfg: Experiments of both stages, on existing data; None if videos are generated.
-        seed: Seed of the videos and the training; None for the seeds of the experiments.
-        train: Number of generated training videos.
-        val: Number of generated test videos.
-        augment: Also propagate the labels, train both stages again with them, and test the nets.
-        opts: Keys and values that change the experiments.
-        grid: Learn from several numbers of labeled videos and frames.
-        videos: Numbers of labeled videos in the grid.
-        frames: Numbers of labeled frames per video in the grid.
-        seeds: Seeds for the choice of labels and the training in the grid.
-    """
-
-    out: Path
-    experiment: str | None
-    cfg: Sequence[Path] | None
-    seed: int | None
-    train: int | None
-    val: int | None
-    augment: bool
-    opts: Sequence[str]
-    grid: bool
-    videos: Sequence[int]
-    frames: Sequence[int]
-    seeds: Sequence[int | None]
-
-
-def complete(options: LearningOptions) -> LearningOptions:
-    """Return the options with defaults for the synthetic videos and the grid.
-
-    Args:
-        options: Options of the run.
-
-    Raises:
-        InputError: Options contradict each other.
-    """
-    if options.cfg and not (options.experiment is options.train is options.val is None):
-        raise InputError("--cfg uses the data of its experiments: remove --experiment, --train and --val")
-    if not options.grid and (options.videos or options.frames or options.seeds):
-        raise InputError("--videos, --frames and --seeds require --grid")
-    seed, train, val = options.seed, options.train, options.val
-    if not options.cfg:
-        seed, train, val = (
-            usual if given is None else given for given, usual in ((seed, 0), (train, TRAIN), (val, VAL))
-        )
-    if not options.grid:
-        return replace(options, seed=seed, train=train, val=val)
-    if options.cfg and not (options.videos and options.frames):
-        raise InputError("--grid with --cfg requires --videos and --frames, up to the numbers in the data")
-    if options.seeds and seed is not None and options.cfg:
-        raise InputError("--seed and --seeds exclude each other")
-    videos, frames = options.videos or GRID_VIDEOS, options.frames or GRID_FRAMES
-    if train is not None and max(videos) > train:
-        raise InputError(f"--videos {max(videos)}: there are {train} training videos; --train generates more")
-    if given := {VIDEOS, FRAMES, "SEED"} & set(options.opts[::2]):
-        raise InputError(f"--grid sets {min(given)}: use --videos, --frames or --seeds")
-    seeds = options.seeds or [seed]
-    return replace(options, seed=seed, train=train, val=val, videos=videos, frames=frames, seeds=seeds)
 
 
 def plan_grid(options: LearningOptions) -> dict[tuple[int, int, int | None], Chain]:

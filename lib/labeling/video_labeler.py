@@ -82,7 +82,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     second = _Stage(STAGES[1], configure(STAGES[1], keys, places))
     hidden = ["DATASET.TEST_ANNOTATIONS", str(nets / "truth.json")] if options.every else []
     propagated = configure(STAGES[1], keys, [*places, *hidden])
-    methods = build_options(propagated, options.method, options.priors, options.fuse, options.raft)
+    methods = build_options(propagated, options.methods)
     labeled = len(labeled_images(kept))
     print(f"{len(kept['annotations'])} labeled poses in {labeled} of {len(frames.numbers)} frames")
     stages = Stages(3 if methods.needs_net else 1)

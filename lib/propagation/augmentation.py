@@ -7,14 +7,51 @@ from typing import Any
 from torch import nn
 from yacs.config import CfgNode
 
-from lib.core.run import Run
+from lib.core.run import Run, build_run
+from lib.core.trained_model import build_trained_model
+from lib.dataset import build_sparse_labels
 from lib.dataset.propagated_labels import PROPAGATED_BY, REACH, Propagated, augmented_content, frames_around
 from lib.dataset.training_set import SparseLabels
 from lib.propagation.options import PropagationOptions
-from lib.propagation.propagator import build_propagator, video_folders
+from lib.propagation.propagator import build_options, build_propagator, video_folders
 from lib.propagation.targets import nearest
 from lib.utils.errors import InputError
+from lib.utils.files import claim_outputs, refuse_inputs, write_json
 from lib.utils.label_files import sparse_file_name
+
+
+def run_augmentation(
+    cfg: CfgNode, experiment: str, methods: PropagationOptions, out: Path | None, *, force: bool = False
+) -> None:
+    """Propagate the labels of the sparse training set to the frames around them, and write both as training labels.
+
+    Args:
+        cfg: The experiment.
+        experiment: Name of the experiment.
+        methods: Methods that carry labels to other frames.
+        out: Path to the file to write; None for `augmented_path`.
+        force: Accept weights that were trained with other settings.
+
+    Raises:
+        InputError: Labels or weights are missing or broken, or a file of another origin would be replaced.
+    """
+    options = build_options(cfg, methods)
+    with build_run(cfg, experiment, f"propagate-{options.name}") as run:
+        use_net = options.needs_net
+        net, forced = build_trained_model(cfg, run.folder, run.device, force) if use_net else (None, {})
+        labels = build_sparse_labels(cfg)
+        path = out or augmented_path(cfg, labels)
+        refuse_inputs([("--out", path)], [("the labels", labels.path)])
+        if not out and run.is_first:
+            claim_outputs([("--out", path)])
+        content = augment_labels(cfg, labels, options, run, net)
+        if not run.is_first:
+            return
+        content["info"] |= run.describe(forced)
+        write_json(path, content)
+    propagated = sum("propagated_from" in person for person in content["annotations"])
+    frames, people = len(content["images"]), len(content["annotations"])
+    print(f"{path}: {frames} frames, {people} people, {propagated} of them propagated")
 
 
 def augment_labels(

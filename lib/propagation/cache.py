@@ -120,8 +120,7 @@ def _read(path: Path, count: int) -> PropagatedPoses | None:
     """Return the poses in a file; None if it does not exist or is damaged."""
     try:
         with np.load(path) as arrays:
-            joints = arrays["joints"] if "joints" in arrays else arrays["points"]
-            poses = PropagatedPoses(joints, arrays["scores"], arrays.get("disagreement", arrays.get("apart")))
+            poses = PropagatedPoses(arrays["joints"], arrays["scores"], arrays.get("disagreement"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return poses if len(poses.joints) == count else None

@@ -1,5 +1,6 @@
 """Protocol of video pose propagation in the paper: labels of some frames of a run are propagated to all and scored."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ import numpy as np
 from torch import nn
 from yacs.config import CfgNode
 
+from lib.config import named_paths
 from lib.core.predictor import build_predictor
-from lib.core.run import Run
+from lib.core.run import Run, build_run
 from lib.core.strategies import single
+from lib.core.trained_model import build_trained_model, build_weights_path
 from lib.dataset import (
     LabeledRuns,
     build_clips,
@@ -22,13 +25,14 @@ from lib.dataset import (
 from lib.dataset.people import Person
 from lib.evaluation.posetrack import check_truth, format_table
 from lib.evaluation.propagation import compare_tracks, score_by_distance
+from lib.evaluation.results import check_result
 from lib.evaluation.scoring import score_videos
-from lib.evaluation.submission import Rules, make_submission
+from lib.evaluation.submission import Rules, check_predictions, make_submission
 from lib.evaluation.tables import format_rows
 from lib.evaluation.tester import build_rules
 from lib.formats.posetrack_set import write_videos
 from lib.propagation.options import PropagationOptions
-from lib.propagation.propagator import build_propagator
+from lib.propagation.propagator import build_options, build_propagator
 from lib.propagation.targets import (
     PropagatedPoses,
     Target,
@@ -38,7 +42,10 @@ from lib.propagation.targets import (
     reachable_ground_truth,
 )
 from lib.utils.errors import InputError
-from lib.utils.files import frame_number
+from lib.utils.files import frame_number, sha256, write_json
+from lib.utils.logging import to_log_file
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,50 @@ class RunPoses:
         order = sorted(range(len(self.people)), key=lambda index: (self.people[index].video, self.people[index].frame))
         people = [self.people[index] for index in order]
         return RunPoses(people, self.joints[order], self.scores[order], self.distances[order])
+
+
+def run_protocol(
+    cfg: CfgNode, experiment: str, methods: PropagationOptions | None, every: int, *, force: bool = False
+) -> None:
+    """Propagate labels over the runs of the test videos, write the submission, and score it.
+
+    Args:
+        cfg: The experiment.
+        experiment: Name of the experiment.
+        methods: Methods that carry labels to other frames; None: the pose net's own estimates, as a baseline.
+        every: Number of frames from one label to the next.
+        force: Accept weights that were trained with other settings.
+
+    Raises:
+        InputError: Data or weights are missing or broken, or a file of another origin would be replaced.
+    """
+    options = build_options(cfg, methods) if methods else None
+    pseudo_labels = pseudo_label_name(cfg.TEST.PROPAGATE.PSEUDO_LABELS, cfg.TEST.USE_GT_BBOX)
+    method = options.name if options else pseudo_labels
+    name = f"{method}-every{every}"
+    with build_run(cfg, experiment, f"propagate-{name}") as run:
+        predictions = run.folder / "predictions" / f"propagate-{name}"
+        path = run.folder / f"result-propagate-{name}.json"
+        if run.is_first:
+            check_predictions(predictions, named_paths(cfg))
+            check_result(path)
+        needs_net = options is None or options.needs_net
+        weights = {"weights_sha256": sha256(build_weights_path(cfg, run.folder))} if needs_net else {}
+        net, forced = build_trained_model(cfg, run.folder, run.device, force) if needs_net else (None, {})
+        runs = build_protocol_runs(cfg, every)
+        if options:
+            poses = propagate_runs(cfg, options, run, net, runs)
+        else:
+            assert net is not None
+            poses = estimate_pseudo_labels(cfg, run, net, runs)
+        if not run.is_first:
+            return
+        result = {"name": name, "method": method, "every": every} | score_protocol(cfg, runs, poses, predictions)
+        write_json(path, result | weights | run.describe(forced), indent=True)
+        logger.info("result: %s", path)
+        if cfg.TEST.EVALUATE:
+            print(format_protocol(result))
+            to_log_file(format_protocol(result))
 
 
 def propagate_runs(

@@ -12,6 +12,7 @@ from lib.dataset.people import Person
 from lib.frames.arrays import ArrayFrames
 from lib.frames.source import FrameSource
 from lib.pose.crop import box_to_center_scale, joints_box, widen_boxes
+from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import Propagator, build_options, build_propagator
 from lib.propagation.targets import missing
 
@@ -88,7 +89,7 @@ def build_video_propagator(
     Raises:
         InputError: The weights are missing, belong to another net, or were trained with other settings.
     """
-    options = build_options(cfg, method, priors, fuse=False, raft=None)
+    options = build_options(cfg, PropagationOptions(method=method, priors=tuple(priors)))
     net, _ = build_trained_model(cfg, Path(), device)
     width, height = cfg.MODEL.IMAGE_SIZE
     return VideoPropagator(lambda frames: build_propagator(cfg, options, frames, net, device), width / height)

@@ -6,7 +6,7 @@ The content of a file is only hashed, never interpreted.
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError, URLError
@@ -112,6 +112,43 @@ def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
         raise InputError(f"{url}: {_difference(digest, expected)}; nothing is kept, the next attempt starts over")
     os.replace(part, path)
     return f"{path}: {path.stat().st_size} bytes; {_verdict(digest, expected)}"
+
+
+def fetch_all(urls: Iterable[str], folder: Path) -> None:
+    """Download files one by one, continuing after a failure, and print a line for each.
+
+    Args:
+        urls: URLs of the files.
+        folder: Folder to download to.
+
+    Raises:
+        SystemExit: At least one download failed; the status is 2.
+    """
+    failed = False
+    for url in urls:
+        try:
+            print(fetch(url, folder), flush=True)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed = True
+    if failed:
+        sys.exit(2)
+
+
+def format_state(users: Mapping[str, Sequence[str]], folder: Path) -> str:
+    """Return the state of each file and its users as text.
+
+    Args:
+        users: Names of the rows that use each file, by URL.
+        folder: Folder to download to.
+    """
+    lines = []
+    for url, rows in users.items():
+        name = file_name(url)
+        states = {"there": folder / name, "begun": partial_path(folder / name)}
+        state = next((word for word, path in states.items() if path.exists()), "-")
+        lines.append(f"{state:<6} {name}\n       {', '.join(rows)}")
+    return "\n".join(lines)
 
 
 def _difference(digest: str, expected: str) -> str:

@@ -317,7 +317,7 @@ def test_published_weights_tell_their_experiment(demo, monkeypatch):
     opts = ["TEST.MODEL_FILE", "models/res50_aic_none.pth"]
     with pytest.raises(InputError, match=r"res50_aic_none\.pth: not the name of published weights"):
         demo.tool.published_experiment(opts)
-    with pytest.raises(InputError, match="neither --cfg"):
+    with pytest.raises(InputError, match="set --cfg to an experiment file"):
         demo.tool.published_experiment([])
     opts[1] = "elsewhere/hrnet_w48_posetrack18_384x288_posewarper_stage2-4abf88db_20211130.pth"
     experiment, *changes = demo.tool.published_experiment(opts)
@@ -329,7 +329,7 @@ def test_published_weights_tell_their_experiment(demo, monkeypatch):
     ("arguments", "message"),
     [
         ([], "nothing to write"),
-        (["--out", "poses.avi"], r"--out poses\.avi: it has to name a \.mp4 file"),
+        (["--out", "poses.avi"], r"--out poses\.avi: expected a \.mp4 file"),
         (["--out", "clip.mp4"], r"--out clip\.mp4: that is the file to read"),
         (["--boxes", "boxes.json", "--json", "boxes.json"], r"--json boxes\.json: that is the file to read"),
         (["--out", "a.mp4", "--boxes", "boxes.json", "--detector", "d.pth"], "one of them"),

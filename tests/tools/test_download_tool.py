@@ -88,8 +88,8 @@ def test_list(server, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name what to fetch"),
-        (["--all", GOOD], "name what to fetch"),
+        ([], "expected names or --all"),
+        (["--all", GOOD], "expected names or --all"),
         (["a/table/goof"], "did you mean a/table/good?"),
     ],
 )

@@ -211,7 +211,7 @@ def test_training_is_tested_after_its_epoch(tool):
         (
             "propagate.py",
             ["TEST.MODE", "propagate", "MODEL.WARP.ENABLED", "True"],
-            "only PoseTrack's videos have something to propagate to",
+            "only videos of PoseTrack can be propagated here",
         ),
         ("test.py", ["DATASET.IMAGE_DIR", "/nowhere"], "no image was found"),
     ],

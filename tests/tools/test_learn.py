@@ -223,9 +223,12 @@ def test_cells_of_a_grid_learn_from_so_many_labels(stages, tmp_path):
     ("options", "message"),
     [
         (["--videos", "2"], "--videos, --frames and --seeds require --grid"),
-        (["--grid", "--videos", "2", "2"], "--videos 2 2: it takes different whole numbers from 1 on, such as 20 40"),
-        (["--grid", "--frames", "0"], "--frames 0: it takes different whole numbers from 1 on"),
-        (["--grid", "--seeds", "x", "1"], "--seeds x 1: it takes different whole numbers from 0 on"),
+        (
+            ["--grid", "--videos", "2", "2"],
+            "--videos 2 2: expected different whole numbers of at least 1, such as 20 40",
+        ),
+        (["--grid", "--frames", "0"], "--frames 0: expected different whole numbers of at least 1"),
+        (["--grid", "--seeds", "x", "1"], "--seeds x 1: expected different whole numbers of at least 0"),
         (["--grid", "--train", "10"], "--videos 80: there are 10 training videos; --train generates more"),
         (["--grid", "SEED", "3"], "--grid sets SEED: use --videos, --frames or --seeds"),
         (["--grid", "--videos", "2", "TRAIN.LRR", "1"], "unknown key TRAIN.LRR"),

@@ -177,7 +177,7 @@ def test_several_ways_are_weighed_and_the_net_has_a_say(sample):
 def test_bad_input_is_one_line(sample):
     assert "--every 0" in refused(sample, "--every", "0")
     assert "--raft" in refused(sample, "--method", "raft")
-    assert "nothing to fuse" in refused(sample, "--method", "single", "--fuse")
+    assert "--method single propagates nothing" in refused(sample, "--method", "single", "--fuse")
     assert "TEST.PROPAGATE.HOP" in refused(sample, "TEST.PROPAGATE.HOP", "0")
     assert "TEST.PROPAGATE.SAVE" in refused(sample, "--out", "labels.json")
     assert "21 consecutive annotated frames" in refused(sample, "--every", "40")

@@ -55,7 +55,7 @@ def test_frames_of_a_video_file(run, tmp_path):
 @pytest.mark.parametrize(
     ("places", "options", "message"),
     [
-        ({"out": "review.json"}, [], "has to name a .html file"),
+        ({"out": "review.json"}, [], "expected a .html file"),
         ({"labels": "nothing.json"}, [], "nothing.json"),
         ({"video": "nothing"}, [], "nothing: no such video file"),
         ({}, ["--megabytes", "0"], "--megabytes 0"),

@@ -198,7 +198,7 @@ def test_results_over_a_key_of_the_experiments(tmp_path):
     refused = table(tmp_path, *contents, options=["--over", "TEST.MODE"])
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "0.json: TEST.MODE is single, not a number" in refused.stderr
-    assert "name that by --over" in table(tmp_path, *contents, options=["--plot", picture]).stderr
+    assert "--plot requires --over" in table(tmp_path, *contents, options=["--plot", picture]).stderr
 
 
 def test_results_over_a_key_that_differ_in_another_one_are_rows_of_their_own(tmp_path):

@@ -165,7 +165,7 @@ def test_what_would_be_mixed_with_the_input(root):
     assert "taken for one of the files of --gt" in refused(*scored, "annotations/val/x.json")
     made = ["prepare_posetrack", "full", "--annotations", "annotations", "--out"]
     assert "taken for one of the annotations" in refused(*made, "annotations/val/more")
-    assert "name a .json file" in refused("propagate", *SMALL, *CUSTOM, "--out", "images/val/video/000009.jpg")
+    assert "expected a .json file" in refused("propagate", *SMALL, *CUSTOM, "--out", "images/val/video/000009.jpg")
 
 
 def test_a_begun_file_of_somebody_else(root):
