@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from yacs.config import CfgNode
 
 from lib.config import load_config
-from lib.core.frozen import frozen_form
+from lib.core.frozen import frozen_estimator
 from lib.core.loss import build_loss
 from lib.core.optimizer import build_optimizer
 from lib.core.predictor import Predictor, build_predictor
@@ -188,7 +188,7 @@ def our_step(cfg: CfgNode, net: PoseWarper, batch: Clips) -> Callable[[], None]:
     step = TrainingStep(
         net,
         Trainer(net, *build_optimizer(cfg, net)),
-        strategy=partial(pair, pose_net=frozen_form(net.pose_net, dtype)),
+        strategy=partial(pair, pose_net=frozen_estimator(net.pose_net, dtype)),
         loss=build_loss(cfg, device),
         device=device,
         options=StepOptions(dtype),

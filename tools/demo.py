@@ -9,7 +9,6 @@ again.
 """
 
 import argparse
-import logging
 from pathlib import Path
 
 import _init_paths  # noqa: F401
@@ -21,8 +20,6 @@ from lib.formats.video_poses import check_part
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
-
-logger = logging.getLogger("demo")
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
-from lib.core.frozen import frozen_form
+from lib.core.frozen import frozen_estimator
 from lib.core.loss import Loss, accuracy, build_loss
 from lib.core.report import EpochReport
 from lib.core.strategies import Strategy, pair, single
@@ -162,4 +162,4 @@ def _build_strategy(cfg: CfgNode, net: nn.Module) -> Strategy:
         return single
     if not net.freeze_pose_net:
         return pair
-    return partial(pair, pose_net=frozen_form(net.pose_net, dtype_of(cfg.TRAIN.PRECISION)))
+    return partial(pair, pose_net=frozen_estimator(net.pose_net, dtype_of(cfg.TRAIN.PRECISION)))

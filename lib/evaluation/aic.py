@@ -1,4 +1,4 @@
-"""AI Challenger's own mAP, for files in its own form."""
+"""AI Challenger's own mAP, for files in its own format."""
 
 import logging
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from lib.pose.skeletons import skeleton
 logger = logging.getLogger(__name__)
 
 
-def evaluate_own_form(
+def evaluate_aic_format(
     content: list[Any], gt: str | Path, predictions: Any, pred: str | Path, sigma_scale: float = 1.0
 ) -> float:
     """Return the mAP of predictions.
 
     Args:
-        content: Content of the ground truth, a list of images in AI Challenger's own form.
+        content: Content of the ground truth, a list of images in AI Challenger's own format.
         gt: Path to the ground truth, for messages.
-        predictions: Content of the predictions, in the same form.
+        predictions: Content of the predictions, in the same format.
         pred: Path to the predictions, for messages.
         sigma_scale: Factor on the sigmas; 1 in the challenge.
 

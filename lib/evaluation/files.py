@@ -50,7 +50,7 @@ class Scorer:
 
 
 def _oks(headline: str, data_set: DataSet) -> Scorer:
-    files = "file of the ground truth, COCO-style", "file of the predictions, in COCO's results form"
+    files = "file of the ground truth, COCO-style", "file of the predictions, in COCO's results format"
     return Scorer(
         f"{data_set.description}: AP and AR by OKS",
         *files,
@@ -145,7 +145,7 @@ def _custom_scorer(data_set: DataSet) -> Scorer:
     return Scorer(
         "custom data, any joints: AP and AR by OKS, PCK, AUC and the mean error in pixels (EPE)",
         "COCO-style file of the ground truth; its category may have `sigmas`, the OKS constants of the joints",
-        "file of the predictions, in COCO's results form; PCK needs the id of each pose's annotation",
+        "file of the predictions, in COCO's results format; PCK needs the id of each pose's annotation",
         lambda gt, _: check_custom(gt),
         evaluate_custom,
         lambda result: format_rows({"": result["table"]}),

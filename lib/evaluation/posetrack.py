@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 def evaluate_posetrack(gt_dir: str | Path, pred_dir: str | Path, tracking: bool = False) -> dict[str, dict]:
     """Score a folder of predictions, one file for each video, against ground-truth files of the same names.
 
-    Either side may be in the form of 2017 or 2018. Frames are paired by their position in the file.
+    Either side may be in the format of 2017 or 2018. Frames are paired by their position in the file.
 
     Args:
         gt_dir: Folder of the ground truth. Each `.json` file in it is a video, and so is each `.mat` file of another

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lib.evaluation.clear_mot import Candidate, pair_sequence
+from lib.evaluation.heads import HEAD_SIZE, head_diagonals
 from lib.evaluation.ignore_regions import inside_any
 from lib.evaluation.pairs import pairs_within
 from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
 
-HEAD_FACTOR = 0.6
-"""Head size as a share of the head box's diagonal."""
 THRESHOLD = 0.5
 """Largest distance of a hit joint in head sizes."""
 
@@ -133,14 +132,13 @@ def compare(truth: VideoAnnotations, predicted: VideoAnnotations) -> Comparison:
 
 
 def _persons(video: VideoAnnotations) -> Persons:
-    diagonals = np.sqrt(((video.head_boxes[:, 2:] - video.head_boxes[:, :2]) ** 2).sum(axis=1))
     return Persons(
         video.person_frame,
         video.joints,
         video.present,
         video.scores,
         video.track_ids,
-        HEAD_FACTOR * diagonals,
+        HEAD_SIZE * head_diagonals(video.head_boxes),
         np.arange(len(video.person_frame)),
     )
 

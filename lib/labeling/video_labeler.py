@@ -157,9 +157,9 @@ def _prepare_nets(
     names = keypoint_category(labels)["keypoints"]
     given = ["DATASET.ROOT", str(frames), "MODEL.NUM_JOINTS", len(names)]
     cfgs = [configure(stage, given, ()) for stage in STAGES]
-    taught = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
+    trained_with = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
     digest = hashlib.sha256(json.dumps(labels).encode()).hexdigest()
-    identity = [names, taught, cfgs[0].SEED, digest if options.every else None]
+    identity = [names, trained_with, cfgs[0].SEED, digest if options.every else None]
     nets = options.work / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     recipe = nets / "recipe.json"
     if recipe.exists() and read_json(recipe)["labels"] != digest:

@@ -38,11 +38,11 @@ class MethodSpec:
 
 
 def _warp(propagator: Propagator) -> PropagationMethod:
-    from lib.core.strategies import scatter, scatter_own
+    from lib.core.strategies import scatter, scatter_estimates
     from lib.propagation.targets import warp
 
     options = propagator.options
-    infer = propagator.estimate(scatter if options.from_labels else scatter_own)
+    infer = propagator.estimate(scatter if options.from_labels else scatter_estimates)
     return partial(warp, infer, hop=options.hop, follow=options.follow, relative=options.relative)
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from lib.config import load_config
 from lib.core.predictor import DecodeOptions, Poses, Predictor
-from lib.core.strategies import FlipTest, near_labels, scatter, scatter_own
+from lib.core.strategies import FlipTest, near_labels, scatter, scatter_estimates
 from lib.dataset import build_clips, build_labeled_runs
 from lib.models import PoseWarper, build_model
 from lib.pose.skeletons import POSETRACK
@@ -16,7 +16,7 @@ from lib.propagation.targets import Target, around, missing, nearest, reachable_
 CPU = torch.device("cpu")
 
 
-def test_a_frame_takes_everybody_of_the_nearest_label_the_earlier_of_two():
+def test_a_frame_gets_the_people_of_the_nearest_label():
     people = [person(3), person(3, track=1), person(7), person(5, video=1)]
     wanted = [(0, number) for number in range(2, 9)]
     targets = nearest(people, wanted)
@@ -24,14 +24,14 @@ def test_a_frame_takes_everybody_of_the_nearest_label_the_earlier_of_two():
     assert nearest(people, [(1, 0), (2, 0)]) == [Target(3, 0)]  # video 2 has no label
 
 
-def test_a_frame_between_labels_takes_everybody_of_either():
+def test_a_frame_between_labels_gets_the_people_of_both():
     people = [person(0), person(0, track=2), person(10, track=1), person(10, track=2), person(20)]
     targets = around(people, [(0, 3), (0, 7), (0, 12), (0, 25)])
     expected = {3: [0, 1, 2], 7: [2, 3, 0], 12: [2, 3, 4], 25: [4]}
     assert targets == [Target(person, number) for number, own in expected.items() for person in own]
 
 
-def test_people_count_with_the_joints_that_could_be_moved():
+def test_ground_truth_is_limited_to_reachable_joints():
     sources = [person(3, labeled=(True, False)), person(3, track=1)]
     truth = [person(4), person(4, track=2), person(5), person(4, track=-1)]
     found = reachable_ground_truth(truth, sources, [Target(0, 4), Target(1, 4)])
@@ -70,7 +70,7 @@ def test_labels_go_far_in_one_warp_or_in_hops(hop, calls):
 
 
 @pytest.mark.parametrize("follow", [True, False])
-def test_the_crop_goes_along_or_stays(follow):
+def test_the_crop_follows_or_stays(follow):
     drift = Drift()
     warp(drift, [person(10)], [Target(0, 15)], 3, follow, relative=False)
     assert drift.people[0].number == 13
@@ -78,7 +78,7 @@ def test_the_crop_goes_along_or_stays(follow):
     np.testing.assert_allclose(drift.people[0].joints[:, 0], [6, 16])
 
 
-def test_the_way_can_be_taken_from_where_the_label_itself_ends():
+def test_displacements_can_be_relative_to_the_warped_label():
     class Rounding(Drift):
         def __call__(self, people, offsets):
             poses = super().__call__(people, offsets)
@@ -107,7 +107,7 @@ def test_scatter_warps_the_labels_to_every_frame():
     result = scatter(net, frames, labels)
     for t in range(3):
         torch.testing.assert_close(result[:, t], net.warp(labels, source=maps[:, 0], target=maps[:, t]))
-    own = scatter_own(net, frames, labels)
+    own = scatter_estimates(net, frames, labels)
     torch.testing.assert_close(own[:, 2], net.warp(maps[:, 0], source=maps[:, 0], target=maps[:, 2]))
 
 
@@ -128,7 +128,7 @@ def test_the_loop_yields_the_poses_of_all_frames(tmp_path):
 
 
 @pytest.mark.parametrize(("target_type", "shift"), [("unbiased", False), ("unbiased", True), ("udp", False)])
-def test_labels_within_cells_come_back_exactly_and_from_the_mirror_image_too(tmp_path, target_type, shift):
+def test_labels_are_recovered_exactly_also_from_mirror_images(tmp_path, target_type, shift):
     make_video(tmp_path / "data", "v", num_frames=7)
     keys = ["TEST.MODE", "propagate", "MODEL.TARGET_TYPE", target_type]
     cfg = load_config(write_experiment(tmp_path, tmp_path / "data"), keys)
@@ -146,7 +146,7 @@ def test_labels_within_cells_come_back_exactly_and_from_the_mirror_image_too(tmp
 
 
 @torch.no_grad()
-def test_the_net_is_looked_at_near_the_labels_alone():
+def test_estimates_are_limited_to_the_vicinity_of_labels():
     seen = torch.zeros(1, 3, 12, 10)
     seen[0, :, 3, 2], seen[0, :, 8, 7] = 0.5, 1.0  # the net sees each joint twice
     labels = torch.zeros(1, 3, 12, 10)
@@ -157,7 +157,7 @@ def test_the_net_is_looked_at_near_the_labels_alone():
     assert not maps[0, 2].any()
 
 
-def test_who_is_missing_in_labeled_frames():
+def test_people_missing_in_labeled_frames():
     people = [
         person(0),
         person(4, labeled=(True, False)),
