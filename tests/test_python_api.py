@@ -104,7 +104,7 @@ def test_labels_of_wrong_shape_are_refused(sample):
         propagate(frames, np.full((6, 1, 3, 2), np.nan))
 
 
-def test_labels_that_are_copied_fill_what_is_missing(sample):
+def test_copied_labels_fill_in_missing_joints(sample):
     _, _, frames, _ = sample
     labels = np.full((6, 2, 3, 2), np.nan)
     labels[1, 0] = [[1, 2], [3, 4], [np.nan, 4]]

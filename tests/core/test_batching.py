@@ -60,7 +60,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(experiment, kin
     assert "TEST.BATCH_SIZE_PER_GPU: out of memory with 8 clips; continuing with 4" in messages[0]
 
 
-def test_not_even_one_clip(experiment):
+def test_a_single_clip_that_does_not_fit(experiment):
     with pytest.raises(InputError, match=r"TEST.BATCH_SIZE_PER_GPU: not even one clip"):
         predict(experiment, Limited(0), "4")
 

@@ -3,7 +3,7 @@
 from lib.core.origin import Origin
 
 
-def test_the_weights_that_a_run_began_with_are_compared_by_content(tmp_path):
+def test_initial_weights_are_compared_by_content(tmp_path):
     first, moved, other = (tmp_path / name for name in ("first.pth", "moved.pth", "other.pth"))
     first.write_bytes(b"1")
     moved.write_bytes(b"1")

@@ -41,7 +41,7 @@ def fit(trainer, end, scores=None, every=1):
     return told
 
 
-def test_a_state_that_was_saved_goes_on_to_the_bit(tmp_path):
+def test_a_saved_state_resumes_bit_for_bit(tmp_path):
     whole, half, rest = build(), build(), build()
     fit(whole, 4)
     fit(half, 2)

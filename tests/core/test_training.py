@@ -48,7 +48,7 @@ def test_options_reach_the_trainer(build):
     assert build("TRAIN.PRECISION", "bf16").trainer.scaler is None
 
 
-def test_only_a_frozen_pose_net_has_an_inference_form(build):
+def test_only_a_frozen_pose_net_is_replaced_by_an_estimator(build):
     assert build()._step.strategy.keywords["pose_net"]
     assert build("MODEL.FREEZE_POSE_NET", False)._step.strategy is pair
 
@@ -65,7 +65,7 @@ def test_only_a_frozen_pose_net_must_have_been_trained_with_the_same_settings(bu
         build(*weights, "MODEL.SIGMA", 3)
 
 
-def test_batch_norm_is_synchronized_where_it_learns(build):
+def test_only_trained_batch_norm_is_synchronized(build):
     def synchronized(training):
         layers = training.trainer.net.named_modules()
         return {name.split(".")[0] for name, layer in layers if isinstance(layer, nn.SyncBatchNorm)}

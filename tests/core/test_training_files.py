@@ -33,7 +33,7 @@ def test_a_new_run_has_no_checkpoint_or_that_of_another_folder(tmp_path):
         find(run, given=other)
 
 
-def test_a_run_that_is_there_is_resumed_and_never_replaced(tmp_path):
+def test_an_existing_run_is_resumed_and_never_replaced(tmp_path):
     run, other = TrainingFiles(tmp_path), tmp_path / "other.pth"
     run.checkpoint.touch()
     run.final.touch()
@@ -65,7 +65,7 @@ def test_files_of_another_run_are_not_overwritten(tmp_path):
         find(run)
 
 
-def test_a_history_is_never_alone(tmp_path):
+def test_a_history_is_written_only_with_weights(tmp_path):
     run, trainer = TrainingFiles(tmp_path), build()
     trainer.history.append({"epoch": 0})
     run.save(trainer, TRAINING, is_best=False, is_last=False, checkpoint=False)
@@ -80,7 +80,7 @@ def build(ema_decay=0.0):
     return Trainer(net, optimizer, optim.lr_scheduler.MultiStepLR(optimizer, [9]), ema_decay=ema_decay)
 
 
-def test_a_checkpoint_is_read_with_what_its_net_was_trained_with(tmp_path):
+def test_a_checkpoint_contains_the_description_of_its_training(tmp_path):
     run, trainer = TrainingFiles(tmp_path), build()
     trainer.history.append({"epoch": 0, "loss": 0.5})
     run.save(trainer, TRAINING, is_best=True, is_last=False, checkpoint=False)
@@ -96,7 +96,7 @@ def test_a_checkpoint_is_read_with_what_its_net_was_trained_with(tmp_path):
         assert training_of(content.get("state_dict", content)) == TRAINING
 
 
-def test_a_checkpoint_gives_the_averaged_weights_that_its_run_tests(tmp_path):
+def test_averaged_weights_are_loaded_from_a_checkpoint(tmp_path):
     run, trainer, other = TrainingFiles(tmp_path), build(ema_decay=0.5), nn.Linear(2, 1)
     trainer.step()  # the average begins with the weights
     with torch.no_grad():
@@ -108,7 +108,7 @@ def test_a_checkpoint_gives_the_averaged_weights_that_its_run_tests(tmp_path):
         torch.testing.assert_close(other.weight, trainer.net.weight - 0.5)
 
 
-def test_weights_are_no_checkpoint(tmp_path):
+def test_weights_are_not_a_checkpoint(tmp_path):
     save_weights(tmp_path / "a.pth", nn.Linear(2, 1), TRAINING)
     torch.save({"state_dict": nn.Linear(2, 1).state_dict(), "optimizer": {}}, tmp_path / "b.pth")
     torch.save([1], tmp_path / "c.pth")

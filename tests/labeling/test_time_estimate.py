@@ -28,7 +28,7 @@ def cfg_of(monkeypatch):
 
 
 @pytest.mark.parametrize("stage", ["single", "posewarper"])
-def test_a_training_takes_its_steps(cfg_of, stage):
+def test_duration_of_a_training(cfg_of, stage):
     cfg = cfg_of(stage, "TRAIN.END_EPOCH", 5, "TRAIN.BATCH_SIZE_PER_GPU", 8)
     assert estimate_training_seconds(cfg, 20, CPU) == 5 * 3 * 2
 

@@ -32,7 +32,7 @@ def person(number, joints, labeled=None):
 
 
 @pytest.mark.parametrize("step", [flow.lucas_kanade, flow.dis])
-def test_labels_follow_what_they_are_on(frames, step):
+def test_labels_follow_the_image_content(frames, step):
     people = [person(4, [[50, 40], [70, 50]]), person(4, [[40, 45], [60, 30]])]
     targets = [Target(0, 7), Target(0, 4), Target(1, 5), Target(0, 2), Target(1, 7)]
     poses = flow.along_flow(flow.GrayFrames(frames), people, targets, step)
@@ -113,7 +113,7 @@ def test_dense_flow_is_computed_around_the_joints(joints, expected):
     assert abs(columns.stop - right) <= 1
 
 
-def test_nobody_labeled_is_no_fault(frames):
+def test_unlabeled_people_have_no_score(frames):
     poses = flow.along_flow(flow.GrayFrames(frames), [person(0, [[9, 9]], [False])], [Target(0, 1)], flow.lucas_kanade)
     assert poses.scores.tolist() == [[0]]
 
@@ -127,7 +127,7 @@ class KnownFlow(torch.nn.Module):
         return [torch.tensor(SHIFT, dtype=torch.float32).view(1, 2, 1, 1).expand(1, 2, 96, 120)]
 
 
-def test_raft_is_fed_as_it_wants(frames):
+def test_raft_gets_normalized_padded_images(frames):
     step = flow.raft(KnownFlow(), torch.device("cpu"))
     poses = flow.along_flow(
         lambda video, number: frames[video].read(number), [person(0, [[50, 40]])], [Target(0, 2)], step
@@ -135,7 +135,7 @@ def test_raft_is_fed_as_it_wants(frames):
     np.testing.assert_allclose(poses.joints[0, 0], [56, 36], atol=1e-5)
 
 
-def test_weights_of_raft_are_the_users(tmp_path):
+def test_raft_weights_come_from_a_file(tmp_path):
     with pytest.raises(InputError, match=r"none\.pth"):
         flow.load_raft(tmp_path / "none.pth")
     net = raft_large(weights=None)

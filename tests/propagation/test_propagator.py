@@ -48,7 +48,7 @@ def test_a_method_that_is_no_prior_is_refused():
         PropagationOptions(method="dis", priors=("copy",))
 
 
-def test_each_label_goes_to_each_frame_once(asked):
+def test_each_label_is_propagated_once_to_each_frame(asked):
     people = [person(number, x=number) for number in (0, 5, 10, 15)]
     targets = [Target(number // 5, number) for number in range(1, 15) if number % 5]
     propagator = Propagator(PropagationOptions(method="mine", priors=("linear",)), FRAMES)
@@ -59,7 +59,7 @@ def test_each_label_goes_to_each_frame_once(asked):
     assert ways == between
 
 
-def test_a_memo_knows_labels_by_what_they_say():
+def test_a_memo_identifies_labels_by_content():
     calls = []
 
     def method(people, targets):

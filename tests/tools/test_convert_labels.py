@@ -24,7 +24,7 @@ def labels(tmp_path):
     return path
 
 
-def test_there_and_back(labels, tmp_path):
+def test_round_trip(labels, tmp_path):
     done = convert("labels.csv", "new/labels.xml", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "new/labels.xml: 2 poses of 2 joints in 2 frames\n"
@@ -33,7 +33,7 @@ def test_there_and_back(labels, tmp_path):
     assert read_any_labels(tmp_path / "again.csv").joints.tolist()[0] == [[1, 2], [5, 6]]
 
 
-def test_what_is_lost_is_printed(labels, tmp_path):
+def test_losses_of_the_conversion_are_printed(labels, tmp_path):
     done = convert("labels.csv", "out.csv", "--to", "deeplabcut", folder=tmp_path)
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
@@ -66,7 +66,7 @@ def test_one_video_of_a_project(tmp_path):
         (["labels.csv", "sub", "--to", "coco"], "sub: a folder; name a file"),
     ],
 )
-def test_what_cannot_be_converted_ends_in_a_line(labels, tmp_path, arguments, fault):
+def test_impossible_conversions_are_one_line(labels, tmp_path, arguments, fault):
     (tmp_path / "sub").mkdir()
     done = convert(*arguments, folder=tmp_path)
     assert done.returncode == 2

@@ -91,7 +91,7 @@ def test_training_is_tested_after_its_epoch(experiment, tmp_path):
     assert record["test"]["score"] == record["test"]["table"]["AP"]
 
 
-def test_labels_that_cannot_be_scored_are_told_before_the_training(experiment, tmp_path):
+def test_unscorable_labels_are_refused_before_the_training(experiment, tmp_path):
     content = json.loads((tmp_path / "labels.json").read_text())
     content["annotations"][1]["id"] = 70
     (tmp_path / "labels.json").write_text(json.dumps(content))

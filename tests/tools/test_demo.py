@@ -16,7 +16,7 @@ import pytest
 import torch
 from posetrack_sample import write_experiment
 
-from lib.config import load_config
+from lib.config import load_config, rows
 from lib.core.predictor import build_predictor
 from lib.dataset import build_clips
 from lib.dataset.people import Person
@@ -102,7 +102,7 @@ def read_movie(path):
     return [image for _, image in VideoFile(path).frames()]
 
 
-def test_boxes_become_poses_tracks_and_a_film(demo, root):
+def test_boxes_become_poses_tracks_and_a_video(demo, root):
     demo("--boxes", "boxes.json", "--out", "out/poses.mp4", "--joint-score", "-9")
     content = read("out/poses.json")
     info = content["info"]
@@ -164,14 +164,14 @@ def test_the_whole_frame_is_one_person_and_a_part_of_the_video_is_enough(demo):
     }
 
 
-def test_a_part_sees_the_frames_around_it(demo):
+def test_a_part_uses_frames_outside_of_it(demo):
     demo("--json", "part.json", "--start", "3", "--end", "5")
     demo("--json", "all.json")
     people = {one["image_id"]: one["keypoints"] for one in read("all.json")["annotations"]}
     assert [one["keypoints"] for one in read("part.json")["annotations"]] == [people[3], people[4]]
 
 
-def test_a_part_has_the_same_frames_stand_in_for_damaged_ones(demo, monkeypatch):
+def test_a_part_replaces_damaged_frames_like_the_whole(demo, monkeypatch):
     frames = VideoFile.frames
 
     def damaged(self, start=0):
@@ -192,7 +192,7 @@ def without_command(content):
     return content
 
 
-def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, caplog):
+def test_an_interrupted_run_resumes_to_the_same_result(demo, root, monkeypatch, caplog):
     caplog.set_level("INFO")
     arguments = ["--boxes", "boxes.json", "--out", "poses.mp4"]
     estimate, done = VideoEstimator.estimate, []
@@ -230,7 +230,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
     assert (root / "poses.json").read_bytes() == went_on
 
 
-def test_damaged_frames_are_counted_and_passed_over(demo, monkeypatch):
+def test_damaged_frames_are_counted_and_skipped(demo, monkeypatch):
     frames = VideoFile.frames
     damaged = (0, 4, 5)
 
@@ -286,7 +286,7 @@ def test_nobody_found_at_all(demo, root):
     assert len(read_movie("poses.mp4")) == FRAMES
 
 
-def test_of_two_poses_that_are_alike_the_better_one_stays(demo, root):
+def test_the_better_of_two_similar_poses_is_kept(demo, root):
     boxes = [{"image_name": "clip/000002.jpg", "bbox": box(2, 0), "score": score} for score in (0.7, 0.9, 0.8)]
     (root / "twins.json").write_text(
         json.dumps([*boxes, {"image_name": "clip.mp4#2", "bbox": box(2, 1), "score": 0.6}])
@@ -298,7 +298,7 @@ def test_of_two_poses_that_are_alike_the_better_one_stays(demo, root):
     assert content["info"]["boxes_left_out"] == {"that repeat a better pose": 2}
 
 
-def test_people_that_a_detector_finds(demo, monkeypatch):
+def test_people_found_by_a_detector(demo, monkeypatch):
     class Net(torch.nn.Module):
         def forward(self, images):
             corners = torch.tensor([[10.0, 20, 50, 90], [80, 20, 120, 90]])
@@ -312,15 +312,15 @@ def test_people_that_a_detector_finds(demo, monkeypatch):
     assert [(one["bbox"], one["bbox_score"], one["track_id"]) for one in people] == [([10, 20, 40, 70], 0.75, 0)] * 3
 
 
-def test_published_weights_tell_their_experiment(demo, monkeypatch):
-    monkeypatch.setattr(demo.tool, "ROWS", TOOL.parents[1] / "experiments/rows.yaml")  # from any folder
+def test_published_weights_need_no_experiment(demo, monkeypatch):
+    monkeypatch.setattr(rows, "ROWS", TOOL.parents[1] / "experiments/rows.yaml")  # from any folder
     opts = ["TEST.MODEL_FILE", "models/res50_aic_none.pth"]
     with pytest.raises(InputError, match=r"res50_aic_none\.pth: not the name of published weights"):
-        demo.tool.published_experiment(opts)
+        rows.published_experiment(opts)
     with pytest.raises(InputError, match="set --cfg to an experiment file"):
-        demo.tool.published_experiment([])
+        rows.published_experiment([])
     opts[1] = "elsewhere/hrnet_w48_posetrack18_384x288_posewarper_stage2-4abf88db_20211130.pth"
-    experiment, *changes = demo.tool.published_experiment(opts)
+    experiment, *changes = rows.published_experiment(opts)
     cfg = load_config(experiment, [*changes, *opts])
     assert (cfg.TEST.MODE, cfg.MODEL.WARP.ENABLED, cfg.TEST.MODEL_FILE) == ("aggregate", True, opts[1])
 
@@ -376,7 +376,7 @@ def test_ctrl_c_from_the_command_line(root):
     assert len(read_movie(root / "long_poses.mp4")) == 60
 
 
-def test_frames_of_people_who_stand_still_pass_the_pose_net_once(demo, root, monkeypatch):
+def test_frames_with_fixed_crops_pass_the_pose_net_once(demo, root, monkeypatch):
     boxes = [{"image_id": frame, "bbox": box(5, 0), "score": 0.9} for frame in range(FRAMES)]
     (root / "still.json").write_text(json.dumps(boxes))
     estimate, passes = PoseWarper.estimate, []

@@ -64,7 +64,7 @@ def test_a_file_by_any_of_its_names(server, tmp_path, name):
 
 
 @pytest.mark.parametrize("names", [["gone", "a/table"], ["--all"]])
-def test_one_that_fails_does_not_keep_the_others(server, tmp_path, names):
+def test_a_failure_does_not_stop_the_others(server, tmp_path, names):
     done = download(tmp_path, *names, "--to", "elsewhere")
     assert done.returncode == 2
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == [GOOD]
@@ -93,14 +93,14 @@ def test_list(server, tmp_path):
         (["a/table/goof"], "did you mean a/table/good?"),
     ],
 )
-def test_names_that_are_missing_or_wrong(server, tmp_path, arguments, message):
+def test_missing_or_wrong_names(server, tmp_path, arguments, message):
     done = download(tmp_path, *arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_ctrl_c_leaves_what_came_for_the_next_time(server, tmp_path):
+def test_ctrl_c_keeps_the_received_part(server, tmp_path):
     server.stalls, server.break_at = True, 100_000
     running = subprocess.Popen(
         command("start"),

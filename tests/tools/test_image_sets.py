@@ -90,7 +90,7 @@ def test_coco_is_written_and_scored(tool):
 @pytest.mark.parametrize(
     ("data_set", "oks_nms", "kept"), [("coco", True, [7, 3]), ("coco", False, [7, 7, 3]), ("jhmdb", True, [7, 7, 3])]
 )
-def test_who_repeats_another_is_dropped_if_that_is_asked_for(tool, data_set, oks_nms, kept):
+def test_duplicate_people_are_dropped_on_request(tool, data_set, oks_nms, kept):
     content = people(data_set)
     content["annotations"][2]["bbox"] = content["annotations"][0]["bbox"]  # so the estimates are the same
     content["images"].reverse()
@@ -134,7 +134,7 @@ def test_a_factor_on_the_sigmas_of_ap_and_oks_nms(tool, tmp_path):
     assert rows == [(0, 3), (pytest.approx(2 / 3), 2)]
 
 
-def test_ai_challengers_own_form_is_scored_as_its_converted_one(tool, tmp_path):
+def test_ai_challengers_format_has_the_score_of_its_conversion(tool, tmp_path):
     for image in (tmp_path / "images").iterdir():
         cv2.imwrite(str(image.with_suffix(".jpg")), cv2.imread(str(image)))
     content = people("aic")
@@ -222,7 +222,7 @@ def test_bad_input_is_one_line(tool, name, keys, message):
     assert message in done.stderr.splitlines()[-1]
 
 
-def test_what_cannot_be_scored_is_told_before_the_estimates(tool, tmp_path):
+def test_unscorable_data_is_refused_before_the_estimation(tool, tmp_path):
     done, folder = tool("train.py", "crowdpose", people("crowdpose"))
     assert done.returncode == 2
     assert "images[0]: no 'crowdIndex'" in done.stderr
@@ -236,7 +236,7 @@ def test_what_cannot_be_scored_is_told_before_the_estimates(tool, tmp_path):
     assert "jhmdb is scored person by person" in done.stderr
 
 
-def test_an_image_that_is_not_there_is_counted(tool, tmp_path):
+def test_missing_images_are_counted(tool, tmp_path):
     (tmp_path / "images/003.png").unlink()  # the first one of the list
     done, folder = tool("test.py", "coco", people("coco"))
     assert done.returncode == 0, done.stderr

@@ -66,7 +66,7 @@ def run(root, *arguments, frames="frames", labels="labels.json", out="dense.json
 
 
 @pytest.mark.slow
-def test_labels_of_some_frames_become_labels_of_all(video):
+def test_sparse_labels_become_dense(video):
     done = run(video, "--every", "5", *SHORT)
     assert done.returncode == 0, done.stderr
     rows = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line[:2] in ("1 ", "2 ", "1+"))
@@ -126,7 +126,7 @@ def test_bad_input_is_one_line_of_a_command(video):
     assert done.stderr == "error: --every 1 hides no label, so there is nothing to measure\n"
 
 
-def test_bad_input_is_told(video, tmp_path, refusal):
+def test_bad_input_is_reported(video, tmp_path, refusal):
     content = json.loads((video / "labels.json").read_text())
 
     def refused(*arguments, **places):
@@ -190,7 +190,7 @@ def test_propagate_names_the_tool_for_custom_videos():
         (["--prior", "dis", "--method", "warp", "--fuse"], "--prior uses both sides already"),
     ],
 )
-def test_options_that_do_not_go_together(monkeypatch, arguments, message):
+def test_conflicting_options(monkeypatch, arguments, message):
     monkeypatch.syspath_prepend(str(TOOL.parent))
     label_video = importlib.import_module("label_video")
     monkeypatch.setattr(sys, "argv", ["label_video.py", "--video", "v", "--labels", "l", "--out", "o.json", *arguments])
@@ -198,7 +198,7 @@ def test_options_that_do_not_go_together(monkeypatch, arguments, message):
         label_video.main()
 
 
-def test_one_labeled_frame_of_one_animal_goes_everywhere(video, tmp_path):
+def test_one_labeled_frame_is_propagated_to_all(video, tmp_path):
     content = json.loads((video / "labels.json").read_text())
     alone = [{key: value for key, value in content["annotations"][10].items() if key != "track_id"}]  # in frame 5
     (tmp_path / "frames").symlink_to(video / "frames")
@@ -213,7 +213,7 @@ def test_one_labeled_frame_of_one_animal_goes_everywhere(video, tmp_path):
 
 
 @pytest.mark.slow
-def test_frames_that_are_missing_are_stepped_over(video, tmp_path):
+def test_missing_frames_are_skipped(video, tmp_path):
     (tmp_path / "frames").mkdir()
     for number in (0, 1, 2, 4, 7, 8, 11):
         (tmp_path / f"frames/{number:04}.png").write_bytes((video / f"frames/{number:04}.png").read_bytes())
@@ -288,7 +288,7 @@ def test_a_video_file_with_labels_of_another_format(clip):
     assert not np.isnan(tidy[2, "a"][1]).any()
 
 
-def test_what_is_missing_is_filled(clip):
+def test_missing_joints_are_filled_in(clip):
     of_clip(clip, "--merge", "fill", out="filled.csv")
     filled, given = (poses_of(plain_csv.read(clip / name)) for name in ("filled.csv", "labels.csv"))
     assert set(filled) == {(frame, name) for frame in range(FRAMES) for name in "ab"}
@@ -300,7 +300,7 @@ def test_what_is_missing_is_filled(clip):
     assert np.abs(filled[11, "b"][0] - joints(11, 1)).max() < 6
 
 
-def test_a_correction_changes_only_the_segments_beside_it(clip):
+def test_a_correction_changes_only_adjacent_segments(clip):
     assert "in the cache" not in of_clip(clip).stderr
     first = json.loads((clip / "dense.json").read_text())["annotations"]
     assert "5 of 5 segments between labels are in the cache" in of_clip(clip).stderr
@@ -323,7 +323,7 @@ def labels_of_images(root, video):
 
 
 @pytest.mark.slow
-def test_a_net_learns_from_images_and_estimates_a_video(clip, video):
+def test_a_net_trained_on_images_labels_a_video(clip, video):
     labels_of_images(clip, video)
     keys = ["TRAIN.END_EPOCH", "1", "DATASET.REPEAT", "2", "WORKERS", "0", "MODEL.IMAGE_SIZE", "[96,96]"]
     done = run(clip, "--images", clip / "images", "--draw", clip / "video.mp4", *keys, frames="clip.mp4")
@@ -341,7 +341,7 @@ def test_a_net_learns_from_images_and_estimates_a_video(clip, video):
     assert again.stdout.count("done before") == 2
 
 
-def test_images_that_are_not_there(clip, video, refusal):
+def test_missing_images(clip, video, refusal):
     labels_of_images(clip, video)
 
     def refused(*arguments, frames="clip.mp4"):
@@ -364,7 +364,7 @@ def test_labels_are_drawn(clip):
         assert np.abs(video[frame][around].astype(int) - plain[frame][around]).mean() > 20
 
 
-def test_labels_and_pictures_agree_on_frames_that_exif_turns(video, tmp_path):
+def test_labels_and_pictures_agree_on_rotated_frames(video, tmp_path):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6  # shown after a quarter turn clockwise
     (tmp_path / "frames").mkdir()

@@ -33,7 +33,7 @@ def run(tmp_path, monkeypatch):
     return run
 
 
-def test_a_page_is_made_of_a_file_and_a_folder(run):
+def test_a_page_from_a_video_file_and_from_a_folder(run):
     page = run()
     assert "<title>dense: review</title>" in page
     assert page.count("data-frame=") == FRAMES  # found by number, whatever the padding
@@ -68,7 +68,7 @@ def test_bad_input_is_refused(run, tmp_path, places, options, message):
     assert not (tmp_path / "review.html").exists()
 
 
-def test_a_frame_that_is_not_there(run, tmp_path):
+def test_a_missing_frame(run, tmp_path):
     (tmp_path / "frames/000103.png").unlink()
     with pytest.raises(InputError, match=r"no frame 0103\.png"):
         run()

@@ -120,7 +120,7 @@ def test_a_posewarper_learns_by_udp_and_from_the_hardest_joints(sample):
     assert hardest["loss"] > all_joints["loss"]
 
 
-def test_a_trunk_alone_begins_a_training(sample):
+def test_a_training_starts_from_backbone_weights(sample):
     torch.manual_seed(0)
     weights = build_model(load_config(sample / "stage1.yaml")).state_dict()
     trunk = {f"backbone.{name}": tensor for name, tensor in weights.items() if not name.startswith("final_layer.")}
@@ -137,7 +137,7 @@ def test_a_trunk_alone_begins_a_training(sample):
     assert "imagenet.pth lacks weights of the frozen pose net; these are random" in done.stderr
 
 
-def test_killed_and_started_again_ends_with_the_same_weights(sample):
+def test_a_killed_training_resumes_to_the_same_weights(sample):
     assert train(sample, "stage2.yaml").returncode == 0
     _, expected_history, expected = outcome(sample, "stage2")
     other = ["OUTPUT_DIR", str(sample / "again")]
@@ -157,7 +157,7 @@ def test_killed_and_started_again_ends_with_the_same_weights(sample):
     assert [(r["epoch"], r["loss"]) for r in history] == [(r["epoch"], r["loss"]) for r in expected_history]
 
 
-def test_a_warm_up_goes_on_where_it_stopped(sample):
+def test_a_warm_up_resumes(sample):
     keys = ["TRAIN.WARMUP_ITERATIONS", "5", "TEST.EVALUATE", "False"]  # of three iterations an epoch
     assert train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "2").returncode == 0
     _, history, expected = outcome(sample, "stage1")
@@ -171,7 +171,7 @@ def test_a_warm_up_goes_on_where_it_stopped(sample):
 QUICK = ["TEST.EVALUATE", "False", "TRAIN.END_EPOCH", "1"]
 
 
-def test_a_run_goes_on_with_its_own_settings_alone(sample):
+def test_a_run_resumes_only_with_the_same_settings(sample):
     keys = [*QUICK, "TRAIN.WARMUP_ITERATIONS", "5"]
     assert train(sample, "stage1.yaml", *keys).returncode == 0
     out = sample / "output/posetrack18/pose_hrnet/stage1"
@@ -195,7 +195,7 @@ def test_a_run_goes_on_with_its_own_settings_alone(sample):
     assert [(start["epoch"], start["changed"]) for start in result["starts"]] == [(0, {}), (1, {"SEED": [0, 1]})]
 
 
-def test_weights_carry_what_they_were_trained_with_and_load_anywhere(sample):
+def test_weights_contain_their_training_settings(sample):
     assert train(sample, "stage1.yaml", *QUICK).returncode == 0
     out, _, final = outcome(sample, "stage1")
     net = build_model(load_config(sample / "stage1.yaml"))
@@ -220,7 +220,7 @@ def test_weights_carry_what_they_were_trained_with_and_load_anywhere(sample):
     assert "was trained with other settings: DATASET.COLOR_RGB was True and is False" in done.stderr
 
 
-def test_results_tell_command_commit_and_time(sample):
+def test_results_contain_command_commit_and_time(sample):
     done = train(sample, "stage1.yaml", "TRAIN.WD", "0.5", *QUICK)
     assert "TRAIN.WD is set, but TRAIN.OPTIMIZER adam ignores it" in done.stderr
     assert "MODEL.PRETRAINED is not set: the net starts with random weights" in done.stderr
@@ -257,7 +257,7 @@ def test_intervals_of_tests_and_checkpoints(sample):
     assert training_of(final)["epochs"] == 5
 
 
-def test_another_folder_takes_a_training_up_and_a_new_run_overwrites_none(sample):
+def test_a_training_resumes_in_another_folder_and_overwrites_nothing(sample):
     line = refused(sample, "stage1.yaml", "TRAIN.BEGIN_EPOCH", "3")
     assert "TRAIN.BEGIN_EPOCH 3 and TRAIN.END_EPOCH 3: there are no epochs to train" in line
     assert train(sample, "stage1.yaml", *QUICK).returncode == 0

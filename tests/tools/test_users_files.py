@@ -105,7 +105,7 @@ INPUTS = [  # a command up to the option of an output, and an input of it
 
 
 @pytest.mark.parametrize(("command", "name"), OUTPUTS, ids=name_case)
-def test_a_file_of_somebody_else_is_left_alone(root, command, name):
+def test_a_file_of_another_program_is_kept(root, command, name):
     (root / name).write_text(TEXT)
     before = contents(root)
     assert f"{name}: this file exists, and it is not as PoseWarper wrote it" in refused(*command, name)
@@ -121,7 +121,7 @@ def test_a_file_of_somebody_else_is_left_alone(root, command, name):
 
 
 @pytest.mark.parametrize(("command", "name"), FOLDERS, ids=name_case)
-def test_a_file_of_somebody_else_in_a_folder_is_left_alone(root, command, name):
+def test_files_of_other_programs_in_a_folder_are_kept(root, command, name):
     (root / "made" / name).parent.mkdir(parents=True)
     (root / "made" / name).write_text(TEXT)
     before = contents(root)
@@ -136,7 +136,7 @@ def test_a_made_posetrack_set_can_be_scored(root, monkeypatch):
 
 
 @pytest.mark.parametrize(("command", "name"), INPUTS, ids=name_case)
-def test_an_input_is_left_alone_by_whatever_path(root, command, name):
+def test_inputs_are_not_overwritten_under_any_path(root, command, name):
     before = contents(root)
     read = root / name if (root / name).exists() else root / "boxes.json"
     (root / "sub").mkdir()
@@ -150,7 +150,7 @@ def test_an_input_is_left_alone_by_whatever_path(root, command, name):
     assert contents(root) == before
 
 
-def test_other_case_is_the_same_where_the_file_system_says_so(root, monkeypatch):
+def test_case_insensitive_file_systems(root, monkeypatch):
     same = os.path.samefile
 
     def insensitive(one, other):
@@ -160,7 +160,7 @@ def test_other_case_is_the_same_where_the_file_system_says_so(root, monkeypatch)
     assert "that is the file to read, --video" in refused(*DEMO, "--out", "Clip.mp4")
 
 
-def test_what_would_be_mixed_with_the_input(root):
+def test_outputs_among_the_inputs_are_refused(root):
     scored = ["evaluate", "posetrack", "--gt", "annotations/val", "--pred", "annotations/val", "--out"]
     assert "taken for one of the files of --gt" in refused(*scored, "annotations/val/x.json")
     made = ["prepare_posetrack", "full", "--annotations", "annotations", "--out"]
@@ -168,13 +168,13 @@ def test_what_would_be_mixed_with_the_input(root):
     assert "expected a .json file" in refused("propagate", *SMALL, *CUSTOM, "--out", "images/val/video/000009.jpg")
 
 
-def test_a_begun_file_of_somebody_else(root):
+def test_a_partial_file_of_another_program_is_kept(root):
     (root / "x.json.part").write_text(TEXT)
     assert "x.json.part: PoseWarper did not write this file" in refused(*DEMO, "--out", "x.mp4")
     assert (root / "x.json.part").read_text() == TEXT
 
 
-def test_what_the_folder_of_a_run_would_take_away(root):
+def test_inputs_in_the_work_folder_are_refused(root):
     (root / "x").mkdir()
     (root / "x/labels.json").write_text(TEXT)
     video = ["label_video", "--video", "clip.mp4", "--labels", "x/labels.json", "--out", "x.json"]
@@ -195,7 +195,7 @@ def test_what_the_folder_of_a_run_would_take_away(root):
     assert (run / "trace.json").read_text() == TEXT
 
 
-def test_a_benchmark_replaces_its_own_figures_alone(root):
+def test_a_benchmark_replaces_only_its_own_figures(root):
     timing = importlib.import_module("timing")
     path = timing.output_file("figures.json")
     for _ in range(2):
@@ -231,7 +231,7 @@ def test_the_same_command_again_replaces_what_it_wrote_and_nothing_else(root):
     assert sorted(path.name for path in Path("moved").iterdir()) == [RECORD, "a.json"]
 
 
-def test_a_source_video_is_not_drawn_over(root):
+def test_a_source_video_is_not_overwritten(root):
     before = (root / "clip.mp4").read_bytes()
     command = [sys.executable, str(ROOT / "tools/label_video.py"), "--video", "clip.mp4", "--labels", "labels.json"]
     done = subprocess.run([*command, "--out", "clip.json", "--draw", "clip.mp4"], capture_output=True, text=True)
