@@ -115,7 +115,7 @@ def test_shuffled_training_decodes_a_frame_about_once(clips, decodes, workers):
     frame = 120 * 160 * 3
     megabytes = 16 * FRAMES / 4 * frame / 2**20  # a quarter of all frames
     sampler = BlockShuffle(clips, int(megabytes * 2**20), batch_size=4, seed=1)
-    clips._videos[0]._store._max_cached_bytes = 16 * FRAMES / 4 * frame / max(1, workers)
+    clips._videos[0]._store._images._max_bytes = 16 * FRAMES / 4 * frame / max(1, workers)
     loader = torch.utils.data.DataLoader(clips, batch_size=4, sampler=sampler, num_workers=workers)
     indices = [index for batch in loader for index in batch.index.tolist()]
     assert indices == list(sampler)
