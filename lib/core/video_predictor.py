@@ -10,7 +10,7 @@ from yacs.config import CfgNode
 
 from lib.core.predictor import Predictor, build_predictor
 from lib.core.trained_model import build_trained_model
-from lib.dataset import build_clip_options
+from lib.dataset import build_clip_options, build_offsets
 from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames
 from lib.dataset.people import Person
 from lib.frames.arrays import ArrayFrames
@@ -100,6 +100,6 @@ def build_video_predictor(cfg: CfgNode, device: torch.device) -> VideoPredictor:
     return VideoPredictor(
         build_predictor(cfg, net, device),
         build_clip_options(cfg),
-        offsets=[0] if cfg.TEST.MODE == "single" else cfg.TEST.AGGREGATE.OFFSETS,
+        offsets=build_offsets(cfg),
         num_joints=cfg.MODEL.NUM_JOINTS,
     )

@@ -35,6 +35,16 @@ def build_clips(
     return build_clip_dataset(cfg, people, frames, FixedFrames(offsets), replace_key=True)
 
 
+def build_offsets(cfg: CfgNode) -> list[int]:
+    """Return the offsets from the key frame of the frames of a test's clips.
+
+    Args:
+        cfg: The experiment. Its clips have TEST.AGGREGATE.OFFSETS in the modes aggregate and average, and one frame in
+            all others.
+    """
+    return list(cfg.TEST.AGGREGATE.OFFSETS) if cfg.TEST.MODE in ("aggregate", "average") else [0]
+
+
 @dataclass(frozen=True)
 class LoaderOptions:
     """Options of reading batches of clips in a test.
