@@ -52,7 +52,7 @@ def detected_people(
         kept, others = usable_boxes(by_frame[v, frame], *source.size(number), nms_threshold)
         dropped.update(others)
         people += [person_in_box(box, v, frame, number, aspect_ratio, num_joints) for box in kept]
-    return PoseTrack(videos, people, files.found, dropped)
+    return PoseTrack(videos=videos, people=people, frames=files.found, dropped=dropped)
 
 
 def usable_boxes(
@@ -86,8 +86,16 @@ def person_in_box(
         num_joints: Number of joints of the net.
     """
     center, scale = box_to_center_scale(box.box, aspect_ratio)
-    unlabeled = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
-    return Person(video, frame, number, center, scale, box.score, *unlabeled)
+    return Person(
+        video=video,
+        frame=frame,
+        number=number,
+        center=center,
+        scale=scale,
+        box_score=box.score,
+        joints=np.zeros((num_joints, 2)),
+        labeled=np.zeros(num_joints, dtype=bool),
+    )
 
 
 def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[VideoAnnotations]:

@@ -189,7 +189,7 @@ def build_clip_dataset(
         people,
         frames,
         sample_frames,
-        build_clip_options(cfg),
+        options=build_clip_options(cfg),
         seed=cfg.SEED,
         augmentation=augmentation,
         replace_key=replace_key,
@@ -203,4 +203,10 @@ def build_clip_options(cfg: CfgNode) -> ClipOptions:
         cfg: The experiment.
     """
     model = cfg.MODEL
-    return ClipOptions(model.IMAGE_SIZE, model.HEATMAP_SIZE, model.SIGMA, model.TARGET_TYPE, cfg.DATASET.COLOR_RGB)
+    return ClipOptions(
+        image_size=model.IMAGE_SIZE,
+        heatmap_size=model.HEATMAP_SIZE,
+        sigma=model.SIGMA,
+        target_type=model.TARGET_TYPE,
+        rgb=cfg.DATASET.COLOR_RGB,
+    )

@@ -26,7 +26,7 @@ ABSENT = "of missing images"
 OUTSIDE = "empty or outside the image"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PoseTrack:
     """Videos and the people in them.
 
@@ -94,8 +94,21 @@ def labeled_people(
             joints[columns], labeled[columns] = video.joints[p], video.labeled[p]
             center, scale = box_to_center_scale(box, aspect_ratio)
             track = int(video.track_ids[p])
-            people.append(Person(v, int(frame), number, center, scale, 1.0, joints, labeled, p, track))
-    return PoseTrack(videos, people, files.found, dropped)
+            people.append(
+                Person(
+                    video=v,
+                    frame=int(frame),
+                    number=number,
+                    center=center,
+                    scale=scale,
+                    box_score=1.0,
+                    joints=joints,
+                    labeled=labeled,
+                    row=p,
+                    track=track,
+                )
+            )
+    return PoseTrack(videos=videos, people=people, frames=files.found, dropped=dropped)
 
 
 def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], where: str, renamed: Names) -> PoseTrack:
@@ -132,7 +145,7 @@ def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], wher
         people.append(replace(person, video=kept.index(v), frame=frame))
         frames[kept.index(v)] = found.frames[person.video]
     people.sort(key=lambda person: (person.video, person.frame))
-    return PoseTrack([truth[v] for v in kept], people, frames, found.dropped)
+    return PoseTrack(videos=[truth[v] for v in kept], people=people, frames=frames, dropped=found.dropped)
 
 
 class Folders:
@@ -167,7 +180,7 @@ class Folders:
         if v not in self.found:
             numbers = {n for other in video.frame_names if (n := frame_number(other)) is not None}
             folder = existing_folder(self._store, name)
-            files = FrameFolder(self._store, folder, video.nframes, min(numbers, default=None))
+            files = FrameFolder(self._store, folder, num_frames=video.nframes, first=min(numbers, default=None))
             counted = list(range(1, video.nframes + 1))
             if len(numbers) == video.nframes and files.numbers == counted and sorted(numbers) != counted:
                 raise InputError(

@@ -99,7 +99,16 @@ def sparse(videos: Sequence[CocoVideo], num_videos: int, num_frames: int, seed: 
         InputError: Fewer videos have labels than requested, or none has.
     """
     people = [
-        Person(v, int(frame), 0, np.zeros(2), np.ones(2), 1.0, part.video.joints[p], part.video.labeled[p])
+        Person(
+            video=v,
+            frame=int(frame),
+            number=0,
+            center=np.zeros(2),
+            scale=np.ones(2),
+            box_score=1.0,
+            joints=part.video.joints[p],
+            labeled=part.video.labeled[p],
+        )
         for v, part in enumerate(videos)
         for p, frame in enumerate(part.video.person_frame)
         if _is_trained_on(part, p)

@@ -62,7 +62,7 @@ class TestSet:
     truth: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabeledRuns:
     """Runs of consecutive annotated frames, some of which keep their labels.
 
@@ -254,7 +254,14 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         len(videos),
         reasons(found.dropped),
     )
-    return LabeledRuns(videos, found.people, sources, labeled, found.frames, build_split_name(cfg, train=False))
+    return LabeledRuns(
+        videos=videos,
+        people=found.people,
+        sources=sources,
+        labeled=labeled,
+        frames=found.frames,
+        split=build_split_name(cfg, train=False),
+    )
 
 
 def _propagated_path(cfg: CfgNode) -> Path:

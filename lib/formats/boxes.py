@@ -13,7 +13,7 @@ from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectedBox:
     """One detected person.
 
@@ -78,4 +78,10 @@ def _read_box(record: Any, where: str) -> DetectedBox | None:
             f"{where}: bbox must be four finite numbers x, y, w, h and score one; they are {box!r} and {score!r}"
         )
     num_frames = whole_number(record.get("nframes")) or 0
-    return DetectedBox(image, num_frames, np.array(box, dtype=np.float64), float(score), "frame_id" in record)
+    return DetectedBox(
+        image=image,
+        num_frames=num_frames,
+        box=np.array(box, dtype=np.float64),
+        score=float(score),
+        has_frame_id="frame_id" in record,
+    )

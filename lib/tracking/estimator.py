@@ -93,7 +93,15 @@ class VideoEstimator:
             left_out[number]["that repeat a better pose"] = sum(one.frame == number for one in people) - len(linked)
             clip = video.clip(number, self.offsets) if number in images else []
             replaced = sum(not video.read_nearest(other)[1] for other in clip)
-            frames.append(FramePoses(number, linked, number not in images, replaced, +left_out[number]))
+            frames.append(
+                FramePoses(
+                    number=number,
+                    poses=linked,
+                    damaged=number not in images,
+                    replaced=replaced,
+                    left_out=+left_out[number],
+                )
+            )
         return frames
 
     def _find(self, images: dict[int, np.ndarray]) -> list[list[DetectedBox]]:
