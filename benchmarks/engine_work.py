@@ -115,9 +115,21 @@ def build_clips(cfg: CfgNode, num_frames: int) -> ClipDataset:
     frames = np.random.default_rng(0).integers(0, 256, (num_frames, 2 * height, 2 * width, 3), dtype=np.uint8)
     joints, labeled = np.zeros((cfg.MODEL.NUM_JOINTS, 2)), np.zeros(cfg.MODEL.NUM_JOINTS, bool)
     center, scale = np.array([width, height], np.float32), np.array([width, height], np.float32) / 200
-    people = [Person(0, number, number, center, scale, 1.0, joints, labeled) for number in range(num_frames)]
-    options = ClipOptions(tuple(cfg.MODEL.IMAGE_SIZE), tuple(cfg.MODEL.HEATMAP_SIZE))
-    return ClipDataset(people, {0: ArrayFrames(frames)}, FixedFrames(cfg.TEST.AGGREGATE.OFFSETS), options)
+    people = [
+        Person(
+            video=0,
+            frame=number,
+            number=number,
+            center=center,
+            scale=scale,
+            box_score=1.0,
+            joints=joints,
+            labeled=labeled,
+        )
+        for number in range(num_frames)
+    ]
+    options = ClipOptions(image_size=tuple(cfg.MODEL.IMAGE_SIZE), heatmap_size=tuple(cfg.MODEL.HEATMAP_SIZE))
+    return ClipDataset(people, {0: ArrayFrames(frames)}, FixedFrames(cfg.TEST.AGGREGATE.OFFSETS), options=options)
 
 
 def read_batch(clips: ClipDataset, indices: Sequence[int]) -> Clips:

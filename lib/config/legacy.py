@@ -206,7 +206,7 @@ TRANSLATED: tuple[Rule, ...] = (
 OLD_KEYS = IGNORED | REPLACED.keys() | REFUSED.keys() | RENAMED.keys() | KINDS.keys()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """A key's value and its origin.
 

@@ -39,7 +39,7 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
     for layer, (source, content) in enumerate(layers):
         for key, value in content.items():
             check_key(key, source)
-            settings[key] = Setting(_decode(value), key, source, layer)
+            settings[key] = Setting(value=_decode(value), key=key, source=source, layer=layer)
     settings = translate(settings, KNOWN)
     cfg = DEFAULTS.clone()
     for key, setting in settings.items():

@@ -10,9 +10,9 @@ import numpy as np
 
 from lib.formats import aic, posetrack18
 from lib.formats.coco_people import WHOLEBODY_FIELDS
-from lib.formats.coco_records import category_record, person_record
+from lib.formats.coco_records import category_record, check_coco, person_record
 from lib.formats.data_sets import DataSet
-from lib.formats.json_fields import records
+from lib.formats.json_fields import is_number, records
 from lib.formats.mpii import read_people
 from lib.formats.posetrack import VideoAnnotations
 from lib.frames.images import ImageList
@@ -86,8 +86,7 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Vide
     content = _from_mpii(path, skeleton) if data_set.form == "mpii" else read_json(path)
     if data_set.form == "aic" and isinstance(content, list):
         content = aic.to_coco(content, path, skeleton.names)
-    if not isinstance(content, dict) or "images" not in content:
-        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
+    content = check_coco(content, path)
     if data_set.form == "mpii_trb":
         content = content | {"annotations": [_with_box(one, path) for one in records(content, "annotations", path)]}
     elif data_set.form == "coco_wholebody":
@@ -175,7 +174,7 @@ def _square(center: Any, side: float) -> list[float]:
 
 
 def _are_numbers(values: Any, count: int) -> bool:
-    return isinstance(values, list) and len(values) == count and all(isinstance(v, int | float) for v in values)
+    return isinstance(values, list) and len(values) == count and all(map(is_number, values))
 
 
 def find_images(store: ImageStore, folders: Sequence[str], names: Sequence[str]) -> tuple[str, np.ndarray]:

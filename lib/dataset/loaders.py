@@ -35,6 +35,16 @@ def build_clips(
     return build_clip_dataset(cfg, people, frames, FixedFrames(offsets), replace_key=True)
 
 
+def build_offsets(cfg: CfgNode) -> list[int]:
+    """Return the offsets from the key frame of the frames of a test's clips.
+
+    Args:
+        cfg: The experiment. Its clips have TEST.AGGREGATE.OFFSETS in the modes aggregate and average, and one frame in
+            all others.
+    """
+    return list(cfg.TEST.AGGREGATE.OFFSETS) if cfg.TEST.MODE in ("aggregate", "average") else [0]
+
+
 @dataclass(frozen=True)
 class LoaderOptions:
     """Options of reading batches of clips in a test.
@@ -179,7 +189,7 @@ def build_clip_dataset(
         people,
         frames,
         sample_frames,
-        build_clip_options(cfg),
+        options=build_clip_options(cfg),
         seed=cfg.SEED,
         augmentation=augmentation,
         replace_key=replace_key,
@@ -193,4 +203,10 @@ def build_clip_options(cfg: CfgNode) -> ClipOptions:
         cfg: The experiment.
     """
     model = cfg.MODEL
-    return ClipOptions(model.IMAGE_SIZE, model.HEATMAP_SIZE, model.SIGMA, model.TARGET_TYPE, cfg.DATASET.COLOR_RGB)
+    return ClipOptions(
+        image_size=model.IMAGE_SIZE,
+        heatmap_size=model.HEATMAP_SIZE,
+        sigma=model.SIGMA,
+        target_type=model.TARGET_TYPE,
+        rgb=cfg.DATASET.COLOR_RGB,
+    )

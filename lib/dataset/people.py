@@ -8,7 +8,7 @@ import numpy as np
 from lib.pose.crop import PIXELS_PER_SCALE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Person:
     """Person whose pose is wanted, or known, in a key frame.
 

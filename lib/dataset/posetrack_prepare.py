@@ -11,13 +11,12 @@ import numpy as np
 from tqdm import tqdm
 
 from lib.dataset.people import Person, sparse_people
-from lib.dataset.posetrack import with_boxes
+from lib.dataset.posetrack import clip_to_image, with_boxes
 from lib.dataset.runs import SHORTEST_RUN, labeled_of_run, longest_run
 from lib.formats.json_fields import whole_number
 from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack_coco import CocoVideo, coco_content
 from lib.formats.posetrack_set import read_content, read_video, video_files
-from lib.pose.crop import clip_box
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, frame_number, refuse_inside, write_json
 from lib.utils.label_files import sparse_file_name
@@ -169,7 +168,16 @@ def sparse(videos: Sequence[CocoVideo], num_videos: int, num_frames: int, seed: 
         InputError: Fewer videos have labels than requested, or none has.
     """
     people = [
-        Person(v, int(frame), 0, np.zeros(2), np.ones(2), 1.0, part.video.joints[p], part.video.labeled[p])
+        Person(
+            video=v,
+            frame=int(frame),
+            number=0,
+            center=np.zeros(2),
+            scale=np.ones(2),
+            box_score=1.0,
+            joints=part.video.joints[p],
+            labeled=part.video.labeled[p],
+        )
         for v, part in enumerate(videos)
         for p, frame in enumerate(part.video.person_frame)
         if _is_trained_on(part, p)
@@ -233,9 +241,7 @@ def _is_trained_on(part: CocoVideo, person: int) -> bool:
     video, box, image = part.video, part.video.boxes[person], part.images[part.video.person_frame[person]]
     if video.crowd[person] or not video.labeled[person].any():
         return False
-    size = np.array([image.get("width", np.inf), image.get("height", np.inf)])
-    overlaps = (box[2:] > 0).all() and (box[:2] < size).all() and (box[:2] + box[2:] > 0).all()
-    return bool(overlaps) and clip_box(box, *size) is not None
+    return clip_to_image(box, image.get("width", np.inf), image.get("height", np.inf)) is not None
 
 
 def _names(videos: Sequence[CocoVideo], frames: Sequence[Sequence[int]]) -> list[str]:

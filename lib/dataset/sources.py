@@ -134,9 +134,9 @@ def build_people(cfg: CfgNode, videos: Sequence[VideoAnnotations]) -> PoseTrack:
     return labeled_people(
         videos,
         Folders(build_image_store(cfg)),
-        width / height,
-        columns,
-        cfg.MODEL.NUM_JOINTS,
+        aspect_ratio=width / height,
+        columns=columns,
+        num_joints=cfg.MODEL.NUM_JOINTS,
         clip_rule=cfg.DATASET.CLIP_BOXES,
         joints_box=build_box_rule(cfg),
     )
@@ -206,7 +206,14 @@ def build_image_people(cfg: CfgNode, images: VideoAnnotations, files: Listed) ->
     width, height = cfg.MODEL.IMAGE_SIZE
     joints = cfg.MODEL.NUM_JOINTS
     clip_rule = None if build_data_set(cfg).has_crops else cfg.DATASET.CLIP_BOXES  # these boxes are crops
-    return labeled_people([images], files, width / height, range(joints), joints, clip_rule)
+    return labeled_people(
+        [images],
+        files,
+        aspect_ratio=width / height,
+        columns=range(joints),
+        num_joints=joints,
+        clip_rule=clip_rule,
+    )
 
 
 def build_split_name(cfg: CfgNode, train: bool) -> str:

@@ -10,11 +10,12 @@ import numpy as np
 from yacs.config import CfgNode
 
 from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
+from lib.dataset.detections import detected_people, videos_of
 from lib.dataset.frame_names import find_renamed_people, restore_names
 from lib.dataset.images import Listed
-from lib.dataset.loaders import build_clip_dataset
+from lib.dataset.loaders import build_clip_dataset, build_offsets
 from lib.dataset.people import Person
-from lib.dataset.posetrack import Folders, PoseTrack, detected_people, match_ground_truth, reasons, videos_of
+from lib.dataset.posetrack import Folders, PoseTrack, match_ground_truth, reasons
 from lib.dataset.runs import labeled_of_run, longest_run
 from lib.dataset.sources import (
     build_annotations_path,
@@ -61,7 +62,7 @@ class TestSet:
     truth: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabeledRuns:
     """Runs of consecutive annotated frames, some of which keep their labels.
 
@@ -208,7 +209,14 @@ def _detected(
     cfg: CfgNode, videos: Sequence[VideoAnnotations], boxes: Sequence[DetectedBox], files: Folders | Listed
 ) -> PoseTrack:
     width, height = cfg.MODEL.IMAGE_SIZE
-    return detected_people(videos, boxes, files, width / height, cfg.TEST.NMS_THRE, cfg.MODEL.NUM_JOINTS)
+    return detected_people(
+        videos,
+        boxes,
+        files,
+        aspect_ratio=width / height,
+        nms_threshold=cfg.TEST.NMS_THRE,
+        num_joints=cfg.MODEL.NUM_JOINTS,
+    )
 
 
 def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
@@ -246,7 +254,14 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         len(videos),
         reasons(found.dropped),
     )
-    return LabeledRuns(videos, found.people, sources, labeled, found.frames, build_split_name(cfg, train=False))
+    return LabeledRuns(
+        videos=videos,
+        people=found.people,
+        sources=sources,
+        labeled=labeled,
+        frames=found.frames,
+        split=build_split_name(cfg, train=False),
+    )
 
 
 def _propagated_path(cfg: CfgNode) -> Path:
@@ -282,4 +297,4 @@ def build_pseudo_labeled(cfg: CfgNode, runs: LabeledRuns) -> list[Person]:
 def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:
     if cfg.TEST.MODE == "pair":
         return RandomPair(cfg.DATASET.FRAME_DELTAS)
-    return FixedFrames(cfg.TEST.AGGREGATE.OFFSETS if cfg.TEST.MODE in ("aggregate", "average") else [0])
+    return FixedFrames(build_offsets(cfg))

@@ -31,7 +31,7 @@ from lib.utils.errors import InputError
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SparseLabels:
     """Labels to train on.
 
@@ -147,7 +147,7 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
     labeled = {(person.video, person.frame) for person in people}
     where = f"labeled frames of {len({video for video, _ in labeled})} videos" if has_videos else "images"
     logger.info("training on %d people in %d %s%s", len(people), len(labeled), where, reasons(found.dropped))
-    return SparseLabels(annotations, videos, people, found.frames)
+    return SparseLabels(path=annotations, videos=videos, people=people, frames=found.frames)
 
 
 def _warn_of_few(people: Sequence[Person], num_videos: int, num_frames: int) -> None:

@@ -22,7 +22,7 @@ from lib.utils.files import atomic_path
 PEOPLE_BEGIN = b'"annotations": [\n'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrackedPose:
     """One person in one frame, with numbers rounded as in the file.
 
@@ -61,10 +61,16 @@ class TrackedPose:
         scores = np.round(np.asarray(scores, dtype=np.float64), 4)
         joints = np.where(scores[:, None] > 0, np.round(np.asarray(joints, dtype=np.float64), 3), 0.0)
         box = np.round(np.asarray(box, dtype=np.float64), 3)
-        return cls(box, round(float(box_score), 4), joints, scores, round(float(score), 4))
+        return cls(
+            box=box,
+            box_score=round(float(box_score), 4),
+            joints=joints,
+            scores=scores,
+            score=round(float(score), 4),
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FramePoses:
     """The results of one frame.
 
@@ -273,7 +279,13 @@ def _person(pose: TrackedPose) -> dict[str, Any]:
 
 def _from_record(record: dict[str, Any]) -> FramePoses:
     poses = [_from_person(person) for person in record["people"]]
-    return FramePoses(record["frame"], poses, record["damaged"], record["replaced"], Counter(record["left_out"]))
+    return FramePoses(
+        number=record["frame"],
+        poses=poses,
+        damaged=record["damaged"],
+        replaced=record["replaced"],
+        left_out=Counter(record["left_out"]),
+    )
 
 
 def _from_person(person: dict[str, Any]) -> TrackedPose:

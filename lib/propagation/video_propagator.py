@@ -72,7 +72,17 @@ class VideoPropagator:
         (box,) = widen_boxes(joints_box(joints[labeled])[None], NO_BOX)
         center, scale = box_to_center_scale(box.tolist(), self._aspect_ratio)
         points = np.where(labeled[:, None], joints, 0)
-        return Person(0, number, number, center, scale, 1.0, points, labeled, track=track)
+        return Person(
+            video=0,
+            frame=number,
+            number=number,
+            center=center,
+            scale=scale,
+            box_score=1.0,
+            joints=points,
+            labeled=labeled,
+            track=track,
+        )
 
 
 def build_video_propagator(

@@ -63,7 +63,7 @@ class Detector:
         kept = (found["labels"] == PERSON) & (found["scores"] >= self._min_score)
         corners, scores = found["boxes"][kept].double().cpu().numpy(), found["scores"][kept].tolist()
         return [
-            DetectedBox(number, 0, np.concatenate([box[:2], box[2:] - box[:2]]), score)
+            DetectedBox(image=number, num_frames=0, box=np.concatenate([box[:2], box[2:] - box[:2]]), score=score)
             for box, score in zip(corners, scores, strict=True)
         ]
 

@@ -13,10 +13,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from tqdm import tqdm
-
 from lib.utils.errors import InputError
 from lib.utils.files import sha256
+from lib.utils.progress import progress_bar
 
 TIMEOUT = 30.0  # seconds without data
 CHUNK = 1 << 20  # bytes
@@ -185,7 +184,10 @@ def _receive(url: str, part: Path, path: Path, timeout: float) -> None:
             part.unlink(missing_ok=True)
             raise _failure(url, path, "the server goes on at another place; the next attempt starts over")
         total = None if response.length is None else begun * goes_on + response.length
-        with open(part, "ab" if goes_on else "wb") as file, _progress(path.name, file.tell(), total) as bar:
+        with (
+            open(part, "ab" if goes_on else "wb") as file,
+            progress_bar(total, "B", desc=path.name, initial=file.tell(), unit_scale=True) as bar,
+        ):
             for chunk in _chunks(response, url, path):
                 file.write(chunk)
                 bar.update(len(chunk))
@@ -219,8 +221,3 @@ def _failure(url: str, path: Path, reason: Exception | str) -> InputError:
         reason = f"no connection ({reason.reason})"
     line = " ".join(str(reason).split())
     return InputError(f"{url}: {line}; fetched by other means, it belongs at {path}")
-
-
-def _progress(name: str, begun: int, total: int | None) -> tqdm:
-    interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds, so that progress bars do not fill a log file
-    return tqdm(desc=name, initial=begun, total=total, unit="B", unit_scale=True, mininterval=interval)

@@ -4,7 +4,16 @@ import pytest
 from lib.dataset.people import Person, is_well_centered, sparse_people
 
 PEOPLE = [
-    Person(v, f, f, np.zeros(2), np.ones(2), 1.0, np.zeros((17, 2)), np.ones(17, dtype=bool))
+    Person(
+        video=v,
+        frame=f,
+        number=f,
+        center=np.zeros(2),
+        scale=np.ones(2),
+        box_score=1.0,
+        joints=np.zeros((17, 2)),
+        labeled=np.ones(17, dtype=bool),
+    )
     for v in range(6)
     for f in range(0, 20, 2)
     for _ in range(2)
@@ -41,5 +50,14 @@ def test_the_seed_alone_decides():
 def test_well_centered_people(distance, count, kept):
     labeled = np.arange(17) < count
     joints = np.full((17, 2), [100.0 + distance, 50.0])
-    person = Person(0, 0, 0, np.array([100.0, 50.0]), np.ones(2), 1.0, joints, labeled)
+    person = Person(
+        video=0,
+        frame=0,
+        number=0,
+        center=np.array([100.0, 50.0]),
+        scale=np.ones(2),
+        box_score=1.0,
+        joints=joints,
+        labeled=labeled,
+    )
     assert is_well_centered(person) == kept

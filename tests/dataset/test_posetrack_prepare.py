@@ -86,7 +86,7 @@ def test_2017_comes_back_with_boxes(root):
         assert (b.boxes[~labeled] == 0).all()
         np.testing.assert_array_equal(np.where(a.present[..., None], a.joints, 0), b.joints)
     people = [
-        labeled_people(videos, Folders(ImageStore(root)), 0.75, joints_box="posetrack17").people
+        labeled_people(videos, Folders(ImageStore(root)), aspect_ratio=0.75, joints_box="posetrack17").people
         for videos in (official, again)
     ]
     assert len(people[0]) == len(people[1]) > 0

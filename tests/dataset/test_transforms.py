@@ -23,7 +23,16 @@ NOTHING = {
 def person(labeled=None, seed=0):
     joints = np.random.default_rng(seed).uniform(20, 140, (17, 2))
     labeled = np.ones(17, dtype=bool) if labeled is None else labeled
-    return Person(0, 0, 0, np.float32([80, 60]), np.float32([0.6, 0.8]), 1.0, joints, labeled)
+    return Person(
+        video=0,
+        frame=0,
+        number=0,
+        center=np.float32([80, 60]),
+        scale=np.float32([0.6, 0.8]),
+        box_score=1.0,
+        joints=joints,
+        labeled=labeled,
+    )
 
 
 def draws(count=300, **changes):

@@ -18,8 +18,16 @@ from lib.utils.files import write_json
 
 
 def person(frame, box_score, video=0, scale=0.5):
-    unlabeled = np.zeros((17, 2)), np.zeros(17, dtype=bool)
-    return Person(video, frame, frame, np.zeros(2), np.full(2, scale, dtype=np.float32), box_score, *unlabeled)
+    return Person(
+        video=video,
+        frame=frame,
+        number=frame,
+        center=np.zeros(2),
+        scale=np.full(2, scale, dtype=np.float32),
+        box_score=box_score,
+        joints=np.zeros((17, 2)),
+        labeled=np.zeros(17, dtype=bool),
+    )
 
 
 VIDEOS = [unlabeled_video("a", ["a/0.jpg", "a/1.jpg"], 2), unlabeled_video("b", ["b/0.jpg"], 1)]

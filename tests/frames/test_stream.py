@@ -51,11 +51,22 @@ def test_a_file_and_its_unpacked_frames_are_the_same(clip, tmp_path):
 def test_clips_of_people_come_from_either(clip, tmp_path):
     folder, stream = unpacked(clip, tmp_path / "frames"), FrameStream(VideoFile(clip), window=16)
     people = [
-        Person(0, number, number, np.full(2, 56.0), np.full(2, 0.5), 1.0, np.zeros((3, 2)), np.zeros(3, bool))
+        Person(
+            video=0,
+            frame=number,
+            number=number,
+            center=np.full(2, 56.0),
+            scale=np.full(2, 0.5),
+            box_score=1.0,
+            joints=np.zeros((3, 2)),
+            labeled=np.zeros(3, bool),
+        )
         for number in folder.numbers
     ]
     both = [
-        ClipDataset(people, {0: frames}, FixedFrames(OFFSETS), ClipOptions((48, 64), (12, 16)))
+        ClipDataset(
+            people, {0: frames}, FixedFrames(OFFSETS), options=ClipOptions(image_size=(48, 64), heatmap_size=(12, 16))
+        )
         for frames in (folder, stream)
     ]
     for index in range(len(people)):

@@ -28,7 +28,16 @@ def frames():
 def person(number, joints, labeled=None):
     joints = np.array(joints, dtype=np.float64)
     labeled = np.ones(len(joints), dtype=bool) if labeled is None else np.array(labeled)
-    return Person(0, 0, number, np.zeros(2), np.ones(2), 1.0, joints, labeled)
+    return Person(
+        video=0,
+        frame=0,
+        number=number,
+        center=np.zeros(2),
+        scale=np.ones(2),
+        box_score=1.0,
+        joints=joints,
+        labeled=labeled,
+    )
 
 
 @pytest.mark.parametrize("step", [flow.lucas_kanade, flow.dis])

@@ -81,6 +81,11 @@ def test_refinement_without_a_net_is_refused(asked):
 
 
 def test_labels_of_images_are_refused():
-    labels = SparseLabels(Path("images.json"), [], [], {0: ImageList(ImageStore("."), ["a.jpg"], np.zeros((1, 2)))})
+    labels = SparseLabels(
+        path=Path("images.json"),
+        videos=[],
+        people=[],
+        frames={0: ImageList(ImageStore("."), ["a.jpg"], np.zeros((1, 2)))},
+    )
     with pytest.raises(InputError, match=r"images\.json: labels of images"):
         video_folders(labels)

@@ -19,13 +19,13 @@ from posetrack_sample import write_experiment
 from lib.config import load_config, rows
 from lib.core.predictor import build_predictor
 from lib.dataset import build_clips
-from lib.dataset.people import Person
+from lib.dataset.detections import person_in_box
+from lib.formats.boxes import DetectedBox
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.models import PoseWarper, build_model
-from lib.pose.crop import box_to_center_scale
 from lib.tracking import estimator, video_run
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
@@ -135,11 +135,11 @@ def test_the_poses_are_those_of_the_test(demo, root):
         cv2.imwrite(str(root / f"frames/{number}.png"), image)
     cfg = load_config(root / "small.yaml")
     content = read("poses.json")
-    unlabeled = np.zeros((17, 2)), np.zeros(17, dtype=bool)
-    people = [
-        Person(0, one["image_id"], one["image_id"], *box_to_center_scale(one["bbox"], 64 / 96), 0.9, *unlabeled)
+    boxes = [
+        DetectedBox(image=one["image_id"], num_frames=0, box=np.array(one["bbox"]), score=0.9)
         for one in content["annotations"]
     ]
+    people = [person_in_box(box, 0, box.image, box.image, 64 / 96, 17) for box in boxes]
     clips = build_clips(cfg, people, {0: FrameFolder(ImageStore(root), "frames")}, [0, -1, -2, 1, 2])
     net = build_model(cfg).eval()
     net.load_state_dict(torch.load("tiny.pth"))

@@ -25,7 +25,14 @@ def test_people_of_a_frame_are_drawn(tmp_path):
 
 
 def tracked(joints, scores, track):
-    return TrackedPose(np.zeros(4), 1.0, np.array(joints, dtype=float), np.array(scores), 1.0, track)
+    return TrackedPose(
+        box=np.zeros(4),
+        box_score=1.0,
+        joints=np.array(joints, dtype=float),
+        scores=np.array(scores),
+        score=1.0,
+        track=track,
+    )
 
 
 def test_tracks_have_colors_of_their_own():

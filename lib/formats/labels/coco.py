@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lib.formats.coco import JOINT_EVIDENCE
-from lib.formats.coco_records import category_record, person_record
+from lib.formats.coco_records import box_around, category_record, check_coco, person_record
 from lib.formats.json_fields import id_column, is_true, number_column, records, whole_number
 from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
@@ -57,9 +57,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
     Raises:
         InputError: As in `read`.
     """
-    if not isinstance(content, dict) or "images" not in content:
-        raise InputError(f"{path}: not a COCO-style file: no 'images'")
-    names, edges = _joints(content, path)
+    names, edges = _joints(check_coco(content, path), path)
     category = keypoint_category(content).get("name")
     images = records(content, "images", path)
     ids = id_column(images, "id", f"{path}: images").tolist()
@@ -223,8 +221,7 @@ def _record(labels: Labels, person: int) -> dict[str, Any]:
     keypoints = np.column_stack([np.nan_to_num(joints), labels.visibility[person]])
     box = labels.boxes[person]
     if np.isnan(box).any():
-        low, high = (f(joints[labeled], axis=0) if labeled.any() else np.zeros(2) for f in (np.min, np.max))
-        box = np.concatenate([low, high - low])
+        box = box_around(joints[labeled])
     record = person_record(person + 1, int(labels.frame[person])) | {
         "keypoints": keypoints.ravel().tolist(),
         "num_keypoints": int(labeled.sum()),
