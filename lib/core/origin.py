@@ -34,7 +34,7 @@ from lib.utils.weight_names import HEAD_LAYERS
 logger = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Origin:
     """Origin of the weights of a run, stored with its weights and results.
 
@@ -114,7 +114,7 @@ def _format_digests(digests: Iterable[str]) -> str:
     return ", ".join(f"sha256 {digest[:8]}…" for digest in digests)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resumption:
     """Earlier training that a run continues.
 
@@ -144,7 +144,12 @@ def build_resumption(cfg: CfgNode, files: TrainingFiles, checkpoint: Path, force
         InputError: The checkpoint cannot be read or has other settings.
     """
     state, training = read_training(checkpoint)
-    origin = Origin(training["starts"], training["pretrained"], training["seconds"], training.get("annotations", []))
+    origin = Origin(
+        starts=training["starts"],
+        pretrained=training["pretrained"],
+        seconds=training["seconds"],
+        annotations=training.get("annotations", []),
+    )
     earlier = read_config(training["config"])
     changes = changes_of_run(training["config"], cfg)
     given, was_given = cfg.TRAIN.CHECKPOINT, earlier["TRAIN.CHECKPOINT"]
@@ -154,7 +159,7 @@ def build_resumption(cfg: CfgNode, files: TrainingFiles, checkpoint: Path, force
     changes |= origin.changes(earlier["MODEL.PRETRAINED"], cfg.MODEL.PRETRAINED, num_processes(), annotations)
     check_resumable(changes, checkpoint, force)
     origin.annotations = annotations
-    return Resumption(checkpoint, state, origin, changes)
+    return Resumption(checkpoint=checkpoint, state=state, origin=origin, changes=changes)
 
 
 def resume(trainer: Trainer, resumption: Resumption, count: int) -> Origin:

@@ -38,7 +38,7 @@ TIMED = 20
 """Number of iterations in an epoch after which the remaining time is estimated."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """Length of a training, and intervals of its tests, checkpoints and log lines.
 

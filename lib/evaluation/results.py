@@ -20,7 +20,7 @@ SEED, NAME = "SEED", "EXPERIMENT_NAME"
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """A result file.
 
@@ -120,7 +120,7 @@ def check_result(path: Path) -> None:
     except InputError:
         content = None
     if not isinstance(content, dict) or "config" not in content:
-        raise InputError(f"{path}: not a result; move it away: this run writes its own there")
+        raise InputError(f"{path}: not a result file; move it elsewhere, because this run writes its result there")
 
 
 def find_result(folder: Path, command: str) -> Path:
@@ -157,7 +157,14 @@ def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], 
         for key, value in flat.items()
         if key not in (NAME, SEED) and not ignored(key)
     }
-    return Result(path, str(flat.get(NAME) or ""), method, flat.get(SEED), keys, content)
+    return Result(
+        path=path,
+        experiment=str(flat.get(NAME) or ""),
+        method=method,
+        seed=flat.get(SEED),
+        keys=keys,
+        content=content,
+    )
 
 
 def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str, list[Result]]:

@@ -6,7 +6,7 @@ The entries import their modules only when they are built, so that command lines
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ class MethodSpec:
 
     description: str
     build: Callable[[Propagator], PropagationMethod]
+    _: KW_ONLY
     is_prior: bool = True
     needs_net: bool = False
 

@@ -48,7 +48,7 @@ from lib.utils.logging import to_log_file
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunPoses:
     """P poses in all frames of the runs.
 
@@ -68,7 +68,9 @@ class RunPoses:
         """Return the poses in the order of videos and frames."""
         order = sorted(range(len(self.people)), key=lambda index: (self.people[index].video, self.people[index].frame))
         people = [self.people[index] for index in order]
-        return RunPoses(people, self.joints[order], self.scores[order], self.distances[order])
+        return RunPoses(
+            people=people, joints=self.joints[order], scores=self.scores[order], distances=self.distances[order]
+        )
 
 
 def run_protocol(
@@ -133,7 +135,8 @@ def propagate_runs(
     poses = propagator.propagate(runs.sources, targets)
     people = [replace(runs.sources[target.person], number=target.number) for target in targets]
     people = [replace(person, frame=numbers[person.video].index(person.number)) for person in people]
-    return RunPoses(people, poses.joints, poses.scores, distances(runs.sources, targets)).sorted()
+    far = distances(runs.sources, targets)
+    return RunPoses(people=people, joints=poses.joints, scores=poses.scores, distances=far).sorted()
 
 
 def estimate_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRuns) -> RunPoses:
@@ -162,7 +165,7 @@ def estimate_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: Labeled
     people = [*kept, *others]
     far = [min(abs(person.frame - frame) for frame in runs.labeled[person.video]) for person in people]
     joints, scores = np.concatenate([own.joints for own in parts]), np.concatenate([own.scores for own in parts])
-    return RunPoses(people, joints, scores, np.array(far)).sorted()
+    return RunPoses(people=people, joints=joints, scores=scores, distances=np.array(far)).sorted()
 
 
 def pseudo_label_name(frames: str, ground_truth_boxes: bool) -> str:

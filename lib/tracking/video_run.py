@@ -28,7 +28,7 @@ from lib.visualization.poses import render_poses
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VideoRunOptions:
     """Options of a run.
 

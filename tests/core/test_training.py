@@ -24,7 +24,14 @@ def build(tmp_path):
 
     def build(*keys, count=1):
         cfg = load_config(tmp_path / "small.yaml", ["MODEL.FREEZE_POSE_NET", True, "DATASET.TRAIN_SET", "val", *keys])
-        return build_training(cfg, Run(tmp_path / "run", torch.device("cpu"), (0, count), cfg.dump(), "fp32"))
+        run = Run(
+            folder=tmp_path / "run",
+            device=torch.device("cpu"),
+            process=(0, count),
+            config=cfg.dump(),
+            inference_precision="fp32",
+        )
+        return build_training(cfg, run)
 
     return build
 

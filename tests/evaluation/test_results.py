@@ -22,7 +22,7 @@ def test_only_result_files_are_replaced(tmp_path, content):
     path = tmp_path / "result-single.json"
     check_result(path)
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"result-single\.json: not a result; move it away"):
+    with pytest.raises(InputError, match=r"result-single\.json: not a result file; move it elsewhere"):
         check_result(path)
     path.write_text('{"table": {}, "config": "SEED: 0"}')
     check_result(path)

@@ -233,7 +233,7 @@ def test_unscorable_data_is_refused_before_the_estimation(tool, tmp_path):
     keys = ["TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", boxes]
     done, _ = tool("test.py", "jhmdb", people("jhmdb"), *keys)
     assert done.returncode == 2
-    assert "jhmdb is scored person by person" in done.stderr
+    assert "jhmdb scores one pose for each labeled person" in done.stderr
 
 
 def test_missing_images_are_counted(tool, tmp_path):
@@ -247,7 +247,7 @@ def test_missing_images_are_counted(tool, tmp_path):
     assert "AP" in result["table"]
     done, folder = tool("test.py", "jhmdb", people("jhmdb"))
     assert done.returncode == 0, done.stderr
-    assert "jhmdb is scored person by person, and some images are missing: not scored" in done.stderr
+    assert "not scored, because some images are missing and jhmdb scores one pose" in done.stderr
     assert "table" not in json.loads((folder / "result-single.json").read_text())
 
 
