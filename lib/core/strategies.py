@@ -115,7 +115,7 @@ def scatter_estimates(net: PoseWarper, frames: torch.Tensor, labels: torch.Tenso
 
 
 def near_labels(
-    net: nn.Module, frames: torch.Tensor, labels: torch.Tensor, spread: float, sigma: float
+    net: nn.Module, frames: torch.Tensor, labels: torch.Tensor, *, spread: float, sigma: float
 ) -> torch.Tensor:
     """Multiply the heatmaps of the key frame by a Gaussian around each label.
 

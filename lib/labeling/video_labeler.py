@@ -97,7 +97,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     stages.begin("Propagate the labels.")
     with build_run(propagated, STAGES[1], f"propagate-{methods.name}") as run:
         net, _ = build_trained_model(propagated, run.folder, run.device) if methods.needs_net else (None, {})
-        dense = propagate_dense(propagated, methods, run, net, options.fill)
+        dense = propagate_dense(propagated, methods, run, net, fill=options.fill)
         if dense.errors:
             result = dense.errors | dense.content["info"]
             write_json(run.folder / f"result-propagate-{methods.name}.json", result, indent=True)

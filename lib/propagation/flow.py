@@ -95,7 +95,7 @@ class _Path(NamedTuple):
 
 
 def along_flow(
-    read: Read, people: Sequence[Person], targets: Sequence[Target], step: Step, threads: int = 1
+    read: Read, people: Sequence[Person], targets: Sequence[Target], step: Step, *, threads: int = 1
 ) -> PropagatedPoses:
     """Return labels that follow the flow over all frames up to their targets.
 

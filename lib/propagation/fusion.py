@@ -264,6 +264,7 @@ def refine(
     people: Sequence[Person],
     targets: Sequence[Target],
     poses: PropagatedPoses,
+    *,
     spread: float,
 ) -> PropagatedPoses:
     """Return poses moved toward the joints that the net finds in their neighborhood.

@@ -192,7 +192,7 @@ class Propagator:
         def look(share: float) -> EstimateClips:
             return estimate(partial(near_labels, spread=share, sigma=options.sigma))
 
-        return refine(look, people, targets, poses, options.refine)
+        return refine(look, people, targets, poses, spread=options.refine)
 
     def _method(self, name: str) -> PropagationMethod:
         """Return a method that propagates each label from its own side."""

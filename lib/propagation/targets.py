@@ -140,7 +140,13 @@ def copy_labels(people: Sequence[Person], targets: Sequence[Target]) -> Propagat
 
 
 def warp(
-    infer: EstimateClips, people: Sequence[Person], targets: Sequence[Target], hop: int, follow: bool, relative: bool
+    infer: EstimateClips,
+    people: Sequence[Person],
+    targets: Sequence[Target],
+    *,
+    hop: int,
+    follow: bool,
+    relative: bool,
 ) -> PropagatedPoses:
     """Return labels warped from their frame to others, in hops.
 
@@ -179,7 +185,7 @@ def warp(
                         index = ends[person][start + step]
                         result.joints[index], result.scores[index] = joints[step], products[step]
                 fronts[person] = (
-                    as_label_at(front, front.number + direction * reach, joints[-1], scores[-1] > 0, follow),
+                    as_label_at(front, front.number + direction * reach, joints[-1], scores[-1] > 0, follow=follow),
                     products[-1],
                 )
             start += reach
@@ -205,7 +211,7 @@ def _by_frame(people: Sequence[Person]) -> dict[int, dict[int, list[int]]]:
     return frames
 
 
-def as_label_at(person: Person, number: int, joints: np.ndarray, found: np.ndarray, follow: bool) -> Person:
+def as_label_at(person: Person, number: int, joints: np.ndarray, found: np.ndarray, *, follow: bool) -> Person:
     """Return the person with a label in another frame.
 
     Args:

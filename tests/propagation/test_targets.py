@@ -62,7 +62,7 @@ def test_labels_go_far_in_one_warp_or_in_hops(hop, calls):
     people = [person(10), person(20, x=100)]
     targets = [Target(0, 10), Target(0, 8), Target(0, 12), Target(1, 21), Target(1, 25), Target(1, 27), Target(1, 23)]
     drift = Drift()
-    poses = warp(drift, people, targets, hop, follow=True, relative=False)
+    poses = warp(drift, people, targets, hop=hop, follow=True, relative=False)
     assert drift.calls == calls
     np.testing.assert_allclose(poses.joints[:, 0, 0], [0, -4, 4, 102, 110, 114, 106])
     hops = [1, 1, 1, 1, 2, 3, 1] if hop == 3 else [1] * 7
@@ -72,7 +72,7 @@ def test_labels_go_far_in_one_warp_or_in_hops(hop, calls):
 @pytest.mark.parametrize("follow", [True, False])
 def test_the_crop_follows_or_stays(follow):
     drift = Drift()
-    warp(drift, [person(10)], [Target(0, 15)], 3, follow, relative=False)
+    warp(drift, [person(10)], [Target(0, 15)], hop=3, follow=follow, relative=False)
     assert drift.people[0].number == 13
     assert drift.people[0].center.tolist() == ([6, 0] if follow else [0, 0])
     np.testing.assert_allclose(drift.people[0].joints[:, 0], [6, 16])
@@ -86,8 +86,8 @@ def test_displacements_can_be_relative_to_the_warped_label():
 
     targets = [Target(0, 10), Target(0, 12), Target(0, 14)]
     people = [person(10, x=3, labeled=(True, False))]
-    rounded = warp(Rounding(), people, targets, 9, follow=True, relative=False)
-    relative = warp(Rounding(), people, targets, 9, follow=True, relative=True)
+    rounded = warp(Rounding(), people, targets, hop=9, follow=True, relative=False)
+    relative = warp(Rounding(), people, targets, hop=9, follow=True, relative=True)
     np.testing.assert_allclose(rounded.joints[:, 0, 0], [5, 9, 13])
     np.testing.assert_allclose(relative.joints[:, 0, 0], [3, 7, 11])
     np.testing.assert_allclose(relative.joints[:, 1], rounded.joints[:, 1])  # not labeled
