@@ -22,15 +22,15 @@ ERRORS = {
 
 
 class Limited(nn.Module):
-    """A net that takes no more than so many images at once."""
+    """A net that accepts a limited number of images at once."""
 
-    def __init__(self, most, error=ERRORS["gpu"]):
+    def __init__(self, max_images, error=ERRORS["gpu"]):
         super().__init__()
-        self.most, self.error, self.sizes = most, error, []
+        self.max_images, self.error, self.sizes = max_images, error, []
 
     def forward(self, images):
         self.sizes.append(len(images))
-        if len(images) > self.most:
+        if len(images) > self.max_images:
             raise self.error
         return nn.functional.avg_pool2d(images, 4).mean(1, keepdim=True).repeat(1, 17, 1, 1)
 

@@ -13,7 +13,7 @@ MOVES = [Target(0, 1), Target(3, 1), Target(0, 2), Target(1, 3), Target(1, 5), T
 
 
 class Recorder:
-    """A mover that tells what it was asked for."""
+    """A method that records its targets."""
 
     def __init__(self):
         self.asked = []

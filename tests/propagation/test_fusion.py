@@ -91,7 +91,7 @@ def test_a_joint_with_one_label_is_not_interpolated():
 
 
 def shifted(x, score=1):
-    """A mover that leaves labels where they are, but for an error."""
+    """A method that copies labels and adds an error."""
 
     def target(people, targets):
         poses = copy_labels(people, targets)
@@ -122,7 +122,7 @@ def test_methods_are_weighted_by_their_errors():
     poses = combine(people, targets, [shifted(0), shifted(2)], [0.1, 0.2])
     np.testing.assert_allclose(poses.joints[0, 0], [0.5 + 2 / 5, 1])  # 0.5 and 2.5, weights 4 : 1
     faint = combine(people, targets, [shifted(0), shifted(2, score=0.1)], [0.1, 0.2])
-    np.testing.assert_allclose(faint.joints, poses.joints)  # what a mover scores tells nothing of what it errs
+    np.testing.assert_allclose(faint.joints, poses.joints)  # the scores of a method do not affect its error
     unknown = combine(people, targets, [shifted(0), shifted(2)], [float("nan"), 0.2])
     np.testing.assert_allclose(unknown.joints[0, 0], [0.5 + 1, 1])
     together = combine([person(0), person(4)], targets, [shifted(0), shifted(0, score=0.1)], [0.1, 0.2])

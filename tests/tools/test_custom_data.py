@@ -105,6 +105,6 @@ def test_pictures_of_any_joints(experiment, tmp_path):
     out = tmp_path / "pictures"
     done = run("illustrate.py", "--cfg", experiment, "--out", out, "TEST.MODEL_FILE", tmp_path / "weights.pth")
     assert done.returncode == 0, done.stderr
-    movie = cv2.VideoCapture(str(out / "poses.mp4"))
-    assert movie.read()[1].shape == (90, 240, 3)
-    assert int(movie.get(cv2.CAP_PROP_FRAME_COUNT)) == 5
+    capture = cv2.VideoCapture(str(out / "poses.mp4"))
+    assert capture.read()[1].shape == (90, 240, 3)
+    assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 5

@@ -41,13 +41,13 @@ def box(frame, person):
 def write_video(path, frames=FRAMES):
     rng = np.random.default_rng(0)
     ground = cv2.resize(rng.integers(0, 200, (15, 20, 3), dtype=np.uint8), (160, 120))
-    with VideoWriter(path, (160, 120), 10) as movie:
+    with VideoWriter(path, (160, 120), 10) as writer:
         for frame in range(frames):
             image = ground.copy()
             for person in (0, 1):
                 x, y, w, h = map(int, box(frame, person))
                 cv2.rectangle(image, (x, y), (x + w, y + h), (40, 90 + 120 * person, 220), -1)
-            movie.write(image)
+            writer.write(image)
 
 
 def write_boxes(path, frames=FRAMES):
@@ -98,7 +98,7 @@ def read(path):
     return json.loads(Path(path).read_text())
 
 
-def read_movie(path):
+def read_frames(path):
     return [image for _, image in VideoFile(path).frames()]
 
 
@@ -121,7 +121,7 @@ def test_boxes_become_poses_tracks_and_a_video(demo, root):
         assert len(person["keypoints"]) == 3 * 17
     assert EMPTY not in {person["image_id"] for person in content["annotations"]}
 
-    plain, drawn = read_movie("clip.mp4"), read_movie("out/poses.mp4")
+    plain, drawn = read_frames("clip.mp4"), read_frames("out/poses.mp4")
     assert len(drawn) == FRAMES
     changed = [np.abs(a.astype(int) - b).mean() for a, b in zip(plain, drawn, strict=True)]
     assert changed[EMPTY] < 0.5 * min(value for frame, value in enumerate(changed) if frame != EMPTY)
@@ -217,7 +217,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(demo, root, monkeypatch, 
     monkeypatch.setattr(VideoEstimator, "estimate", watched)
     demo(*arguments)
     assert done == list(range(FRAMES))  # nothing twice
-    assert len(read_movie("poses.mp4")) == FRAMES
+    assert len(read_frames("poses.mp4")) == FRAMES
     went_on = (root / "poses.json").read_bytes()
     demo("--boxes", "boxes.json", "--json", "whole.json")
     assert without_command(went_on) == without_command((root / "whole.json").read_bytes())
@@ -226,7 +226,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(demo, root, monkeypatch, 
     (root / "poses.mp4").unlink()
     demo(*arguments)
     assert not done  # the poses are there; the video alone is written again
-    assert len(read_movie("poses.mp4")) == FRAMES
+    assert len(read_frames("poses.mp4")) == FRAMES
     assert (root / "poses.json").read_bytes() == went_on
 
 
@@ -247,7 +247,7 @@ def test_damaged_frames_are_counted_and_skipped(demo, monkeypatch):
     assert content["info"]["replaced_frames"] == 2 + 2 + 2 + 2 + 1
     assert [image["id"] for image in content["images"] if image.get("damaged")] == list(damaged)
     assert {one["image_id"] for one in content["annotations"]} == set(range(FRAMES)) - set(damaged)
-    drawn = read_movie("poses.mp4")
+    drawn = read_frames("poses.mp4")
     assert len(drawn) == FRAMES
     assert drawn[0].max() < 20  # nothing has been seen yet
     assert np.abs(drawn[5].astype(int) - drawn[3]).mean() < 2  # the picture before stays
@@ -283,7 +283,7 @@ def test_nobody_found_at_all(demo, root):
     content = read("poses.json")
     assert content["annotations"] == []
     assert len(content["images"]) == content["info"]["frames"] == FRAMES
-    assert len(read_movie("poses.mp4")) == FRAMES
+    assert len(read_frames("poses.mp4")) == FRAMES
 
 
 def test_the_better_of_two_similar_poses_is_kept(demo, root):
@@ -364,16 +364,16 @@ def test_ctrl_c_from_the_command_line(root):
     while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 5):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=600)
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
-    (kept,) = re.findall(r"contains the frames before (\d+)", said)
+    _, output = process.communicate(timeout=600)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    (kept,) = re.findall(r"contains the frames before (\d+)", output)
     assert not list(root.glob("long_poses.m*"))
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert f"continuing at frame {kept}" in done.stderr
     assert read(root / "long_poses.json")["info"]["frames"] == 60
-    assert len(read_movie(root / "long_poses.mp4")) == 60
+    assert len(read_frames(root / "long_poses.mp4")) == 60
 
 
 def test_frames_with_fixed_crops_pass_the_pose_net_once(demo, root, monkeypatch):

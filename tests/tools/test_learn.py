@@ -41,9 +41,9 @@ def test_a_demo_in_small(tmp_path):
         assert json.loads((results / f"result-{mode}.json").read_text())["videos"] == 1
     assert cv2.imread(str(out / "curves.png")) is not None
     assert json.loads((out / "augmented.json").read_text())["info"]["propagated_by"] == "warp-dis"
-    movie = cv2.VideoCapture(str(out / "poses.mp4"))
+    capture = cv2.VideoCapture(str(out / "poses.mp4"))
     sizes = []
-    while (frame := movie.read()[1]) is not None:
+    while (frame := capture.read()[1]) is not None:
         sizes.append(frame.shape)
     assert sizes == [(240, 640, 3)] * 10  # every fourth frame is labeled
 

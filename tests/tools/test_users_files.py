@@ -32,9 +32,9 @@ def root(tmp_path, monkeypatch):
     write_experiment(tmp_path, tmp_path)
     for name in ("labels.json", "poses.json", "result-a.json", "b.pth", "boxes.json", "model_best.pth"):
         (tmp_path / name).write_text(TEXT)
-    with VideoWriter(tmp_path / "clip.mp4", (64, 48), 10) as movie:
+    with VideoWriter(tmp_path / "clip.mp4", (64, 48), 10) as writer:
         for _ in range(3):
-            movie.write(np.zeros((48, 64, 3), np.uint8))
+            writer.write(np.zeros((48, 64, 3), np.uint8))
     return tmp_path
 
 
