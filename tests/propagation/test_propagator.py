@@ -54,9 +54,9 @@ def test_each_label_is_propagated_once_to_each_frame(asked):
     propagator = Propagator(PropagationOptions(method="mine", priors=("linear",)), FRAMES)
     propagator.propagate(people, targets)
     assert set(asked.values()) == {1}
-    targets = {(start, end) for start, end in asked if end % 5}
+    reached = {(start, end) for start, end in asked if end % 5}
     between = {(number // 5 * 5 + side, number) for number in range(1, 15) if number % 5 for side in (0, 5)}
-    assert targets == between
+    assert reached == between
 
 
 def test_a_memo_identifies_labels_by_content():
