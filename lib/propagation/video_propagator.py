@@ -13,7 +13,7 @@ from lib.frames.arrays import ArrayFrames
 from lib.frames.source import FrameSource
 from lib.pose.crop import box_to_center_scale, joints_box, widen_boxes
 from lib.propagation.propagator import Propagator, build_options, build_propagator
-from lib.propagation.targets import missing
+from lib.propagation.targets import around
 
 NO_BOX = np.full((1, 4), np.nan)
 
@@ -58,12 +58,14 @@ class VideoPropagator:
             self._person(number, track, joints[number, track], labeled[number, track])
             for number, track in np.argwhere(labeled.any(axis=2)).tolist()
         ]
-        targets = missing(people, {0: range(len(frames))})
+        targets = around(people, {0: range(len(frames))}, complete={})
         if targets:
             poses = self._make({0: source}).propagate(people, targets)
             for target, found, own in zip(targets, poses.joints, poses.scores, strict=True):
                 place = target.number, people[target.person].track
-                new = ~labeled[place] & (own > 0)
+                new = own > 0
+                if target.joints is not None:
+                    new &= np.isin(np.arange(len(own)), target.joints)
                 joints[place][new], scores[place][new] = found[new], own[new]
         return joints, scores
 
@@ -71,7 +73,8 @@ class VideoPropagator:
         (box,) = widen_boxes(joints_box(joints[labeled])[None], NO_BOX)
         center, scale = box_to_center_scale(box.tolist(), self._aspect_ratio)
         points = np.where(labeled[:, None], joints, 0)
-        return Person(0, number, number, center, scale, 1.0, points, labeled, track=track)
+        open_joints = tuple(np.flatnonzero(~labeled).tolist())
+        return Person(0, number, number, center, scale, 1.0, points, labeled, track=track, open_joints=open_joints)
 
 
 def build_video_propagator(
