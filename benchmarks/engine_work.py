@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from yacs.config import CfgNode
 
 from lib.config import load_config
-from lib.core.build_training import build_loss
 from lib.core.frozen import frozen_form
+from lib.core.loss import build_loss
 from lib.core.optimizer import build_optimizer
 from lib.core.predictor import Predictor, build_predictor
 from lib.core.report import EpochReport

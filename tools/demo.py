@@ -37,7 +37,7 @@ def main() -> None:
     cfg, experiment, args = parse_arguments(parser, published_experiment)
     check(args, cfg)
 
-    from lib.tracking.video_run import VideoRunOptions, build_video_run  # after the arguments: PyTorch takes seconds
+    from lib.tracking.video_run import VideoRunOptions, run_video  # after the arguments: PyTorch takes seconds
 
     options = VideoRunOptions(
         video=args.video,
@@ -51,7 +51,7 @@ def main() -> None:
         end=args.end,
         force=args.force,
     )
-    build_video_run(cfg, output_folder(cfg, experiment), options)
+    run_video(cfg, output_folder(cfg, experiment), options)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

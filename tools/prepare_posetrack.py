@@ -18,6 +18,7 @@ from lib.dataset.posetrack_prepare import SPLITS, consecutive, full, read_split,
 from lib.formats.posetrack_set import video_files
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs, refuse_inside, write_json
+from lib.utils.label_files import sparse_file_name
 
 
 def main() -> None:
@@ -75,12 +76,12 @@ def _read_full(annotations: Path, split: str) -> dict[str, Any]:
 
 def _sparse(args: argparse.Namespace) -> Files:
     # The first code's name of all videos has no V.
-    some = f"_V{args.videos}_videos" if 0 < args.videos < len(video_files(args.annotations / "train")) else ""
+    videos = args.videos if args.videos < len(video_files(args.annotations / "train")) else -1
 
     def make() -> dict[str, Any]:
         return sparse(read_split(args.annotations, "train"), args.videos, args.frames, args.seed)
 
-    return {f"posetrack_train_N{args.frames}_per_video{some}.json": make}
+    return {sparse_file_name(args.frames, videos): make}
 
 
 def _consecutive(args: argparse.Namespace) -> Files:

@@ -80,12 +80,12 @@ def score(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
     from lib.evaluation.submission import check_predictions
     from lib.propagation.propagator import build_options
     from lib.propagation.protocol import (
-        build_propagated_runs,
-        build_protocol_result,
         build_protocol_runs,
-        build_pseudo_labels,
+        estimate_pseudo_labels,
         format_protocol,
+        propagate_runs,
         pseudo_label_name,
+        score_protocol,
     )
 
     every, single = args.every or EVERY, args.method == SINGLE
@@ -107,13 +107,13 @@ def score(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
         runs = build_protocol_runs(cfg, every)
         if options is None:
             assert net is not None
-            poses = build_pseudo_labels(cfg, this, net, runs)
+            poses = estimate_pseudo_labels(cfg, this, net, runs)
         else:
-            poses = build_propagated_runs(cfg, options, this, net, runs)
+            poses = propagate_runs(cfg, options, this, net, runs)
         if not this.is_first:
             return
         result = {"name": name, "method": method, "every": every}
-        result |= build_protocol_result(cfg, runs, poses, predictions)
+        result |= score_protocol(cfg, runs, poses, predictions)
         write_json(path, result | weights | this.describe(forced), indent=True)
         logger.info("result: %s", path)
         if cfg.TEST.EVALUATE:
@@ -126,7 +126,7 @@ def augment(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
     from lib.core.run import build_run
     from lib.core.trained_model import build_trained_model
     from lib.dataset import build_sparse_labels
-    from lib.propagation.augmentation import build_augmented_labels, build_augmented_path
+    from lib.propagation.augmentation import augment_labels, augmented_path
     from lib.propagation.propagator import build_options
 
     options = build_options(cfg, args.method, args.prior, args.fuse, args.raft)
@@ -134,11 +134,11 @@ def augment(args: argparse.Namespace, cfg: CfgNode, experiment: str) -> None:
         use_net = options.needs_net
         net, forced = build_trained_model(cfg, this.folder, this.device, args.force) if use_net else (None, {})
         labels = build_sparse_labels(cfg)
-        path = args.out or build_augmented_path(cfg, labels)
+        path = args.out or augmented_path(cfg, labels)
         refuse_inputs([("--out", path)], [("the labels", labels.path)])
         if not args.out and this.is_first:
             claim_outputs([("--out", path)])
-        content = build_augmented_labels(cfg, labels, options, this, net)
+        content = augment_labels(cfg, labels, options, this, net)
         if not this.is_first:
             return
         content["info"] |= this.describe(forced)

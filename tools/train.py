@@ -21,9 +21,9 @@ def main() -> None:
             f"from; to begin a new one with them set MODEL.PRETRAINED …/final_state.pth"
         )
 
-    from lib.evaluation.trained_run import build_trained_run  # after the arguments: PyTorch takes seconds
+    from lib.evaluation.trained_run import train_experiment  # after the arguments: PyTorch takes seconds
 
-    build_trained_run(cfg, experiment, args.force)
+    train_experiment(cfg, experiment, args.force)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lib.utils.download import file_name
 from lib.utils.errors import InputError
+from lib.utils.files import read_yaml
 
 SCORERS = ("posetrack", "oks", "pckh", "server")  # server: the test labels are withheld
 HEADLINES = ("Mean", "AP", "Whole AP", "Mean Acc")  # columns that can represent a row
@@ -210,14 +209,9 @@ def _goes_by(names: Sequence[str], wanted: str) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
+    content = read_yaml(path)
     if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("files", "tables")):
-        raise InputError(f"{path}: a file of rows has the keys files and tables")
+        raise InputError(f"{path}: a file of rows must have the keys files and tables")
     return content
 
 

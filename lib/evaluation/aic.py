@@ -11,7 +11,7 @@ from lib.formats import aic
 from lib.formats.aic import AicPeople
 from lib.pose.skeletons import skeleton
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def evaluate_own_form(
@@ -35,7 +35,7 @@ def evaluate_own_form(
     labeled, predicted = aic.read(content, gt, boxes=True), aic.read(predictions, pred, boxes=False)
     others = len(predicted.keys() - labeled.keys())
     if others:
-        _LOG.warning("%s: %d images do not count: %s does not have them", pred, others, gt)
+        logger.warning("%s: %d images do not count: %s does not have them", pred, others, gt)
     return mean_average_precision(labeled, predicted, sigma_scale)
 
 

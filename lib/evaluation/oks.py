@@ -45,7 +45,7 @@ WHOLEBODY_PARTS = {
 BOX_SHARE = 0.53
 """Area of a person as a share of the box, if no area is given (xtcocotools)."""
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def evaluate_oks(
@@ -158,7 +158,7 @@ def check_ids(labeled: LabeledPeople, predicted: PredictedPeople, gt: str | Path
         raise InputError(f"{pred}: predictions[{bad}]: image_id {predicted.images[bad]} is not in {gt}")
     others = int(np.count_nonzero(~np.isin(predicted.categories, labeled.category_ids)))
     if others:
-        _LOG.warning("%s: %d predictions do not count: %s does not list their category_id", pred, others, gt)
+        logger.warning("%s: %d predictions do not count: %s does not list their category_id", pred, others, gt)
 
 
 def score_people(labeled: LabeledPeople, predicted: PredictedPeople, sigmas: np.ndarray) -> dict[str, float]:

@@ -11,12 +11,13 @@ from typing import Any
 import yaml
 
 from lib.config.keys import flatten
+from lib.config.legacy import update_stored
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
 SEED, NAME = "SEED", "EXPERIMENT_NAME"
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def read_results(
         content = read_json(path)
         lacking = sorted(needed - content.keys()) if isinstance(content, dict) else sorted(needed)
         if lacking:
-            _LOG.warning("%s is left out: not %s; it lacks %s", path, kind, ", ".join(lacking))
+            logger.warning("%s is left out: not %s; it lacks %s", path, kind, ", ".join(lacking))
             continue
         results.append(_as_result(path, content, ignored))
     if not results:
@@ -148,7 +149,7 @@ def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], 
         config = None
     if not isinstance(config, dict):
         raise InputError(f"{path}: 'config' is not the YAML text of an experiment")
-    flat = flatten(config)
+    flat = update_stored(flatten(config))
     method = str(content.get("name") or content.get("method") or flat.get("TEST.MODE") or "")
     own = f"{str(flat.get('OUTPUT_DIR', '')).rstrip('/')}/"
     keys = {

@@ -143,7 +143,7 @@ def build_rules(cfg: CfgNode) -> Rules:
         cfg: The experiment.
     """
     return Rules(
-        times_box=cfg.TEST.JOINT_SCORE == "peak_times_box",
+        times_box=cfg.TEST.JOINT_SCORE == "heatmap_times_box",
         rescore=cfg.TEST.RESCORE and is_ranked(cfg.DATASET.DATASET),
         oks_nms=cfg.TEST.OKS_NMS and is_ranked(cfg.DATASET.DATASET),
         soft=cfg.TEST.SOFT_NMS,

@@ -64,7 +64,7 @@ class MpiiPerson:
         center: (2,) x, y of the person in pixels, counted from 0.
         scale: Height of the person / 200 pixels.
         joints: (16, 2) x, y in pixels, counted from 0; all 0 in the test split, which has no labels.
-        visible: (16,) bool, True for labeled joints.
+        labeled: (16,) bool.
     """
 
     image: str

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from lib.config import output_folder
+from lib.config.run_folder import FINAL_WEIGHTS
 from lib.core.run import build_run
 from lib.core.trained_model import build_trained_model
-from lib.evaluation.trained_run import build_trained_run
+from lib.evaluation.trained_run import train_experiment
 from lib.formats.posetrack18 import keypoint_category
 from lib.formats.video_poses import PosesFile
 from lib.frames.store import ImageStore
@@ -61,12 +62,12 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     places: list[Any] = ["DATASET.ROOT", str(work / "images"), "DATASET.TRAIN_ANNOTATIONS", str(work / "labels.json")]
     places += ["OUTPUT_DIR", str(work), "LOG_DIR", str(work / "log"), "EXPERIMENT_NAME", stage, "AUTO_RESUME", True]
     cfg = configure(stage, keys, places)
-    weights = output_folder(cfg, stage) / "final_state.pth"
+    weights = output_folder(cfg, stage) / FINAL_WEIGHTS
     print(f"{len(content['annotations'])} labeled poses in {len(sizes)} images")
     stages = Stages(2)
     stages.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)
     if not weights.exists():
-        build_trained_run(cfg, stage)
+        train_experiment(cfg, stage)
     dense = work / "dense.json"
     with build_run(cfg, stage, "estimate") as run:
         made_with = {"video": identity(options.video), "weights": identity(weights), "config": cfg.dump()}

@@ -9,6 +9,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config import load_config, output_folder
+from lib.config.run_folder import FINAL_WEIGHTS
 from lib.utils.commands import ROOT, Step
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, read_json, write_json
@@ -226,7 +227,7 @@ def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | N
     cfgs = [load_config(file, keys) for file in files]
     names = [cfg.EXPERIMENT_NAME or file.stem for cfg, file in zip(cfgs, files, strict=True)]
     first, second = (output_folder(cfg, name) for cfg, name in zip(cfgs, names, strict=True))
-    later = [*keys, "MODEL.PRETRAINED", str(first / "final_state.pth")]
+    later = [*keys, "MODEL.PRETRAINED", str(first / FINAL_WEIGHTS)]
     _check(cfgs, [first, second], options.augment)
     settings = {"augment": options.augment, "configs": [cfgs[0].dump(), load_config(files[1], later).dump()]}
     settings |= {"train": options.train, "val": options.val} if not options.cfg else {}
@@ -234,12 +235,12 @@ def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | N
         Step(
             "Stage 1: train the pose net on the labeled frames.",
             ["train.py", "--cfg", files[0], *keys, "TEST.EVALUATE", "False"],
-            first / "final_state.pth",
+            first / FINAL_WEIGHTS,
         ),
         Step(
             "Stage 2: train the warping head on pairs of a labeled frame and one near it.",
             ["train.py", "--cfg", files[1], *later, "TEST.EVALUATE", "False"],
-            second / "final_state.pth",
+            second / FINAL_WEIGHTS,
         ),
         *(_test(files[1], later, mode, second) for mode in MODES),
     ]
@@ -274,7 +275,7 @@ def _augmentation(files: Sequence[Path], keys: list[str], later: list[str], out:
     """Return the steps that propagate labels, then train and test both stages on them (PoseWarper paper)."""
     labels, again, warper = out / "augmented.json", results / f"{AUGMENTED}-{STAGES[0]}", results / AUGMENTED
     more = [*keys, "DATASET.TRAIN_ANNOTATIONS", str(labels)]
-    last = [*keys, "MODEL.PRETRAINED", str(again / "final_state.pth"), "EXPERIMENT_NAME", AUGMENTED]
+    last = [*keys, "MODEL.PRETRAINED", str(again / FINAL_WEIGHTS), "EXPERIMENT_NAME", AUGMENTED]
     propagate = ["TEST.MODE", "propagate", "TEST.PROPAGATE.SAVE", "True"]
     precise = ["TEST.PROPAGATE.RELATIVE", "True", "TEST.DARK", "True"]
     return [
@@ -286,12 +287,12 @@ def _augmentation(files: Sequence[Path], keys: list[str], later: list[str], out:
         Step(
             "Train stage 1 from the start on real and propagated labels.",
             ["train.py", "--cfg", files[0], *more, "EXPERIMENT_NAME", again.name, "TEST.EVALUATE", "False"],
-            again / "final_state.pth",
+            again / FINAL_WEIGHTS,
         ),
         Step(
             "Train stage 2 with that pose net on the real labels.",
             ["train.py", "--cfg", files[1], *last, "TEST.EVALUATE", "False"],
-            warper / "final_state.pth",
+            warper / FINAL_WEIGHTS,
         ),
         *(_test(files[1], last, mode, warper) for mode in ("single", "aggregate")),
     ]

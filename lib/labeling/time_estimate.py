@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from yacs.config import CfgNode
 
-from lib.core.build_training import build_step, build_trainer
 from lib.core.report import EpochReport
+from lib.core.step import build_step
 from lib.core.strategies import scatter
+from lib.core.trainer import build_trainer
 from lib.dataset.clips import Clips
 from lib.models import PoseWarper, build_model
 from lib.models.inference import build_inference_form
@@ -25,7 +26,7 @@ CLIPS = 4
 """Number of clips in the timed batch of propagation."""
 
 
-def build_training_seconds(cfg: CfgNode, num_clips: int, device: torch.device) -> float:
+def estimate_training_seconds(cfg: CfgNode, num_clips: int, device: torch.device) -> float:
     """Return the estimated duration of a training.
 
     Args:
@@ -41,7 +42,7 @@ def build_training_seconds(cfg: CfgNode, num_clips: int, device: torch.device) -
     return cfg.TRAIN.END_EPOCH * math.ceil(num_clips / size) * seconds
 
 
-def build_propagation_seconds(cfg: CfgNode, num_poses: int, device: torch.device) -> float:
+def estimate_propagation_seconds(cfg: CfgNode, num_poses: int, device: torch.device) -> float:
     """Return the estimated duration of the propagation of poses by the warp and dense flow, from both sides.
 
     Args:

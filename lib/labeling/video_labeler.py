@@ -10,9 +10,10 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config import output_folder
+from lib.config.run_folder import CHECKPOINT, FINAL_WEIGHTS
 from lib.core.run import build_run
 from lib.core.trained_model import build_trained_model
-from lib.evaluation.trained_run import build_trained_run
+from lib.evaluation.trained_run import train_experiment
 from lib.formats.coco import keep_labels, labeled_images
 from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_videos
@@ -21,9 +22,9 @@ from lib.frames.unpack import unpack
 from lib.frames.video import FrameFolder
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import box_sizes, crop_size, repetitions, spaced
-from lib.labeling.time_estimate import build_propagation_seconds, build_training_seconds
+from lib.labeling.time_estimate import estimate_propagation_seconds, estimate_training_seconds
 from lib.labeling.video_labels import match_frames, read_person_labels
-from lib.propagation.dense_labels import build_dense_labels, complete_frames
+from lib.propagation.dense_labels import complete_frames, propagate_dense
 from lib.propagation.propagator import build_options
 from lib.propagation.protocol import format_distances
 from lib.utils.device import choose_device
@@ -42,13 +43,13 @@ class _Stage:
     @property
     def weights(self) -> Path:
         """Path to the final weights."""
-        return output_folder(self.cfg, self.name) / "final_state.pth"
+        return output_folder(self.cfg, self.name) / FINAL_WEIGHTS
 
     def train(self, stages: Stages, title: str) -> None:
         """Train the stage, unless an earlier run did."""
         stages.begin(title, self.weights if self.weights.exists() else None)
         if not self.weights.exists():
-            build_trained_run(self.cfg, self.name)
+            train_experiment(self.cfg, self.name)
 
 
 def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     stages = Stages(3 if methods.needs_net else 1)
     if methods.needs_net:
         tracks = {person.get("track_id") for person in kept["annotations"]}
-        seconds = _build_seconds(
+        seconds = _estimate_seconds(
             [first, second], len(kept["annotations"]), len(tracks) * (len(frames.numbers) - labeled)
         )
         print(f"Time on this machine: about {format_minutes(seconds)}.")
@@ -96,7 +97,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     stages.begin("Propagate the labels.")
     with build_run(propagated, STAGES[1], f"propagate-{methods.name}") as run:
         net, _ = build_trained_model(propagated, run.folder, run.device) if methods.needs_net else (None, {})
-        dense = build_dense_labels(propagated, methods, run, net, options.fill)
+        dense = propagate_dense(propagated, methods, run, net, options.fill)
         if dense.errors:
             result = dense.errors | dense.content["info"]
             write_json(run.folder / f"result-propagate-{methods.name}.json", result, indent=True)
@@ -106,7 +107,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     return dense.content
 
 
-def _build_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -> float:
+def _estimate_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -> float:
     """Return the estimated duration of the stages that are left, and of the propagation with the net of the last one.
 
     Args:
@@ -117,8 +118,8 @@ def _build_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -
     cfg = stages[-1].cfg
     device = choose_device(cfg.GPUS)
     left = [stage.cfg for stage in stages if not stage.weights.exists()]
-    training = sum(build_training_seconds(cfg, num_labeled * cfg.DATASET.REPEAT, device) for cfg in left)
-    return training + build_propagation_seconds(cfg, num_poses, device)
+    training = sum(estimate_training_seconds(cfg, num_labeled * cfg.DATASET.REPEAT, device) for cfg in left)
+    return training + estimate_propagation_seconds(cfg, num_poses, device)
 
 
 def _open_frames(options: LabelingOptions, oriented: bool) -> FrameFolder:
@@ -164,9 +165,9 @@ def _prepare_nets(
     recipe = nets / "recipe.json"
     if recipe.exists() and read_json(recipe)["labels"] != digest:
         places = [nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage for cfg, stage in zip(cfgs, STAGES, strict=True)]
-        if (places[1] / "final_state.pth").exists() and not options.relearn:
+        if (places[1] / FINAL_WEIGHTS).exists() and not options.relearn:
             print("The nets are kept, although they were trained on other labels; --relearn trains them on these.")
-        elif any((place / "checkpoint.pth").exists() for place in places):
+        elif any((place / CHECKPOINT).exists() for place in places):
             remove_folder(nets)
         else:
             recipe.unlink()  # no training has used it

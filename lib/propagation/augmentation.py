@@ -14,9 +14,10 @@ from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_propagator, video_folders
 from lib.propagation.targets import nearest
 from lib.utils.errors import InputError
+from lib.utils.label_files import sparse_file_name
 
 
-def build_augmented_labels(
+def augment_labels(
     cfg: CfgNode, labels: SparseLabels, options: PropagationOptions, run: Run, net: nn.Module | None
 ) -> dict[str, Any]:
     """Return the content of a COCO-style file with sparse and propagated labels (paper, data augmentation).
@@ -50,7 +51,7 @@ def build_augmented_labels(
     return augmented_content(labels.videos, labels.people, propagated, frames, info)
 
 
-def build_augmented_path(cfg: CfgNode, labels: SparseLabels) -> Path:
+def augmented_path(cfg: CfgNode, labels: SparseLabels) -> Path:
     """Return the default path of the sparse and propagated labels, in the folder of the labels.
 
     The first PoseWarper code gives its file the same name.
@@ -59,7 +60,6 @@ def build_augmented_path(cfg: CfgNode, labels: SparseLabels) -> Path:
         cfg: The experiment.
         labels: The sparse labels.
     """
-    frames, videos = cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO, cfg.DATASET.NUM_LABELED_VIDEOS
-    some_videos = f"_V{videos}_videos" if videos >= 0 else ""
-    name = f"posetrack_train{f'_N{frames}_per_video{some_videos}' if frames >= 0 else ''}_wPseudoGT.json"
+    data = cfg.DATASET
+    name = sparse_file_name(data.NUM_LABELED_FRAMES_PER_VIDEO, data.NUM_LABELED_VIDEOS, propagated=True)
     return labels.path.parent / name

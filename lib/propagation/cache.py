@@ -22,7 +22,7 @@ CHUNK = 500
 VERSION = 3
 """Version of the methods. Increase it when their results change: cached segments are then propagated again."""
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def propagate_cached(
@@ -49,7 +49,7 @@ def propagate_cached(
     done = {group: poses for group, file in files.items() if (poses := _read(file, len(groups[group])))}
     left = [group for group in groups if group not in done]
     if done:
-        _LOG.info("%d of %d segments between labels are in the cache", len(done), len(groups))
+        logger.info("%d of %d segments between labels are in the cache", len(done), len(groups))
     start_time, start_left = time.monotonic(), sum(len(groups[group]) for group in left)
     for chunk in _chunks(left, groups):
         rows = [row for group in chunk for row in groups[group]]
@@ -63,7 +63,7 @@ def propagate_cached(
         still = sum(len(groups[group]) for group in left if group not in done)
         minutes = (time.monotonic() - start_time) / 60 * still / (start_left - still)
         if still:
-            _LOG.info("%d of %d poses remain: about %.1f minutes", still, len(targets), minutes)
+            logger.info("%d of %d poses remain: about %.1f minutes", still, len(targets), minutes)
     order = np.argsort([row for group in groups for row in groups[group]])
     return _take(_join([done[group] for group in groups]), order)
 

@@ -38,7 +38,7 @@ class DenseLabels:
     errors: dict[str, Any] | None
 
 
-def build_dense_labels(
+def propagate_dense(
     cfg: CfgNode, options: PropagationOptions, run: Run, net: nn.Module | None, fill: bool
 ) -> DenseLabels:
     """Propagate the labels of DATASET.TRAIN_ANNOTATIONS to all unlabeled frames of their video.

@@ -20,8 +20,9 @@ from lib.dataset import (
     build_skeleton,
 )
 from lib.dataset.people import Person
-from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
+from lib.evaluation.posetrack import check_truth, format_table
 from lib.evaluation.propagation import compare_tracks, score_by_distance
+from lib.evaluation.scoring import score_videos
 from lib.evaluation.submission import Rules, make_submission
 from lib.evaluation.tables import format_rows
 from lib.evaluation.tester import build_rules
@@ -63,7 +64,7 @@ class RunPoses:
         return RunPoses(people, self.joints[order], self.scores[order], self.distances[order])
 
 
-def build_propagated_runs(
+def propagate_runs(
     cfg: CfgNode, options: PropagationOptions, run: Run, net: nn.Module | None, runs: LabeledRuns
 ) -> RunPoses:
     """Propagate the labels of the runs to all of their frames.
@@ -84,7 +85,7 @@ def build_propagated_runs(
     return RunPoses(people, poses.joints, poses.scores, distances(runs.sources, targets)).sorted()
 
 
-def build_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRuns) -> RunPoses:
+def estimate_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRuns) -> RunPoses:
     """Estimate the poses in the runs with the single-frame net, as a baseline without propagation.
 
     Labeled frames keep their labels unless TEST.PROPAGATE.PSEUDO_LABELS is `all`.
@@ -140,7 +141,7 @@ def build_protocol_runs(cfg: CfgNode, every: int) -> LabeledRuns:
     return runs
 
 
-def build_protocol_result(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, folder: Path) -> dict[str, Any]:
+def score_protocol(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, folder: Path) -> dict[str, Any]:
     """Write the submission of the runs, and score it if TEST.EVALUATE is True.
 
     Args:
@@ -161,8 +162,7 @@ def build_protocol_result(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, fold
         return result
     targets = nearest(runs.sources, [(v, number) for v, own in enumerate(_numbers(runs)) for number in own])
     truth = reachable_ground_truth(runs.people, runs.sources, targets)
-    result |= evaluate_videos(zip(runs.videos, videos, strict=True))
-    result["score"] = result["table"]["Mean"]
+    result |= score_videos(runs.videos, videos)
     result["ap_by_distance"] = score_by_distance(runs.videos, videos, runs.labeled)
     return result | compare_tracks(poses.people, poses.joints, poses.distances, truth, build_skeleton(cfg).names)
 
@@ -171,7 +171,7 @@ def format_protocol(result: dict[str, Any]) -> str:
     """Return the tables of a scored result as text.
 
     Args:
-        result: Result of `build_protocol_result`.
+        result: Result of `score_protocol`.
     """
     return f"{format_table(result)}\n\n{format_distances(result)}"
 

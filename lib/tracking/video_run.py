@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from lib.core.trained_model import build_trained_model
+from lib.core.trained_model import build_trained_model, build_weights_path
 from lib.dataset import build_skeleton
 from lib.formats.video_poses import PosesFile, TrackedPose
 from lib.frames.video_file import VideoFile
@@ -57,7 +57,7 @@ class VideoRunOptions:
     force: bool
 
 
-def build_video_run(cfg: CfgNode, folder: Path, options: VideoRunOptions) -> None:
+def run_video(cfg: CfgNode, folder: Path, options: VideoRunOptions) -> None:
     """Estimate the poses in a video and draw them. Call the function again to resume an interrupted run.
 
     Args:
@@ -74,7 +74,7 @@ def build_video_run(cfg: CfgNode, folder: Path, options: VideoRunOptions) -> Non
     make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32)
     net, forced = build_trained_model(cfg, folder, device, options.force)
     find = _build_finder(options, device)
-    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    weights = build_weights_path(cfg, folder)
     with PosesFile(options.poses, _made_with(options, cfg, weights, device)) as file:
         if file.finished:
             logger.info("%s: there already, of the same video, weights and settings", options.poses)

@@ -1,4 +1,4 @@
-"""Reading and writing of whole files: JSON, atomic writes, and protection of files that belong to somebody else."""
+"""Reading and writing of whole files: JSON, YAML, atomic writes, protection of files of others."""
 
 import hashlib
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import yaml
 
 from lib.utils.errors import InputError
 from lib.utils.interrupts import defer_sigint
@@ -41,6 +42,26 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise InputError(f"{path}: not a JSON file, a truncated one, or one with NaN ({error})") from None
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Read a YAML file of plain values.
+
+    Args:
+        path: Path to the file.
+
+    Returns:
+        The content of the file; None if it is empty.
+
+    Raises:
+        InputError: The file is missing, cannot be read, or is not YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
 
 
 @contextmanager

@@ -78,6 +78,18 @@ def test_keys_that_do_not(load, keys):
     assert changed(load, *keys) == {}
 
 
+def test_stored_configurations_with_renamed_values_and_ignored_keys(load):
+    stored = (
+        load().dump().replace("heatmap_times_box", "peak_times_box").replace("TEST:\n", "TEST:\n  BBOX_THRE: 0.5\n")
+    )
+    assert "peak_times_box" in stored
+    assert "BBOX_THRE" in stored
+    assert changes_of_run(stored, load()) == {}
+    assert changes_of_run(stored, load("TEST.JOINT_SCORE", "heatmap")) == {
+        "TEST.JOINT_SCORE": ("heatmap_times_box", "heatmap")
+    }
+
+
 def test_tests_change_nothing_where_there_are_none(load):
     keys = ["TEST.MODE", "single", "DATASET.TEST_SET", "other", "TRAIN.EVALUATE_EVERY", 3]
     assert changed(load, *keys, base=["TEST.EVALUATE", False]) == {}
@@ -97,7 +109,7 @@ def test_an_older_configuration_has_todays_defaults_and_its_own_keys_are_forgott
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "text"])
 def test_a_damaged_configuration_is_one_line(load, text):
-    with pytest.raises(InputError, match="the configuration inside the checkpoint or weights is damaged"):
+    with pytest.raises(InputError, match="the configuration stored with the checkpoint or weights is damaged"):
         changes_of_run(text, load())
 
 
@@ -106,7 +118,7 @@ def test_what_a_checkpoint_restores_is_refused_with_force_too(load):
     check_resumable(seed, CHECKPOINT, force=True)
     check_resumable({}, CHECKPOINT, force=False)
     for key, value in (("TRAIN.LR", 0.5), ("TRAIN.WARMUP_ITERATIONS", 9), ("TRAIN.OPTIMIZER", "sgd")):
-        with pytest.raises(InputError, match=f"restores {key}, with --force too; .* MODEL.PRETRAINED run/model_best"):
+        with pytest.raises(InputError, match=f"restores {key} even with --force; .* MODEL.PRETRAINED run/model_best"):
             check_resumable(changed(load, key, value), CHECKPOINT, force=True)
 
 

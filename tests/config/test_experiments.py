@@ -82,7 +82,7 @@ def test_a_published_row_is_tested_as_published(row):
     test = load_config(EXPERIMENTS / row["experiment"]).TEST
     assert (test.MODE, test.FLIP_TEST, test.SHIFT_HEATMAP, test.POST_PROCESS) == ("single", True, True, True)
     assert (test.DARK, test.OKS_NMS, test.SOFT_NMS, test.OKS_THRE) == (False, True, False, 0.9)
-    assert (test.IN_VIS_THRE, test.JOINT_SCORE, test.NMS_THRE) == (0.2, "peak", 1.0)
+    assert (test.IN_VIS_THRE, test.JOINT_SCORE, test.NMS_THRE) == (0.2, "heatmap", 1.0)
     assert str(test.USE_GT_BBOX) == row["gt_boxes"]
     assert test.USE_GT_BBOX or row["box_file"] == test.COCO_BBOX_FILE
     assert not row["box_threshold"] or float(row["box_threshold"]) == test.IMAGE_THRE
@@ -138,7 +138,7 @@ def test_mmposes_posewarper(stage, mode, epochs, batch):
     assert (test.MODE, test.FLIP_TEST, test.POST_PROCESS, test.USE_GT_BBOX) == (mode, stage == 1, True, True)
     assert test.SHIFT_HEATMAP
     assert (test.OKS_NMS, test.OKS_THRE, test.IN_VIS_THRE, test.IMAGE_THRE) == (True, 0.9, 0.2, 0.2)
-    assert test.JOINT_SCORE == "peak"
+    assert test.JOINT_SCORE == "heatmap"
 
 
 @pytest.mark.parametrize(

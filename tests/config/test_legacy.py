@@ -201,6 +201,13 @@ def test_files_of_oks_drop_who_repeats_another_unless_they_say_otherwise(load, n
     assert not load({"DATASET.DATASET": name}, [key, "0.5"]).TEST.OKS_NMS  # a key alone makes no old file
 
 
+@pytest.mark.parametrize(("old", "new"), [("peak_times_box", "heatmap_times_box"), ("peak", "heatmap")])
+def test_renamed_values_of_joint_score(load, old, new):
+    assert load({"TEST.JOINT_SCORE": old}).TEST.JOINT_SCORE == new
+    assert load({}, ["TEST.JOINT_SCORE", old]).TEST.JOINT_SCORE == new
+    assert load({"TEST.JOINT_SCORE": old}, ["TEST.JOINT_SCORE", "heatmap"]).TEST.JOINT_SCORE == "heatmap"
+
+
 def test_tracks_are_not_scored_and_a_file_that_wants_it_runs_without(load, caplog):
     with caplog.at_level(logging.WARNING):
         assert not load({"EVAL_TRACKING": False}).TEST.TRACKING
@@ -247,7 +254,7 @@ def test_the_score_of_propagated_labels_is_no_other_mode_s(load):
     warps = {"MODEL.USE_WARPING_TEST": True, "LOAD_PROPAGATED_GT_PREDS": True}
     assert load(warps).TEST.MODE == "propagate"
     assert load(warps | {"LOAD_PROPAGATED_GT_PREDS": False}).TEST.MODE == "pair"
-    with pytest.raises(InputError, match=r"TEST\.MODE is propagate, and needs a PoseWarper"):
+    with pytest.raises(InputError, match=r"TEST\.MODE propagate requires a PoseWarper"):
         load({"LOAD_PROPAGATED_GT_PREDS": True})
 
 

@@ -10,9 +10,8 @@ from torch import nn, optim
 from lib.core.frozen import frozen_form
 from lib.core.loss import joints_loss
 from lib.core.report import EpochReport
-from lib.core.step import StepOptions, TrainingStep
+from lib.core.step import StepOptions, TrainingStep, train_epoch
 from lib.core.strategies import pair, single
-from lib.core.train import train_epoch
 from lib.core.trainer import Trainer
 from lib.dataset.clips import Clips
 from lib.models import PoseWarper

@@ -12,7 +12,7 @@ import torch
 from posetrack_sample import make_video, merge, write_annotations, write_experiment
 
 from lib.config import load_config
-from lib.core.training_run import save_weights
+from lib.core.training_files import save_weights
 from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
 from lib.utils.provenance import commit

@@ -21,7 +21,7 @@ from lib.formats.posetrack18 import keypoint_category, keypoint_names
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def read(path: str | Path) -> Labels:
@@ -68,7 +68,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
     people, where = records(content, "annotations", path), f"{path}: annotations"
     crowds = sum(is_true(person.get("iscrowd", 0)) for person in people)
     if crowds:
-        _LOG.warning("%s: annotations of crowds left out: %d", path, crowds)
+        logger.warning("%s: annotations of crowds left out: %d", path, crowds)
         people = [person for person in people if not is_true(person.get("iscrowd", 0))]
     place = {image_id: index for index, image_id in enumerate(ids)}
     frame = [place.get(image_id, -1) for image_id in id_column(people, "image_id", where).tolist()]
@@ -186,7 +186,8 @@ def _joints(content: dict[str, Any], path: str | Path) -> tuple[list[str], list[
     except (TypeError, ValueError, OverflowError):
         edges = np.full((1, 2), -1)
     if edges.size and not 0 <= edges.min() <= edges.max() < len(names):
-        _LOG.warning("%s: %s: 'skeleton' is ignored: it must be pairs of numbers from 1 to %d", path, where, len(names))
+        line = "%s: %s: 'skeleton' is ignored: it must be pairs of numbers from 1 to %d"
+        logger.warning(line, path, where, len(names))
         return names, []
     return names, [(first, second) for first, second in edges.tolist()]
 

@@ -17,7 +17,7 @@ import numpy as np
 from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.utils.errors import InputError
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 NOT_LABELED, HIDDEN, VISIBLE = 0, 1, 2
 
@@ -197,7 +197,7 @@ def _warn_of_outside(labels: Labels, path: str | Path) -> None:
     outside = ((labels.joints < -0.5) | (labels.joints > sizes[:, None] - 0.5)).any(axis=2)
     if outside.any():
         where = frame_name(labels.frames[labels.frame[outside.any(axis=1).argmax()]])
-        _LOG.warning("%s: joints outside their image: %d, first in frame %s", path, outside.sum(), where)
+        logger.warning("%s: joints outside their image: %d, first in frame %s", path, outside.sum(), where)
 
 
 def take_video(labels: Labels, name: str) -> Labels:

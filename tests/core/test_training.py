@@ -9,11 +9,11 @@ from posetrack_sample import make_video, write_experiment
 from torch import nn, optim
 
 from lib.config import load_config
-from lib.core.build_training import build_training
 from lib.core.profile import profile
 from lib.core.run import Run
 from lib.core.strategies import pair
-from lib.core.training_run import save_weights
+from lib.core.training import build_training
+from lib.core.training_files import save_weights
 from lib.utils.errors import InputError
 
 
@@ -73,7 +73,7 @@ def test_batch_norm_is_synchronized_where_it_learns(build):
     assert synchronized(build("TRAIN.SYNC_BN", True)) == {"offset_feats"}
     assert synchronized(build("TRAIN.SYNC_BN", True, "MODEL.FREEZE_POSE_NET", False)) == {"offset_feats", "pose_net"}
     assert set(build().trainer.net.state_dict()) == set(build("TRAIN.SYNC_BN", True).trainer.net.state_dict())
-    with pytest.raises(InputError, match=r"TRAIN\.SYNC_BN needs GPUs"):
+    with pytest.raises(InputError, match=r"TRAIN\.SYNC_BN requires GPUs"):
         build("TRAIN.SYNC_BN", True, count=2)
 
 
@@ -86,7 +86,7 @@ def test_tf32_holds_for_matrix_products_too(build):
         assert torch.backends.cuda.matmul.allow_tf32
     finally:
         torch.backends.cuda.matmul.allow_tf32 = False
-    with pytest.raises(InputError, match=r"TRAIN\.PRECISION is tf32, and CUDNN\.ALLOW_TF32 False"):
+    with pytest.raises(InputError, match=r"TRAIN\.PRECISION is tf32, but CUDNN\.ALLOW_TF32 is False"):
         build("TRAIN.PRECISION", "tf32", "CUDNN.ALLOW_TF32", False)
 
 
