@@ -147,7 +147,7 @@ def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
     if not kept:
         raise InputError(f"{path}: no joint is labeled by a person; all have scores")
     if len(kept) < len(people):
-        _LOG.info("%s: %d poses set by a program, which have scores, are left out", path, len(people) - len(kept))
+        logger.info("%s: %d poses set by a program, which have scores, are left out", path, len(people) - len(kept))
     partial = set(labels.frame[programs.any(axis=1)].tolist())
     images = [image | ({"is_labeled": False} if i in partial else {}) for i, image in enumerate(content["images"])]
     return content | {"images": images, "annotations": kept}
