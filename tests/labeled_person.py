@@ -5,7 +5,7 @@ import numpy as np
 from lib.dataset.people import Person
 
 
-def person(number, track=0, video=0, x=0.0, labeled=(True, True)):
+def person(number, track=0, video=0, x=0.0, labeled=(True, True), open_joints=()):
     joints = np.array([[x, 1.0], [x + 10, 2.0]])
     center, scale = np.zeros(2, np.float32), np.ones(2, np.float32)
     return Person(
@@ -18,4 +18,5 @@ def person(number, track=0, video=0, x=0.0, labeled=(True, True)):
         joints=joints,
         labeled=np.array(labeled),
         track=track,
+        open_joints=open_joints,
     )

@@ -16,6 +16,9 @@ from lib.utils.files import read_json
 
 JOINT_EVIDENCE = ("scores", "sources", "disagreement")
 """Keys that describe each joint that was not labeled by a person."""
+OPEN_JOINTS = "open_joints"
+"""Key of a person: the names of joints that a program set in this frame, which are propagated anew. A person set the
+others, or found them to be absent."""
 EXIF_ORIENTATION = "exif_orientation"
 """Key of `info`: the images were oriented according to their EXIF tags."""
 
@@ -139,7 +142,8 @@ def keep_labels(content: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
     kept = set(kept)
     ids = {image["id"] for image in content["images"] if image["file_name"] in kept}
     annotations = [person for person in content["annotations"] if person["image_id"] in ids]
-    images = [image | {"is_labeled": image["id"] in ids} for image in content["images"]]
+    complete = complete_images(content) & ids
+    images = [image | {"is_labeled": image["id"] in complete} for image in content["images"]]
     return content | {"images": images, "annotations": annotations}
 
 
@@ -149,12 +153,18 @@ def labeled_images(content: dict[str, Any]) -> set[int]:
     return marked | {person["image_id"] for person in content["annotations"]}
 
 
+def complete_images(content: dict[str, Any]) -> set[int]:
+    """Return the ids of images that were labeled as a whole: labeled ones, unless `is_labeled` is false."""
+    partial = {image["id"] for image in content["images"] if not is_true(image.get("is_labeled", True))}
+    return labeled_images(content) - partial
+
+
 def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[str, Any]) -> dict[str, Any]:
     """Add people to their images; an image that the file does not have is appended to its list.
 
     An added person has the box around its joints, `propagated_from`, and for each joint its score, the frames that it
     comes from and the disagreement in pixels. If the person is already labeled in the image, only the unlabeled joints
-    are added, and the values of the other joints are null.
+    are added, and the values of the other joints are null; open joints that are not found have score 0.
 
     Args:
         content: The content of a file, from `read_labels`.
@@ -183,6 +193,8 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
         start = person_record(next_person, ids[pose.file_name], keypoint_category(content).get("id", PERSON))
         content["annotations"].append(start | _record(pose, own_names))
         next_person += 1
+    for person in content["annotations"]:
+        _close(person, own_names)
     return content
 
 
@@ -211,9 +223,17 @@ def _fill(person: dict[str, Any], pose: AddedPose, own_names: list[str]) -> None
     lacking = (keypoints[:, 2] == 0) & (added[:, 2] > 0)
     if not lacking.any():
         return
-    person["keypoints"] = np.where(lacking[:, None], added, keypoints).ravel().tolist()
+    keypoints = np.where(lacking[:, None], added, keypoints)
+    person["keypoints"], person["num_keypoints"] = keypoints.ravel().tolist(), int((keypoints[:, 2] > 0).sum())
     for key, values in evidence.items():
         person[key] = [value if lacks else None for value, lacks in zip(values, lacking, strict=True)]
+
+
+def _close(person: dict[str, Any], own_names: list[str]) -> None:
+    """Give joints that were left open and not found the score 0; without it, a person would seem to have set them."""
+    for name in person.pop(OPEN_JOINTS, ()):
+        scores = person.setdefault("scores", [None] * len(own_names))
+        scores[own_names.index(name)] = scores[own_names.index(name)] or 0
 
 
 def _record(pose: AddedPose, own_names: list[str]) -> dict[str, Any]:

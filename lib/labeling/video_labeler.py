@@ -24,7 +24,7 @@ from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import box_sizes, crop_size, repetitions, spaced
 from lib.labeling.time_estimate import estimate_propagation_seconds, estimate_training_seconds
 from lib.labeling.video_labels import match_frames, read_person_labels
-from lib.propagation.dense_labels import propagate_dense
+from lib.propagation.dense_labels import complete_frames, propagate_dense
 from lib.propagation.propagator import build_options
 from lib.propagation.protocol import format_distances
 from lib.utils.device import choose_device
@@ -140,7 +140,8 @@ def _kept_labels(options: LabelingOptions, content: dict[str, Any], numbers: set
     kept = spaced(list(names), options.every) if options.every else list(names)
     if options.every and len(kept) == len(names):
         raise InputError(f"--every {options.every} hides no label, so there is nothing to measure")
-    if not numbers - set(kept) and not options.fill:
+    complete = complete_frames(content) & set(kept)
+    if not numbers - complete and not options.fill:
         raise InputError(
             f"{options.labels}: every frame of {options.video} is labeled; there is nothing to propagate to"
         )

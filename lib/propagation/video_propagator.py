@@ -14,7 +14,7 @@ from lib.frames.source import FrameSource
 from lib.pose.crop import box_to_center_scale, joints_box, widen_boxes
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import Propagator, build_options, build_propagator
-from lib.propagation.targets import missing
+from lib.propagation.targets import around
 
 NO_BOX = np.full((1, 4), np.nan)
 
@@ -59,12 +59,14 @@ class VideoPropagator:
             self._person(number, track, joints[number, track], labeled[number, track])
             for number, track in np.argwhere(labeled.any(axis=2)).tolist()
         ]
-        targets = missing(people, {0: range(len(frames))})
+        targets = around(people, {0: range(len(frames))}, complete={})
         if targets:
             poses = self._make({0: source}).propagate(people, targets)
             for target, found, own in zip(targets, poses.joints, poses.scores, strict=True):
                 place = target.number, people[target.person].track
-                new = ~labeled[place] & (own > 0)
+                new = own > 0
+                if target.joints is not None:
+                    new &= np.isin(np.arange(len(own)), target.joints)
                 joints[place][new], scores[place][new] = found[new], own[new]
         return joints, scores
 
@@ -82,6 +84,7 @@ class VideoPropagator:
             joints=points,
             labeled=labeled,
             track=track,
+            open_joints=tuple(np.flatnonzero(~labeled).tolist()),
         )
 
 

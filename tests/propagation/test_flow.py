@@ -45,7 +45,7 @@ def test_labels_follow_the_image_content(frames, step):
     people = [person(4, [[50, 40], [70, 50]]), person(4, [[40, 45], [60, 30]])]
     targets = [Target(0, 7), Target(0, 4), Target(1, 5), Target(0, 2), Target(1, 7)]
     poses = flow.along_flow(flow.GrayFrames(frames), people, targets, step)
-    for (index, number), joints in zip(targets, poses.joints, strict=True):
+    for (index, number, _), joints in zip(targets, poses.joints, strict=True):
         np.testing.assert_allclose(joints, people[index].joints + SHIFT * (number - 4), atol=0.7)
     np.testing.assert_array_equal(poses.scores, 1)
 

@@ -11,7 +11,8 @@ from lib.core.strategies import FlipTest, near_labels, scatter, scatter_estimate
 from lib.dataset import build_clips, build_labeled_runs
 from lib.models import PoseWarper, build_model
 from lib.pose.skeletons import POSETRACK
-from lib.propagation.targets import Target, around, missing, nearest, reachable_ground_truth, warp
+from lib.propagation.fusion import opposite_labels
+from lib.propagation.targets import PropagatedPoses, Target, around, join_joints, nearest, reachable_ground_truth, warp
 
 CPU = torch.device("cpu")
 
@@ -26,7 +27,7 @@ def test_a_frame_gets_the_people_of_the_nearest_label():
 
 def test_a_frame_between_labels_gets_the_people_of_both():
     people = [person(0), person(0, track=2), person(10, track=1), person(10, track=2), person(20)]
-    targets = around(people, [(0, 3), (0, 7), (0, 12), (0, 25)])
+    targets = around(people, {0: [3, 7, 12, 25]}, {0: {0, 10, 20}})
     expected = {3: [0, 1, 2], 7: [2, 3, 0], 12: [2, 3, 4], 25: [4]}
     assert targets == [Target(person, number) for number, own in expected.items() for person in own]
 
@@ -157,21 +158,61 @@ def test_estimates_are_limited_to_the_vicinity_of_labels():
     assert not maps[0, 2].any()
 
 
-def test_people_missing_in_labeled_frames():
+def test_joints_that_are_not_labeled_come_from_the_nearest_label_that_has_them():
     people = [
         person(0),
-        person(4, labeled=(True, False)),
-        person(8, labeled=(False, False)),
-        person(4, track=1, labeled=(True, False)),
+        person(4, labeled=(True, False), open_joints=(1,)),
+        person(4, track=1, labeled=(True, False), open_joints=(1,)),
     ]
-    targets = missing(people, {0: [0, 1, 3, 4, 8]})
-    assert targets == [
-        Target(0, 1),
-        Target(1, 3),
-        Target(0, 4),  # the second joint, which the first label alone has
-        Target(1, 8),
-        Target(3, 0),
-        Target(3, 1),
-        Target(3, 3),
-        Target(3, 8),
+    targets = around(people, {0: [0, 1, 3, 4, 8]}, complete={})
+    first = [Target(1, 3, (0,)), Target(0, 3, (1,)), Target(0, 4, (1,)), Target(1, 8, (0,)), Target(0, 8, (1,))]
+    assert [target for target in targets if target.person < 2] == [Target(0, 1, (0,)), Target(0, 1, (1,)), *first]
+    assert [target for target in targets if target.person == 2] == [Target(2, n, (0,)) for n in (0, 1, 3, 8)]
+
+
+def test_a_corrected_joint_is_a_label_by_itself():
+    people = [person(0), person(10), person(4, labeled=(True, False), open_joints=(1,))]
+    targets = around(people, {0: range(11)}, {0: {0, 10}})
+    assert [target for target in targets if target.joints is None] == []
+    of_second = [(target.person, target.number) for target in targets if target.joints == (1,)]
+    assert of_second == [(0, n) for n in range(1, 6)] + [(1, n) for n in range(6, 10)]
+    of_first = [(target.person, target.number) for target in targets if target.joints == (0,)]
+    assert of_first == [(0, 1), (0, 2), (2, 3), (2, 5), (2, 6), (2, 7), (1, 8), (1, 9)]
+    assert opposite_labels(people, [Target(0, 2, (0,)), Target(0, 2, (1,)), Target(0, 2)]) == [
+        Target(2, 2, (0,)),
+        Target(1, 2, (1,)),
+        Target(2, 2),
     ]
+
+
+def test_joints_of_the_same_two_labels_are_one_target():
+    people = [person(0), person(10), person(20), person(14, labeled=(True, False), open_joints=(1,))]
+    targets = around(people, {0: range(10)}, {0: {0, 10, 20}})
+    assert targets == [Target(0, n) for n in range(1, 6)] + [Target(1, n) for n in range(6, 10)]
+
+
+def test_an_absent_joint_is_not_propagated():
+    people = [person(0), person(10), person(4, labeled=(True, False))]
+    assert around(people, {0: [4]}, {0: {0, 10}}) == []
+    assert around(people, {0: [3]}, {0: {0, 10}}) == [Target(2, 3)]
+    assert around([person(4, labeled=(True, False))], {0: [3]}, complete={}) == [Target(0, 3)]
+
+
+def test_a_complete_frame_without_an_individual_bounds_it():
+    people = [person(0), person(0, track=1), person(10), person(20, track=1)]
+    targets = around(people, {0: [7, 12]}, {0: {0, 10, 15, 20}})
+    assert targets == [Target(2, 7), Target(1, 7), Target(2, 12)]
+
+
+def test_the_joints_of_an_individual_are_joined():
+    people = [person(0), person(4, x=9, labeled=(True, False), open_joints=(1,)), person(10)]
+    targets = [Target(1, 3, (0,)), Target(0, 3, (1,)), Target(2, 9), Target(0, 4, (1,))]
+    joints = np.arange(16.0).reshape(4, 2, 2)
+    poses = PropagatedPoses(joints, np.arange(1.0, 9).reshape(4, 2), np.arange(8.0).reshape(4, 2))
+    sources = [[[0, 4], [4]], [[0], [0, 10]], [[10], [10]], [[0], [0, 10]]]
+    joined, found, origins = join_joints(people, targets, poses, sources)
+    assert joined == [Target(1, 3), Target(2, 9), Target(0, 4)]
+    np.testing.assert_array_equal(found.joints[0], [joints[0, 0], joints[1, 1]])
+    np.testing.assert_array_equal(found.scores, [[1, 4], [5, 6], [0, 8]])
+    np.testing.assert_array_equal(found.disagreement[0], [0, 3])
+    assert origins == [[[0, 4], [0, 10]], [[10], [10]], [[0], [0, 10]]]

@@ -311,6 +311,37 @@ def test_a_correction_changes_only_adjacent_segments(clip):
     assert json.loads((clip / "dense.json").read_text())["annotations"] != first
 
 
+def test_a_corrected_joint_is_a_label_by_itself(clip):
+    of_clip(clip)
+    dense = json.loads((clip / "dense.json").read_text())
+    frames = {image["id"]: image["frame_id"] for image in dense["images"]}
+    (corrected,) = (one for one in dense["annotations"] if frames[one["image_id"]] == 8 and one["track_id"] == 0)
+    paw = NAMES.index("left_paw")
+    corrected["keypoints"][3 * paw : 3 * paw + 2] = [100.0, 120.0]
+    corrected["scores"][paw] = corrected["disagreement"][paw] = corrected["sources"][paw] = None
+    (clip / "labels.csv").unlink()
+    (clip / "labels.csv").write_text(json.dumps(dense))
+    again = of_clip(clip)
+    assert "5 of 7 segments between labels are in the cache" in again.stderr  # all but those of the paw
+    redone = json.loads((clip / "dense.json").read_text())
+    before, after = ({(frames[one["image_id"]], one["track_id"]): one for one in dense["annotations"]}, {})
+    for one in redone["annotations"]:
+        after[next(i["frame_id"] for i in redone["images"] if i["id"] == one["image_id"]), one["track_id"]] = one
+    assert before.keys() == after.keys()
+    for key, one in after.items():
+        old, new = (np.reshape(pose["keypoints"], (-1, 3)) for pose in (before[key], one))
+        others = [joint for joint in range(len(NAMES)) if joint != paw]
+        np.testing.assert_allclose(new[others], old[others])
+        assert np.array_equal(old[paw], new[paw]) == (key[1] == 1 or key[0] not in (6, 7, 9))
+    kept = after[8, 0]
+    assert kept["keypoints"][3 * paw : 3 * paw + 2] == [100.0, 120.0]
+    assert kept["scores"][paw] is None
+    assert all(score > 0 for joint, score in enumerate(kept["scores"]) if joint != paw)
+    assert after[7, 0]["sources"][paw] == [5, 8]
+    assert after[7, 0]["sources"][0] == [5, 10]
+    assert "open_joints" not in kept
+
+
 def labels_of_images(root, video):
     """Labels of one animal in images of two sizes, in a folder of their own."""
     content = json.loads((video / "labels.json").read_text())

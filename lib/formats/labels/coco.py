@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.coco import JOINT_EVIDENCE
+from lib.formats.coco import JOINT_EVIDENCE, OPEN_JOINTS
 from lib.formats.coco_records import box_around, category_record, check_coco, person_record
 from lib.formats.json_fields import id_column, is_true, number_column, records, whole_number
 from lib.formats.labels.frames import Frame, frame_name, named_frame
@@ -110,7 +110,9 @@ def write(path: str | Path, labels: Labels) -> list[str]:
 def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
     """Return the content of a COCO-style file without joints set by a program, which have scores.
 
-    Poses without any other joints are dropped.
+    Frames with such joints are not labeled as a whole (`is_labeled` is false). In poses with joints of both kinds,
+    those of a program, and missing joints with a score, are listed as open joints. Poses without any other joints are
+    dropped.
 
     Args:
         content: The parsed JSON.
@@ -123,22 +125,30 @@ def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
         InputError: As in `read`, or if no joint is left.
     """
     labels = labels_of(content, path)
-    own = labels.labeled & np.isnan(labels.scores)
     people = [person for person in content["annotations"] if not is_true(person.get("iscrowd", 0))]
+    scores = _raw_scores(people, len(labels.names), f"{path}: annotations")
+    not_found = ~labels.labeled & ~np.isnan(scores) & (scores != NO_SCORE)
+    programs = (labels.labeled & ~np.isnan(labels.scores)) | not_found
     kept = []
-    for person, labeled, mine in zip(people, labels.labeled, own, strict=True):
-        if not mine.any():
+    for person, labeled, others in zip(people, labels.labeled, programs, strict=True):
+        if not (labeled & ~others).any():
             continue
-        if not (labeled == mine).all():
+        if others.any():
             keypoints = np.reshape(person["keypoints"], (-1, 3)).astype(float)
-            keypoints[~mine] = 0
-            person = person | {"keypoints": keypoints.ravel().tolist(), "num_keypoints": int(mine.sum())}
+            keypoints[others] = 0
+            person = person | {
+                "keypoints": keypoints.ravel().tolist(),
+                "num_keypoints": int((keypoints[:, 2] > 0).sum()),
+                OPEN_JOINTS: [labels.names[joint] for joint in np.flatnonzero(others)],
+            }
         kept.append({key: value for key, value in person.items() if key not in (*JOINT_EVIDENCE, "score")})
     if not kept:
         raise InputError(f"{path}: no joint is labeled by a person; all have scores")
     if len(kept) < len(people):
         logger.info("%s: %d poses set by a program, which have scores, are left out", path, len(people) - len(kept))
-    return content | {"annotations": kept}
+    partial = set(labels.frame[programs.any(axis=1)].tolist())
+    images = [image | ({"is_labeled": False} if i in partial else {}) for i, image in enumerate(content["images"])]
+    return content | {"images": images, "annotations": kept}
 
 
 def content_of(labels: Labels) -> dict[str, Any]:
@@ -205,10 +215,15 @@ def _name(person: dict[str, Any]) -> bool:
 def _scores(people: list[dict[str, Any]], joints: int, where: str) -> np.ndarray:
     """Return the (P, J) scores of the joints, or else of their pose; NaN if there are none."""
     whole = number_column(people, "score", 1, where, NO_SCORE)
-    known = [{"scores": _without_null(person.get("scores"))} for person in people]
-    scores = number_column(known, "scores", joints, where, np.nan)
+    scores = _raw_scores(people, joints, where)
     scores = np.where(np.isnan(scores), whole, scores)
     return np.where(scores == NO_SCORE, np.nan, scores)
+
+
+def _raw_scores(people: list[dict[str, Any]], joints: int, where: str) -> np.ndarray:
+    """Return the (P, J) scores of the joints, NO_SCORE if a person set them; NaN for poses without `scores`."""
+    known = [{"scores": _without_null(person.get("scores"))} for person in people]
+    return number_column(known, "scores", joints, where, np.nan)
 
 
 def _without_null(scores: Any) -> Any:
