@@ -153,7 +153,9 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
     if not cfg.TRAIN.FRAME_CACHE_MB:
         sampler = DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED)
     elif not cfg.TRAIN.SHUFFLE:
-        raise InputError("TRAIN.FRAME_CACHE_MB shuffles clips in blocks, and TRAIN.SHUFFLE is False; set that True")
+        raise InputError(
+            "TRAIN.FRAME_CACHE_MB requires TRAIN.SHUFFLE, because it shuffles clips in blocks; set it True"
+        )
     else:
         workers = block_workers(workers)
         sampler = BlockShuffle(clips, cfg.TRAIN.FRAME_CACHE_MB << 20, batch_size=size, process=process, seed=cfg.SEED)

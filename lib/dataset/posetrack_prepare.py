@@ -45,7 +45,9 @@ def read_split(annotations: Path, split: str) -> list[CocoVideo]:
     """
     files = video_files(annotations / split)
     if not files:
-        raise InputError(f"{annotations / split}: no .json or .mat file there; it has to hold the official ones")
+        raise InputError(
+            f"{annotations / split}: no .json or .mat file in this folder; it must contain the official annotations"
+        )
     videos, images = [], []
     for file in tqdm(files, desc=f"reading {split}", unit="video", disable=None):
         content, video = read_content(file), read_video(file)
@@ -69,7 +71,7 @@ def release(annotations: Path) -> str:
     """
     files = video_files(annotations / "val")
     if not files:
-        return "no validation videos: the release cannot be told"
+        return "no validation videos: the release is unknown"
     if "annolist" in read_content(files[0]):
         return f"PoseTrack17: {len(files)} validation videos"
     known = [name for name, counts in RELEASES.items() if len(files) in counts]
@@ -163,7 +165,7 @@ def _image_keys(video: VideoAnnotations, content: dict[str, Any], path: Path) ->
 def _number(name: str, path: Path) -> int:
     number = frame_number(name)
     if number is None:
-        raise InputError(f"{path}: image {name!r}: the name of a frame has to end with its number")
+        raise InputError(f"{path}: image {name!r}: the name of a frame must end with its number")
     return number
 
 

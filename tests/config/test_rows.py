@@ -174,7 +174,7 @@ def test_weights_and_who_needs_them(minimal):
         ("    experiment: a.yaml\n", "", "'experiment' is missing"),
         ("scorer: oks", "scorer: oks\n    columns: {mAP: AP}", "columns: mAP is not one of metrics"),
         ("protocol: p", "protocoll: p", "unexpected keyword argument 'protocoll'"),
-        ("https://a.org/net-01234567.pth", "file:///net-01234567.pth", "not an address of http or https"),
+        ("https://a.org/net-01234567.pth", "file:///net-01234567.pth", "not an http or https URL"),
         ("tables:", "table:", "must have the keys files and tables"),
         ("files: {", "files: ", "not a YAML file"),
     ],
