@@ -21,7 +21,7 @@ from lib.core.step import TrainingStep
 from lib.core.train import train_epoch
 from lib.core.training_run import Origin, TrainingRun, save_weights
 from lib.dataset.clips import ClipDataset, Clips
-from lib.utils.checkpoint import read_checkpoint, training_of
+from lib.utils.checkpoint_files import read_checkpoint, training_of
 from lib.utils.distributed import broadcast_buffers, data_parallel
 from lib.utils.errors import InputError
 from lib.utils.files import write_json

@@ -18,7 +18,7 @@ from posetrack_sample import make_video, write_annotations, write_experiment
 from lib.config import load_config
 from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
-from lib.utils.checkpoint import training_of
+from lib.utils.checkpoint_files import training_of
 from lib.utils.provenance import commit
 from tests.tool_runner import run_tool
 
