@@ -112,8 +112,8 @@ def sequential_loader(
         size = options.batch_size or FIRST_BATCH
     else:
         new_crops = clips.num_frames if order is None else 1
-        most = max(1, CPU_PIXELS // (new_crops * math.prod(clips.options.image_size)))
-        size = min(options.batch_size or most, most)
+        max_size = max(1, CPU_PIXELS // (new_crops * math.prod(clips.options.image_size)))
+        size = min(options.batch_size or max_size, max_size)
     part = share(len(clips), process)
     own = split_among_workers(part, size, workers) if order is None else [order[index] for index in part]
     return DataLoader(

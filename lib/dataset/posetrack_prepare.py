@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from lib.dataset.people import Person, sparse_people
 from lib.dataset.posetrack import clip_to_image, with_boxes
-from lib.dataset.runs import SHORTEST_RUN, labeled_of_run, longest_run
+from lib.dataset.runs import MIN_RUN, labeled_of_run, longest_run
 from lib.formats.json_fields import whole_number
 from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack_coco import CocoVideo, coco_content
@@ -143,9 +143,9 @@ def consecutive(videos: Sequence[CocoVideo]) -> dict[str, Any]:
     runs = [longest_run(part.video) for part in videos]
     kept = [run if labeled_of_run(len(run)) else [] for run in runs]
     if not any(kept):
-        raise InputError(f"val: no video has {SHORTEST_RUN} consecutive annotated frames, which propagation needs")
+        raise InputError(f"val: no video has {MIN_RUN} consecutive annotated frames, which propagation needs")
     if kept.count([]):
-        logger.warning("%d videos left out: no %d consecutive annotated frames", kept.count([]), SHORTEST_RUN)
+        logger.warning("%d videos left out: no %d consecutive annotated frames", kept.count([]), MIN_RUN)
     labeled = [[run[index] for index in labeled_of_run(len(run))] for run in kept]
     info = {"description": "PoseTrack: consecutive runs", "labeled_frames": _names(videos, labeled)}
     return coco_content(videos, kept, info)

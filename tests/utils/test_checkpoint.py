@@ -291,7 +291,7 @@ def test_the_neck_counts_where_its_last_layer_differs_from_the_head_s(path, chan
     assert_loaded(model, weights)
     report.raise_if_incomplete()
     assert report.overruled == {"keypoint_head.final_layer.bias": "neck.trans_layer.bias"}
-    assert str(report).endswith("are taken: neck.trans_layer.bias, not keypoint_head.final_layer.bias")
+    assert str(report).endswith("are used: neck.trans_layer.bias, not keypoint_head.final_layer.bias")
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
