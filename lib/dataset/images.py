@@ -83,13 +83,13 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Vide
     Raises:
         InputError: The file is broken or has other joints; the message names file, record and key.
     """
-    content = _from_mpii(path, skeleton) if data_set.form == "mpii" else read_json(path)
-    if data_set.form == "aic" and isinstance(content, list):
+    content = _from_mpii(path, skeleton) if data_set.format == "mpii" else read_json(path)
+    if data_set.format == "aic" and isinstance(content, list):
         content = aic.to_coco(content, path, skeleton.names)
     content = check_coco(content, path)
-    if data_set.form == "mpii_trb":
+    if data_set.format == "mpii_trb":
         content = content | {"annotations": [_with_box(one, path) for one in records(content, "annotations", path)]}
-    elif data_set.form == "coco_wholebody":
+    elif data_set.format == "coco_wholebody":
         content = _with_parts(content, path, skeleton)
     people = records(content, "annotations", path) if "annotations" in content else []  # test splits have none
     names = posetrack18.keypoint_names(content, path) if people else skeleton.names
@@ -155,7 +155,7 @@ def _with_box(person: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _from_mpii(path: Path, skeleton: Skeleton) -> dict[str, Any]:
-    """Return MPII's people in COCO's form, with one image for each person, in the same order."""
+    """Return MPII's people in COCO's format, with one image for each person, in the same order."""
     images, people = [], []
     for index, person in enumerate(read_people(path)):
         center, side = person.center, person.scale * PIXELS_PER_SCALE / PADDING

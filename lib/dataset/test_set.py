@@ -115,7 +115,7 @@ def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
     """Return True if labels exist, and everything else that their scorer requires."""
     labeled = any(video.labeled.any() for video in found.videos)
     heads = any(np.isfinite(video.head_boxes).any() for video in found.videos)
-    in_heads = truth is None or build_data_set(cfg).form == "mpii_trb"
+    in_heads = truth is None or build_data_set(cfg).format == "mpii_trb"
     return labeled and (heads or not in_heads) and (truth is None or truth.exists())
 
 
@@ -126,7 +126,7 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
     if custom:
         _check_custom(cfg, annotations)
     videos = build_videos(cfg, annotations) if annotations else []
-    if build_data_set(cfg).form == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
+    if build_data_set(cfg).format == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
         logger.warning(
             "%s is in the 2018 format; to submit in this format, set DATASET.DATASET posetrack18", annotations
         )
@@ -139,7 +139,7 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
     if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
         truth = read_videos(cfg.DATASET.GT_DIR)
         renamed = {}
-        if build_data_set(cfg).form == "posetrack17":
+        if build_data_set(cfg).format == "posetrack17":
             renamed = find_renamed_people(found.people, found.videos, truth, annotations)
         found = match_ground_truth(found, truth, cfg.DATASET.GT_DIR, renamed)
     source = annotations if cfg.TEST.USE_GT_BBOX else f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {annotations})"
@@ -164,7 +164,7 @@ def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
     """Return the people in a data set of images, the name of their source, and the ground-truth file."""
     images, files, path = build_images(cfg, train=False)
     data_set = build_data_set(cfg)
-    truth = _mpii_truth(path.parent) if data_set.form == "mpii" else path
+    truth = _mpii_truth(path.parent) if data_set.format == "mpii" else path
     if cfg.TEST.USE_GT_BBOX or data_set.has_crops:  # nobody detects people in these
         return build_image_people(cfg, images, files), str(path), truth
     boxes, dropped = _boxes(cfg)
@@ -200,7 +200,7 @@ def _detected_in_videos(
     """
     boxes, dropped = _boxes(cfg)
     store = build_image_store(cfg)
-    if build_data_set(cfg).form == "posetrack17":
+    if build_data_set(cfg).format == "posetrack17":
         boxes = restore_names(boxes, whole, store, cfg.TEST.COCO_BBOX_FILE)
     found = _detected(cfg, videos or videos_of(boxes, store), boxes, Folders(store))
     found.dropped.update(dropped)

@@ -155,10 +155,10 @@ def _warn_of_few(people: Sequence[Person], num_videos: int, num_frames: int) -> 
     frames: dict[int, set[int]] = {}
     for person in people:
         frames.setdefault(person.video, set()).add(person.frame)
-    most = max(map(len, frames.values()), default=0)
+    max_frames = max(map(len, frames.values()), default=0)
     for key, wanted, there, found in (
         ("NUM_LABELED_VIDEOS", num_videos, len(frames), "%d videos are labeled"),
-        ("NUM_LABELED_FRAMES_PER_VIDEO", num_frames, most, "at most %d frames of a video are labeled"),
+        ("NUM_LABELED_FRAMES_PER_VIDEO", num_frames, max_frames, "at most %d frames of a video are labeled"),
     ):
         if wanted > there:
             logger.warning(f"DATASET.%s is %d, but {found}: all of them are used", key, wanted, there)
