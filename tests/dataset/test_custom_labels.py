@@ -45,7 +45,7 @@ def test_joints_are_the_files_own_and_boxes_those_of_the_joints(cfg):
     assert len(build_truth(cfg("DATASET.TEST_ANNOTATIONS", cfg().DATASET.TRAIN_ANNOTATIONS))) == 3
 
 
-def test_mirrored_images_without_sides_are_told(cfg, caplog):
+def test_mirroring_without_sided_joints_is_a_warning(cfg, caplog):
     build_training_set(cfg())
     assert not caplog.records
     path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
@@ -155,7 +155,7 @@ def test_a_test_on_other_joints_is_refused(cfg, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"), [("old 0.png", "the number of 0.png"), ("mouse.png", "no number in its name")]
 )
-def test_images_that_cannot_be_told_apart_by_number_are_refused(cfg, name, message):
+def test_images_with_ambiguous_numbers_are_rejected(cfg, name, message):
     path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
     path.write_text(path.read_text().replace('"5.png"', json.dumps(name)))
     with pytest.raises(InputError, match=f"labels.json: image {name} has {message}: images in a folder are frames"):

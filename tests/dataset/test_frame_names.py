@@ -115,7 +115,7 @@ def test_boxes_of_some_frames_alone(root, caplog):
         ("{:08d}.jpg", {"nframes": 6, "frame_id": 1}, [1, 3]),  # the form of the published boxes
     ],
 )
-def test_without_other_videos_the_form_of_the_file_tells(root, caplog, name, told, expected):
+def test_ambiguous_names_are_resolved_by_the_file_format(root, caplog, name, told, expected):
     make_2017(root, 0, name=name)
     with caplog.at_level(logging.WARNING):
         found = build(root, [box(number, **told) for number in (2, 4)])

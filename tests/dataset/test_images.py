@@ -51,7 +51,7 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["coco", "ochuman", "aic", "crowdpose", "jhmdb"])
-def test_a_cocostyle_file_of_each_data_set(write, name):
+def test_coco_style_file_for_each_data_set(write, name):
     cfg = write(name)
     clips = build_training_set(cfg)
     (person,) = clips.people
@@ -66,7 +66,7 @@ def test_a_cocostyle_file_of_each_data_set(write, name):
     assert build_test_set(cfg).clips.people[0].row == 0
 
 
-def test_keys_without_effect_on_images_are_told(write, caplog):
+def test_unused_keys_of_image_data_sets_are_reported(write, caplog):
     caplog.set_level("INFO")
     build_training_set(write("coco"))
     build_test_set(write("coco"))
@@ -171,7 +171,7 @@ def test_mpii_trb_gives_the_crop_itself(write):
 
 
 @pytest.mark.parametrize("size", [{"width": 60, "height": 80}, {"width": None, "height": None}, {"width": 20}])
-def test_a_size_that_the_box_belies_is_taken_from_the_image(write, size):
+def test_sizes_that_contradict_boxes_are_read_from_the_image(write, size):
     (person,) = build_training_set(write("crowdpose", image=size, person={"bbox": [50, 20, 30, 40]})).people
     np.testing.assert_allclose(person.center, [50 + 29 / 2, 20 + 39 / 2])
 
@@ -184,7 +184,7 @@ def test_fields_that_real_files_lack_or_have_too_many(write):
         build_training_set(write("coco", person={"keypoints": [0] * 51, "num_keypoints": 0}))
 
 
-def test_what_is_not_there_is_named(write, tmp_path):
+def test_missing_files_are_named(write, tmp_path):
     cfg = write("coco", keys=["DATASET.TRAIN_ANNOTATIONS", "", "DATASET.TRAIN_SET", "train2017"])
     with pytest.raises(
         InputError, match=r"annotations/person_keypoints_train2017\.json: no such file; it must contain the annotations"

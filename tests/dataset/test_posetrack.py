@@ -257,7 +257,7 @@ def test_wrong_paths_are_named(root, build, overrides, message):
         build(*overrides)
 
 
-def test_nobody_to_estimate(root, build):
+def test_no_people_to_estimate(root, build):
     content = make_video(root, "v", num_frames=1, people=0)
     with pytest.raises(InputError, match=r"annotations/val: no people to estimate$"):
         build()

@@ -149,7 +149,7 @@ def test_other_joints_are_reported_with_both_shapes(path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_single_frame_file_in_a_posewarper_and_the_other_way_round(path):
+def test_single_frame_weights_in_a_posewarper_and_vice_versa(path):
     """It starts the training of the head, and does not pass a test; the pose net inside a PoseWarper does."""
     torch.save(noisy_weights(hrnet()), path)
     report = load_weights(warper(), path)
@@ -306,7 +306,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("inside", [lambda weights: weights, lambda weights: {"epoch": 1, "state_dict": weights}])
-def test_a_file_tells_how_its_weights_were_trained(tmp_path, inside):
+def test_weights_record_their_training(tmp_path, inside):
     training = {"config": "SEED: 0\n", "joints": ["nose"], "epochs": 3, "starts": [{"changed": {"SEED": [0, 1]}}]}
     model = hrnet()
     torch.save(inside(with_training(hrnet().state_dict(), training)), tmp_path / "a.pth")
@@ -315,7 +315,7 @@ def test_a_file_tells_how_its_weights_were_trained(tmp_path, inside):
 
 
 @pytest.mark.parametrize("metadata", [None, 3, {}, {"": 3}, {"": {"training": "text"}}, {"": {"training": {"a": 1}}}])
-def test_other_metadata_are_passed_over(tmp_path, metadata):
+def test_other_metadata_is_ignored(tmp_path, metadata):
     weights = hrnet().state_dict()
     weights._metadata = metadata
     torch.save(weights, tmp_path / "a.pth")

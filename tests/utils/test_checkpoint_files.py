@@ -51,7 +51,7 @@ class HistoryBuffer:
         raise AssertionError("nobody calls this")
 
 
-def test_log_of_mmengine_is_passed_over(path, monkeypatch):
+def test_log_of_mmengine_is_ignored(path, monkeypatch):
     monkeypatch.setattr(HistoryBuffer, "__module__", "mmengine.logging.history_buffer")
     monkeypatch.setattr(HistoryBuffer.smallest, "__module__", "mmengine.logging.history_buffer")
     for name in ("mmengine", "mmengine.logging", "mmengine.logging.history_buffer"):
