@@ -10,7 +10,10 @@ from tempfile import TemporaryDirectory
 import _init_paths  # noqa: F401
 
 from lib.formats.coco import is_oriented, read_labels
-from lib.frames.unpack import frame_reader
+from lib.formats.labels.registry import read_any_labels
+from lib.frames.unpack import frame_reader, open_frames
+from lib.labeling.label_checks import summarize_labels
+from lib.labeling.video_match import check_images, check_video
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
@@ -40,9 +43,14 @@ def main() -> None:
     if not args.megabytes > 0:
         raise InputError(f"--megabytes {args.megabytes}: it has to be over 0")
     claim_outputs([("--out", args.out)], [("LABELS", args.labels), ("--video", args.video)])
-    labels = read_labels(args.labels)
+    labels, named = read_labels(args.labels), read_any_labels(args.labels)
+    oriented = args.exif_orientation or is_oriented(labels)
+    check_video(named, args.labels, args.video, oriented)
+    print("\n".join(summarize_labels(named, args.labels)))
     with TemporaryDirectory(prefix="frames-") as folder:
-        read = frame_reader(args.video, Path(folder), args.exif_orientation or is_oriented(labels))
+        frames, _ = open_frames(args.video, Path(folder), oriented)
+        check_images(named, args.labels, args.video, frames, oriented)
+        read = frame_reader(args.video, Path(folder), oriented)
         write_review(labels, read, args.out, name=args.labels.stem, budget=round(args.megabytes * MEGABYTE))
 
 
