@@ -107,4 +107,4 @@ def published_experiment(opts: Sequence[str]) -> list[Any]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, resumes=True)

@@ -28,6 +28,7 @@ logger = logging.getLogger("propagate")
 SINGLE = "single"
 SINGLE_HELP = "the pose net's own estimates, without labels (TEST.PROPAGATE.PSEUDO_LABELS, TEST.USE_GT_BBOX)"
 EVERY = 7  # the paper's
+CUSTOM = ("--video", "--labels")  # options of tools/label_video.py
 
 
 def main() -> None:
@@ -38,8 +39,13 @@ def main() -> None:
     add_force(parser)
     parser.add_argument("--every", type=int, help=f"frames from label to label ({EVERY})")
     parser.add_argument("--out", type=Path, help="of TEST.PROPAGATE.SAVE: the .json file to write")
-    if any(argument.partition("=")[0] == "--video" for argument in sys.argv[1:]):
-        raise InputError("--video: python tools/label_video.py --video … propagates the labels of a custom video")
+    if custom := [typed for argument in sys.argv[1:] if (typed := argument.partition("=")[0]) in CUSTOM]:
+        missing = [option for option in CUSTOM if option not in custom]
+        also = f", and needs {' and '.join(missing)} too" if missing else ""
+        raise InputError(
+            f"{' and '.join(custom)}: python tools/label_video.py --video VIDEO --labels LABELS --out OUT propagates "
+            f"labels of a custom video{also}; propagate.py propagates those of an experiment, --cfg"
+        )
     cfg, experiment, args = parse_arguments(parser)
     choose_methods(args, "warp")
     check(args, cfg)

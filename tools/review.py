@@ -26,8 +26,8 @@ def main() -> None:
     """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labels", type=Path, help="COCO-style file that tools/label_video.py --video wrote")
-    parser.add_argument("--video", type=Path, required=True, help="video file, or folder of its numbered frames")
+    parser.add_argument("labels", type=Path, nargs="?", help="COCO-style file that tools/label_video.py --video wrote")
+    parser.add_argument("--video", type=Path, help="video file, or folder of its numbered frames")
     parser.add_argument("--out", type=Path, required=True, help="the .html file to write")
     parser.add_argument(
         "--megabytes", type=float, default=BUDGET / MEGABYTE, help="of the page, at most (%(default).0f)"
@@ -38,6 +38,10 @@ def main() -> None:
         help="orient frames according to EXIF, as the labels are; those of DATASET.EXIF_ORIENTATION True record it",
     )
     args = parser.parse_args()
+    if args.labels is None:
+        raise InputError("the file of labels is missing: python tools/review.py LABELS --video VIDEO --out PAGE")
+    if args.video is None:
+        raise InputError(f"--video is missing: it names the video, or the folder of frames, that {args.labels} labels")
     if args.out.suffix != ".html":
         raise InputError(f"--out {args.out}: it has to name a .html file")
     if not args.megabytes > 0:

@@ -38,6 +38,15 @@ def test_a_users_mistake_is_one_line(capsys, error, status, line):
     assert outcome(capsys, error) == (status, line)
 
 
+def test_an_interruption_says_that_the_same_command_continues(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit):
+        run(main, resumes=True)
+    assert capsys.readouterr().err == "error: interrupted; the same command continues\n"
+
+
 def test_our_own_mistakes_keep_their_traceback():
     def main():
         raise ZeroDivisionError
