@@ -84,4 +84,4 @@ def check(args: argparse.Namespace, cfg: CfgNode) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, resumes=True)

@@ -60,8 +60,8 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", type=Path, required=True, help="video file, or folder of numbered frames")
-    parser.add_argument("--labels", type=Path, required=True, help="labels of some of its frames (docs/labels.md)")
+    parser.add_argument("--video", type=Path, help="video file, or folder of numbered frames")
+    parser.add_argument("--labels", type=Path, help="labels of some of its frames (docs/labels.md)")
     parser.add_argument(
         "--out", type=Path, required=True, help="output file of all labels, in the format of its suffix"
     )
@@ -84,6 +84,11 @@ def parse() -> argparse.Namespace:
     add_arguments(parser)
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the recipe to change")
     args = parser.parse_intermixed_args()
+    if args.video is None:
+        what = f"the video, or the folder of frames, that {args.labels} labels" if args.labels else "the video to label"
+        raise InputError(f"--video is missing: it names {what}")
+    if args.labels is None:
+        raise InputError(f"--labels is missing: it names the labels of some frames of {args.video} (docs/labels.md)")
     if args.every is not None and args.every < 1:
         raise InputError(f"--every {args.every}: it must be at least 1")
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
@@ -96,4 +101,4 @@ def parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, resumes=True)

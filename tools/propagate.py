@@ -25,6 +25,7 @@ from lib.utils.logging import log_to_terminal
 SINGLE = "single"
 SINGLE_HELP = "the pose net's own estimates, without labels (TEST.PROPAGATE.PSEUDO_LABELS, TEST.USE_GT_BBOX)"
 EVERY = 7  # the paper's
+CUSTOM = ("--video", "--labels")  # options of tools/label_video.py
 
 
 def main() -> None:
@@ -35,8 +36,13 @@ def main() -> None:
     add_force(parser)
     parser.add_argument("--every", type=int, help=f"number of frames from one label to the next (default: {EVERY})")
     parser.add_argument("--out", type=Path, help="output .json file of TEST.PROPAGATE.SAVE")
-    if any(argument.partition("=")[0] == "--video" for argument in sys.argv[1:]):
-        raise InputError("--video: python tools/label_video.py --video … propagates the labels of a custom video")
+    if custom := [typed for argument in sys.argv[1:] if (typed := argument.partition("=")[0]) in CUSTOM]:
+        missing = [option for option in CUSTOM if option not in custom]
+        also = f", and needs {' and '.join(missing)} too" if missing else ""
+        raise InputError(
+            f"{' and '.join(custom)}: python tools/label_video.py --video VIDEO --labels LABELS --out OUT propagates "
+            f"labels of a custom video{also}; propagate.py propagates those of an experiment, --cfg"
+        )
     cfg, experiment, args = parse_arguments(parser)
     check(args, cfg)
     methods = None if args.method == SINGLE else choose_methods(args, "warp")

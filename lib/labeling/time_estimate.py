@@ -11,7 +11,7 @@ from yacs.config import CfgNode
 
 from lib.core.report import EpochReport
 from lib.core.step import build_step
-from lib.core.strategies import scatter
+from lib.core.strategies import scatter, single
 from lib.core.trainer import build_trainer
 from lib.dataset.clips import Clips
 from lib.models import PoseWarper, build_model
@@ -63,6 +63,24 @@ def estimate_propagation_seconds(cfg: CfgNode, num_poses: int, device: torch.dev
 
     warps = SIDES * num_poses / hop / CLIPS * _time(warp)
     return warps + SIDES * num_poses / num_cores() * _time(lambda: flow.dis(image, image, corners))
+
+
+def estimate_inference_seconds(cfg: CfgNode, num_poses: int, device: torch.device) -> float:
+    """Return the estimated duration of the estimation of poses in single frames.
+
+    Args:
+        cfg: The experiment.
+        num_poses: Number of poses to estimate.
+        device: Device of the net.
+    """
+    net = build_inference_form(cfg, build_model(cfg).to(device), device)
+    frames = _blank_clips(cfg, 1, 1).frames
+
+    @torch.inference_mode()
+    def estimate() -> None:
+        single(net, normalize(frames.to(device)), torch.empty(0)).cpu()
+
+    return num_poses * _time(estimate)
 
 
 def _time(run: Callable[[], object]) -> float:

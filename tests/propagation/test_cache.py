@@ -108,3 +108,11 @@ def test_a_missing_disagreement_is_cached(tmp_path):
 
     for _ in range(2):
         assert propagate_cached(PEOPLE, MOVES, method, tmp_path, "a").disagreement is None
+
+
+def test_progress_counts_the_poses_in_the_cache(tmp_path, capsys):
+    propagate_cached(PEOPLE[:2], MOVES[:1], Recorder(), tmp_path, "a")
+    propagate_cached(PEOPLE, [MOVES[0], *MOVES[4:]], Recorder(), tmp_path, "a")
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert [line for line in lines if "propagated:  20%" in line and "1/5" in line]
+    assert "propagated: 100%" in lines[-1]

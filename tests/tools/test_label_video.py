@@ -92,8 +92,10 @@ def test_sparse_labels_become_dense(video):
 
     again = run(video, "--every", "5", *SHORT)
     assert again.stdout.count("done before") == 2
+    assert "Settings other than" not in again.stdout
     changed = run(video, "--every", "5", *SHORT, "TEST.PROPAGATE.HOP", "1")
     assert changed.stdout.count("done before") == 2  # nothing that the nets learn from is another
+    assert "Settings other than in the last run: TEST.PROPAGATE.HOP was 3 and is 1: the nets stay" in changed.stdout
     other = run(video, "--every", "5", "--method", "linear", "TEST.PROPAGATE.REFINE", "0", *SHORT, out="line.json")
     assert other.returncode == 0, other.stderr
     assert "[1/1] Propagate the labels." in other.stdout  # no net is needed
@@ -122,8 +124,8 @@ def refusal(monkeypatch):
 
 def test_bad_input_is_one_line_of_a_command(video):
     done = run(video, "--every", "1")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: --every 1 hides no label, so there is nothing to measure\n"
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1:] == ["error: --every 1 hides no label, so there is nothing to measure"]
 
 
 def test_bad_input_is_reported(video, tmp_path, refusal):
@@ -164,20 +166,68 @@ def test_bad_input_is_reported(video, tmp_path, refusal):
     assert "labels of 2 videos (a, b), none of which is named frames" in refused(labels=with_labels(images=twins))
 
 
-def test_propagate_names_the_tool_for_custom_videos():
-    command = [
-        sys.executable,
-        TOOL.with_name("propagate.py"),
-        "--video",
-        "clip.mp4",
-        "--labels",
-        "l",
-        "--out",
-        "o.json",
-    ]
-    done = run_tool(command)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--video", "a.mp4", "--labels", "l.json"], "--video and --labels: python tools/label_video.py --video VIDEO"),
+        (["--video", "a.mp4"], "and needs --labels too; propagate.py propagates those of an experiment, --cfg"),
+        (["--labels=l.json"], "and needs --video too; propagate.py propagates those of an experiment, --cfg"),
+    ],
+)
+def test_propagate_names_the_tool_for_custom_videos(arguments, message):
+    done = run_tool([sys.executable, TOOL.with_name("propagate.py"), *arguments])
     assert done.returncode == 2
-    assert "python tools/label_video.py --video" in done.stderr
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--labels", "l.json"], "--video is missing: it names the video, or the folder of frames, that l.json labels"),
+        (["--video", "a.mp4"], "--labels is missing: it names the labels of some frames of a.mp4"),
+        ([], "--video is missing: it names the video to label"),
+    ],
+)
+def test_what_is_missing_is_named(monkeypatch, arguments, message):
+    monkeypatch.syspath_prepend(str(TOOL.parent))
+    label_video = importlib.import_module("label_video")
+    monkeypatch.setattr(sys, "argv", ["label_video.py", *arguments, "--out", "o.json"])
+    with pytest.raises(InputError, match=message):
+        label_video.main()
+
+
+def test_wrong_keys_are_found_before_frames_are_unpacked(clip, refusal):
+    for key, meant in (("TRAIN.END_EPOC", "TRAIN.END_EPOCH"), ("TEST.PROPAGATE.HOPS", "TEST.PROPAGATE.HOP")):
+        told = refusal(clip, key, "3", frames="clip.mp4", labels="labels.csv")
+        assert told == f"command line: unknown key {key}; did you mean {meant}?"
+    assert "TRAIN.END_EPOCH: 'many' is no int" in refusal(
+        clip, "TRAIN.END_EPOCH", "many", frames="clip.mp4", labels="labels.csv"
+    )
+    assert not (clip / "dense").exists()
+
+
+def test_labels_of_another_video_are_refused_before_frames_are_unpacked(clip, video, refusal):
+    content = json.loads((video / "labels.json").read_text())
+    content["images"] = [image | {"width": 560, "height": 320} for image in content["images"]]
+    (clip / "robot.json").write_text(json.dumps(content))
+    told = refusal(clip, frames="clip.mp4", labels="robot.json")
+    assert "elsewhere/0000.png has 560×320 pixels, the frames of" in told
+    assert "clip.mp4 have 200×200: labels of another video?" in told
+    assert "--images FOLDER" in told
+    assert not (clip / "dense").exists()
+
+
+def test_images_beside_the_labels_that_are_no_frames(clip, video, refusal):
+    labels_of_images(clip, video)
+    (clip / "images/labels.json").write_text((clip / "labels.json").read_text())
+    told = refusal(clip, *FLOW, frames="clip.mp4", labels="images/labels.json")
+    assert "0001.png has 200×180 pixels" in told
+    for path in sorted((clip / "images/elsewhere").iterdir()):
+        cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8))
+    told = refusal(clip, *FLOW, frames="clip.mp4", labels="images/labels.json")
+    assert "does not look like frame" in told
+    assert "--images FOLDER" in told
 
 
 @pytest.mark.parametrize(
@@ -262,11 +312,15 @@ def poses_of(labels):
 
 
 def test_a_video_file_with_labels_of_another_format(clip):
-    of_clip(clip, "--review", clip / "review.html")
+    done = of_clip(clip, "--review", clip / "review.html")
     dense = json.loads((clip / "dense.json").read_text())
     assert {image["file_name"] for image in dense["images"]} == {f"clip.mp4#{frame}" for frame in range(FRAMES)}
     names = {image["id"]: image["frame_id"] for image in dense["images"]}
     added = {(names[one["image_id"]], one["track_id"]): one for one in dense["annotations"] if "scores" in one}
+    assert "labels.csv: 5 labeled poses in 3 frames\n  individuals: a in 3 frames, b in 2\n" in done.stdout
+    assert "[1/2] Unpack the frames of clip.mp4." in done.stdout
+    assert "[2/2] Propagate the labels." in done.stdout
+    assert "[2/2] propagated: 100%" in done.stderr
     assert added[2, 0]["sources"] == [[0, 5], [0, 5], [0, 5], [0]]
     assert added[2, 0]["propagated_from"] == "clip.mp4#0"
     disagreement = added[2, 0]["disagreement"]

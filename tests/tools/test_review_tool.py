@@ -72,3 +72,26 @@ def test_a_missing_frame(run, tmp_path):
     (tmp_path / "frames/000103.png").unlink()
     with pytest.raises(InputError, match=r"no frame 0103\.png"):
         run()
+
+
+def test_what_is_missing_is_named(run, monkeypatch):
+    review = importlib.import_module("review")
+    for arguments, message in (
+        (["--video", "a.mp4"], "the file of labels is missing: python tools/review.py LABELS --video VIDEO"),
+        (["dense.json"], "--video is missing: it names the video, or the folder of frames, that dense.json labels"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["review.py", *arguments, "--out", "review.html"])
+        with pytest.raises(InputError, match=message):
+            review.main()
+
+
+def test_labels_are_summarized_and_another_video_is_refused(run, tmp_path, capsys):
+    run()
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/dense.json: ")
+    content = make_content()
+    for image in content["images"]:
+        image |= {"width": 560, "height": 320}
+    (tmp_path / "robot.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"has 560×320 pixels, the frames of .*/frames have .*: labels of another"):
+        run(labels="robot.json", out="other.html")
+    assert not (tmp_path / "other.html").exists()

@@ -38,6 +38,15 @@ def test_input_errors_are_reported_in_one_line(capsys, error, status, line):
     assert outcome(capsys, error) == (status, line)
 
 
+def test_an_interruption_says_that_the_same_command_continues(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit):
+        run(main, resumes=True)
+    assert capsys.readouterr().err == "error: interrupted; the same command continues\n"
+
+
 def test_internal_errors_keep_their_traceback():
     def main():
         raise ZeroDivisionError

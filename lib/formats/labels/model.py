@@ -8,7 +8,7 @@ joints are paired by name: `lib.pose.skeletons.named_skeleton(labels.names).flip
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -219,7 +219,17 @@ def take_video(labels: Labels, name: str) -> Labels:
     ]
     if len(found) != 1:
         raise InputError(f"{len(found)} videos are named {name!r}, expected one; the videos are {', '.join(videos)}")
-    kept = [index for index, frame in enumerate(labels.frames) if frame.video == found[0]]
+    return take_videos(labels, found)
+
+
+def take_videos(labels: Labels, names: Collection[str]) -> Labels:
+    """Return the labels of some videos.
+
+    Args:
+        labels: The labels.
+        names: Names of the videos as in the labels.
+    """
+    kept = [index for index, frame in enumerate(labels.frames) if frame.video in names]
     rows = np.isin(labels.frame, kept)
     return replace(
         labels,
