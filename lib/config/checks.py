@@ -84,10 +84,10 @@ def _check_test(cfg: CfgNode, blame: Callable[..., str]) -> None:
         raise InputError(f"{where}: TEST.MODE {cfg.TEST.MODE} requires a PoseWarper; set MODEL.WARP.ENABLED True")
 
 
-def _check_range(where: str, value: Any, number: float, least: float | None, most: float | None) -> None:
+def _check_range(where: str, value: Any, number: float, minimum: float | None, maximum: float | None) -> None:
     if not math.isfinite(number):
         raise InputError(f"{where} is {value!r}; it must be a finite number")
-    if least is not None and number < least:
-        raise InputError(f"{where} is {value!r}; it must be at least {least}")
-    if most is not None and number > most:
-        raise InputError(f"{where} is {value!r}; it must be at most {most}")
+    if minimum is not None and number < minimum:
+        raise InputError(f"{where} is {value!r}; it must be at least {minimum}")
+    if maximum is not None and number > maximum:
+        raise InputError(f"{where} is {value!r}; it must be at most {maximum}")

@@ -25,7 +25,7 @@ from lib.core.trainer import build_trainer
 from lib.core.training_files import TrainingFiles, save_weights
 from lib.dataset import build_skeleton, build_training_loader, build_training_set
 from lib.dataset.clips import ClipDataset, Clips
-from lib.utils.checkpoint import read_checkpoint, training_of
+from lib.utils.checkpoint_files import read_checkpoint, training_of
 from lib.utils.distributed import broadcast_buffers, data_parallel
 from lib.utils.errors import InputError
 from lib.utils.files import write_json

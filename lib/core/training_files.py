@@ -10,7 +10,7 @@ from torch import nn
 
 from lib.config.run_folder import BEST_WEIGHTS, CHECKPOINT, FINAL_WEIGHTS
 from lib.core.trainer import Trainer
-from lib.utils.checkpoint import read_checkpoint, save_checkpoint, training_of, with_training
+from lib.utils.checkpoint_files import read_checkpoint, save_checkpoint, training_of, with_training
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
@@ -158,7 +158,7 @@ def save_weights(path: Path, net: nn.Module, training: dict[str, Any]) -> None:
     Args:
         path: Path to the file.
         net: Net to save.
-        training: Description of the training (lib.utils.checkpoint.with_training).
+        training: Description of the training (lib.utils.checkpoint_files.with_training).
     """
     save_checkpoint(path, with_training(net.state_dict(), training))
 

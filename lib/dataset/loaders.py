@@ -112,8 +112,8 @@ def sequential_loader(
         size = options.batch_size or FIRST_BATCH
     else:
         new_crops = clips.num_frames if order is None else 1
-        most = max(1, CPU_PIXELS // (new_crops * math.prod(clips.options.image_size)))
-        size = min(options.batch_size or most, most)
+        max_size = max(1, CPU_PIXELS // (new_crops * math.prod(clips.options.image_size)))
+        size = min(options.batch_size or max_size, max_size)
     part = share(len(clips), process)
     own = split_among_workers(part, size, workers) if order is None else [order[index] for index in part]
     return DataLoader(
@@ -153,7 +153,9 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
     if not cfg.TRAIN.FRAME_CACHE_MB:
         sampler = DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED)
     elif not cfg.TRAIN.SHUFFLE:
-        raise InputError("TRAIN.FRAME_CACHE_MB shuffles clips in blocks, and TRAIN.SHUFFLE is False; set that True")
+        raise InputError(
+            "TRAIN.FRAME_CACHE_MB requires TRAIN.SHUFFLE, because it shuffles clips in blocks; set it True"
+        )
     else:
         workers = block_workers(workers)
         sampler = BlockShuffle(clips, cfg.TRAIN.FRAME_CACHE_MB << 20, batch_size=size, process=process, seed=cfg.SEED)

@@ -184,8 +184,8 @@ class Folders:
             counted = list(range(1, video.nframes + 1))
             if len(numbers) == video.nframes and files.numbers == counted and sorted(numbers) != counted:
                 raise InputError(
-                    f"{self._store.root / folder}: the frames are numbered 1 to {video.nframes}, in the annotations "
-                    f"{min(numbers)} to {max(numbers)}: they were renamed; take annotations or frames of the same names"
+                    f"{self._store.root / folder}: the frames are numbered 1 to {video.nframes}, but "
+                    f"{min(numbers)} to {max(numbers)} in the annotations; use annotations and frames of the same names"
                 )
             self.found[v] = files
         return self.found[v], self.found[v].number_of(name)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from lib.dataset.people import Person, sparse_people
 from lib.dataset.posetrack import clip_to_image, with_boxes
-from lib.dataset.runs import SHORTEST_RUN, labeled_of_run, longest_run
+from lib.dataset.runs import MIN_RUN, labeled_of_run, longest_run
 from lib.formats.json_fields import whole_number
 from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack_coco import CocoVideo, coco_content
@@ -114,7 +114,9 @@ def read_split(annotations: Path, split: str) -> list[CocoVideo]:
     """
     files = video_files(annotations / split)
     if not files:
-        raise InputError(f"{annotations / split}: no .json or .mat file there; it has to hold the official ones")
+        raise InputError(
+            f"{annotations / split}: no .json or .mat file in this folder; it must contain the official annotations"
+        )
     videos, images = [], []
     for file in tqdm(files, desc=f"reading {split}", unit="video", disable=None):
         content, video = read_content(file), read_video(file)
@@ -138,7 +140,7 @@ def release(annotations: Path) -> str:
     """
     files = video_files(annotations / "val")
     if not files:
-        return "no validation videos: the release cannot be told"
+        return "no validation videos: the release is unknown"
     if "annolist" in read_content(files[0]):
         return f"PoseTrack17: {len(files)} validation videos"
     known = [name for name, counts in RELEASES.items() if len(files) in counts]
@@ -210,9 +212,9 @@ def consecutive(videos: Sequence[CocoVideo]) -> dict[str, Any]:
     runs = [longest_run(part.video) for part in videos]
     kept = [run if labeled_of_run(len(run)) else [] for run in runs]
     if not any(kept):
-        raise InputError(f"val: no video has {SHORTEST_RUN} consecutive annotated frames, which propagation needs")
+        raise InputError(f"val: no video has {MIN_RUN} consecutive annotated frames, which propagation needs")
     if kept.count([]):
-        logger.warning("%d videos left out: no %d consecutive annotated frames", kept.count([]), SHORTEST_RUN)
+        logger.warning("%d videos left out: no %d consecutive annotated frames", kept.count([]), MIN_RUN)
     labeled = [[run[index] for index in labeled_of_run(len(run))] for run in kept]
     info = {"description": "PoseTrack: consecutive runs", "labeled_frames": _names(videos, labeled)}
     return coco_content(videos, kept, info)
@@ -232,7 +234,7 @@ def _image_keys(video: VideoAnnotations, content: dict[str, Any], path: Path) ->
 def _number(name: str, path: Path) -> int:
     number = frame_number(name)
     if number is None:
-        raise InputError(f"{path}: image {name!r}: the name of a frame has to end with its number")
+        raise InputError(f"{path}: image {name!r}: the name of a frame must end with its number")
     return number
 
 

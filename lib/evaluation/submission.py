@@ -142,7 +142,7 @@ def write_results(
     Returns:
         Path to the file.
     """
-    if data_set.form == "mpii":
+    if data_set.format == "mpii":
         path = path.with_name(f"{path.name}.mat")
         listed = np.full((len(videos[0].joints), *joints.shape[1:]), np.nan)
         listed[[person.row for person in people]] = joints

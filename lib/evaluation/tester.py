@@ -82,7 +82,7 @@ class Tester:
         people, found = self.test_set.clips.people, (poses.joints, poses.scores, self.rules)
         if self.data_set.is_posetrack:
             videos = make_submission(self.test_set.videos, people, *found)
-            write_videos(path, videos, self.data_set.form)
+            write_videos(path, videos, self.data_set.format)
             return score_videos(self.test_set.videos, videos) if self.scorable else {}
         written = write_results(path, self.data_set, self.test_set.videos, people, *found, self.skeleton.sigmas)
         if not self.scorable:

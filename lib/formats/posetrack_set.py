@@ -99,15 +99,15 @@ def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[Vi
     return [replace(video, name=name) for video, name in zip(videos, folders, strict=True)]
 
 
-def write_videos(folder: Path, videos: Sequence[VideoAnnotations], form: str) -> None:
+def write_videos(folder: Path, videos: Sequence[VideoAnnotations], format: str) -> None:
     """Write one file per video, in the format of the dataset's year, replacing the content of the folder.
 
     Args:
         folder: The folder to write.
         videos: The videos.
-        form: Form of the annotations (lib.formats.data_sets), posetrack17 or posetrack18.
+        format: Format of the annotations (lib.formats.data_sets), posetrack17 or posetrack18.
     """
-    write = posetrack17.write if form == "posetrack17" else posetrack18.write
+    write = posetrack17.write if format == "posetrack17" else posetrack18.write
     with atomic_folder(folder) as temporary:
         for video in videos:
             write(temporary / f"{video.name}.json", video)

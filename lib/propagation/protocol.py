@@ -210,7 +210,7 @@ def score_protocol(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, folder: Pat
     """
     rules: Rules = build_rules(cfg)
     videos = make_submission(runs.videos, poses.people, poses.joints, poses.scores, rules)
-    write_videos(folder / runs.split, videos, build_data_set(cfg).form)
+    write_videos(folder / runs.split, videos, build_data_set(cfg).format)
     result: dict[str, Any] = {"people": len(poses.people)}
     if not cfg.TEST.EVALUATE:
         return result

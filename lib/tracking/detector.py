@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import detection
 
 from lib.formats.boxes import PERSON, DetectedBox
-from lib.utils.checkpoint import read_state_dict
+from lib.utils.checkpoint_files import read_state_dict
 from lib.utils.errors import InputError
 
 NETS = {  # by the name of a tensor; the first one that a file contains determines its net

@@ -17,7 +17,7 @@ from lib.dataset.people import Person
 from lib.evaluation.submission import Rules, select
 from lib.evaluation.tester import build_rules
 from lib.formats.boxes import DetectedBox
-from lib.formats.video_poses import FramePoses, TrackedPose
+from lib.formats.tracked_poses import FramePoses, TrackedPose
 from lib.frames.store import DamagedImageError
 from lib.frames.stream import FrameStream
 from lib.pose.skeletons import Skeleton

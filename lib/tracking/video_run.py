@@ -12,7 +12,8 @@ from yacs.config import CfgNode
 
 from lib.core.trained_model import build_trained_model, build_weights_path
 from lib.dataset import build_skeleton
-from lib.formats.video_poses import PosesFile, TrackedPose
+from lib.formats.tracked_poses import TrackedPose
+from lib.formats.video_poses import PosesFile
 from lib.frames.video_file import VideoFile
 from lib.pose.skeletons import Skeleton
 from lib.tracking.boxes import FindPeople, ListedBoxes, whole_frame

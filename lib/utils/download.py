@@ -37,9 +37,9 @@ def file_name(url: str) -> str:
     parts = urlsplit(url)
     name = PurePosixPath(parts.path).name
     if parts.scheme not in SCHEMES or not parts.hostname:
-        raise InputError(f"{url}: not an address of http or https")
+        raise InputError(f"{url}: not an http or https URL")
     if not _SAFE_NAME.fullmatch(name):
-        raise InputError(f"{url}: ends with {name!r}, which is no plain file name")
+        raise InputError(f"{url}: {name!r} is not a plain file name")
     return name
 
 
@@ -73,7 +73,7 @@ def checked_sha256(path: Path) -> str:
     """
     digest, expected = sha256(path), named_checksum(path.name)
     if expected and not digest.startswith(expected):
-        raise InputError(f"{path}: {_difference(digest, expected)}; move it away and fetch it again")
+        raise InputError(f"{path}: {_difference(digest, expected)}; move it away and download it again")
     return digest
 
 
@@ -99,7 +99,7 @@ def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
     path = folder / file_name(url)
     expected = named_checksum(path.name)
     if path.exists():
-        return f"{path}: there already; {_verdict(checked_sha256(path), expected)}"
+        return f"{path}: already exists; {_verdict(checked_sha256(path), expected)}"
     folder.mkdir(parents=True, exist_ok=True)
     part = partial_path(path)
     if not expected:
@@ -108,7 +108,9 @@ def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
     digest = sha256(part)
     if expected and not digest.startswith(expected):
         part.unlink()
-        raise InputError(f"{url}: {_difference(digest, expected)}; nothing is kept, the next attempt starts over")
+        raise InputError(
+            f"{url}: {_difference(digest, expected)}; the data was discarded, and the next attempt starts over"
+        )
     os.replace(part, path)
     return f"{path}: {path.stat().st_size} bytes; {_verdict(digest, expected)}"
 
@@ -151,11 +153,11 @@ def format_state(users: Mapping[str, Sequence[str]], folder: Path) -> str:
 
 
 def _difference(digest: str, expected: str) -> str:
-    return f"its sha256 begins with {digest[:8]}, but its name says {expected}"
+    return f"its SHA-256 begins with {digest[:8]}, but its name says {expected}"
 
 
 def _verdict(digest: str, expected: str | None) -> str:
-    return "its sha256 is right" if expected else f"nothing to check it by, its sha256 is {digest}"
+    return "its SHA-256 is correct" if expected else f"not verified (no checksum in its name), its SHA-256 is {digest}"
 
 
 class _WebOnly(HTTPRedirectHandler):
@@ -178,14 +180,14 @@ def _receive(url: str, part: Path, path: Path, timeout: float) -> None:
         raise _failure(url, path, error) from None
     with response:
         if response.headers.get_content_type() == "text/html":
-            raise _failure(url, path, "the answer is a web page, not the file")
-        goes_on = response.status == 206
-        if goes_on and not response.headers.get("Content-Range", "").startswith(f"bytes {begun}-"):
+            raise _failure(url, path, "the response is a web page, not the file")
+        resumes = response.status == 206
+        if resumes and not response.headers.get("Content-Range", "").startswith(f"bytes {begun}-"):
             part.unlink(missing_ok=True)
-            raise _failure(url, path, "the server goes on at another place; the next attempt starts over")
-        total = None if response.length is None else begun * goes_on + response.length
+            raise _failure(url, path, "the server resumed at the wrong position; the next attempt starts over")
+        total = None if response.length is None else begun * resumes + response.length
         with (
-            open(part, "ab" if goes_on else "wb") as file,
+            open(part, "ab" if resumes else "wb") as file,
             progress_bar(total, "B", desc=path.name, initial=file.tell(), unit_scale=True) as bar,
         ):
             for chunk in _chunks(response, url, path):
@@ -193,7 +195,7 @@ def _receive(url: str, part: Path, path: Path, timeout: float) -> None:
                 bar.update(len(chunk))
             size = file.tell()
     if total is not None and size < total:
-        raise _failure(url, path, f"broke off after {size} of {total} bytes; {_next_time(path)}")
+        raise _failure(url, path, f"interrupted after {size} of {total} bytes; {_next_time(path)}")
 
 
 def _open(url: str, begun: int, timeout: float) -> HTTPResponse:
@@ -206,18 +208,18 @@ def _chunks(response: HTTPResponse, url: str, path: Path) -> Iterator[bytes]:
         try:
             chunk = response.read1(CHUNK)
         except (OSError, HTTPException) as error:
-            raise _failure(url, path, f"broke off ({error}); {_next_time(path)}") from None
+            raise _failure(url, path, f"interrupted ({error}); {_next_time(path)}") from None
         if not chunk:
             return
         yield chunk
 
 
 def _next_time(path: Path) -> str:
-    return f"the same command {'goes on there' if named_checksum(path.name) else 'starts over'}"
+    return f"the same command {'resumes it' if named_checksum(path.name) else 'starts over'}"
 
 
 def _failure(url: str, path: Path, reason: Exception | str) -> InputError:
     if isinstance(reason, URLError) and not isinstance(reason, HTTPError):
         reason = f"no connection ({reason.reason})"
     line = " ".join(str(reason).split())
-    return InputError(f"{url}: {line}; fetched by other means, it belongs at {path}")
+    return InputError(f"{url}: {line}; you can also download it by other means to {path}")

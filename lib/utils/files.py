@@ -157,11 +157,11 @@ def claim_outputs(
             if _is_same(path, other):
                 raise InputError(f"{option} {path}: {other_option} writes that file too; choose another name")
         if path.is_dir():
-            raise InputError(f"{option} {path}: a folder; name a file to write")
+            raise InputError(f"{option} {path}: is a folder; name a file")
         if os.path.lexists(path) and not _is_recorded(path):
             raise InputError(
-                f"{option} {path}: this file exists, and it is not as PoseWarper wrote it: choose another name, or "
-                "remove it"
+                f"{option} {path}: this file exists and was not written by PoseWarper, or was changed since; "
+                "choose another name, or remove it"
             )
     for _, path in written:
         check_writable(path.parent)
@@ -182,7 +182,7 @@ def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[tuple[st
     for option, path in outputs:
         for other_option, other in read:
             if _is_same(path, other):
-                raise InputError(f"{option} {path}: that is the file to read, {other_option}; choose another name")
+                raise InputError(f"{option} {path}: this is the input file of {other_option}; choose another name")
 
 
 def refuse_inside(paths: Iterable[tuple[str, str | Path | None]], folder: Path, reason: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lib.formats.labels.model import Labels
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, VideoAnnotations
-from lib.formats.video_poses import TrackedPose
+from lib.formats.tracked_poses import TrackedPose
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile

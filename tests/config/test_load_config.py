@@ -41,7 +41,7 @@ def test_base_is_inherited_and_changed_key_by_key(tmp_path):
     assert load_config(path).TRAIN.LR == 0.5
 
 
-def test_a_base_that_leads_back_to_itself_is_refused(tmp_path):
+def test_circular_bases_are_rejected(tmp_path):
     path = write(tmp_path, "a.yaml", "_BASE_: b.yaml")
     write(tmp_path, "b.yaml", "_BASE_: a.yaml")
     with pytest.raises(InputError, match="refers back"):
@@ -88,7 +88,7 @@ def test_the_configuration_is_frozen(tmp_path):
         ("MODEL.EXTRA.DECONV_BIAS", "MODEL.EXTRA.DECONV_WITH_BIAS"),
     ],
 )
-def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key, nearest):
+def test_unknown_keys_report_source_and_closest_key(tmp_path, key, nearest):
     with pytest.raises(InputError, match=f"^command line: unknown key {key}; did you mean {nearest}\\?$"):
         load_config(write(tmp_path, "a.yaml", ""), [key, "x"])
     section, _, name = key.rpartition(".")
@@ -198,7 +198,7 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["DATASET.ALSO", "[{'DATASET': 'coco', 'ROOT': [1]}]"], r"DATASET.ALSO: ROOT: \[1\] is not a str"),
     ],
 )
-def test_a_wrong_value_is_one_line_that_names_the_key(tmp_path, overrides, message):
+def test_invalid_values_are_reported_in_one_line(tmp_path, overrides, message):
     with pytest.raises(InputError, match=message) as error:
         load_config(write(tmp_path, "a.yaml", ""), overrides)
     assert "\n" not in str(error.value)
@@ -243,7 +243,7 @@ def test_a_wrong_value_is_one_line_that_names_the_key(tmp_path, overrides, messa
         ),
     ],
 )
-def test_of_keys_that_do_not_agree_the_one_that_was_set_last_is_named(tmp_path, text, overrides, message):
+def test_conflicts_name_the_key_that_was_set_last(tmp_path, text, overrides, message):
     write(tmp_path, "base.yaml", "MODEL: {IMAGE_SIZE: [256, 256]}")
     with pytest.raises(InputError, match=message):
         load_config(write(tmp_path, "a.yaml", text), overrides)
@@ -276,7 +276,7 @@ def test_keys_of_extra_are_those_that_the_net_reads(name):
     assert read - sections | {"PRETRAINED_LAYERS"} == set(EXTRA[name]) - optional
 
 
-def test_pictures_are_drawn_where_debug_alone_is_set(tmp_path):
+def test_debug_alone_enables_all_images(tmp_path):
     debug = load_config(write(tmp_path, "a.yaml", "DEBUG: {DEBUG: true}")).DEBUG
     assert all(debug.values())
     debug = load_config(write(tmp_path, "a.yaml", "DEBUG: {DEBUG: true, SAVE_HEATMAPS_GT: false}")).DEBUG
@@ -284,7 +284,7 @@ def test_pictures_are_drawn_where_debug_alone_is_set(tmp_path):
     assert not load_config(write(tmp_path, "a.yaml", "")).DEBUG.DEBUG
 
 
-def test_values_may_be_written_as_a_shell_passes_them(tmp_path):
+def test_values_from_the_shell_are_decoded(tmp_path):
     overrides = ["TRAIN.LR", "1e-4", "TRAIN.LR_STEP", "(3, 4)", "GPUS", "0,1", "EXPERIMENT_NAME", "7"]
     cfg = load_config(write(tmp_path, "a.yaml", "TRAIN: {MOMENTUM: 1}"), overrides)
     assert (cfg.TRAIN.LR, cfg.TRAIN.LR_STEP, cfg.GPUS, cfg.EXPERIMENT_NAME) == (1e-4, [3, 4], (0, 1), "7")
@@ -339,7 +339,7 @@ def test_data_dir_is_joined_before_the_paths_of_further_data_sets(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["- a", "a: [", "\x00", "_BASE_: [a]"])
-def test_a_file_that_is_no_experiment(tmp_path, text):
+def test_invalid_experiment_files(tmp_path, text):
     with pytest.raises(InputError, match=r"a\.yaml: "):
         load_config(write(tmp_path, "a.yaml", text))
     with pytest.raises(InputError, match=r"nothing\.yaml: No such file"):
@@ -433,7 +433,7 @@ def earlier(tmp_path):
     return place
 
 
-def test_an_earlier_run_is_taken_up(parse, earlier):
+def test_earlier_runs_are_resumed(parse, earlier):
     cfg = parse("--prevModelDir", "earlier", "--modelDir", "new")
     assert (cfg.OUTPUT_DIR, cfg.TRAIN.RESUME) == ("new", True)
     assert Path(cfg.TRAIN.CHECKPOINT).samefile(earlier / "checkpoint.pth")
@@ -443,7 +443,7 @@ def test_an_earlier_run_is_taken_up(parse, earlier):
     assert not parse("--prevModelDir", "earlier").TRAIN.RESUME
 
 
-def test_an_earlier_run_does_not_replace_what_is_named_or_there(parse, earlier, tmp_path):
+def test_earlier_runs_do_not_replace_given_or_existing_files(parse, earlier, tmp_path):
     cfg = parse("--prevModelDir", "earlier", "TEST.MODEL_FILE", "w.pth", "TRAIN.CHECKPOINT", "c.pth")
     assert (cfg.TEST.MODEL_FILE, cfg.TRAIN.CHECKPOINT, cfg.TRAIN.RESUME) == ("w.pth", "c.pth", False)
     shutil.copytree(tmp_path / "earlier", tmp_path / "new")

@@ -6,7 +6,8 @@ from torch import nn, optim
 
 from lib.core.trainer import Trainer
 from lib.core.training_files import TrainingFiles, read_training, save_weights
-from lib.utils.checkpoint import load_weights, training_of
+from lib.utils.checkpoint import load_weights
+from lib.utils.checkpoint_files import training_of
 from lib.utils.errors import InputError
 
 TRAINING = {"config": "SEED: 0\n", "joints": ["nose"], "epochs": 1, "starts": [], "pretrained": None, "seconds": 1.5}

@@ -21,18 +21,18 @@ PEOPLE = [
 
 
 @pytest.mark.parametrize(("videos", "frames"), [(2, 1), (3, 4), (6, 10), (99, 99)])
-def test_as_many_videos_and_frames_as_asked_for(videos, frames):
+def test_requested_number_of_videos_and_frames(videos, frames):
     kept = sparse_people(PEOPLE, videos, frames, seed=0)
     assert len({person.video for person in kept}) == min(videos, 6)
     assert len({(person.video, person.frame) for person in kept}) == min(videos, 6) * min(frames, 10)
     assert len(kept) == 2 * min(videos, 6) * min(frames, 10)  # everybody of a labeled frame
 
 
-def test_all_of_them():
+def test_minus_one_selects_all_people():
     assert sparse_people(PEOPLE, -1, -1, seed=0) == PEOPLE
 
 
-def test_the_seed_alone_decides():
+def test_selection_depends_only_on_the_seed():
     def chosen(frames, seed):
         return [(person.video, person.frame) for person in sparse_people(PEOPLE, 3, frames, seed)]
 

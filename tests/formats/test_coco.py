@@ -46,7 +46,7 @@ def test_joints_and_arrays_of_any_names(tmp_path):
     assert (video.name, video.frame_names) == ("cage", ["cage/10.png", "cage/11.png"])
 
 
-def test_what_is_in_a_file_stays_and_people_are_added(tmp_path):
+def test_existing_content_is_kept_and_people_are_added(tmp_path):
     content = read_labels(write(tmp_path))
     before = copy.deepcopy(content)
     names = ["tail", "nose", "left_ear"]

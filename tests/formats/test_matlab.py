@@ -12,7 +12,7 @@ from lib.formats.matlab import plain, read_variables
 from lib.utils.errors import InputError
 
 
-def test_variables_and_what_json_would_hold(tmp_path):
+def test_variables_and_plain_values(tmp_path):
     cells = np.empty((1, 3), dtype=object)
     cells[0] = [struct_array([{"a": 1}]), "text", EMPTY]
     savemat(

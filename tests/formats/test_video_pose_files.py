@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from lib.formats.video_poses import FramePoses, PosesFile, TrackedPose
+from lib.formats.tracked_poses import FramePoses, TrackedPose
+from lib.formats.video_poses import PosesFile
 from lib.utils.errors import InputError
 
 MADE_WITH = {"video": {"file": "clip.mp4", "bytes": 7}, "start": 0, "config": "A: 1\n"}

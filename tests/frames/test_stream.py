@@ -86,7 +86,7 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
     assert used[-1] - used[100] < 30 * 320 * 224 * 3  # of 800 frames
 
 
-def test_what_has_left_the_window_is_a_fault_of_the_caller(tmp_path):
+def test_reading_behind_the_window_raises_index_error(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", frames=30)
     for read in (FrameStream.read, FrameStream.read_nearest):
         stream = FrameStream(VideoFile(path), window=4)
@@ -109,7 +109,7 @@ def test_a_damaged_frame(tmp_path):
     assert stream.clip(11, OFFSETS) == [11, 10, 9, 12, 13]
 
 
-def test_a_stream_from_the_midst(tmp_path):
+def test_stream_starting_in_the_middle(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", frames=30)
     stream = FrameStream(VideoFile(path), window=8, start=12)
     assert stream.has(14)

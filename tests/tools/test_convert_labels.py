@@ -56,14 +56,14 @@ def test_one_video_of_a_project(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (["labels.csv", "labels.csv"], "that is the file to read"),
-        (["labels.csv", "sub/../labels.csv"], "that is the file to read"),
+        (["labels.csv", "labels.csv"], "this is the input file of"),
+        (["labels.csv", "sub/../labels.csv"], "this is the input file of"),
         (["labels.csv", "out.slp"], "can be read but not written"),
         (["labels.csv", "out.txt"], "unknown format of labels"),
         (["labels.csv", "out.json", "--from", "cvat"], "not an XML file"),
         (["nothing.csv", "out.json"], "nothing.csv: No such file"),
         (["sub", "out.json"], "sub: Is a directory"),
-        (["labels.csv", "sub", "--to", "coco"], "sub: a folder; name a file"),
+        (["labels.csv", "sub", "--to", "coco"], "sub: is a folder; name a file"),
     ],
 )
 def test_impossible_conversions_are_one_line(labels, tmp_path, arguments, fault):

@@ -59,7 +59,7 @@ def download(folder, *arguments):
 def test_a_file_by_any_of_its_names(server, tmp_path, name):
     done = download(tmp_path, name)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"models/{GOOD}: 256000 bytes; its sha256 is right\n"
+    assert done.stdout == f"models/{GOOD}: 256000 bytes; its SHA-256 is correct\n"
     assert (tmp_path / "models" / GOOD).read_bytes() == CONTENT
 
 
@@ -71,7 +71,7 @@ def test_a_failure_does_not_stop_the_others(server, tmp_path, names):
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 2
     assert any("its name says 00000000" in line for line in errors)
-    assert any("HTTP Error 404" in line and f"it belongs at elsewhere/{GONE}" in line for line in errors)
+    assert any("HTTP Error 404" in line and f"by other means to elsewhere/{GONE}" in line for line in errors)
 
 
 def test_list(server, tmp_path):

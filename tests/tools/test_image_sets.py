@@ -207,7 +207,7 @@ def test_training_is_tested_after_its_epoch(tool):
 @pytest.mark.parametrize(
     ("name", "keys", "message"),
     [
-        ("test.py", ["TEST.MODE", "aggregate", "MODEL.WARP.ENABLED", "True"], "coco has images alone"),
+        ("test.py", ["TEST.MODE", "aggregate", "MODEL.WARP.ENABLED", "True"], "coco has only single images"),
         (
             "propagate.py",
             ["TEST.MODE", "propagate", "MODEL.WARP.ENABLED", "True"],

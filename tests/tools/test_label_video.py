@@ -153,7 +153,7 @@ def test_bad_input_is_reported(video, tmp_path, refusal):
     )
     assert "every frame" in refused()
     assert "--every 1 hides no label" in refused("--every", "1")
-    assert "that is the file to read, --labels" in refused(out="labels.json")
+    assert "this is the input file of --labels" in refused(out="labels.json")
     assert "among the frames" in refused(out="frames.json")
     assert "unknown format of labels" in refused(out="dense.txt")
     assert "the format sleap can be read but not written" in refused(out="dense.slp")

@@ -216,7 +216,7 @@ def test_weights_with_a_wrong_checksum(sample):
     weights.write_bytes(b"other")
     done = reproduce(sample, "run", "tiny/propagation", "--rows", "rows.yaml")
     assert done.returncode == 2
-    assert "its sha256 begins with " in done.stderr
+    assert "its SHA-256 begins with " in done.stderr
     assert not (sample / "output").exists()
 
 

@@ -179,7 +179,7 @@ def test_soft_nms_takes_twenty_people_of_a_frame(sample):
         people = json.loads(results(sample)[1]["a_video.json"])["annotations"]
         counts.append(sum(person["image_id"] == 1_000_000 for person in people))
     assert counts == [1, 20]
-    assert "TEST.SOFT_NMS is a variant of TEST.OKS_NMS" in refused(sample, *keys[:4], "TEST.SOFT_NMS", "True")
+    assert "TEST.SOFT_NMS requires TEST.OKS_NMS" in refused(sample, *keys[:4], "TEST.SOFT_NMS", "True")
 
 
 def test_dark_and_udp_decode_five_frames(sample):

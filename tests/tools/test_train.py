@@ -18,7 +18,7 @@ from posetrack_sample import make_video, write_annotations, write_experiment
 from lib.config import load_config
 from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
-from lib.utils.checkpoint import training_of
+from lib.utils.checkpoint_files import training_of
 from lib.utils.provenance import commit
 from tests.tool_runner import run_tool
 
@@ -306,7 +306,7 @@ def test_a_sparse_subset_and_few_iterations(sample):
 
 
 def test_wrong_input_is_one_line(sample):
-    assert "no annotations of the split 'train'" in refused(sample, "stage1.yaml", "DATASET.TRAIN_SET", "train")
+    assert "no annotations for the split 'train'" in refused(sample, "stage1.yaml", "DATASET.TRAIN_SET", "train")
     assert "nothing.pth does not exist; docs/" in refused(sample, "stage1.yaml", "MODEL.PRETRAINED", "nothing.pth")
     assert "MODEL.PRETRAINED: data is a folder" in refused(sample, "stage1.yaml", "MODEL.PRETRAINED", "data")
     assert "MODEL.WARP.ENABLED" in refused(sample, "stage1.yaml", "MODEL.FREEZE_POSE_NET", "True")
@@ -317,7 +317,7 @@ def test_wrong_input_is_one_line(sample):
     assert "loss is not finite" in refused(sample, "stage1.yaml", "TRAIN.LR", "1e30")
     for path in (sample / "data/annotations/val").iterdir():
         write_annotations(sample / "data", path.stem, json.loads(path.read_text()) | {"annotations": []})
-    assert "nobody to train on" in refused(sample, "stage1.yaml")
+    assert "no people to train on" in refused(sample, "stage1.yaml")
 
 
 def change(folder, name, change_annotations):

@@ -108,7 +108,7 @@ INPUTS = [  # a command up to the option of an output, and an input of it
 def test_a_file_of_another_program_is_kept(root, command, name):
     (root / name).write_text(TEXT)
     before = contents(root)
-    assert f"{name}: this file exists, and it is not as PoseWarper wrote it" in refused(*command, name)
+    assert f"{name}: this file exists and was not written by PoseWarper" in refused(*command, name)
     (root / name).unlink()
     (root / name).symlink_to("nowhere")
     assert f"{name}: this file exists" in refused(*command, name)
@@ -142,10 +142,10 @@ def test_inputs_are_not_overwritten_under_any_path(root, command, name):
     (root / "sub").mkdir()
     (root / "link").symlink_to(root)
     for path in (name, root / name, f"sub/../{name}", f"link/{name}"):
-        assert "that is the file to read" in refused(*command, path)
+        assert "this is the input file of" in refused(*command, path)
     for make in (os.link, os.symlink):
         make(read, root / f"other{read.suffix}")
-        assert "that is the file to read" in refused(*command, f"other{Path(name).suffix}")
+        assert "this is the input file of" in refused(*command, f"other{Path(name).suffix}")
         (root / f"other{read.suffix}").unlink()
     assert contents(root) == before
 
@@ -157,7 +157,7 @@ def test_case_insensitive_file_systems(root, monkeypatch):
         return same(*(Path(path).parent / Path(path).name.lower() for path in (one, other)))
 
     monkeypatch.setattr(os.path, "samefile", insensitive)
-    assert "that is the file to read, --video" in refused(*DEMO, "--out", "Clip.mp4")
+    assert "this is the input file of --video" in refused(*DEMO, "--out", "Clip.mp4")
 
 
 def test_outputs_among_the_inputs_are_refused(root):
@@ -188,10 +188,10 @@ def test_inputs_in_the_work_folder_are_refused(root):
     assert "TEST.COCO_BBOX_FILE" in refused("test", *SMALL, "TEST.MODE", "single", *boxes)
     (run / "model_best.pth").write_text(TEXT)
     train = ["train", *SMALL, "TEST.MODE", "pair", "MODEL.PRETRAINED", run / "model_best.pth"]
-    assert "model_best.pth: that is the file to read, MODEL.PRETRAINED" in refused(*train)
+    assert "model_best.pth: this is the input file of MODEL.PRETRAINED" in refused(*train)
     (run / "model_best.pth").rename(run / "trace.json")
     profile = ["train", *SMALL, "TEST.MODE", "pair", "TEST.EVALUATE", "False", "TRAIN.PROFILE", "1"]
-    assert "trace.json: this file exists, and it is not as PoseWarper wrote it" in refused(*profile)
+    assert "trace.json: this file exists and was not written by PoseWarper" in refused(*profile)
     assert (run / "trace.json").read_text() == TEXT
 
 
@@ -202,7 +202,7 @@ def test_a_benchmark_replaces_only_its_own_figures(root):
         timing.keep(path, [{"what": "poses"}])
         timing.output_file("figures.json")
     path.write_text(TEXT)
-    with pytest.raises(argparse.ArgumentTypeError, match="this file exists, and it is not as PoseWarper wrote it"):
+    with pytest.raises(argparse.ArgumentTypeError, match="this file exists and was not written by PoseWarper"):
         timing.output_file("figures.json")
 
 
@@ -223,7 +223,7 @@ def test_the_same_command_again_replaces_what_it_wrote_and_nothing_else(root):
     Path("moved/a.json").write_text(made.replace("3", "5"))  # a person corrects it
     done = convert("a.csv", "moved/a.json")
     assert done.returncode == 2
-    line = "this file exists, and it is not as PoseWarper wrote it: choose another name, or remove it"
+    line = "this file exists and was not written by PoseWarper, or was changed since; choose another name, or remove it"
     assert done.stderr == f"error: OUT moved/a.json: {line}\n"
     assert Path("moved/a.json").read_text() == made.replace("3", "5")
     Path("moved/a.json").unlink()
@@ -236,6 +236,6 @@ def test_a_source_video_is_not_overwritten(root):
     command = [sys.executable, str(ROOT / "tools/label_video.py"), "--video", "clip.mp4", "--labels", "labels.json"]
     done = subprocess.run([*command, "--out", "clip.json", "--draw", "clip.mp4"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == "error: --draw clip.mp4: that is the file to read, --video; choose another name\n"
+    assert done.stderr == "error: --draw clip.mp4: this is the input file of --video; choose another name\n"
     assert (root / "clip.mp4").read_bytes() == before
     assert not (root / "clip").exists()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lib.formats.video_poses import TrackedPose
+from lib.formats.tracked_poses import TrackedPose
 from lib.tracking.tracker import MEMORY, Tracker, box_iou
 
 SIGMAS = (0.1, 0.1, 0.1)

@@ -2,7 +2,7 @@ import numpy as np
 from posetrack_sample import make_video
 
 from lib.formats.posetrack_set import read_videos
-from lib.formats.video_poses import TrackedPose
+from lib.formats.tracked_poses import TrackedPose
 from lib.pose.draw import track_color
 from lib.pose.skeletons import named_skeleton, skeleton
 from lib.visualization.poses import draw_people, draw_tracks
