@@ -162,7 +162,7 @@ def test_case_insensitive_file_systems(root, monkeypatch):
 
 def test_outputs_among_the_inputs_are_refused(root):
     scored = ["evaluate", "posetrack", "--gt", "annotations/val", "--pred", "annotations/val", "--out"]
-    assert "taken for one of the files of --gt" in refused(*scored, "annotations/val/x.json")
+    assert "read as one of the files of --gt" in refused(*scored, "annotations/val/x.json")
     made = ["prepare_posetrack", "full", "--annotations", "annotations", "--out"]
     assert "taken for one of the annotations" in refused(*made, "annotations/val/more")
     assert "expected a .json file" in refused("propagate", *SMALL, *CUSTOM, "--out", "images/val/video/000009.jpg")
