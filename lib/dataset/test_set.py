@@ -210,14 +210,9 @@ def _detected_in_videos(
 def _detected(
     cfg: CfgNode, videos: Sequence[VideoAnnotations], boxes: Sequence[DetectedBox], files: Folders | Listed
 ) -> PoseTrack:
-    width, height = cfg.MODEL.IMAGE_SIZE
+    (width, height), joints = cfg.MODEL.IMAGE_SIZE, cfg.MODEL.NUM_JOINTS
     return detected_people(
-        videos,
-        boxes,
-        files,
-        aspect_ratio=width / height,
-        nms_threshold=cfg.TEST.NMS_THRE,
-        num_joints=cfg.MODEL.NUM_JOINTS,
+        videos, boxes, files, aspect_ratio=width / height, nms_threshold=cfg.TEST.NMS_THRE, num_joints=joints
     )
 
 
