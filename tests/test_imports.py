@@ -19,7 +19,11 @@ TIERS = [
 RUNS = {
     "lib/core/origin.py": {"start"},
     "lib/evaluation/trained_run.py": {"train_experiment"},
-    "lib/labeling/time_estimate.py": {"estimate_training_seconds", "estimate_propagation_seconds"},
+    "lib/labeling/time_estimate.py": {
+        "estimate_training_seconds",
+        "estimate_propagation_seconds",
+        "estimate_inference_seconds",
+    },
     "lib/propagation/augmentation.py": {"run_augmentation", "augment_labels", "augmented_path"},
     "lib/propagation/dense_labels.py": {"propagate_dense"},
     "lib/propagation/protocol.py": {"run_protocol", "propagate_runs", "estimate_pseudo_labels", "score_protocol"},

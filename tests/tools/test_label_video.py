@@ -201,7 +201,7 @@ def test_wrong_keys_are_found_before_frames_are_unpacked(clip, refusal):
     for key, meant in (("TRAIN.END_EPOC", "TRAIN.END_EPOCH"), ("TEST.PROPAGATE.HOPS", "TEST.PROPAGATE.HOP")):
         told = refusal(clip, key, "3", frames="clip.mp4", labels="labels.csv")
         assert told == f"command line: unknown key {key}; did you mean {meant}?"
-    assert "TRAIN.END_EPOCH: 'many' is no int" in refusal(
+    assert "TRAIN.END_EPOCH: 'many' is not an int" in refusal(
         clip, "TRAIN.END_EPOCH", "many", frames="clip.mp4", labels="labels.csv"
     )
     assert not (clip / "dense").exists()
