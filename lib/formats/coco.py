@@ -1,7 +1,7 @@
 """COCO-style keypoint files edited in place: their content is kept, people are added (posetrack_set reads arrays)."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -251,3 +251,57 @@ def _record(pose: AddedPose, own_names: list[str]) -> dict[str, Any]:
         "propagated_from": pose.source,
     }
     return record | ({"track_id": pose.track} if pose.track >= 0 else {})
+
+
+def with_joints(content: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the labels with other joints, or with the same ones in another order.
+
+    Args:
+        content: The content of a file, from `read_labels`.
+        names: Names of the joints, which include those of the file. The others are not labeled.
+    """
+    category = keypoint_category(content)
+    own: list[str] = category["keypoints"]
+    if own == list(names):
+        return content
+    place = [names.index(name) for name in own]
+    numbers = dict(enumerate((joint + 1 for joint in place), start=1))  # joints count from 1 in skeletons
+    skeleton = [[numbers.get(joint, joint) for joint in bone] for bone in category.get("skeleton") or []]
+    people = []
+    for person in content["annotations"]:
+        keypoints = np.zeros((len(names), 3))
+        keypoints[place] = np.reshape(person["keypoints"], (-1, 3))
+        person = person | {"keypoints": keypoints.ravel().tolist()}
+        for key in (key for key in JOINT_EVIDENCE if isinstance(person.get(key), list)):
+            values: list[Any] = [None] * len(names)
+            for old, new in enumerate(place):
+                values[new] = person[key][old]
+            person[key] = values
+        people.append(person)
+    replaced = category | {"keypoints": list(names), "skeleton": skeleton}
+    categories = [replaced if one is category else one for one in content["categories"]]
+    return content | {"annotations": people, "categories": categories}
+
+
+def merge_videos(contents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the labels of several videos as one file, with new ids; the images of a video are in its folder.
+
+    Args:
+        contents: The content of each file, from `read_labels`, with the same joints, by name of the video.
+    """
+    images: list[dict[str, Any]] = []
+    people: list[dict[str, Any]] = []
+    category = keypoint_category(next(iter(contents.values())))
+    for name, content in contents.items():
+        new_ids = {image["id"]: len(images) + index for index, image in enumerate(content["images"])}
+        images += [
+            image | {"id": new_ids[image["id"]], "file_name": f"{name}/{image['file_name']}"}
+            for image in content["images"]
+        ]
+        start = len(people)
+        people += [
+            person
+            | {"id": start + index, "image_id": new_ids[person["image_id"]], "category_id": category.get("id", 1)}
+            for index, person in enumerate(content["annotations"])
+        ]
+    return {"images": images, "annotations": people, "categories": [category]}

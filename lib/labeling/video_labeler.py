@@ -1,58 +1,72 @@
 """Training on the labeled frames of a video, and propagation of their labels to all other frames."""
 
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from yacs.config import CfgNode
-
-from lib.config import output_folder
-from lib.config.run_folder import CHECKPOINT, FINAL_WEIGHTS
 from lib.core.run import build_run
 from lib.core.trained_model import build_trained_model
-from lib.evaluation.trained_run import train_experiment
 from lib.formats.coco import keep_labels, labeled_images
-from lib.formats.posetrack18 import keypoint_category
-from lib.formats.posetrack_set import read_videos
 from lib.frames.unpack import open_frames
 from lib.frames.video import FrameFolder
-from lib.labeling.label_checks import mirroring_keys, summarize_labels
+from lib.labeling.label_checks import summarize_labels
+from lib.labeling.nets import Nets, VideoLabels, prepare_nets
 from lib.labeling.options import STAGES, Configure, LabelingOptions
-from lib.labeling.recipe import box_sizes, crop_size, repetitions, spaced
+from lib.labeling.recipe import spaced
 from lib.labeling.settings import tell_changes
-from lib.labeling.time_estimate import estimate_propagation_seconds, estimate_training_seconds
 from lib.labeling.video_labels import match_frames, read_person_labels
 from lib.labeling.video_match import check_images, check_video
 from lib.propagation.dense_labels import DenseLabels, complete_frames, propagate_dense
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_options
 from lib.propagation.protocol import format_distances
-from lib.utils.device import choose_device
 from lib.utils.errors import InputError
-from lib.utils.files import frame_number, read_json, remove_folder, write_json
+from lib.utils.files import frame_number, write_json
 from lib.utils.progress import Stages, format_minutes
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """A stage of training."""
+@dataclass(frozen=True, kw_only=True)
+class LabeledVideo:
+    """A video with labels of some of its frames.
 
-    name: str
-    cfg: CfgNode
+    Attributes:
+        options: Options of its run.
+        joints: Names of the joints.
+        frames: Its frames.
+        content: All labels, as the content of a COCO-style file.
+        kept: The labels that are not hidden.
+    """
+
+    options: LabelingOptions
+    joints: tuple[str, ...]
+    frames: FrameFolder
+    content: dict[str, Any]
+    kept: dict[str, Any]
 
     @property
-    def weights(self) -> Path:
-        """Path to the final weights."""
-        return output_folder(self.cfg, self.name) / FINAL_WEIGHTS
+    def num_labeled(self) -> int:
+        """Number of labeled poses."""
+        return len(self.kept["annotations"])
 
-    def train(self, stages: Stages, title: str) -> None:
-        """Train the stage, unless an earlier run did."""
-        stages.begin(title, self.weights if self.weights.exists() else None)
-        if not self.weights.exists():
-            train_experiment(self.cfg, self.name)
+    @property
+    def num_poses(self) -> int:
+        """Number of poses to propagate, at most."""
+        tracks = {person.get("track_id") for person in self.kept["annotations"]}
+        return len(tracks) * (len(self.frames.numbers) - len(labeled_images(self.kept)))
+
+    def describe(self) -> str:
+        """Return the numbers of labels and frames."""
+        labeled = len(labeled_images(self.kept))
+        return f"{self.num_labeled} labeled poses in {labeled} of {len(self.frames.numbers)} frames"
+
+    def as_part(self, name: str = "") -> VideoLabels:
+        """Return the labels that nets are trained on.
+
+        Args:
+            name: Name of the video in a run of several.
+        """
+        assert self.options.labels is not None  # it has labels
+        frames = self.frames.path.absolute()
+        return VideoLabels(name=name, labels=self.kept, frames=frames, source=self.options.labels)
 
 
 def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
@@ -73,80 +87,74 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     """
     recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
     methods = build_options(recipe[STAGES[1]], options.methods)
-    oriented = recipe[STAGES[1]].DATASET.EXIF_ORIENTATION
+    stages = Stages((3 if methods.needs_net else 1) + options.video.is_file())
+    video = open_labeled_video(options, recipe[STAGES[1]].DATASET.EXIF_ORIENTATION, stages)
+    part = video.as_part()
+    nets = prepare_nets(
+        options.work, configure, [part], part.frames, measured=options.every is not None, relearn=options.relearn
+    )
+    print(video.describe())
+    if methods.needs_net:
+        seconds = nets.estimate_seconds(video.num_labeled, video.num_poses)
+        stages.expect(seconds)
+        print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
+        others = {"joints": ", ".join(video.joints), "--every": options.every, "--method": methods.name}
+        tell_changes(options.work, recipe, others, seconds)
+        nets.train(stages)
+    stages.begin("Propagate the labels.")
+    dense = propagate_video(video, nets, part, methods)
+    stages.end()
+    print(f"{video.num_labeled} labeled and {dense.num_propagated} propagated poses")
+    return dense.content
+
+
+def open_labeled_video(options: LabelingOptions, oriented: bool, stages: Stages) -> LabeledVideo:
+    """Read the labels of a video, check that they belong to it, and unpack its frames.
+
+    Args:
+        options: Options of its run.
+        oriented: True to orient images according to their EXIF tags.
+        stages: Stages of the run; unpacking is the next one.
+
+    Raises:
+        InputError: Labels or frames cannot be used.
+    """
+    assert options.labels is not None  # callers without --labels use label_with_nets
     given = read_person_labels(options.labels, options.video)
     check_video(given.labels, options.labels, options.video, oriented)
     print("\n".join(summarize_labels(given.labels, options.labels)), flush=True)
-    stages = Stages((3 if methods.needs_net else 1) + options.video.is_file())
     frames = _open_frames(options, oriented, stages)
     check_images(given.labels, options.labels, options.video, frames, oriented)
     content = match_frames(given.content, options.labels, frames, options.video)
     kept = _kept_labels(options, content, set(frames.numbers))
-    nets, keys = _prepare_nets(options, configure, kept, frames.path.absolute())
-    write_json(nets / "labels.json", kept)
-    write_json(nets / "truth.json", content)
-    places = ["DATASET.TRAIN_ANNOTATIONS", str(nets / "labels.json"), "AUTO_RESUME", True]
-    places += ["OUTPUT_DIR", str(nets), "LOG_DIR", str(nets / "log")]
-    first = _Stage(STAGES[0], configure(STAGES[0], keys, [*places, "EXPERIMENT_NAME", STAGES[0]]))
-    places += ["MODEL.PRETRAINED", str(first.weights), "EXPERIMENT_NAME", STAGES[1]]
-    second = _Stage(STAGES[1], configure(STAGES[1], keys, places))
-    hidden = ["DATASET.TEST_ANNOTATIONS", str(nets / "truth.json")] if options.every else []
-    propagated = configure(STAGES[1], keys, [*places, *hidden])
-    poses, labeled = kept["annotations"], len(labeled_images(kept))
-    print(f"{len(poses)} labeled poses in {labeled} of {len(frames.numbers)} frames")
-    if methods.needs_net:
-        tracks = {person.get("track_id") for person in poses}
-        seconds = _estimate_seconds([first, second], len(poses), len(tracks) * (len(frames.numbers) - labeled))
-        stages.expect(seconds)
-        print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
-        others = {"joints": ", ".join(given.labels.names), "--every": options.every, "--method": methods.name}
-        tell_changes(options.work, recipe, others, seconds)
-        first.train(stages, "Train the pose net on the labeled frames.")
-        second.train(stages, "Train the warping head on pairs of a labeled frame and one near it.")
-    stages.begin("Propagate the labels.")
-    dense = build_video_labels(propagated, methods, options)
-    stages.end()
-    print(f"{len(poses)} labeled and {dense.num_propagated} propagated poses")
-    return dense.content
+    return LabeledVideo(options=options, joints=given.labels.names, frames=frames, content=content, kept=kept)
 
 
-def build_video_labels(cfg: CfgNode, methods: PropagationOptions, options: LabelingOptions) -> DenseLabels:
+def propagate_video(video: LabeledVideo, nets: Nets, part: VideoLabels, methods: PropagationOptions) -> DenseLabels:
     """Return the labels of all frames, propagated with trained nets; print and write the errors on hidden labels.
 
     Args:
-        cfg: The experiment.
+        video: The video.
+        nets: Trained nets.
+        part: Labels of the video that the nets are trained on.
         methods: Methods and their settings.
-        options: Options of the run.
 
     Raises:
         InputError: The nets or labels cannot be used.
     """
+    truth = nets.path("truth", part)
+    write_json(truth, video.content)
+    hidden = ["DATASET.TEST_ANNOTATIONS", str(truth)] if video.options.every else []
+    cfg = nets.configure_video(part, hidden)
     with build_run(cfg, STAGES[1], f"propagate-{methods.name}") as run:
         net, _ = build_trained_model(cfg, run.folder, run.device) if methods.needs_net else (None, {})
-        dense = propagate_dense(cfg, methods, run, net, fill=options.fill)
+        dense = propagate_dense(cfg, methods, run, net, fill=video.options.fill)
         if dense.errors:
             result = dense.errors | dense.content["info"]
             write_json(run.folder / f"result-propagate-{methods.name}.json", result, indent=True)
             if dense.errors["tracks_by_distance"]:
                 print(format_distances(dense.errors))
     return dense
-
-
-def _estimate_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -> list[float]:
-    """Return the estimated duration of each stage, 0 if it is done, and of the propagation with the last one's net.
-
-    Args:
-        stages: Stages of training.
-        num_labeled: Number of labeled poses.
-        num_poses: Number of poses to propagate.
-    """
-    cfg = stages[-1].cfg
-    device = choose_device(cfg.GPUS)
-    training = [
-        0.0 if one.weights.exists() else estimate_training_seconds(one.cfg, num_labeled * cfg.DATASET.REPEAT, device)
-        for one in stages
-    ]
-    return [*training, estimate_propagation_seconds(cfg, num_poses, device)]
 
 
 def _open_frames(options: LabelingOptions, oriented: bool, stages: Stages) -> FrameFolder:
@@ -173,38 +181,3 @@ def _kept_labels(options: LabelingOptions, content: dict[str, Any], numbers: set
             f"{options.labels}: every frame of {options.video} is labeled; there is nothing to propagate to"
         )
     return keep_labels(content, [names[number] for number in kept])
-
-
-def _prepare_nets(
-    options: LabelingOptions, configure: Configure, labels: dict[str, Any], frames: Path
-) -> tuple[Path, list[Any]]:
-    """Return the folder of the nets trained on these labels or earlier ones, and the keys of their stages.
-
-    The size of crops and the length of epochs depend on the labels that the nets learn from.
-    """
-    names = keypoint_category(labels)["keypoints"]
-    given = ["DATASET.ROOT", str(frames), "MODEL.NUM_JOINTS", len(names), *mirroring_keys(names)]
-    cfgs = [configure(stage, given, ()) for stage in STAGES]
-    trained_with = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
-    digest = hashlib.sha256(json.dumps(labels).encode()).hexdigest()
-    identity = [names, trained_with, cfgs[0].SEED, digest if options.every else None]
-    nets = options.work / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
-    recipe = nets / "recipe.json"
-    if recipe.exists() and read_json(recipe)["labels"] != digest:
-        places = [nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage for cfg, stage in zip(cfgs, STAGES, strict=True)]
-        if (places[1] / FINAL_WEIGHTS).exists() and not options.relearn:
-            print("The nets are kept, although they were trained on other labels; --relearn trains them on these.")
-        elif any((place / CHECKPOINT).exists() for place in places):
-            remove_folder(nets)
-        else:
-            recipe.unlink()  # no training has used it
-    if not recipe.exists():
-        path = nets / "labels.json"
-        write_json(path, labels)
-        boxes = box_sizes(read_videos(path, names))
-        if not len(boxes):
-            raise InputError(f"{options.labels}: no labeled joint")
-        keys = {"MODEL.IMAGE_SIZE": crop_size(boxes), "DATASET.REPEAT": repetitions(len(boxes))}
-        write_json(recipe, {"labels": digest, "keys": keys})
-    chosen = [part for pair in read_json(recipe)["keys"].items() for part in pair]
-    return nets, [*given, *chosen]
