@@ -1,0 +1,220 @@
+"""Labels of all videos of a project: one pair of nets, one result per video, shared by any number of processes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from lib.formats.coco import labeled_images, merge_videos, with_joints
+from lib.formats.posetrack18 import keypoint_category
+from lib.labeling.image_labeler import gather_images
+from lib.labeling.net_labeler import label_with_nets
+from lib.labeling.nets import Nets, VideoLabels, prepare_nets
+from lib.labeling.options import STAGES, Configure, LabelingOptions
+from lib.labeling.outputs import write_outputs
+from lib.labeling.project import Project, ProjectVideo
+from lib.labeling.video_labeler import LabeledVideo, open_labeled_video, propagate_video
+from lib.propagation.options import PropagationOptions
+from lib.propagation.propagator import build_options
+from lib.tracking.pose_video import identity
+from lib.utils.errors import InputError
+from lib.utils.files import read_json, write_json
+from lib.utils.progress import Stages, format_minutes
+from lib.visualization.project_page import VideoSummary, summarize_video, write_index
+
+NETS = "nets"
+"""Folder of the nets in the folder of a project."""
+LOCKS = ".locks"
+"""Folder of the locks of a project: files that processes hold while they work."""
+RECORD = "done.json"
+"""File in the folder of a video: what its labels were made from, and their summary."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A labeled video of the project, with the labels that the nets are trained on."""
+
+    video: LabeledVideo
+    labels: VideoLabels
+
+
+def label_project(
+    project: Project, options_of: Callable[[ProjectVideo], LabelingOptions], configure: Configure
+) -> None:
+    """Label all videos of a project: train on the labels of all, propagate them, and estimate videos without labels.
+
+    Call the function again to resume. Any number of processes, also on several machines with a common file system, can
+    run it at once for the same project: one trains while the others wait, then each takes a video that none works on.
+
+    Args:
+        project: The project.
+        options_of: Returns the options of a video.
+        configure: Returns the configuration of a stage.
+
+    Raises:
+        InputError: Labels or frames cannot be used.
+    """
+    recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
+    options = {video.name: options_of(video) for video in project.videos}
+    methods = build_options(recipe[STAGES[1]], next(iter(options.values())).methods)
+    oriented = recipe[STAGES[1]].DATASET.EXIF_ORIENTATION
+    stages = Stages((2 if methods.needs_net else 0) + len(project.videos))
+    with _lock(project, "nets", "Another process prepares the nets of this project; waiting for it.") as lock:
+        lock.acquire()
+        labeled = {
+            video.name: open_labeled_video(options[video.name], oriented, None)
+            for video in project.videos
+            if video.labels
+        }
+        parts, images = _unify(project, labeled, oriented)
+        nets = _prepare(project, configure, parts, images, next(iter(options.values())))
+        if methods.needs_net or len(labeled) < len(project.videos):
+            _announce(nets, stages, list(labeled.values()), len(project.videos))
+            nets.train(stages)
+    for video in _unclaimed(project):
+        stages.begin(f"Label {video.name}.")
+        _label(nets, methods, options[video.name], parts.get(video.name))
+    stages.end()
+    _write_index(project, options)
+
+
+def _unify(
+    project: Project, labeled: dict[str, LabeledVideo], oriented: bool
+) -> tuple[dict[str, _Part], list[VideoLabels]]:
+    """Return the labels of videos and of images, all with the same joints in the same order."""
+    images = [
+        gather_images(labels, folder, project.out / NETS / f"images{index}", oriented)
+        for index, (folder, labels) in enumerate(project.images)
+    ]
+    names = list(project.joints)
+    for source, content in [
+        *((video.options.labels, video.kept) for video in labeled.values()),
+        *((one.source, one.labels) for one in images),
+    ]:
+        new = [name for name in keypoint_category(content)["keypoints"] if name not in names]
+        if new and project.joints:
+            raise InputError(f"{source}: joint {new[0]} is not in the project's joints, {', '.join(project.joints)}")
+        names += new
+    parts = {}
+    for name, video in labeled.items():
+        unified = replace(
+            video,
+            joints=tuple(names),
+            content=with_joints(video.content, names),
+            kept=with_joints(video.kept, names),
+        )
+        parts[name] = _Part(unified, unified.as_part(name))
+    return parts, [replace(one, labels=with_joints(one.labels, names)) for one in images]
+
+
+def _prepare(
+    project: Project,
+    configure: Configure,
+    parts: dict[str, _Part],
+    images: Sequence[VideoLabels],
+    options: LabelingOptions,
+) -> Nets:
+    """Return the nets, with the labels of all videos in one file beside them."""
+    labels = [part.labels for part in parts.values()]
+    nets = prepare_nets(
+        project.out / NETS,
+        configure,
+        [*labels, *images],
+        project.out.absolute(),
+        measured=options.every is not None,
+        relearn=options.relearn,
+    )
+    write_json(nets.folder / "labels.json", merge_videos({one.name: one.labels for one in labels}))
+    return nets
+
+
+def _announce(nets: Nets, stages: Stages, labeled: Sequence[LabeledVideo], num_videos: int) -> None:
+    """Print the numbers of labels, and how long the run will take."""
+    num_labeled = sum(video.num_labeled for video in labeled)
+    print(f"{num_labeled} labeled poses in {len(labeled)} of {num_videos} videos")
+    *training, propagation = nets.estimate_seconds(num_labeled, sum(video.num_poses for video in labeled))
+    seconds = [*training, *[propagation / num_videos] * num_videos]
+    stages.expect(seconds)
+    print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
+
+
+@contextmanager
+def _lock(project: Project, name: str, waiting: str = "") -> Iterator[FileLock]:
+    """Provide a lock that ends with the process; if another process holds it, print that this one waits."""
+    folder = project.out / LOCKS
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{name}.lock")
+    if waiting:
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            print(waiting, flush=True)
+    try:
+        yield lock
+    finally:
+        lock.release(force=True)
+
+
+def _unclaimed(project: Project) -> Iterator[ProjectVideo]:
+    """Yield each video while no other process works on it: first those that are free, then those of processes that end.
+
+    Processes begin at different videos.
+    """
+    start = int(os.environ.get("RANK", os.environ.get("SLURM_ARRAY_TASK_ID", 0))) % len(project.videos)
+    busy = []
+    for video in [*project.videos[start:], *project.videos[:start]]:
+        with _lock(project, video.name) as lock:
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                busy.append(video)
+                continue
+            yield video
+    for video in busy:
+        with _lock(project, video.name, f"Another process labels {video.name}; waiting for it.") as lock:
+            lock.acquire()
+            yield video
+
+
+def _label(nets: Nets, methods: PropagationOptions, options: LabelingOptions, part: _Part | None) -> None:
+    """Label a video and write its outputs, unless an earlier run did from the same labels, nets and options."""
+    weights = [identity(stage.weights) for stage in nets.stages if stage.weights.exists()]
+    made_from: list[Any] = [identity(options.video), weights, repr(methods), options.fill, options.every, nets.keys]
+    made_from += [part.video.content if part else None, [str(path) for path in _outputs(options)]]
+    digest = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+    record = options.work / RECORD
+    if record.exists() and read_json(record)["made_from"] == digest and all(path.exists() for path in _outputs(options)):
+        print(f"done before: {options.out}")
+        return
+    if part:
+        dense = propagate_video(part.video, nets, part.labels, methods)
+        content, labeled = dense.content, len(labeled_images(part.video.kept))
+    else:
+        content, labeled = label_with_nets(replace(options, nets=nets.folder)), 0
+    write_outputs(options, content)
+    summary = summarize_video(content, options.video.name, labeled)
+    write_json(record, {"made_from": digest, "summary": summary.as_record()})
+
+
+def _outputs(options: LabelingOptions) -> list[Path]:
+    return [path for path in (options.out, options.review, options.draw) if path]
+
+
+def _write_index(project: Project, options: dict[str, LabelingOptions]) -> None:
+    """Write the page that lists the videos, as soon as all are labeled."""
+    records = {name: own.work / RECORD for name, own in options.items()}
+    if missing := [name for name, record in records.items() if not record.exists()]:
+        print(f"{len(missing)} videos are left: {', '.join(missing[:5])}")
+        return
+    summaries = {
+        name: VideoSummary.from_record(read_json(record)["summary"]) for name, record in sorted(records.items())
+    }
+    index = project.out / "index.html"
+    write_index(index, project.out.name, {name: summaries[name] for name in options})
+    print(f"{index}: all {len(options)} videos, and the frames that need review most")
