@@ -101,7 +101,10 @@ def published_experiment(opts: Sequence[str]) -> list[Any]:
         raise InputError("neither --cfg, an experiment file, nor TEST.MODEL_FILE, published weights")
     row = row_of_weights(read_rows(ROWS), Path(weights).name)
     if row is None:
-        raise InputError(f"{weights}: not the name of published weights ({ROWS}); --cfg has to name their experiment")
+        raise InputError(
+            f"{weights}: not the name of published weights ({ROWS}); --cfg has to name their experiment; "
+            f"for nets of tools/label_video.py: tools/label_video.py --video VIDEO --nets FOLDER --out OUT"
+        )
     logger.info("%s: the weights of %s, %s", weights, row.id, row.experiment)
     return [row.experiment, *(part for setting in row.overrides.items() for part in setting)]
 

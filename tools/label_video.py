@@ -2,9 +2,11 @@
 
 python tools/label_video.py --video clip.mp4 --labels labels.json --out dense.json --review review.html
 python tools/label_video.py --video clip.mp4 --labels images.csv --images folder --out dense.json
+python tools/label_video.py --video other.mp4 --nets dense --out other.json
 
-With --images, the labels belong to other images: a net learns from them and estimates poses in the video. The same
-command resumes an interrupted run; after labels are corrected, only what depends on them is propagated again. --every K
+With --images, the labels belong to other images: a net learns from them and estimates poses in the video. With --nets,
+the nets of an earlier run, in the folder beside its --out, estimate another video without labels. The same command
+resumes an interrupted run; after labels are corrected, only what depends on them is propagated again. --every K
 holds out labels to measure the error. docs/custom_video.md explains both.
 """
 
@@ -38,6 +40,7 @@ def main() -> None:
         review=args.review,
         draw=args.draw,
         images=args.images,
+        nets=args.nets,
         recipe=args.recipe,
         every=args.every,
         fill=args.merge == "fill",
@@ -46,6 +49,7 @@ def main() -> None:
         priors=args.prior,
         fuse=args.fuse,
         raft=args.raft,
+        opts=args.opts,
     )
     options.check_outputs()
 
@@ -53,11 +57,15 @@ def main() -> None:
         return load_config(args.recipe / f"{stage}.yaml", [*keys, *args.opts, *places])
 
     from lib.labeling.image_labeler import label_from_images  # after the arguments: PyTorch takes seconds
+    from lib.labeling.net_labeler import label_with_nets
     from lib.labeling.outputs import write_outputs
     from lib.labeling.video_labeler import label_video
 
-    label = label_from_images if args.images else label_video
-    write_outputs(options, label(options, configure))
+    if args.nets:
+        content = label_with_nets(options)
+    else:
+        content = (label_from_images if args.images else label_video)(options, configure)
+    write_outputs(options, content)
 
 
 def parse() -> argparse.Namespace:
@@ -69,6 +77,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--review", type=Path, help="page to check and correct the labels, an .html file")
     parser.add_argument("--draw", type=Path, help="video of the labels, an .mp4 file")
     parser.add_argument("--images", type=Path, help="folder of the labels' images, if they are no frames of the video")
+    parser.add_argument("--nets", type=Path, help="folder of an earlier run: its nets estimate a video without labels")
     parser.add_argument("--every", type=int, help="keep labels this many frames apart, and measure with the others")
     parser.add_argument(
         "--merge",
@@ -86,14 +95,21 @@ def parse() -> argparse.Namespace:
     if args.video is None:
         what = f"the video, or the folder of frames, that {args.labels} labels" if args.labels else "the video to label"
         raise InputError(f"--video is missing: it names {what}")
-    if args.labels is None:
-        raise InputError(f"--labels is missing: it names the labels of some frames of {args.video} (docs/labels.md)")
+    if args.labels is None and args.nets is None:
+        raise InputError(
+            f"--labels is missing: it names the labels of some frames of {args.video} (docs/labels.md); --nets "
+            f"estimates a video without labels by the nets of an earlier run"
+        )
+    if args.nets and (args.labels or args.images):
+        raise InputError("--nets estimates a video without labels: leave out --labels and --images")
     if args.every is not None and args.every < 1:
         raise InputError(f"--every {args.every}: it has to be 1 or more")
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise InputError("label_video.py runs in one process: start it without torchrun")
-    if args.images and (args.every or args.merge == "fill" or args.method or args.prior or args.fuse or args.relearn):
-        raise InputError("--images: nothing is propagated: --every, --merge, --method and their like have no effect")
+    of_propagation = args.every or args.merge == "fill" or args.method or args.prior or args.fuse or args.relearn
+    if (args.images or args.nets) and of_propagation:
+        option = "--images" if args.images else "--nets"
+        raise InputError(f"{option}: nothing is propagated: --every, --merge, --method and their like have no effect")
     choose_methods(args, METHOD, PRIORS)
     return args
 

@@ -49,6 +49,7 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
         raise InputError(f"{options.video}: not a video file, which --images requires")
     images = options.images
     assert images is not None  # callers without --images use label_video
+    assert options.labels is not None  # and those without --labels label_with_nets
     stage = STAGES[0]
     recipe = configure(stage, WHOLE_FRAMES, ())  # refuses wrong keys before anything is done
     given = read_person_labels(options.labels, None)

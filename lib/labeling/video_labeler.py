@@ -70,6 +70,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     Raises:
         InputError: Labels or frames cannot be used, or options contradict each other.
     """
+    assert options.labels is not None  # callers without --labels use label_with_nets
     recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
     methods = build_options(recipe[STAGES[1]], options.method, options.priors, options.fuse, options.raft)
     oriented = recipe[STAGES[1]].DATASET.EXIF_ORIENTATION

@@ -92,8 +92,6 @@ def test_labels_are_summarized_and_another_video_is_refused(run, tmp_path, capsy
     for image in content["images"]:
         image |= {"width": 560, "height": 320}
     (tmp_path / "robot.json").write_text(json.dumps(content))
-    with pytest.raises(
-        InputError, match=r"has 560×320 pixels, the frames of .*/frames have .*: labels of another"
-    ):
+    with pytest.raises(InputError, match=r"has 560×320 pixels, the frames of .*/frames have .*: labels of another"):
         run(labels="robot.json", out="other.html")
     assert not (tmp_path / "other.html").exists()
