@@ -2,10 +2,15 @@
 
 python tools/label_video.py --video clip.mp4 --labels labels.json --out dense.json --review review.html
 python tools/label_video.py --video clip.mp4 --labels images.csv --images folder --out dense.json
+python tools/label_video.py --video other.mp4 --nets dense --out other.json
+python tools/label_video.py --video a.mp4 --labels a.csv --video b.mp4 --labels b.csv --out folder
+python tools/label_video.py --project project.yaml
 
-With --images, the labels belong to other images: a net is trained on them and estimates poses in the video. The same
-command resumes an interrupted run; after labels are corrected, only what depends on them is propagated again. --every K
-hides labels to measure the error. docs/custom_video.md explains both.
+With --images, the labels belong to other images: a net is trained on them and estimates poses in the video. With
+--nets, the nets of an earlier run, in the folder beside its --out, estimate another video without labels. Several
+videos, or those of a project file, share one pair of nets. The same command resumes an interrupted run; after labels
+are corrected, only what depends on them is propagated again. --every K hides labels to measure the error.
+docs/custom_video.md and docs/projects.md explain all of it.
 """
 
 import argparse
@@ -19,6 +24,7 @@ from yacs.config import CfgNode
 
 from lib.config import load_config
 from lib.labeling.options import LabelingOptions
+from lib.labeling.project import ProjectVideo, list_project, read_project
 from lib.propagation.options import add_arguments, choose_methods
 from lib.utils.errors import InputError, run
 from lib.utils.logging import log_to_terminal
@@ -31,43 +37,92 @@ def main() -> None:
     """Run the tool."""
     log_to_terminal()
     args = parse()
-    options = LabelingOptions(
-        video=args.video,
-        labels=args.labels,
-        out=args.out,
-        review=args.review,
-        draw=args.draw,
+    if args.project or len(args.video) > 1:
+        label_project(args)
+        return
+    (video,), labels = args.video, args.labels[0] if args.labels else None
+    options = options_of(args, video=video, labels=labels, out=args.out, review=args.review, draw=args.draw)
+    options.check_outputs()
+
+    from lib.labeling.image_labeler import label_from_images  # after the arguments: PyTorch takes seconds
+    from lib.labeling.net_labeler import label_with_nets
+    from lib.labeling.outputs import write_outputs
+    from lib.labeling.video_labeler import label_video
+
+    if args.nets:
+        content = label_with_nets(options)
+    else:
+        label = label_from_images if args.images else label_video
+        content = label(options, configure_from(args.recipe, args.opts))
+    write_outputs(options, content)
+
+
+def label_project(args: argparse.Namespace) -> None:
+    """Label several videos."""
+    project = read_project(args.project) if args.project else list_project(args.video, args.labels, args.out)
+    if args.method is None and project.method:
+        args.method, args.prior = project.method, args.prior or list(project.priors)
+    args.recipe = project.recipe or args.recipe
+    args.merge = "fill" if project.fill else args.merge
+    args.opts = [*project.settings, *args.opts]
+
+    def options(video: ProjectVideo) -> LabelingOptions:
+        return options_of(args, video=video.video, labels=video.labels, **project.outputs(video))
+
+    for video in project.videos:
+        options(video).check_outputs()
+    project.check_outputs()
+
+    from lib.labeling.project_labeler import label_project as label  # after the arguments: PyTorch takes seconds
+
+    label(project, options, configure_from(args.recipe, args.opts))
+
+
+def configure_from(recipe: Path, opts: Sequence[Any]) -> Any:
+    """Return the function that returns the configuration of a stage of the recipe."""
+
+    def configure(stage: str, keys: Sequence[Any], places: Sequence[Any] = ()) -> CfgNode:
+        return load_config(recipe / f"{stage}.yaml", [*keys, *opts, *places])
+
+    return configure
+
+
+def options_of(args: argparse.Namespace, **files: Any) -> LabelingOptions:
+    """Return the options of a video."""
+    return LabelingOptions(
+        **files,
         images=args.images,
+        nets=args.nets,
         recipe=args.recipe,
         every=args.every,
         fill=args.merge == "fill",
         relearn=args.relearn,
         methods=choose_methods(args, METHOD, PRIORS),
+        opts=args.opts,
     )
-    options.check_outputs()
-
-    def configure(stage: str, keys: Sequence[Any], places: Sequence[Any] = ()) -> CfgNode:
-        return load_config(args.recipe / f"{stage}.yaml", [*keys, *args.opts, *places])
-
-    from lib.labeling.image_labeler import label_from_images  # after the arguments: PyTorch takes seconds
-    from lib.labeling.outputs import write_outputs
-    from lib.labeling.video_labeler import label_video
-
-    label = label_from_images if args.images else label_video
-    write_outputs(options, label(options, configure))
 
 
 def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", type=Path, help="video file, or folder of numbered frames")
-    parser.add_argument("--labels", type=Path, help="labels of some of its frames (docs/labels.md)")
     parser.add_argument(
-        "--out", type=Path, required=True, help="output file of all labels, in the format of its suffix"
+        "--video", type=Path, action="append", default=[], help="video file, or folder of numbered frames"
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        action="append",
+        default=[],
+        help="labels of some of its frames (docs/labels.md), once for each video or once for all",
+    )
+    parser.add_argument("--project", type=Path, help="project file, in place of --video and --labels")
+    parser.add_argument(
+        "--out", type=Path, help="output file, in the format of its suffix; a folder for several videos"
     )
     parser.add_argument("--review", type=Path, help="output page to check and correct the labels, an .html file")
     parser.add_argument("--draw", type=Path, help="output video with the labels, an .mp4 file")
     parser.add_argument("--images", type=Path, help="folder of the labeled images, if they are not frames of the video")
+    parser.add_argument("--nets", type=Path, help="folder of an earlier run: its nets estimate a video without labels")
     parser.add_argument(
         "--every", type=int, help="keep labels this many frames apart, and measure the error on the others"
     )
@@ -84,20 +139,53 @@ def parse() -> argparse.Namespace:
     add_arguments(parser)
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the recipe to change")
     args = parser.parse_intermixed_args()
-    if args.video is None:
-        what = f"the video, or the folder of frames, that {args.labels} labels" if args.labels else "the video to label"
-        raise InputError(f"--video is missing: it names {what}")
-    if args.labels is None:
-        raise InputError(f"--labels is missing: it names the labels of some frames of {args.video} (docs/labels.md)")
+    check(args)
+    return args
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse options that are missing or contradict each other.
+
+    Args:
+        args: Parsed arguments.
+
+    Raises:
+        InputError: An option is missing, or options contradict each other.
+    """
     if args.every is not None and args.every < 1:
         raise InputError(f"--every {args.every}: it must be at least 1")
+    if args.project or len(args.video) > 1:
+        single = {"--review": args.review, "--draw": args.draw, "--images": args.images, "--nets": args.nets}
+        if args.project:
+            single |= {"--video": args.video, "--labels": args.labels, "--out": args.out}
+        if given := [option for option, value in single.items() if value]:
+            raise InputError(f"{given[0]} is for a single video; docs/projects.md describes projects")
+        if not args.project and args.out is None:
+            raise InputError("--out is missing: it names the folder for the results of several videos")
+        return
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise InputError("label_video.py runs in a single process; start it without torchrun")
-    if args.images and (args.every or args.merge == "fill" or args.method or args.prior or args.fuse or args.relearn):
+        raise InputError("a single video is labeled by a single process; start label_video.py without torchrun")
+    labels = args.labels[0] if args.labels else None
+    if not args.video:
+        what = f"the video, or the folder of frames, that {labels} labels" if labels else "the video to label"
+        raise InputError(f"--video is missing: it names {what}")
+    if args.out is None:
+        raise InputError("--out is missing: it names the output file, such as dense.json")
+    if len(args.labels) > 1:
+        raise InputError(f"--labels is given {len(args.labels)} times, and --video once")
+    if labels is None and args.nets is None:
         raise InputError(
-            "--images propagates nothing: remove --every, --merge, --relearn, --method, --prior and --fuse"
+            f"--labels is missing: it names the labels of some frames of {args.video[0]} (docs/labels.md); --nets "
+            f"estimates a video without labels by the nets of an earlier run"
         )
-    return args
+    if args.nets and (labels or args.images):
+        raise InputError("--nets estimates a video without labels: remove --labels and --images")
+    of_propagation = args.every or args.merge == "fill" or args.method or args.prior or args.fuse or args.relearn
+    if (args.images or args.nets) and of_propagation:
+        option = "--images" if args.images else "--nets"
+        raise InputError(
+            f"{option} propagates nothing: remove --every, --merge, --relearn, --method, --prior and --fuse"
+        )
 
 
 if __name__ == "__main__":

@@ -199,7 +199,10 @@ def published_experiment(opts: Sequence[str]) -> list[Any]:
         raise InputError("set --cfg to an experiment file, or TEST.MODEL_FILE to published weights")
     row = row_of_weights(read_rows(ROWS), Path(weights).name)
     if row is None:
-        raise InputError(f"{weights}: not the name of published weights ({ROWS}); set --cfg to their experiment")
+        raise InputError(
+            f"{weights}: not the name of published weights ({ROWS}); set --cfg to their experiment (for nets of "
+            f"tools/label_video.py: tools/label_video.py --video VIDEO --nets FOLDER --out OUT)"
+        )
     logger.info("%s: weights of %s, %s", weights, row.id, row.experiment)
     return [row.experiment, *(part for setting in row.overrides.items() for part in setting)]
 

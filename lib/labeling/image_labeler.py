@@ -15,6 +15,7 @@ from lib.frames.store import ImageStore
 from lib.frames.video_file import VideoFile
 from lib.labeling.estimation import build_estimates
 from lib.labeling.label_checks import mirroring_keys, summarize_labels
+from lib.labeling.nets import VideoLabels
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import crop_size, repetitions
 from lib.labeling.settings import tell_changes
@@ -50,6 +51,7 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
         raise InputError(f"{options.video}: not a video file, which --images requires")
     images = options.images
     assert images is not None  # callers without --images use label_video
+    assert options.labels is not None  # and those without --labels label_with_nets
     stage = STAGES[0]
     recipe = configure(stage, WHOLE_FRAMES, ())  # refuses wrong keys before anything is done
     given = read_person_labels(options.labels, None)
@@ -86,10 +88,27 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     )
 
 
+def gather_images(labels: Path, images: Path, folder: Path, oriented: bool) -> VideoLabels:
+    """Return the labels of images as a part of the labels that a pose net is trained on.
+
+    Args:
+        labels: File of the labels.
+        images: Folder of the images.
+        folder: Folder to copy the images to.
+        oriented: True to rotate images according to their EXIF tags.
+
+    Raises:
+        InputError: Labels or images cannot be used.
+    """
+    content = read_person_labels(labels, None).content
+    _copy(labels, images, content, folder, oriented)
+    return VideoLabels(name=folder.name, labels=content, frames=folder.absolute(), source=labels, is_pairs=False)
+
+
 def _gather(
     options: LabelingOptions, images: Path, content: dict[str, Any], folder: Path, oriented: bool
 ) -> np.ndarray:
-    """Copy the labeled images to numbered files, with a folder for each size, and set people's boxes to whole images.
+    """Copy the labeled images, and set people's boxes to whole images.
 
     Args:
         options: Options of the run.
@@ -101,15 +120,30 @@ def _gather(
     Returns:
         (I, 2) width and height of each image in pixels.
     """
+    assert options.labels is not None  # callers without --labels use label_with_nets
+    sizes = _copy(options.labels, images, content, folder, oriented)
+    for person in content["annotations"]:
+        person["bbox"] = [0, 0, *sizes[person["image_id"]]]
+    return np.array(list(sizes.values()))
+
+
+def _copy(
+    labels: Path, images: Path, content: dict[str, Any], folder: Path, oriented: bool
+) -> dict[int, tuple[int, int]]:
+    """Copy labeled images to numbered files, with a folder for each size, and name the files in the labels.
+
+    Returns:
+        Width and height in pixels of each image, by its id.
+    """
     store, sizes = ImageStore(images, oriented=oriented), {}
     for number, image in enumerate(content["images"]):
         name = find_image(images, image["file_name"])
         if name is None:
-            raise InputError(f"{options.labels}: image {image['file_name']} is not in {images}")
+            raise InputError(f"{labels}: image {image['file_name']} is not in {images}")
         width, height = sizes[image["id"]] = store.size(name)
         if image.get("width") and (image["width"], image["height"]) != (width, height):
             raise InputError(
-                f"{options.labels}: {image['file_name']} has {image['width']}×{image['height']} pixels, and "
+                f"{labels}: {image['file_name']} has {image['width']}×{image['height']} pixels, and "
                 f"{images / name} has {width}×{height}: labels of another image?"
             )
         image["file_name"] = f"{width}x{height}/{number:06}{PurePosixPath(name).suffix}"
@@ -117,6 +151,4 @@ def _gather(
         if not place.exists():
             with atomic_path(place) as temporary:
                 shutil.copyfile(images / name, temporary)
-    for person in content["annotations"]:
-        person["bbox"] = [0, 0, *sizes[person["image_id"]]]
-    return np.array(list(sizes.values()))
+    return sizes

@@ -26,29 +26,33 @@ class LabelingOptions:
 
     Attributes:
         video: Video file, or folder of numbered frames.
-        labels: File of labels for some of its frames, or for images.
+        labels: File of labels for some of its frames, or for images; None with `nets`.
         out: File to write the labels of all frames to. Nets and intermediate files go to the folder of the same name.
         review: Review page to write; None for none.
         draw: Video of the labels to write; None for none.
         images: Folder of the labeled images, if they are not frames of the video.
+        nets: Folder of an earlier run whose nets estimate the video, which then needs no labels.
         recipe: Folder of single.yaml and posewarper.yaml.
         every: Keep labels this many frames apart, and hide the others to measure errors; None to keep all.
         fill: Also propagate people and joints that labeled frames lack.
         relearn: Train the nets again on new or corrected labels.
         methods: Methods that carry labels to other frames.
+        opts: Keys and values that change the settings of `nets`.
     """
 
     video: Path
-    labels: Path
+    labels: Path | None
     out: Path
     review: Path | None
     draw: Path | None
     images: Path | None
+    nets: Path | None
     recipe: Path
     every: int | None
     fill: bool
     relearn: bool
     methods: PropagationOptions
+    opts: Sequence[str]
 
     @property
     def work(self) -> Path:
@@ -76,5 +80,6 @@ class LabelingOptions:
             ("--raft", self.methods.raft),
         ]
         read += [("--recipe", self.recipe / f"{stage}.yaml") for stage in STAGES]
+        read += [("--nets", self.nets)]
         refuse_inside(read, self.work, f"{self.work} is for the nets of this run")
         claim_outputs([("--out", self.out), ("--review", self.review), ("--draw", self.draw)], read)

@@ -8,9 +8,12 @@ from typing import Any
 
 from lib.formats.labels.registry import check_written
 from lib.utils.errors import InputError
-from lib.utils.files import read_yaml
+from lib.utils.files import claim_outputs, read_yaml
 
 KEYS = ("videos", "images", "out", "format", "joints", "recipe", "settings", "method", "prior", "merge", "draw")
+
+INDEX = "index.html"
+"""Name of the page that lists the videos."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,23 @@ class Project:
     priors: tuple[str, ...] = ()
     fill: bool = False
     draw: bool = False
+
+    def outputs(self, video: ProjectVideo) -> dict[str, Path | None]:
+        """Return the files to write for a video: `out`, `review`, and `draw`.
+
+        Args:
+            video: The video.
+        """
+        files = {"out": self.format, "review": "html", "draw": "mp4" if self.draw else None}
+        return {key: self.out / f"{video.name}.{suffix}" if suffix else None for key, suffix in files.items()}
+
+    def check_outputs(self) -> None:
+        """Check that the index can be written.
+
+        Raises:
+            InputError: It would replace a file of another origin.
+        """
+        claim_outputs([("--out", self.out / INDEX)], [("--project", self.source)])
 
 
 def read_project(path: Path) -> Project:
@@ -114,9 +134,7 @@ def list_project(videos: Sequence[Path], labels: Sequence[Path], out: Path) -> P
     if len(labels) > len(videos):
         raise InputError(f"--labels is given {len(labels)} times, and --video {len(videos)} times")
     shared = list(labels) * len(videos) if len(labels) == 1 else [*labels, *[None] * (len(videos) - len(labels))]
-    listed = [
-        ProjectVideo(name=video.stem, video=video, labels=own) for video, own in zip(videos, shared, strict=True)
-    ]
+    listed = [ProjectVideo(name=video.stem, video=video, labels=own) for video, own in zip(videos, shared, strict=True)]
     return Project(videos=unique_names(listed, "--video"), out=out)
 
 

@@ -18,11 +18,12 @@ from lib.labeling.net_labeler import label_with_nets
 from lib.labeling.nets import Nets, VideoLabels, prepare_nets
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.outputs import write_outputs
-from lib.labeling.project import Project, ProjectVideo
+from lib.labeling.project import INDEX, Project, ProjectVideo
 from lib.labeling.video_labeler import LabeledVideo, open_labeled_video, propagate_video
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_options
 from lib.tracking.pose_video import identity
+from lib.utils.distributed import work_alone
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 from lib.utils.progress import Stages, format_minutes
@@ -60,6 +61,7 @@ def label_project(
     Raises:
         InputError: Labels or frames cannot be used.
     """
+    work_alone()
     recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
     options = {video.name: options_of(video) for video in project.videos}
     methods = build_options(recipe[STAGES[1]], next(iter(options.values())).methods)
@@ -189,7 +191,11 @@ def _label(nets: Nets, methods: PropagationOptions, options: LabelingOptions, pa
     made_from += [part.video.content if part else None, [str(path) for path in _outputs(options)]]
     digest = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
     record = options.work / RECORD
-    if record.exists() and read_json(record)["made_from"] == digest and all(path.exists() for path in _outputs(options)):
+    if (
+        record.exists()
+        and read_json(record)["made_from"] == digest
+        and all(path.exists() for path in _outputs(options))
+    ):
         print(f"done before: {options.out}")
         return
     if part:
@@ -215,6 +221,6 @@ def _write_index(project: Project, options: dict[str, LabelingOptions]) -> None:
     summaries = {
         name: VideoSummary.from_record(read_json(record)["summary"]) for name, record in sorted(records.items())
     }
-    index = project.out / "index.html"
+    index = project.out / INDEX
     write_index(index, project.out.name, {name: summaries[name] for name in options})
     print(f"{index}: all {len(options)} videos, and the frames that need review most")

@@ -85,6 +85,7 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     Raises:
         InputError: Labels or frames cannot be used, or options contradict each other.
     """
+    assert options.labels is not None  # callers without --labels use label_with_nets
     recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
     methods = build_options(recipe[STAGES[1]], options.methods)
     stages = Stages((3 if methods.needs_net else 1) + options.video.is_file())
@@ -108,13 +109,13 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     return dense.content
 
 
-def open_labeled_video(options: LabelingOptions, oriented: bool, stages: Stages) -> LabeledVideo:
+def open_labeled_video(options: LabelingOptions, oriented: bool, stages: Stages | None) -> LabeledVideo:
     """Read the labels of a video, check that they belong to it, and unpack its frames.
 
     Args:
         options: Options of its run.
         oriented: True to orient images according to their EXIF tags.
-        stages: Stages of the run; unpacking is the next one.
+        stages: Stages of the run, of which unpacking is the next one; None if it is part of the current one.
 
     Raises:
         InputError: Labels or frames cannot be used.
@@ -157,9 +158,9 @@ def propagate_video(video: LabeledVideo, nets: Nets, part: VideoLabels, methods:
     return dense
 
 
-def _open_frames(options: LabelingOptions, oriented: bool, stages: Stages) -> FrameFolder:
+def _open_frames(options: LabelingOptions, oriented: bool, stages: Stages | None) -> FrameFolder:
     """Return the frames of the video; a video file is unpacked first."""
-    if options.video.is_file():
+    if stages and options.video.is_file():
         stages.begin(f"Unpack the frames of {options.video.name}.")
     frames, damaged = open_frames(options.video, options.work / "frames", oriented)
     if damaged:

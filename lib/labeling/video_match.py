@@ -92,7 +92,7 @@ def check_images(labels: Labels, path: Path, video: Path, frames: FrameFolder, o
         worst = min(similar, key=lambda number: similar[number])
         raise InputError(
             f"{path}: {path.parent / found[worst]} does not look like frame {worst} of {video}: labels of another "
-            f"video? {LEARN_FROM_IMAGES}"
+            f"video? {LEARN_FROM_IMAGES.replace('FOLDER', str(path.parent))}"
         )
 
 

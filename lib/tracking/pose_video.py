@@ -101,6 +101,8 @@ def _finish(
     counts = file.finish(info, unused, name, video.size, skeleton.names, skeleton.bones)
     found = "{people} people on {tracks} tracks in {frames} frames, {damaged_frames} of them damaged".format(**counts)
     logger.info("%s: %s%s", file.path, found, reasons(Counter(counts["boxes_left_out"])))
+    if not counts["people"]:
+        logger.warning("%s: nobody was found in %d frames of %s", file.path, counts["frames"], name)
 
 
 def identity(path: Path) -> dict[str, Any]:

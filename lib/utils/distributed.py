@@ -42,6 +42,11 @@ def num_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def work_alone() -> None:
+    """Make this process independent of the others that `torchrun` started, which share its work in another way."""
+    os.environ["WORLD_SIZE"] = "1"
+
+
 def data_parallel(net: nn.Module) -> nn.Module:
     """Return a wrapper of a net that averages gradients over all processes, or the net itself in a single process.
 

@@ -98,6 +98,24 @@ def write_review(
     logger.info("%s: %s, %.1f MB", path, note, size / 1e6)
 
 
+def needed_frames(content: dict[str, Any], name: str) -> list[tuple[int, float, str]]:
+    """Return the frames of a video that need review, most urgent first.
+
+    Args:
+        content: COCO-style labels, as in `write_review`.
+        name: Name of the labels, for messages.
+
+    Returns:
+        Number of each frame, how much it needs review from 0 to 1, and its most doubtful joint with the reason.
+    """
+    poses = _read_poses(content, name)
+    needs = frame_needs(len(content["images"]), poses.frame, poses.doubts)
+    return [
+        (int(poses.numbers[frame]), float(needs[frame]), _why(content, poses, frame)["text"])
+        for frame in rank_frames(needs)
+    ]
+
+
 @dataclass(frozen=True)
 class _Poses:
     """P annotations of F frames with J joints.

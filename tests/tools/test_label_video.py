@@ -185,7 +185,10 @@ def test_propagate_names_the_tool_for_custom_videos(arguments, message):
     ("arguments", "message"),
     [
         (["--labels", "l.json"], "--video is missing: it names the video, or the folder of frames, that l.json labels"),
-        (["--video", "a.mp4"], "--labels is missing: it names the labels of some frames of a.mp4"),
+        (["--video", "a.mp4"], "--labels is missing: it names the labels of some frames of a.mp4.*--nets estimates"),
+        (["--video", "a.mp4", "--nets", "n", "--labels", "l.json"], "--nets .* leave out --labels and --images"),
+        (["--video", "a.mp4", "--nets", "n", "--every", "5"], "--nets: nothing is propagated"),
+        (["--video", "a.mp4", "--nets", "nowhere"], "a.mp4: not a video file, which --nets requires"),
         ([], "--video is missing: it names the video to label"),
     ],
 )
@@ -227,7 +230,7 @@ def test_images_beside_the_labels_that_are_no_frames(clip, video, refusal):
         cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8))
     told = refusal(clip, *FLOW, frames="clip.mp4", labels="images/labels.json")
     assert "does not look like frame" in told
-    assert "--images FOLDER" in told
+    assert f"--images {clip / 'images'}" in told
 
 
 @pytest.mark.parametrize(
