@@ -24,6 +24,7 @@ from lib.utils.commands import ROWS
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
+from lib.utils.onnx_file import ONNX
 
 logger = logging.getLogger("demo")
 
@@ -90,6 +91,8 @@ def check(args: argparse.Namespace, cfg: CfgNode) -> None:
 def published_experiment(opts: Sequence[str]) -> list[Any]:
     """Return the experiment file of published weights, found by the name of TEST.MODEL_FILE, and the keys it changes.
 
+    ONNX files of tools/export.py hold the configuration of their net.
+
     Args:
         opts: Keys and values of the command line.
 
@@ -99,6 +102,8 @@ def published_experiment(opts: Sequence[str]) -> list[Any]:
     weights = dict(zip(opts[::2], opts[1::2], strict=False)).get("TEST.MODEL_FILE")
     if weights is None:
         raise InputError("neither --cfg, an experiment file, nor TEST.MODEL_FILE, published weights")
+    if Path(weights).suffix == ONNX:
+        return [weights]
     row = row_of_weights(read_rows(ROWS), Path(weights).name)
     if row is None:
         raise InputError(f"{weights}: not the name of published weights ({ROWS}); --cfg has to name their experiment")
