@@ -64,7 +64,7 @@ $(STAMPS)/requirements: requirements.txt
 	@touch $@
 endif
 
-$(STAMPS)/requirements-dev: requirements-dev.txt $(STAMPS)/requirements
+$(STAMPS)/requirements-dev: requirements-dev.txt requirements-export.txt $(STAMPS)/requirements
 	$(PYTHON) -m pip install --quiet -r requirements-dev.txt
 	@touch $@
 

@@ -49,7 +49,8 @@ def parse_arguments(
     group = parser.add_argument_group("options of HRNet's and SimpleBaseline's tools (each one sets a key)")
     for flag, (key, value) in FLAGS.items():
         if value is None:
-            group.add_argument(flag, dest=key, metavar="X", help=f"{key} X")
+            names = [flag, "--model"] if flag == "--model-file" else [flag]
+            group.add_argument(*names, dest=key, metavar="X", help=f"{key} X")
         else:
             group.add_argument(flag, dest=key, action="store_const", const=value, help=f"{key} {value}")
     group.add_argument("--prevModelDir", metavar="X", help="OUTPUT_DIR of an earlier run to resume or test")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from yacs.config import CfgNode
 
 from lib.config.checks import check_config
@@ -14,6 +15,7 @@ from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_k
 from lib.config.legacy import COMMAND_LINE, Setting, translate, with_article
 from lib.utils.errors import InputError
 from lib.utils.files import read_yaml
+from lib.utils.onnx_file import ONNX, metadata_of, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +25,8 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
 
     Args:
         path: Path to the file. `_BASE_: other.yaml` (a path relative to the file) names a file to inherit from. Files
-            of the original HRNet, SimpleBaseline, and PoseWarper code are supported too.
+            of the original HRNet, SimpleBaseline, and PoseWarper code are supported too, and ONNX files of
+            tools/export.py, which hold the configuration of their net.
         overrides: Alternating keys and values, as typed on the command line. Values are text or Python values.
 
     Returns:
@@ -62,7 +65,7 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
 def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, dict[str, Any]]]:
     if path.resolve() in heirs:
         raise InputError(f"{path}: {BASE_KEY} refers back to the file itself")
-    content = read_yaml(path) or {}
+    content = _read_content(path) or {}
     if not isinstance(content, dict):
         raise InputError(f"{path}: an experiment file must be a mapping (lines of KEY: VALUE)")
     base = content.pop(BASE_KEY, None)
@@ -70,6 +73,11 @@ def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, di
         raise InputError(f"{path}: {BASE_KEY} is {base!r}; it must name one file")
     layers = _file_layers(path.parent / base, (*heirs, path.resolve())) if base else []
     return [*layers, (str(path), flatten(content))]
+
+
+def _read_content(path: Path) -> Any:
+    """Read an experiment file, or the configuration in an ONNX file of tools/export.py."""
+    return yaml.safe_load(metadata_of(open_session(path), path)["config"]) if path.suffix == ONNX else read_yaml(path)
 
 
 def key_value_pairs(overrides: Sequence[Any]) -> list[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from lib.utils.commands import ROWS
 from lib.utils.download import file_name
 from lib.utils.errors import InputError
 from lib.utils.files import read_yaml
+from lib.utils.onnx_file import ONNX
 
 logger = logging.getLogger(__name__)
 
@@ -188,6 +189,8 @@ def row_of_weights(rows: Sequence[Row], name: str) -> Row | None:
 def published_experiment(opts: Sequence[str]) -> list[Any]:
     """Return the experiment file of published weights, found by the name of TEST.MODEL_FILE, and the keys it changes.
 
+    ONNX files of tools/export.py hold the configuration of their net.
+
     Args:
         opts: Keys and values of the command line.
 
@@ -197,6 +200,8 @@ def published_experiment(opts: Sequence[str]) -> list[Any]:
     weights = dict(zip(opts[::2], opts[1::2], strict=False)).get("TEST.MODEL_FILE")
     if weights is None:
         raise InputError("set --cfg to an experiment file, or TEST.MODEL_FILE to published weights")
+    if Path(weights).suffix == ONNX:
+        return [weights]
     row = row_of_weights(read_rows(ROWS), Path(weights).name)
     if row is None:
         raise InputError(

@@ -18,8 +18,10 @@ from lib.config.changes import (
 from lib.config.run_folder import FINAL_WEIGHTS
 from lib.dataset import build_skeleton
 from lib.models import build_model
+from lib.models.onnx_net import OnnxNet
 from lib.utils.checkpoint import load_weights
 from lib.utils.errors import InputError
+from lib.utils.onnx_file import ONNX
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,8 @@ def build_trained_model(
         InputError: The file is missing, or its weights belong to another net or were trained with other settings.
     """
     weights = build_weights_path(cfg, folder)
+    if weights.suffix == ONNX:
+        return _build_onnx_net(cfg, weights, device), {}
     net = build_model(cfg).to(device).to(memory_format=torch.channels_last)
     report = load_weights(net, weights)
     logger.info("%s", report)
@@ -81,3 +85,24 @@ def build_trained_model(
     if size and size != cfg.MODEL.IMAGE_SIZE:
         logger.warning("%s was trained on crops of %s, and MODEL.IMAGE_SIZE is %s", weights, size, cfg.MODEL.IMAGE_SIZE)
     return net.eval(), changes
+
+
+def _build_onnx_net(cfg: CfgNode, path: Path, device: torch.device) -> OnnxNet:
+    """Return the net of an ONNX file, if the experiment can use it.
+
+    Raises:
+        InputError: The file cannot be read, or its net has other inputs or joints than the experiment.
+    """
+    net = OnnxNet(path, device)
+    wanted: dict[str, tuple[object, object]] = {
+        "TEST.MODE": (cfg.TEST.MODE, "single" if net.offsets == [0] else "aggregate"),
+        "MODEL.IMAGE_SIZE": (list(cfg.MODEL.IMAGE_SIZE), net.image_size),
+        "joints": (list(build_skeleton(cfg).names), net.joints),
+    }
+    if cfg.TEST.MODE == "aggregate":
+        wanted["TEST.AGGREGATE.OFFSETS"] = list(cfg.TEST.AGGREGATE.OFFSETS), net.offsets
+        wanted["TEST.AGGREGATE.SHARE_CROPS"] = cfg.TEST.AGGREGATE.SHARE_CROPS, False
+    for key, (value, own) in wanted.items():
+        if value != own:
+            raise InputError(f"{path}: the net was exported for {key} {own}, and it is {value}")
+    return net

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from yacs.config import CfgNode
 
+from lib.models.onnx_net import OnnxNet
 from lib.models.pose_warper import PoseWarper
 from lib.utils.precision import allow_tf32, choose_precision, dtype_of
 
@@ -58,6 +59,8 @@ def build_inference_form(cfg: CfgNode, net: nn.Module, device: torch.device) -> 
         net: Its net, on `device`.
         device: Device of the net.
     """
+    if isinstance(net, OnnxNet):
+        return net  # in this form already
     precision = choose_precision(cfg.TEST.PRECISION, device)
     if precision == "tf32":
         allow_tf32()
