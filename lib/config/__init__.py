@@ -277,12 +277,6 @@ def _check(cfg: CfgNode, blame: Callable[..., str]) -> None:
         if flat[key] == "tf32" and not cfg.CUDNN.ALLOW_TF32:
             where = blame(key, "CUDNN.ALLOW_TF32")
             raise InputError(f"{where}: {key} is tf32, and CUDNN.ALLOW_TF32 False turns TF32 off")
-    if cfg.TEST.TRACKING:
-        raise InputError(
-            f"{blame('TEST.TRACKING')} is True, but there is no tracker: track ids count the people of a frame, and "
-            f"MOTA would say nothing; set it False, and score another tracker's files with tools/evaluate.py posetrack "
-            f"--tracking"
-        )
     if cfg.TEST.SOFT_NMS and cfg.TEST.OKS_THRE == 0:
         where = blame("TEST.OKS_THRE", "TEST.SOFT_NMS")
         raise InputError(f"{where}: TEST.OKS_THRE is 0, and TEST.SOFT_NMS needs more")

@@ -32,6 +32,7 @@ RENAMED = {
     "MODEL.EXTRA.SIGMA": "MODEL.SIGMA",
     "TRAIN.BATCH_SIZE": "TRAIN.BATCH_SIZE_PER_GPU",  # per GPU in SimpleBaseline too
     "TEST.BATCH_SIZE": "TEST.BATCH_SIZE_PER_GPU",
+    "EVAL_TRACKING": "TEST.TRACKING",
 }
 
 # Old keys that have no effect, here or in the original code.
@@ -39,7 +40,7 @@ IGNORED = {
     "RANK",
     "PREDS_SFX",
     "FLOW_TYPE",
-    "TRACKING_THRESHOLD",  # applies only to tracking scores (EVAL_TRACKING)
+    "TRACKING_THRESHOLD",  # of boxes, for tracking scores alone; here one submission has all scores (TEST.IMAGE_THRE)
     "MODEL.TAG_PER_JOINT",
     "DATASET.HYBRID_JOINTS_TYPE",
     "DATASET.NUM_ADJACENT_FRAMES",
@@ -50,7 +51,6 @@ IGNORED = {
 
 # Old keys for output that is now written in other ways, and those ways. False and '' request nothing.
 REPLACED = {
-    "EVAL_TRACKING": "there is no tracker: no MOTA; tools/evaluate.py posetrack --tracking scores any tracks",
     "SAVE_HEATMAPS": "DEBUG.DEBUG True draws heatmaps",
     "SAVE_OFFSETS": "tools/illustrate.py draws the warp",
     "MODEL.VISUALIZE_OFFSETS": "tools/illustrate.py draws the warp",
@@ -106,7 +106,6 @@ KINDS: dict[str, type] = {
     "DATASET.TEST_ON_TRAIN": bool,
     "DATASET.JSON_FILE": str,
     "ONLY_CONSECUTIVE": bool,
-    "EVAL_TRACKING": bool,
     "LOAD_PROPAGATED_GT_PREDS": bool,
 }
 

@@ -1,5 +1,6 @@
 """Protocol of video pose propagation in the paper: labels of some frames of a run are propagated to all and scored."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from lib.dataset import (
 )
 from lib.dataset.people import Person
 from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
+from lib.evaluation.posetrack_submission import make_submission
 from lib.evaluation.propagation import compare_tracks, score_by_distance
-from lib.evaluation.submission import Rules, make_submission
+from lib.evaluation.submission import Rules
 from lib.evaluation.tables import format_rows
 from lib.evaluation.tester import build_rules
 from lib.formats.posetrack_set import write_videos
@@ -38,6 +40,8 @@ from lib.propagation.targets import (
 )
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,8 @@ def build_protocol_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         InputError: Annotations or frames are missing or broken, or the ground truth cannot be scored.
     """
     runs = build_labeled_runs(cfg, every)
+    if cfg.TEST.TRACKING:
+        logger.warning("TEST.TRACKING has no effect here: tools/test.py tracks people, and tools/propagate.py does not")
     if cfg.TEST.EVALUATE:
         check_truth(runs.videos)
     return runs

@@ -201,13 +201,9 @@ def test_files_of_oks_drop_who_repeats_another_unless_they_say_otherwise(load, n
     assert not load({"DATASET.DATASET": name}, [key, "0.5"]).TEST.OKS_NMS  # a key alone makes no old file
 
 
-def test_tracks_are_not_scored_and_a_file_that_wants_it_runs_without(load, caplog):
-    with caplog.at_level(logging.WARNING):
-        assert not load({"EVAL_TRACKING": False}).TEST.TRACKING
-        assert not caplog.records
-        assert not load({"EVAL_TRACKING": True}).TEST.TRACKING
-    (line,) = (record.getMessage() for record in caplog.records)
-    assert "EVAL_TRACKING has no effect here and is ignored: there is no tracker: no MOTA" in line
+@pytest.mark.parametrize("wanted", [False, True])
+def test_tracks_are_scored_if_the_file_wants_it(load, wanted):
+    assert load({"EVAL_TRACKING": wanted, "TRACKING_THRESHOLD": 0.5}).TEST.TRACKING == wanted
 
 
 def test_ignored_keys_say_so_once_each(load, caplog):

@@ -185,7 +185,7 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["TRAIN.PROFILE", "-1"], "TRAIN.PROFILE is -1; it must be at least 0"),
         (["TRAIN.COMPILE", "1"], "TRAIN.COMPILE: 1 is no bool"),
         (["TRAIN.SYNC_BN", "1"], "TRAIN.SYNC_BN: 1 is no bool"),
-        (["TEST.TRACKING", "True"], "^command line: TEST.TRACKING is True, but there is no tracker"),
+        (["TEST.JOINT_THRE", "1.5"], "TEST.JOINT_THRE is 1.5; it must be at most 1"),
         (["DATASET.ALSO", "posetrack17"], "^command line: DATASET.ALSO: 'posetrack17' is no list of data sets"),
         (["DATASET.ALSO", "[{'ROOT': 'a'}]"], "is no list of data sets"),
         (["DATASET.ALSO", "[{'DATASET': 'coco', 'ROT_FACTOR': 3}]"], "DATASET.ALSO: unknown key ROT_FACTOR"),
