@@ -72,8 +72,9 @@ def format_page(rows: list[Row]) -> str:
         lines += [_cells(titles), "|" + "---|" * len(titles)]
         for row in table:
             experiment = f"[yaml]({os.path.relpath(row.experiment, ROOT / 'docs')})"
-            figures = [f"{value:.{row.decimals}f}" for value in row.values]
-            lines.append(_cells([row.id, *figures, experiment, f"[{Path(row.weights).name}]({row.url})"]))
+            values = [f"{value:.{row.decimals}f}" for value in row.values]
+            weights = f"[{Path(row.weights).name}]({row.url})" if row.url else "not published"
+            lines.append(_cells([row.id, *values, experiment, weights]))
         notes = {row.id: [row.note, SERVER if row.scorer == "server" else ""] for row in table}
         told = [f"- {row_id}: {'; '.join(filter(None, parts))}" for row_id, parts in notes.items() if any(parts)]
         sections.append("\n".join([*lines, *([""] if told else []), *told]))
@@ -182,9 +183,18 @@ def compare(row: Row, result: dict[str, Any]) -> dict[str, dict[str, float]]:
         return {"published": row.published}
     if "table" not in result:
         raise InputError("the run was not scored; see its output for the reason")
-    measured = row.measured(result["table"])
+    measured = row.measured(figures(result))
     difference = {name: measured[name] - value for name, value in row.published.items()}
     return {"published": row.published, "measured": measured, "difference": difference}
+
+
+def figures(result: dict[str, Any]) -> dict[str, float | None]:
+    """Return the figures that the metrics of a row are taken from: the columns of the table and, with tracks, `MOTA`.
+
+    Args:
+        result: Scored result of a run.
+    """
+    return result["table"] | ({"MOTA": result["mota"]["Mean"]} if "mota" in result else {})
 
 
 def _plan(row: Row, data_dir: Path, changes: list[str]) -> tuple[CfgNode, list[str | Path]]:
