@@ -31,7 +31,7 @@ def main() -> None:
     command = commands.add_parser("posetrack", help="PoseTrack17 and PoseTrack18: AP of joints, MOTA of tracks")
     command.add_argument("--gt", type=Path, required=True, help="folder of the ground truth, a .json or .mat per video")
     command.add_argument("--pred", type=Path, required=True, help="folder of the predictions, files of the same names")
-    command.add_argument("--tracking", action="store_true", help="score the tracks too (MOTA, MOTP)")
+    command.add_argument("--tracking", action="store_true", help="score the tracks too (MOTA, MOTP, IDF1, HOTA)")
     command.set_defaults(evaluate=_posetrack)
 
     for name, scorer in (SCORERS | {"pck": pck_scorer("box")}).items():

@@ -44,6 +44,15 @@ tables:
         boxes: data/boxes.json
         overrides: {TEST.EVALUATE: false}
         scorer: server
+  tiny/tracks:
+    <<: *table
+    metrics: [mAP, MOTA]
+    columns: {mAP: Mean}
+    overrides: {TEST.TRACKING: true}
+    rows:
+      true-boxes:
+        values: [1, 2]
+        url: https://a.org/WEIGHTS
   tiny/propagation:
     <<: *table
     overrides: {TEST.MODE: propagate}
@@ -171,6 +180,16 @@ def test_a_row_is_one_command(sample):
     assert printed[3].split()[-1] == f"{result['table']['Mean']:.1f}"
     assert printed[4].split()[-1] == f"{result['table']['Mean'] - 8:.1f}"
     assert printed[5] == "a note"
+
+
+def test_a_row_of_tracks(sample):
+    row = "tiny/tracks/true-boxes"
+    done = reproduce(sample, "run", row, "--rows", "rows.yaml")
+    assert done.returncode == 0, done.stderr
+    content = kept(sample, row)
+    result = json.loads((sample / content["result"]).read_text())
+    assert content["measured"] == {"mAP": result["table"]["Mean"], "MOTA": result["mota"]["Mean"]}
+    assert content["difference"]["MOTA"] == pytest.approx(result["mota"]["Mean"] - 2)
 
 
 def test_a_run_that_is_not_scored(sample):
