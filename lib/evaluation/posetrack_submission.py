@@ -37,6 +37,7 @@ def make_submission(
     joints: np.ndarray,
     scores: np.ndarray,
     rules: Rules,
+    *,
     track: TrackPeople | None = None,
 ) -> list[VideoAnnotations]:
     """Return every annotated frame of every video with the people estimated in it.

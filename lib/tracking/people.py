@@ -1,6 +1,6 @@
 """Tracks of the people of a test set, from their poses in all frames."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
@@ -45,23 +45,13 @@ class PeopleTracker:
             for person, *pose in zip(people, joints, scores, person_scores, strict=True)
         ]
         tracks = np.full(len(people), -1, dtype=np.int64)
-        for _, frames in groupby(kept.items(), key=lambda item: item[0][0]):
-            self._track_video(people, poses, (rows for _, rows in frames if rows), tracks)
+        for _, places in groupby(kept.items(), key=lambda item: item[0][0]):
+            tracker = Tracker(self._sigmas)
+            for rows in (rows for _, rows in places if rows):
+                ordered = sorted(rows, key=lambda p: (*people[p].center, *people[p].scale, -people[p].box_score))
+                linked = tracker.link(people[ordered[0]].number, [poses[p] for p in ordered])
+                tracks[ordered] = [pose.track for pose in linked]
         return tracks
-
-    def _track_video(
-        self,
-        people: Sequence[Person],
-        poses: Sequence[TrackedPose],
-        frames: Iterable[Sequence[int]],
-        tracks: np.ndarray,
-    ) -> None:
-        """Set the track ids of one video's people, given the indices of the people in each frame."""
-        tracker = Tracker(self._sigmas)
-        for rows in frames:
-            ordered = sorted(rows, key=lambda p: (*people[p].center, *people[p].scale, -people[p].box_score))
-            linked = tracker.link(people[ordered[0]].number, [poses[p] for p in ordered])
-            tracks[ordered] = [pose.track for pose in linked]
 
 
 def build_people_tracker(cfg: CfgNode) -> TrackPeople | None:

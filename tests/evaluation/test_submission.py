@@ -57,7 +57,7 @@ def test_track_ids_of_a_tracker_and_of_dummies():
         return np.array([5, -1, 7])
 
     people = [person(0, 0.5), person(0, 1.0), person(0, 1.0)]
-    first, second = make_submission(VIDEOS, people, joints, scores, rules, track)
+    first, second = make_submission(VIDEOS, people, joints, scores, rules, track=track)
     assert seen["kept"] == {(0, 0): [0, 2]}
     assert not seen["scores"][1].any()
     assert (first.track_ids.tolist(), second.track_ids.tolist()) == ([5, 7, 8], [0])
