@@ -33,7 +33,7 @@ def main() -> None:
         "--gt", type=Path, required=True, help="folder of the ground truth, a .json or .mat file per video"
     )
     command.add_argument("--pred", type=Path, required=True, help="folder of the predictions, with the same file names")
-    command.add_argument("--tracking", action="store_true", help="also score the tracks (MOTA, MOTP)")
+    command.add_argument("--tracking", action="store_true", help="also score the tracks (MOTA, MOTP, IDF1, HOTA)")
     command.set_defaults(evaluate=_posetrack)
 
     for name, scorer in (SCORERS | {"pck": pck_scorer("box")}).items():

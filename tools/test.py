@@ -30,6 +30,7 @@ def main() -> None:
     from lib.evaluation.scoring import format_result
     from lib.evaluation.submission import check_predictions
     from lib.evaluation.tester import build_tester
+    from lib.tracking.people import build_people_tracker
 
     with build_run(cfg, experiment, f"test-{mode}") as test:
         path = test.folder / f"result-{mode}.json"
@@ -37,7 +38,7 @@ def main() -> None:
             check_predictions(test.folder / "predictions" / mode, named_paths(cfg))
             check_result(path)
         weights = sha256(build_weights_path(cfg, test.folder))  # raises, before data are read
-        tester = build_tester(cfg, test.folder, test.process)
+        tester = build_tester(cfg, test.folder, test.process, track=build_people_tracker(cfg))
         net, forced = build_trained_model(cfg, test.folder, test.device, args.force)
         result = tester.run(build_predictor(cfg, net, test.device, test.process), mode)
         if not test.is_first:

@@ -55,12 +55,6 @@ def _check_model(cfg: CfgNode, blame: Callable[..., str]) -> None:
 
 
 def _check_test(cfg: CfgNode, blame: Callable[..., str]) -> None:
-    if cfg.TEST.TRACKING:
-        raise InputError(
-            f"{blame('TEST.TRACKING')} is True, but there is no tracker: track ids count the people of a frame, and "
-            f"MOTA would say nothing; set it False, and score another tracker's files with tools/evaluate.py posetrack "
-            f"--tracking"
-        )
     if cfg.TEST.SOFT_NMS and cfg.TEST.OKS_THRE == 0:
         where = blame("TEST.OKS_THRE", "TEST.SOFT_NMS")
         raise InputError(f"{where}: TEST.OKS_THRE is 0; TEST.SOFT_NMS requires a positive value")

@@ -133,7 +133,8 @@ DEFAULTS.TEST.PRECISION = "fp32"  # fp32 | tf32 | bf16 | fp16 | auto; fp32: CUDN
 # convolutions; auto: bf16 if the device multiplies it in hardware, else fp32
 DEFAULTS.TEST.COMPILE = False  # compile the net with torch.compile, once for each batch size
 DEFAULTS.TEST.EVALUATE = True
-DEFAULTS.TEST.TRACKING = False  # compute MOTA too; rejected until there is a tracker
+DEFAULTS.TEST.TRACKING = False  # tools/test.py: track people, and compute MOTA, IDF1, and HOTA too (PoseTrack)
+DEFAULTS.TEST.JOINT_THRE = 0.0  # with TRACKING, minimum score of submitted joints: MOTA counts every wrong joint
 DEFAULTS.TEST.FLIP_TEST = False
 DEFAULTS.TEST.SHIFT_HEATMAP = False  # shift the flip test's heatmaps one cell to the right
 DEFAULTS.TEST.POST_PROCESS = False  # move joints a quarter of a cell toward the higher neighbor
@@ -244,6 +245,7 @@ MIN_VALUES = {
     "TRAIN.FRAME_CACHE_MB": 0,
     "TEST.BATCH_SIZE_PER_GPU": 1,
     "TEST.IMAGE_THRE": 0,
+    "TEST.JOINT_THRE": 0,
     "TEST.NMS_THRE": 0,
     "TEST.OKS_THRE": 0,
     "TEST.SIGMA_SCALE": 0.01,
@@ -263,6 +265,7 @@ MAX_VALUES = {
     "TRAIN.EMA": 0.99999,
     "TEST.PROPAGATE.REFINE": 1,
     "TEST.IMAGE_THRE": 1,
+    "TEST.JOINT_THRE": 1,
     "TEST.NMS_THRE": 1,
     "TEST.OKS_THRE": 1,
     "TEST.IN_VIS_THRE": 1,

@@ -30,6 +30,7 @@ RENAMED = {
     "MODEL.EXTRA.SIGMA": "MODEL.SIGMA",
     "TRAIN.BATCH_SIZE": "TRAIN.BATCH_SIZE_PER_GPU",  # per GPU in SimpleBaseline too
     "TEST.BATCH_SIZE": "TEST.BATCH_SIZE_PER_GPU",
+    "EVAL_TRACKING": "TEST.TRACKING",
 }
 
 # Old keys that have no effect, here or in the original code.
@@ -37,7 +38,7 @@ IGNORED = {
     "RANK",
     "PREDS_SFX",
     "FLOW_TYPE",
-    "TRACKING_THRESHOLD",  # applies only to tracking scores (EVAL_TRACKING)
+    "TRACKING_THRESHOLD",  # of boxes, for tracking scores alone; here one submission has all scores (TEST.IMAGE_THRE)
     "MODEL.TAG_PER_JOINT",
     "DATASET.HYBRID_JOINTS_TYPE",
     "DATASET.NUM_ADJACENT_FRAMES",
@@ -52,7 +53,6 @@ RENAMED_VALUES = {"TEST.JOINT_SCORE": {"peak_times_box": "heatmap_times_box", "p
 
 # Old keys for output that is now written in other ways, and those ways. False and '' request nothing.
 REPLACED = {
-    "EVAL_TRACKING": "there is no tracker: no MOTA; tools/evaluate.py posetrack --tracking scores any tracks",
     "SAVE_HEATMAPS": "DEBUG.DEBUG True draws heatmaps",
     "SAVE_OFFSETS": "tools/illustrate.py draws the warp",
     "MODEL.VISUALIZE_OFFSETS": "tools/illustrate.py draws the warp",
@@ -93,7 +93,6 @@ KINDS: dict[str, type] = {
     "DATASET.JSON_FILE": str,
     "TEST.JOINT_SCORE": str,
     "ONLY_CONSECUTIVE": bool,
-    "EVAL_TRACKING": bool,
     "LOAD_PROPAGATED_GT_PREDS": bool,
 }
 

@@ -17,7 +17,7 @@ from lib.utils.onnx_file import ONNX
 logger = logging.getLogger(__name__)
 
 SCORERS = ("posetrack", "oks", "pckh", "server")  # server: the test labels are withheld
-HEADLINES = ("Mean", "AP", "Whole AP", "Mean Acc")  # columns that can represent a row
+HEADLINES = ("Mean", "AP", "Whole AP", "Mean Acc", "MOTA")  # columns that can represent a row
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Row:
         values: Published values, in the order of `metrics`.
         needs: Required files and folders other than the weights, as named in the file, and the source of each.
         weights: Path as given in the file, or models/ followed by the file name in `url`.
+        url: Address of the weights or of the archive with them; empty if they were not published.
         archive: Source of weights that have no URL of their own.
     """
 
@@ -59,7 +60,7 @@ class Row:
     experiment: Path
     needs: Mapping[str, str]
     weights: str
-    url: str
+    url: str = ""
     archive: str = ""
     boxes: str = ""
     columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
@@ -169,8 +170,8 @@ def read_weights(path: Path) -> dict[str, list[str]]:
     """
     content = _read(path)
     users: dict[str, list[str]] = {}
-    named = [(row.id, row.url) for row in _rows(content, path)] + list(content.get("starting_weights", {}).items())
-    for name, url in named:
+    published = [(row.id, row.url) for row in _rows(content, path) if row.url]
+    for name, url in [*published, *content.get("starting_weights", {}).items()]:
         file_name(url)  # raises an error if the URL is invalid
         users.setdefault(url, []).append(name)
     return users

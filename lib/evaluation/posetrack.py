@@ -1,4 +1,4 @@
-"""PoseTrack's scores, AP of joints and MOTA of tracks, equal to those of the official tool (poseval)."""
+"""PoseTrack's scores: AP of joints and MOTA of tracks, equal to those of the official tool (poseval); IDF1 and HOTA."""
 
 import gc
 import logging
@@ -14,12 +14,23 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.evaluation.identity import IdentityCounts, identify
 from lib.evaluation.posetrack_video import Comparison, Detections, TrackCounts, compare, detect, track
 from lib.evaluation.tables import LIMBS, format_rows, joint_columns
 from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
 from lib.formats.posetrack_set import read_video, video_files
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
+
+TRACKING_ROWS = {
+    "MOTA": "mota",
+    "MOTP": "motp",
+    "Precision": "mot_precision",
+    "Recall": "mot_recall",
+    "IDF1": "idf1",
+    "HOTA": "hota",
+}
+"""Rows of the printed table that follow AP with tracking, and the keys of their scores in the result."""
 
 TABLE = {"Head": ("head_top", "neck", "nose"), **LIMBS}
 """Columns of the published table, each with the joints that it is the mean of; `Mean` of all joints follows."""
@@ -40,9 +51,9 @@ def evaluate_posetrack(gt_dir: str | Path, pred_dir: str | Path, tracking: bool 
 
     Returns:
         `table`: AP by the names of TABLE and `Mean`; `joints`: `ap`, `precision` and `recall` by joint name; with
-        tracking `mota`, `motp`, `mot_precision`, `mot_recall`, each by the names of the table and of the joints. All
-        times 100. A joint that is never labeled has AP and recall NaN; like the official tool, `Mean` leaves NaN out,
-        and the other columns do not.
+        tracking `mota`, `motp`, `mot_precision`, `mot_recall`, `idf1` and `hota`, each by the names of the table and of
+        the joints. All times 100. A joint that is never labeled has AP and recall NaN; like the official tool, `Mean`
+        leaves NaN out, and the other columns do not.
 
     Raises:
         InputError: A folder has no files; a file is missing or malformed, or has another number of frames; a head box
@@ -52,42 +63,48 @@ def evaluate_posetrack(gt_dir: str | Path, pred_dir: str | Path, tracking: bool 
     return _summarize(_map_videos(partial(_score_files, tracking=tracking), pairs), tracking)
 
 
-def evaluate_videos(pairs: Iterable[tuple[VideoAnnotations, VideoAnnotations]]) -> dict[str, dict]:
-    """Score videos in memory without tracking; the result is that of `evaluate_posetrack`.
+def evaluate_videos(
+    pairs: Iterable[tuple[VideoAnnotations, VideoAnnotations]], tracking: bool = False
+) -> dict[str, dict]:
+    """Score videos in memory; the result is that of `evaluate_posetrack`.
 
     Args:
         pairs: Ground truth and prediction of each video.
+        tracking: Score the tracks too.
     """
-    return _summarize([_score_video(truth, predicted, tracking=False) for truth, predicted in pairs], tracking=False)
+    return _summarize([_score_video(truth, predicted, tracking) for truth, predicted in pairs], tracking)
 
 
-def check_truth(videos: Iterable[VideoAnnotations]) -> None:
+def check_truth(videos: Iterable[VideoAnnotations], tracking: bool = False) -> None:
     """Check that predictions for some videos can be scored.
 
     Args:
         videos: Ground truth of the videos.
+        tracking: The tracks are scored too.
 
     Raises:
-        InputError: A person lacks the head box that scoring needs.
+        InputError: A person lacks the head box that scoring needs or, with tracking, a track id.
     """
     for video in videos:
         _check_head_boxes(video, compare(video, video), video.name)
+        if tracking:
+            _check_track_ids(video, video.name)
 
 
 def format_table(result: dict[str, dict]) -> str:
-    """Return the published columns as text, with a row for AP and, with tracking, for MOTA and MOTP.
+    """Return the published columns as text, with a row for AP and, with tracking, the rows of TRACKING_ROWS.
 
     Args:
         result: Result of `evaluate_posetrack`.
     """
-    scores = {name: result[name.lower()] for name in ("MOTA", "MOTP") if name.lower() in result}
+    scores = {name: result[key] for name, key in TRACKING_ROWS.items() if key in result}
     return format_rows({"AP": result["table"], **scores})
 
 
 @dataclass
 class _VideoScore:
     detections: Detections
-    tracks: TrackCounts | None  # None without tracking
+    tracks: tuple[TrackCounts, IdentityCounts] | None  # None without tracking
     fault: str | None  # in the predicted track ids
     largest_count: int | None  # people of a frame, if track ids only count them
 
@@ -98,10 +115,15 @@ def _summarize(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
         logger.warning("%s: AP is not affected, but PoseTrack's official tool refuses such files", faults[0])
     counts = [score.largest_count for score in scores]
     if tracking and all(counts) and max(count or 0 for count in counts) > 1:
-        logger.warning("track ids count the people of each frame, as those of tools/test.py do: MOTA says nothing")
+        logger.warning(
+            "track ids count the people of each frame, as those of tools/test.py without TEST.TRACKING do: unless they "
+            "are tracks all the same, MOTA says nothing"
+        )
     result = _average_precision_tables([score.detections for score in scores])
-    tracks = [score.tracks for score in scores if score.tracks is not None]
-    return result | _tracking_tables(reduce(add, tracks)) if tracking else result
+    if not tracking:
+        return result
+    tracks, identities = zip(*(score.tracks for score in scores if score.tracks), strict=True)
+    return result | _tracking_tables(reduce(add, tracks), reduce(add, identities))
 
 
 def _map_videos(score: Callable[[tuple[Path, Path]], _VideoScore], pairs: list[tuple[Path, Path]]) -> list[_VideoScore]:
@@ -116,6 +138,7 @@ def _map_videos(score: Callable[[tuple[Path, Path]], _VideoScore], pairs: list[t
 def _start_worker() -> None:
     gc.disable()  # a worker makes no reference cycles, and the search for them takes 10 % of the time
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the pool ends its workers with it
 
 
 def _score_files(paths: tuple[Path, Path], tracking: bool) -> _VideoScore:
@@ -141,7 +164,7 @@ def _score_video(
     _check_head_boxes(truth, comparison, truth_name)
     return _VideoScore(
         detect(comparison),
-        track(comparison) if tracking else None,
+        (track(comparison), identify(comparison)) if tracking else None,
         fault and f"{predicted_name}: {fault}",
         _largest_count(predicted),
     )
@@ -234,7 +257,7 @@ def _average_precision(scores: np.ndarray, hits: np.ndarray, num_labeled: int) -
     }
 
 
-def _tracking_tables(counts: TrackCounts) -> dict[str, dict]:
+def _tracking_tables(counts: TrackCounts, identities: IdentityCounts) -> dict[str, dict]:
     detections, objects = counts.detections, np.where(counts.objects > 0, counts.objects, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):  # NaN without objects
         errors = (objects - detections) + counts.switches + (counts.hypotheses - detections)
@@ -243,6 +266,8 @@ def _tracking_tables(counts: TrackCounts) -> dict[str, dict]:
             "motp": np.where(detections > 0, 1 - counts.distance / detections, 0),
             "mot_precision": detections / counts.hypotheses,
             "mot_recall": detections / objects,
+            "idf1": identities.idf1(),
+            "hota": identities.hota(),
         }
     tables = {}
     for key, values in measures.items():

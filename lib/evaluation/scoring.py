@@ -26,12 +26,13 @@ def is_ranked(data_set: str) -> bool:
     return is_posetrack(data_set) or (data_set in SCORERS and SCORERS[data_set].ranked)
 
 
-def is_scorable(data_set: str, test_set: TestSet) -> bool:
+def is_scorable(data_set: str, test_set: TestSet, tracking: bool = False) -> bool:
     """Return True if there is something to score, after checking that it can be scored.
 
     Args:
         data_set: Name of the data set.
         test_set: The test set.
+        tracking: Tracks are scored too.
 
     Raises:
         InputError: Ground truth or boxes cannot be scored, or the data set has no scorer.
@@ -41,7 +42,7 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
         logger.info("not scored, because %s; submit the predictions to the benchmark's server", lacking)
         return False
     if is_posetrack(data_set):
-        check_truth(test_set.videos)
+        check_truth(test_set.videos, tracking)
         return True
     scorer = find_scorer(data_set)
     assert test_set.truth is not None  # only PoseTrack's test sets have none
@@ -56,14 +57,17 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
     return True
 
 
-def score_videos(videos: Sequence[VideoAnnotations], predicted: Sequence[VideoAnnotations]) -> dict[str, Any]:
+def score_videos(
+    videos: Sequence[VideoAnnotations], predicted: Sequence[VideoAnnotations], tracking: bool = False
+) -> dict[str, Any]:
     """Return PoseTrack's result, including `score`, the measure to compare trainings by.
 
     Args:
         videos: Ground truth of the videos.
         predicted: Prediction for each video.
+        tracking: Score the tracks too.
     """
-    result = evaluate_videos(zip(videos, predicted, strict=True))
+    result = evaluate_videos(zip(videos, predicted, strict=True), tracking)
     return result | {"score": result["table"]["Mean"]}
 
 

@@ -1,8 +1,9 @@
-"""Submissions from estimated poses: joint scores, re-scoring, OKS-NMS; for PoseTrack, a person in every frame."""
+"""Results from estimated poses: scores of joints and people, re-scoring, OKS-NMS; the files of data sets of images."""
 
 import logging
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,14 @@ from lib.dataset.people import Person
 from lib.formats import mpii
 from lib.formats.coco_records import PERSON
 from lib.formats.data_sets import DataSet
-from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
+from lib.formats.posetrack import VideoAnnotations
 from lib.nms import oks_nms, soft_oks_nms
 from lib.pose.crop import PIXELS_PER_SCALE
-from lib.pose.skeletons import POSETRACK
 from lib.utils.errors import InputError
 from lib.utils.files import check_writable, refuse_inside, write_json
 
 logger = logging.getLogger(__name__)
 
-DUMMY_SCORE = -100.0
 PREDICTIONS = {
     ".json": (b'{"images":[', b'{"annolist":[', b'[{"image_id":', b"[]\n"),  # PoseTrack18, PoseTrack17, COCO, nobody
     ".mat": (b"MATLAB 5.0 MAT-file Platform",),  # MPII
@@ -43,6 +42,7 @@ class Rules:
         oks_threshold: OKS above which two people count as one.
         sigma_scale: Factor on the sigmas of `oks_nms`.
         visible_threshold: Joint score above which a joint counts in the re-scoring.
+        min_joint_score: Minimum score of the joints in PoseTrack's submission.
     """
 
     times_box: bool = True
@@ -52,29 +52,7 @@ class Rules:
     oks_threshold: float = 0.9
     sigma_scale: float = 1.0
     visible_threshold: float = 0.2
-
-
-def make_submission(
-    videos: Sequence[VideoAnnotations], people: Sequence[Person], joints: np.ndarray, scores: np.ndarray, rules: Rules
-) -> list[VideoAnnotations]:
-    """Return every annotated frame of every video with the people estimated in it.
-
-    There is no tracker: track ids count the people of a frame. A frame without people gets one person with one joint at
-    (0, 0), since the official MOTA needs a person in every frame.
-
-    Args:
-        videos: Annotated videos.
-        people: P people, sorted by video and frame.
-        joints: (P, J, 2) x, y in image pixels.
-        scores: (P, J) scores of the joints.
-        rules: Rules of the submission.
-
-    Returns:
-        One VideoAnnotations per video, with estimates in place of annotations.
-    """
-    kept, person_scores = select(people, joints, scores, rules, POSETRACK.sigmas)
-    joint_scores = scores * (box_scores(people)[:, None] if rules.times_box else 1.0)
-    return [_fill(video, v, kept, joints, joint_scores, person_scores) for v, video in enumerate(videos)]
+    min_joint_score: float = -math.inf
 
 
 def make_results(
@@ -211,47 +189,6 @@ def _suppress(
     scaled = rules.sigma_scale * np.array(sigmas)
     kept = select(joints[chosen], person_scores[chosen], areas, scaled, rules.oks_threshold)
     return [chosen[index] for index in kept]
-
-
-def _fill(
-    video: VideoAnnotations,
-    v: int,
-    kept: dict[tuple[int, int], list[int]],
-    joints: np.ndarray,
-    joint_scores: np.ndarray,
-    person_scores: np.ndarray,
-) -> VideoAnnotations:
-    """Return the video with the kept people, or a dummy, in each of its frames."""
-    num_joints, columns = len(JOINT_NAMES), list(KEYPOINT_OF_JOINT)
-    rows: list[tuple[int, int | None, int]] = []  # (frame, person or None, number of the person in its frame)
-    for frame in range(len(video.frame_names)):
-        chosen: list[int] | list[None] = kept.get((v, frame)) or [None]
-        rows += [(frame, p, order) for order, p in enumerate(chosen)]
-    n = len(rows)
-    present = np.zeros((n, num_joints), dtype=bool)
-    filled, joint, person = np.zeros((n, num_joints, 2)), np.full((n, num_joints), NO_SCORE), np.zeros(n)
-    for row, (_, p, _) in enumerate(rows):
-        if p is None:
-            present[row, 0], joint[row, 0] = True, DUMMY_SCORE
-        else:
-            present[row], joint[row], person[row] = True, joint_scores[p, columns], person_scores[p]
-            filled[row] = joints[p, columns]
-    return replace(
-        video,
-        ignore_regions=[[] for _ in video.frame_names],
-        person_frame=np.array([frame for frame, _, _ in rows], dtype=np.int64),
-        has_points=np.ones(n, dtype=bool),
-        joints=filled,
-        present=present,
-        labeled=present,
-        scores=joint,
-        person_scores=person,
-        track_ids=np.array([order for _, _, order in rows], dtype=np.int64),
-        annotation_ids=np.full(n, -1),
-        head_boxes=np.full((n, 4), np.nan),
-        boxes=np.full((n, 4), np.nan),
-        crowd=np.zeros(n, dtype=bool),
-    )
 
 
 def check_predictions(folder: Path, inputs: Sequence[tuple[str, Path]]) -> None:

@@ -1,7 +1,7 @@
 """`Tester`: estimate the people of a test set, write the submission, and score it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ from yacs.config import CfgNode
 from lib.core.debug import DebugImages
 from lib.core.predictor import Estimates, Poses, Predictor
 from lib.dataset import TestSet, build_data_set, build_skeleton, build_test_set
+from lib.evaluation.posetrack_submission import TrackPeople, make_submission
 from lib.evaluation.scoring import is_ranked, is_scorable, score_files, score_videos
-from lib.evaluation.submission import Rules, make_submission, write_results
+from lib.evaluation.submission import Rules, write_results
 from lib.formats.data_sets import DataSet
 from lib.formats.posetrack_set import write_videos
 from lib.pose.skeletons import Skeleton
@@ -34,6 +35,7 @@ class Tester:
         process: Rank and number of the processes that share the clips. Only the first one writes and scores.
         print_every: Number of batches between two lines of progress in the log.
         debug: Writes images of some batches; None if they are not wanted.
+        track: Tracks the people of videos, which are then scored as tracks too; None: they are not tracked.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Tester:
     process: tuple[int, int]
     print_every: int
     debug: DebugImages | None
+    track: TrackPeople | None
 
     def run(self, predictor: Predictor, name: str) -> dict[str, Any]:
         """Estimate all people, write the submission to `predictions/<name>/`, and score it.
@@ -81,9 +84,10 @@ class Tester:
         """Write the submission, and return its scores."""
         people, found = self.test_set.clips.people, (poses.joints, poses.scores, self.rules)
         if self.data_set.is_posetrack:
-            videos = make_submission(self.test_set.videos, people, *found)
+            videos = make_submission(self.test_set.videos, people, *found, track=self.track)
             write_videos(path, videos, self.data_set.format)
-            return score_videos(self.test_set.videos, videos) if self.scorable else {}
+            tracking = self.track is not None
+            return score_videos(self.test_set.videos, videos, tracking) if self.scorable else {}
         written = write_results(path, self.data_set, self.test_set.videos, people, *found, self.skeleton.sigmas)
         if not self.scorable:
             return {}
@@ -91,20 +95,23 @@ class Tester:
         return score_files(self.name, self.test_set.truth, written, self.rules.sigma_scale)
 
 
-def build_tester(cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1)) -> Tester:
+def build_tester(
+    cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1), *, track: TrackPeople | None = None
+) -> Tester:
     """Return the test of an experiment, after checking that it can be scored.
 
     Args:
         cfg: The experiment.
         folder: Folder of the run.
         process: Rank and number of the processes that share the clips.
+        track: Tracks the people of videos; None: they are not tracked.
 
     Raises:
         InputError: Annotations, boxes or frames are missing or broken, or cannot be scored.
     """
     name, test_set, skeleton = cfg.DATASET.DATASET, build_test_set(cfg), build_skeleton(cfg)
     if cfg.TEST.EVALUATE:
-        scorable = is_scorable(name, test_set)
+        scorable = is_scorable(name, test_set, tracking=track is not None)
     else:
         logger.info("TEST.EVALUATE is false: not scored")
         scorable = False
@@ -112,13 +119,14 @@ def build_tester(cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1)) 
         name=name,
         test_set=test_set,
         skeleton=skeleton,
-        rules=build_rules(cfg),
+        rules=replace(build_rules(cfg), min_joint_score=cfg.TEST.JOINT_THRE) if track else build_rules(cfg),
         data_set=build_data_set(cfg),
         scorable=scorable,
         folder=folder,
         process=process,
         print_every=cfg.PRINT_FREQ,
         debug=_build_debug_images(cfg, folder, skeleton, test_set.clips.udp) if cfg.DEBUG.DEBUG else None,
+        track=track,
     )
 
 

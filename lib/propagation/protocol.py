@@ -24,10 +24,11 @@ from lib.dataset import (
 )
 from lib.dataset.people import Person
 from lib.evaluation.posetrack import check_truth, format_table
+from lib.evaluation.posetrack_submission import make_submission
 from lib.evaluation.propagation import compare_tracks, score_by_distance
 from lib.evaluation.results import check_result
 from lib.evaluation.scoring import score_videos
-from lib.evaluation.submission import Rules, check_predictions, make_submission
+from lib.evaluation.submission import Rules, check_predictions
 from lib.evaluation.tables import format_rows
 from lib.evaluation.tester import build_rules
 from lib.formats.posetrack_set import write_videos
@@ -190,6 +191,8 @@ def build_protocol_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         InputError: Annotations or frames are missing or broken, or the ground truth cannot be scored.
     """
     runs = build_labeled_runs(cfg, every)
+    if cfg.TEST.TRACKING:
+        logger.warning("TEST.TRACKING has no effect here: tools/test.py tracks people, and tools/propagate.py does not")
     if cfg.TEST.EVALUATE:
         check_truth(runs.videos)
     return runs

@@ -208,13 +208,9 @@ def test_renamed_values_of_joint_score(load, old, new):
     assert load({"TEST.JOINT_SCORE": old}, ["TEST.JOINT_SCORE", "heatmap"]).TEST.JOINT_SCORE == "heatmap"
 
 
-def test_tracking_evaluation_is_ignored_with_a_warning(load, caplog):
-    with caplog.at_level(logging.WARNING):
-        assert not load({"EVAL_TRACKING": False}).TEST.TRACKING
-        assert not caplog.records
-        assert not load({"EVAL_TRACKING": True}).TEST.TRACKING
-    (line,) = (record.getMessage() for record in caplog.records)
-    assert "EVAL_TRACKING has no effect here and is ignored: there is no tracker: no MOTA" in line
+@pytest.mark.parametrize("wanted", [False, True])
+def test_tracks_are_scored_if_the_file_wants_it(load, wanted):
+    assert load({"EVAL_TRACKING": wanted, "TRACKING_THRESHOLD": 0.5}).TEST.TRACKING == wanted
 
 
 def test_ignored_keys_are_logged_once_each(load, caplog):

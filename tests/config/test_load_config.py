@@ -191,7 +191,7 @@ def test_unknown_keys_report_source_and_closest_key(tmp_path, key, nearest):
         (["TRAIN.PROFILE", "-1"], "TRAIN.PROFILE is -1; it must be at least 0"),
         (["TRAIN.COMPILE", "1"], "TRAIN.COMPILE: 1 is not a bool"),
         (["TRAIN.SYNC_BN", "1"], "TRAIN.SYNC_BN: 1 is not a bool"),
-        (["TEST.TRACKING", "True"], "^command line: TEST.TRACKING is True, but there is no tracker"),
+        (["TEST.JOINT_THRE", "1.5"], "TEST.JOINT_THRE is 1.5; it must be at most 1"),
         (["DATASET.ALSO", "posetrack17"], "^command line: DATASET.ALSO: 'posetrack17' is not a list of data sets"),
         (["DATASET.ALSO", "[{'ROOT': 'a'}]"], "is not a list of data sets"),
         (["DATASET.ALSO", "[{'DATASET': 'coco', 'ROT_FACTOR': 3}]"], "DATASET.ALSO: unknown key ROT_FACTOR"),

@@ -43,8 +43,8 @@ def minimal(tmp_path):
 
 
 def test_every_published_row_is_there_once():
-    assert len(ROWS) == len({row.id for row in ROWS}) == 42
-    assert sum(len(row.values) for row in ROWS) == 265
+    assert len(ROWS) == len({row.id for row in ROWS}) == 44
+    assert sum(len(row.values) for row in ROWS) == 269
 
 
 def test_one_checkpoint_by_two_rules():
@@ -161,6 +161,12 @@ def test_weights_and_who_needs_them(minimal):
         "https://a.org/net-01234567.pth": ["a/table/first", "start"],
         "https://a.org/all.zip": ["a/table/second"],
     }
+
+
+def test_weights_that_were_not_published(minimal):
+    path = minimal('url: "https://a.org/all.zip", weights', "weights")
+    assert list(read_weights(path)) == ["https://a.org/net-01234567.pth"]
+    assert read_rows(path)[1].weights_file(Path()).source == "the archive"
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ import pytest
 
 from lib.config import load_config, named_paths
 from lib.dataset.people import Person
-from lib.evaluation.submission import Rules, check_predictions, make_results, make_submission, rescore, write_results
+from lib.evaluation.posetrack_submission import make_submission
+from lib.evaluation.submission import Rules, check_predictions, make_results, rescore, write_results
 from lib.formats import mpii
 from lib.formats.data_sets import known_data_sets
-from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE
+from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE
 from lib.formats.posetrack_set import unlabeled_video, write_videos
 from lib.nms import oks_iou
 from lib.pose.skeletons import POSETRACK
@@ -50,6 +51,35 @@ def test_every_frame_is_listed_and_an_empty_one_has_a_dummy():
         assert dummy.present[0].tolist() == [True] + 14 * [False]
         assert dummy.joints[0, 0].tolist() == [0, 0]
         assert dummy.scores[0].tolist() == [-100] + 14 * [NO_SCORE]
+
+
+def test_track_ids_of_a_tracker_and_of_dummies():
+    """People who are left out are not tracked; a dummy has a number of its own, so that it is nobody's track."""
+    joints, scores = poses(3)
+    scores[1] = 0.1
+    rules = Rules(times_box=False, min_joint_score=0.2)
+    seen = {}
+
+    def track(people, joints, scores, person_scores, kept):
+        seen.update(kept=kept, scores=scores)
+        return np.array([5, -1, 7])
+
+    people = [person(0, 0.5), person(0, 1.0), person(0, 1.0)]
+    first, second = make_submission(VIDEOS, people, joints, scores, rules, track=track)
+    assert seen["kept"] == {(0, 0): [0, 2]}
+    assert not seen["scores"][1].any()
+    assert (first.track_ids.tolist(), second.track_ids.tolist()) == ([5, 7, 8], [0])
+
+
+def test_joints_of_low_scores_are_not_submitted():
+    joints, scores = poses(1)
+    scores[0, :5] = 0.1, 0.19, 0.2, 0.21, -0.1  # nose, neck, head top, and the ears, which no file has
+    rules = Rules(times_box=False, min_joint_score=0.2)
+    (video, _) = make_submission(VIDEOS, [person(0, 1.0)], joints, scores, rules)
+    absent = [JOINT_NAMES.index(name) for name in ("nose", "neck")]
+    assert np.flatnonzero(~video.present[0]).tolist() == sorted(absent)
+    assert (video.joints[0, absent] == 0).all()
+    assert (video.scores[0, absent] == NO_SCORE).all()
 
 
 def test_raw_peaks_as_joint_scores():

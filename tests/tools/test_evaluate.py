@@ -36,11 +36,11 @@ def test_table_and_file(tmp_path):
     header, *rows = [line.split() for line in done.stdout.splitlines()]
     assert header == ["Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean"]
     assert rows[0] == ["AP", "55.0", "53.4", "53.1", "52.7", "60.4", "54.7", "46.1", "53.7"]
-    assert [row[0] for row in rows] == ["AP", "MOTA", "MOTP"]
-    assert [row[-1] for row in rows] == ["53.7", "6.4", "82.5"]
+    assert [row[0] for row in rows] == ["AP", "MOTA", "MOTP", "Precision", "Recall", "IDF1", "HOTA"]
+    assert [row[-1] for row in rows] == ["53.7", "6.4", "82.5", "54.7", "73.2", "59.2", "32.0"]
     result = json.loads((tmp_path / "new" / "r.json").read_text())
     assert result["table"]["Mean"] == pytest.approx(53.703843131699465, abs=1e-9)
-    scores = {"table", "joints", "mota", "motp", "mot_precision", "mot_recall"}
+    scores = {"table", "joints", "mota", "motp", "mot_precision", "mot_recall", "idf1", "hota"}
     assert set(result) == scores | {"command", "commit", "seconds"}
     assert result["command"].endswith(f"--out {tmp_path / 'new' / 'r.json'}")
 

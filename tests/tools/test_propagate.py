@@ -158,8 +158,9 @@ def test_people_without_tracks_are_scored_by_ap_alone(sample):
         for person in content["annotations"]:
             del person["track_id"]
         path.write_text(json.dumps(content))
-    done = run(sample, "--method", "copy")
+    done = run(sample, "--method", "copy", "TEST.TRACKING", "True")
     assert done.returncode == 0, done.stderr
+    assert "TEST.TRACKING has no effect here" in done.stderr
     result, _ = results(sample, "propagate-copy-every7")
     assert result["tracks_by_distance"] == {}
     assert [line.split()[0] for line in done.stdout.splitlines() if line][3:] == ["0", "1", "2", "3"]

@@ -18,6 +18,7 @@ from lib.config.rows import read_rows
 from lib.dataset import build_labeled_runs, build_pseudo_labeled, build_test_set
 from lib.evaluation.files import SCORERS
 from lib.evaluation.posetrack import evaluate_posetrack
+from lib.evaluation.reproduction import figures
 from lib.formats import mpii
 from lib.formats.data_sets import known_data_sets
 from lib.formats.mpii import read_truth
@@ -27,7 +28,7 @@ from lib.utils.errors import InputError
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "experiments/rows.yaml"
 ROWS = {row.id: row for row in read_rows(PATH)}
-POSEVAL = ROOT / "tests/golden/poseval/small"
+POSEVAL = ROOT / "tests/golden/poseval/medium"
 
 
 def experiment(row, folder):
@@ -69,7 +70,7 @@ def test_mpii_may_have_hrnets_name_of_the_ground_truth(tmp_path):
 def perfect_table(data_set, row, folder):
     """What the scorer says of predictions that are the labels; of PoseTrack, of some that are not."""
     if known_data_sets()[data_set].has_videos:
-        return evaluate_posetrack(POSEVAL / "gt", POSEVAL / "pred")["table"]
+        return figures(evaluate_posetrack(POSEVAL / "gt", POSEVAL / "pred", tracking=True))
     place_data(row, data_set, folder)
     predictions = folder / "predictions.json"
     truth = next(folder / path for path in row.needs if path.endswith(".mat" if data_set == "mpii" else ".json"))

@@ -44,6 +44,15 @@ tables:
         boxes: data/boxes.json
         overrides: {TEST.EVALUATE: false}
         scorer: server
+  tiny/tracks:
+    <<: *table
+    metrics: [mAP, MOTA]
+    columns: {mAP: Mean}
+    overrides: {TEST.TRACKING: true}
+    rows:
+      true-boxes:
+        values: [1, 2]
+        url: https://a.org/WEIGHTS
   tiny/propagation:
     <<: *table
     overrides: {TEST.MODE: propagate}
@@ -104,7 +113,7 @@ def test_list_in_an_empty_folder(tmp_path):
     assert done.returncode == 0, done.stderr
     assert line_of(done.stdout, GT_ROW) == [GT_ROW, "Mean", "85.0", "no", "no"]
     rows = [line for line in done.stdout.splitlines() if "/" in line.split(" ")[0]]
-    assert len(rows) == 42
+    assert len(rows) == 44
     assert not any(tmp_path.iterdir())
 
 
@@ -171,6 +180,16 @@ def test_a_row_is_one_command(sample):
     assert printed[3].split()[-1] == f"{result['table']['Mean']:.1f}"
     assert printed[4].split()[-1] == f"{result['table']['Mean'] - 8:.1f}"
     assert printed[5] == "a note"
+
+
+def test_a_row_of_tracks(sample):
+    row = "tiny/tracks/true-boxes"
+    done = reproduce(sample, "run", row, "--rows", "rows.yaml")
+    assert done.returncode == 0, done.stderr
+    content = kept(sample, row)
+    result = json.loads((sample / content["result"]).read_text())
+    assert content["measured"] == {"mAP": result["table"]["Mean"], "MOTA": result["mota"]["Mean"]}
+    assert content["difference"]["MOTA"] == pytest.approx(result["mota"]["Mean"] - 2)
 
 
 def test_a_run_that_is_not_scored(sample):

@@ -228,15 +228,81 @@ def test_keys_of_the_original_code(sample):
     assert old["table"] == results(sample)[0]["table"]
 
 
-def test_missing_head_boxes_and_trackers_are_reported_first(sample):
+def test_what_cannot_be_scored_is_said_before_the_work(sample):
     path = sample / "data/annotations/val/a_video.json"
     content = json.loads(path.read_text())
-    line = refused(sample, "TEST.TRACKING", "True")
-    assert "TEST.TRACKING is True, but there is no tracker" in line
-    assert "tools/evaluate.py posetrack --tracking" in line
+    del content["annotations"][0]["track_id"]
+    path.write_text(json.dumps(content))
+    assert "a_video: a person has no track id: tracks cannot be scored" in refused(sample, "TEST.TRACKING", "True")
+    assert run(sample).returncode == 0
     del content["annotations"][1]["bbox_head"]
     path.write_text(json.dumps(content))
     assert "a_video: frame images/val/a_video/000000.jpg: a person has no head box" in refused(sample)
+    line = refused(sample, "TEST.TRACKING", "True", "DATASET.DATASET", "coco")
+    assert "TEST.TRACKING is True, but DATASET.DATASET is coco, and only PoseTrack's data sets have tracks" in line
+
+
+def track_ids(content):
+    """The track id of each person of a submission, by image and place of the right wrist."""
+    return {(a["image_id"], *a["keypoints"][30:32]): a["track_id"] for a in content["annotations"]}
+
+
+def test_people_are_tracked_and_their_tracks_scored(sample):
+    done = run(sample, "TEST.TRACKING", "True")
+    assert done.returncode == 0, done.stderr
+    names = [line.split()[0] for line in done.stdout.splitlines()[-7:]]
+    assert names == ["AP", "MOTA", "MOTP", "Precision", "Recall", "IDF1", "HOTA"]
+    result, submission = results(sample)
+    assert all(set(result[key]) > TABLE for key in ("mota", "motp", "mot_precision", "mot_recall", "idf1", "hota"))
+    people = json.loads(submission["a_video.json"])["annotations"]
+    assert [a["track_id"] for a in people] == [0, 1] * 3  # they move a pixel in each frame
+    # The scorer of files prints the same table.
+    out = sample / "score.json"
+    gt, pred = sample / "data/annotations/val", sample / "output/posetrack18/pose_hrnet/small/predictions/aggregate/val"
+    scorer = [sys.executable, str(ROOT / "tools/evaluate.py"), "posetrack", "--gt", gt, "--pred", pred, "--out", out]
+    scored = subprocess.run([*scorer, "--tracking"], check=True, capture_output=True, text=True)
+    assert scored.stdout.splitlines() == done.stdout.splitlines()[-8:]
+    scores = json.loads(out.read_text())
+    assert {key: scores[key] for key in ("mota", "idf1", "hota")} == {
+        key: result[key] for key in ("mota", "idf1", "hota")
+    }
+    # AP is that of a test without tracks.
+    assert run(sample).returncode == 0
+    assert results(sample)[0]["table"] == result["table"]
+    assert "mota" not in results(sample)[0]
+
+
+def test_tracks_do_not_depend_on_the_order_of_boxes(sample):
+    (sample / "data/annotations/val/b_video.json").unlink()
+    boxes = [
+        {"image_id": 1_000_000 + frame, "category_id": 1, "bbox": [x + frame, 30, 30, 60], "score": 0.9}
+        for frame in range(3)
+        for x in (5, 25, 60, 100)
+    ]
+    keys = ["TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", "boxes.json", "TEST.TRACKING", "True"]
+    found = []
+    for order in (boxes, boxes[::-1]):
+        (sample / "boxes.json").write_text(json.dumps(order))
+        done = run(sample, *keys)
+        assert done.returncode == 0, done.stderr
+        found.append(track_ids(json.loads(results(sample)[1]["a_video.json"])))
+    assert found[0] == found[1]
+    assert sorted(found[0].values()) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+def test_joints_of_low_scores_are_left_out_of_tracks(sample):
+    keys = ["TEST.JOINT_SCORE", "peak"]
+    assert run(sample, *keys).returncode == 0
+    before = json.loads(results(sample)[1]["a_video.json"])["annotations"]
+    threshold = sorted(score for person in before for score in person["scores"] if score > 0)[-3]
+    assert run(sample, *keys, "TEST.JOINT_THRE", str(threshold)).returncode == 0
+    assert json.loads(results(sample)[1]["a_video.json"])["annotations"] == before  # not tracked
+    assert run(sample, *keys, "TEST.JOINT_THRE", str(threshold), "TEST.TRACKING", "True").returncode == 0
+    after = json.loads(results(sample)[1]["a_video.json"])["annotations"]
+    given = [score for person in after for score in person["scores"] if score > 0]
+    assert len(given) == 3
+    assert min(given) == threshold
+    assert {person["image_id"] for person in after} == {person["image_id"] for person in before}  # dummies elsewhere
 
 
 def test_a_video_of_one_frame(sample):
@@ -321,11 +387,13 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(sample):
 
 
 def test_two_processes_write_what_one_writes(sample):
-    assert run(sample, "TEST.BATCH_SIZE_PER_GPU", "1").returncode == 0
+    keys = ["TEST.BATCH_SIZE_PER_GPU", "1", "TEST.TRACKING", "True"]
+    assert run(sample, *keys).returncode == 0
     alone = results(sample)
     distributed = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    arguments = [*distributed, *command(sample, "TEST.BATCH_SIZE_PER_GPU", "1")[1:]]
+    arguments = [*distributed, *command(sample, *keys)[1:]]
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=sample, timeout=600)
     assert done.returncode == 0, done.stderr
     assert results(sample)[1] == alone[1]
-    assert results(sample)[0]["table"] == alone[0]["table"]
+    for key in ("table", "mota", "idf1", "hota"):
+        assert results(sample)[0][key] == alone[0][key]

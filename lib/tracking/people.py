@@ -1,0 +1,79 @@
+"""Tracks of the people of a test set, from their poses in all frames."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+from yacs.config import CfgNode
+
+from lib.dataset import build_data_set, build_skeleton
+from lib.dataset.people import Person
+from lib.evaluation.posetrack_submission import Kept, TrackPeople
+from lib.formats.video_poses import TrackedPose
+from lib.pose.crop import PADDING, PIXELS_PER_SCALE
+from lib.tracking.tracker import Tracker
+from lib.utils.errors import InputError
+
+
+class PeopleTracker:
+    """Tracks the people of each video, frame by frame.
+
+    The boxes are the people's crops without their padding. Within a frame, people are tracked in the order of their
+    crops, so that their tracks do not depend on the order of a box file.
+
+    Args:
+        sigmas: (J,) OKS constants of the joints.
+    """
+
+    def __init__(self, sigmas: Sequence[float]) -> None:
+        self._sigmas = sigmas
+
+    def __call__(
+        self, people: Sequence[Person], joints: np.ndarray, scores: np.ndarray, person_scores: np.ndarray, kept: Kept
+    ) -> np.ndarray:
+        """Return track ids (P,), from 0 in each video; −1 for people who are not to be submitted.
+
+        Args:
+            people: P people.
+            joints: (P, J, 2) x, y in image pixels.
+            scores: (P, J) scores of the joints; 0 for joints that were not found.
+            person_scores: (P,) scores of the people.
+            kept: The people to submit.
+        """
+        poses = [
+            TrackedPose.rounded(_box(person), person.box_score, *pose)
+            for person, *pose in zip(people, joints, scores, person_scores, strict=True)
+        ]
+        tracks = np.full(len(people), -1, dtype=np.int64)
+        for _, places in groupby(kept.items(), key=lambda item: item[0][0]):
+            tracker = Tracker(self._sigmas)
+            for rows in (rows for _, rows in places if rows):
+                ordered = sorted(rows, key=lambda p: (*people[p].center, *people[p].scale, -people[p].box_score))
+                linked = tracker.link(people[ordered[0]].number, [poses[p] for p in ordered])
+                tracks[ordered] = [pose.track for pose in linked]
+        return tracks
+
+
+def build_people_tracker(cfg: CfgNode) -> TrackPeople | None:
+    """Return the tracker of an experiment's test, or None if TEST.TRACKING is False.
+
+    Args:
+        cfg: The experiment.
+
+    Raises:
+        InputError: TEST.TRACKING is True for a data set without track ids.
+    """
+    if not cfg.TEST.TRACKING:
+        return None
+    if not build_data_set(cfg).is_posetrack:
+        raise InputError(
+            f"TEST.TRACKING is True, but DATASET.DATASET is {cfg.DATASET.DATASET}, and only PoseTrack's data sets have "
+            f"tracks to score; set it False"
+        )
+    return PeopleTracker(build_skeleton(cfg).sigmas)
+
+
+def _box(person: Person) -> np.ndarray:
+    """Return the box (4,) x, y, w, h of a person's crop, without its padding."""
+    size = person.scale.astype(np.float64) * PIXELS_PER_SCALE / PADDING
+    return np.concatenate([person.center - size / 2, size])
