@@ -112,7 +112,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
 def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
     """Return the content of a COCO-style file without joints set by a program, which have scores.
 
-    Poses without any other joints are dropped.
+    Poses without any other joints are dropped, and an image that loses all of its poses is not labeled.
 
     Args:
         content: The parsed JSON.
@@ -140,7 +140,12 @@ def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: no joint is labeled by a person; all have scores")
     if len(kept) < len(people):
         _LOG.info("%s: %d poses set by a program, which have scores, are left out", path, len(people) - len(kept))
-    return content | {"annotations": kept}
+    labeled = {whole_number(person["image_id"]) for person in kept}
+    emptied = {whole_number(person["image_id"]) for person in people} - labeled
+    images = [
+        image | {"is_labeled": False} if whole_number(image["id"]) in emptied else image for image in content["images"]
+    ]
+    return content | {"images": images, "annotations": kept}
 
 
 def content_of(labels: Labels) -> dict[str, Any]:

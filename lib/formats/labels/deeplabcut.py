@@ -3,6 +3,9 @@
 Two kinds of files have this format, both as CSV and as HDF5: labels (`CollectedData_<scorer>`), whose rows are image
 paths, and a network's estimates in a video, whose rows are frame numbers and which have a likelihood for each joint.
 
+A likelihood of 1 in estimates by the scorer `PoseWarper` marks a joint that a person set; a program's score of 1 is
+written as the number below it.
+
 DeepLabCut's labels are set on images shown by napari or Matplotlib: (0, 0) is the center of the first pixel.
 """
 
@@ -27,6 +30,8 @@ from lib.utils.files import atomic_path
 LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 H5_SUFFIXES = (".h5", ".hdf5")
 _MAX_ROWS = 10_000_000
+_SCORER = "PoseWarper"
+_BELOW_ONE = np.nextafter(1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,9 @@ def read(path: str | Path) -> Labels:
     frame, who = np.nonzero(~np.isnan(stack[..., :2]).any(axis=3).all(axis=2))
     numbers, track_names = number_tracks(people) if "individuals" in table.levels else ({"": 0}, {})
     chosen = stack[frame, who]
+    likelihood = chosen[:, :, 2]
+    if "scorer" in table.levels and table.columns[0][0] == _SCORER:
+        likelihood = np.where(likelihood == 1, np.nan, likelihood)
     return from_file(
         path,
         names,
@@ -87,7 +95,7 @@ def read(path: str | Path) -> Labels:
         frame,
         chosen[:, :, :2],
         track=[numbers[people[index]] for index in who],
-        scores=chosen[:, :, 2],
+        scores=likelihood,
         track_names=track_names,
     )
 
@@ -165,8 +173,8 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     """Write the labels as CSV, or as HDF5 if the file extension is .h5 or .hdf5.
 
     A file named `CollectedData_<scorer>`, or without any scores, is written as labels with a row per image:
-    `labeled-data/<video>/img<number>.png` if its file name is unknown. Other labels are written as estimates, with a
-    row for each frame from 0. The header has a level of individuals if there are several, or one with a name.
+    `labeled-data/<video>/img<number>.png` if its file name is unknown. Other labels are written as estimates by the
+    scorer `PoseWarper`, with a row for each frame from 0. The header has a level of individuals if there are several, or one with a name.
 
     Args:
         path: The file to write.
@@ -180,8 +188,8 @@ def write(path: str | Path, labels: Labels) -> list[str]:
             to frames without numbers.
     """
     path = Path(path)
-    scorer = path.stem.removeprefix("CollectedData_") or "labels"
     estimates = not path.stem.startswith("CollectedData") and not np.isnan(labels.scores).all()
+    scorer = _SCORER if estimates else path.stem.removeprefix("CollectedData_") or "labels"
     index, row_of_frame, more = _numbered(labels, path) if estimates else _named(labels, path)
     several, who = _individuals(labels, path)
     coords = ("x", "y", "likelihood") if estimates else ("x", "y")
@@ -189,9 +197,8 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     cells, rows = np.full(shape, np.nan), np.array(row_of_frame, dtype=np.int64)[labels.frame]
     cells[rows, who, :, :2] = labels.joints
     if estimates:
-        cells[rows, who, :, 2] = np.where(labels.labeled & np.isnan(labels.scores), 1, labels.scores)
-        by_person = int((labels.labeled & np.isnan(labels.scores)).sum())
-        more += [f"{by_person} joints were set by a person: their likelihood is 1"] if by_person else []
+        scores = np.where(labels.scores == 1, _BELOW_ONE, labels.scores)
+        cells[rows, who, :, 2] = np.where(labels.labeled & np.isnan(scores), 1, scores)
     columns: list[Column] = list(itertools.product([scorer], several, labels.names, coords))
     levels: tuple[str, ...] = LEVELS
     if several == [""]:
