@@ -58,11 +58,11 @@ def test_one_video_of_a_project(tmp_path):
     [
         (["labels.csv", "labels.csv"], "that is the file to read"),
         (["labels.csv", "sub/../labels.csv"], "that is the file to read"),
-        (["labels.csv", "out.slp"], "can be read but not written"),
+        (["labels.csv", "out.json", "--to", "deeplabcut-project"], "can be read but not written"),
         (["labels.csv", "out.txt"], "unknown format of labels"),
         (["labels.csv", "out.json", "--from", "cvat"], "not an XML file"),
         (["nothing.csv", "out.json"], "nothing.csv: No such file"),
-        (["sub", "out.json"], "sub: Is a directory"),
+        (["sub", "out.json"], "sub: a folder with 0 files that describe labels"),
         (["labels.csv", "sub", "--to", "coco"], "sub: a folder; name a file"),
     ],
 )

@@ -68,8 +68,8 @@ def read(path: str | Path) -> Labels:
 
     As in CVAT, only keyframes are read, and a joint is interpolated linearly between two of them. After its last
     keyframe it stays in place until the end of the video, unless `outside` ends it. Joints in keyframes count as set by
-    a person (score NaN) unless they have an attribute `score`; interpolated joints have score 1. Points belong to the individual of their group. Skeletons
-    drawn as shapes of single frames have no track.
+    a person (score NaN) unless they have an attribute `score`; interpolated joints have score 1. Points belong to the
+    individual of their group. Skeletons drawn as shapes of single frames have no track.
 
     Args:
         path: The XML file.

@@ -67,9 +67,27 @@ def read(path: str | Path) -> Labels:
         InputError: If the file is not a DeepLabCut table, or is broken or invalid. The message names the row and the
             column.
     """
-    path = Path(path)
-    levels, columns, index, values = read_table(path) if _is_h5(path) or h5py.is_hdf5(path) else _read_csv(path)
-    table = Table(levels, columns, index, values)
+    return labels_of(open_table(Path(path)), Path(path))
+
+
+def open_table(path: Path) -> Table:
+    """Return the table of a CSV or HDF5 file, whose header may be invalid."""
+    return Table(*(read_table(path) if _is_h5(path) or h5py.is_hdf5(path) else _read_csv(path)))
+
+
+def labels_of(table: Table, path: Path) -> Labels:
+    """Convert a table to labels, as `read` does.
+
+    Args:
+        table: The table.
+        path: The file, for error messages and the name of the video.
+
+    Returns:
+        The labels.
+
+    Raises:
+        InputError: As in `read`.
+    """
     in_order = tuple(level for level in LEVELS if level in table.levels)
     if table.levels != in_order or not {"bodyparts", "coords"} <= {*in_order}:
         raise InputError(f"{path}: not a DeepLabCut table: its header has {', '.join(table.levels) or 'no names'}")
@@ -174,7 +192,8 @@ def write(path: str | Path, labels: Labels) -> list[str]:
 
     A file named `CollectedData_<scorer>`, or without any scores, is written as labels with a row per image:
     `labeled-data/<video>/img<number>.png` if its file name is unknown. Other labels are written as estimates by the
-    scorer `PoseWarper`, with a row for each frame from 0. The header has a level of individuals if there are several, or one with a name.
+    scorer `PoseWarper`, with a row for each frame from 0. The header has a level of individuals if there are several,
+    or one with a name.
 
     Args:
         path: The file to write.

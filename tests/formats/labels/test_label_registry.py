@@ -101,12 +101,12 @@ def test_files_of_no_format(tmp_path):
 
 
 def test_formats_that_are_not_there(tmp_path):
-    with pytest.raises(InputError, match="no format of labels is named 'dlc'; choose from coco, cvat, deeplabcut, csv"):
+    with pytest.raises(InputError, match="no format of labels is named 'dlc'; choose from coco, cvat, deeplabcut, "):
         read_any_labels(GOLDEN / "labels/two_videos.slp", "dlc")
     with pytest.raises(InputError, match="unknown format"):
         write_any_labels(tmp_path / "a.txt", small())
-    with pytest.raises(InputError, match="the format sleap can be read but not written; choose from coco, "):
-        write_any_labels(tmp_path / "a.slp", small())
+    with pytest.raises(InputError, match="the format deeplabcut-project can be read but not written; choose from c"):
+        write_any_labels(tmp_path / "a.yaml", small(), "deeplabcut-project")
     assert list(tmp_path.iterdir()) == []
 
 

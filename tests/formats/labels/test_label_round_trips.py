@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from label_cases import IMAGES, NAMES, NUMBERED, assert_same, labels
 
 from lib.formats.labels import coco as coco_labels
-from lib.formats.labels import cvat, deeplabcut, plain_csv
+from lib.formats.labels import cvat, deeplabcut, plain_csv, sleap
 from lib.formats.labels import cvat_writer as cvat_writing
 from lib.formats.labels import posetrack as posetrack_labels
-from lib.formats.labels.frames import Frame
+from lib.formats.labels.frames import Frame, named_frame
 from lib.formats.posetrack import KEYPOINT_NAMES
 
 settings.register_profile("files", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -109,6 +109,21 @@ def test_cvat_points(written):
     np.testing.assert_array_equal(read.scores[:, order], written.scores[:, joints])
     np.testing.assert_array_equal(read.track, written.track)
     assert read.frames == written.frames
+
+
+@given(labels(hidden=False, boxes=False, empty=False))
+def test_sleap(written):
+    read, lost = again(sleap, written, "labels.slp")
+    assert_same(read, told_by_name(written))
+    assert [line for line in lost if "file names" not in line] == []
+
+
+def told_by_name(labels):
+    """The labels as they are when an image has the number and video that its name tells."""
+    frames = [
+        named_frame(frame.file_name, frame.width, frame.height) if frame.file_name else frame for frame in labels.frames
+    ]
+    return replace(labels, frames=tuple(frames))
 
 
 NAMED = [name for name in KEYPOINT_NAMES if not name.endswith("ear")]
