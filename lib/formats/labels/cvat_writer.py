@@ -60,7 +60,14 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
     named = sum(bool(frame.file_name) for frame in labels.frames)
     more = [f"{named} file names of frames: their numbers stand for them"] if named else []
-    held = ["hidden", "scores", "numbers", *(["edges"] if labels.category else []), *(["sizes"] if any(size) else [])]
+    held = [
+        "hidden",
+        "scores",
+        "tracks",
+        "numbers",
+        *(["edges"] if labels.category else []),
+        *(["sizes"] if any(size) else []),
+    ]
     return more + lost(labels, *held)
 
 

@@ -14,14 +14,14 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import h5py
 import numpy as np
 
 from lib.formats.hdf5 import is_hdf5, open_hdf5
 from lib.formats.labels.deeplabcut_h5 import Column, Index, read_table, write_table
-from lib.formats.labels.frames import Frame, named_frame
+from lib.formats.labels.frames import Frame, image_names, named_frame, tell_images
 from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import Labels, from_file, lost, name_tracks, number_tracks
 from lib.utils.errors import InputError
@@ -223,7 +223,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     if several == [""]:
         columns, levels = [column[:1] + column[2:] for column in columns], LEVELS[:1] + LEVELS[2:]
     (write_table if _is_h5(path) else _write_csv)(path, levels, columns, index, cells.reshape(len(index), -1))
-    held = ["track names", "empty frames", "numbers", "no track", *(["scores"] if estimates else [])]
+    held = ["tracks", "track names", "empty frames", "numbers", "no track", *(["scores"] if estimates else [])]
     return more + lost(labels, *held)
 
 
@@ -239,22 +239,12 @@ def _individuals(labels: Labels, path: Path) -> tuple[list[str], np.ndarray]:
 def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str]]:
     """Return the index of a table of images, the row of each frame, and the things that are lost."""
     digits = max(3, *(len(str(frame.number)) for frame in labels.frames))
-    index: list[Index] = [
-        frame.file_name or f"labeled-data/{PurePath(frame.video).stem or 'video'}/img{frame.number:0{digits}}.png"
-        for frame in labels.frames
-    ]
-    if len(set(index)) < len(index):
+    names = image_names(labels.frames, "labeled-data/", digits)
+    if len(set(names)) < len(names):
         raise InputError(
             f"{path}: two frames would have the same image name: their videos differ only in folder or extension"
         )
-    made = sum(not frame.file_name for frame in labels.frames)
-    more = [f"{made} frames have no image file: extract them, under the names in the table"] if made else []
-    told = [_frame(entry, path) for entry in index]
-    other = sum(
-        (one.video, one.number) != (frame.video, frame.number) for one, frame in zip(told, labels.frames, strict=True)
-    )
-    more += [f"{other} frames whose image names give another number or video"] if other else []
-    return index, list(range(len(index))), more
+    return list(names), list(range(len(names))), tell_images(labels.frames, names)
 
 
 def _numbered(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str]]:

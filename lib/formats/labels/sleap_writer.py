@@ -79,7 +79,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
             file.create_dataset(name, data=[json.dumps(text) for text in own], dtype=h5py.string_dtype())
         for name, table in _tables(labels, videos).items():
             file[name] = table
-    return lost(labels, "edges", "scores", "sizes", "track names", "no track", "empty frames")
+    return lost(labels, "edges", "scores", "sizes", "tracks", "track names", "no track", "empty frames")
 
 
 def _group(frames: Sequence[Frame]) -> list[list[Frame]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from label_cases import IMAGES, NAMES, NUMBERED, assert_same, labels
 
 from lib.formats.labels import coco as coco_labels
-from lib.formats.labels import cvat, deeplabcut, plain_csv, sleap
+from lib.formats.labels import cvat, deeplabcut, plain_csv, sleap, yolo, yolo_writer
 from lib.formats.labels import cvat_writer as cvat_writing
 from lib.formats.labels import posetrack as posetrack_labels
 from lib.formats.labels.frames import Frame, named_frame
@@ -116,6 +116,30 @@ def test_sleap(written):
     read, lost = again(sleap, written, "labels.slp")
     assert_same(read, told_by_name(written))
     assert [line for line in lost if "file names" not in line] == []
+
+
+@given(
+    labels(scores="none", boxes=False, edges=False, untracked=False, named=False, empty=False, frames=NUMBERED),
+    st.sampled_from(["clip", ""]),
+)
+def test_yolo(written, folder):
+    frames = [Frame(folder, k, f"images/val/{folder}/{k}.png".replace("//", "/"), 64, 48) for k in range(9)]
+    used = sorted(set(written.frame.tolist()))
+    alone = [written.frame.tolist().index(frame) for frame in used]  # a pose has no track
+    arrays = {name: getattr(written, name)[alone] for name in ("visibility", "scores", "boxes")}
+    written = replace(
+        written,
+        frames=tuple(frames[: len(used)]),
+        frame=np.arange(len(used)),
+        track=np.zeros(len(used), dtype=np.int64),
+        joints=np.abs(written.joints[alone]) % 48,
+        track_names={},
+        **arrays,
+    )
+    read, lost = again(yolo, written, "data.yaml", yolo_writer.write)
+    np.testing.assert_allclose(read.joints, written.joints, rtol=5e-16)
+    assert_same(replace(read, joints=written.joints), written)
+    assert lost == []
 
 
 def told_by_name(labels):
