@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from label_cases import IMAGES, NAMES, NUMBERED, assert_same, labels
 
 from lib.formats.labels import coco as coco_labels
-from lib.formats.labels import cvat, deeplabcut, plain_csv, sleap, yolo, yolo_writer
+from lib.formats.labels import cvat, deeplabcut, label_studio, label_studio_writer, plain_csv, sleap, yolo, yolo_writer
 from lib.formats.labels import cvat_writer as cvat_writing
 from lib.formats.labels import posetrack as posetrack_labels
 from lib.formats.labels.frames import Frame, named_frame
@@ -140,6 +140,29 @@ def test_yolo(written, folder):
     np.testing.assert_allclose(read.joints, written.joints, rtol=5e-16)
     assert_same(replace(read, joints=written.joints), written)
     assert lost == []
+
+
+@given(labels(hidden=False, edges=False, empty=False))
+def test_label_studio(written):
+    frames = tuple(replace(frame, width=64, height=48) for frame in written.frames)
+    written = replace(written, frames=frames, joints=written.joints % 1e4, boxes=written.boxes % 1e4)
+    read, lost = again(label_studio, written, "labels.json", label_studio_writer.write)
+    assert {*read.names} == {written.names[joint] for joint in np.flatnonzero(written.labeled.any(axis=0))}
+    order = [read.names.index(name) if name in read.names else -1 for name in written.names]
+    joints = np.concatenate([read.joints, np.full((len(read.frame), 1, 2), np.nan)], axis=1)[:, order]
+    np.testing.assert_allclose(joints, written.joints, rtol=1e-14, atol=1e-11)
+    boxed = ~np.isnan(written.boxes).any(axis=1)
+    np.testing.assert_allclose(read.boxes[boxed], written.boxes[boxed], rtol=1e-14, atol=1e-11)
+    arrays = {name: np.pad(getattr(read, name), ((0, 0), (0, 1)))[:, order] for name in ("visibility", "scores")}
+    arrays["scores"] = np.where(arrays["visibility"] > 0, arrays["scores"], np.nan)
+    read = replace(read, names=written.names, joints=written.joints, **arrays)
+    labeled = set(written.frame.tolist())  # the size of an image without a number is in its regions
+    frames = [
+        frame if k in labeled or frame.number >= 0 else replace(frame, width=0, height=0)
+        for k, frame in enumerate(written.frames)
+    ]
+    assert_same(numbered_by_name(read, written), replace(written, frames=tuple(frames)), boxes=False)
+    assert [line for line in lost if "no image file" not in line and "lose their width" not in line] == []
 
 
 def told_by_name(labels):
