@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from label_cases import IMAGES, NAMES, NUMBERED, assert_same, labels
 
 from lib.formats.labels import coco as coco_labels
-from lib.formats.labels import cvat, deeplabcut, label_studio, label_studio_writer, plain_csv, sleap, yolo, yolo_writer
+from lib.formats.labels import (
+    cvat,
+    deeplabcut,
+    label_studio,
+    label_studio_writer,
+    plain_csv,
+    posemark,
+    sleap,
+    yolo,
+    yolo_writer,
+)
 from lib.formats.labels import cvat_writer as cvat_writing
 from lib.formats.labels import posetrack as posetrack_labels
 from lib.formats.labels.frames import Frame, named_frame
@@ -163,6 +173,36 @@ def test_label_studio(written):
     ]
     assert_same(numbered_by_name(read, written), replace(written, frames=tuple(frames)), boxes=False)
     assert [line for line in lost if "no image file" not in line and "lose their width" not in line] == []
+
+
+SESSION = "sub-M7_ses-01_cam-top"
+
+
+@given(
+    labels(untracked=False, frames=NUMBERED),
+    st.sampled_from(["framelabels", "start-0500_dur-301_cliplabels", "videolabels"]),
+)
+def test_posemark(written, kind):
+    frames = [replace(frame, video=f"{SESSION}.mp4") for frame in written.frames]
+    if kind == "framelabels":
+        frames = [replace(frame, file_name=f"{SESSION}_frame-{frame.number:04}.jpg") for frame in frames]
+    elif "clip" in kind:
+        frames = [replace(frame, video=f"{SESSION}_start-0500_dur-301.mp4") for frame in frames]
+    alone = np.unique(written.frame, return_index=True)[1]  # one individual in a frame
+    arrays = {name: getattr(written, name)[alone] for name in ("frame", "joints", "visibility", "scores", "boxes")}
+    arrays["track"], arrays["track_names"] = np.zeros(len(alone), dtype=np.int64), {}
+    written = replace(written, frames=tuple(frames), **arrays)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"{SESSION}_{kind}.json")
+        assert posemark.write(path, written) == []
+        read = posemark.read(path)
+    if "clip" in kind:
+        assert [frame.number for frame in read.frames] == list(range(301))
+        place = [frame.number for frame in written.frames]
+        assert {*read.frame.tolist()} <= {*place}
+        order = np.array([place.index(number) for number in read.frame.tolist()], dtype=np.int64)
+        read = replace(read, frames=tuple(read.frames[number] for number in place), frame=order)
+    assert_same(read, written)
 
 
 def told_by_name(labels):
