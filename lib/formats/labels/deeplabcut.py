@@ -276,8 +276,8 @@ def _write_csv(
 
 def _recognizes(path: Path, start: bytes) -> bool:
     if is_hdf5(start):
-        with open_hdf5(path, "labels") as file:
-            return "metadata" not in file  # SLEAP's files have it
+        with open_hdf5(path, "labels", soft_links=True) as file:
+            return "metadata" not in file and "nwb_version" not in file.attrs  # SLEAP's and NWB files have them
     return start.partition(b",")[0].decode(errors="replace") in LEVELS
 
 

@@ -2,6 +2,7 @@
 
 from fnmatch import fnmatchcase
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -52,7 +53,8 @@ def write_any_labels(path: str | Path, labels: Labels, format: str | None = None
         One line for each thing that the format cannot hold.
 
     Raises:
-        InputError: If the format does not exist, is read-only, or cannot hold the labels.
+        InputError: If the format does not exist, is read-only, needs a package that is not installed, or cannot hold
+            the labels.
     """
     _, write = _writer(path, format)
     return write(path, labels)
@@ -69,7 +71,8 @@ def check_written(path: str | Path, format: str | None = None) -> str:
         The name of the format.
 
     Raises:
-        InputError: If the extension belongs to no format, or the format is read-only.
+        InputError: If the extension belongs to no format, or the format is read-only or needs a package that is not
+            installed.
     """
     name, _ = _writer(path, format)
     return name
@@ -81,6 +84,9 @@ def _writer(path: str | Path, format: str | None) -> tuple[str, Writer]:
     if write is None:
         others = ", ".join(other for other, known in FORMATS.items() if known.write)
         raise InputError(f"{path}: the format {name} can be read but not written; choose from {others}")
+    missing = [package for package in FORMATS[name].packages if find_spec(package.replace("-", "_")) is None]
+    if missing:
+        raise InputError(f"{path}: to write the format {name}, install what it needs: pip install {' '.join(missing)}")
     return name, write
 
 

@@ -199,7 +199,7 @@ def _tell_missing(path: Path, videos: set[str]) -> None:
 def _recognizes(path: Path, start: bytes) -> bool:
     if not is_hdf5(start):
         return False
-    with open_hdf5(path, "labels") as file:
+    with open_hdf5(path, "labels", soft_links=True) as file:
         return "metadata" in file
 
 

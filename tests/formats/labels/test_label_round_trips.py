@@ -16,6 +16,8 @@ from lib.formats.labels import (
     deeplabcut,
     label_studio,
     label_studio_writer,
+    nwb,
+    nwb_writer,
     plain_csv,
     posemark,
     sleap,
@@ -203,6 +205,32 @@ def test_posemark(written, kind):
         order = np.array([place.index(number) for number in read.frame.tolist()], dtype=np.int64)
         read = replace(read, frames=tuple(read.frames[number] for number in place), frame=order)
     assert_same(read, written)
+
+
+@settings(max_examples=15)  # a file takes a tenth of a second
+@given(labels(boxes=False, untracked=False, empty=False, frames=NUMBERED | IMAGES))
+def test_nwb(written):
+    pytest.importorskip("ndx_pose")
+    used = sorted(set(written.frame.tolist()))
+    by_number = sorted(used, key=lambda frame: written.frames[frame].number)
+    hidden = (written.visibility == 1) & np.isfinite(written.scores)  # a hidden joint of a program's is visible
+    written = replace(
+        written,
+        frames=tuple(written.frames[frame] for frame in by_number),
+        frame=np.array([by_number.index(frame) for frame in written.frame.tolist()]),
+        visibility=np.where(hidden, 2, written.visibility).astype(np.uint8),
+    )
+    read, lost = again(nwb, written, "labels.nwb", nwb_writer.write)
+    assert lost == []
+    assert_same(in_order(numbered_by_name(read, written)), in_order(written))
+
+
+def in_order(labels):
+    order = np.lexsort([labels.track, labels.frame])
+    arrays = {
+        name: getattr(labels, name)[order] for name in ("frame", "track", "joints", "visibility", "scores", "boxes")
+    }
+    return replace(labels, **arrays)
 
 
 def told_by_name(labels):
