@@ -53,6 +53,17 @@ def test_one_video_of_a_project(tmp_path):
     assert [frame.number for frame in read_any_labels(tmp_path / "a.xml").frames] == [3, 11]
 
 
+def test_a_data_set_of_a_size(labels, tmp_path):
+    done = convert("labels.csv", "set/data.yaml", "--size", "640x480", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = convert("set", "again.json", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "again.json: 2 poses of 2 joints in 2 frames\n")
+    assert read_any_labels(tmp_path / "again.json").frames[0].width == 640
+    done = convert("labels.csv", "a.json", "--size", "640*480", folder=tmp_path)
+    assert done.returncode == 2
+    assert "must be two whole numbers, such as 640x480" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
@@ -60,6 +71,7 @@ def test_one_video_of_a_project(tmp_path):
         (["labels.csv", "sub/../labels.csv"], "that is the file to read"),
         (["labels.csv", "out.json", "--to", "deeplabcut-project"], "can be read but not written"),
         (["labels.csv", "out.txt"], "unknown format of labels"),
+        (["labels.csv", "out.yaml"], "convert with --size WIDTHxHEIGHT"),
         (["labels.csv", "out.json", "--from", "cvat"], "not an XML file"),
         (["nothing.csv", "out.json"], "nothing.csv: No such file"),
         (["sub", "out.json"], "sub: a folder with 0 files that describe labels"),

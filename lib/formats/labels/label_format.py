@@ -25,6 +25,7 @@ class LabelFormat:
             "*.csv". If several formats have a pattern that fits, the longest pattern counts.
         is_general: Several formats share what `recognizes` checks; it is asked after those of other formats.
         packages: Optional packages that the writer needs, as pip names them.
+        check: Function that raises an InputError if no file can be written in a place. It is called before a run.
     """
 
     name: str
@@ -34,3 +35,4 @@ class LabelFormat:
     patterns: tuple[str, ...] = ()
     is_general: bool = False
     packages: tuple[str, ...] = ()
+    check: Callable[[str | Path], object] | None = None

@@ -94,12 +94,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         InputError: If the name is not one of PoseMark's, or the labels are of several videos or individuals, or of
             frames without numbers or outside the clip.
     """
-    name = _name(path)
-    if name is None:
-        raise InputError(
-            f"{path}: PoseMark's files are named sub-<subject>_ses-<session>_cam-<camera>_framelabels.json, or "
-            "…_start-<frame>_dur-<number>_cliplabels.json for a clip"
-        )
+    name = check(path)
     numbers = _numbers(labels, name, path)
     frames = dict(zip(numbers, labels.frames, strict=True))
     digits = max(_MIN_DIGITS, len(str(name.start + max(numbers))))
@@ -116,6 +111,24 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     people = [person | {"image_id": numbers[person["image_id"]]} for person in content["annotations"]]
     write_json(path, content | {"images": images, "annotations": people}, indent=True)
     return _tell(labels, name, {image["file_name"] for image in images})
+
+
+def check(path: str | Path) -> _Name:
+    """Return what the name of a file to write tells.
+
+    Args:
+        path: The file to write.
+
+    Raises:
+        InputError: If the name is not one of PoseMark's.
+    """
+    name = _name(path)
+    if name is None:
+        raise InputError(
+            f"{path}: PoseMark's files are named sub-<subject>_ses-<session>_cam-<camera>_framelabels.json, or "
+            "…_start-<frame>_dur-<number>_cliplabels.json for a clip"
+        )
+    return name
 
 
 def _name(path: str | Path) -> _Name | None:
@@ -171,4 +184,4 @@ def _recognizes(path: Path, start: bytes) -> bool:
 
 
 _PATTERNS = ("*_framelabels.json", "*_cliplabels.json", "*_startlabels.json", "*_videolabels.json")
-FORMAT = LabelFormat("posemark", read, write, _recognizes, _PATTERNS)
+FORMAT = LabelFormat("posemark", read, write, _recognizes, _PATTERNS, check=check)

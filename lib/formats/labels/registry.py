@@ -71,8 +71,8 @@ def check_written(path: str | Path, format: str | None = None) -> str:
         The name of the format.
 
     Raises:
-        InputError: If the extension belongs to no format, or the format is read-only or needs a package that is not
-            installed.
+        InputError: If the extension belongs to no format, the format is read-only or needs a package that is not
+            installed, or its files cannot be written in this place.
     """
     name, _ = _writer(path, format)
     return name
@@ -87,6 +87,8 @@ def _writer(path: str | Path, format: str | None) -> tuple[str, Writer]:
     missing = [package for package in FORMATS[name].packages if find_spec(package.replace("-", "_")) is None]
     if missing:
         raise InputError(f"{path}: to write the format {name}, install what it needs: pip install {' '.join(missing)}")
+    if check := FORMATS[name].check:
+        check(path)
     return name, write
 
 

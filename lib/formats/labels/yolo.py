@@ -216,4 +216,4 @@ def _recognizes(path: Path, start: bytes) -> bool:
     return has_keys(path, "kpt_shape")
 
 
-FORMAT = LabelFormat("yolo", read, yolo_writer.write, _recognizes, ("*.yaml", "*.yml"))
+FORMAT = LabelFormat("yolo", read, yolo_writer.write, _recognizes, ("*.yaml", "*.yml"), check=yolo_writer.check)

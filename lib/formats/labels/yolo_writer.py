@@ -51,7 +51,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     if len({place.with_suffix("") for place in places}) < len(places):
         raise InputError(f"{path}: two frames would have the same labels: their images differ only in folder or ending")
     folder = path.parent / "labels"
-    _check_replaceable(path, folder)
+    check(path)
     lines: dict[int, list[str]] = {frame: [] for frame in used}
     for pose in poses:
         lines[labels.frame[pose]].append(_line(labels, pose))
@@ -82,11 +82,20 @@ def _place(name: str) -> PurePosixPath:
     return PurePosixPath(SPLITS[0], *parts)
 
 
-def _check_replaceable(path: Path, folder: Path) -> None:
-    """Refuse to replace labels of another origin, or labels that were changed."""
+def check(path: str | Path) -> None:
+    """Refuse to replace labels of another origin, or labels that were changed.
+
+    Args:
+        path: The YAML file to write.
+
+    Raises:
+        InputError: If the folder `labels` beside it is not as it was written with the file.
+    """
+    path = Path(path)
+    folder = path.parent / "labels"
     if folder.exists() and not (path.exists() and read_yaml(path).get(_DIGEST) == _digest(folder)):
         raise InputError(
-            f"{path}: {folder} exists, and it is not as it was written with {path.name}; name a new folder"
+            f"{path}: {folder} exists, not as it was written with {path.name}; name a file in a new folder"
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from lib.formats.labels.model import from_file
 from lib.formats.labels.registry import find_format, read_any_labels, write_any_labels
 from lib.utils.errors import InputError
 
+GOLDEN = Path(__file__).parents[2] / "golden/labels"
 NAN = float("nan")
 SIZE = {"original_width": 200, "original_height": 100, "image_rotation": 0}
 
@@ -122,17 +124,12 @@ def test_what_is_written(tmp_path):
     assert labels.category == "mouse"
 
 
-def test_sleap_ios_files(tmp_path):
-    sleap_io = pytest.importorskip("sleap_io")
-    skeleton = sleap_io.Skeleton(["nose", "tail"])
-    joints = np.array([[[1, 2], [3, 4]], [[5, 6], [NAN, NAN]]])
-    poses = [sleap_io.Instance.from_numpy(pose, skeleton) for pose in joints]
-    video = sleap_io.Video("a.mp4", backend_metadata={"shape": [9, 48, 64, 1]}, open_backend=False)
-    project = sleap_io.Labels([sleap_io.LabeledFrame(video=video, frame_idx=3, instances=poses)])
-    sleap_io.save_file(project, str(tmp_path / "a.json"), format="labelstudio")
-    labels = label_studio.read(tmp_path / "a.json")
-    assert labels.frames == (Frame("a.mp4", 3, "", 64, 48),)
-    np.testing.assert_allclose(labels.joints[:, 0] + 0.5, [[1, 2], [5, 6]])  # sleap-io does not shift by half a pixel
+def test_a_file_of_sleap_io():
+    """sleap-io 0.9.5 wrote two poses in frame 3; it takes the corner of the first pixel for its center."""
+    labels = read_any_labels(GOLDEN / "sleap_io_label_studio.json")
+    assert labels.frames == (Frame("cage.mp4", 3, "", 64, 48),)
+    assert labels.names == ("nose", "tail")
+    np.testing.assert_allclose(labels.joints + 0.5, [[[1, 2], [3, 4]], [[5, 6], [NAN, NAN]]])
     assert labels.frame.tolist() == [0, 0]
 
 

@@ -8,7 +8,7 @@ import pytest
 from lib.formats.labels import posemark
 from lib.formats.labels.frames import Frame
 from lib.formats.labels.model import from_file
-from lib.formats.labels.registry import find_format, read_any_labels, write_any_labels
+from lib.formats.labels.registry import check_written, find_format, read_any_labels, write_any_labels
 from lib.utils.errors import InputError
 
 SESSION = "sub-M708149_ses-20200317_cam-topdown"
@@ -108,6 +108,12 @@ def test_labels_that_cannot_be_written(tmp_path, name, frames, people, fault):
     with pytest.raises(InputError, match=fault):
         posemark.write(tmp_path / name, labels_of(frames, people))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_are_checked_before_a_run(tmp_path):
+    with pytest.raises(InputError, match="PoseMark's files are named"):
+        check_written(tmp_path / "mouse_framelabels.json")
+    assert check_written(tmp_path / f"{SESSION}_framelabels.json") == "posemark"
 
 
 def test_images_that_are_named_otherwise(tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 from lib.formats.labels import yolo, yolo_writer
 from lib.formats.labels.frames import Frame
 from lib.formats.labels.model import from_file, with_size
-from lib.formats.labels.registry import find_format, read_any_labels
+from lib.formats.labels.registry import check_written, find_format, read_any_labels
 from lib.utils.errors import InputError
 
 NAN = float("nan")
@@ -159,8 +159,8 @@ def test_labels_that_cannot_be_written(tmp_path):
 
 def test_only_labels_as_they_were_written_are_replaced(tmp_path):
     (tmp_path / "labels/train").mkdir(parents=True)
-    with pytest.raises(InputError, match="labels exists, and it is not as it was written with"):
-        yolo_writer.write(tmp_path / "data.yaml", small())
+    with pytest.raises(InputError, match="labels exists, not as it was written with"):
+        check_written(tmp_path / "data.yaml")
     (tmp_path / "labels/train").rmdir()
     (tmp_path / "labels").rmdir()
     yolo_writer.write(tmp_path / "data.yaml", small())
