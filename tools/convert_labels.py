@@ -10,11 +10,12 @@ Anything that the new format cannot represent is printed, one line each.
 
 import argparse
 import logging
+import re
 from pathlib import Path
 
 import _init_paths  # noqa: F401
 
-from lib.formats.labels.model import take_video
+from lib.formats.labels.model import take_video, with_size
 from lib.formats.labels.registry import FORMATS, read_any_labels, write_any_labels
 from lib.utils.errors import run
 from lib.utils.files import claim_outputs
@@ -33,14 +34,24 @@ def main() -> None:
         "--to", dest="target_format", choices=FORMATS, help="format of OUT (default: detected by suffix)"
     )
     parser.add_argument("--video", help="video to convert, if IN contains several and OUT can contain one")
+    parser.add_argument("--size", type=_size, metavar="WIDTHxHEIGHT", help="size of frames for which IN has none")
     args = parser.parse_args()
     claim_outputs([("OUT", args.target)], [("IN", args.source)])
     labels = read_any_labels(args.source, args.source_format)
     if args.video is not None:
         labels = take_video(labels, args.video)
+    if args.size:
+        labels = with_size(labels, *args.size)
     for line in write_any_labels(args.target, labels, args.target_format):
         print(f"lost: {line}")
     print(f"{args.target}: {len(labels.frame)} poses of {len(labels.names)} joints in {len(labels.frames)} frames")
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
+    if not found:
+        raise argparse.ArgumentTypeError("must be two whole numbers, such as 640x480")
+    return int(found[1]), int(found[2])
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ from lib.formats.posetrack import VideoAnnotations
 from lib.frames.images import ImageList
 from lib.frames.store import ImageStore
 from lib.pose.crop import PADDING, PIXELS_PER_SCALE
-from lib.pose.skeletons import Skeleton, may_be_same
+from lib.pose.skeletons import Skeleton
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
+from lib.utils.joint_names import may_be_same
 
 TRB_SIDE = 256
 """Side in pixels that the scale of MPII-TRB refers to: the side of a crop is this number divided by the scale."""

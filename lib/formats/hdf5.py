@@ -16,12 +16,13 @@ def is_hdf5(start: bytes) -> bool:
 
 
 @contextmanager
-def open_hdf5(path: str | Path, kind: str) -> Iterator[h5py.File]:
+def open_hdf5(path: str | Path, kind: str, soft_links: bool = False) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; errors inside the block are reported as errors of the file.
 
     Args:
         path: The file.
         kind: Expected kind of file, for error messages, such as `a SLEAP file`.
+        soft_links: Permit links to other places in the same file.
 
     Yields:
         The open file.
@@ -31,7 +32,8 @@ def open_hdf5(path: str | Path, kind: str) -> Iterator[h5py.File]:
     """
     try:
         with h5py.File(path, "r") as file:
-            elsewhere = file.visititems_links(lambda name, link: None if isinstance(link, h5py.HardLink) else name)
+            inside = (h5py.HardLink, h5py.SoftLink) if soft_links else h5py.HardLink
+            elsewhere = file.visititems_links(lambda name, link: None if isinstance(link, inside) else name)
             if elsewhere:
                 raise ValueError(f"{elsewhere} leads elsewhere")
             outside = file.visititems(lambda name, node: name if _is_outside(node) else None)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from lib.formats.labels.model import Labels
-from lib.pose.skeletons import name_words, named_skeleton
+from lib.pose.skeletons import named_skeleton
+from lib.utils.joint_names import name_words
 
 MAX_LISTED = 20
 """Maximum number of joints or individuals that the summary lists with their counts."""

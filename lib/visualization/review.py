@@ -18,9 +18,10 @@ import orjson
 from lib.formats.json_fields import id_column, is_true, number_column
 from lib.formats.posetrack import NO_SCORE
 from lib.formats.posetrack18 import keypoint_category
-from lib.pose.skeletons import named_skeleton, side
+from lib.pose.skeletons import named_skeleton
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, frame_number
+from lib.utils.joint_names import side
 from lib.visualization.page_images import QUALITY_STEPS, Picture, pictures, plan_pictures
 from lib.visualization.ranking import frame_needs, joint_doubts, rank_frames, spread_frames, suggest_frames
 

@@ -109,6 +109,16 @@ def test_joints_that_a_labeled_person_lacks_are_filled_and_taken_out_again(tmp_p
     assert set_by_person(add_poses(again, [], {}), "labels.json") == again  # not found: still open
 
 
+def test_an_image_that_a_program_labeled_is_not_labeled_by_a_person(tmp_path):
+    content = read_labels(write(tmp_path))
+    first, second = content["images"]
+    content["images"] = [first | {"is_labeled": True}, second | {"is_labeled": True}]
+    content["annotations"].append(content["annotations"][0] | {"image_id": 3, "scores": [0.5, 0.5, 0.5]})
+    assert labeled_images(set_by_person(content, "labels.json")) == {7}
+    content["annotations"].pop()  # an image in which a person found nobody
+    assert labeled_images(set_by_person(content, "labels.json")) == {3, 7}
+
+
 def test_labels_of_some_frames_are_kept(tmp_path):
     people = CONTENT["annotations"] + [CONTENT["annotations"][0] | {"image_id": 3, "id": 9}]
     kept = keep_labels(read_labels(write(tmp_path, annotations=people)), ["11.png"])

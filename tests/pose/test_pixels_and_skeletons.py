@@ -5,8 +5,9 @@ from torchvision.transforms import functional
 
 from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.pose.pixels import MEAN, STD, normalize
-from lib.pose.skeletons import POSETRACK, may_be_same, named_skeleton, side, skeleton
+from lib.pose.skeletons import POSETRACK, named_skeleton, skeleton
 from lib.utils.errors import InputError
+from lib.utils.joint_names import may_be_same, side
 
 
 def test_pixels_equal_torchvisions_transforms():

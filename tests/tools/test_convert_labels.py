@@ -37,7 +37,7 @@ def test_losses_of_the_conversion_are_printed(labels, tmp_path):
     done = convert("labels.csv", "out.csv", "--to", "deeplabcut", folder=tmp_path)
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
-        "lost: 2 frames have no image file: extract them, under the names in the table",
+        "lost: 2 frames have no image file: extract them, under the names in the file",
         "lost: 2 frames whose image names give another number or video",
         "lost: 1 hidden joints: they become visible",
         "out.csv: 2 poses of 2 joints in 2 frames",
@@ -53,16 +53,28 @@ def test_one_video_of_a_project(tmp_path):
     assert [frame.number for frame in read_any_labels(tmp_path / "a.xml").frames] == [3, 11]
 
 
+def test_a_data_set_of_a_size(labels, tmp_path):
+    done = convert("labels.csv", "set/data.yaml", "--size", "640x480", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = convert("set", "again.json", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "again.json: 2 poses of 2 joints in 2 frames\n")
+    assert read_any_labels(tmp_path / "again.json").frames[0].width == 640
+    done = convert("labels.csv", "a.json", "--size", "640*480", folder=tmp_path)
+    assert done.returncode == 2
+    assert "must be two whole numbers, such as 640x480" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
         (["labels.csv", "labels.csv"], "this is the input file of"),
         (["labels.csv", "sub/../labels.csv"], "this is the input file of"),
-        (["labels.csv", "out.slp"], "can be read but not written"),
+        (["labels.csv", "out.json", "--to", "deeplabcut-project"], "can be read but not written"),
         (["labels.csv", "out.txt"], "unknown format of labels"),
+        (["labels.csv", "out.yaml"], "convert with --size WIDTHxHEIGHT"),
         (["labels.csv", "out.json", "--from", "cvat"], "not an XML file"),
         (["nothing.csv", "out.json"], "nothing.csv: No such file"),
-        (["sub", "out.json"], "sub: Is a directory"),
+        (["sub", "out.json"], "sub: a folder with 0 files that describe labels"),
         (["labels.csv", "sub", "--to", "coco"], "sub: is a folder; name a file"),
     ],
 )

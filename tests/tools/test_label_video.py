@@ -105,6 +105,21 @@ def test_sparse_labels_become_dense(video):
     assert all(np.allclose(points[frame, track], joints(frame, track)) for frame in range(11) for track in (0, 1))
 
 
+@pytest.mark.slow
+def test_what_is_written_goes_back_in(video):
+    """Joints with scores are a program's: they are propagated anew from the labels of the same frames."""
+    few = json.loads((video / "labels.json").read_text())
+    few["annotations"] = [one for one in few["annotations"] if one["image_id"] in (50, 61)]
+    (video / "few.json").write_text(json.dumps(few))
+    keys = ["--method", "linear", "TEST.PROPAGATE.REFINE", "0"]
+    first = run(video, *keys, labels="few.json", out="first.csv")
+    assert first.returncode == 0, first.stderr
+    second = run(video, *keys, labels="first.csv", out="second.csv")
+    assert second.returncode == 0, second.stderr
+    assert "4 labeled poses in 2 of 12 frames" in second.stdout
+    assert (video / "second.csv").read_text() == (video / "first.csv").read_text()
+
+
 @pytest.fixture
 def refusal(monkeypatch):
     """What the tool says of bad input, in one line."""

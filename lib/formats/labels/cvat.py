@@ -38,6 +38,7 @@ class _Key:
     y: float
     outside: bool
     occluded: bool
+    score: float
 
 
 @dataclass
@@ -67,8 +68,8 @@ def read(path: str | Path) -> Labels:
 
     As in CVAT, only keyframes are read, and a joint is interpolated linearly between two of them. After its last
     keyframe it stays in place until the end of the video, unless `outside` ends it. Joints in keyframes count as set by
-    a person (score NaN); interpolated joints have score 1. Points belong to the individual of their group. Skeletons
-    drawn as shapes of single frames have no track.
+    a person (score NaN) unless they have an attribute `score`; interpolated joints have score 1. Points belong to the
+    individual of their group. Skeletons drawn as shapes of single frames have no track.
 
     Args:
         path: The XML file.
@@ -180,7 +181,16 @@ def _add(joint: _Path, element: Element, shape: Element, where: str) -> None:
     if number in joint.keys:
         raise InputError(f"{where}: frame {number}: {joint.joint} is repeated")
     outside = is_true(shape.get("outside", "0")) or is_true(element.get("outside", "0"))
-    joint.keys[number] = _Key(x, y, outside, is_true(element.get("occluded", "0")))
+    joint.keys[number] = _Key(x, y, outside, is_true(element.get("occluded", "0")), _score(element, where))
+
+
+def _score(element: Element, where: str) -> float:
+    """Return the attribute `score` of a point, as cvat_writer.py writes it; NaN if there is none."""
+    text = next((one.text or "" for one in element.findall("attribute") if one.get("name") == "score"), "").strip()
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        raise InputError(f"{where}: a point's attribute 'score' must be a number, not {text!r}") from None
 
 
 def _skeleton_joints(root: Element, tracks: list[Element], path: str | Path) -> tuple[list[str], list[tuple[int, int]]]:
@@ -253,13 +263,14 @@ def _between(joint: _Path, last: int, step: int) -> np.ndarray:
     xy = np.array([(key.x, key.y) for _, key in keys]).reshape(-1, 2)
     goals = np.vstack([xy[1:], xy[-1:]])
     outside = np.array([key.outside for _, key in keys], dtype=bool)
+    scores = np.array([key.score for _, key in keys])
     visibility = np.array([HIDDEN if key.occluded else VISIBLE for _, key in keys], dtype=np.int64)
     counts = np.where(outside, 0, 1 + (ends - starts - 1) // step)
     key = np.repeat(np.arange(len(keys)), counts)
     after = (np.arange(len(key)) - np.repeat(np.cumsum(counts) - counts, counts)) * step  # frames since the keyframe
     share = after / (ends - starts)[key]
     places = xy[key] + (goals - xy)[key] * share[:, None]
-    return np.column_stack([starts[key] + after, places, visibility[key], np.where(after > 0, _NO_PERSON, np.nan)])
+    return np.column_stack([starts[key] + after, places, visibility[key], np.where(after > 0, _NO_PERSON, scores[key])])
 
 
 def _poses(

@@ -60,7 +60,14 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
     named = sum(bool(frame.file_name) for frame in labels.frames)
     more = [f"{named} file names of frames: their numbers stand for them"] if named else []
-    held = ["hidden", "numbers", *(["edges"] if labels.category else []), *(["sizes"] if any(size) else [])]
+    held = [
+        "hidden",
+        "scores",
+        "tracks",
+        "numbers",
+        *(["edges"] if labels.category else []),
+        *(["sizes"] if any(size) else []),
+    ]
     return more + lost(labels, *held)
 
 
@@ -104,7 +111,8 @@ def _add_skeletons(track: Element, labels: Labels, rows_of: dict[int, int], keyf
         places = np.where(shown[:, None], labels.joints[row], places)
         for joint, name in enumerate(labels.names):
             values = _values(places[joint], shown[joint], labels.visibility[row, joint])
-            SubElement(shape, "points", {"label": name, "keyframe": "1", **values})
+            point = SubElement(shape, "points", {"label": name, "keyframe": "1", **values})
+            _add_score(point, shown[joint], labels.scores[row, joint])
 
 
 def _add_points(
@@ -115,7 +123,14 @@ def _add_points(
         row = rows_of.get(number, 0)
         place = labels.joints[row, joint] if shown else place
         values = _values(place, shown, labels.visibility[row, joint])
-        SubElement(track, "points", {"frame": str(number), "keyframe": "1", "z_order": "0", **values})
+        point = SubElement(track, "points", {"frame": str(number), "keyframe": "1", "z_order": "0", **values})
+        _add_score(point, shown, labels.scores[row, joint])
+
+
+def _add_score(point: Element, shown: bool, score: float) -> None:
+    """Add the score of a joint that a program set, as an attribute; CVAT ignores attributes that a task lacks."""
+    if shown and not np.isnan(score):
+        SubElement(point, "attribute", name="score").text = repr(float(score))
 
 
 def _values(place: np.ndarray, shown: bool, visibility: int) -> dict[str, str]:

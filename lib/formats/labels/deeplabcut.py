@@ -3,6 +3,9 @@
 Two kinds of files have this format, both as CSV and as HDF5: labels (`CollectedData_<scorer>`), whose rows are image
 paths, and a network's estimates in a video, whose rows are frame numbers and which have a likelihood for each joint.
 
+A likelihood of 1 in estimates by the scorer `PoseWarper` marks a joint that a person set; a program's score of 1 is
+written as the number below it.
+
 DeepLabCut's labels are set on images shown by napari or Matplotlib: (0, 0) is the center of the first pixel.
 """
 
@@ -11,14 +14,14 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import h5py
 import numpy as np
 
 from lib.formats.hdf5 import is_hdf5, open_hdf5
 from lib.formats.labels.deeplabcut_h5 import Column, Index, read_table, write_table
-from lib.formats.labels.frames import Frame, named_frame
+from lib.formats.labels.frames import Frame, image_names, named_frame, tell_images
 from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import Labels, from_file, lost, name_tracks, number_tracks
 from lib.utils.errors import InputError
@@ -27,6 +30,8 @@ from lib.utils.files import atomic_path
 LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 H5_SUFFIXES = (".h5", ".hdf5")
 _MAX_ROWS = 10_000_000
+_SCORER = "PoseWarper"
+_BELOW_ONE = np.nextafter(1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,27 @@ def read(path: str | Path) -> Labels:
         InputError: If the file is not a DeepLabCut table, or is broken or invalid. The message names the row and the
             column.
     """
-    path = Path(path)
-    levels, columns, index, values = read_table(path) if _is_h5(path) or h5py.is_hdf5(path) else _read_csv(path)
-    table = Table(levels, columns, index, values)
+    return labels_of(open_table(Path(path)), Path(path))
+
+
+def open_table(path: Path) -> Table:
+    """Return the table of a CSV or HDF5 file, whose header may be invalid."""
+    return Table(*(read_table(path) if _is_h5(path) or h5py.is_hdf5(path) else _read_csv(path)))
+
+
+def labels_of(table: Table, path: Path) -> Labels:
+    """Convert a table to labels, as `read` does.
+
+    Args:
+        table: The table.
+        path: The file, for error messages and the name of the video.
+
+    Returns:
+        The labels.
+
+    Raises:
+        InputError: As in `read`.
+    """
     in_order = tuple(level for level in LEVELS if level in table.levels)
     if table.levels != in_order or not {"bodyparts", "coords"} <= {*in_order}:
         raise InputError(f"{path}: not a DeepLabCut table: its header has {', '.join(table.levels) or 'no names'}")
@@ -80,6 +103,9 @@ def read(path: str | Path) -> Labels:
     frame, who = np.nonzero(~np.isnan(stack[..., :2]).any(axis=3).all(axis=2))
     numbers, track_names = number_tracks(people) if "individuals" in table.levels else ({"": 0}, {})
     chosen = stack[frame, who]
+    likelihood = chosen[:, :, 2]
+    if "scorer" in table.levels and table.columns[0][0] == _SCORER:
+        likelihood = np.where(likelihood == 1, np.nan, likelihood)
     return from_file(
         path,
         names,
@@ -87,7 +113,7 @@ def read(path: str | Path) -> Labels:
         frame,
         chosen[:, :, :2],
         track=[numbers[people[index]] for index in who],
-        scores=chosen[:, :, 2],
+        scores=likelihood,
         track_names=track_names,
     )
 
@@ -165,8 +191,9 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     """Write the labels as CSV, or as HDF5 if the file extension is .h5 or .hdf5.
 
     A file named `CollectedData_<scorer>`, or without any scores, is written as labels with a row per image:
-    `labeled-data/<video>/img<number>.png` if its file name is unknown. Other labels are written as estimates, with a
-    row for each frame from 0. The header has a level of individuals if there are several, or one with a name.
+    `labeled-data/<video>/img<number>.png` if its file name is unknown. Other labels are written as estimates by the
+    scorer `PoseWarper`, with a row for each frame from 0. The header has a level of individuals if there are several,
+    or one with a name.
 
     Args:
         path: The file to write.
@@ -180,8 +207,8 @@ def write(path: str | Path, labels: Labels) -> list[str]:
             to frames without numbers.
     """
     path = Path(path)
-    scorer = path.stem.removeprefix("CollectedData_") or "labels"
     estimates = not path.stem.startswith("CollectedData") and not np.isnan(labels.scores).all()
+    scorer = _SCORER if estimates else path.stem.removeprefix("CollectedData_") or "labels"
     index, row_of_frame, more = _numbered(labels, path) if estimates else _named(labels, path)
     several, who = _individuals(labels, path)
     coords = ("x", "y", "likelihood") if estimates else ("x", "y")
@@ -189,15 +216,14 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     cells, rows = np.full(shape, np.nan), np.array(row_of_frame, dtype=np.int64)[labels.frame]
     cells[rows, who, :, :2] = labels.joints
     if estimates:
-        cells[rows, who, :, 2] = np.where(labels.labeled & np.isnan(labels.scores), 1, labels.scores)
-        by_person = int((labels.labeled & np.isnan(labels.scores)).sum())
-        more += [f"{by_person} joints were set by a person: their likelihood is 1"] if by_person else []
+        scores = np.where(labels.scores == 1, _BELOW_ONE, labels.scores)
+        cells[rows, who, :, 2] = np.where(labels.labeled & np.isnan(scores), 1, scores)
     columns: list[Column] = list(itertools.product([scorer], several, labels.names, coords))
     levels: tuple[str, ...] = LEVELS
     if several == [""]:
         columns, levels = [column[:1] + column[2:] for column in columns], LEVELS[:1] + LEVELS[2:]
     (write_table if _is_h5(path) else _write_csv)(path, levels, columns, index, cells.reshape(len(index), -1))
-    held = ["track names", "empty frames", "numbers", "no track", *(["scores"] if estimates else [])]
+    held = ["tracks", "track names", "empty frames", "numbers", "no track", *(["scores"] if estimates else [])]
     return more + lost(labels, *held)
 
 
@@ -213,22 +239,12 @@ def _individuals(labels: Labels, path: Path) -> tuple[list[str], np.ndarray]:
 def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str]]:
     """Return the index of a table of images, the row of each frame, and the things that are lost."""
     digits = max(3, *(len(str(frame.number)) for frame in labels.frames))
-    index: list[Index] = [
-        frame.file_name or f"labeled-data/{PurePath(frame.video).stem or 'video'}/img{frame.number:0{digits}}.png"
-        for frame in labels.frames
-    ]
-    if len(set(index)) < len(index):
+    names = image_names(labels.frames, "labeled-data/", digits)
+    if len(set(names)) < len(names):
         raise InputError(
             f"{path}: two frames would have the same image name: their videos differ only in folder or extension"
         )
-    made = sum(not frame.file_name for frame in labels.frames)
-    more = [f"{made} frames have no image file: extract them, under the names in the table"] if made else []
-    told = [_frame(entry, path) for entry in index]
-    other = sum(
-        (one.video, one.number) != (frame.video, frame.number) for one, frame in zip(told, labels.frames, strict=True)
-    )
-    more += [f"{other} frames whose image names give another number or video"] if other else []
-    return index, list(range(len(index))), more
+    return list(names), list(range(len(names))), tell_images(labels.frames, names)
 
 
 def _numbered(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str]]:
@@ -260,8 +276,8 @@ def _write_csv(
 
 def _recognizes(path: Path, start: bytes) -> bool:
     if is_hdf5(start):
-        with open_hdf5(path, "labels") as file:
-            return "metadata" not in file  # SLEAP's files have it
+        with open_hdf5(path, "labels", soft_links=True) as file:
+            return "metadata" not in file and "nwb_version" not in file.attrs  # SLEAP's and NWB files have them
     return start.partition(b",")[0].decode(errors="replace") in LEVELS
 
 

@@ -1,7 +1,9 @@
 """Frames of custom videos and their names in label files."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from lib.utils.files import frame_number
 
@@ -63,3 +65,34 @@ def named_frame(name: str, width: int = 0, height: int = 0) -> Frame:
     number = frame_number(name)
     folder = name.rpartition("/")[0].rpartition("/")[2]
     return Frame("" if folder == "labeled-data" else folder, -1 if number is None else number, name, width, height)
+
+
+def image_names(frames: Sequence[Frame], folder: str = "", digits: int = 6) -> list[str]:
+    """Return the file name of each frame's image; frames of videos get `<folder><video>/img<number>.png`.
+
+    Args:
+        frames: The frames.
+        folder: What the made names begin with.
+        digits: Least number of digits in the made names.
+    """
+    return [
+        frame.file_name or f"{folder}{PurePath(frame.video).stem or 'video'}/img{frame.number:0{digits}}.png"
+        for frame in frames
+    ]
+
+
+def tell_images(frames: Sequence[Frame], names: Sequence[str]) -> list[str]:
+    """Describe what a format loses that holds frames by the names of their images.
+
+    Args:
+        frames: The frames.
+        names: Their image names in the file.
+
+    Returns:
+        One line for images that do not exist, and one for names that tell another number or video; or neither.
+    """
+    made = sum(not frame.file_name for frame in frames)
+    told = [named_frame(name) for name in names]
+    other = sum((one.video, one.number) != (frame.video, frame.number) for one, frame in zip(told, frames, strict=True))
+    lines = [f"{made} frames have no image file: extract them, under the names in the file"] if made else []
+    return lines + ([f"{other} frames whose image names give another number or video"] if other else [])

@@ -24,6 +24,8 @@ class LabelFormat:
         patterns: Patterns of the names of files that are written in this format unless `--to` names another, such as
             "*.csv". If several formats have a pattern that fits, the longest pattern counts.
         is_general: Several formats share what `recognizes` checks; it is asked after those of other formats.
+        packages: Optional packages that the writer needs, as pip names them.
+        check: Function that raises an InputError if no file can be written in a place. It is called before a run.
     """
 
     name: str
@@ -32,3 +34,5 @@ class LabelFormat:
     recognizes: Callable[[Path, bytes], bool]
     patterns: tuple[str, ...] = ()
     is_general: bool = False
+    packages: tuple[str, ...] = ()
+    check: Callable[[str | Path], object] | None = None

@@ -239,6 +239,20 @@ def take_videos(labels: Labels, names: Collection[str]) -> Labels:
     )
 
 
+def with_size(labels: Labels, width: int, height: int) -> Labels:
+    """Return the labels with a size for the frames that have none.
+
+    Args:
+        labels: The labels.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
+    sized = (
+        frame if frame.width and frame.height else replace(frame, width=width, height=height) for frame in labels.frames
+    )
+    return replace(labels, frames=tuple(sized))
+
+
 def number_tracks(names: Iterable[str]) -> tuple[dict[str, int], dict[int, str]]:
     """Assign numbers to names of individuals: `track7` gets 7, other names get the lowest free numbers in order.
 
@@ -266,13 +280,13 @@ def lost(labels: Labels, *held: str) -> list[str]:
 
     Args:
         labels: The labels.
-        *held: Parts that the format can hold: edges, hidden, scores, boxes, sizes, track names, no track, empty frames,
-            empty people, numbers.
+        *held: Parts that the format can hold: edges, hidden, scores, boxes, sizes, tracks, track names, no track, empty
+            frames, empty people, numbers.
 
     Returns:
         One line for each part that is lost.
     """
-    used = set(labels.frame.tolist())
+    used, tracks = set(labels.frame.tolist()), set(labels.track.tolist())
     found = {
         "edges": (len(labels.edges), "edges of the skeleton"),
         "hidden": ((labels.visibility == HIDDEN).sum(), "hidden joints: they become visible"),
@@ -286,6 +300,7 @@ def lost(labels: Labels, *held: str) -> list[str]:
             "frames whose file names lack their number or video",
         ),
         "sizes": (sum(frame.width > 0 for frame in labels.frames), "frames' width and height"),
+        "tracks": (0 if tracks == {0} else len(tracks - {-1}), "individuals: their poses have no track"),
         "track names": (len(labels.track_names), "names of individuals: they become numbers"),
         "no track": ((labels.track < 0).sum(), "poses without a track: they become individuals"),
         "empty frames": (len(labels.frames) - len(used), "frames without labels"),

@@ -99,7 +99,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
             rows.append([_name(frame), *[""] * 6])
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
-    held = ["hidden", "scores", "no track", "empty frames", "empty people"]
+    held = ["hidden", "scores", "tracks", "no track", "empty frames", "empty people"]
     return lost(labels, *held, *(["track names"] if named else []))
 
 

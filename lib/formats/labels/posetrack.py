@@ -102,7 +102,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     posetrack18.write(path, video)
     others = int(np.delete(labels.labeled, own, axis=1).sum())
     more = [f"{others} joints that PoseTrack does not have"] if others else []
-    return more + lost(labels, "scores", "boxes", "no track", "empty frames", "empty people")
+    return more + lost(labels, "scores", "boxes", "tracks", "no track", "empty frames", "empty people")
 
 
 def _recognizes(path: Path, start: bytes) -> bool:

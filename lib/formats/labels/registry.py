@@ -2,12 +2,14 @@
 
 from fnmatch import fnmatchcase
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
 from lib.formats import labels as package
 from lib.formats.labels.label_format import LabelFormat, Writer
 from lib.formats.labels.model import Labels
+from lib.formats.labels.yaml_files import SUFFIXES, read_yaml
 from lib.utils.errors import InputError
 
 
@@ -25,7 +27,7 @@ def read_any_labels(path: str | Path, format: str | None = None) -> Labels:
     """Read a label file.
 
     Args:
-        path: The file.
+        path: The file, or a folder with the YAML file of a project or data set.
         format: Name of the format; detected from the content if None.
 
     Returns:
@@ -34,6 +36,7 @@ def read_any_labels(path: str | Path, format: str | None = None) -> Labels:
     Raises:
         InputError: If the format does not exist, or the file does not have it. The message names the location.
     """
+    path = _file_of(Path(path))
     return _format(format or find_format(path)).read(path)
 
 
@@ -50,7 +53,8 @@ def write_any_labels(path: str | Path, labels: Labels, format: str | None = None
         One line for each thing that the format cannot hold.
 
     Raises:
-        InputError: If the format does not exist, is read-only, or cannot hold the labels.
+        InputError: If the format does not exist, is read-only, needs a package that is not installed, or cannot hold
+            the labels.
     """
     _, write = _writer(path, format)
     return write(path, labels)
@@ -67,7 +71,8 @@ def check_written(path: str | Path, format: str | None = None) -> str:
         The name of the format.
 
     Raises:
-        InputError: If the extension belongs to no format, or the format is read-only.
+        InputError: If the extension belongs to no format, the format is read-only or needs a package that is not
+            installed, or its files cannot be written in this place.
     """
     name, _ = _writer(path, format)
     return name
@@ -79,6 +84,11 @@ def _writer(path: str | Path, format: str | None) -> tuple[str, Writer]:
     if write is None:
         others = ", ".join(other for other, known in FORMATS.items() if known.write)
         raise InputError(f"{path}: the format {name} can be read but not written; choose from {others}")
+    missing = [package for package in FORMATS[name].packages if find_spec(package.replace("-", "_")) is None]
+    if missing:
+        raise InputError(f"{path}: to write the format {name}, install what it needs: pip install {' '.join(missing)}")
+    if check := FORMATS[name].check:
+        check(path)
     return name, write
 
 
@@ -103,15 +113,42 @@ def find_format(path: str | Path) -> str:
     """Detect the format of a file from its content.
 
     Args:
-        path: The file.
+        path: The file, or a folder with the YAML file of a project or data set.
 
     Returns:
         The name of the format.
 
     Raises:
-        InputError: If the file is missing, empty or an archive.
+        InputError: If the file is missing, empty or an archive, or the folder does not have exactly one such YAML file.
     """
-    path = Path(path)
+    path = _file_of(Path(path))
+    text = _start(path)
+    specific_first = sorted(FORMATS.values(), key=lambda known: known.is_general)
+    found = next(known for known in specific_first if known.recognizes(path, text))  # else it is plain CSV
+    if found.is_general and path.suffix.lower() in SUFFIXES:
+        read_yaml(path)  # refuses a damaged file
+        raise InputError(
+            f"{path}: neither DeepLabCut's config.yaml, which has Task and scorer, nor a YOLO data set with kpt_shape"
+        )
+    return found.name
+
+
+def _file_of(path: Path) -> Path:
+    """Return the YAML file that describes the labels in a folder; a file stands for itself."""
+    if not path.is_dir():
+        return path
+    specific = [known for known in FORMATS.values() if not known.is_general]
+    files = [file for file in sorted(path.glob("*.y*ml")) if any(known.recognizes(file, b"") for known in specific)]
+    if len(files) != 1:
+        raise InputError(
+            f"{path}: a folder with {len(files)} files that describe labels, such as DeepLabCut's config.yaml or the "
+            "YAML file of a YOLO data set; name the file of labels"
+        )
+    return files[0]
+
+
+def _start(path: Path) -> bytes:
+    """Return the first bytes of a file, without a byte order mark and white space."""
     try:
         with open(path, "rb") as file:
             start = file.read(4096)
@@ -122,5 +159,4 @@ def find_format(path: str | Path) -> str:
         raise InputError(f"{path}: an empty file")
     if text.startswith(b"PK\x03\x04"):
         raise InputError(f"{path}: an archive; unpack it and name the file of labels in it")
-    specific_first = sorted(FORMATS.values(), key=lambda known: known.is_general)
-    return next(known.name for known in specific_first if known.recognizes(path, text))  # else it is plain CSV
+    return text

@@ -1,4 +1,4 @@
-"""Labels from SLEAP project files (.slp). They are read-only; SLEAP imports DeepLabCut's and COCO's files.
+"""Labels in SLEAP project files (.slp).
 
 Since format 1.1, (0, 0) is the center of the first pixel; in earlier files it is the corner (according to sleap-io).
 Videos are named and never opened.
@@ -18,13 +18,11 @@ import numpy as np
 from lib.formats.hdf5 import is_hdf5, open_hdf5
 from lib.formats.labels.frames import Frame, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import Labels, from_file
+from lib.formats.labels.model import Labels, from_file, number_tracks
+from lib.formats.labels.sleap_writer import BODY_EDGE, PREDICTED, WRITTEN_BY, write
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-_PREDICTED = 1
-_BODY_EDGE = 1
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,8 @@ class _Video:
 def read(path: str | Path) -> Labels:
     """Read the labeled frames of a project: user instances, and predicted instances that no user has corrected.
 
-    The points of predictions have scores. As in SLEAP, points that are not visible are not labeled.
+    The points of predictions have scores. As in SLEAP, points that are not visible are not labeled. In files that this
+    project wrote, points of a user instance have the scores of the prediction that it corrects, unless they were moved.
 
     Args:
         path: The project file.
@@ -69,9 +68,11 @@ def read(path: str | Path) -> Labels:
         rows = list(_rows(tables))
         names, edges = _one_skeleton(skeletons, tables["instances"]["skeleton"][[row for _, row in rows]], path)
         poses = [_pose(tables, tables["instances"][row], len(names)) for _, row in rows]
+        if metadata.get("provenance", {}).get("written_by") == WRITTEN_BY["written_by"]:
+            for pose, (_, row) in zip(poses, rows, strict=True):
+                _take_scores(pose, tables, int(tables["instances"]["from_predicted"][row]))
         frames = [videos[int(video)].frame(int(number)) for video, number in tables["frames"][["video", "frame_idx"]]]
-        tracks = tables["instances"]["track"][[row for _, row in rows]].astype(np.int64)
-        named = {int(track): str(track_names[track]) for track in np.unique(tracks[tracks >= 0])}
+        tracks, names_of_tracks = _tracks(tables["instances"]["track"][[row for _, row in rows]], track_names)
     _tell_missing(path, {frame.video for frame in frames if not frame.file_name})
     cells = np.array(poses).reshape(-1, len(names), 4)
     hidden = np.isfinite(cells[:, :, :2]).all(axis=2) & (cells[:, :, 2] == 0)
@@ -86,8 +87,20 @@ def read(path: str | Path) -> Labels:
         track=tracks,
         scores=cells[:, :, 3],
         edges=edges,
-        track_names={track: name for track, name in named.items() if list(named.values()).count(name) == 1},
+        track_names=names_of_tracks,
     )
+
+
+def _tracks(tracks: np.ndarray, names: list[str]) -> tuple[np.ndarray, dict[int, str]]:
+    """Return the numbers of the individuals, and their names; tracks of the same name keep their numbers alone."""
+    used = np.unique(tracks[tracks >= 0]).tolist()
+    if len({*names}) < len(names):
+        shared = {track: names.count(names[track]) for track in used}
+        return tracks.astype(np.int64), {track: names[track] for track in used if shared[track] == 1}
+    numbers, track_names = number_tracks(names)
+    own = np.array([numbers[name] for name in names] or [0])
+    kept = {names[track] for track in used}
+    return np.where(tracks < 0, -1, own[tracks]), {track: name for track, name in track_names.items() if name in kept}
 
 
 def _texts(file: h5py.File, name: str) -> list[str]:
@@ -125,7 +138,7 @@ def _skeleton(metadata: dict[str, Any], skeleton: dict[str, Any]) -> tuple[list[
         if "py/reduce" in kind:
             kinds.append(kind["py/reduce"][1]["py/tuple"][0])
         number = kinds[-1] if "py/reduce" in kind else kinds[kind["py/id"] - 1]
-        if number == _BODY_EDGE:
+        if number == BODY_EDGE:
             edges.append((link.get("edge_insert_idx", 0), nodes.index(link["source"]), nodes.index(link["target"])))
     return names, [(start, end) for _, start, end in sorted(edges, key=lambda edge: edge[0])]
 
@@ -150,23 +163,31 @@ def _rows(tables: dict[str, np.ndarray]) -> Iterator[tuple[int, int]]:
         raise IndexError("instances of a frame")
     for frame, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         own = instances[start:end]
-        users = own[own["instance_type"] != _PREDICTED]
+        users = own[own["instance_type"] != PREDICTED]
         corrected, tracks = set(users["from_predicted"].tolist()), {*users["track"].tolist()} - {-1}
         for row, one in enumerate(own, start=start):
-            if one["instance_type"] == _PREDICTED and (one["instance_id"] in corrected or one["track"] in tracks):
+            if one["instance_type"] == PREDICTED and (one["instance_id"] in corrected or one["track"] in tracks):
                 continue
             yield frame, row
 
 
 def _pose(tables: dict[str, np.ndarray], instance: np.void, joints: int) -> np.ndarray:
     """Return (J, 4) x, y, visible, score; NaN for missing values."""
-    predicted = instance["instance_type"] == _PREDICTED
+    predicted = instance["instance_type"] == PREDICTED
     points = tables["pred_points" if predicted else "points"]
     points = points[int(instance["point_id_start"]) : int(instance["point_id_end"])]
     if len(points) != joints:
         raise IndexError(f"an instance has {len(points)} of {joints} points")
     scores = points["score"] if predicted else np.full(joints, np.nan)
     return np.column_stack([points["x"], points["y"], points["visible"], scores])
+
+
+def _take_scores(pose: np.ndarray, tables: dict[str, np.ndarray], source: int) -> None:
+    """Set the scores of points that are where the prediction of row `source` has them; −1 for no prediction."""
+    if source >= 0:
+        predicted = _pose(tables, tables["instances"][source], len(pose))
+        same = (pose[:, :2] == predicted[:, :2]).all(axis=1)
+        pose[same, 3] = predicted[same, 3]
 
 
 def _tell_missing(path: Path, videos: set[str]) -> None:
@@ -178,8 +199,8 @@ def _tell_missing(path: Path, videos: set[str]) -> None:
 def _recognizes(path: Path, start: bytes) -> bool:
     if not is_hdf5(start):
         return False
-    with open_hdf5(path, "labels") as file:
+    with open_hdf5(path, "labels", soft_links=True) as file:
         return "metadata" in file
 
 
-FORMAT = LabelFormat("sleap", read, None, _recognizes, ("*.slp",))
+FORMAT = LabelFormat("sleap", read, write, _recognizes, ("*.slp",))

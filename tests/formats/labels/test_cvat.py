@@ -173,6 +173,17 @@ def test_poses_end_where_the_next_frame_is_without_them(tmp_path):
     assert {one.get("keyframe") for one in root.iter("points")} == {"1"}
 
 
+def test_joints_that_a_program_set_have_their_score_as_an_attribute(tmp_path):
+    labels = from_file("x", ["nose", "tail"], [Frame("", 1)], [0], [1, 2, 3, 4], scores=np.array([[0.25, NAN]]))
+    cvat_writing.write(tmp_path / "a.xml", labels)
+    text = (tmp_path / "a.xml").read_text()
+    assert text.count('<attribute name="score">0.25</attribute>') == 1
+    np.testing.assert_array_equal(cvat.read(tmp_path / "a.xml").scores, labels.scores)
+    (tmp_path / "a.xml").write_text(text.replace("0.25", "good"))
+    with pytest.raises(InputError, match="track 0: a point's attribute 'score' must be a number, not 'good'"):
+        cvat.read(tmp_path / "a.xml")
+
+
 def test_evenly_spaced_frames_are_those_of_the_task(tmp_path):
     labels = from_file(
         "x", ["a"], [Frame("v", number) for number in (10, 15, 20)], [0, 2], [[1, 2], [3, 4]], track=[0, 0]

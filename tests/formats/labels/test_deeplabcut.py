@@ -74,7 +74,7 @@ def test_estimates_of_a_video(tmp_path, name, settings):
     labels = deeplabcut.read(store(pd.DataFrame(values, columns=columns), tmp_path / name, **settings))
     assert labels.frames == tuple(Frame("clip", number) for number in range(3))
     assert labels.frame.tolist() == [0, 2]
-    assert labels.scores.tolist() == [[0.9, 0.01], [1, 0.5]]
+    assert labels.scores.tolist() == [[0.9, 0.01], [1, 0.5]]  # a likelihood of 1 in a file of another program's
     assert labels.joints[1].tolist() == [[5, 6], [7, 8]]
 
 
@@ -110,10 +110,8 @@ def test_estimates_have_a_row_for_each_frame(tmp_path):
         "2,,,,,,",
         "3,3.0,4.0,0.25,,,",
     ]
-    assert lines == [
-        "2 frames between the labeled ones get an empty row",
-        "1 joints were set by a person: their likelihood is 1",
-    ]
+    assert lines == ["2 frames between the labeled ones get an empty row"]
+    np.testing.assert_array_equal(deeplabcut.read(tmp_path / "clipDLC_x.csv").scores, scores)
     deeplabcut.write(tmp_path / "CollectedData_x.csv", labels)
     assert "likelihood" not in (tmp_path / "CollectedData_x.csv").read_text()
 

@@ -126,10 +126,19 @@ def test_joints_outside_their_image_stay_and_are_told(caplog):
 def test_what_is_lost_is_told():
     labels = Labels(**arrays(track=np.array([-1, 3]), track_names={3: "bob"}, boxes=np.ones((2, 4))))
     lines = lost(labels)
-    assert len(lines) == 7
-    for line in ("1 edges", "1 hidden joints", "2 scores", "2 boxes", "1 frames' width", "1 names", "1 poses"):
+    assert len(lines) == 8
+    for line in (
+        "1 edges",
+        "1 hidden joints",
+        "2 scores",
+        "2 boxes",
+        "1 frames' width",
+        "1 individuals",
+        "1 names",
+        "1 poses",
+    ):
         assert any(one.startswith(line) for one in lines), line
-    held = ["edges", "hidden", "scores", "boxes", "sizes", "track names", "no track"]
+    held = ["edges", "hidden", "scores", "boxes", "sizes", "tracks", "track names", "no track"]
     assert lost(labels, *held) == []
     other = Labels(**arrays(frames=(Frame("a", 3, "7.png"), Frame("", 4)), frame=np.array([1, 1])))
     assert [line for line in lost(other) if "frames" in line] == [

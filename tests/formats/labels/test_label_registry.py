@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
+from lib.formats.coco import labeled_images
+from lib.formats.labels import coco
 from lib.formats.labels.frames import Frame
 from lib.formats.labels.model import from_file
 from lib.formats.labels.registry import FORMATS, find_format, read_any_labels, write_any_labels
@@ -101,29 +103,67 @@ def test_files_of_no_format(tmp_path):
 
 
 def test_formats_that_are_not_there(tmp_path):
-    with pytest.raises(InputError, match="no format of labels is named 'dlc'; choose from coco, cvat, deeplabcut, csv"):
+    with pytest.raises(InputError, match="no format of labels is named 'dlc'; choose from coco, cvat, deeplabcut, "):
         read_any_labels(GOLDEN / "labels/two_videos.slp", "dlc")
     with pytest.raises(InputError, match="unknown format"):
         write_any_labels(tmp_path / "a.txt", small())
-    with pytest.raises(InputError, match="the format sleap can be read but not written; choose from coco, "):
-        write_any_labels(tmp_path / "a.slp", small())
+    with pytest.raises(InputError, match="the format deeplabcut-project can be read but not written; choose from c"):
+        write_any_labels(tmp_path / "a.yaml", small(), "deeplabcut-project")
     assert list(tmp_path.iterdir()) == []
 
 
+CLIP = "sub-1_ses-2_cam-a"
+FILES = {
+    "coco": "labels.json",
+    "csv": "labels.csv",
+    "cvat": "labels.xml",
+    "deeplabcut": "clipDLC_x.csv",
+    "label-studio": "label_studio.json",
+    "nwb": "labels.nwb",
+    "posemark": f"{CLIP}_framelabels.json",
+    "posetrack18": "posetrack.json",
+    "sleap": "labels.slp",
+    "yolo": "data.yaml",
+}
+
+
+def test_each_format_that_is_written_has_an_example():
+    assert {*FILES} == {name for name, known in FORMATS.items() if known.write}
+
+
+@pytest.mark.parametrize("format", FILES)
+def test_who_set_what_is_kept_or_told(tmp_path, format):
+    """A frame of a person's, one of both, and one of a program's; fed back, the program's joints are no labels."""
+    if format == "nwb":
+        pytest.importorskip("ndx_pose")
+    frames = [Frame(f"{CLIP}.mp4", number, "", 64, 48) for number in range(3)]
+    scores = np.array([[NAN, NAN], [NAN, 0.5], [0.25, 1]])
+    labels = from_file("x", ["nose", "left_ankle"], frames, range(3), [[[8, 4], [16, 24]]] * 3, scores=scores)
+    lost = write_any_labels(tmp_path / FILES[format], labels, format)
+    told = [line for line in lost if "scores" in line]
+    again = read_any_labels(tmp_path / FILES[format])
+    assert find_format(tmp_path / FILES[format]) == format
+    columns = [again.names.index(name) for name in labels.names]
+    expected = np.full_like(scores, NAN) if told else scores
+    np.testing.assert_allclose(again.scores[:, columns], expected, rtol=1e-15)
+    assert told == (["3 scores: their joints look like those that a person set"] if format == "yolo" else [])
+    content = coco.set_by_person(coco.content_of(again), "labels")
+    assert len(labeled_images(content)) == (3 if told else 2)
+
+
 def everywhere(labels, folder):
-    """The labels through every format in turn; numbers and points of frames with labels are compared after each."""
+    """The labels through the formats in turn that hold all digits; numbers and points are compared after each."""
     reference = labels
-    for format, known in FORMATS.items():
-        if known.write and format != "posetrack18":
-            path = folder / f"CollectedData_me{Path(known.patterns[0]).suffix}"
-            write_any_labels(path, labels, format)
-            labels = read_any_labels(path)
-            assert labels.names == reference.names
-            assert [labels.frames[frame].number for frame in labels.frame] == [
-                reference.frames[frame].number for frame in reference.frame
-            ]
-            np.testing.assert_array_equal(labels.joints, reference.joints)
-            np.testing.assert_array_equal(labels.track, reference.track)
+    for format in ("coco", "cvat", "deeplabcut", "csv", "sleap"):
+        path = folder / f"CollectedData_me{Path(FORMATS[format].patterns[0]).suffix}"
+        write_any_labels(path, labels, format)
+        labels = read_any_labels(path)
+        assert labels.names == reference.names
+        assert [labels.frames[frame].number for frame in labels.frame] == [
+            reference.frames[frame].number for frame in reference.frame
+        ]
+        np.testing.assert_array_equal(labels.joints, reference.joints)
+        np.testing.assert_array_equal(labels.track, reference.track)
 
 
 @real

@@ -12,9 +12,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from label_cases import assert_same
 
 from lib.formats.labels import sleap
 from lib.formats.labels.frames import Frame
+from lib.formats.labels.model import from_file
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "golden/labels/two_videos.slp"
@@ -178,3 +180,52 @@ def test_truncated_projects(project):
         project.write_bytes(content[:size])
         with pytest.raises(InputError, match=r"not an HDF5 file, or a truncated one|SLEAP"):
             sleap.read(project)
+
+
+def mixed(**changes):
+    """Two mice in a frame, one set by a program but for its nose, and another frame; an image."""
+    frames = [Frame("cage.mp4", 3, "", 64, 48), Frame("cage.mp4", 9, "", 64, 48), Frame("a", 7, "a/img7.png")]
+    joints = [[[1, 2], [3, 4]], [[5.25, 6], [7, 8]], [[9, 10], [NAN, NAN]], [[1, 1], [2, 2]]]
+    scores = [[NAN, 0.5], [0.25, 0.75], [NAN, NAN], [NAN, NAN]]
+    track = [0, 1, 0, -1]
+    return from_file("x", ["nose", "tail"], frames, [0, 0, 1, 2], joints, scores=scores, track=track, **changes)
+
+
+def test_a_pose_of_a_person_and_a_program_corrects_a_prediction(tmp_path):
+    labels = mixed(edges=[(0, 1)], track_names={0: "alice", 1: "bob"})
+    assert sleap.write(tmp_path / "a.slp", labels) == []
+    assert_same(sleap.read(tmp_path / "a.slp"), labels)
+    with h5py.File(tmp_path / "a.slp", "r+") as file:
+        instances, points = file["instances"][()], file["points"][()]
+        assert instances["instance_type"].tolist() == [1, 0, 1, 0, 0]
+        assert instances["from_predicted"].tolist() == [-1, 0, -1, -1, -1]
+        points["x"][1] += 1  # the tail, moved by a person in SLEAP
+        file["points"][...] = points
+    assert np.isnan(sleap.read(tmp_path / "a.slp").scores[0]).all()
+
+
+def test_a_corrected_prediction_of_sleaps_own_is_all_a_persons(tmp_path):
+    sleap.write(tmp_path / "a.slp", mixed())
+    with h5py.File(tmp_path / "a.slp", "r+") as file:
+        metadata = json.loads(file["metadata"].attrs["json"])
+        file["metadata"].attrs["json"] = np.bytes_(json.dumps(metadata | {"provenance": {}}))
+    assert np.isnan(sleap.read(tmp_path / "a.slp").scores[0]).all()
+
+
+def test_sleap_io_reads_what_is_written(tmp_path):
+    sleap_io = pytest.importorskip("sleap_io")
+    sleap.write(tmp_path / "a.slp", mixed(edges=[(0, 1)], track_names={0: "alice", 1: "bob"}))
+    project = sleap_io.load_file(str(tmp_path / "a.slp"))
+    assert project.skeleton.node_names == ["nose", "tail"]
+    assert project.skeleton.edge_inds == [(0, 1)]
+    assert [track.name for track in project.tracks] == ["alice", "bob"]
+    predicted, user, other = project[0].instances
+    assert user.from_predicted is predicted
+    np.testing.assert_array_equal(user.numpy(), [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(predicted.numpy(scores=True), [[NAN, NAN, 0], [3, 4, 0.5]])
+    np.testing.assert_array_equal(other.numpy(scores=True), [[5.25, 6, 0.25], [7, 8, 0.75]])
+    assert (other.track.name, project[1].frame_idx, project[0].video.filename) == ("bob", 9, "cage.mp4")
+    assert tuple(project[0].video.shape) == (10, 48, 64, 3)
+    assert [str(name) for name in project[2].video.filename] == ["a/img7.png"]
+    project.save(str(tmp_path / "b.slp"))
+    assert_same(sleap.read(tmp_path / "b.slp"), mixed(edges=[(0, 1)], track_names={0: "alice", 1: "bob"}))
