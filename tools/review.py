@@ -43,7 +43,8 @@ def main() -> None:
     labels = read_labels(args.labels)
     with TemporaryDirectory(prefix="frames-") as folder:
         read = frame_reader(args.video, Path(folder), args.exif_orientation or is_oriented(labels))
-        write_review(labels, read, args.out, name=args.labels.stem, budget=round(args.megabytes * MEGABYTE))
+        budget = round(args.megabytes * MEGABYTE)
+        write_review(labels, read, args.out, args.labels.stem, video=args.video.resolve().name, budget=budget)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from lib.utils.files import read_json
 
 JOINT_EVIDENCE = ("scores", "sources", "disagreement")
 """Keys that describe each joint that was not labeled by a person."""
+PROPAGATED_BY = "propagated_by"
+"""Key of `info`: the method of propagation, in files with joints that a program set."""
 EXIF_ORIENTATION = "exif_orientation"
 """Key of `info`: the images were oriented according to their EXIF tags."""
 

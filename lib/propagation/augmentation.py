@@ -8,8 +8,9 @@ from torch import nn
 from yacs.config import CfgNode
 
 from lib.core.run import Run
-from lib.dataset.propagated_labels import PROPAGATED_BY, REACH, Propagated, augmented_content, frames_around
+from lib.dataset.propagated_labels import REACH, Propagated, augmented_content, frames_around
 from lib.dataset.training_set import SparseLabels
+from lib.formats.coco import PROPAGATED_BY
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_propagator, video_folders
 from lib.propagation.targets import nearest

@@ -11,9 +11,8 @@ from yacs.config import CfgNode
 from lib.core.run import Run
 from lib.dataset import build_skeleton, build_sparse_labels, build_truth
 from lib.dataset.people import Person
-from lib.dataset.propagated_labels import PROPAGATED_BY
 from lib.evaluation.propagation import compare_tracks
-from lib.formats.coco import EXIF_ORIENTATION, AddedPose, add_poses, labeled_images, read_labels
+from lib.formats.coco import EXIF_ORIENTATION, PROPAGATED_BY, AddedPose, add_poses, labeled_images, read_labels
 from lib.frames.video import FrameFolder
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_propagator, video_folders
