@@ -86,7 +86,8 @@ def possible_swaps(
         The possible swaps, in order of their frames. The frame to review is the later one, unless a person has set both
         of its poses.
     """
-    rows = [np.flatnonzero(frame == index) for index in range(frame.max(initial=-1) + 1)]
+    order = np.argsort(frame, kind="stable")
+    rows = np.split(order, np.searchsorted(frame[order], np.arange(1, frame.max(initial=0) + 1)))
     runs: dict[tuple[int, int], PossibleSwap] = {}  # of tracks, those that the last frame belongs to
     found: list[PossibleSwap] = []
     for index in range(1, len(rows)):

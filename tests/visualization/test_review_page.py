@@ -1,5 +1,8 @@
 """The review page in a browser: what is done there, and the file that it saves."""
 
+import re
+from pathlib import Path
+
 import pytest
 from review_browser import Review, others, people
 from reviewed_video import FRAMES, HEIGHT, LABELED, NAMES, WIDTH, joints, make_content, read_frame
@@ -13,10 +16,11 @@ pytestmark = pytest.mark.slow
 def test_it_opens_without_a_fault_or_a_connection_and_steps_by_keys(review, path):
     assert review.page.title() == "clip.mp4: review"
     assert review.text("#title") == "clip.mp4"
-    assert review.text("#name") == "mice"
+    assert review.page.get_attribute("#title", "title") == "labels: mice"
     assert review.at == ("104", "propagated")  # what needs review most
     assert review.text("#hint") == "left_paw: from frames 100, 106."
     assert review.page.inner_text("tr[aria-current=true] td:nth-child(2)") == "0.10"
+    assert "104" in review.text("#needs [aria-current=true]")
     review.press("Home")
     assert review.at == ("100", "labeled")
     review.press("ArrowRight")
@@ -37,6 +41,16 @@ def test_it_opens_without_a_fault_or_a_connection_and_steps_by_keys(review, path
     assert "accept the frame as it is" in review.text("#keys")
     assert review.faults == []
     assert [url for url in review.asked if not url.startswith("blob:")] == [path.as_uri()]
+
+
+def test_the_documentation_lists_all_keys(review):
+    table = (Path(__file__).parents[2] / "docs/review.md").read_text(encoding="utf-8")
+    listed = [key for row in re.findall(r"^\| (.*?) \|", table, flags=re.MULTILINE) for key in row.split()]
+    keys = review.page.locator("#keylist kbd").all_text_contents()
+    assert len(keys) > 60
+    with_shift = {"Shift+←", "Shift+→", "Shift+n", "Shift+m", "Shift+i", "Shift+j", "Shift+k", "Shift+l"}
+    others = {"=", "-", "Backspace", "Shift+Backspace", "Ctrl+z", "Ctrl+y", "Ctrl+Shift+z", "Ctrl+s"}
+    assert {*keys} - {*listed} - with_shift - others == set()
 
 
 def test_texts_of_the_labels_stay_texts(review):

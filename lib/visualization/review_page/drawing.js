@@ -67,7 +67,7 @@ function drawPerson(context, app, person, place) {
   const shown = app.model.names.map((_, joint) => joint).filter(isShown).map(at);
   if (app.tracks.length > 1 && shown.length) {
     const [x, y] = shown.reduce((top, one) => (one[1] < top[1] ? one : top));
-    drawText(context, [x - 10, y - 14], app.model.label(person.track), own);
+    drawText(context, [x - 10, y - 14], app.model.label(person.track), { color: own, font: "bold 13px system-ui, sans-serif" });
   }
 }
 
@@ -110,10 +110,10 @@ function drawRing(context, at) {
   }
 }
 
-function drawName(context, [x, y], name) { drawText(context, [x + 11, y + 4], name, "#ffffff"); }
+function drawName(context, [x, y], name) { drawText(context, [x + 11, y + 4], name); }
 
-function drawText(context, [x, y], text, color) {
-  context.font = "12px system-ui, sans-serif";
+function drawText(context, [x, y], text, { color = "#ffffff", font = "12px system-ui, sans-serif" } = {}) {
+  context.font = font;
   context.lineWidth = 3;
   context.strokeStyle = "rgba(0, 0, 0, 0.8)";
   context.fillStyle = color;

@@ -61,8 +61,7 @@ function listKeys() {
 function start() {
   const read = (id) => JSON.parse(document.getElementById(`data-${id}`).textContent);
   const review = read("review");
-  document.getElementById("title").textContent = review.video;
-  document.getElementById("name").textContent = review.name === review.video ? "" : review.name;
+  Object.assign(document.getElementById("title"), { textContent: review.video, title: `labels: ${review.name}` });
   document.getElementById("note").textContent = read("note");
   const app = new App(read("labels"), review);
   document.getElementById("colors").setAttribute("aria-pressed", app.bySide);

@@ -54,7 +54,8 @@ class Queue {
       app.identities.chosen = other;
       app.select(track, app.joint);
     } else {
-      const { track: worst, joint } = app.model.mostDoubtful(app.frame) ?? item;
+      const isLeft = app.model.person(app.frame, track)?.propagated.includes(item.joint);
+      const { track: worst, joint } = (isLeft ? null : app.model.mostDoubtful(app.frame)) ?? item;
       app.select(worst, joint);
     }
   }
