@@ -197,6 +197,25 @@ def test_names_go_with_their_tracks(open_page, tmp_path):
     assert review.save(tmp_path) == content
 
 
+def test_poses_without_the_name_of_their_track_stay_so_until_it_changes(open_page, tmp_path):
+    content = make_content()
+    labels = [person for person in content["annotations"] if "scores" not in person and not person.get("iscrowd")]
+    for person in labels:
+        person["track_name"] = ("alice", "bob")[person["track_id"]]
+    review = open_page(content)
+    assert review.save(tmp_path) == content
+    review.go(108)
+    review.page.click("#people >> text=alice")
+    review.press("w")
+    saved = review.save(tmp_path)
+    assert [people(saved, 8)[track]["track_name"] for track in (0, 1)] == ["alice", "bob"]
+    assert not any("track_name" in person for person in people(saved, 9).values())
+    review.press("F2")
+    review.page.keyboard.type("carl")
+    review.press("Enter")
+    assert {people(review.save(tmp_path), frame)[1]["track_name"] for frame in range(FRAMES)} == {"carl"}
+
+
 @pytest.mark.parametrize("name", ["alice", "track0", "track 0"])
 def test_a_name_of_another_track_is_refused(open_page, tmp_path, name):
     content = make_content()

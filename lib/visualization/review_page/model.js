@@ -20,6 +20,7 @@ class Model {
     this.trackNames = new Map();
     this.originals = new Map(); // by place among the file's annotations the person that it was
     labels.annotations.forEach((record, place) => this.#add(record, place));
+    this.namesOfFile = this.trackNames;
     this.suggested = new Set(review.suggested.map((one) => one.frame));
     this.edits = new Map(); // by index of the frame the people that it now has
     this.past = [];

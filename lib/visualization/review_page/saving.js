@@ -74,9 +74,11 @@ function setBox(made, record, isOwn, [x1, y1, x2, y2]) {
   made.area = rounded(box[2] * box[3]);
 }
 
+// The name of the track, where it is another one than in the file: there, propagated poses may lack it.
 function named(model, person, record) {
   const name = model.trackNames.get(person.track);
-  if (name === (record.track_name || undefined)) return record;
+  const original = model.originals.get(person.from);
+  if (original && name === model.namesOfFile.get(original.track)) return record;
   const { track_name: _, ...made } = record;
   return name === undefined ? made : { ...made, track_name: name };
 }
