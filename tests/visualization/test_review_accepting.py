@@ -155,9 +155,9 @@ def test_a_frame_is_reviewed_once_its_doubtful_joints_are(review):
     assert review.at[0] != "104"
 
 
-def test_an_accepted_frame_counts_as_labeled(review, tmp_path):
+def test_an_accepted_frame_counts_as_labeled(review, tmp_path, way):
     review.go(102)
-    review.press("a")
+    do(review, way, "a", "accept")
     assert review.at == ("102", "corrected or accepted")
     assert review.text("#count") == "1 corrected"
     content = review.save(tmp_path)
@@ -170,7 +170,11 @@ def test_an_accepted_frame_counts_as_labeled(review, tmp_path):
         person for person in make_content()["annotations"] if person.get("iscrowd")
     ]
     assert others(content, 2) == others(make_content(), 2)
-    review.press("r")
+    do(review, way, "z", "undo")
+    assert review.save(tmp_path) == make_content()
+    do(review, way, "Shift+z", "redo")
+    assert review.save(tmp_path) == content
+    do(review, way, "r", "revert")
     assert review.at == ("102", "propagated")
     assert review.save(tmp_path) == make_content()
 

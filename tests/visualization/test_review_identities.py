@@ -132,6 +132,9 @@ def test_a_track_is_split(review, tmp_path, do):
     do(review, "Shift+s", "split")
     assert review.text("#people [aria-pressed=true]") == "track 2"
     assert review.save(tmp_path) == renumbered(make_content(), range(8, FRAMES), {1: 2})
+    review.press("z")
+    assert review.text("#people [aria-pressed=true]") in {"track 0", "track 1"}  # track 2 is no more
+    review.press("Shift+z")
     check_history(do, review, tmp_path, make_content())
 
 

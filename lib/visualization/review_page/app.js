@@ -209,7 +209,11 @@ class App {
     this.say(`${this.name(person.track)} deleted from this frame.`);
   }
 
-  revert() { if (this.model.edits.has(this.frame.index)) this.model.edit(this.frame, undefined); }
+  revert() {
+    if (!this.model.edits.has(this.frame.index)) return;
+    this.adding = null;
+    this.model.edit(this.frame, undefined);
+  }
 
   back(frame, what) {
     this.adding = null;
@@ -236,7 +240,8 @@ class App {
     this.tracks = this.model.tracks();
     this.corrected = this.#countCorrected();
     this.timeline.update(frames);
-    this.refresh();
+    if (this.tracks.includes(this.track)) this.refresh();
+    else this.select(this.model.people(this.frame)[0]?.track ?? this.tracks[0], this.joint);
   }
 
   // A swap elsewhere arrives frame by frame and is shown at once.
