@@ -48,12 +48,26 @@ def build_clips(root: Path, num_videos: int, cached_bytes: int) -> ClipDataset:
     videos = {video: FrameFolder(store, str(video)) for video in range(num_videos)}
     scale = np.array([1.2, 1.6], np.float32)
     people = [
-        Person(v, n, n, np.array([250 + 280 * p, 540], np.float32), scale, 1.0, np.zeros((17, 2)), np.zeros(17, bool))
+        Person(
+            video=v,
+            frame=n,
+            number=n,
+            center=np.array([250 + 280 * p, 540], np.float32),
+            scale=scale,
+            box_score=1.0,
+            joints=np.zeros((17, 2)),
+            labeled=np.zeros(17, bool),
+        )
         for v in range(num_videos)
         for n in range(NUM_FRAMES)
         for p in range(NUM_PEOPLE)
     ]
-    return ClipDataset(people, videos, FixedFrames([0, -1, -2, 1, 2]), ClipOptions((288, 384), (72, 96)))
+    return ClipDataset(
+        people,
+        videos,
+        FixedFrames([0, -1, -2, 1, 2]),
+        options=ClipOptions(image_size=(288, 384), heatmap_size=(72, 96)),
+    )
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from yacs.config import CfgNode
 
 from lib.config import load_config
-from lib.core.build_training import build_loss
-from lib.core.frozen import frozen_form
+from lib.core.frozen import frozen_estimator
+from lib.core.loss import build_loss
 from lib.core.optimizer import build_optimizer
 from lib.core.predictor import Predictor, build_predictor
 from lib.core.report import EpochReport
@@ -115,9 +115,21 @@ def build_clips(cfg: CfgNode, num_frames: int) -> ClipDataset:
     frames = np.random.default_rng(0).integers(0, 256, (num_frames, 2 * height, 2 * width, 3), dtype=np.uint8)
     joints, labeled = np.zeros((cfg.MODEL.NUM_JOINTS, 2)), np.zeros(cfg.MODEL.NUM_JOINTS, bool)
     center, scale = np.array([width, height], np.float32), np.array([width, height], np.float32) / 200
-    people = [Person(0, number, number, center, scale, 1.0, joints, labeled) for number in range(num_frames)]
-    options = ClipOptions(tuple(cfg.MODEL.IMAGE_SIZE), tuple(cfg.MODEL.HEATMAP_SIZE))
-    return ClipDataset(people, {0: ArrayFrames(frames)}, FixedFrames(cfg.TEST.AGGREGATE.OFFSETS), options)
+    people = [
+        Person(
+            video=0,
+            frame=number,
+            number=number,
+            center=center,
+            scale=scale,
+            box_score=1.0,
+            joints=joints,
+            labeled=labeled,
+        )
+        for number in range(num_frames)
+    ]
+    options = ClipOptions(image_size=tuple(cfg.MODEL.IMAGE_SIZE), heatmap_size=tuple(cfg.MODEL.HEATMAP_SIZE))
+    return ClipDataset(people, {0: ArrayFrames(frames)}, FixedFrames(cfg.TEST.AGGREGATE.OFFSETS), options=options)
 
 
 def read_batch(clips: ClipDataset, indices: Sequence[int]) -> Clips:
@@ -188,7 +200,7 @@ def our_step(cfg: CfgNode, net: PoseWarper, batch: Clips) -> Callable[[], None]:
     step = TrainingStep(
         net,
         Trainer(net, *build_optimizer(cfg, net)),
-        strategy=partial(pair, pose_net=frozen_form(net.pose_net, dtype)),
+        strategy=partial(pair, pose_net=frozen_estimator(net.pose_net, dtype)),
         loss=build_loss(cfg, device),
         device=device,
         options=StepOptions(dtype),

@@ -43,6 +43,6 @@ def test_strategies_exist():
         assert callable(getattr(strategies, name))
 
 
-def test_other_pages_lead_to_it():
+def test_other_pages_link_to_it():
     assert "(architecture.md)" in (ROOT / "docs/README.md").read_text()
     assert "(docs/architecture.md)" in (ROOT / "CONTRIBUTING.md").read_text()

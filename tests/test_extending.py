@@ -79,7 +79,7 @@ def test_a_data_set_is_an_entry_that_is_scored_too(house, tmp_path):
     assert "100.0" in done.stdout
 
 
-def test_a_mistyped_key_of_a_new_net_is_found_at_once(house, tmp_path):
+def test_a_misspelled_key_of_a_new_net_is_refused(house, tmp_path):
     (tmp_path / "a.yaml").write_text("MODEL: {NAME: pose_tiny, EXTRA: {WIDHT: 8}}\n")
     done = run(house, "-X", "importtime", "tools/train.py", "--cfg", tmp_path / "a.yaml")
     assert done.returncode == 2

@@ -16,6 +16,20 @@ TIERS = [
     {"deform_conv", "nms", "formats", "frames", "pose"},
     {"utils"},
 ]
+RUNS = {
+    "lib/core/origin.py": {"start"},
+    "lib/evaluation/trained_run.py": {"train_experiment"},
+    "lib/labeling/time_estimate.py": {
+        "estimate_training_seconds",
+        "estimate_propagation_seconds",
+        "estimate_inference_seconds",
+    },
+    "lib/propagation/augmentation.py": {"run_augmentation", "augment_labels", "augmented_path"},
+    "lib/propagation/dense_labels.py": {"propagate_dense"},
+    "lib/propagation/protocol.py": {"run_protocol", "propagate_runs", "estimate_pseudo_labels", "score_protocol"},
+    "lib/tracking/video_run.py": {"run_video"},
+}
+"""Functions that carry out a part of an experiment. They receive its configuration, as the build functions do."""
 FILES = sorted([*(ROOT / "lib").rglob("*.py"), *(ROOT / "tools").glob("*.py")])
 
 
@@ -51,19 +65,23 @@ def test_imports_run_one_way(path):
         if own == "config":
             assert package == "utils", f"config imports {package}"
         else:
-            if package == "config" and own in ("core", "evaluation", "labeling"):
+            if package == "config" and own in ("core", "evaluation", "propagation", "labeling"):
                 continue  # a run has a configuration: its folder and its weights are compared with it
             assert package != "config", f"{own} imports config"
             assert tier(own) < tier(package), f"{own} imports {package}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_tools_and_build_functions_see_a_configuration(path):
-    if path.relative_to(ROOT).parts[:2] in (("lib", "config"),) or path.parent.name == "tools":
+def test_only_tools_build_functions_and_runs_receive_a_configuration(path):
+    name = str(path.relative_to(ROOT))
+    if name.startswith(("lib/config/", "tools/")):
         return
     functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
-    builds = any(function.name.startswith("build_") for function in functions)
-    for function in functions:
-        if any(argument.arg == "cfg" for argument in function.args.args):
-            helper = builds and function.name.startswith("_")  # of the build functions beside it
-            assert function.name.startswith("build_") or helper, f"{path}: {function.name}"
+    configured = {
+        function.name
+        for function in functions
+        if any(argument.arg == "cfg" for argument in (*function.args.args, *function.args.kwonlyargs))
+    }
+    public = {function for function in configured if not function.startswith("_")}
+    assert {function for function in public if not function.startswith("build_")} == RUNS.get(name, set())
+    assert public or not configured, f"{path}: only helpers of such functions may receive a configuration"

@@ -1,6 +1,6 @@
 """Modules that tools import after they read their arguments, loaded once for all runs of tests/tool_runner.py."""
 
-import lib.core.training_run
+import lib.core.training_files
 import lib.dataset.check
 import lib.evaluation.files
 import lib.evaluation.tester

@@ -24,11 +24,15 @@ def main() -> None:
     """Run the tool."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, metavar="IN", help="file of labels to read")
-    parser.add_argument("target", type=Path, metavar="OUT", help="file to write")
-    parser.add_argument("--from", dest="source_format", choices=FORMATS, help="format of IN (by its content)")
-    parser.add_argument("--to", dest="target_format", choices=FORMATS, help="format of OUT (by its ending)")
-    parser.add_argument("--video", help="the one to take of IN, if it has several and OUT can hold one")
+    parser.add_argument("source", type=Path, metavar="IN", help="input file of labels")
+    parser.add_argument("target", type=Path, metavar="OUT", help="output file")
+    parser.add_argument(
+        "--from", dest="source_format", choices=FORMATS, help="format of IN (default: detected by content)"
+    )
+    parser.add_argument(
+        "--to", dest="target_format", choices=FORMATS, help="format of OUT (default: detected by suffix)"
+    )
+    parser.add_argument("--video", help="video to convert, if IN contains several and OUT can contain one")
     args = parser.parse_args()
     claim_outputs([("OUT", args.target)], [("IN", args.source)])
     labels = read_any_labels(args.source, args.source_format)

@@ -9,23 +9,17 @@ again.
 """
 
 import argparse
-import logging
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import _init_paths  # noqa: F401
 from yacs.config import CfgNode
 
 from lib.config import add_force, named_paths, output_folder, parse_arguments
-from lib.config.rows import read_rows, row_of_weights
+from lib.config.rows import published_experiment
 from lib.formats.video_poses import check_part
-from lib.utils.commands import ROWS
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
-
-logger = logging.getLogger("demo")
 
 
 def main() -> None:
@@ -37,7 +31,7 @@ def main() -> None:
     cfg, experiment, args = parse_arguments(parser, published_experiment)
     check(args, cfg)
 
-    from lib.tracking.video_run import VideoRunOptions, build_video_run  # after the arguments: PyTorch takes seconds
+    from lib.tracking.video_run import VideoRunOptions, run_video  # after the arguments: PyTorch takes seconds
 
     options = VideoRunOptions(
         video=args.video,
@@ -51,60 +45,43 @@ def main() -> None:
         end=args.end,
         force=args.force,
     )
-    build_video_run(cfg, output_folder(cfg, experiment), options)
+    run_video(cfg, output_folder(cfg, experiment), options)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the tool's arguments to a parser."""
     parser.add_argument("--video", type=Path, required=True, help="video file")
-    parser.add_argument("--out", type=Path, help="the .mp4 file to draw")
-    parser.add_argument("--json", type=Path, help="the file of poses to write (beside --out, with its name)")
-    parser.add_argument("--detector", type=Path, help="weights of a detector of torchvision")
-    parser.add_argument("--boxes", type=Path, help="people's boxes, a JSON list: image_id (frame, from 0), bbox, score")
-    parser.add_argument("--box-score", type=float, default=0.5, help="least score of a box (%(default)s)")
-    parser.add_argument("--joint-score", type=float, default=0.2, help="least score of a joint to draw (%(default)s)")
-    parser.add_argument("--start", type=int, default=0, help="first frame (%(default)s)")
+    parser.add_argument("--out", type=Path, help="output video with the poses, an .mp4 file")
+    parser.add_argument("--json", type=Path, help="output file of the poses (default: --out with the suffix .json)")
+    parser.add_argument("--detector", type=Path, help="weights of a torchvision detector")
+    parser.add_argument("--boxes", type=Path, help="boxes of people, a JSON list of image_id (frame), bbox and score")
+    parser.add_argument("--box-score", type=float, default=0.5, help="minimum score of a box (default: %(default)s)")
+    parser.add_argument(
+        "--joint-score", type=float, default=0.2, help="minimum score of a joint to draw (default: %(default)s)"
+    )
+    parser.add_argument("--start", type=int, default=0, help="first frame (default: %(default)s)")
     parser.add_argument("--end", type=int, help="frame to stop before")
 
 
 def check(args: argparse.Namespace, cfg: CfgNode) -> None:
     """Reject impossible requests before any work is done."""
     if args.out is None and args.json is None:
-        raise InputError("nothing to write: --out names a video, --json a file of poses")
+        raise InputError("nothing to write: set --out to a video, --json to a file of poses, or both")
     for option, path, suffix in (("--out", args.out, ".mp4"), ("--json", args.json, ".json")):
         if path is not None and (path.suffix != suffix or path.is_dir()):
-            raise InputError(f"{option} {path}: it has to name a {suffix} file")
+            raise InputError(f"{option} {path}: expected a {suffix} file")
     if args.detector and args.boxes:
-        raise InputError("--detector and --boxes: one of them tells where people are")
+        raise InputError("--detector and --boxes exclude each other")
     if args.start < 0 or (args.end is not None and args.end <= args.start):
         raise InputError(f"--start {args.start} --end {args.end}: there are no frames between them")
     if cfg.TEST.MODE not in ("single", "aggregate", "average"):
         modes = "aggregate (five frames) or single" if cfg.MODEL.WARP.ENABLED else "single"
-        raise InputError(f"TEST.MODE {cfg.TEST.MODE}: it estimates no frame of its own; set TEST.MODE {modes}")
+        raise InputError(f"TEST.MODE {cfg.TEST.MODE} cannot estimate poses in a video; set TEST.MODE {modes}")
     poses = args.json or args.out.with_suffix(".json")
     read = [("--video", args.video), ("--boxes", args.boxes), ("--detector", args.detector), ("--cfg", args.cfg)]
     claim_outputs([("--out", args.out), ("--json", poses)], [*read, *named_paths(cfg)])
     check_part(poses)
 
 
-def published_experiment(opts: Sequence[str]) -> list[Any]:
-    """Return the experiment file of published weights, found by the name of TEST.MODEL_FILE, and the keys it changes.
-
-    Args:
-        opts: Keys and values of the command line.
-
-    Raises:
-        InputError: There are no weights, or their name is not a published one.
-    """
-    weights = dict(zip(opts[::2], opts[1::2], strict=False)).get("TEST.MODEL_FILE")
-    if weights is None:
-        raise InputError("neither --cfg, an experiment file, nor TEST.MODEL_FILE, published weights")
-    row = row_of_weights(read_rows(ROWS), Path(weights).name)
-    if row is None:
-        raise InputError(f"{weights}: not the name of published weights ({ROWS}); --cfg has to name their experiment")
-    logger.info("%s: the weights of %s, %s", weights, row.id, row.experiment)
-    return [row.experiment, *(part for setting in row.overrides.items() for part in setting)]
-
-
 if __name__ == "__main__":
-    run(main)
+    run(main, resumes=True)

@@ -29,9 +29,11 @@ def main() -> None:
     commands = parser.add_subparsers(metavar="DATASET", required=True)
 
     command = commands.add_parser("posetrack", help="PoseTrack17 and PoseTrack18: AP of joints, MOTA of tracks")
-    command.add_argument("--gt", type=Path, required=True, help="folder of the ground truth, a .json or .mat per video")
-    command.add_argument("--pred", type=Path, required=True, help="folder of the predictions, files of the same names")
-    command.add_argument("--tracking", action="store_true", help="score the tracks too (MOTA, MOTP)")
+    command.add_argument(
+        "--gt", type=Path, required=True, help="folder of the ground truth, a .json or .mat file per video"
+    )
+    command.add_argument("--pred", type=Path, required=True, help="folder of the predictions, with the same file names")
+    command.add_argument("--tracking", action="store_true", help="also score the tracks (MOTA, MOTP)")
     command.set_defaults(evaluate=_posetrack)
 
     for name, scorer in (SCORERS | {"pck": pck_scorer("box")}).items():
@@ -41,20 +43,23 @@ def main() -> None:
         command.set_defaults(evaluate=_files, scorer=scorer)
         if scorer.ranked:
             command.add_argument(
-                "--sigma-scale", type=_factor, default=1.0, help="factor on the sigmas of OKS (%(default)s)"
+                "--sigma-scale", type=_factor, default=1.0, help="factor on the sigmas of OKS (default: %(default)s)"
             )
     commands.choices["pck"].add_argument(
-        "--normalizer", choices=NORMALIZERS, default="box", help="what distances are shares of (%(default)s)"
+        "--normalizer",
+        choices=NORMALIZERS,
+        default="box",
+        help="size that distances are relative to (default: %(default)s)",
     )
 
     for command in commands.choices.values():
-        command.add_argument("--out", type=Path, help="file to write all numbers to, as JSON")
+        command.add_argument("--out", type=Path, help="output JSON file with all numbers")
     args = parser.parse_args()
     read = [("--gt", args.gt), ("--pred", args.pred)]
     claim_outputs([("--out", args.out)], read)
     for option, path in read:
         if path.is_dir() and args.out and args.out.suffix in (".json", ".mat"):
-            refuse_inside([("--out", args.out)], path, f"it would be taken for one of the files of {option}")
+            refuse_inside([("--out", args.out)], path, f"it would be read as one of the files of {option}")
     result, table = args.evaluate(args)
     print(table)
     if args.out:
@@ -66,7 +71,7 @@ def main() -> None:
 def _factor(text: str) -> float:
     value = float(text)
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a number over 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a number greater than 0")
     return value
 
 

@@ -10,14 +10,9 @@ from pathlib import Path
 import _init_paths  # noqa: F401
 
 from lib.config import add_force, named_paths, output_folder, parse_arguments
-from lib.core.trained_model import build_trained_model
-from lib.models import PoseWarper
-from lib.utils.device import choose_device
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
-from lib.visualization.illustrations import build_illustrator, read_histories
-from lib.visualization.plots import animate_warp, plot_curves, plot_warps
 
 logger = logging.getLogger("illustrate")
 
@@ -35,6 +30,13 @@ def main() -> None:
         raise InputError(f"TEST.MODE is {cfg.TEST.MODE}; pictures are made of an aggregation: set TEST.MODE aggregate")
     pictures = [("--out", args.out / name) for name in (CURVES, WARP, LOOP, POSES)]
     claim_outputs(pictures, [("--cfg", args.cfg), *named_paths(cfg)])
+
+    from lib.core.trained_model import build_trained_model  # after the arguments: PyTorch takes seconds
+    from lib.models import PoseWarper
+    from lib.utils.device import choose_device
+    from lib.visualization.illustrations import build_illustrator, read_histories
+    from lib.visualization.plots import animate_warp, plot_curves, plot_warps
+
     folder = output_folder(cfg, experiment)
     device = choose_device(cfg.GPUS, 0)
     net, _ = build_trained_model(cfg, folder, device, args.force)

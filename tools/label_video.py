@@ -1,11 +1,11 @@
-"""Label a video from labels of a few of its frames: learn from these, propagate them to all frames.
+"""Label a video from labels of a few of its frames: train on these, and propagate them to all frames.
 
 python tools/label_video.py --video clip.mp4 --labels labels.json --out dense.json --review review.html
 python tools/label_video.py --video clip.mp4 --labels images.csv --images folder --out dense.json
 
-With --images, the labels belong to other images: a net learns from them and estimates poses in the video. The same
+With --images, the labels belong to other images: a net is trained on them and estimates poses in the video. The same
 command resumes an interrupted run; after labels are corrected, only what depends on them is propagated again. --every K
-holds out labels to measure the error. docs/custom_video.md explains both.
+hides labels to measure the error. docs/custom_video.md explains both.
 """
 
 import argparse
@@ -42,10 +42,7 @@ def main() -> None:
         every=args.every,
         fill=args.merge == "fill",
         relearn=args.relearn,
-        method=args.method,
-        priors=args.prior,
-        fuse=args.fuse,
-        raft=args.raft,
+        methods=choose_methods(args, METHOD, PRIORS),
     )
     options.check_outputs()
 
@@ -63,18 +60,22 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", type=Path, required=True, help="video file, or folder of numbered frames")
-    parser.add_argument("--labels", type=Path, required=True, help="labels of some of its frames (docs/labels.md)")
-    parser.add_argument("--out", type=Path, required=True, help="labels of all frames, in the format of the suffix")
-    parser.add_argument("--review", type=Path, help="page to check and correct the labels, an .html file")
-    parser.add_argument("--draw", type=Path, help="video of the labels, an .mp4 file")
-    parser.add_argument("--images", type=Path, help="folder of the labels' images, if they are no frames of the video")
-    parser.add_argument("--every", type=int, help="keep labels this many frames apart, and measure with the others")
+    parser.add_argument("--video", type=Path, help="video file, or folder of numbered frames")
+    parser.add_argument("--labels", type=Path, help="labels of some of its frames (docs/labels.md)")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="output file of all labels, in the format of its suffix"
+    )
+    parser.add_argument("--review", type=Path, help="output page to check and correct the labels, an .html file")
+    parser.add_argument("--draw", type=Path, help="output video with the labels, an .mp4 file")
+    parser.add_argument("--images", type=Path, help="folder of the labeled images, if they are not frames of the video")
+    parser.add_argument(
+        "--every", type=int, help="keep labels this many frames apart, and measure the error on the others"
+    )
     parser.add_argument(
         "--merge",
         choices=("frames", "fill"),
         default="frames",
-        help="propagate to frames without any label (frames), or also what labeled frames lack (fill)",
+        help="frames: propagate to frames without labels; fill: also people and joints that labeled frames lack",
     )
     parser.add_argument("--relearn", action="store_true", help="train the nets again on new or corrected labels")
     parser.add_argument(
@@ -83,15 +84,21 @@ def parse() -> argparse.Namespace:
     add_arguments(parser)
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the recipe to change")
     args = parser.parse_intermixed_args()
+    if args.video is None:
+        what = f"the video, or the folder of frames, that {args.labels} labels" if args.labels else "the video to label"
+        raise InputError(f"--video is missing: it names {what}")
+    if args.labels is None:
+        raise InputError(f"--labels is missing: it names the labels of some frames of {args.video} (docs/labels.md)")
     if args.every is not None and args.every < 1:
-        raise InputError(f"--every {args.every}: it has to be 1 or more")
+        raise InputError(f"--every {args.every}: it must be at least 1")
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise InputError("label_video.py runs in one process: start it without torchrun")
+        raise InputError("label_video.py runs in a single process; start it without torchrun")
     if args.images and (args.every or args.merge == "fill" or args.method or args.prior or args.fuse or args.relearn):
-        raise InputError("--images: nothing is propagated: --every, --merge, --method and their like have no effect")
-    choose_methods(args, METHOD, PRIORS)
+        raise InputError(
+            "--images propagates nothing: remove --every, --merge, --relearn, --method, --prior and --fuse"
+        )
     return args
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, resumes=True)

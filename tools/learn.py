@@ -1,4 +1,4 @@
-r"""Watch a PoseWarper learn from a few labeled frames: make videos, train both stages, test on other videos, draw.
+r"""Train a PoseWarper on a few labeled frames: generate videos, train both stages, test on other videos, draw.
 
 python tools/learn.py --out output/demo
 python tools/learn.py --out output/posetrack --cfg stage1.yaml stage2.yaml --augment \
@@ -19,24 +19,19 @@ import _init_paths  # noqa: F401
 
 from lib.labeling.learning import (
     EXPERIMENTS,
-    GRID_FRAMES,
-    GRID_VIDEOS,
-    TRAIN,
-    VAL,
     Chain,
-    LearningOptions,
     add_seconds,
     check_outputs,
-    complete,
     keep_settings,
     plan,
     plan_grid,
     plan_videos,
     videos_settings,
 )
+from lib.labeling.learning_options import GRID_FRAMES, GRID_VIDEOS, TRAIN, VAL, LearningOptions, complete, split_numbers
 from lib.labeling.learning_report import report, report_grid
 from lib.utils.commands import run_steps
-from lib.utils.errors import InputError, run
+from lib.utils.errors import run
 
 
 def main() -> None:
@@ -44,40 +39,51 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for videos, nets, results and pictures")
     names = sorted(path.name for path in EXPERIMENTS.iterdir() if path.is_dir())
-    parser.add_argument("--experiment", choices=names, help="folder of experiments/synthetic (demo)")
+    parser.add_argument("--experiment", choices=names, help="folder in experiments/synthetic (default: demo)")
     parser.add_argument(
         "--cfg",
         type=Path,
         nargs=2,
         metavar=("STAGE1", "STAGE2"),
-        help="experiments of both stages, on data that are there",
+        help="experiments of both stages, on existing data",
     )
-    parser.add_argument("--seed", type=int, help="of the videos and the training (0; with --cfg, what the files say)")
-    parser.add_argument("--train", type=int, help=f"number of training videos ({TRAIN})")
-    parser.add_argument("--val", type=int, help=f"number of videos to test on ({VAL})")
     parser.add_argument(
-        "--augment", action="store_true", help="then propagate the labels, train both stages again with them, and test"
+        "--seed", type=int, help="seed of the videos and the training (default: 0, or that of the --cfg files)"
+    )
+    parser.add_argument("--train", type=int, help=f"number of training videos (default: {TRAIN})")
+    parser.add_argument("--val", type=int, help=f"number of test videos (default: {VAL})")
+    parser.add_argument(
+        "--augment", action="store_true", help="also propagate the labels, train both stages again with them, and test"
     )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiments to change")
+    parser.add_argument("--grid", action="store_true", help="compare several numbers of labeled videos and frames")
     parser.add_argument(
-        "--grid", action="store_true", help="learn from several numbers of labeled videos and frames, and compare"
+        "--videos",
+        nargs="+",
+        default=[],
+        metavar="V",
+        help=f"numbers of labeled videos in the grid (default: {_text(GRID_VIDEOS)})",
     )
     parser.add_argument(
-        "--videos", nargs="+", metavar="V", help=f"of the grid: numbers of labeled videos ({_text(GRID_VIDEOS)})"
-    )
-    parser.add_argument(
-        "--frames", nargs="+", metavar="N", help=f"of the grid: labeled frames per video ({_text(GRID_FRAMES)})"
+        "--frames",
+        nargs="+",
+        default=[],
+        metavar="N",
+        help=f"numbers of labeled frames per video in the grid (default: {_text(GRID_FRAMES)})",
     )
     parser.add_argument(
         "--seeds",
         nargs="+",
+        default=[],
         metavar="SEED",
-        help="of the grid: seeds of the choice of labels and the training (--seed is that of the synthetic videos)",
+        help="seeds of the choice of labels and of the training in the grid (--seed: of the synthetic videos)",
     )
     args = parser.parse_intermixed_args()
-    for name in ("videos", "frames", "seeds"):
-        take_numbers(args, name, least=0 if name == "seeds" else 1)
-    options = complete(LearningOptions(**vars(args)))
+    numbers, opts = {}, list(args.opts)
+    for name, minimum in (("videos", 1), ("frames", 1), ("seeds", 0)):
+        numbers[name], others = split_numbers(f"--{name}", getattr(args, name), minimum)
+        opts += others
+    options = complete(LearningOptions(**(vars(args) | numbers | {"opts": opts})))
     cells = plan_grid(options) if options.grid else {}
     chains = list(cells.values()) or [plan(options, options.out, options.opts, options.seed)]
     data = [Chain(options.out, videos_settings(options), [])] if options.grid else []
@@ -91,17 +97,6 @@ def main() -> None:
         report_grid(options, cells)
     else:
         report(options, chains[0].results)
-
-
-def take_numbers(args: argparse.Namespace, name: str, least: int) -> None:
-    """Parse an option's words, "20 40" or "20,40", as numbers, and move KEY VALUE pairs after them to `args.opts`."""
-    words = getattr(args, name) or []
-    numbers = list(itertools.takewhile(lambda word: word.replace(",", "").isdecimal(), words))
-    args.opts = [*args.opts, *words[len(numbers) :]]
-    found = [int(part) for word in numbers for part in word.split(",") if part]
-    if words and (not found or min(found) < least or len(set(found)) < len(found)):
-        raise InputError(f"--{name} {' '.join(words)}: it takes different whole numbers from {least} on, such as 20 40")
-    setattr(args, name, found)
 
 
 def _text(numbers: list[int]) -> str:

@@ -18,23 +18,25 @@ def main() -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for images/, annotations/ and videos/")
-    parser.add_argument("--preset", choices=PRESETS, default="default", help="how hard the videos are (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="other seeds give other videos (%(default)s)")
-    parser.add_argument("--train", type=int, default=80, help="number of training videos (%(default)s)")
-    parser.add_argument("--val", type=int, default=20, help="number of validation videos (%(default)s)")
     parser.add_argument(
-        "--label-every", type=int, default=1, metavar="K", help="label only each K-th frame of validation videos"
+        "--preset", choices=PRESETS, default="default", help="difficulty of the videos (default: %(default)s)"
     )
-    parser.add_argument("--mp4", action="store_true", help="write each video as an .mp4 too")
-    parser.add_argument("--processes", type=int, help="processes that draw (one per core)")
-    parser.add_argument("--overwrite", action="store_true", help="replace videos of other settings in --out")
-    numbers = parser.add_argument_group("numbers of the preset that are to be others")
-    numbers.add_argument("--width", type=int, help="of the frames, in pixels")
-    numbers.add_argument("--height", type=int, help="of the frames, in pixels; people are as large in proportion")
-    numbers.add_argument("--frames", type=int, help="frames per video")
-    numbers.add_argument("--people", type=int, nargs=2, metavar=("FEWEST", "MOST"), help="people per video")
-    numbers.add_argument("--blur", type=float, help="motion blur: share of the time that the shutter is open, 0 to 1")
-    numbers.add_argument("--occlusion", type=float, help="things in flight in front of the people, on average")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the videos (default: %(default)s)")
+    parser.add_argument("--train", type=int, default=80, help="number of training videos (default: %(default)s)")
+    parser.add_argument("--val", type=int, default=20, help="number of validation videos (default: %(default)s)")
+    parser.add_argument(
+        "--label-every", type=int, default=1, metavar="K", help="label only every K-th frame of validation videos"
+    )
+    parser.add_argument("--mp4", action="store_true", help="also write each video as an .mp4 file")
+    parser.add_argument("--processes", type=int, help="number of processes (default: one per core)")
+    parser.add_argument("--overwrite", action="store_true", help="replace videos with other settings in --out")
+    numbers = parser.add_argument_group("changes of the preset")
+    numbers.add_argument("--width", type=int, help="width of the frames in pixels")
+    numbers.add_argument("--height", type=int, help="height of the frames in pixels; people scale with it")
+    numbers.add_argument("--frames", type=int, help="number of frames per video")
+    numbers.add_argument("--people", type=int, nargs=2, metavar=("MIN", "MAX"), help="number of people per video")
+    numbers.add_argument("--blur", type=float, help="motion blur: share of time with an open shutter, 0 to 1")
+    numbers.add_argument("--occlusion", type=float, help="mean number of objects flying in front of the people")
     numbers.add_argument("--damage", type=float, help="share of damaged frames, 0 to 1")
     args = parser.parse_args()
 

@@ -25,9 +25,9 @@ def main() -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    command = commands.add_parser("list", help="all rows, and what of them is there")
-    command.add_argument("--row", action="append", metavar="ROW", help="all about this row or table")
-    command.add_argument("--markdown", action="store_true", help="the page docs/model_zoo.md")
+    command = commands.add_parser("list", help="print all rows, and which of their files exist")
+    command.add_argument("--row", action="append", metavar="ROW", help="print the details of this row or table")
+    command.add_argument("--markdown", action="store_true", help="print the page docs/model_zoo.md")
     command = commands.add_parser("run", help="run rows")
     command.add_argument("row", nargs="+", metavar="ROW", help="name of a row or a table")
     command.add_argument(
@@ -39,8 +39,13 @@ def main() -> None:
         help="change a key for this machine: GPUS, WORKERS, TEST.BATCH_SIZE_PER_GPU, OUTPUT_DIR",
     )
     for command in commands.choices.values():
-        command.add_argument("--dataDir", type=_folder, default=Path(), help="folder of data/ and models/ (this one)")
-        command.add_argument("--rows", type=Path, default=ROWS, help="file of the rows (%(default)s)")
+        command.add_argument(
+            "--dataDir",
+            type=_folder,
+            default=Path(),
+            help="folder that contains data/ and models/ (default: the current one)",
+        )
+        command.add_argument("--rows", type=Path, default=ROWS, help="file of the rows (default: %(default)s)")
     args = parser.parse_args()
     rows = {row.id: row for row in read_rows(args.rows)}
     chosen = [rows[name] for name in choose({name: [name] for name in rows}, args.row or list(rows))]

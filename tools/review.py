@@ -10,7 +10,10 @@ from tempfile import TemporaryDirectory
 import _init_paths  # noqa: F401
 
 from lib.formats.coco import is_oriented, read_labels
-from lib.frames.unpack import frame_reader
+from lib.formats.labels.registry import read_any_labels
+from lib.frames.unpack import frame_reader, open_frames
+from lib.labeling.label_checks import summarize_labels
+from lib.labeling.video_match import check_images, check_video
 from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
@@ -23,26 +26,35 @@ def main() -> None:
     """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labels", type=Path, help="COCO-style file that tools/label_video.py --video wrote")
-    parser.add_argument("--video", type=Path, required=True, help="video file, or folder of its numbered frames")
-    parser.add_argument("--out", type=Path, required=True, help="the .html file to write")
+    parser.add_argument("labels", type=Path, nargs="?", help="COCO-style file that tools/label_video.py --video wrote")
+    parser.add_argument("--video", type=Path, help="video file, or folder of its numbered frames")
+    parser.add_argument("--out", type=Path, required=True, help="output .html file")
     parser.add_argument(
-        "--megabytes", type=float, default=BUDGET / MEGABYTE, help="of the page, at most (%(default).0f)"
+        "--megabytes", type=float, default=BUDGET / MEGABYTE, help="maximum size of the page (default: %(default).0f)"
     )
     parser.add_argument(
         "--exif-orientation",
         action="store_true",
-        help="orient frames according to EXIF, as the labels are; those of DATASET.EXIF_ORIENTATION True record it",
+        help="rotate frames according to EXIF (default: as recorded in the labels)",
     )
     args = parser.parse_args()
+    if args.labels is None:
+        raise InputError("the file of labels is missing: python tools/review.py LABELS --video VIDEO --out PAGE")
+    if args.video is None:
+        raise InputError(f"--video is missing: it names the video, or the folder of frames, that {args.labels} labels")
     if args.out.suffix != ".html":
-        raise InputError(f"--out {args.out}: it has to name a .html file")
+        raise InputError(f"--out {args.out}: expected a .html file")
     if not args.megabytes > 0:
-        raise InputError(f"--megabytes {args.megabytes}: it has to be over 0")
+        raise InputError(f"--megabytes {args.megabytes}: it must be greater than 0")
     claim_outputs([("--out", args.out)], [("LABELS", args.labels), ("--video", args.video)])
-    labels = read_labels(args.labels)
+    labels, named = read_labels(args.labels), read_any_labels(args.labels)
+    oriented = args.exif_orientation or is_oriented(labels)
+    check_video(named, args.labels, args.video, oriented)
+    print("\n".join(summarize_labels(named, args.labels)))
     with TemporaryDirectory(prefix="frames-") as folder:
-        read = frame_reader(args.video, Path(folder), args.exif_orientation or is_oriented(labels))
+        frames, _ = open_frames(args.video, Path(folder), oriented)
+        check_images(named, args.labels, args.video, frames, oriented)
+        read = frame_reader(args.video, Path(folder), oriented)
         budget = round(args.megabytes * MEGABYTE)
         write_review(labels, read, args.out, args.labels.stem, video=args.video.resolve().name, budget=budget)
 

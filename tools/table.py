@@ -28,17 +28,19 @@ def main() -> None:
     """Run the tool."""
     logging.basicConfig(format="%(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", nargs="+", type=Path, help="result-<mode>.json, which the tools leave")
+    parser.add_argument("results", nargs="+", type=Path, help="result-….json files of tests and propagation")
     parser.add_argument(
         "--over",
         metavar="KEY",
-        help=f"a key of the experiments that differs: a column for each value; {DISTANCE}: for each distance from the "
-        "label, of tools/propagate.py",
+        help=f"key of the experiments to make columns of; {DISTANCE}: distance from the label, for results of "
+        "tools/propagate.py",
     )
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="of --over: the same as curves")
+    parser.add_argument(
+        "--plot", type=Path, metavar="PNG", help="also plot the results of --over as curves, to a .png file"
+    )
     args = parser.parse_args()
     if args.plot and not args.over:
-        raise InputError("--plot draws how figures go with something: name that by --over")
+        raise InputError("--plot requires --over")
     claim_outputs([("--plot", args.plot)], [("RESULTS", path) for path in args.results])
     if not args.over:
         print(compare(args.results))

@@ -21,7 +21,7 @@ def main() -> None:
     cfg, experiment, args = parse_arguments(parser)
     mode = cfg.TEST.MODE
     if mode == "propagate":
-        raise InputError("TEST.MODE propagate: tools/propagate.py does that")
+        raise InputError("TEST.MODE propagate: use tools/propagate.py")
 
     from lib.core.predictor import build_predictor  # after the arguments: PyTorch takes seconds
     from lib.core.run import build_run

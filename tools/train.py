@@ -17,13 +17,13 @@ def main() -> None:
     cfg, experiment, args = parse_arguments(parser)
     if args.prevModelDir and not cfg.TRAIN.RESUME:
         raise InputError(
-            f"--prevModelDir {args.prevModelDir}: holds weights without the checkpoint.pth that a training resumes "
-            f"from; to begin a new one with them set MODEL.PRETRAINED …/final_state.pth"
+            f"--prevModelDir {args.prevModelDir}: contains weights, but no checkpoint.pth to resume from; "
+            f"to start a new training from them, set MODEL.PRETRAINED …/final_state.pth"
         )
 
-    from lib.evaluation.trained_run import build_trained_run  # after the arguments: PyTorch takes seconds
+    from lib.evaluation.trained_run import train_experiment  # after the arguments: PyTorch takes seconds
 
-    build_trained_run(cfg, experiment, args.force)
+    train_experiment(cfg, experiment, args.force)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from yacs.config import CfgNode
 
 from lib.config.default import DEFAULTS
 from lib.config.keys import flatten
+from lib.config.legacy import update_stored
+from lib.config.run_folder import BEST_WEIGHTS
 from lib.utils.errors import InputError
 
 Changes = dict[str, tuple[Any, Any]]
@@ -41,7 +43,6 @@ SAME_RESULT = (
     "TEST.BATCH_SIZE_PER_GPU",
     "TEST.MODEL_FILE",  # a training run tests its own net
     "TEST.PROPAGATE.",
-    "TEST.BBOX_THRE",
 )
 """Keys, and sections ending in a dot, that may change when a training run is resumed."""
 
@@ -93,9 +94,9 @@ def read_config(text: str) -> dict[str, Any]:
     except yaml.YAMLError:
         content = None
     if not isinstance(content, dict):
-        raise InputError("the configuration inside the checkpoint or weights is damaged: take another file")
+        raise InputError("the configuration stored with the checkpoint or weights is damaged; use another file")
     known = flatten(yaml.safe_load(DEFAULTS.dump()))
-    own = flatten(content)
+    own = update_stored(flatten(content))
     return known | {key: value for key, value in own.items() if key in known or key.startswith("MODEL.EXTRA.")}
 
 
@@ -137,16 +138,16 @@ def check_resumable(changes: Changes, checkpoint: Path, force: bool) -> None:
     if not changes or (force and not restored):
         return
     if restored:
-        best = checkpoint.with_name("model_best.pth")
+        best = checkpoint.with_name(BEST_WEIGHTS)
         way = (
-            f"the checkpoint restores {', '.join(restored)}, with --force too; to train on with other values begin the "
-            f"new run with MODEL.PRETRAINED {best}"
+            f"the checkpoint restores {', '.join(restored)} even with --force; to train with other values, start the "
+            f"new run from MODEL.PRETRAINED {best}"
         )
     else:
-        way = "--force resumes all the same, and the results record it"
+        way = "--force resumes anyway, and the results record it"
     raise InputError(
-        f"{checkpoint}: this run has other settings: {format_changes(changes)}; set them as they were, or begin a "
-        f"new run (EXPERIMENT_NAME …); {way}"
+        f"{checkpoint}: this run has other settings: {format_changes(changes)}; restore them, or start a new run "
+        f"(EXPERIMENT_NAME …); {way}"
     )
 
 
@@ -192,8 +193,8 @@ def check_weights(changes: Changes, path: Path, force: bool) -> None:
     """
     if changes and not force:
         raise InputError(
-            f"{path}: these weights were trained with other settings: {format_changes(changes)}; set them as they "
-            f"were; --force uses the weights all the same, and the results record it"
+            f"{path}: these weights were trained with other settings: {format_changes(changes)}; restore "
+            f"them; --force uses the weights anyway, and the results record it"
         )
 
 

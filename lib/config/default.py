@@ -116,10 +116,8 @@ DEFAULTS.TEST.MODE = "single"  # single | pair | aggregate | average | propagate
 DEFAULTS.TEST.AGGREGATE = CN()
 DEFAULTS.TEST.AGGREGATE.OFFSETS = [0, -1, -2, 1, 2]  # frames relative to the key frame
 DEFAULTS.TEST.AGGREGATE.WEIGHTS = [0.3, 0.25, 0.1, 0.25, 0.1]
-DEFAULTS.TEST.AGGREGATE.SHARE_CROPS = (
-    False  # hold a person's crop while it moves little: each frame passes the pose net
-)
-# once, not once for each clip that it is in
+DEFAULTS.TEST.AGGREGATE.SHARE_CROPS = False  # keep a person's crop while it moves little, so that the pose net
+# processes each frame once rather than once for each clip that contains it
 DEFAULTS.TEST.PROPAGATE = CN()
 DEFAULTS.TEST.PROPAGATE.FROM = "labels"  # warp the key frame's labels, or the net's heatmaps (net)
 DEFAULTS.TEST.PROPAGATE.HOP = 3  # maximum distance of one warp in frames; longer distances take several warps
@@ -146,7 +144,7 @@ DEFAULTS.TEST.USE_GT_BBOX = False
 DEFAULTS.TEST.COCO_BBOX_FILE = ""  # detected boxes
 DEFAULTS.TEST.IMAGE_THRE = 0.1  # minimum score of detected boxes
 DEFAULTS.TEST.NMS_THRE = 1.0  # drop detected boxes of a frame that overlap more (IoU); 1: keep all
-DEFAULTS.TEST.JOINT_SCORE = "peak_times_box"  # submitted score of a joint; peak: the raw heatmap peak
+DEFAULTS.TEST.JOINT_SCORE = "heatmap_times_box"  # submitted score of a joint; heatmap: the value of its heatmap alone
 DEFAULTS.TEST.OKS_NMS = False  # rescore people and drop duplicates for PoseTrack and OKS AP, where scores rank people;
 # PCK and PCKh require one pose per person, so nobody is dropped there
 DEFAULTS.TEST.RESCORE = False  # rescore people as OKS_NMS does, but drop nobody
@@ -154,7 +152,6 @@ DEFAULTS.TEST.SOFT_NMS = False  # soft variant of OKS_NMS
 DEFAULTS.TEST.OKS_THRE = 0.5
 DEFAULTS.TEST.SIGMA_SCALE = 1.0  # factor for the sigmas of OKS in AP and OKS_NMS
 DEFAULTS.TEST.IN_VIS_THRE = 0.0  # only joints with a higher score are used for rescoring
-DEFAULTS.TEST.BBOX_THRE = 1.0  # unused; present in older files, whose code never read it
 DEFAULTS.TEST.MODEL_FILE = ""  # weights; '': final_state.pth in the output folder
 
 DEFAULTS.DEBUG = CN()
@@ -203,7 +200,7 @@ CHOICES = {
     "TEST.PRECISION": ("fp32", "tf32", "bf16", "fp16", "auto"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),
     "TEST.PROPAGATE.PSEUDO_LABELS": ("unlabeled", "all"),
-    "TEST.JOINT_SCORE": ("peak_times_box", "peak"),
+    "TEST.JOINT_SCORE": ("heatmap_times_box", "heatmap"),
 }
 
 AUTOMATIC = ("TEST.BATCH_SIZE_PER_GPU",)

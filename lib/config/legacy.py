@@ -7,12 +7,10 @@ import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
-from yacs.config import CfgNode
-
 from lib.utils.errors import InputError
+from lib.utils.label_files import sparse_file_name
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +44,11 @@ IGNORED = {
     "TRAIN.STSN_LR",
     "TRAIN.GAMMA1",
     "TRAIN.GAMMA2",
+    "TEST.BBOX_THRE",
 }
+
+# Old values of keys, and their new names.
+RENAMED_VALUES = {"TEST.JOINT_SCORE": {"peak_times_box": "heatmap_times_box", "peak": "heatmap"}}
 
 # Old keys for output that is now written in other ways, and those ways. False and '' request nothing.
 REPLACED = {
@@ -70,22 +72,6 @@ REFUSED = {
     "TEST.MODEL_FILE_FOR_OFFSETS": "TEST.MODEL_FILE names the weights of the whole net, offsets too",
 }
 
-# Options of HRNet's and SimpleBaseline's tools: the key each one sets and its value, or None if the value is typed.
-FLAGS = {
-    "--modelDir": ("OUTPUT_DIR", None),
-    "--logDir": ("LOG_DIR", None),
-    "--dataDir": ("DATA_DIR", None),
-    "--gpus": ("GPUS", None),
-    "--workers": ("WORKERS", None),
-    "--frequent": ("PRINT_FREQ", None),
-    "--model-file": ("TEST.MODEL_FILE", None),
-    "--coco-bbox-file": ("TEST.COCO_BBOX_FILE", None),
-    "--use-detect-bbox": ("TEST.USE_GT_BBOX", False),
-    "--flip-test": ("TEST.FLIP_TEST", True),
-    "--post-process": ("TEST.POST_PROCESS", True),
-    "--shift-heatmap": ("TEST.SHIFT_HEATMAP", True),
-}
-
 # Types of the old keys that are translated below. Renamed keys have the type of the new key.
 KINDS: dict[str, type] = {
     "MODEL.NAME": str,
@@ -105,6 +91,7 @@ KINDS: dict[str, type] = {
     "DATASET.PSEUDO_GT_TRAIN": bool,
     "DATASET.TEST_ON_TRAIN": bool,
     "DATASET.JSON_FILE": str,
+    "TEST.JOINT_SCORE": str,
     "ONLY_CONSECUTIVE": bool,
     "EVAL_TRACKING": bool,
     "LOAD_PROPAGATED_GT_PREDS": bool,
@@ -155,21 +142,16 @@ def _dataset(old: Old) -> str | None:
 
 
 def _train_annotations(old: Old) -> str | None:
-    return _sparse_name(old) if old["DATASET.PSEUDO_GT_TRAIN"] else None
+    if not old["DATASET.PSEUDO_GT_TRAIN"]:
+        return None
+    frames, videos = old.get("DATASET.NUM_LABELED_FRAMES_PER_VIDEO", -1), old.get("DATASET.NUM_LABELED_VIDEOS", -1)
+    return sparse_file_name(frames, -1 if videos == ALL_VIDEOS else videos, propagated=True)
 
 
 def _test_annotations(old: Old) -> str | None:
     if old.get("DATASET.JSON_FILE"):
         return old["DATASET.JSON_FILE"]
     return "posetrack_val_consecutive.json" if old.get("ONLY_CONSECUTIVE") else None
-
-
-def _sparse_name(old: Old) -> str:
-    frames, videos = old.get("DATASET.NUM_LABELED_FRAMES_PER_VIDEO", -1), old.get("DATASET.NUM_LABELED_VIDEOS", -1)
-    name = "posetrack_train"
-    if frames >= 0:
-        name += f"_N{frames}_per_video" + ("" if videos in (ALL_VIDEOS, -1) else f"_V{videos}_videos")
-    return f"{name}_wPseudoGT.json"
 
 
 _WARPING = ("MODEL.NAME", "MODEL.USE_WARPING_TRAIN", "MODEL.USE_WARPING_TEST", "MODEL.SPATIOTEMPORAL_POSE_AGGREGATION")
@@ -218,12 +200,13 @@ TRANSLATED: tuple[Rule, ...] = (
     ("DATASET.TRAIN_ANNOTATIONS", ("DATASET.PSEUDO_GT_TRAIN",), _train_annotations),
     ("DATASET.TEST_ANNOTATIONS", ("DATASET.JSON_FILE", "ONLY_CONSECUTIVE"), _test_annotations),
     ("MODEL.EXTRA.STRIDE_IN_1X1", ("MODEL.STYLE",), lambda old: old["MODEL.STYLE"] == "caffe" or None),
+    *((key, (key,), lambda old, key=key: RENAMED_VALUES[key].get(old[key])) for key in RENAMED_VALUES),
 )
 
 OLD_KEYS = IGNORED | REPLACED.keys() | REFUSED.keys() | RENAMED.keys() | KINDS.keys()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """A key's value and its origin.
 
@@ -280,36 +263,19 @@ def translate(settings: dict[str, Setting], known: Collection[str]) -> dict[str,
     return result
 
 
-def take_up(cfg: CfgNode, experiment: str, folder: str) -> CfgNode:
-    """Add the results of an earlier run in another OUTPUT_DIR to a configuration (--prevModelDir in HRNet's tools).
-
-    HRNet's code copied that folder into OUTPUT_DIR; here the configuration points to its files. As in HRNet's code,
-    files that OUTPUT_DIR already has or the experiment names take precedence.
+def update_stored(flat: Old) -> Old:
+    """Return the keys of a configuration that an earlier version stored, without ignored keys and with today's values.
 
     Args:
-        cfg: Configuration of the experiment.
-        experiment: Name of the experiment.
-        folder: The other OUTPUT_DIR.
-
-    Returns:
-        A frozen copy of the configuration.
-
-    Raises:
-        InputError: The folder has no results of the experiment.
+        flat: Values by dotted key.
     """
-    place = Path(cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
-    checkpoint, weights = (Path(folder, place, name) for name in ("checkpoint.pth", "final_state.pth"))
-    if not checkpoint.exists() and not weights.exists():
-        raise InputError(f"--prevModelDir: neither {checkpoint} nor {weights} is there")
-    cfg = cfg.clone()
-    cfg.defrost()
-    is_there = Path(cfg.OUTPUT_DIR, place, checkpoint.name).exists()
-    if not cfg.TRAIN.CHECKPOINT and (is_there or checkpoint.exists()):
-        cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT = True, "" if is_there else str(checkpoint)
-    if weights.exists() and not cfg.TEST.MODEL_FILE and not Path(cfg.OUTPUT_DIR, place, weights.name).exists():
-        cfg.TEST.MODEL_FILE = str(weights)
-    cfg.freeze()
-    return cfg
+    kept = {key: value for key, value in flat.items() if key not in IGNORED}
+    return kept | {key: names[kept[key]] for key, names in RENAMED_VALUES.items() if key in kept and kept[key] in names}
+
+
+def with_article(kind: type) -> str:
+    """Return the name of a type with its article, such as "an int"."""
+    return f"{'an' if kind is int else 'a'} {kind.__name__}"
 
 
 def _check_old(settings: dict[str, Setting]) -> None:
@@ -322,7 +288,7 @@ def _check_old(settings: dict[str, Setting]) -> None:
         if key in REFUSED and setting.value:
             raise InputError(f"{setting} is {setting.value!r}, which is not supported: {REFUSED[key]}")
         if kind and type(setting.value) is not kind and not (kind is str and setting.value is None):
-            raise InputError(f"{setting}: {setting.value!r} is no {kind.__name__}")
+            raise InputError(f"{setting}: {setting.value!r} is not {with_article(kind)}")
     style = settings.get("MODEL.STYLE")
     if style and style.value not in ("pytorch", "caffe"):
         raise InputError(f"{style} is {style.value!r}; it can be pytorch, caffe")

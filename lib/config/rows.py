@@ -1,16 +1,19 @@
 """Rows of published tables (experiments/rows.yaml): their requirements and the experiments that reproduce them."""
 
 import difflib
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lib.utils.commands import ROWS
 from lib.utils.download import file_name
 from lib.utils.errors import InputError
+from lib.utils.files import read_yaml
+
+logger = logging.getLogger(__name__)
 
 SCORERS = ("posetrack", "oks", "pckh", "server")  # server: the test labels are withheld
 HEADLINES = ("Mean", "AP", "Whole AP", "Mean Acc")  # columns that can represent a row
@@ -182,6 +185,25 @@ def row_of_weights(rows: Sequence[Row], name: str) -> Row | None:
     return next((row for row in rows if Path(row.weights).name == name and row.weights_as == Row.weights_as), None)
 
 
+def published_experiment(opts: Sequence[str]) -> list[Any]:
+    """Return the experiment file of published weights, found by the name of TEST.MODEL_FILE, and the keys it changes.
+
+    Args:
+        opts: Keys and values of the command line.
+
+    Raises:
+        InputError: There are no weights, or their name is not a published one.
+    """
+    weights = dict(zip(opts[::2], opts[1::2], strict=False)).get("TEST.MODEL_FILE")
+    if weights is None:
+        raise InputError("set --cfg to an experiment file, or TEST.MODEL_FILE to published weights")
+    row = row_of_weights(read_rows(ROWS), Path(weights).name)
+    if row is None:
+        raise InputError(f"{weights}: not the name of published weights ({ROWS}); set --cfg to their experiment")
+    logger.info("%s: weights of %s, %s", weights, row.id, row.experiment)
+    return [row.experiment, *(part for setting in row.overrides.items() for part in setting)]
+
+
 def choose(names: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> list[str]:
     """Return the keys that match one of the wanted names, where a table, the part before a slash, matches its rows.
 
@@ -210,14 +232,9 @@ def _goes_by(names: Sequence[str], wanted: str) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
+    content = read_yaml(path)
     if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("files", "tables")):
-        raise InputError(f"{path}: a file of rows has the keys files and tables")
+        raise InputError(f"{path}: a file of rows must have the keys files and tables")
     return content
 
 

@@ -1,6 +1,6 @@
 """Images of a batch: crops with poses, target heatmaps, and heatmaps before and after the warp."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import cast
 
@@ -43,6 +43,7 @@ class DebugImages:
 
     folder: Path
     skeleton: Skeleton
+    _: KW_ONLY
     labels: bool
     poses: bool
     targets: bool

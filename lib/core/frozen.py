@@ -1,4 +1,4 @@
-"""Inference form of a frozen net whose outputs another net learns from."""
+"""Frozen nets whose outputs another net is trained on."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from lib.models.inference import prepare_for_inference
 
 
-def frozen_form(net: nn.Module, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+def frozen_estimator(net: nn.Module, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     """Return a function with the outputs of a frozen net that is faster and does not record gradients.
 
     The function uses a copy of the net, so it does not follow later changes.

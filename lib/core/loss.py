@@ -1,6 +1,14 @@
 """Loss of the training, and accuracy in its log."""
 
+from collections.abc import Callable
+
 import torch
+from yacs.config import CfgNode
+
+from lib.dataset import build_skeleton
+
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Function from heatmaps (B, J, h, w), targets (B, J, h, w) and target weights (B, J, 1) to a scalar."""
 
 
 def joints_loss(
@@ -23,6 +31,25 @@ def joints_loss(
         difference = difference * weight
     error = 0.5 * difference.square().mean(dim=2)  # (B, J)
     return error.mean() if hardest is None else error.topk(hardest, dim=1).values.mean()
+
+
+def build_loss(cfg: CfgNode, device: torch.device) -> Loss:
+    """Return the loss of an experiment.
+
+    Args:
+        cfg: The experiment.
+        device: Device of the heatmaps.
+    """
+    joint_weights = torch.ones(cfg.MODEL.NUM_JOINTS, 1, device=device)
+    if cfg.LOSS.USE_DIFFERENT_JOINTS_WEIGHT:
+        joint_weights = torch.tensor(build_skeleton(cfg).joint_weights, device=device)[:, None]
+    hardest = cfg.LOSS.TOPK if cfg.LOSS.USE_OHKM else None
+
+    def loss(heatmaps: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        used = weights * joint_weights if cfg.LOSS.USE_TARGET_WEIGHT else None
+        return joints_loss(heatmaps, targets, used, hardest)
+
+    return loss
 
 
 def accuracy(output: torch.Tensor, target: torch.Tensor, threshold: float = 0.5) -> float:

@@ -44,7 +44,7 @@ class DecodeOptions:
     per_axis: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Estimates:
     """Poses of one batch of B clips.
 
@@ -205,7 +205,7 @@ class Predictor:
         centers, scales = np.stack([person.center for person in people]), np.stack([person.scale for person in people])
         joints = to_image(cells.reshape(len(people), -1, 2), centers, scales, heatmaps.shape[:-3:-1], clips.udp)
         shape = heatmaps.shape[:-2]
-        return Estimates(batch, heatmaps, joints.reshape(*shape, 2), scores.reshape(shape))
+        return Estimates(clips=batch, heatmaps=heatmaps, joints=joints.reshape(*shape, 2), scores=scores.reshape(shape))
 
     def _heatmaps(self, batch: Clips) -> torch.Tensor:
         if self._shared:

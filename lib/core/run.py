@@ -20,7 +20,7 @@ from lib.utils.provenance import describe_run, log_header
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """Running experiment.
 
@@ -73,4 +73,10 @@ def build_run(cfg: CfgNode, experiment: str, phase: str) -> Iterator[Run]:
         make_reproducible(
             cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
         )
-        yield Run(folder, device, process, cfg.dump(), choose_precision(cfg.TEST.PRECISION, device))
+        yield Run(
+            folder=folder,
+            device=device,
+            process=process,
+            config=cfg.dump(),
+            inference_precision=choose_precision(cfg.TEST.PRECISION, device),
+        )

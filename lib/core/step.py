@@ -1,22 +1,26 @@
-"""One step of the optimizer, over one or more batches of clips."""
+"""Steps of the optimizer, each over one or more batches of clips, and an epoch of them."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
 import torch
 from torch import nn
+from yacs.config import CfgNode
 
-from lib.core.loss import accuracy
+from lib.core.frozen import frozen_estimator
+from lib.core.loss import Loss, accuracy, build_loss
 from lib.core.report import EpochReport
-from lib.core.strategies import Strategy
+from lib.core.strategies import Strategy, pair, single
 from lib.core.trainer import Trainer
 from lib.dataset.clips import Clips
+from lib.models import PoseWarper
 from lib.pose.pixels import normalize
-from lib.utils.precision import autocast
-
-Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""Function from heatmaps (B, J, h, w), targets (B, J, h, w) and target weights (B, J, 1) to a scalar."""
+from lib.utils.device import peak_memory
+from lib.utils.precision import autocast, dtype_of
 
 
 @dataclass(frozen=True)
@@ -96,3 +100,66 @@ class TrainingStep:
         report.loss.add(loss.item(), len(frames))
         report.accuracy.add(accuracy(heatmaps.detach(), targets), len(frames))
         report.replaced += int(torch.as_tensor(clips.replaced).sum())
+
+
+def train_epoch(
+    step: TrainingStep,
+    loader: Iterable[Clips],
+    iterations: int,
+    after_step: Callable[[int, EpochReport], None],
+) -> EpochReport:
+    """Train on each clip once, or on as many clips as `iterations` steps take.
+
+    Args:
+        step: Step of the optimizer.
+        loader: Batches of labeled clips. Each step takes `step.options.accumulate` of them, and the last step takes the
+            remaining ones.
+        iterations: Maximum number of steps.
+        after_step: Called after each step with its number and the current report.
+
+    Returns:
+        Report of the epoch.
+
+    Raises:
+        FloatingPointError: The loss is not finite.
+    """
+    step.net.train()
+    report, start = EpochReport(), time.perf_counter()
+    waiting, batches = start, iter(loader)
+    for iteration in range(iterations):
+        clips = list(islice(batches, step.options.accumulate))
+        if not clips:
+            break
+        report.data_seconds += time.perf_counter() - waiting
+        step(clips, report)
+        report.seconds = time.perf_counter() - start
+        report.peak_memory = peak_memory(step.device)
+        after_step(iteration, report)
+        waiting = time.perf_counter()
+    return report
+
+
+def build_step(cfg: CfgNode, trainer: Trainer, device: torch.device) -> TrainingStep:
+    """Return the training step of an experiment.
+
+    Args:
+        cfg: The experiment.
+        trainer: Trainer of its net. A frozen pose net must have its weights already.
+        device: Device of the net.
+    """
+    return TrainingStep(
+        trainer.net,
+        trainer,
+        strategy=_build_strategy(cfg, trainer.net),
+        loss=build_loss(cfg, device),
+        device=device,
+        options=StepOptions(dtype_of(cfg.TRAIN.PRECISION), cfg.TRAIN.ACCUMULATE, cfg.TRAIN.CLIP_GRADIENT),
+    )
+
+
+def _build_strategy(cfg: CfgNode, net: nn.Module) -> Strategy:
+    if not isinstance(net, PoseWarper):
+        return single
+    if not net.freeze_pose_net:
+        return pair
+    return partial(pair, pose_net=frozen_estimator(net.pose_net, dtype_of(cfg.TRAIN.PRECISION)))

@@ -65,11 +65,6 @@ def _average_heatmaps(net: PoseWarper, heatmaps: torch.Tensor) -> torch.Tensor:
     return torch.einsum("t,btjhw->bjhw", heatmaps.new_tensor(net.weights), heatmaps)
 
 
-def _aggregate_heatmaps(net: PoseWarper, heatmaps: torch.Tensor) -> torch.Tensor:
-    """Return the aggregation (B, J, h, w) of the heatmaps (B, T, J, h, w) of single frames."""
-    return net.aggregate(heatmaps)
-
-
 def pair(
     net: nn.Module,
     frames: torch.Tensor,
@@ -82,7 +77,7 @@ def pair(
         net: PoseWarper.
         frames: Frames (B, 2, 3, H, W) of clips.
         labels: Not used.
-        pose_net: Pose net to use in place of that of `net`, such as its frozen form (lib.core.frozen).
+        pose_net: Pose net to use in place of that of `net`, such as lib.core.frozen.frozen_estimator returns.
 
     Returns:
         Heatmaps (B, J, h, w) of the key frame.
@@ -105,7 +100,7 @@ def scatter(net: PoseWarper, frames: torch.Tensor, labels: torch.Tensor) -> torc
     return _spread(net, frames, lambda key: labels)
 
 
-def scatter_own(net: PoseWarper, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def scatter_estimates(net: PoseWarper, frames: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Warp the estimated heatmaps of the key frame to all frames, including itself.
 
     Args:
@@ -120,7 +115,7 @@ def scatter_own(net: PoseWarper, frames: torch.Tensor, labels: torch.Tensor) -> 
 
 
 def near_labels(
-    net: nn.Module, frames: torch.Tensor, labels: torch.Tensor, spread: float, sigma: float
+    net: nn.Module, frames: torch.Tensor, labels: torch.Tensor, *, spread: float, sigma: float
 ) -> torch.Tensor:
     """Multiply the heatmaps of the key frame by a Gaussian around each label.
 
@@ -169,7 +164,7 @@ Combination = Callable[[PoseWarper, torch.Tensor], torch.Tensor]
 """Function from a PoseWarper and the heatmaps (B, T, J, h, w) of single frames to heatmaps (B, J, h, w) of the key
 frame."""
 
-COMBINATIONS: dict[str, Combination] = {"aggregate": _aggregate_heatmaps, "average": _average_heatmaps}
+COMBINATIONS: dict[str, Combination] = {"aggregate": PoseWarper.aggregate, "average": _average_heatmaps}
 """Second half of each strategy that starts with the heatmaps of single frames, by TEST.MODE."""
 
 

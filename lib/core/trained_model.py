@@ -15,6 +15,7 @@ from lib.config.changes import (
     crop_size,
     format_changes,
 )
+from lib.config.run_folder import FINAL_WEIGHTS
 from lib.dataset import build_skeleton
 from lib.models import build_model
 from lib.utils.checkpoint import load_weights
@@ -33,13 +34,13 @@ def build_weights_path(cfg: CfgNode, folder: Path) -> Path:
     Raises:
         InputError: The file does not exist.
     """
-    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    weights = Path(cfg.TEST.MODEL_FILE or folder / FINAL_WEIGHTS)
     if weights.is_dir():
         raise InputError(f"TEST.MODEL_FILE: {weights} is a folder; name the file of the weights")
     if not weights.exists():
         if cfg.TEST.MODEL_FILE:
             raise InputError(f"TEST.MODEL_FILE: {weights} does not exist")
-        raise InputError(f"TEST.MODEL_FILE is not set, and {weights}, which training writes, does not exist")
+        raise InputError(f"{weights} does not exist; train the experiment, or set TEST.MODEL_FILE to the weights")
     return weights
 
 
@@ -71,7 +72,11 @@ def build_trained_model(
     if changes:
         logger.warning("--force: %s was trained with other settings: %s", weights, format_changes(changes))
     if not cfg.TEST.MODEL_FILE and (other := changes_of_training(report.training, cfg)):
-        logger.warning("%s: the net is used as it was trained, although %s", weights, format_changes(other))
+        logger.warning(
+            "%s: settings changed since the training, without effect: %s",
+            weights,
+            format_changes(other),
+        )
     size = crop_size(report.training)
     if size and size != cfg.MODEL.IMAGE_SIZE:
         logger.warning("%s was trained on crops of %s, and MODEL.IMAGE_SIZE is %s", weights, size, cfg.MODEL.IMAGE_SIZE)

@@ -7,6 +7,10 @@ from typing import Any, Protocol
 import torch
 from torch import nn, optim
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from yacs.config import CfgNode
+
+from lib.core.optimizer import build_optimizer, build_warm_up
+from lib.models import build_model
 
 
 class AfterEpoch(Protocol):
@@ -184,3 +188,34 @@ class Trainer:
             self.average.module.load_state_dict(state["average"])
             self.average.n_averaged.fill_(state["num_averaged"])
         self.epoch, self.best, self.history = state["epoch"], state["best"], list(state["history"])
+
+
+def build_trainer(cfg: CfgNode, device: torch.device) -> Trainer:
+    """Return the trainer of an experiment, with a net of random weights.
+
+    Args:
+        cfg: The experiment.
+        device: Device of the net.
+    """
+    net = build_model(cfg)
+    if cfg.TRAIN.SYNC_BN:
+        _synchronize_batch_norm(net, cfg.MODEL.FREEZE_POSE_NET)
+    net.to(device).to(memory_format=torch.channels_last)
+    optimizer, schedule = build_optimizer(cfg, net)
+    return Trainer(
+        net,
+        optimizer,
+        schedule,
+        warm_up=build_warm_up(cfg, optimizer),
+        scaler=torch.amp.GradScaler(device.type) if cfg.TRAIN.PRECISION == "fp16" else None,
+        ema_decay=cfg.TRAIN.EMA,
+        epoch=cfg.TRAIN.BEGIN_EPOCH,
+    )
+
+
+def _synchronize_batch_norm(net: nn.Module, freeze_pose_net: bool) -> None:
+    """Convert trained BatchNorm layers so that they compute statistics over the batches of all processes."""
+    for name, child in net.named_children():
+        if not (freeze_pose_net and name == "pose_net"):
+            # PyTorch does not annotate the conversion.
+            setattr(net, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Training of an experiment: its epochs, log and files."""
+"""`Training`: the complete training of an experiment, with its epochs, tests, log and files."""
 
 import logging
 import re
@@ -13,18 +13,23 @@ from tensorboardX import SummaryWriter
 from torch import nn
 from torch.utils.data import DataLoader, DistributedSampler
 from tqdm.contrib.logging import logging_redirect_tqdm
+from yacs.config import CfgNode
 
+from lib.config.changes import ignored_keys
+from lib.core.origin import Origin, Resumption, resume, start
 from lib.core.profile import profile
 from lib.core.report import EpochReport
 from lib.core.run import Run
-from lib.core.step import TrainingStep
-from lib.core.train import train_epoch
-from lib.core.training_run import Origin, TrainingRun, save_weights
+from lib.core.step import TrainingStep, build_step, train_epoch
+from lib.core.trainer import build_trainer
+from lib.core.training_files import TrainingFiles, save_weights
+from lib.dataset import build_skeleton, build_training_loader, build_training_set
 from lib.dataset.clips import ClipDataset, Clips
-from lib.utils.checkpoint import read_checkpoint, training_of
+from lib.utils.checkpoint_files import read_checkpoint, training_of
 from lib.utils.distributed import broadcast_buffers, data_parallel
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
+from lib.utils.precision import allow_tf32
 from lib.utils.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -33,7 +38,7 @@ TIMED = 20
 """Number of iterations in an epoch after which the remaining time is estimated."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """Length of a training, and intervals of its tests, checkpoints and log lines.
 
@@ -73,7 +78,7 @@ class Training:
         self.trainer = step.trainer
         self.options = options
         self.run = run
-        self.files = TrainingRun(run.folder)
+        self.files = TrainingFiles(run.folder)
         self._origin = origin
         self._about = about
         self._step = step
@@ -146,9 +151,7 @@ class Training:
     def finish(self) -> None:
         """Log that the training is complete, and write the final files if an earlier run had planned more epochs."""
         epoch = self.trainer.epoch
-        logger.info(
-            "nothing left to train: %d epochs are done, and TRAIN.END_EPOCH is %d", epoch, self.options.end_epoch
-        )
+        logger.info("the training is complete: %d epochs, and TRAIN.END_EPOCH is %d", epoch, self.options.end_epoch)
         written = training_of(read_checkpoint(self.files.final)) if self.files.final.exists() else {}
         if written.get("epochs") != epoch:
             described = self._describe()
@@ -219,3 +222,74 @@ def _write_curves(writer: SummaryWriter, record: dict[str, Any]) -> None:
     for name, value in (table or {}).items():
         curve = re.sub(r"[^-./\w]", "_", name)  # TensorBoard itself would warn about names such as "AP .5"
         writer.add_scalar(f"test/{curve}", value, record["epoch"])
+
+
+def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None, force: bool = False) -> Training:
+    """Return the training of an experiment, resumed or with its initial weights.
+
+    Args:
+        cfg: The experiment.
+        run: Folder, device and processes.
+        resumption: Earlier training to continue; None: start a new training.
+        force: Accept weights that were trained with other settings.
+
+    Raises:
+        InputError: The weights are missing or were trained with other settings, or the weights or the checkpoint belong
+            to another net.
+    """
+    _check_trainable(cfg, run)
+    if cfg.TRAIN.PRECISION == "tf32":
+        allow_tf32()
+    trainer = build_trainer(cfg, run.device)
+    count = run.process[1]
+    origin = resume(trainer, resumption, count) if resumption else start(cfg, trainer, count, force)
+    options = TrainingOptions(
+        end_epoch=cfg.TRAIN.END_EPOCH,
+        max_iterations=cfg.TRAIN.ITERATIONS_PER_EPOCH,
+        evaluate_every=cfg.TRAIN.EVALUATE_EVERY,
+        checkpoint_every=cfg.TRAIN.CHECKPOINT_EVERY,
+        print_every=cfg.PRINT_FREQ,
+        compile=cfg.TRAIN.COMPILE,
+        profile=cfg.TRAIN.PROFILE,
+    )
+    return Training(
+        build_step(cfg, trainer, run.device),
+        options,
+        run=run,
+        origin=origin,
+        about={"config": cfg.dump(), "joints": list(build_skeleton(cfg).names)},
+    )
+
+
+def _check_trainable(cfg: CfgNode, run: Run) -> None:
+    """Check that an experiment can be trained, and warn about keys without effect.
+
+    Raises:
+        InputError: There is nothing to train, or the device does not support the experiment.
+    """
+    if cfg.MODEL.FREEZE_POSE_NET and not cfg.MODEL.WARP.ENABLED:
+        raise InputError("MODEL.FREEZE_POSE_NET True leaves nothing to train: it requires MODEL.WARP.ENABLED True")
+    if cfg.TEST.MODE == "propagate" and cfg.TEST.EVALUATE:
+        raise InputError("TEST.MODE propagate is not a test for training: set TEST.MODE pair, or TEST.EVALUATE False")
+    if cfg.TRAIN.BEGIN_EPOCH >= cfg.TRAIN.END_EPOCH:
+        raise InputError(
+            f"TRAIN.BEGIN_EPOCH {cfg.TRAIN.BEGIN_EPOCH} and TRAIN.END_EPOCH {cfg.TRAIN.END_EPOCH}: "
+            f"there are no epochs to train; END_EPOCH must be larger"
+        )
+    if cfg.TRAIN.SYNC_BN and run.device.type == "cpu" and run.process[1] > 1:
+        raise InputError("TRAIN.SYNC_BN requires GPUs: PyTorch cannot synchronize processes on the CPU")
+    for key, by in ignored_keys(cfg).items():
+        logger.warning("%s is set, but %s ignores it", key, by)
+
+
+def build_training_data(cfg: CfgNode, run: Run) -> DataLoader[Clips]:
+    """Return the shuffled clips that an experiment trains on.
+
+    Args:
+        cfg: The experiment.
+        run: Folder, device and processes.
+
+    Raises:
+        InputError: Annotations or frames are missing or broken, or no person is labeled.
+    """
+    return build_training_loader(cfg, build_training_set(cfg), run.process, cuda=run.device.type == "cuda")

@@ -10,7 +10,7 @@ from yacs.config import CfgNode
 
 from lib.core.predictor import Predictor, build_predictor
 from lib.core.trained_model import build_trained_model
-from lib.dataset import build_clip_options
+from lib.dataset import build_clip_options, build_offsets
 from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames
 from lib.dataset.people import Person
 from lib.frames.arrays import ArrayFrames
@@ -73,12 +73,23 @@ class VideoPredictor:
                     raise ValueError(f"frame {number}: the box {box} is not inside the frame")
                 center, scale = box_to_center_scale(clipped.tolist(), width / height)
                 joints, labeled = np.zeros((self._num_joints, 2)), np.zeros(self._num_joints, dtype=bool)
-                people.append(Person(0, number, number, center, scale, 1.0, joints, labeled))
+                people.append(
+                    Person(
+                        video=0,
+                        frame=number,
+                        number=number,
+                        center=center,
+                        scale=scale,
+                        box_score=1.0,
+                        joints=joints,
+                        labeled=labeled,
+                    )
+                )
         counts = [sum(person.frame == number for person in people) for number in range(len(frames))]
         if not people:
             empty = PosesInFrame(np.zeros((0, self._num_joints, 2)), np.zeros((0, self._num_joints), np.float32))
             return [empty for _ in frames]
-        clips = ClipDataset(people, {0: source}, FixedFrames(self._offsets), self._options)
+        clips = ClipDataset(people, {0: source}, FixedFrames(self._offsets), options=self._options)
         poses = self._predictor.predict(clips, disable=True)
         ends = np.cumsum(counts)[:-1]
         return [
@@ -100,6 +111,6 @@ def build_video_predictor(cfg: CfgNode, device: torch.device) -> VideoPredictor:
     return VideoPredictor(
         build_predictor(cfg, net, device),
         build_clip_options(cfg),
-        offsets=[0] if cfg.TEST.MODE == "single" else cfg.TEST.AGGREGATE.OFFSETS,
+        offsets=build_offsets(cfg),
         num_joints=cfg.MODEL.NUM_JOINTS,
     )

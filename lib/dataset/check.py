@@ -1,12 +1,14 @@
 """Check of the images that annotations list."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
 
+from tqdm import tqdm
 from yacs.config import CfgNode
 
 from lib.dataset.images import find_images, read_images
@@ -25,6 +27,8 @@ from lib.frames.store import ImageStore, decode
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 
+SHOWN = 20
+"""Number of problems to print."""
 PROBLEMS = ("missing", "misplaced", "broken")
 
 
@@ -150,6 +154,28 @@ def find_problems(listing: Listing, whole: bool) -> Iterator[Problem | None]:
     check = partial(_check, listing.store, elsewhere, whole)
     with ThreadPool(num_cores()) as pool:
         yield from pool.imap(check, listing.images, chunksize=16)
+
+
+def print_problems(listing: Listing, whole: bool) -> int:
+    """Print the counts of a listing and its first SHOWN problems.
+
+    Args:
+        listing: The listing.
+        whole: Decode each image completely, not only its header.
+
+    Returns:
+        Number of problems.
+    """
+    counts = f"{len(listing.images)} images, {listing.people} people, {listing.joints} labeled joints"
+    print(f"{listing.annotations}: {counts}", flush=True)
+    problems: Counter[str] = Counter()
+    for problem in tqdm(find_problems(listing, whole), total=len(listing.images), unit="image", disable=None):
+        if problem:
+            problems[problem.kind] += 1
+            if problems.total() <= SHOWN:
+                tqdm.write(f"{problem.kind:<9}  {problem.line}")
+    print("  " + ", ".join(f"{problems[kind]} {kind}" for kind in PROBLEMS), flush=True)
+    return problems.total()
 
 
 def _check(store: ImageStore, elsewhere: dict[str, Path], whole: bool, image: ListedImage) -> Problem | None:

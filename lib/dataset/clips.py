@@ -72,7 +72,7 @@ class RandomPair:
         return [0, int(rng.choice(self.deltas))]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClipOptions:
     """How crops and their target heatmaps are made.
 
@@ -115,8 +115,8 @@ class ClipDataset(Dataset[Clips]):
         people: Sequence[Person],
         videos: Mapping[int, FrameSource],
         sample_frames: FixedFrames | RandomPair,
-        options: ClipOptions,
         *,
+        options: ClipOptions,
         seed: int = 0,
         augmentation: Augmentation | None = None,
         replace_key: bool = False,

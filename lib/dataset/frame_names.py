@@ -48,7 +48,9 @@ def existing_folder(store: ImageStore, frame_name: str) -> str:
     for candidate in (folder, folder.removeprefix("images/"), f"images/{folder}"):
         if store.list(candidate):
             return candidate
-    raise InputError(f"{store.root / frame_name}: neither it nor any frame beside it is there; check DATASET.IMAGE_DIR")
+    raise InputError(
+        f"{store.root / frame_name}: neither this frame nor any other in its folder exists; check DATASET.IMAGE_DIR"
+    )
 
 
 def names_by_number(frame_names: Iterable[str]) -> Names:
@@ -107,13 +109,13 @@ def find_renamed(
         names, frames = named[folder], known[folder]
         same = all(PurePosixPath(name).name == PurePosixPath(frames[n]).name for n, name in names.items())
         ways[folder] = [NUMBER if same and not counts_positions else POSITION]
-        text = "%s: %s and the like may be frames' numbers or positions; by the file's form they are %ss"
+        text = "%s: names like %s can be frame numbers or positions; judging by the format of the file, they are %ss"
         logger.warning(text, where, next(iter(names.values())), *ways[folder])
     renamed = {folder: positions[folder] for folder, own in ways.items() if own == [POSITION]}
     if renamed:
         folder = next(iter(renamed))
         number, name = next(iter(named[folder].items()))
-        text = "%s: in %d of %d videos frames are named by their position, as %s for %s"
+        text = "%s: frames of %d of %d videos are named by position, such as %s for %s"
         logger.info(text, where, len(renamed), len(named), name, renamed[folder][number])
     return renamed
 
@@ -124,10 +126,10 @@ def _misfit(names: Mapping[int, str], places: Sequence[Collection[int]], counted
     nowhere = [n for n in names if n not in frames and n not in positions]
     number = next(iter(nowhere or [n for n in names if n not in positions]))
     known = f"the video has {len(frames)} frames, numbered {min(frames)} to {max(frames)}"
-    told = f", and {counted} as the file says" if counted != len(frames) else ""
+    listed = f", but {counted} according to the file" if counted != len(frames) else ""
     return (
-        f"{names[number]}: {known}{told}; neither their numbers nor their positions cover all that the file names: "
-        "take a file of these frames"
+        f"{names[number]}: {known}{listed}; the names in the file are neither all frame numbers nor all positions; "
+        "use a file made for these frames"
     )
 
 

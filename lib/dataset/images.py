@@ -10,9 +10,9 @@ import numpy as np
 
 from lib.formats import aic, posetrack18
 from lib.formats.coco_people import WHOLEBODY_FIELDS
-from lib.formats.coco_records import category_record, person_record
+from lib.formats.coco_records import category_record, check_coco, person_record
 from lib.formats.data_sets import DataSet
-from lib.formats.json_fields import records
+from lib.formats.json_fields import is_number, records
 from lib.formats.mpii import read_people
 from lib.formats.posetrack import VideoAnnotations
 from lib.frames.images import ImageList
@@ -83,24 +83,21 @@ def read_images(path: Path, data_set: DataSet, skeleton: Skeleton) -> tuple[Vide
     Raises:
         InputError: The file is broken or has other joints; the message names file, record and key.
     """
-    content = _from_mpii(path, skeleton) if data_set.form == "mpii" else read_json(path)
-    if data_set.form == "aic" and isinstance(content, list):
+    content = _from_mpii(path, skeleton) if data_set.format == "mpii" else read_json(path)
+    if data_set.format == "aic" and isinstance(content, list):
         content = aic.to_coco(content, path, skeleton.names)
-    if not isinstance(content, dict) or "images" not in content:
-        raise InputError(f"{path}: not a COCO-style file: it has no 'images'")
-    if data_set.form == "mpii_trb":
+    content = check_coco(content, path)
+    if data_set.format == "mpii_trb":
         content = content | {"annotations": [_with_box(one, path) for one in records(content, "annotations", path)]}
-    elif data_set.form == "coco_wholebody":
+    elif data_set.format == "coco_wholebody":
         content = _with_parts(content, path, skeleton)
     people = records(content, "annotations", path) if "annotations" in content else []  # test splits have none
     names = posetrack18.keypoint_names(content, path) if people else skeleton.names
     if len(names) != skeleton.num_joints:
-        raise InputError(
-            f"{path}: its people have {len(names)} joints, and not {skeleton.num_joints} as this data set's"
-        )
+        raise InputError(f"{path}: its people have {len(names)} joints, but this data set has {skeleton.num_joints}")
     for joint, (own, known) in enumerate(zip(names, skeleton.names, strict=True)):
         if not may_be_same(own, known):
-            raise InputError(f"{path}: joint {joint} is {own}; this data set's is {known}: check DATASET.DATASET")
+            raise InputError(f"{path}: joint {joint} is {own}, but {known} in this data set; check DATASET.DATASET")
     images = _from_zero(posetrack18.read(content, path, names), data_set.first_pixel)
     return images, _sizes(content["images"], images)
 
@@ -136,7 +133,7 @@ def _with_parts(content: dict[str, Any], path: Path, skeleton: Skeleton) -> dict
             parts: list[Any] = [person.get(key) for key in WHOLEBODY_FIELDS]
             if not all(isinstance(part, list) for part in parts):
                 keys = ", ".join(WHOLEBODY_FIELDS)
-                raise InputError(f"{path}: annotations[{index}]: COCO-WholeBody has the lists {keys}")
+                raise InputError(f"{path}: annotations[{index}]: COCO-WholeBody requires the lists {keys}")
             person = person | {"keypoints": [value for part in parts for value in part]}
         people.append(person)
     return content | {"annotations": people, "categories": [category_record(skeleton.names)]}
@@ -147,7 +144,9 @@ def _with_box(person: dict[str, Any], path: Path) -> dict[str, Any]:
     center: Any = person.get("center")
     scale: Any = person.get("scale")
     if not (_are_numbers(center, 2) and _are_numbers([scale], 1) and scale > 0):
-        raise InputError(f"{path}: annotation {person.get('id')}: it needs center, two numbers, and scale, one over 0")
+        raise InputError(
+            f"{path}: annotation {person.get('id')}: center must be two numbers, and scale a positive number"
+        )
     box = {"bbox": _square(center, TRB_SIDE / scale / PADDING)}
     head: Any = person.get("headbox")
     if _are_numbers(head, 4):
@@ -156,7 +155,7 @@ def _with_box(person: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _from_mpii(path: Path, skeleton: Skeleton) -> dict[str, Any]:
-    """Return MPII's people in COCO's form, with one image for each person, in the same order."""
+    """Return MPII's people in COCO's format, with one image for each person, in the same order."""
     images, people = [], []
     for index, person in enumerate(read_people(path)):
         center, side = person.center, person.scale * PIXELS_PER_SCALE / PADDING
@@ -175,7 +174,7 @@ def _square(center: Any, side: float) -> list[float]:
 
 
 def _are_numbers(values: Any, count: int) -> bool:
-    return isinstance(values, list) and len(values) == count and all(isinstance(v, int | float) for v in values)
+    return isinstance(values, list) and len(values) == count and all(map(is_number, values))
 
 
 def find_images(store: ImageStore, folders: Sequence[str], names: Sequence[str]) -> tuple[str, np.ndarray]:

@@ -35,6 +35,16 @@ def build_clips(
     return build_clip_dataset(cfg, people, frames, FixedFrames(offsets), replace_key=True)
 
 
+def build_offsets(cfg: CfgNode) -> list[int]:
+    """Return the offsets from the key frame of the frames of a test's clips.
+
+    Args:
+        cfg: The experiment. Its clips have TEST.AGGREGATE.OFFSETS in the modes aggregate and average, and one frame in
+            all others.
+    """
+    return list(cfg.TEST.AGGREGATE.OFFSETS) if cfg.TEST.MODE in ("aggregate", "average") else [0]
+
+
 @dataclass(frozen=True)
 class LoaderOptions:
     """Options of reading batches of clips in a test.
@@ -102,8 +112,8 @@ def sequential_loader(
         size = options.batch_size or FIRST_BATCH
     else:
         new_crops = clips.num_frames if order is None else 1
-        most = max(1, CPU_PIXELS // (new_crops * math.prod(clips.options.image_size)))
-        size = min(options.batch_size or most, most)
+        max_size = max(1, CPU_PIXELS // (new_crops * math.prod(clips.options.image_size)))
+        size = min(options.batch_size or max_size, max_size)
     part = share(len(clips), process)
     own = split_among_workers(part, size, workers) if order is None else [order[index] for index in part]
     return DataLoader(
@@ -143,7 +153,9 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
     if not cfg.TRAIN.FRAME_CACHE_MB:
         sampler = DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED)
     elif not cfg.TRAIN.SHUFFLE:
-        raise InputError("TRAIN.FRAME_CACHE_MB shuffles clips in blocks, and TRAIN.SHUFFLE is False; set that True")
+        raise InputError(
+            "TRAIN.FRAME_CACHE_MB requires TRAIN.SHUFFLE, because it shuffles clips in blocks; set it True"
+        )
     else:
         workers = block_workers(workers)
         sampler = BlockShuffle(clips, cfg.TRAIN.FRAME_CACHE_MB << 20, batch_size=size, process=process, seed=cfg.SEED)
@@ -179,7 +191,7 @@ def build_clip_dataset(
         people,
         frames,
         sample_frames,
-        build_clip_options(cfg),
+        options=build_clip_options(cfg),
         seed=cfg.SEED,
         augmentation=augmentation,
         replace_key=replace_key,
@@ -193,4 +205,10 @@ def build_clip_options(cfg: CfgNode) -> ClipOptions:
         cfg: The experiment.
     """
     model = cfg.MODEL
-    return ClipOptions(model.IMAGE_SIZE, model.HEATMAP_SIZE, model.SIGMA, model.TARGET_TYPE, cfg.DATASET.COLOR_RGB)
+    return ClipOptions(
+        image_size=model.IMAGE_SIZE,
+        heatmap_size=model.HEATMAP_SIZE,
+        sigma=model.SIGMA,
+        target_type=model.TARGET_TYPE,
+        rgb=cfg.DATASET.COLOR_RGB,
+    )

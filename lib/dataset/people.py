@@ -8,7 +8,7 @@ import numpy as np
 from lib.pose.crop import PIXELS_PER_SCALE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Person:
     """Person whose pose is wanted, or known, in a key frame.
 
@@ -23,6 +23,8 @@ class Person:
         labeled: (J,) bool, True for labeled joints.
         row: Index among the annotated people of the video; −1 for a detected person.
         track: Number of the person in the video; −1 if it is not known.
+        open_joints: Indices of joints that this label says nothing about; the labels of other frames decide on them.
+            The other joints were set by a person, or found to be absent.
     """
 
     video: int
@@ -35,6 +37,14 @@ class Person:
     labeled: np.ndarray
     row: int = -1
     track: int = -1
+    open_joints: tuple[int, ...] = ()
+
+    @property
+    def decided(self) -> np.ndarray:
+        """(J,) bool, False for open joints."""
+        decided: np.ndarray = np.ones(len(self.labeled), dtype=bool)
+        decided[list(self.open_joints)] = False
+        return decided
 
 
 def sparse_people(people: Sequence[Person], num_videos: int, num_frames: int, seed: int) -> list[Person]:

@@ -1,8 +1,9 @@
 """COCO-style files from PoseTrack's official annotations: all frames, sparse subsets, consecutive runs."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ import numpy as np
 from tqdm import tqdm
 
 from lib.dataset.people import Person, sparse_people
-from lib.dataset.posetrack import with_boxes
-from lib.dataset.runs import SHORTEST_RUN, labeled_of_run, longest_run
+from lib.dataset.posetrack import clip_to_image, with_boxes
+from lib.dataset.runs import MIN_RUN, labeled_of_run, longest_run
 from lib.formats.json_fields import whole_number
 from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack_coco import CocoVideo, coco_content
 from lib.formats.posetrack_set import read_content, read_video, video_files
-from lib.pose.crop import clip_box
 from lib.utils.errors import InputError
-from lib.utils.files import frame_number
+from lib.utils.files import claim_outputs, frame_number, refuse_inside, write_json
+from lib.utils.label_files import sparse_file_name
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,73 @@ RELEASES = {  # of PoseTrack18, by the number of validation videos
     "release v0.2, which most published figures are of": range(74, 75),
     "release v0.45": range(160, 181),
 }
+
+
+Files = dict[str, Callable[[], dict[str, Any]]]
+"""Functions that return the content of the files to write, by file name."""
+
+
+def plan_full(annotations: Path) -> Files:
+    """Return the files with all frames of each split.
+
+    Args:
+        annotations: Folder with a folder of official files for each split.
+
+    Raises:
+        InputError: There is no split.
+    """
+    splits = [split for split in SPLITS if (annotations / split).is_dir()]
+    if not splits:
+        raise InputError(f"{annotations}: contains neither train/ nor val/")
+
+    def read(split: str) -> dict[str, Any]:
+        return full(read_split(annotations, split))
+
+    return {f"posetrack_{split}.json": partial(read, split) for split in splits}
+
+
+def plan_sparse(annotations: Path, videos: int, frames: int, seed: int) -> Files:
+    """Return the file of the training split with few labeled frames.
+
+    Args:
+        annotations: Folder with a folder of official files for each split.
+        videos: Number of videos that keep labels; −1 for all.
+        frames: Number of labeled frames per video.
+        seed: Seed of the random choice.
+    """
+    name = sparse_file_name(frames, videos if videos < len(video_files(annotations / "train")) else -1)
+    return {name: lambda: sparse(read_split(annotations, "train"), videos, frames, seed)}
+
+
+def plan_consecutive(annotations: Path) -> Files:
+    """Return the file with the longest annotated run of each validation video.
+
+    Args:
+        annotations: Folder with a folder of official files for each split.
+    """
+    return {"posetrack_val_consecutive.json": lambda: consecutive(read_split(annotations, "val"))}
+
+
+def write_files(files: Files, annotations: Path, out: Path) -> None:
+    """Write planned files after all of them are made, and print the release and their sizes.
+
+    Args:
+        files: Files to write.
+        annotations: Folder with a folder of official files for each split.
+        out: Folder to write to.
+
+    Raises:
+        InputError: An annotation is broken, or a file cannot be written.
+    """
+    outputs = [("--out", out / name) for name in files]
+    for split in SPLITS:
+        refuse_inside(outputs, annotations / split, "it would be taken for one of the annotations")
+    claim_outputs(outputs)
+    print(release(annotations))
+    contents = {name: make() for name, make in files.items()}
+    for name, content in contents.items():
+        write_json(out / name, content)
+        print(f"{out / name}: {len(content['images'])} frames, {len(content['annotations'])} people")
 
 
 def read_split(annotations: Path, split: str) -> list[CocoVideo]:
@@ -46,7 +114,9 @@ def read_split(annotations: Path, split: str) -> list[CocoVideo]:
     """
     files = video_files(annotations / split)
     if not files:
-        raise InputError(f"{annotations / split}: no .json or .mat file there; it has to hold the official ones")
+        raise InputError(
+            f"{annotations / split}: no .json or .mat file in this folder; it must contain the official annotations"
+        )
     videos, images = [], []
     for file in tqdm(files, desc=f"reading {split}", unit="video", disable=None):
         content, video = read_content(file), read_video(file)
@@ -70,7 +140,7 @@ def release(annotations: Path) -> str:
     """
     files = video_files(annotations / "val")
     if not files:
-        return "no validation videos: the release cannot be told"
+        return "no validation videos: the release is unknown"
     if "annolist" in read_content(files[0]):
         return f"PoseTrack17: {len(files)} validation videos"
     known = [name for name, counts in RELEASES.items() if len(files) in counts]
@@ -100,7 +170,16 @@ def sparse(videos: Sequence[CocoVideo], num_videos: int, num_frames: int, seed: 
         InputError: Fewer videos have labels than requested, or none has.
     """
     people = [
-        Person(v, int(frame), 0, np.zeros(2), np.ones(2), 1.0, part.video.joints[p], part.video.labeled[p])
+        Person(
+            video=v,
+            frame=int(frame),
+            number=0,
+            center=np.zeros(2),
+            scale=np.ones(2),
+            box_score=1.0,
+            joints=part.video.joints[p],
+            labeled=part.video.labeled[p],
+        )
         for v, part in enumerate(videos)
         for p, frame in enumerate(part.video.person_frame)
         if _is_trained_on(part, p)
@@ -133,9 +212,9 @@ def consecutive(videos: Sequence[CocoVideo]) -> dict[str, Any]:
     runs = [longest_run(part.video) for part in videos]
     kept = [run if labeled_of_run(len(run)) else [] for run in runs]
     if not any(kept):
-        raise InputError(f"val: no video has {SHORTEST_RUN} consecutive annotated frames, which propagation needs")
+        raise InputError(f"val: no video has {MIN_RUN} consecutive annotated frames, which propagation needs")
     if kept.count([]):
-        logger.warning("%d videos left out: no %d consecutive annotated frames", kept.count([]), SHORTEST_RUN)
+        logger.warning("%d videos left out: no %d consecutive annotated frames", kept.count([]), MIN_RUN)
     labeled = [[run[index] for index in labeled_of_run(len(run))] for run in kept]
     info = {"description": "PoseTrack: consecutive runs", "labeled_frames": _names(videos, labeled)}
     return coco_content(videos, kept, info)
@@ -155,7 +234,7 @@ def _image_keys(video: VideoAnnotations, content: dict[str, Any], path: Path) ->
 def _number(name: str, path: Path) -> int:
     number = frame_number(name)
     if number is None:
-        raise InputError(f"{path}: image {name!r}: the name of a frame has to end with its number")
+        raise InputError(f"{path}: image {name!r}: the name of a frame must end with its number")
     return number
 
 
@@ -164,9 +243,7 @@ def _is_trained_on(part: CocoVideo, person: int) -> bool:
     video, box, image = part.video, part.video.boxes[person], part.images[part.video.person_frame[person]]
     if video.crowd[person] or not video.labeled[person].any():
         return False
-    size = np.array([image.get("width", np.inf), image.get("height", np.inf)])
-    overlaps = (box[2:] > 0).all() and (box[:2] < size).all() and (box[:2] + box[2:] > 0).all()
-    return bool(overlaps) and clip_box(box, *size) is not None
+    return clip_to_image(box, image.get("width", np.inf), image.get("height", np.inf)) is not None
 
 
 def _names(videos: Sequence[CocoVideo], frames: Sequence[Sequence[int]]) -> list[str]:

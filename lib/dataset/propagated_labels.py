@@ -100,13 +100,13 @@ def augmented_content(
 
 
 def _file_name(video: VideoAnnotations, frames: FrameFolder, number: int) -> str:
-    """Return the name of a frame in the form of the annotated frames."""
+    """Return the name of a frame in the format of the annotated frames."""
     folder, slash, _ = video.frame_names[0].rpartition("/")
     return folder + slash + frames.name(number)
 
 
 def _select(video: VideoAnnotations, propagated: Propagated, rows: Sequence[int], names: list[str]) -> VideoAnnotations:
-    """Return the frames of some propagated people, with these `names`, in the form of annotations."""
+    """Return the frames of some propagated people, with these `names`, as annotations."""
     listed = sorted(set(names))
     columns = list(KEYPOINT_OF_JOINT)
     joints, scores = propagated.joints[rows][:, columns], propagated.scores[rows][:, columns]

@@ -7,8 +7,8 @@ from lib.utils.files import frame_number
 
 LABELED_EVERY = 7
 """Interval between labeled frames in the paper: no frame is more than three frames away from a label."""
-SHORTEST_RUN = LABELED_EVERY // 2 + 1
-"""Smallest number of frames of a run in which one is labeled."""
+MIN_RUN = LABELED_EVERY // 2 + 1
+"""Minimum number of frames of a run in which one is labeled."""
 
 
 def longest_run(video: VideoAnnotations) -> list[int]:

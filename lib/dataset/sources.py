@@ -116,8 +116,8 @@ def _check_numbers(videos: Sequence[VideoAnnotations], path: Path) -> None:
             if number is None or number in name_of:
                 fault = "no number in its name" if number is None else f"the number of {name_of[number]}"
                 raise InputError(
-                    f"{path}: image {name} has {fault}: images of a folder are frames of a video, "
-                    "and need different numbers"
+                    f"{path}: image {name} has {fault}: images in a folder are frames of a video "
+                    "and must have different numbers"
                 )
             name_of[number] = name
 
@@ -134,9 +134,9 @@ def build_people(cfg: CfgNode, videos: Sequence[VideoAnnotations]) -> PoseTrack:
     return labeled_people(
         videos,
         Folders(build_image_store(cfg)),
-        width / height,
-        columns,
-        cfg.MODEL.NUM_JOINTS,
+        aspect_ratio=width / height,
+        columns=columns,
+        num_joints=cfg.MODEL.NUM_JOINTS,
         clip_rule=cfg.DATASET.CLIP_BOXES,
         joints_box=build_box_rule(cfg),
     )
@@ -206,7 +206,14 @@ def build_image_people(cfg: CfgNode, images: VideoAnnotations, files: Listed) ->
     width, height = cfg.MODEL.IMAGE_SIZE
     joints = cfg.MODEL.NUM_JOINTS
     clip_rule = None if build_data_set(cfg).has_crops else cfg.DATASET.CLIP_BOXES  # these boxes are crops
-    return labeled_people([images], files, width / height, range(joints), joints, clip_rule)
+    return labeled_people(
+        [images],
+        files,
+        aspect_ratio=width / height,
+        columns=range(joints),
+        num_joints=joints,
+        clip_rule=clip_rule,
+    )
 
 
 def build_split_name(cfg: CfgNode, train: bool) -> str:
@@ -255,9 +262,9 @@ def build_annotations_path(cfg: CfgNode, train: bool) -> Path | None:
     if cfg.DATASET.ANNOTATION_DIR or cfg.TEST.USE_GT_BBOX or train:
         names = ", ".join(str(candidate) for candidate in candidates)
         raise InputError(
-            f"no annotations of the split {split!r}: none of {names} exists; DATASET.{key} may name another place"
+            f"no annotations for the split {split!r}: none of {names} exists; set DATASET.{key} if they are elsewhere"
         )
-    logger.info("no annotations under %s: the frames are those that the boxes name", folder)
+    logger.info("no annotations under %s: the frames are those listed in the box file", folder)
     return None
 
 
@@ -285,5 +292,5 @@ def _usual_file(cfg: CfgNode, split: str) -> Path:
     path = Path(cfg.DATASET.ROOT, usual[split])
     path = Path(cfg.DATASET.ANNOTATION_DIR, path.name) if cfg.DATASET.ANNOTATION_DIR else path
     if not path.exists():
-        raise InputError(f"{path}: no such file: the annotations of {cfg.DATASET.DATASET}, {split}, belong there")
+        raise InputError(f"{path}: no such file; it must contain the annotations of {cfg.DATASET.DATASET}, {split}")
     return path

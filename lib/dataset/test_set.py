@@ -10,11 +10,12 @@ import numpy as np
 from yacs.config import CfgNode
 
 from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
+from lib.dataset.detections import detected_people, videos_of
 from lib.dataset.frame_names import find_renamed_people, restore_names
 from lib.dataset.images import Listed
-from lib.dataset.loaders import build_clip_dataset
+from lib.dataset.loaders import build_clip_dataset, build_offsets
 from lib.dataset.people import Person
-from lib.dataset.posetrack import Folders, PoseTrack, detected_people, match_ground_truth, reasons, videos_of
+from lib.dataset.posetrack import Folders, PoseTrack, match_ground_truth, reasons
 from lib.dataset.runs import labeled_of_run, longest_run
 from lib.dataset.sources import (
     build_annotations_path,
@@ -61,7 +62,7 @@ class TestSet:
     truth: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabeledRuns:
     """Runs of consecutive annotated frames, some of which keep their labels.
 
@@ -94,14 +95,14 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     build_skeleton(cfg)  # raises
     videos = build_data_set(cfg).has_videos
     if not videos and cfg.TEST.MODE != "single":
-        raise InputError(f"TEST.MODE {cfg.TEST.MODE}: {cfg.DATASET.DATASET} has images alone, no frames beside them")
+        raise InputError(f"TEST.MODE {cfg.TEST.MODE}: {cfg.DATASET.DATASET} has only single images, no videos")
     if cfg.TEST.SOFT_NMS and not cfg.TEST.OKS_NMS:
-        raise InputError("TEST.SOFT_NMS is a variant of TEST.OKS_NMS, which is False; set that True")
+        raise InputError("TEST.SOFT_NMS requires TEST.OKS_NMS; set it True")
     found, source, truth = _videos(cfg) if videos else _images(cfg)
     if cfg.TEST.COCO_BBOX_FILE and (cfg.TEST.USE_GT_BBOX or build_data_set(cfg).has_crops):
-        logger.info("boxes are those of the annotations; TEST.COCO_BBOX_FILE %s is not used", cfg.TEST.COCO_BBOX_FILE)
+        logger.info("boxes are from the annotations; TEST.COCO_BBOX_FILE %s is not used", cfg.TEST.COCO_BBOX_FILE)
     if not found.people:
-        raise InputError(f"{source}: nobody to estimate{reasons(found.dropped)}")
+        raise InputError(f"{source}: no people to estimate{reasons(found.dropped)}")
     clips = build_clip_dataset(cfg, found.people, found.frames, _sample_frames(cfg))
     where = f"{len(found.frames)} videos" if videos else f"{len(found.videos[0].frame_names)} images"
     logger.info("%d people in %s%s", len(clips), where, reasons(found.dropped))
@@ -114,7 +115,7 @@ def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
     """Return True if labels exist, and everything else that their scorer requires."""
     labeled = any(video.labeled.any() for video in found.videos)
     heads = any(np.isfinite(video.head_boxes).any() for video in found.videos)
-    in_heads = truth is None or build_data_set(cfg).form == "mpii_trb"
+    in_heads = truth is None or build_data_set(cfg).format == "mpii_trb"
     return labeled and (heads or not in_heads) and (truth is None or truth.exists())
 
 
@@ -125,18 +126,20 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
     if custom:
         _check_custom(cfg, annotations)
     videos = build_videos(cfg, annotations) if annotations else []
-    if build_data_set(cfg).form == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
-        logger.warning("%s is in the form of 2018, which DATASET.DATASET posetrack18 would submit in", annotations)
+    if build_data_set(cfg).format == "posetrack17" and any(np.isfinite(video.boxes).any() for video in videos):
+        logger.warning(
+            "%s is in the 2018 format; to submit in this format, set DATASET.DATASET posetrack18", annotations
+        )
     if cfg.TEST.USE_GT_BBOX:
         if not annotations:
-            raise InputError("TEST.USE_GT_BBOX needs annotations: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
+            raise InputError("TEST.USE_GT_BBOX requires annotations; set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
         found = build_people(cfg, videos)
     else:
         found = _detected_in_videos(cfg, videos, videos)
     if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
         truth = read_videos(cfg.DATASET.GT_DIR)
         renamed = {}
-        if build_data_set(cfg).form == "posetrack17":
+        if build_data_set(cfg).format == "posetrack17":
             renamed = find_renamed_people(found.people, found.videos, truth, annotations)
         found = match_ground_truth(found, truth, cfg.DATASET.GT_DIR, renamed)
     source = annotations if cfg.TEST.USE_GT_BBOX else f"{cfg.TEST.COCO_BBOX_FILE} (annotations: {annotations})"
@@ -146,14 +149,14 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
 def _check_custom(cfg: CfgNode, annotations: Path | None) -> None:
     """Raise an error if predictions for custom data could not be scored with the file that lists the frames."""
     if annotations is None or annotations.is_dir():
-        raise InputError("DATASET.DATASET is custom: set DATASET.TEST_ANNOTATIONS to the COCO-style file to test on")
+        raise InputError("DATASET.DATASET is custom; set DATASET.TEST_ANNOTATIONS to the COCO-style file to test on")
     if cfg.DATASET.GT_DIR:
-        raise InputError("DATASET.GT_DIR is PoseTrack's; custom data are scored by DATASET.TEST_ANNOTATIONS")
+        raise InputError("DATASET.GT_DIR is only for PoseTrack; custom data is scored against DATASET.TEST_ANNOTATIONS")
     names, known = read_joints(annotations)[0], build_skeleton(cfg).names
     if tuple(names) != known:
         raise InputError(
-            f"{annotations}: its joints are {', '.join(names)}; the net's are {', '.join(known)}: "
-            f"list the same in the same order"
+            f"{annotations}: its joints are {', '.join(names)}, but those of the net are {', '.join(known)}; "
+            f"list the same joints in the same order"
         )
 
 
@@ -161,7 +164,7 @@ def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
     """Return the people in a data set of images, the name of their source, and the ground-truth file."""
     images, files, path = build_images(cfg, train=False)
     data_set = build_data_set(cfg)
-    truth = _mpii_truth(path.parent) if data_set.form == "mpii" else path
+    truth = _mpii_truth(path.parent) if data_set.format == "mpii" else path
     if cfg.TEST.USE_GT_BBOX or data_set.has_crops:  # nobody detects people in these
         return build_image_people(cfg, images, files), str(path), truth
     boxes, dropped = _boxes(cfg)
@@ -197,7 +200,7 @@ def _detected_in_videos(
     """
     boxes, dropped = _boxes(cfg)
     store = build_image_store(cfg)
-    if build_data_set(cfg).form == "posetrack17":
+    if build_data_set(cfg).format == "posetrack17":
         boxes = restore_names(boxes, whole, store, cfg.TEST.COCO_BBOX_FILE)
     found = _detected(cfg, videos or videos_of(boxes, store), boxes, Folders(store))
     found.dropped.update(dropped)
@@ -207,8 +210,10 @@ def _detected_in_videos(
 def _detected(
     cfg: CfgNode, videos: Sequence[VideoAnnotations], boxes: Sequence[DetectedBox], files: Folders | Listed
 ) -> PoseTrack:
-    width, height = cfg.MODEL.IMAGE_SIZE
-    return detected_people(videos, boxes, files, width / height, cfg.TEST.NMS_THRE, cfg.MODEL.NUM_JOINTS)
+    (width, height), joints = cfg.MODEL.IMAGE_SIZE, cfg.MODEL.NUM_JOINTS
+    return detected_people(
+        videos, boxes, files, aspect_ratio=width / height, nms_threshold=cfg.TEST.NMS_THRE, num_joints=joints
+    )
 
 
 def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
@@ -246,7 +251,14 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
         len(videos),
         reasons(found.dropped),
     )
-    return LabeledRuns(videos, found.people, sources, labeled, found.frames, build_split_name(cfg, train=False))
+    return LabeledRuns(
+        videos=videos,
+        people=found.people,
+        sources=sources,
+        labeled=labeled,
+        frames=found.frames,
+        split=build_split_name(cfg, train=False),
+    )
 
 
 def _propagated_path(cfg: CfgNode) -> Path:
@@ -282,4 +294,4 @@ def build_pseudo_labeled(cfg: CfgNode, runs: LabeledRuns) -> list[Person]:
 def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:
     if cfg.TEST.MODE == "pair":
         return RandomPair(cfg.DATASET.FRAME_DELTAS)
-    return FixedFrames(cfg.TEST.AGGREGATE.OFFSETS if cfg.TEST.MODE in ("aggregate", "average") else [0])
+    return FixedFrames(build_offsets(cfg))

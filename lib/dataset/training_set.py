@@ -31,7 +31,7 @@ from lib.utils.errors import InputError
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SparseLabels:
     """Labels to train on.
 
@@ -59,13 +59,13 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
     """
     pairs = cfg.MODEL.WARP.ENABLED
     if pairs and not build_data_set(cfg).has_videos:
-        raise InputError(f"MODEL.WARP learns from pairs of frames, and {cfg.DATASET.DATASET} has images alone")
+        raise InputError(f"MODEL.WARP.ENABLED requires videos, and {cfg.DATASET.DATASET} has only single images")
     people, frames = _together([build_sparse_labels(part) for part in build_parts(cfg)])
     people = people * cfg.DATASET.REPEAT
     if cfg.DATASET.SELECT_DATA:
         people = [person for person in people if is_well_centered(person)]
         if not people:
-            raise InputError("nobody to train on: DATASET.SELECT_DATA leaves everybody out")
+            raise InputError("no people to train on; DATASET.SELECT_DATA leaves all of them out")
     skeleton = build_skeleton(cfg)
     if (cfg.DATASET.FLIP or cfg.TEST.FLIP_TEST) and not skeleton.flip_pairs:
         logger.warning("images are mirrored, but no joint names have two sides, such as left_paw and right_paw")
@@ -98,7 +98,7 @@ def build_parts(cfg: CfgNode) -> list[CfgNode]:
         part = cfg.clone()
         part.DATASET.update(data_set)
         if build_skeleton(part).names != names:
-            raise InputError(f"DATASET.ALSO: {part.DATASET.DATASET} has other joints than {cfg.DATASET.DATASET}")
+            raise InputError(f"DATASET.ALSO: {part.DATASET.DATASET} does not have the joints of {cfg.DATASET.DATASET}")
         parts.append(part)
     return parts
 
@@ -143,11 +143,11 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
         _warn_of_few(people, *limits)
         people = sparse_people(people, *limits, cfg.SEED)
     if not people:
-        raise InputError(f"{annotations}: nobody to train on{reasons(found.dropped)}")
+        raise InputError(f"{annotations}: no people to train on{reasons(found.dropped)}")
     labeled = {(person.video, person.frame) for person in people}
     where = f"labeled frames of {len({video for video, _ in labeled})} videos" if has_videos else "images"
     logger.info("training on %d people in %d %s%s", len(people), len(labeled), where, reasons(found.dropped))
-    return SparseLabels(annotations, videos, people, found.frames)
+    return SparseLabels(path=annotations, videos=videos, people=people, frames=found.frames)
 
 
 def _warn_of_few(people: Sequence[Person], num_videos: int, num_frames: int) -> None:
@@ -155,10 +155,10 @@ def _warn_of_few(people: Sequence[Person], num_videos: int, num_frames: int) -> 
     frames: dict[int, set[int]] = {}
     for person in people:
         frames.setdefault(person.video, set()).add(person.frame)
-    most = max(map(len, frames.values()), default=0)
+    max_frames = max(map(len, frames.values()), default=0)
     for key, wanted, there, found in (
         ("NUM_LABELED_VIDEOS", num_videos, len(frames), "%d videos are labeled"),
-        ("NUM_LABELED_FRAMES_PER_VIDEO", num_frames, most, "at most %d frames of a video are labeled"),
+        ("NUM_LABELED_FRAMES_PER_VIDEO", num_frames, max_frames, "at most %d frames of a video are labeled"),
     ):
         if wanted > there:
             logger.warning(f"DATASET.%s is %d, but {found}: all of them are used", key, wanted, there)

@@ -1,4 +1,4 @@
-"""AI Challenger's own mAP, for files in its own form."""
+"""AI Challenger's own mAP, for files in its own format."""
 
 import logging
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ from lib.formats import aic
 from lib.formats.aic import AicPeople
 from lib.pose.skeletons import skeleton
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
-def evaluate_own_form(
+def evaluate_aic_format(
     content: list[Any], gt: str | Path, predictions: Any, pred: str | Path, sigma_scale: float = 1.0
 ) -> float:
     """Return the mAP of predictions.
 
     Args:
-        content: Content of the ground truth, a list of images in AI Challenger's own form.
+        content: Content of the ground truth, a list of images in AI Challenger's own format.
         gt: Path to the ground truth, for messages.
-        predictions: Content of the predictions, in the same form.
+        predictions: Content of the predictions, in the same format.
         pred: Path to the predictions, for messages.
         sigma_scale: Factor on the sigmas; 1 in the challenge.
 
@@ -35,7 +35,7 @@ def evaluate_own_form(
     labeled, predicted = aic.read(content, gt, boxes=True), aic.read(predictions, pred, boxes=False)
     others = len(predicted.keys() - labeled.keys())
     if others:
-        _LOG.warning("%s: %d images do not count: %s does not have them", pred, others, gt)
+        logger.warning("%s: %d images do not count: %s does not have them", pred, others, gt)
     return mean_average_precision(labeled, predicted, sigma_scale)
 
 

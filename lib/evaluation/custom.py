@@ -21,7 +21,7 @@ from lib.utils.files import read_json
 
 COLUMNS = ("AP", "AP .5", "AP .75", "AR", "PCK@0.05", "PCK@0.1", "PCK@0.2", "AUC", "EPE")
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def evaluate_custom(gt: str | Path, pred: str | Path, sigma_scale: float = 1.0) -> dict[str, dict[str, Any]]:
@@ -60,7 +60,7 @@ def evaluate_custom(gt: str | Path, pred: str | Path, sigma_scale: float = 1.0) 
     lacking = {own for own, counts in zip(truth.annotation_ids, labeled, strict=True) if counts}
     lacking -= set(poses.annotation_ids)
     if lacking:
-        _LOG.warning("no PCK: %d labeled people have no pose with the id of their annotation", len(lacking))
+        logger.warning("no PCK: %d labeled people have no pose with the id of their annotation", len(lacking))
     else:
         by_pose = evaluate_pck(truth, match_poses(truth, poses, pred), "box")
     table |= by_pose["table"]

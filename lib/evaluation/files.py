@@ -22,7 +22,7 @@ from lib.utils.files import read_json
 POSES = "list of {image_id, keypoints, annotation_id}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scorer:
     """Scorer of a data set.
 
@@ -50,14 +50,14 @@ class Scorer:
 
 
 def _oks(headline: str, data_set: DataSet) -> Scorer:
-    files = "file of the ground truth, COCO-style", "file of the predictions, in COCO's results form"
     return Scorer(
-        f"{data_set.description}: AP and AR by OKS",
-        *files,
-        lambda gt, _: check_truth(data_set.name, gt),
-        partial(evaluate_oks, data_set.name),
-        format_oks,
-        headline,
+        help=f"{data_set.description}: AP and AR by OKS",
+        gt="COCO-style file of the ground truth",
+        pred="file of the predictions, in COCO's results format",
+        check=lambda gt, _: check_truth(data_set.name, gt),
+        evaluate=partial(evaluate_oks, data_set.name),
+        format=format_oks,
+        headline=headline,
         ranked=True,
     )
 
@@ -77,7 +77,15 @@ def _of_poses(
         truth = _read_truth(gt)
         evaluate(truth, truth.joints, **options)
 
-    return Scorer(text, "COCO-style file of the ground truth", POSES, check, score, write, headline)
+    return Scorer(
+        help=text,
+        gt="COCO-style file of the ground truth",
+        pred=POSES,
+        check=check,
+        evaluate=score,
+        format=write,
+        headline=headline,
+    )
 
 
 def find_scorer(data_set: str) -> Scorer:
@@ -131,25 +139,25 @@ def pck_scorer(normalizer: str) -> Scorer:
 
 def _mpii_scorer(data_set: DataSet) -> Scorer:
     return Scorer(
-        f"{data_set.description}: PCKh@0.5",
-        "gt_valid.mat",
-        ".mat, .h5, .npy or .json with preds (people, 16, 2)",
-        _check_mpii,
-        _mpii,
-        lambda result: format_rows({"PCKh": result["table"]}),
-        "Mean",
+        help=f"{data_set.description}: PCKh@0.5",
+        gt="gt_valid.mat",
+        pred=".mat, .h5, .npy or .json with preds (people, 16, 2)",
+        check=_check_mpii,
+        evaluate=_mpii,
+        format=lambda result: format_rows({"PCKh": result["table"]}),
+        headline="Mean",
     )
 
 
 def _custom_scorer(data_set: DataSet) -> Scorer:
     return Scorer(
-        "custom data, any joints: AP and AR by OKS, PCK, AUC and the mean error in pixels (EPE)",
-        "COCO-style file of the ground truth; its category may have `sigmas`, the OKS constants of the joints",
-        "file of the predictions, in COCO's results form; PCK needs the id of each pose's annotation",
-        lambda gt, _: check_custom(gt),
-        evaluate_custom,
-        lambda result: format_rows({"": result["table"]}),
-        "AP",
+        help="custom data, any joints: AP and AR by OKS, PCK, AUC and the mean error in pixels (EPE)",
+        gt="COCO-style file of the ground truth; its category may have `sigmas`, the OKS constants of the joints",
+        pred="file of the predictions, in COCO's results format; PCK requires the id of each pose's annotation",
+        check=lambda gt, _: check_custom(gt),
+        evaluate=evaluate_custom,
+        format=lambda result: format_rows({"": result["table"]}),
+        headline="AP",
         ranked=True,
     )
 

@@ -27,7 +27,7 @@ _TORSO = ("left_shoulder", "right_hip")
 _AUC_STEPS = 20
 _AUC_PIXELS = 30.0
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def joint_errors(estimates: np.ndarray, truth: np.ndarray, labeled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,7 +175,7 @@ def _shares(
             raise InputError(f"annotation {lacking} of the ground truth: no 'bbox', the unit of distances")
     sizeless = np.count_nonzero(scored & ~(sizes > 0))
     if sizeless:
-        _LOG.warning("%d people are left out of PCK: their %s has no size", sizeless, normalizer)
+        logger.warning("%d people are left out of PCK: their %s has no size", sizeless, normalizer)
     sizes = np.where(sizes > 0, sizes, np.nan)[:, None]
     return errors / sizes, truth.labeled & ~np.isnan(sizes)
 

@@ -4,13 +4,11 @@ import math
 
 import numpy as np
 
+from lib.evaluation.heads import HEAD_SIZE, head_diagonals
 from lib.evaluation.tables import joint_columns
 from lib.formats.coco_people import LabeledPeople
 from lib.formats.mpii import MpiiTruth
 from lib.utils.errors import InputError
-
-HEAD_SIZE = 0.6
-"""MPII's head size as a share of the head box's diagonal (Andriluka et al., CVPR 2014)."""
 
 MPII_TABLE = {
     "Head": ("head",),
@@ -46,7 +44,7 @@ def evaluate_mpii(truth: MpiiTruth, joints: np.ndarray) -> dict[str, dict[str, f
     lacking = [name for names in MPII_TABLE.values() for name in names if name not in truth.names]
     if lacking:
         raise InputError(f"MPII's ground truth: dataset_joints lacks {', '.join(lacking)}")
-    heads = HEAD_SIZE * _diagonals(truth.head_boxes)
+    heads = HEAD_SIZE * head_diagonals(truth.head_boxes)
     with np.errstate(divide="ignore", invalid="ignore"):  # nothing is hit if the head has no size
         shares = np.linalg.norm(joints - truth.joints, axis=2) / heads[:, None]  # (P, 16)
     hits, near = ((shares <= threshold) & truth.labeled for threshold in (0.5, _NEAR))
@@ -75,7 +73,7 @@ def evaluate_mpii_trb(truth: LabeledPeople, joints: np.ndarray) -> dict[str, dic
         InputError: A labeled person has no head box.
     """
     scored = truth.labeled.any(axis=1)
-    sizes = _diagonals(truth.head_boxes)
+    sizes = head_diagonals(truth.head_boxes)
     if np.isnan(sizes[scored]).any():
         lacking = truth.annotation_ids[int(np.flatnonzero(scored & np.isnan(sizes))[0])]
         raise InputError(
@@ -89,11 +87,6 @@ def evaluate_mpii_trb(truth: LabeledPeople, joints: np.ndarray) -> dict[str, dic
         "table": {name: _per_cent(hit[part].sum(), labeled[part].sum()) for name, part in parts.items()},
         "joints": {name: _per_cent(*counts) for name, *counts in zip(truth.names, hit, labeled, strict=True)},
     }
-
-
-def _diagonals(boxes: np.ndarray) -> np.ndarray:
-    """Return the diagonals (P,) of boxes (P, 4) x1, y1, x2, y2."""
-    return np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=1)
 
 
 def _per_cent(hits: int, labeled: int) -> float:

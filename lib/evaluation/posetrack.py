@@ -24,13 +24,13 @@ from lib.utils.errors import InputError
 TABLE = {"Head": ("head_top", "neck", "nose"), **LIMBS}
 """Columns of the published table, each with the joints that it is the mean of; `Mean` of all joints follows."""
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def evaluate_posetrack(gt_dir: str | Path, pred_dir: str | Path, tracking: bool = False) -> dict[str, dict]:
     """Score a folder of predictions, one file for each video, against ground-truth files of the same names.
 
-    Either side may be in the form of 2017 or 2018. Frames are paired by their position in the file.
+    Either side may be in the format of 2017 or 2018. Frames are paired by their position in the file.
 
     Args:
         gt_dir: Folder of the ground truth. Each `.json` file in it is a video, and so is each `.mat` file of another
@@ -95,10 +95,10 @@ class _VideoScore:
 def _summarize(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
     faults = [score.fault for score in scores if score.fault]
     if faults:
-        _LOG.warning("%s: AP is not affected, but PoseTrack's official tool refuses such files", faults[0])
+        logger.warning("%s: AP is not affected, but PoseTrack's official tool refuses such files", faults[0])
     counts = [score.largest_count for score in scores]
     if tracking and all(counts) and max(count or 0 for count in counts) > 1:
-        _LOG.warning("track ids count the people of each frame, as those of tools/test.py do: MOTA says nothing")
+        logger.warning("track ids count the people of each frame, as those of tools/test.py do: MOTA says nothing")
     result = _average_precision_tables([score.detections for score in scores])
     tracks = [score.tracks for score in scores if score.tracks is not None]
     return result | _tracking_tables(reduce(add, tracks)) if tracking else result
@@ -161,7 +161,7 @@ def _file_pairs(gt_dir: Path, pred_dir: Path) -> list[tuple[Path, Path]]:
         raise InputError(f"{pred_dir / missing[0]}.json: missing; {lacking}")
     extra = [predicted[name].name for name in predicted if name not in truth]
     if extra:
-        _LOG.warning(
+        logger.warning(
             "%s: files without ground truth of the same name are left out: %s (%d in all)",
             pred_dir,
             extra[0],

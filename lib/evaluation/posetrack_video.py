@@ -5,17 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lib.evaluation.clear_mot import Candidate, pair_sequence
+from lib.evaluation.heads import HEAD_SIZE, head_diagonals
 from lib.evaluation.ignore_regions import inside_any
 from lib.evaluation.pairs import pairs_within
 from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
 
-HEAD_FACTOR = 0.6
-"""Head size as a share of the head box's diagonal."""
 THRESHOLD = 0.5
 """Largest distance of a hit joint in head sizes."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Persons:
     """The N people of one side who are compared, sorted by frame.
 
@@ -49,7 +48,7 @@ class Persons:
         return Persons(**{name: array[keep] for name, array in vars(self).items()})
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Comparison:
     """Ground truth and prediction of one video, cleaned, with the distances of all N pairs of people in the same frame.
 
@@ -129,19 +128,25 @@ def compare(truth: VideoAnnotations, predicted: VideoAnnotations) -> Comparison:
     with np.errstate(divide="ignore", invalid="ignore"):  # nothing is hit if the head box is empty
         distances = np.sqrt(x * x + y * y) / labeled.head_sizes[truth_of_pair, None]
     distances[~(labeled.present[truth_of_pair] & found.present[predicted_of_pair])] = np.inf
-    return Comparison(np.flatnonzero(counts), labeled, found, truth_of_pair, predicted_of_pair, distances)
+    return Comparison(
+        frames=np.flatnonzero(counts),
+        truth=labeled,
+        predicted=found,
+        truth_of_pair=truth_of_pair,
+        predicted_of_pair=predicted_of_pair,
+        distances=distances,
+    )
 
 
 def _persons(video: VideoAnnotations) -> Persons:
-    diagonals = np.sqrt(((video.head_boxes[:, 2:] - video.head_boxes[:, :2]) ** 2).sum(axis=1))
     return Persons(
-        video.person_frame,
-        video.joints,
-        video.present,
-        video.scores,
-        video.track_ids,
-        HEAD_FACTOR * diagonals,
-        np.arange(len(video.person_frame)),
+        frames=video.person_frame,
+        joints=video.joints,
+        present=video.present,
+        scores=video.scores,
+        track_ids=video.track_ids,
+        head_sizes=HEAD_SIZE * head_diagonals(video.head_boxes),
+        rows=np.arange(len(video.person_frame)),
     )
 
 

@@ -75,8 +75,8 @@ def format_page(rows: list[Row]) -> str:
             figures = [f"{value:.{row.decimals}f}" for value in row.values]
             lines.append(_cells([row.id, *figures, experiment, f"[{Path(row.weights).name}]({row.url})"]))
         notes = {row.id: [row.note, SERVER if row.scorer == "server" else ""] for row in table}
-        told = [f"- {row_id}: {'; '.join(filter(None, parts))}" for row_id, parts in notes.items() if any(parts)]
-        sections.append("\n".join([*lines, *([""] if told else []), *told]))
+        remarks = [f"- {row_id}: {'; '.join(filter(None, parts))}" for row_id, parts in notes.items() if any(parts)]
+        sections.append("\n".join([*lines, *([""] if remarks else []), *remarks]))
     return "\n\n".join(sections)
 
 

@@ -11,15 +11,16 @@ from typing import Any
 import yaml
 
 from lib.config.keys import flatten
+from lib.config.legacy import update_stored
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
 SEED, NAME = "SEED", "EXPERIMENT_NAME"
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """A result file.
 
@@ -97,7 +98,7 @@ def read_results(
         content = read_json(path)
         lacking = sorted(needed - content.keys()) if isinstance(content, dict) else sorted(needed)
         if lacking:
-            _LOG.warning("%s is left out: not %s; it lacks %s", path, kind, ", ".join(lacking))
+            logger.warning("%s is left out: not %s; it lacks %s", path, kind, ", ".join(lacking))
             continue
         results.append(_as_result(path, content, ignored))
     if not results:
@@ -119,7 +120,7 @@ def check_result(path: Path) -> None:
     except InputError:
         content = None
     if not isinstance(content, dict) or "config" not in content:
-        raise InputError(f"{path}: not a result; move it away: this run writes its own there")
+        raise InputError(f"{path}: not a result file; move it elsewhere, because this run writes its result there")
 
 
 def find_result(folder: Path, command: str) -> Path:
@@ -148,7 +149,7 @@ def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], 
         config = None
     if not isinstance(config, dict):
         raise InputError(f"{path}: 'config' is not the YAML text of an experiment")
-    flat = flatten(config)
+    flat = update_stored(flatten(config))
     method = str(content.get("name") or content.get("method") or flat.get("TEST.MODE") or "")
     own = f"{str(flat.get('OUTPUT_DIR', '')).rstrip('/')}/"
     keys = {
@@ -156,7 +157,14 @@ def _as_result(path: Path, content: Mapping[str, Any], ignored: Callable[[str], 
         for key, value in flat.items()
         if key not in (NAME, SEED) and not ignored(key)
     }
-    return Result(path, str(flat.get(NAME) or ""), method, flat.get(SEED), keys, content)
+    return Result(
+        path=path,
+        experiment=str(flat.get(NAME) or ""),
+        method=method,
+        seed=flat.get(SEED),
+        keys=keys,
+        content=content,
+    )
 
 
 def group_seeds(results: Sequence[Result], over: str | None = None) -> dict[str, list[Result]]:

@@ -37,8 +37,8 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
         InputError: Ground truth or boxes cannot be scored, or the data set has no scorer.
     """
     if not test_set.scorable:
-        lacking = "no labels, or no head boxes or gt_valid.mat (MPII) to score them by"
-        logger.info("%s: not scored; submit the predictions to the benchmark's server", lacking)
+        lacking = "there are no labels, or no head boxes or gt_valid.mat (MPII)"
+        logger.info("not scored, because %s; submit the predictions to the benchmark's server", lacking)
         return False
     if is_posetrack(data_set):
         check_truth(test_set.videos)
@@ -46,11 +46,13 @@ def is_scorable(data_set: str, test_set: TestSet) -> bool:
     scorer = find_scorer(data_set)
     assert test_set.truth is not None  # only PoseTrack's test sets have none
     if not scorer.ranked and test_set.dropped[ABSENT]:
-        logger.warning("%s is scored person by person, and some images are missing: not scored", data_set)
+        logger.warning(
+            "not scored, because some images are missing and %s scores one pose for each labeled person", data_set
+        )
         return False
     scorer.check(test_set.truth, len(test_set.videos[0].joints))
     if not scorer.ranked and any(person.row < 0 for person in test_set.clips.people):
-        raise InputError(f"{data_set} is scored person by person: set TEST.USE_GT_BBOX True")
+        raise InputError(f"{data_set} scores one pose for each labeled person: set TEST.USE_GT_BBOX True")
     return True
 
 

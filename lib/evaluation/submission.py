@@ -86,7 +86,7 @@ def make_results(
     sigmas: Sequence[float],
     first_pixel: int = 0,
 ) -> list[dict[str, Any]]:
-    """Return the people estimated in images or in frames of videos in COCO's results form.
+    """Return the people estimated in images or in frames of videos in COCO's results format.
 
     Args:
         videos: Annotated videos; a data set of images is one video.
@@ -127,7 +127,7 @@ def write_results(
     rules: Rules,
     sigmas: Sequence[float],
 ) -> Path:
-    """Write the people estimated in images or frames in the form of their scorer: MPII's preds, or COCO's results.
+    """Write the people estimated in images or frames in the format of their scorer: MPII's preds, or COCO's results.
 
     Args:
         path: Path to the file without its extension.
@@ -142,7 +142,7 @@ def write_results(
     Returns:
         Path to the file.
     """
-    if data_set.form == "mpii":
+    if data_set.format == "mpii":
         path = path.with_name(f"{path.name}.mat")
         listed = np.full((len(videos[0].joints), *joints.shape[1:]), np.nan)
         listed[[person.row for person in people]] = joints

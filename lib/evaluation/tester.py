@@ -82,7 +82,7 @@ class Tester:
         people, found = self.test_set.clips.people, (poses.joints, poses.scores, self.rules)
         if self.data_set.is_posetrack:
             videos = make_submission(self.test_set.videos, people, *found)
-            write_videos(path, videos, self.data_set.form)
+            write_videos(path, videos, self.data_set.format)
             return score_videos(self.test_set.videos, videos) if self.scorable else {}
         written = write_results(path, self.data_set, self.test_set.videos, people, *found, self.skeleton.sigmas)
         if not self.scorable:
@@ -143,7 +143,7 @@ def build_rules(cfg: CfgNode) -> Rules:
         cfg: The experiment.
     """
     return Rules(
-        times_box=cfg.TEST.JOINT_SCORE == "peak_times_box",
+        times_box=cfg.TEST.JOINT_SCORE == "heatmap_times_box",
         rescore=cfg.TEST.RESCORE and is_ranked(cfg.DATASET.DATASET),
         oks_nms=cfg.TEST.OKS_NMS and is_ranked(cfg.DATASET.DATASET),
         soft=cfg.TEST.SOFT_NMS,

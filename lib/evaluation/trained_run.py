@@ -9,11 +9,12 @@ from yacs.config import CfgNode
 
 from lib.config import named_paths, output_folder
 from lib.config.changes import changes_of_run
-from lib.core.build_training import build_resumption, build_training, build_training_data
+from lib.core.origin import build_resumption
 from lib.core.predictor import build_predictor
 from lib.core.run import Run, build_run
 from lib.core.trainer import Trainer
-from lib.core.training_run import TrainingRun
+from lib.core.training import build_training, build_training_data
+from lib.core.training_files import TrainingFiles
 from lib.evaluation.scoring import format_result
 from lib.evaluation.submission import check_predictions
 from lib.evaluation.tester import build_tester
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 TESTS = "training"  # name of the tests in a training
 
 
-def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Path:
+def train_experiment(cfg: CfgNode, experiment: str, force: bool = False) -> Path:
     """Train an experiment, or resume its training.
 
     Args:
@@ -38,7 +39,7 @@ def build_trained_run(cfg: CfgNode, experiment: str, force: bool = False) -> Pat
     Raises:
         InputError: Data or weights are missing or broken, or a run in the folder has other settings.
     """
-    files = TrainingRun(output_folder(cfg, experiment))
+    files = TrainingFiles(output_folder(cfg, experiment))
     written = [("training writes", path) for path in (files.final, files.best, files.checkpoint)]
     refuse_inputs(written, [("MODEL.PRETRAINED", cfg.MODEL.PRETRAINED or None)])
     checkpoint = files.find_checkpoint(

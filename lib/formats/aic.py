@@ -47,7 +47,7 @@ def read(content: Any, path: str | Path, boxes: bool) -> dict[str, AicPeople]:
             record.
     """
     if not isinstance(content, list):
-        raise InputError(f"{path}: not in AI Challenger's own form, which is a list of images")
+        raise InputError(f"{path}: not in AI Challenger's format, a list of images")
     images: dict[str, AicPeople] = {}
     for index, image in enumerate(content):
         where = f"{path}: [{index}]"

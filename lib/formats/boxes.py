@@ -1,20 +1,19 @@
 """Files of detected boxes: a JSON list of {category_id, bbox [x, y, w, h], score} with image_name or image_id."""
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from lib.formats.coco_records import PERSON
-from lib.formats.json_fields import whole_number
+from lib.formats.json_fields import is_number, whole_number
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectedBox:
     """One detected person.
 
@@ -74,13 +73,15 @@ def _read_box(record: Any, where: str) -> DetectedBox | None:
     if image is None:
         raise InputError(f"{where}: neither image_name, a string, nor image_id, a whole number")
     box, score = record.get("bbox"), record.get("score")
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)) or not _is_number(score):
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)) or not is_number(score):
         raise InputError(
             f"{where}: bbox must be four finite numbers x, y, w, h and score one; they are {box!r} and {score!r}"
         )
     num_frames = whole_number(record.get("nframes")) or 0
-    return DetectedBox(image, num_frames, np.array(box, dtype=np.float64), float(score), "frame_id" in record)
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return DetectedBox(
+        image=image,
+        num_frames=num_frames,
+        box=np.array(box, dtype=np.float64),
+        score=float(score),
+        has_frame_id="frame_id" in record,
+    )

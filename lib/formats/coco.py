@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.coco_records import PERSON, person_record
+from lib.formats.coco_records import PERSON, box_around, check_coco, check_image_ids, person_record
 from lib.formats.json_fields import is_true, records, whole_number
 from lib.formats.posetrack18 import keypoint_category, keypoint_names
 from lib.utils.errors import InputError
@@ -18,6 +18,9 @@ JOINT_EVIDENCE = ("scores", "sources", "disagreement")
 """Keys that describe each joint that was not labeled by a person."""
 PROPAGATED_BY = "propagated_by"
 """Key of `info`: the method of propagation, in files with joints that a program set."""
+OPEN_JOINTS = "open_joints"
+"""Key of a person: the names of joints that a program set in this frame, which are propagated anew. A person set the
+others, or found them to be absent."""
 EXIF_ORIENTATION = "exif_orientation"
 """Key of `info`: the images were oriented according to their EXIF tags."""
 
@@ -81,9 +84,7 @@ def check_labels(content: Any, path: str | Path, of_video: bool = True) -> dict[
     Raises:
         InputError: As in `read_labels`.
     """
-    if not isinstance(content, dict) or "images" not in content:
-        raise InputError(f"{path}: not a COCO-style file: no 'images'")
-    keypoint_names(content, path)
+    keypoint_names(check_coco(content, path), path)
     ids, names = set(), set()
     for index, image in enumerate(records(content, "images", path)):
         image["id"] = whole_number(image.get("id"))
@@ -97,18 +98,17 @@ def check_labels(content: Any, path: str | Path, of_video: bool = True) -> dict[
         names.add(image["file_name"])
         ids.add(image["id"])
     people = records(content, "annotations", path)
-    for index, person in enumerate(people):
-        image_id = person.get("image_id")
-        person["image_id"] = whole_number(image_id)
+    check_image_ids(people, ids, path)
+    for person in people:
+        person["image_id"] = whole_number(person["image_id"])
         if person.get("track_id") is not None:
             person["track_id"] = whole_number(person["track_id"])
-        if person["image_id"] not in ids:
-            raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not in 'images'")
-    _tell_apart(people, path)
+    _identify(people, path)
     return content
 
 
-def _tell_apart(people: list[dict[str, Any]], path: str | Path) -> None:
+def _identify(people: list[dict[str, Any]], path: str | Path) -> None:
+    """Set track 0 if no image has several people and none has a `track_id`; reject people that share an id."""
     one_each = len({person["image_id"] for person in people}) == len(people)
     if one_each and all(person.get("track_id") is None for person in people):
         for person in people:
@@ -144,14 +144,21 @@ def keep_labels(content: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
     kept = set(kept)
     ids = {image["id"] for image in content["images"] if image["file_name"] in kept}
     annotations = [person for person in content["annotations"] if person["image_id"] in ids]
-    images = [image | {"is_labeled": image["id"] in ids} for image in content["images"]]
+    complete = complete_images(content) & ids
+    images = [image | {"is_labeled": image["id"] in complete} for image in content["images"]]
     return content | {"images": images, "annotations": annotations}
 
 
 def labeled_images(content: dict[str, Any]) -> set[int]:
     """Return the ids of labeled images: those with people, and those marked `is_labeled`, even if nobody is in them."""
-    said = {image["id"] for image in content["images"] if is_true(image.get("is_labeled", False))}
-    return said | {person["image_id"] for person in content["annotations"]}
+    marked = {image["id"] for image in content["images"] if is_true(image.get("is_labeled", False))}
+    return marked | {person["image_id"] for person in content["annotations"]}
+
+
+def complete_images(content: dict[str, Any]) -> set[int]:
+    """Return the ids of images that were labeled as a whole: labeled ones, unless `is_labeled` is false."""
+    partial = {image["id"] for image in content["images"] if not is_true(image.get("is_labeled", True))}
+    return labeled_images(content) - partial
 
 
 def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +166,7 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
 
     An added person has the box around its joints, `propagated_from`, and for each joint its score, the frames that it
     comes from and the disagreement in pixels. If the person is already labeled in the image, only the unlabeled joints
-    are added, and the values of the other joints are null.
+    are added, and the values of the other joints are null; open joints that are not found have score 0.
 
     Args:
         content: The content of a file, from `read_labels`.
@@ -188,13 +195,15 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
         start = person_record(next_person, ids[pose.file_name], keypoint_category(content).get("id", PERSON))
         content["annotations"].append(start | _record(pose, own_names))
         next_person += 1
+    for person in content["annotations"]:
+        _close(person, own_names)
     return content
 
 
 def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str, list[Any]]]:
     """Return the pose in the file's joint order, (J, 3), and the evidence for each joint, null for missing joints."""
     keypoints = np.zeros((len(own_names), 3))
-    told: dict[str, list[Any]] = {key: [None] * len(own_names) for key in JOINT_EVIDENCE}
+    evidence: dict[str, list[Any]] = {key: [None] * len(own_names) for key in JOINT_EVIDENCE}
     for row in np.flatnonzero(pose.scores > 0).tolist():
         joint = own_names.index(pose.names[row])
         keypoints[joint] = *np.round(pose.joints[row], 3), 2
@@ -205,34 +214,41 @@ def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str
             None if np.isnan(disagreement) else round(float(disagreement), 3),
         )
         for key, value in zip(JOINT_EVIDENCE, values, strict=True):
-            told[key][joint] = value
-    return keypoints, told
+            evidence[key][joint] = value
+    return keypoints, evidence
 
 
 def _fill(person: dict[str, Any], pose: AddedPose, own_names: list[str]) -> None:
     """Add the joints that a person's record lacks."""
     keypoints = np.reshape(person["keypoints"], (-1, 3)).astype(float)
-    added, told = _joints(pose, own_names)
+    added, evidence = _joints(pose, own_names)
     lacking = (keypoints[:, 2] == 0) & (added[:, 2] > 0)
     if not lacking.any():
         return
-    person["keypoints"] = np.where(lacking[:, None], added, keypoints).ravel().tolist()
-    for key, values in told.items():
+    keypoints = np.where(lacking[:, None], added, keypoints)
+    person["keypoints"], person["num_keypoints"] = keypoints.ravel().tolist(), int((keypoints[:, 2] > 0).sum())
+    for key, values in evidence.items():
         person[key] = [value if lacks else None for value, lacks in zip(values, lacking, strict=True)]
 
 
+def _close(person: dict[str, Any], own_names: list[str]) -> None:
+    """Give joints that were left open and not found the score 0; without it, a person would seem to have set them."""
+    for name in person.pop(OPEN_JOINTS, ()):
+        scores = person.setdefault("scores", [None] * len(own_names))
+        scores[own_names.index(name)] = scores[own_names.index(name)] or 0
+
+
 def _record(pose: AddedPose, own_names: list[str]) -> dict[str, Any]:
-    keypoints, told = _joints(pose, own_names)
+    keypoints, evidence = _joints(pose, own_names)
     known = keypoints[:, 2] > 0
-    low, high = (f(keypoints[known, :2], axis=0) if known.any() else np.zeros(2) for f in (np.min, np.max))
-    width, height = (high - low).tolist()
+    box = box_around(keypoints[known, :2])
     record = {
         "keypoints": keypoints.ravel().tolist(),
         "num_keypoints": int(known.sum()),
-        **told,
-        "scores": [score or 0 for score in told["scores"]],
-        "bbox": np.round([*low.tolist(), width, height], 3).tolist(),
-        "area": round(width * height, 3),
+        **evidence,
+        "scores": [score or 0 for score in evidence["scores"]],
+        "bbox": np.round(box, 3).tolist(),
+        "area": round(float(box[2] * box[3]), 3),
         "iscrowd": 0,
         "propagated_from": pose.source,
     }

@@ -1,10 +1,55 @@
-"""The category of a COCO-style file and the keys that begin each person's record, for all files that are written."""
+"""Records of all COCO-style files: checks of those that are read, and the keys that begin those that are written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from lib.formats.json_fields import whole_number
+from lib.utils.errors import InputError
 
 PERSON = 1
 """Id of the only category; COCO's for people."""
+
+
+def check_coco(content: Any, path: str | Path) -> dict[str, Any]:
+    """Return the content of a file if it is a COCO-style file: an object with a list of images.
+
+    Args:
+        content: The parsed JSON.
+        path: The file that `content` was read from, for error messages.
+
+    Raises:
+        InputError: It is not an object, or has no `images`.
+    """
+    if not isinstance(content, dict) or "images" not in content:
+        raise InputError(f"{path}: not a COCO-style file: no 'images'")
+    return content
+
+
+def check_image_ids(people: Iterable[dict[str, Any]], ids: Container[int | None], path: str | Path) -> None:
+    """Check that each annotation belongs to an image of the file.
+
+    Args:
+        people: The annotations.
+        ids: Ids of the images, as whole numbers.
+        path: The file, for error messages.
+
+    Raises:
+        InputError: An image is missing. The message names the annotation.
+    """
+    for index, person in enumerate(people):
+        if whole_number(person.get("image_id")) not in ids:
+            raise InputError(f"{path}: annotations[{index}]: image_id {person.get('image_id')!r} is not in 'images'")
+
+
+def box_around(joints: np.ndarray) -> np.ndarray:
+    """Return the box (4,) x, y, width, height around joints (J, 2); zeros if there are none."""
+    if not len(joints):
+        return np.zeros(4)
+    low = joints.min(axis=0)
+    return np.concatenate([low, joints.max(axis=0) - low])
 
 
 def category_record(

@@ -18,9 +18,9 @@ class DataSet:
     Attributes:
         name: Value of DATASET.DATASET.
         description: Its name in print, for command lines.
-        form: Form of the annotations. Of videos: posetrack17 or posetrack18, or custom for a COCO-style file of frames.
-            Of images: coco; aic, AI Challenger's lists or COCO's form; coco_wholebody, COCO's with parts of the body in
-            lists of their own; mpii; or mpii_trb, COCO's with centers and scales instead of boxes.
+        format: Format of the annotations. Of videos: posetrack17 or posetrack18, or custom for a COCO-style file of
+            frames. Of images: coco; aic, AI Challenger's lists or COCO's format; coco_wholebody, COCO's with parts of
+            the body in lists of their own; mpii; or mpii_trb, COCO's with centers and scales instead of boxes.
         joints: Name of a joint schema of lib/pose/skeletons.yaml, or a list of joint names; the data set's own name if
             left out.
         scorer: Rule of lib/evaluation/files.py by which predictions are scored; "" for none there (PoseTrack's videos
@@ -28,13 +28,13 @@ class DataSet:
         annotations: Usual file under DATASET.ROOT by split.
         images: Usual folder under DATASET.ROOT by split.
         first_pixel: Coordinate of the center of an image's first pixel in a COCO-style file: 0, or MATLAB's 1. (It is
-            always 1 in the form mpii, and lib.formats.mpii subtracts it.)
+            always 1 in the format mpii, and lib.formats.mpii subtracts it.)
         joints_box: Rule for the boxes of people without one (lib.pose.crop), unless DATASET.JOINTS_BOX names another.
     """
 
     name: str
     description: str = ""
-    form: str = "coco"
+    format: str = "coco"
     joints: str | tuple[str, ...] = ""
     scorer: str = ""
     annotations: dict[str, str] = field(default_factory=dict)
@@ -50,17 +50,17 @@ class DataSet:
     @property
     def is_posetrack(self) -> bool:
         """True if the data set is PoseTrack's of either year."""
-        return self.form in ("posetrack17", "posetrack18")
+        return self.format in ("posetrack17", "posetrack18")
 
     @property
     def is_custom(self) -> bool:
         """True if the user's file defines the joints."""
-        return self.form == "custom"
+        return self.format == "custom"
 
     @property
     def has_crops(self) -> bool:
         """True if the annotations say how people are cropped, instead of giving their boxes."""
-        return self.form in ("mpii", "mpii_trb")
+        return self.format in ("mpii", "mpii_trb")
 
 
 @cache

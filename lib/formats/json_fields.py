@@ -4,9 +4,10 @@ All numbers under a key are converted at once, since a file may have millions. A
 conversion fails.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import compress
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -84,6 +85,11 @@ def number_column(
     column = np.full((len(rows), width), absent)
     column[given] = numbers
     return column
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return True if a value is a finite number, and not a flag or text."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_row(row: Any, width: int) -> bool:

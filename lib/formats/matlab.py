@@ -24,7 +24,7 @@ def read_variables(path: str | Path) -> dict[str, np.ndarray]:
         The variables by name.
 
     Raises:
-        InputError: If the file is missing or broken.
+        InputError: If the file is missing or broken, or an HDF5 file that links to other files.
     """
     try:
         with open(path, "rb") as file:
@@ -65,13 +65,12 @@ def plain(value: np.ndarray) -> list[Any]:
 def _read_hdf5(path: str | Path) -> dict[str, np.ndarray]:
     import h5py  # lazy, like SciPy above
 
+    from lib.formats.hdf5 import open_hdf5
+
     arrays = {}
-    try:
-        with h5py.File(path, "r") as file:
-            for name, item in file.items():
-                if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub":
-                    # MATLAB stores axes in reverse order.
-                    arrays[name] = item[()].T if "MATLAB_class" in item.attrs else item[()]
-    except OSError as error:
-        raise InputError(f"{path}: a broken HDF5 file ({error})") from None
+    with open_hdf5(path, "a .mat file") as file:
+        for name, item in file.items():
+            if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub":
+                # MATLAB stores axes in reverse order.
+                arrays[name] = item[()].T if "MATLAB_class" in item.attrs else item[()]
     return arrays

@@ -55,7 +55,7 @@ class MpiiTruth:
     head_boxes: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MpiiPerson:
     """One entry of a list of people.
 
@@ -64,7 +64,7 @@ class MpiiPerson:
         center: (2,) x, y of the person in pixels, counted from 0.
         scale: Height of the person / 200 pixels.
         joints: (16, 2) x, y in pixels, counted from 0; all 0 in the test split, which has no labels.
-        visible: (16,) bool, True for labeled joints.
+        labeled: (16,) bool.
     """
 
     image: str
@@ -203,7 +203,7 @@ def _read_person(entry: Any, where: str) -> MpiiPerson:
         joints = _numbers(entry, "joints", joints.shape, where) - 1
         labeled = _numbers(entry, "joints_vis", labeled.shape, where) > 0
     center, scale = _numbers(entry, "center", (2,), where), _numbers(entry, "scale", (), where)
-    return MpiiPerson(entry["image"], center - 1, float(scale), joints, labeled)
+    return MpiiPerson(image=entry["image"], center=center - 1, scale=float(scale), joints=joints, labeled=labeled)
 
 
 def _numbers(entry: dict[str, Any], key: str, shape: tuple[int, ...], where: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, V
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CATEGORY = {"supercategory": "person"} | category_record(KEYPOINT_NAMES)
 
@@ -194,7 +194,7 @@ def _order_by_frame(
     frames = np.array([frame_of_id.get(image_id, -1) for image_id in image_ids.tolist()], dtype=np.int64)
     num_unknown = np.count_nonzero(frames < 0)
     if num_unknown:
-        _LOG.warning("%s: %d annotations are left out: their image_id is not in 'images'", path, num_unknown)
+        logger.warning("%s: %d annotations are left out: their image_id is not in 'images'", path, num_unknown)
     order = np.argsort(frames, kind="stable")[num_unknown:]
     return order, frames[order]
 

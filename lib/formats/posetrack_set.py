@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib.formats import posetrack17, posetrack18
+from lib.formats.coco_records import check_coco, check_image_ids
 from lib.formats.json_fields import records, whole_number
 from lib.formats.labels.model import check_names
 from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
@@ -90,9 +91,7 @@ def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[Vi
         if not files:
             raise InputError(f"{path}: no .json or .mat file in this folder of annotations")
         return [read_video(file) for file in files]
-    content = read_json(path)
-    if not isinstance(content, dict) or "images" not in content:
-        raise InputError(f"{path}: not a COCO-style file: no 'images'")
+    content = check_coco(read_json(path), path)
     parts = sorted(_by_folder(content, path).items())
     wanted = [names] if names else []
     videos = [posetrack18.read(part, path, *wanted) for _, part in parts]
@@ -100,15 +99,15 @@ def read_videos(path: str | Path, names: Sequence[str] | None = None) -> list[Vi
     return [replace(video, name=name) for video, name in zip(videos, folders, strict=True)]
 
 
-def write_videos(folder: Path, videos: Sequence[VideoAnnotations], form: str) -> None:
+def write_videos(folder: Path, videos: Sequence[VideoAnnotations], format: str) -> None:
     """Write one file per video, in the format of the dataset's year, replacing the content of the folder.
 
     Args:
         folder: The folder to write.
         videos: The videos.
-        form: Form of the annotations (lib.formats.data_sets), posetrack17 or posetrack18.
+        format: Format of the annotations (lib.formats.data_sets), posetrack17 or posetrack18.
     """
-    write = posetrack17.write if form == "posetrack17" else posetrack18.write
+    write = posetrack17.write if format == "posetrack17" else posetrack18.write
     with atomic_folder(folder) as temporary:
         for video in videos:
             write(temporary / f"{video.name}.json", video)
@@ -128,9 +127,7 @@ def read_joints(path: str | Path) -> tuple[list[str], list[float] | None]:
         InputError: If the file is not a COCO-style file, joint names are missing or not unique, or the constants are
             invalid.
     """
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: not a COCO-style file: no 'images'")
+    content = check_coco(read_json(path), path)
     names = posetrack18.keypoint_names(content, path)
     check_names(names, f"{path}: categories: 'keypoints'")
     return names, posetrack18.keypoint_sigmas(content, path)
@@ -197,9 +194,8 @@ def _by_folder(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]
         folder_of_id[whole_number(image.get("id"))] = folder
         empty: dict[str, Any] = {"images": [], "annotations": [], "categories": content.get("categories")}
         parts.setdefault(folder, empty)["images"].append(image)
-    for index, annotation in enumerate(records(content, "annotations", path) if content.get("annotations") else []):
-        image_id = annotation.get("image_id")
-        if whole_number(image_id) not in folder_of_id:
-            raise InputError(f"{path}: annotations[{index}]: image_id {image_id!r} is not in 'images'")
-        parts[folder_of_id[whole_number(image_id)]]["annotations"].append(annotation)
+    people = records(content, "annotations", path) if content.get("annotations") else []
+    check_image_ids(people, folder_of_id, path)
+    for person in people:
+        parts[folder_of_id[whole_number(person.get("image_id"))]]["annotations"].append(person)
     return parts

@@ -7,80 +7,18 @@ finished file, each image and each person is a line too, so that the file never 
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import orjson
 
 from lib.formats.coco_records import category_record, person_record
+from lib.formats.tracked_poses import FramePoses, TrackedPose, frame_from_record, frame_record, pose_from_record
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
 PEOPLE_BEGIN = b'"annotations": [\n'
-
-
-@dataclass(frozen=True)
-class TrackedPose:
-    """One person in one frame, with numbers rounded as in the file.
-
-    Attributes:
-        box: (4,) x, y, w, h in pixels.
-        box_score: Score of the box, from the detector.
-        joints: (J, 2) x, y in pixels; (0, 0) where the score is not above 0.
-        scores: (J,) scores of the joints.
-        score: Score of the person.
-        track: Number of the person in the video; −1 until it is known.
-    """
-
-    box: np.ndarray
-    box_score: float
-    joints: np.ndarray
-    scores: np.ndarray
-    score: float
-    track: int = -1
-
-    @classmethod
-    def rounded(
-        cls, box: np.ndarray, box_score: float, joints: np.ndarray, scores: np.ndarray, score: float
-    ) -> "TrackedPose":
-        """Create a pose with the precision of the file: 3 decimals for pixels, 4 for scores.
-
-        Args:
-            box: (4,) x, y, w, h in pixels.
-            box_score: Score of the box.
-            joints: (J, 2) x, y in pixels.
-            scores: (J,) scores of the joints.
-            score: Score of the person.
-
-        Returns:
-            The pose.
-        """
-        scores = np.round(np.asarray(scores, dtype=np.float64), 4)
-        joints = np.where(scores[:, None] > 0, np.round(np.asarray(joints, dtype=np.float64), 3), 0.0)
-        box = np.round(np.asarray(box, dtype=np.float64), 3)
-        return cls(box, round(float(box_score), 4), joints, scores, round(float(score), 4))
-
-
-@dataclass(frozen=True)
-class FramePoses:
-    """The results of one frame.
-
-    Attributes:
-        number: Number of the frame, from 0.
-        poses: Poses of its people.
-        damaged: True if the frame could not be decoded, so that no people were detected.
-        replaced: Number of neighboring frames that were replaced by others, counted once per person.
-        left_out: Number of unused boxes by reason.
-    """
-
-    number: int
-    poses: Sequence[TrackedPose] = ()
-    damaged: bool = False
-    replaced: int = 0
-    left_out: Counter = field(default_factory=Counter)
 
 
 class PosesFile:
@@ -122,7 +60,7 @@ class PosesFile:
                     end = file.tell()
                     while record := _whole_line(file):
                         end = file.tell()
-                        recall(_from_record(record))
+                        recall(frame_from_record(record))
         self._file = open(self.part, "r+b" if end else "wb")  # noqa: SIM115 (closed by __exit__)
         self._file.truncate(end)
         self._file.seek(end)
@@ -136,7 +74,7 @@ class PosesFile:
             frames: The frames, in order.
         """
         for frame in frames:
-            self._write(_record(frame))
+            self._write(frame_record(frame))
         self._open_part.flush()
 
     def finish(
@@ -186,7 +124,7 @@ class PosesFile:
                     break
             records = (orjson.loads(line.rstrip(b",\n")) for line in file if line.startswith(b"{"))
             for number, group in groupby(records, key=lambda record: record["image_id"]):
-                yield number, [_from_person(person) for person in group]
+                yield number, [pose_from_record(person) for person in group]
 
     @property
     def _open_part(self) -> IO[bytes]:
@@ -248,43 +186,6 @@ def check_part(path: Path) -> None:
 
 def _part_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")
-
-
-def _record(frame: FramePoses) -> dict[str, Any]:
-    people = [_person(pose) for pose in frame.poses]
-    counts = {"damaged": frame.damaged, "replaced": frame.replaced, "left_out": dict(frame.left_out)}
-    return {"frame": frame.number, "people": people, **counts}
-
-
-def _person(pose: TrackedPose) -> dict[str, Any]:
-    shown = pose.scores > 0
-    return {
-        "track_id": pose.track,
-        "keypoints": np.column_stack([pose.joints, 2 * shown]).ravel().tolist(),
-        "num_keypoints": int(shown.sum()),
-        "scores": pose.scores.tolist(),
-        "score": pose.score,
-        "bbox": pose.box.tolist(),
-        "bbox_score": pose.box_score,
-        "area": round(float(pose.box[2] * pose.box[3]), 3),
-        "iscrowd": 0,
-    }
-
-
-def _from_record(record: dict[str, Any]) -> FramePoses:
-    poses = [_from_person(person) for person in record["people"]]
-    return FramePoses(record["frame"], poses, record["damaged"], record["replaced"], Counter(record["left_out"]))
-
-
-def _from_person(person: dict[str, Any]) -> TrackedPose:
-    return TrackedPose(
-        box=np.array(person["bbox"], dtype=np.float64),
-        box_score=person["bbox_score"],
-        joints=np.array(person["keypoints"], dtype=np.float64).reshape(-1, 3)[:, :2],
-        scores=np.array(person["scores"], dtype=np.float64),
-        score=person["score"],
-        track=person["track_id"],
-    )
 
 
 def _made_with(path: Path) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import os
 import warnings
 import zipfile
 import zlib
-from collections import OrderedDict
 from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from lib.frames.image_cache import ImageCache
 from lib.utils.errors import InputError
 
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # for photos of 90 megapixels and more
@@ -44,9 +44,7 @@ class ImageStore:
         self._oriented = oriented
         self._zipped = zipped
         self._archives: dict[str, _Archive | None] = {}
-        self._images: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._max_cached_bytes = cached_bytes
-        self._cached_bytes = 0
+        self._images = ImageCache(cached_bytes)
 
     def list(self, folder: str) -> list[str]:
         """Return the names of the image files in a folder, sorted; empty if the folder does not exist.
@@ -78,15 +76,7 @@ class ImageStore:
             DamagedImageError: The image cannot be decoded or is truncated.
             InputError: The file is missing or cannot be read.
         """
-        if name in self._images:
-            self._images.move_to_end(name)
-            return self._images[name]
-        image = decode(self.read_bytes(name), self.root / name, self._oriented)
-        self._images[name] = image
-        self._cached_bytes += image.nbytes
-        while self._cached_bytes > self._max_cached_bytes:
-            self._cached_bytes -= self._images.popitem(last=False)[1].nbytes
-        return image
+        return self._images.get(name, lambda: decode(self.read_bytes(name), self.root / name, self._oriented))
 
     def size(self, name: str) -> tuple[int, int]:
         """Return the width and height of an image as `read` returns it, in pixels, using only its header if possible.

@@ -35,7 +35,17 @@ class FrameStream:
         Args:
             number: Number of the frame.
         """
-        return self._advance(number)
+        while self._newest < number:
+            found = next(self._frames, None)
+            if found is None:
+                return False
+            self._newest, image = found
+            if image is not None:
+                self._images[self._newest] = image
+            if len(self._images) > self._window:
+                self._left = next(iter(self._images))
+                del self._images[self._left]
+        return True
 
     def size(self, number: int) -> tuple[int, int]:
         """Return the width and height in pixels, which are the same for all frames.
@@ -53,7 +63,7 @@ class FrameStream:
             offsets: Offsets from the key frame.
         """
         ahead = key + max(offsets)
-        last = ahead if self._advance(ahead) else max(self._images)
+        last = ahead if self.has(ahead) else max(self._images)
         return [min(max(key + offset, self._video.first), last) for offset in offsets]
 
     def read(self, number: int) -> np.ndarray:
@@ -83,7 +93,7 @@ class FrameStream:
             return self._images[number], True
         before = max((other for other in self._images if other < number), default=-math.inf)
         while max(self._images, default=-1) < number and self._newest - number < number - before - 1:
-            if not self._advance(self._newest + 1):
+            if not self.has(self._newest + 1):
                 break
         return self._images[min(self._images, key=lambda other: (abs(other - number), other))], False
 
@@ -92,20 +102,6 @@ class FrameStream:
         oldest = next(iter(self._images), number)
         if number < oldest and self._left >= 0:
             raise IndexError(f"frame {number} has left the window of {self._window} frames, which starts at {oldest}")
-        if not self._advance(number):
+        if not self.has(number):
             raise IndexError(f"{self._video.path}: no frame {number}; the last is {self._newest}")
         return number in self._images
-
-    def _advance(self, number: int) -> bool:
-        """Read up to a frame, and return True if the video has it."""
-        while self._newest < number:
-            found = next(self._frames, None)
-            if found is None:
-                return False
-            self._newest, image = found
-            if image is not None:
-                self._images[self._newest] = image
-            if len(self._images) > self._window:
-                self._left = next(iter(self._images))
-                del self._images[self._left]
-        return True

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, frame_number, read_json, write_json
+from lib.utils.progress import progress_bar
 from lib.utils.unfinished import remove_unfinished
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,23 @@ def unpack(video: Path, folder: Path) -> Unpacked:
     return Unpacked(len(frames), sorted(target.damaged))
 
 
+def open_frames(video: Path, folder: Path, oriented: bool = False) -> tuple[FrameFolder, list[int]]:
+    """Return the frames of a video and the numbers of the damaged ones of a file, which is unpacked first.
+
+    Args:
+        video: Folder of numbered images, or a video file.
+        folder: Folder to unpack the frames of a video file to.
+        oriented: If True, rotate and mirror the images of a folder according to their EXIF tags.
+
+    Raises:
+        InputError: The video cannot be unpacked, see `unpack`, or the folder has no frames.
+    """
+    if video.is_dir():
+        return FrameFolder(ImageStore(video, oriented=oriented), "."), []
+    damaged = unpack(video, folder).damaged
+    return FrameFolder(ImageStore(folder), "."), damaged
+
+
 def frame_reader(video: Path, folder: Path, oriented: bool = False) -> Callable[[str], np.ndarray]:
     """Return a function that reads a frame by its name in a label file, such as `000079.jpg` or `clip.mp4#79`.
 
@@ -72,8 +89,7 @@ def frame_reader(video: Path, folder: Path, oriented: bool = False) -> Callable[
     Raises:
         InputError: The video cannot be unpacked, see `unpack`.
     """
-    damaged = set() if video.is_dir() else set(unpack(video, folder).damaged)
-    frames = FrameFolder(ImageStore(video if video.is_dir() else folder, oriented=oriented), ".")
+    frames, damaged = open_frames(video, folder, oriented)
 
     def read(name: str) -> np.ndarray:
         if frame_number(name) in damaged:
@@ -87,7 +103,7 @@ def _write(source: VideoFile, target: "_Target") -> None:
     """Add the frames that the folder does not have yet."""
     first = next(number for number in count() if number not in target.done)
     number, sizes = first - 1, []
-    with tqdm(desc=target.folder.name, total=source.num_frames or None, unit="frame", disable=None) as bar:
+    with progress_bar(source.num_frames or None, "frame", desc=target.folder.name) as bar:
         for number, image in source.frames(first):
             bar.update()
             if size := target.add(number, image):

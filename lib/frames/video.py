@@ -24,7 +24,7 @@ class FrameFolder:
         InputError: The folder contains no numbered images.
     """
 
-    def __init__(self, store: ImageStore, folder: str, num_frames: int = 0, first: int | None = None) -> None:
+    def __init__(self, store: ImageStore, folder: str, *, num_frames: int = 0, first: int | None = None) -> None:
         self._store = store
         self.folder = folder
         self._files = store.list(folder)

@@ -9,22 +9,23 @@ from typing import Any
 import numpy as np
 
 from lib.config import output_folder
-from lib.core.run import build_run
-from lib.core.trained_model import build_trained_model
-from lib.evaluation.trained_run import build_trained_run
-from lib.formats.posetrack18 import keypoint_category
-from lib.formats.video_poses import PosesFile
+from lib.config.run_folder import FINAL_WEIGHTS
+from lib.evaluation.trained_run import train_experiment
 from lib.frames.store import ImageStore
 from lib.frames.video_file import VideoFile
+from lib.labeling.estimation import build_estimates
+from lib.labeling.label_checks import mirroring_keys, summarize_labels
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import crop_size, repetitions
+from lib.labeling.settings import tell_changes
+from lib.labeling.time_estimate import estimate_inference_seconds, estimate_training_seconds
 from lib.labeling.video_labels import read_person_labels
+from lib.labeling.video_match import find_image
 from lib.tracking.boxes import whole_frame
-from lib.tracking.estimator import build_video_estimator
-from lib.tracking.pose_video import VideoPart, estimate_video, identity
+from lib.utils.device import choose_device
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path, read_json, write_json
-from lib.utils.progress import Stages
+from lib.utils.files import atomic_path, write_json
+from lib.utils.progress import Stages, format_minutes
 
 WHOLE_FRAMES: list[Any] = ["DATASET.BOXES", "file", "TEST.MODE", "single", "TEST.PROPAGATE.REFINE", 0]
 
@@ -49,8 +50,12 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
         raise InputError(f"{options.video}: not a video file, which --images requires")
     images = options.images
     assert images is not None  # callers without --images use label_video
-    content, stage = read_person_labels(options.labels, None), STAGES[0]
-    keys = [*WHOLE_FRAMES, "MODEL.NUM_JOINTS", len(keypoint_category(content)["keypoints"])]
+    stage = STAGES[0]
+    recipe = configure(stage, WHOLE_FRAMES, ())  # refuses wrong keys before anything is done
+    given = read_person_labels(options.labels, None)
+    print("\n".join(summarize_labels(given.labels, options.labels)), flush=True)
+    content, names = given.content, given.labels.names
+    keys = [*WHOLE_FRAMES, "MODEL.NUM_JOINTS", len(names), *mirroring_keys(names)]
     cfg = configure(stage, keys, ())
     learned = [content, cfg.dump(), str(images.absolute())]
     work = options.work / hashlib.sha256(json.dumps(learned).encode()).hexdigest()[:8]
@@ -61,22 +66,24 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     places: list[Any] = ["DATASET.ROOT", str(work / "images"), "DATASET.TRAIN_ANNOTATIONS", str(work / "labels.json")]
     places += ["OUTPUT_DIR", str(work), "LOG_DIR", str(work / "log"), "EXPERIMENT_NAME", stage, "AUTO_RESUME", True]
     cfg = configure(stage, keys, places)
-    weights = output_folder(cfg, stage) / "final_state.pth"
+    weights = output_folder(cfg, stage) / FINAL_WEIGHTS
     print(f"{len(content['annotations'])} labeled poses in {len(sizes)} images")
+    device = choose_device(cfg.GPUS)
+    clips = len(content["annotations"]) * cfg.DATASET.REPEAT
+    seconds = [0.0 if weights.exists() else estimate_training_seconds(cfg, clips, device)]
+    seconds.append(estimate_inference_seconds(cfg, VideoFile(options.video).num_frames, device))
+    print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    others = {"joints": ", ".join(names), "--images": str(images), "labels": f"sha256 {digest[:8]}"}
+    tell_changes(options.work, {stage: recipe}, others, seconds)
     stages = Stages(2)
+    stages.expect(seconds)
     stages.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)
     if not weights.exists():
-        build_trained_run(cfg, stage)
-    dense = work / "dense.json"
-    with build_run(cfg, stage, "estimate") as run:
-        made_with = {"video": identity(options.video), "weights": identity(weights), "config": cfg.dump()}
-        with PosesFile(dense, made_with) as file:
-            stages.begin("Estimate each frame of the video.", dense if file.finished else None)
-            if not file.finished:
-                net, forced = build_trained_model(cfg, run.folder, run.device)
-                estimator = build_video_estimator(cfg, net, run.device, whole_frame)
-                estimate_video(estimator, VideoPart(VideoFile(options.video)), file, run.describe(forced))
-    return read_json(dense)
+        train_experiment(cfg, stage)
+    return build_estimates(
+        cfg, stage, options.video, work / "dense.json", stages=stages, build_finder=lambda net, device: whole_frame
+    )
 
 
 def _gather(
@@ -96,8 +103,15 @@ def _gather(
     """
     store, sizes = ImageStore(images, oriented=oriented), {}
     for number, image in enumerate(content["images"]):
-        name = _find(options, images, image["file_name"])
+        name = find_image(images, image["file_name"])
+        if name is None:
+            raise InputError(f"{options.labels}: image {image['file_name']} is not in {images}")
         width, height = sizes[image["id"]] = store.size(name)
+        if image.get("width") and (image["width"], image["height"]) != (width, height):
+            raise InputError(
+                f"{options.labels}: {image['file_name']} has {image['width']}×{image['height']} pixels, and "
+                f"{images / name} has {width}×{height}: labels of another image?"
+            )
         image["file_name"] = f"{width}x{height}/{number:06}{PurePosixPath(name).suffix}"
         place = folder / image["file_name"]
         if not place.exists():
@@ -106,13 +120,3 @@ def _gather(
     for person in content["annotations"]:
         person["bbox"] = [0, 0, *sizes[person["image_id"]]]
     return np.array(list(sizes.values()))
-
-
-def _find(options: LabelingOptions, images: Path, name: str) -> str:
-    """Return the name of an image in the folder, by its full name or by as many of its last parts as exist."""
-    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..")]
-    for start in range(len(parts)):
-        candidate = "/".join(parts[start:])
-        if (images / candidate).is_file():
-            return candidate
-    raise InputError(f"{options.labels}: image {name} is not in {images}")

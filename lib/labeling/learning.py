@@ -9,17 +9,16 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config import load_config, output_folder
+from lib.config.run_folder import FINAL_WEIGHTS
+from lib.labeling.learning_options import FRAMES, VIDEOS, LearningOptions
+from lib.labeling.options import STAGES
 from lib.utils.commands import ROOT, Step
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, read_json, write_json
 from lib.utils.provenance import command_line, commit, seconds
 
 EXPERIMENTS = ROOT / "experiments" / "synthetic"
-TRAIN, VAL = 80, 20  # videos
 LABEL_EVERY = 4  # frames of the test videos: neighbors are nearly identical
-STAGES = ("single", "posewarper")
-GRID_VIDEOS, GRID_FRAMES = [20, 40, 80], [1, 2, 8]  # default grid
-VIDEOS, FRAMES = "DATASET.NUM_LABELED_VIDEOS", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO"
 RECORD = "learn.json"  # settings, command, commit, and duration
 AUGMENTED = "augmented"  # experiments that train on propagated labels too
 MODES = {
@@ -47,72 +46,6 @@ class Chain:
     def results(self) -> list[Path]:
         """Return the files that the tests write."""
         return [step.product for step in self.steps if step.product and step.arguments[0] == "test.py"]
-
-
-@dataclass(frozen=True)
-class LearningOptions:
-    """Options of a run.
-
-    Attributes:
-        out: Folder of videos, nets, results and pictures.
-        experiment: Folder in experiments/synthetic; None for demo.
-        cfg: Experiments of both stages, on existing data; None if videos are generated.
-        seed: Seed of the videos and the training; None for the seeds of the experiments.
-        train: Number of generated training videos.
-        val: Number of generated test videos.
-        augment: Also propagate the labels, train both stages again with them, and test the nets.
-        opts: Keys and values that change the experiments.
-        grid: Learn from several numbers of labeled videos and frames.
-        videos: Numbers of labeled videos in the grid.
-        frames: Numbers of labeled frames per video in the grid.
-        seeds: Seeds for the choice of labels and the training in the grid.
-    """
-
-    out: Path
-    experiment: str | None
-    cfg: Sequence[Path] | None
-    seed: int | None
-    train: int | None
-    val: int | None
-    augment: bool
-    opts: Sequence[str]
-    grid: bool
-    videos: Sequence[int]
-    frames: Sequence[int]
-    seeds: Sequence[int | None]
-
-
-def complete(options: LearningOptions) -> LearningOptions:
-    """Return the options with defaults for the synthetic videos and the grid.
-
-    Args:
-        options: Options of the run.
-
-    Raises:
-        InputError: Options contradict each other.
-    """
-    if options.cfg and not (options.experiment is options.train is options.val is None):
-        raise InputError("--cfg uses the data of its experiments: remove --experiment, --train and --val")
-    if not options.grid and (options.videos or options.frames or options.seeds):
-        raise InputError("--videos, --frames and --seeds require --grid")
-    seed, train, val = options.seed, options.train, options.val
-    if not options.cfg:
-        seed, train, val = (
-            usual if given is None else given for given, usual in ((seed, 0), (train, TRAIN), (val, VAL))
-        )
-    if not options.grid:
-        return replace(options, seed=seed, train=train, val=val)
-    if options.cfg and not (options.videos and options.frames):
-        raise InputError("--grid with --cfg requires --videos and --frames, up to the numbers in the data")
-    if options.seeds and seed is not None and options.cfg:
-        raise InputError("--seed and --seeds exclude each other")
-    videos, frames = options.videos or GRID_VIDEOS, options.frames or GRID_FRAMES
-    if train is not None and max(videos) > train:
-        raise InputError(f"--videos {max(videos)}: there are {train} training videos; --train generates more")
-    if given := {VIDEOS, FRAMES, "SEED"} & set(options.opts[::2]):
-        raise InputError(f"--grid sets {min(given)}: use --videos, --frames or --seeds")
-    seeds = options.seeds or [seed]
-    return replace(options, seed=seed, train=train, val=val, videos=videos, frames=frames, seeds=seeds)
 
 
 def plan_grid(options: LearningOptions) -> dict[tuple[int, int, int | None], Chain]:
@@ -226,7 +159,7 @@ def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | N
     cfgs = [load_config(file, keys) for file in files]
     names = [cfg.EXPERIMENT_NAME or file.stem for cfg, file in zip(cfgs, files, strict=True)]
     first, second = (output_folder(cfg, name) for cfg, name in zip(cfgs, names, strict=True))
-    later = [*keys, "MODEL.PRETRAINED", str(first / "final_state.pth")]
+    later = [*keys, "MODEL.PRETRAINED", str(first / FINAL_WEIGHTS)]
     _check(cfgs, [first, second], options.augment)
     settings = {"augment": options.augment, "configs": [cfgs[0].dump(), load_config(files[1], later).dump()]}
     settings |= {"train": options.train, "val": options.val} if not options.cfg else {}
@@ -234,12 +167,12 @@ def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | N
         Step(
             "Stage 1: train the pose net on the labeled frames.",
             ["train.py", "--cfg", files[0], *keys, "TEST.EVALUATE", "False"],
-            first / "final_state.pth",
+            first / FINAL_WEIGHTS,
         ),
         Step(
             "Stage 2: train the warping head on pairs of a labeled frame and one near it.",
             ["train.py", "--cfg", files[1], *later, "TEST.EVALUATE", "False"],
-            second / "final_state.pth",
+            second / FINAL_WEIGHTS,
         ),
         *(_test(files[1], later, mode, second) for mode in MODES),
     ]
@@ -274,7 +207,7 @@ def _augmentation(files: Sequence[Path], keys: list[str], later: list[str], out:
     """Return the steps that propagate labels, then train and test both stages on them (PoseWarper paper)."""
     labels, again, warper = out / "augmented.json", results / f"{AUGMENTED}-{STAGES[0]}", results / AUGMENTED
     more = [*keys, "DATASET.TRAIN_ANNOTATIONS", str(labels)]
-    last = [*keys, "MODEL.PRETRAINED", str(again / "final_state.pth"), "EXPERIMENT_NAME", AUGMENTED]
+    last = [*keys, "MODEL.PRETRAINED", str(again / FINAL_WEIGHTS), "EXPERIMENT_NAME", AUGMENTED]
     propagate = ["TEST.MODE", "propagate", "TEST.PROPAGATE.SAVE", "True"]
     precise = ["TEST.PROPAGATE.RELATIVE", "True", "TEST.DARK", "True"]
     return [
@@ -286,12 +219,12 @@ def _augmentation(files: Sequence[Path], keys: list[str], later: list[str], out:
         Step(
             "Train stage 1 from the start on real and propagated labels.",
             ["train.py", "--cfg", files[0], *more, "EXPERIMENT_NAME", again.name, "TEST.EVALUATE", "False"],
-            again / "final_state.pth",
+            again / FINAL_WEIGHTS,
         ),
         Step(
             "Train stage 2 with that pose net on the real labels.",
             ["train.py", "--cfg", files[1], *last, "TEST.EVALUATE", "False"],
-            warper / "final_state.pth",
+            warper / FINAL_WEIGHTS,
         ),
         *(_test(files[1], last, mode, warper) for mode in ("single", "aggregate")),
     ]

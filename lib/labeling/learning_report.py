@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lib.evaluation.comparison import Rows, by_key, compare, for_plot, format_over
-from lib.labeling.learning import AUGMENTED, MODES, VIDEOS, Chain, LearningOptions
+from lib.labeling.learning import AUGMENTED, MODES, Chain
+from lib.labeling.learning_options import VIDEOS, LearningOptions
 from lib.utils.files import atomic_path
 from lib.visualization.plots import plot_over
 

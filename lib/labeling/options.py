@@ -8,6 +8,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.formats.labels.registry import check_written
+from lib.propagation.options import PropagationOptions
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, refuse_inside
 
@@ -19,7 +20,7 @@ Configure = Callable[[str, Sequence[Any], Sequence[Any]], CfgNode]
 command line, then more keys and values."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelingOptions:
     """Options of a run.
 
@@ -34,10 +35,7 @@ class LabelingOptions:
         every: Keep labels this many frames apart, and hide the others to measure errors; None to keep all.
         fill: Also propagate people and joints that labeled frames lack.
         relearn: Train the nets again on new or corrected labels.
-        method: Name of the propagation method (lib.propagation.options).
-        priors: Names of further methods to fuse with it.
-        fuse: Use the labels on both sides of a frame.
-        raft: Path to the weights of torchvision's raft_large.
+        methods: Methods that carry labels to other frames.
     """
 
     video: Path
@@ -50,10 +48,7 @@ class LabelingOptions:
     every: int | None
     fill: bool
     relearn: bool
-    method: str
-    priors: Sequence[str]
-    fuse: bool
-    raft: Path | None
+    methods: PropagationOptions
 
     @property
     def work(self) -> Path:
@@ -74,7 +69,12 @@ class LabelingOptions:
         for option, path, suffix in (("--draw", self.draw, ".mp4"), ("--review", self.review, ".html")):
             if path and (path.suffix != suffix or path.is_dir()):
                 raise InputError(f"{option} {path}: name an {suffix} file")
-        read = [("--labels", self.labels), ("--video", self.video), ("--images", self.images), ("--raft", self.raft)]
+        read = [
+            ("--labels", self.labels),
+            ("--video", self.video),
+            ("--images", self.images),
+            ("--raft", self.methods.raft),
+        ]
         read += [("--recipe", self.recipe / f"{stage}.yaml") for stage in STAGES]
         refuse_inside(read, self.work, f"{self.work} is for the nets of this run")
         claim_outputs([("--out", self.out), ("--review", self.review), ("--draw", self.draw)], read)

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from yacs.config import CfgNode
 
-from lib.core.build_training import build_step, build_trainer
 from lib.core.report import EpochReport
-from lib.core.strategies import scatter
+from lib.core.step import build_step
+from lib.core.strategies import scatter, single
+from lib.core.trainer import build_trainer
 from lib.dataset.clips import Clips
 from lib.models import PoseWarper, build_model
 from lib.models.inference import build_inference_form
@@ -25,7 +26,7 @@ CLIPS = 4
 """Number of clips in the timed batch of propagation."""
 
 
-def build_training_seconds(cfg: CfgNode, num_clips: int, device: torch.device) -> float:
+def estimate_training_seconds(cfg: CfgNode, num_clips: int, device: torch.device) -> float:
     """Return the estimated duration of a training.
 
     Args:
@@ -41,7 +42,7 @@ def build_training_seconds(cfg: CfgNode, num_clips: int, device: torch.device) -
     return cfg.TRAIN.END_EPOCH * math.ceil(num_clips / size) * seconds
 
 
-def build_propagation_seconds(cfg: CfgNode, num_poses: int, device: torch.device) -> float:
+def estimate_propagation_seconds(cfg: CfgNode, num_poses: int, device: torch.device) -> float:
     """Return the estimated duration of the propagation of poses by the warp and dense flow, from both sides.
 
     Args:
@@ -62,6 +63,24 @@ def build_propagation_seconds(cfg: CfgNode, num_poses: int, device: torch.device
 
     warps = SIDES * num_poses / hop / CLIPS * _time(warp)
     return warps + SIDES * num_poses / num_cores() * _time(lambda: flow.dis(image, image, corners))
+
+
+def estimate_inference_seconds(cfg: CfgNode, num_poses: int, device: torch.device) -> float:
+    """Return the estimated duration of the estimation of poses in single frames.
+
+    Args:
+        cfg: The experiment.
+        num_poses: Number of poses to estimate.
+        device: Device of the net.
+    """
+    net = build_inference_form(cfg, build_model(cfg).to(device), device)
+    frames = _blank_clips(cfg, 1, 1).frames
+
+    @torch.inference_mode()
+    def estimate() -> None:
+        single(net, normalize(frames.to(device)), torch.empty(0)).cpu()
+
+    return num_poses * _time(estimate)
 
 
 def _time(run: Callable[[], object]) -> float:

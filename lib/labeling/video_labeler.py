@@ -10,20 +10,24 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config import output_folder
+from lib.config.run_folder import CHECKPOINT, FINAL_WEIGHTS
 from lib.core.run import build_run
 from lib.core.trained_model import build_trained_model
-from lib.evaluation.trained_run import build_trained_run
+from lib.evaluation.trained_run import train_experiment
 from lib.formats.coco import keep_labels, labeled_images
 from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_videos
-from lib.frames.store import ImageStore
-from lib.frames.unpack import unpack
+from lib.frames.unpack import open_frames
 from lib.frames.video import FrameFolder
+from lib.labeling.label_checks import mirroring_keys, summarize_labels
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import box_sizes, crop_size, repetitions, spaced
-from lib.labeling.time_estimate import build_propagation_seconds, build_training_seconds
+from lib.labeling.settings import tell_changes
+from lib.labeling.time_estimate import estimate_propagation_seconds, estimate_training_seconds
 from lib.labeling.video_labels import match_frames, read_person_labels
-from lib.propagation.dense_labels import build_dense_labels
+from lib.labeling.video_match import check_images, check_video
+from lib.propagation.dense_labels import DenseLabels, complete_frames, propagate_dense
+from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_options
 from lib.propagation.protocol import format_distances
 from lib.utils.device import choose_device
@@ -42,13 +46,13 @@ class _Stage:
     @property
     def weights(self) -> Path:
         """Path to the final weights."""
-        return output_folder(self.cfg, self.name) / "final_state.pth"
+        return output_folder(self.cfg, self.name) / FINAL_WEIGHTS
 
     def train(self, stages: Stages, title: str) -> None:
         """Train the stage, unless an earlier run did."""
         stages.begin(title, self.weights if self.weights.exists() else None)
         if not self.weights.exists():
-            build_trained_run(self.cfg, self.name)
+            train_experiment(self.cfg, self.name)
 
 
 def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
@@ -67,9 +71,16 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     Raises:
         InputError: Labels or frames cannot be used, or options contradict each other.
     """
+    recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
+    methods = build_options(recipe[STAGES[1]], options.methods)
+    oriented = recipe[STAGES[1]].DATASET.EXIF_ORIENTATION
     given = read_person_labels(options.labels, options.video)
-    frames = _open_frames(options, configure(STAGES[1], (), ()).DATASET.EXIF_ORIENTATION)
-    content = match_frames(given, options.labels, frames, options.video)
+    check_video(given.labels, options.labels, options.video, oriented)
+    print("\n".join(summarize_labels(given.labels, options.labels)), flush=True)
+    stages = Stages((3 if methods.needs_net else 1) + options.video.is_file())
+    frames = _open_frames(options, oriented, stages)
+    check_images(given.labels, options.labels, options.video, frames, oriented)
+    content = match_frames(given.content, options.labels, frames, options.video)
     kept = _kept_labels(options, content, set(frames.numbers))
     nets, keys = _prepare_nets(options, configure, kept, frames.path.absolute())
     write_json(nets / "labels.json", kept)
@@ -81,33 +92,48 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     second = _Stage(STAGES[1], configure(STAGES[1], keys, places))
     hidden = ["DATASET.TEST_ANNOTATIONS", str(nets / "truth.json")] if options.every else []
     propagated = configure(STAGES[1], keys, [*places, *hidden])
-    methods = build_options(propagated, options.method, options.priors, options.fuse, options.raft)
-    labeled = len(labeled_images(kept))
-    print(f"{len(kept['annotations'])} labeled poses in {labeled} of {len(frames.numbers)} frames")
-    stages = Stages(3 if methods.needs_net else 1)
+    poses, labeled = kept["annotations"], len(labeled_images(kept))
+    print(f"{len(poses)} labeled poses in {labeled} of {len(frames.numbers)} frames")
     if methods.needs_net:
-        tracks = {person.get("track_id") for person in kept["annotations"]}
-        seconds = _build_seconds(
-            [first, second], len(kept["annotations"]), len(tracks) * (len(frames.numbers) - labeled)
-        )
-        print(f"Time on this machine: about {format_minutes(seconds)}.")
+        tracks = {person.get("track_id") for person in poses}
+        seconds = _estimate_seconds([first, second], len(poses), len(tracks) * (len(frames.numbers) - labeled))
+        stages.expect(seconds)
+        print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
+        others = {"joints": ", ".join(given.labels.names), "--every": options.every, "--method": methods.name}
+        tell_changes(options.work, recipe, others, seconds)
         first.train(stages, "Train the pose net on the labeled frames.")
         second.train(stages, "Train the warping head on pairs of a labeled frame and one near it.")
     stages.begin("Propagate the labels.")
-    with build_run(propagated, STAGES[1], f"propagate-{methods.name}") as run:
-        net, _ = build_trained_model(propagated, run.folder, run.device) if methods.needs_net else (None, {})
-        dense = build_dense_labels(propagated, methods, run, net, options.fill)
+    dense = build_video_labels(propagated, methods, options)
+    stages.end()
+    print(f"{len(poses)} labeled and {dense.num_propagated} propagated poses")
+    return dense.content
+
+
+def build_video_labels(cfg: CfgNode, methods: PropagationOptions, options: LabelingOptions) -> DenseLabels:
+    """Return the labels of all frames, propagated with trained nets; print and write the errors on hidden labels.
+
+    Args:
+        cfg: The experiment.
+        methods: Methods and their settings.
+        options: Options of the run.
+
+    Raises:
+        InputError: The nets or labels cannot be used.
+    """
+    with build_run(cfg, STAGES[1], f"propagate-{methods.name}") as run:
+        net, _ = build_trained_model(cfg, run.folder, run.device) if methods.needs_net else (None, {})
+        dense = propagate_dense(cfg, methods, run, net, fill=options.fill)
         if dense.errors:
             result = dense.errors | dense.content["info"]
             write_json(run.folder / f"result-propagate-{methods.name}.json", result, indent=True)
             if dense.errors["tracks_by_distance"]:
                 print(format_distances(dense.errors))
-    print(f"{len(kept['annotations'])} labeled and {dense.num_propagated} propagated poses")
-    return dense.content
+    return dense
 
 
-def _build_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -> float:
-    """Return the estimated duration of the stages that are left, and of the propagation with the net of the last one.
+def _estimate_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -> list[float]:
+    """Return the estimated duration of each stage, 0 if it is done, and of the propagation with the last one's net.
 
     Args:
         stages: Stages of training.
@@ -116,19 +142,21 @@ def _build_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int) -
     """
     cfg = stages[-1].cfg
     device = choose_device(cfg.GPUS)
-    left = [stage.cfg for stage in stages if not stage.weights.exists()]
-    training = sum(build_training_seconds(cfg, num_labeled * cfg.DATASET.REPEAT, device) for cfg in left)
-    return training + build_propagation_seconds(cfg, num_poses, device)
+    training = [
+        0.0 if one.weights.exists() else estimate_training_seconds(one.cfg, num_labeled * cfg.DATASET.REPEAT, device)
+        for one in stages
+    ]
+    return [*training, estimate_propagation_seconds(cfg, num_poses, device)]
 
 
-def _open_frames(options: LabelingOptions, oriented: bool) -> FrameFolder:
+def _open_frames(options: LabelingOptions, oriented: bool, stages: Stages) -> FrameFolder:
     """Return the frames of the video; a video file is unpacked first."""
-    if options.video.is_dir():
-        return FrameFolder(ImageStore(options.video, oriented=oriented), ".")
-    folder = options.work / "frames"
-    if damaged := unpack(options.video, folder).damaged:
+    if options.video.is_file():
+        stages.begin(f"Unpack the frames of {options.video.name}.")
+    frames, damaged = open_frames(options.video, options.work / "frames", oriented)
+    if damaged:
         print(f"{options.video}: {len(damaged)} damaged frames, the first of which is {damaged[0]}, get no labels.")
-    return FrameFolder(ImageStore(folder), ".")
+    return frames
 
 
 def _kept_labels(options: LabelingOptions, content: dict[str, Any], numbers: set[int]) -> dict[str, Any]:
@@ -139,7 +167,8 @@ def _kept_labels(options: LabelingOptions, content: dict[str, Any], numbers: set
     kept = spaced(list(names), options.every) if options.every else list(names)
     if options.every and len(kept) == len(names):
         raise InputError(f"--every {options.every} hides no label, so there is nothing to measure")
-    if not numbers - set(kept) and not options.fill:
+    complete = complete_frames(content) & set(kept)
+    if not numbers - complete and not options.fill:
         raise InputError(
             f"{options.labels}: every frame of {options.video} is labeled; there is nothing to propagate to"
         )
@@ -154,18 +183,18 @@ def _prepare_nets(
     The size of crops and the length of epochs depend on the labels that the nets learn from.
     """
     names = keypoint_category(labels)["keypoints"]
-    given = ["DATASET.ROOT", str(frames), "MODEL.NUM_JOINTS", len(names)]
+    given = ["DATASET.ROOT", str(frames), "MODEL.NUM_JOINTS", len(names), *mirroring_keys(names)]
     cfgs = [configure(stage, given, ()) for stage in STAGES]
-    taught = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
+    trained_with = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
     digest = hashlib.sha256(json.dumps(labels).encode()).hexdigest()
-    identity = [names, taught, cfgs[0].SEED, digest if options.every else None]
+    identity = [names, trained_with, cfgs[0].SEED, digest if options.every else None]
     nets = options.work / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     recipe = nets / "recipe.json"
     if recipe.exists() and read_json(recipe)["labels"] != digest:
         places = [nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage for cfg, stage in zip(cfgs, STAGES, strict=True)]
-        if (places[1] / "final_state.pth").exists() and not options.relearn:
+        if (places[1] / FINAL_WEIGHTS).exists() and not options.relearn:
             print("The nets are kept, although they were trained on other labels; --relearn trains them on these.")
-        elif any((place / "checkpoint.pth").exists() for place in places):
+        elif any((place / CHECKPOINT).exists() for place in places):
             remove_folder(nets)
         else:
             recipe.unlink()  # no training has used it

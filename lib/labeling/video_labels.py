@@ -1,18 +1,35 @@
 """Labels set by a person, of one video or of images, as the content of a COCO-style file."""
 
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from lib.formats.coco import check_labels, labeled_images
 from lib.formats.json_fields import whole_number
 from lib.formats.labels import coco as coco_labels
+from lib.formats.labels.model import Labels, take_videos
 from lib.formats.labels.registry import find_format, read_any_labels
 from lib.frames.video import FrameFolder
+from lib.labeling.video_match import LEARN_FROM_IMAGES
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number, read_json
 
 
-def read_person_labels(path: Path, video: Path | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class PersonLabels:
+    """Labels set by a person.
+
+    Attributes:
+        content: Content of a COCO-style file. Frames of a video file are named by number, other frames of a video have
+            no folders.
+        labels: The same labels, with the names of frames and videos as in their file.
+    """
+
+    content: dict[str, Any]
+    labels: Labels
+
+
+def read_person_labels(path: Path, video: Path | None) -> PersonLabels:
     """Return the labels set by a person, without those set by programs.
 
     Args:
@@ -25,14 +42,14 @@ def read_person_labels(path: Path, video: Path | None) -> dict[str, Any]:
     is_coco = find_format(path) == "coco"
     content = read_json(path) if is_coco else coco_labels.content_of(read_any_labels(path))
     content = coco_labels.set_by_person(content, path)
-    if video:
-        _choose_video(content, path, video)
-    return check_labels(content, path, of_video=video is not None)
-
-
-def _choose_video(content: dict[str, Any], path: Path, video: Path) -> None:
-    """Drop frames of other videos, and name those of a video file by number."""
     labels = coco_labels.labels_of(content, path)
+    if video:
+        labels = _choose_video(content, labels, path, video)
+    return PersonLabels(check_labels(content, path, of_video=video is not None), labels)
+
+
+def _choose_video(content: dict[str, Any], labels: Labels, path: Path, video: Path) -> Labels:
+    """Drop frames of other videos in place, name those of a video file by number, and return the labels of the rest."""
     names = {labels.frames[frame].video for frame in labels.frame} - {""}
     if len(names) > 1:
         matching = {name for name in names if PurePath(name).stem == video.stem}
@@ -45,10 +62,12 @@ def _choose_video(content: dict[str, Any], path: Path, video: Path) -> None:
     content["images"] = [image for image, _ in kept]
     ids = {whole_number(image["id"]) for image, _ in kept}
     content["annotations"] = [one for one in content["annotations"] if whole_number(one["image_id"]) in ids]
+    labels = take_videos(labels, names)
     if video.is_file():
         for image, frame in kept:
             if frame.number >= 0:
                 image["file_name"] = f"{video.name}#{frame.number}"
+    return labels
 
 
 def match_frames(content: dict[str, Any], path: Path, frames: FrameFolder, video: Path) -> dict[str, Any]:
@@ -72,7 +91,7 @@ def match_frames(content: dict[str, Any], path: Path, frames: FrameFolder, video
             first, last = frames.numbers[0], frames.numbers[-1]
             raise InputError(
                 f"{path}: images[{index}]: {image['file_name']} is labeled, but it is missing or damaged: "
-                f"the frames of {video} are {first} to {last}"
+                f"the frames of {video} are {first} to {last}; {LEARN_FROM_IMAGES}"
             )
         number = frames.number_of(image["file_name"])
         if number in numbers:

@@ -40,6 +40,7 @@ class PoseWarper(nn.Module):
         self,
         pose_net: nn.Module,
         num_joints: int,
+        *,
         num_blocks: int = 20,
         num_channels: int = 128,
         dilations: Sequence[int] = (3, 6, 12, 18, 24),

@@ -63,6 +63,12 @@ def widen_boxes(boxes: np.ndarray, given: np.ndarray) -> np.ndarray:
     return np.where(longer > 0, wide, np.where(np.isnan(boxes), boxes, lone))
 
 
+def overlaps_image(box: np.ndarray, width: float, height: float) -> bool:
+    """Return True if a box (x, y, w, h) in pixels has a positive size and overlaps its image."""
+    x, y, w, h = box
+    return bool(w > 0 and h > 0 and x < width and y < height and x + w > 0 and y + h > 0)
+
+
 def clip_box(box: npt.ArrayLike, width: float, height: float, rule: str = "last_pixel") -> np.ndarray | None:
     """Clip a ground-truth box to its image; detected boxes are passed to `box_to_center_scale` unchanged.
 

@@ -163,7 +163,7 @@ def may_be_same(name: str, other: str) -> bool:
 
     An example is `head` and `Head top`.
     """
-    if "".join(_words(name)) == "".join(_words(other)):
+    if "".join(name_words(name)) == "".join(name_words(other)):
         return True
     sides = set(_OTHER_SIDE)
     pairs = ((set(mine), set(yours)) for mine in _readings(name) for yours in _readings(other))
@@ -175,7 +175,7 @@ def _readings(name: str) -> list[Words]:
 
     If no word is a side, the result also has the readings in which a part of a word is one.
     """
-    words = _words(name)
+    words = name_words(name)
     if _SIDES.keys() & set(words):
         return [tuple(_SIDES.get(word, word) for word in words)]
     readings = [words]
@@ -187,6 +187,10 @@ def _readings(name: str) -> list[Words]:
     return readings
 
 
-def _words(name: str) -> Words:
-    """Return the words of a name in lower case: left, foot, 1 for `LeftFoot1`, `left_foot 1`, and `left-foot1`."""
+def name_words(name: str) -> Words:
+    """Return the words of a name in lower case: left, foot, 1 for `LeftFoot1`, `left_foot 1`, and `left-foot1`.
+
+    Args:
+        name: Name of a joint or an individual.
+    """
     return tuple(part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+", name))

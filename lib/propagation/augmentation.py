@@ -7,17 +7,55 @@ from typing import Any
 from torch import nn
 from yacs.config import CfgNode
 
-from lib.core.run import Run
+from lib.core.run import Run, build_run
+from lib.core.trained_model import build_trained_model
+from lib.dataset import build_sparse_labels
 from lib.dataset.propagated_labels import REACH, Propagated, augmented_content, frames_around
 from lib.dataset.training_set import SparseLabels
 from lib.formats.coco import PROPAGATED_BY
 from lib.propagation.options import PropagationOptions
-from lib.propagation.propagator import build_propagator, video_folders
+from lib.propagation.propagator import build_options, build_propagator, video_folders
 from lib.propagation.targets import nearest
 from lib.utils.errors import InputError
+from lib.utils.files import claim_outputs, refuse_inputs, write_json
+from lib.utils.label_files import sparse_file_name
 
 
-def build_augmented_labels(
+def run_augmentation(
+    cfg: CfgNode, experiment: str, methods: PropagationOptions, out: Path | None, *, force: bool = False
+) -> None:
+    """Propagate the labels of the sparse training set to the frames around them, and write both as training labels.
+
+    Args:
+        cfg: The experiment.
+        experiment: Name of the experiment.
+        methods: Methods that carry labels to other frames.
+        out: Path to the file to write; None for `augmented_path`.
+        force: Accept weights that were trained with other settings.
+
+    Raises:
+        InputError: Labels or weights are missing or broken, or a file of another origin would be replaced.
+    """
+    options = build_options(cfg, methods)
+    with build_run(cfg, experiment, f"propagate-{options.name}") as run:
+        use_net = options.needs_net
+        net, forced = build_trained_model(cfg, run.folder, run.device, force) if use_net else (None, {})
+        labels = build_sparse_labels(cfg)
+        path = out or augmented_path(cfg, labels)
+        refuse_inputs([("--out", path)], [("the labels", labels.path)])
+        if not out and run.is_first:
+            claim_outputs([("--out", path)])
+        content = augment_labels(cfg, labels, options, run, net)
+        if not run.is_first:
+            return
+        content["info"] |= run.describe(forced)
+        write_json(path, content)
+    propagated = sum("propagated_from" in person for person in content["annotations"])
+    frames, people = len(content["images"]), len(content["annotations"])
+    print(f"{path}: {frames} frames, {people} people, {propagated} of them propagated")
+
+
+def augment_labels(
     cfg: CfgNode, labels: SparseLabels, options: PropagationOptions, run: Run, net: nn.Module | None
 ) -> dict[str, Any]:
     """Return the content of a COCO-style file with sparse and propagated labels (paper, data augmentation).
@@ -51,7 +89,7 @@ def build_augmented_labels(
     return augmented_content(labels.videos, labels.people, propagated, frames, info)
 
 
-def build_augmented_path(cfg: CfgNode, labels: SparseLabels) -> Path:
+def augmented_path(cfg: CfgNode, labels: SparseLabels) -> Path:
     """Return the default path of the sparse and propagated labels, in the folder of the labels.
 
     The first PoseWarper code gives its file the same name.
@@ -60,7 +98,6 @@ def build_augmented_path(cfg: CfgNode, labels: SparseLabels) -> Path:
         cfg: The experiment.
         labels: The sparse labels.
     """
-    frames, videos = cfg.DATASET.NUM_LABELED_FRAMES_PER_VIDEO, cfg.DATASET.NUM_LABELED_VIDEOS
-    some_videos = f"_V{videos}_videos" if videos >= 0 else ""
-    name = f"posetrack_train{f'_N{frames}_per_video{some_videos}' if frames >= 0 else ''}_wPseudoGT.json"
+    data = cfg.DATASET
+    name = sparse_file_name(data.NUM_LABELED_FRAMES_PER_VIDEO, data.NUM_LABELED_VIDEOS, propagated=True)
     return labels.path.parent / name

@@ -2,27 +2,28 @@
 
 import hashlib
 import logging
-import time
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lib.dataset.people import Person
 from lib.propagation.fusion import opposite_labels
 from lib.propagation.memo import label_digest
 from lib.propagation.targets import PropagatedPoses, PropagationMethod, Target
 from lib.utils.files import atomic_path
+from lib.utils.progress import progress_bar
 
-CHUNK = 500
+CHUNK = 100
 """Smallest number of targets to propagate at once, except for the last ones; limits how much an interruption loses."""
 
 VERSION = 3
 """Version of the methods. Increase it when their results change: cached segments are then propagated again."""
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def propagate_cached(
@@ -49,21 +50,19 @@ def propagate_cached(
     done = {group: poses for group, file in files.items() if (poses := _read(file, len(groups[group])))}
     left = [group for group in groups if group not in done]
     if done:
-        _LOG.info("%d of %d segments between labels are in the cache", len(done), len(groups))
-    start_time, start_left = time.monotonic(), sum(len(groups[group]) for group in left)
-    for chunk in _chunks(left, groups):
-        rows = [row for group in chunk for row in groups[group]]
-        poses = method(people, [targets[row] for row in rows])
-        start = 0
-        for group in chunk:
-            stop = start + len(groups[group])
-            done[group] = _take(poses, slice(start, stop))
-            _write(files[group], done[group])
-            start = stop
-        still = sum(len(groups[group]) for group in left if group not in done)
-        minutes = (time.monotonic() - start_time) / 60 * still / (start_left - still)
-        if still:
-            _LOG.info("%d of %d poses remain: about %.1f minutes", still, len(targets), minutes)
+        logger.info("%d of %d segments between labels are in the cache", len(done), len(groups))
+    count = len(targets) - sum(len(groups[group]) for group in left)
+    with progress_bar(len(targets), "pose", desc="propagated", initial=count) as bar, logging_redirect_tqdm():
+        for chunk in _chunks(left, groups):
+            rows = [row for group in chunk for row in groups[group]]
+            poses = method(people, [targets[row] for row in rows])
+            start = 0
+            for group in chunk:
+                stop = start + len(groups[group])
+                done[group] = _take(poses, slice(start, stop))
+                _write(files[group], done[group])
+                start = stop
+            bar.update(len(rows))
     order = np.argsort([row for group in groups for row in groups[group]])
     return _take(_join([done[group] for group in groups]), order)
 
@@ -120,8 +119,7 @@ def _read(path: Path, count: int) -> PropagatedPoses | None:
     """Return the poses in a file; None if it does not exist or is damaged."""
     try:
         with np.load(path) as arrays:
-            joints = arrays["joints"] if "joints" in arrays else arrays["points"]
-            poses = PropagatedPoses(joints, arrays["scores"], arrays.get("disagreement", arrays.get("apart")))
+            poses = PropagatedPoses(arrays["joints"], arrays["scores"], arrays.get("disagreement"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return poses if len(poses.joints) == count else None

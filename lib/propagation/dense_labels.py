@@ -12,11 +12,20 @@ from lib.core.run import Run
 from lib.dataset import build_skeleton, build_sparse_labels, build_truth
 from lib.dataset.people import Person
 from lib.evaluation.propagation import compare_tracks
-from lib.formats.coco import EXIF_ORIENTATION, PROPAGATED_BY, AddedPose, add_poses, labeled_images, read_labels
+from lib.formats.coco import (
+    EXIF_ORIENTATION,
+    OPEN_JOINTS,
+    PROPAGATED_BY,
+    AddedPose,
+    add_poses,
+    complete_images,
+    read_labels,
+)
+from lib.formats.posetrack18 import keypoint_category
 from lib.frames.video import FrameFolder
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_propagator, video_folders
-from lib.propagation.targets import PropagatedPoses, Target, around, distances, missing, reachable_ground_truth
+from lib.propagation.targets import PropagatedPoses, Target, around, distances, join_joints, reachable_ground_truth
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
 
@@ -36,8 +45,8 @@ class DenseLabels:
     errors: dict[str, Any] | None
 
 
-def build_dense_labels(
-    cfg: CfgNode, options: PropagationOptions, run: Run, net: nn.Module | None, fill: bool
+def propagate_dense(
+    cfg: CfgNode, options: PropagationOptions, run: Run, net: nn.Module | None, *, fill: bool
 ) -> DenseLabels:
     """Propagate the labels of DATASET.TRAIN_ANNOTATIONS to all unlabeled frames of their video.
 
@@ -55,32 +64,63 @@ def build_dense_labels(
     """
     labels = build_sparse_labels(cfg)
     content = read_labels(labels.path)
+    people = with_open_joints(labels.people, content, fill)
     folders = video_folders(labels)
     numbers = {video: folder.numbers for video, folder in folders.items()}
-    if fill:
-        targets = missing(labels.people, numbers)
-    else:
-        labeled = labeled_images(content)
-        known = {frame_number(image["file_name"]) for image in content["images"] if image["id"] in labeled}
-        wanted = ((video, number) for video, own in numbers.items() for number in own if number not in known)
-        targets = around(labels.people, wanted)
+    complete = set() if fill else complete_frames(content)
+    targets = around(people, numbers, dict.fromkeys(numbers, complete))
     if not targets:
         raise InputError(f"{labels.path}: every frame is labeled; there is nothing to propagate to")
     propagator = build_propagator(cfg, options, folders, net, run.device, run.process)
     stamps = [frames.stamp() for frames in folders.values()]
-    poses = propagator.propagate_cached(labels.people, targets, run.folder, stamps)
+    poses = propagator.propagate_cached(people, targets, run.folder, stamps)
     skeleton = build_skeleton(cfg)
-    sources = propagator.joint_sources(labels.people, targets)
-    added = _added_poses(folders, labels.people, targets, poses, skeleton.names, sources)
+    targets, poses, sources = join_joints(people, targets, poses, propagator.joint_sources(people, targets))
+    added = _added_poses(folders, people, targets, poses, skeleton.names, sources)
     info = {PROPAGATED_BY: options.name, EXIF_ORIENTATION: cfg.DATASET.EXIF_ORIENTATION, **run.describe()}
     del info["seconds"]  # the same labels make the same file
     dense = add_poses(content, added, info)
     errors = None
     if cfg.DATASET.TEST_ANNOTATIONS:
-        truth = reachable_ground_truth(build_truth(cfg), labels.people, targets)
-        people = [replace(labels.people[target.person], number=target.number) for target in targets]
-        errors = compare_tracks(people, poses.joints, distances(labels.people, targets), truth, skeleton.names)
+        truth = reachable_ground_truth(build_truth(cfg), people, targets)
+        found = [replace(people[target.person], number=target.number) for target in targets]
+        errors = compare_tracks(found, poses.joints, distances(people, targets), truth, skeleton.names)
     return DenseLabels(dense, len(added), errors)
+
+
+def with_open_joints(people: Sequence[Person], content: dict[str, Any], fill: bool) -> list[Person]:
+    """Return the labeled people of a file with the joints that their labels leave open.
+
+    Args:
+        people: Labeled people.
+        content: The content of the file, from `read_labels`.
+        fill: All joints that are not labeled are open.
+    """
+    names: list[str] = keypoint_category(content)["keypoints"]
+    number_of = {image["id"]: frame_number(image["file_name"]) for image in content["images"]}
+    open_names = {
+        (number_of[person["image_id"]], person.get("track_id", -1)): person.get(OPEN_JOINTS, ())
+        for person in content["annotations"]
+    }
+    result = []
+    for person in people:
+        if fill:
+            joints = np.flatnonzero(~person.labeled).tolist()
+        else:
+            joints = [names.index(name) for name in open_names.get((person.number, person.track), ())]
+        result.append(replace(person, open_joints=tuple(joints)))
+    return result
+
+
+def complete_frames(content: dict[str, Any]) -> set[int]:
+    """Return the numbers of the frames that were labeled as a whole, not joint by joint.
+
+    Args:
+        content: The content of a file, from `read_labels`.
+    """
+    complete = complete_images(content)
+    numbers = (frame_number(image["file_name"]) for image in content["images"] if image["id"] in complete)
+    return {number for number in numbers if number is not None}
 
 
 def _added_poses(

@@ -5,7 +5,7 @@ PoseWarper's table has FlowNet2 here. DIS and Lucas-Kanade are from OpenCV, RAFT
 
 import math
 import threading
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ import torch
 from torchvision.models.optical_flow import raft_large
 
 from lib.dataset.people import Person
+from lib.frames.image_cache import ImageCache
 from lib.frames.source import FrameSource
 from lib.propagation.targets import PropagatedPoses, Target
 from lib.utils.checkpoint import load_weights
@@ -49,8 +50,7 @@ class GrayFrames:
 
     def __init__(self, videos: Mapping[int, FrameSource]) -> None:
         self._videos = videos
-        self._images: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
-        self._num_bytes = 0
+        self._images = ImageCache(GRAY_BYTES)
         self._lock = threading.Lock()  # the cache of a frame source is not thread-safe
 
     def __call__(self, video: int, number: int) -> np.ndarray:
@@ -63,17 +63,12 @@ class GrayFrames:
         Raises:
             InputError: No frame nearby can be read.
         """
-        key = video, number
+
+        def read() -> np.ndarray:
+            return cv2.cvtColor(self._videos[video].read_nearest(number)[0], cv2.COLOR_BGR2GRAY)
+
         with self._lock:
-            if key in self._images:
-                self._images.move_to_end(key)
-                return self._images[key]
-            image = cv2.cvtColor(self._videos[video].read_nearest(number)[0], cv2.COLOR_BGR2GRAY)
-            self._images[key] = image
-            self._num_bytes += image.nbytes
-            while self._num_bytes > GRAY_BYTES:
-                self._num_bytes -= self._images.popitem(last=False)[1].nbytes
-            return image
+            return self._images.get((video, number), read)
 
 
 class _Path(NamedTuple):
@@ -100,7 +95,7 @@ class _Path(NamedTuple):
 
 
 def along_flow(
-    read: Read, people: Sequence[Person], targets: Sequence[Target], step: Step, threads: int = 1
+    read: Read, people: Sequence[Person], targets: Sequence[Target], step: Step, *, threads: int = 1
 ) -> PropagatedPoses:
     """Return labels that follow the flow over all frames up to their targets.
 

@@ -35,6 +35,8 @@ ROUNDS = 10
 def opposite_labels(people: Sequence[Person], targets: Sequence[Target]) -> list[Target | None]:
     """Return for each target one from the same person's next label on the other side of the frame, or None.
 
+    Labels that say nothing about the target's joints are passed over.
+
     Args:
         people: Labeled people.
         targets: Targets.
@@ -47,9 +49,14 @@ def opposite_labels(people: Sequence[Person], targets: Sequence[Target]) -> list
     for target in targets:
         source = people[target.person]
         side = np.sign(target.number - source.number)
-        beyond = [p for p in labels[source.video, source.track] if (people[p].number - target.number) * side > 0]
+        joints = slice(None) if target.joints is None else list(target.joints)
+        beyond = [
+            p
+            for p in labels[source.video, source.track]
+            if (people[p].number - target.number) * side > 0 and people[p].decided[joints].any()
+        ]
         other = min(beyond, key=lambda p: abs(people[p].number - target.number), default=None)
-        result.append(None if other is None or side == 0 else Target(other, target.number))
+        result.append(None if other is None or side == 0 else target._replace(person=other))
     return result
 
 
@@ -264,6 +271,7 @@ def refine(
     people: Sequence[Person],
     targets: Sequence[Target],
     poses: PropagatedPoses,
+    *,
     spread: float,
 ) -> PropagatedPoses:
     """Return poses moved toward the joints that the net finds in their neighborhood.

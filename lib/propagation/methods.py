@@ -6,7 +6,7 @@ The entries import their modules only when they are built, so that command lines
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,16 +33,17 @@ class MethodSpec:
 
     description: str
     build: Callable[[Propagator], PropagationMethod]
+    _: KW_ONLY
     is_prior: bool = True
     needs_net: bool = False
 
 
 def _warp(propagator: Propagator) -> PropagationMethod:
-    from lib.core.strategies import scatter, scatter_own
+    from lib.core.strategies import scatter, scatter_estimates
     from lib.propagation.targets import warp
 
     options = propagator.options
-    infer = propagator.estimate(scatter if options.from_labels else scatter_own)
+    infer = propagator.estimate(scatter if options.from_labels else scatter_estimates)
     return partial(warp, infer, hop=options.hop, follow=options.follow, relative=options.relative)
 
 

@@ -9,7 +9,7 @@ from lib.propagation.methods import METHODS
 from lib.utils.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PropagationOptions:
     """Options for carrying labels to other frames.
 
@@ -104,8 +104,8 @@ def add_arguments(parser: argparse.ArgumentParser, others: Mapping[str, str] | N
     parser.add_argument("--raft", type=Path, metavar="WEIGHTS", help="weights of torchvision's raft_large")
 
 
-def choose_methods(args: argparse.Namespace, method: str, priors: Sequence[str] = ()) -> None:
-    """Fill in the methods that the command line does not name.
+def choose_methods(args: argparse.Namespace, method: str, priors: Sequence[str] = ()) -> PropagationOptions:
+    """Return the options that the command line chooses, with default settings.
 
     Args:
         args: Parsed arguments, including those of `add_arguments`.
@@ -115,8 +115,7 @@ def choose_methods(args: argparse.Namespace, method: str, priors: Sequence[str] 
     Raises:
         InputError: The methods contradict each other.
     """
-    if args.method is None:
-        args.method, args.prior = method, args.prior or list(priors)
-    args.prior = args.prior or []
-    if args.method in METHODS:
-        PropagationOptions(args.method, tuple(args.prior), args.fuse, args.raft)  # raises
+    default_priors = priors if args.method is None else ()
+    return PropagationOptions(
+        method=args.method or method, priors=tuple(args.prior or default_priors), fuse=args.fuse, raft=args.raft
+    )

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ class Propagator:
             errors = self.leave_one_out_errors(people)
             write_json(path, errors)
         method = partial(self._propagate, errors)
-        return propagate_cached(people, targets, method, folder / "stretches", repr([errors, *settings]))
+        return propagate_cached(people, targets, method, folder / "segments", repr([errors, *settings]))
 
     def joint_sources(self, people: Sequence[Person], targets: Sequence[Target]) -> list[list[list[int]]]:
         """Return the numbers of the labeled frames that each joint of each target comes from, in ascending order.
@@ -191,7 +192,7 @@ class Propagator:
         def look(share: float) -> EstimateClips:
             return estimate(partial(near_labels, spread=share, sigma=options.sigma))
 
-        return refine(look, people, targets, poses, options.refine)
+        return refine(look, people, targets, poses, spread=options.refine)
 
     def _method(self, name: str) -> PropagationMethod:
         """Return a method that propagates each label from its own side."""
@@ -201,27 +202,16 @@ class Propagator:
         return self._methods[name]
 
 
-def build_options(
-    cfg: CfgNode, method: str, priors: Sequence[str], fuse: bool, raft: Path | None
-) -> PropagationOptions:
-    """Return the options of an experiment.
+def build_options(cfg: CfgNode, methods: PropagationOptions) -> PropagationOptions:
+    """Return options with the settings of an experiment.
 
     Args:
         cfg: The experiment.
-        method: Name of a method in METHODS.
-        priors: Names of further methods to fuse with it.
-        fuse: Use the labels on both sides of a frame.
-        raft: Path to the weights of torchvision's raft_large.
-
-    Raises:
-        InputError: Options contradict each other.
+        methods: Options that choose the methods.
     """
     keys = cfg.TEST.PROPAGATE
-    return PropagationOptions(
-        method=method,
-        priors=tuple(priors),
-        fuse=fuse,
-        raft=raft,
+    return replace(
+        methods,
         from_labels=keys.FROM == "labels",
         hop=keys.HOP,
         follow=keys.FOLLOW,

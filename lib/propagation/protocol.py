@@ -1,5 +1,6 @@
 """Protocol of video pose propagation in the paper: labels of some frames of a run are propagated to all and scored."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ import numpy as np
 from torch import nn
 from yacs.config import CfgNode
 
+from lib.config import named_paths
 from lib.core.predictor import build_predictor
-from lib.core.run import Run
+from lib.core.run import Run, build_run
 from lib.core.strategies import single
+from lib.core.trained_model import build_trained_model, build_weights_path
 from lib.dataset import (
     LabeledRuns,
     build_clips,
@@ -20,14 +23,16 @@ from lib.dataset import (
     build_skeleton,
 )
 from lib.dataset.people import Person
-from lib.evaluation.posetrack import check_truth, evaluate_videos, format_table
+from lib.evaluation.posetrack import check_truth, format_table
 from lib.evaluation.propagation import compare_tracks, score_by_distance
-from lib.evaluation.submission import Rules, make_submission
+from lib.evaluation.results import check_result
+from lib.evaluation.scoring import score_videos
+from lib.evaluation.submission import Rules, check_predictions, make_submission
 from lib.evaluation.tables import format_rows
 from lib.evaluation.tester import build_rules
 from lib.formats.posetrack_set import write_videos
 from lib.propagation.options import PropagationOptions
-from lib.propagation.propagator import build_propagator
+from lib.propagation.propagator import build_options, build_propagator
 from lib.propagation.targets import (
     PropagatedPoses,
     Target,
@@ -37,10 +42,13 @@ from lib.propagation.targets import (
     reachable_ground_truth,
 )
 from lib.utils.errors import InputError
-from lib.utils.files import frame_number
+from lib.utils.files import frame_number, sha256, write_json
+from lib.utils.logging import to_log_file
+
+logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunPoses:
     """P poses in all frames of the runs.
 
@@ -60,10 +68,56 @@ class RunPoses:
         """Return the poses in the order of videos and frames."""
         order = sorted(range(len(self.people)), key=lambda index: (self.people[index].video, self.people[index].frame))
         people = [self.people[index] for index in order]
-        return RunPoses(people, self.joints[order], self.scores[order], self.distances[order])
+        return RunPoses(
+            people=people, joints=self.joints[order], scores=self.scores[order], distances=self.distances[order]
+        )
 
 
-def build_propagated_runs(
+def run_protocol(
+    cfg: CfgNode, experiment: str, methods: PropagationOptions | None, every: int, *, force: bool = False
+) -> None:
+    """Propagate labels over the runs of the test videos, write the submission, and score it.
+
+    Args:
+        cfg: The experiment.
+        experiment: Name of the experiment.
+        methods: Methods that carry labels to other frames; None: the pose net's own estimates, as a baseline.
+        every: Number of frames from one label to the next.
+        force: Accept weights that were trained with other settings.
+
+    Raises:
+        InputError: Data or weights are missing or broken, or a file of another origin would be replaced.
+    """
+    options = build_options(cfg, methods) if methods else None
+    pseudo_labels = pseudo_label_name(cfg.TEST.PROPAGATE.PSEUDO_LABELS, cfg.TEST.USE_GT_BBOX)
+    method = options.name if options else pseudo_labels
+    name = f"{method}-every{every}"
+    with build_run(cfg, experiment, f"propagate-{name}") as run:
+        predictions = run.folder / "predictions" / f"propagate-{name}"
+        path = run.folder / f"result-propagate-{name}.json"
+        if run.is_first:
+            check_predictions(predictions, named_paths(cfg))
+            check_result(path)
+        needs_net = options is None or options.needs_net
+        weights = {"weights_sha256": sha256(build_weights_path(cfg, run.folder))} if needs_net else {}
+        net, forced = build_trained_model(cfg, run.folder, run.device, force) if needs_net else (None, {})
+        runs = build_protocol_runs(cfg, every)
+        if options:
+            poses = propagate_runs(cfg, options, run, net, runs)
+        else:
+            assert net is not None
+            poses = estimate_pseudo_labels(cfg, run, net, runs)
+        if not run.is_first:
+            return
+        result = {"name": name, "method": method, "every": every} | score_protocol(cfg, runs, poses, predictions)
+        write_json(path, result | weights | run.describe(forced), indent=True)
+        logger.info("result: %s", path)
+        if cfg.TEST.EVALUATE:
+            print(format_protocol(result))
+            to_log_file(format_protocol(result))
+
+
+def propagate_runs(
     cfg: CfgNode, options: PropagationOptions, run: Run, net: nn.Module | None, runs: LabeledRuns
 ) -> RunPoses:
     """Propagate the labels of the runs to all of their frames.
@@ -81,10 +135,11 @@ def build_propagated_runs(
     poses = propagator.propagate(runs.sources, targets)
     people = [replace(runs.sources[target.person], number=target.number) for target in targets]
     people = [replace(person, frame=numbers[person.video].index(person.number)) for person in people]
-    return RunPoses(people, poses.joints, poses.scores, distances(runs.sources, targets)).sorted()
+    far = distances(runs.sources, targets)
+    return RunPoses(people=people, joints=poses.joints, scores=poses.scores, distances=far).sorted()
 
 
-def build_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRuns) -> RunPoses:
+def estimate_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRuns) -> RunPoses:
     """Estimate the poses in the runs with the single-frame net, as a baseline without propagation.
 
     Labeled frames keep their labels unless TEST.PROPAGATE.PSEUDO_LABELS is `all`.
@@ -110,7 +165,7 @@ def build_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: LabeledRun
     people = [*kept, *others]
     far = [min(abs(person.frame - frame) for frame in runs.labeled[person.video]) for person in people]
     joints, scores = np.concatenate([own.joints for own in parts]), np.concatenate([own.scores for own in parts])
-    return RunPoses(people, joints, scores, np.array(far)).sorted()
+    return RunPoses(people=people, joints=joints, scores=scores, distances=np.array(far)).sorted()
 
 
 def pseudo_label_name(frames: str, ground_truth_boxes: bool) -> str:
@@ -140,7 +195,7 @@ def build_protocol_runs(cfg: CfgNode, every: int) -> LabeledRuns:
     return runs
 
 
-def build_protocol_result(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, folder: Path) -> dict[str, Any]:
+def score_protocol(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, folder: Path) -> dict[str, Any]:
     """Write the submission of the runs, and score it if TEST.EVALUATE is True.
 
     Args:
@@ -155,14 +210,13 @@ def build_protocol_result(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, fold
     """
     rules: Rules = build_rules(cfg)
     videos = make_submission(runs.videos, poses.people, poses.joints, poses.scores, rules)
-    write_videos(folder / runs.split, videos, build_data_set(cfg).form)
+    write_videos(folder / runs.split, videos, build_data_set(cfg).format)
     result: dict[str, Any] = {"people": len(poses.people)}
     if not cfg.TEST.EVALUATE:
         return result
     targets = nearest(runs.sources, [(v, number) for v, own in enumerate(_numbers(runs)) for number in own])
     truth = reachable_ground_truth(runs.people, runs.sources, targets)
-    result |= evaluate_videos(zip(runs.videos, videos, strict=True))
-    result["score"] = result["table"]["Mean"]
+    result |= score_videos(runs.videos, videos)
     result["ap_by_distance"] = score_by_distance(runs.videos, videos, runs.labeled)
     return result | compare_tracks(poses.people, poses.joints, poses.distances, truth, build_skeleton(cfg).names)
 
@@ -171,7 +225,7 @@ def format_protocol(result: dict[str, Any]) -> str:
     """Return the tables of a scored result as text.
 
     Args:
-        result: Result of `build_protocol_result`.
+        result: Result of `score_protocol`.
     """
     return f"{format_table(result)}\n\n{format_distances(result)}"
 

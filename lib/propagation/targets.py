@@ -4,8 +4,9 @@ The warp moves a label within a crop, on heatmaps. lib.propagation.flow moves it
 lib.propagation.fusion combines several poses into one.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,10 +28,12 @@ class Target(NamedTuple):
     Attributes:
         person: Index among the labeled people.
         number: Number of the wanted frame among the video's files.
+        joints: Indices of the joints that are wanted; None for all.
     """
 
     person: int
     number: int
+    joints: tuple[int, ...] | None = None
 
 
 class PropagatedPoses(NamedTuple):
@@ -65,49 +68,117 @@ def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list
     return targets
 
 
-def around(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Target]:
-    """Return all people of the labeled frames around each wanted frame, each from the nearer one.
+def around(
+    people: Sequence[Person], numbers: Mapping[int, Sequence[int]], complete: Mapping[int, Collection[int]]
+) -> list[Target]:
+    """Return what the labels around each frame say about every individual in it.
 
-    Args:
-        people: People of the labeled frames.
-        wanted: Video and number of the frames, none of which is labeled.
-    """
-    labeled = _by_frame(people)
-    targets = []
-    for video, number in wanted:
-        before = max((other for other in labeled[video] if other < number), default=None)
-        after = min((other for other in labeled[video] if other > number), default=None)
-        sources = sorted(
-            (other for other in (before, after) if other is not None), key=lambda other: abs(other - number)
-        )
-        known: set[int] = set()
-        for source in sources:
-            own = [person for person in labeled[video][source] if people[person].track not in known]
-            targets += [Target(person, number) for person in own]
-            known |= {people[person].track for person in own}
-    return targets
-
-
-def missing(people: Sequence[Person], numbers: Mapping[int, Sequence[int]]) -> list[Target]:
-    """Return the people who lack a label or some joints in each frame, each from the nearest label.
-
-    Unlike in `around`, people without a label in a labeled frame may be visible there.
+    A joint comes from the nearest labels before and after the frame that decide on it. Joints that come from different
+    labels are different targets. A complete frame bounds them: an individual that it does not show has left the scene.
 
     Args:
         people: Labeled people with tracks.
         numbers: Numbers of the frames of each video.
+        complete: Numbers of the frames that were labeled as a whole, by video: these are not wanted.
+
+    Returns:
+        Targets, each from the nearer label, the earlier one of two, in the order of videos and frames.
     """
-    tracks: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
-    for index, person in enumerate(people):
-        tracks[person.video, person.track][person.number] = index
+    tracks: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index in sorted(range(len(people)), key=lambda index: people[index].number):
+        tracks[people[index].video, people[index].track].append(index)
     targets = []
+    num_joints = len(people[0].labeled) if people else 0
     for (video, _), labels in tracks.items():
+        whole = sorted(complete.get(video, ()))
+        shared = _shared_labels(people, labels)
+        own = {people[index].number: people[index] for index in labels}
         for number in numbers[video]:
-            own = people[labels[number]].labeled if number in labels else False
-            useful = (other for other, index in labels.items() if (people[index].labeled & ~np.asarray(own)).any())
-            source = min((other for other in useful if other != number), key=lambda n: abs(n - number), default=None)
-            targets += [Target(labels[source], number)] if source is not None else []
-    return targets
+            place = bisect_left(whole, number)
+            if whole[place : place + 1] == [number]:
+                continue
+            low, high = (whole[place - 1] if place else -np.inf), (whole[place] if place < len(whole) else np.inf)
+            wanted = range(num_joints) if number not in own else own[number].open_joints
+            for sides, joints in _joints_by_sides(people, shared, number, wanted).items():
+                useful = [
+                    index
+                    for index in sides
+                    if index is not None and low <= people[index].number <= high and people[index].labeled[joints].any()
+                ]
+                if useful:
+                    source = min(useful, key=lambda index: abs(people[index].number - number))
+                    targets.append(Target(source, number, None if len(joints) == num_joints else tuple(joints)))
+
+    def order(target: Target) -> tuple[int, ...]:
+        source = people[target.person]
+        return source.video, target.number, abs(source.number - target.number), target.person
+
+    return sorted(targets, key=order)
+
+
+def _shared_labels(people: Sequence[Person], labels: Sequence[int]) -> list[tuple[list[int], list[int]]]:
+    """Return the groups of joints that the same labels of an individual decide on, and the indices of these labels."""
+    decided = np.stack([people[index].decided for index in labels])  # (L, J)
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    for joint, column in enumerate(decided.T):
+        groups[column.tobytes()].append(joint)
+    return [
+        (joints, [labels[row] for row in np.flatnonzero(decided[:, joints[0]]).tolist()])
+        for joints in groups.values()
+        if decided[:, joints[0]].any()
+    ]
+
+
+def _joints_by_sides(
+    people: Sequence[Person], shared: Sequence[tuple[list[int], list[int]]], number: int, wanted: Collection[int]
+) -> dict[tuple[int | None, int | None], list[int]]:
+    """Return the wanted joints by the labels before and after a frame that decide on them."""
+    found: dict[tuple[int | None, int | None], list[int]] = defaultdict(list)
+    for joints, labels in shared:
+        before = bisect_left(labels, number, key=lambda index: people[index].number)
+        after = before + (before < len(labels) and people[labels[before]].number == number)
+        sides = labels[before - 1] if before else None, labels[after] if after < len(labels) else None
+        found[sides] += [joint for joint in joints if joint in wanted]
+    return {sides: sorted(joints) for sides, joints in found.items() if joints}
+
+
+def join_joints(
+    people: Sequence[Person],
+    targets: Sequence[Target],
+    poses: PropagatedPoses,
+    sources: Sequence[Sequence[Sequence[int]]],
+) -> tuple[list[Target], PropagatedPoses, list[list[Sequence[int]]]]:
+    """Join the targets of the same individual in the same frame.
+
+    Args:
+        people: Labeled people.
+        targets: Targets, as returned by `around`.
+        poses: Poses of the targets.
+        sources: Numbers of the frames that each joint of each target comes from.
+
+    Returns:
+        Targets without `joints`, their poses, and the sources of their joints. A target comes from the nearest label of
+        those that were joined. Joints that no target wanted have score 0.
+    """
+    rows: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    for row, target in enumerate(targets):
+        rows[people[target.person].video, people[target.person].track, target.number].append(row)
+    far = distances(people, targets)
+    first = [min(own, key=lambda row: far[row]) for own in rows.values()]
+    disagreement = None if poses.disagreement is None else poses.disagreement[first]
+    joined = PropagatedPoses(poses.joints[first], poses.scores[first], disagreement)
+    origins = [list(sources[row]) for row in first]
+    for place, own in enumerate(rows.values()):
+        joined.scores[place] = 0
+        for row in own:
+            wanted = targets[row].joints
+            chosen = list(range(poses.scores.shape[1]) if wanted is None else wanted)
+            for array, values in zip(joined, poses, strict=True):
+                if array is not None and values is not None:
+                    array[place, chosen] = values[row, chosen]
+            for joint in chosen:
+                origins[place][joint] = sources[row][joint]
+    return [targets[row]._replace(joints=None) for row in first], joined, origins
 
 
 def reachable_ground_truth(
@@ -140,7 +211,13 @@ def copy_labels(people: Sequence[Person], targets: Sequence[Target]) -> Propagat
 
 
 def warp(
-    infer: EstimateClips, people: Sequence[Person], targets: Sequence[Target], hop: int, follow: bool, relative: bool
+    infer: EstimateClips,
+    people: Sequence[Person],
+    targets: Sequence[Target],
+    *,
+    hop: int,
+    follow: bool,
+    relative: bool,
 ) -> PropagatedPoses:
     """Return labels warped from their frame to others, in hops.
 
@@ -179,7 +256,7 @@ def warp(
                         index = ends[person][start + step]
                         result.joints[index], result.scores[index] = joints[step], products[step]
                 fronts[person] = (
-                    as_label_at(front, front.number + direction * reach, joints[-1], scores[-1] > 0, follow),
+                    as_label_at(front, front.number + direction * reach, joints[-1], scores[-1] > 0, follow=follow),
                     products[-1],
                 )
             start += reach
@@ -205,7 +282,7 @@ def _by_frame(people: Sequence[Person]) -> dict[int, dict[int, list[int]]]:
     return frames
 
 
-def as_label_at(person: Person, number: int, joints: np.ndarray, found: np.ndarray, follow: bool) -> Person:
+def as_label_at(person: Person, number: int, joints: np.ndarray, found: np.ndarray, *, follow: bool) -> Person:
     """Return the person with a label in another frame.
 
     Args:

@@ -12,8 +12,9 @@ from lib.dataset.people import Person
 from lib.frames.arrays import ArrayFrames
 from lib.frames.source import FrameSource
 from lib.pose.crop import box_to_center_scale, joints_box, widen_boxes
+from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import Propagator, build_options, build_propagator
-from lib.propagation.targets import missing
+from lib.propagation.targets import around
 
 NO_BOX = np.full((1, 4), np.nan)
 
@@ -58,12 +59,14 @@ class VideoPropagator:
             self._person(number, track, joints[number, track], labeled[number, track])
             for number, track in np.argwhere(labeled.any(axis=2)).tolist()
         ]
-        targets = missing(people, {0: range(len(frames))})
+        targets = around(people, {0: range(len(frames))}, complete={})
         if targets:
             poses = self._make({0: source}).propagate(people, targets)
             for target, found, own in zip(targets, poses.joints, poses.scores, strict=True):
                 place = target.number, people[target.person].track
-                new = ~labeled[place] & (own > 0)
+                new = own > 0
+                if target.joints is not None:
+                    new &= np.isin(np.arange(len(own)), target.joints)
                 joints[place][new], scores[place][new] = found[new], own[new]
         return joints, scores
 
@@ -71,7 +74,18 @@ class VideoPropagator:
         (box,) = widen_boxes(joints_box(joints[labeled])[None], NO_BOX)
         center, scale = box_to_center_scale(box.tolist(), self._aspect_ratio)
         points = np.where(labeled[:, None], joints, 0)
-        return Person(0, number, number, center, scale, 1.0, points, labeled, track=track)
+        return Person(
+            video=0,
+            frame=number,
+            number=number,
+            center=center,
+            scale=scale,
+            box_score=1.0,
+            joints=points,
+            labeled=labeled,
+            track=track,
+            open_joints=tuple(np.flatnonzero(~labeled).tolist()),
+        )
 
 
 def build_video_propagator(
@@ -88,7 +102,7 @@ def build_video_propagator(
     Raises:
         InputError: The weights are missing, belong to another net, or were trained with other settings.
     """
-    options = build_options(cfg, method, priors, fuse=False, raft=None)
+    options = build_options(cfg, PropagationOptions(method=method, priors=tuple(priors)))
     net, _ = build_trained_model(cfg, Path(), device)
     width, height = cfg.MODEL.IMAGE_SIZE
     return VideoPropagator(lambda frames: build_propagator(cfg, options, frames, net, device), width / height)

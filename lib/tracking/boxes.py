@@ -22,7 +22,10 @@ def whole_frame(numbers: Sequence[int], images: Sequence[np.ndarray]) -> list[li
         images: Images of the frames, (H, W, 3) uint8 BGR each.
     """
     sizes = ((*image.shape[1::-1],) for image in images)
-    return [[DetectedBox(n, 0, np.array([0.0, 0.0, *size]), 1.0)] for n, size in zip(numbers, sizes, strict=True)]
+    return [
+        [DetectedBox(image=n, num_frames=0, box=np.array([0.0, 0.0, *size]), score=1.0)]
+        for n, size in zip(numbers, sizes, strict=True)
+    ]
 
 
 class ListedBoxes:

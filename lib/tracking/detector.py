@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import detection
 
 from lib.formats.boxes import PERSON, DetectedBox
-from lib.utils.checkpoint import read_state_dict
+from lib.utils.checkpoint_files import read_state_dict
 from lib.utils.errors import InputError
 
 NETS = {  # by the name of a tensor; the first one that a file contains determines its net
@@ -63,7 +63,7 @@ class Detector:
         kept = (found["labels"] == PERSON) & (found["scores"] >= self._min_score)
         corners, scores = found["boxes"][kept].double().cpu().numpy(), found["scores"][kept].tolist()
         return [
-            DetectedBox(number, 0, np.concatenate([box[:2], box[2:] - box[:2]]), score)
+            DetectedBox(image=number, num_frames=0, box=np.concatenate([box[:2], box[2:] - box[:2]]), score=score)
             for box, score in zip(corners, scores, strict=True)
         ]
 

@@ -10,14 +10,14 @@ from torch import nn
 from yacs.config import CfgNode
 
 from lib.core.predictor import Predictor, build_predictor
-from lib.dataset import build_clips, build_skeleton
+from lib.dataset import build_clips, build_offsets, build_skeleton
 from lib.dataset.clips import ClipDataset
+from lib.dataset.detections import person_in_box, usable_boxes
 from lib.dataset.people import Person
-from lib.dataset.posetrack import person_in_box, usable_boxes
 from lib.evaluation.submission import Rules, select
 from lib.evaluation.tester import build_rules
 from lib.formats.boxes import DetectedBox
-from lib.formats.video_poses import FramePoses, TrackedPose
+from lib.formats.tracked_poses import FramePoses, TrackedPose
 from lib.frames.store import DamagedImageError
 from lib.frames.stream import FrameStream
 from lib.pose.skeletons import Skeleton
@@ -93,7 +93,15 @@ class VideoEstimator:
             left_out[number]["that repeat a better pose"] = sum(one.frame == number for one in people) - len(linked)
             clip = video.clip(number, self.offsets) if number in images else []
             replaced = sum(not video.read_nearest(other)[1] for other in clip)
-            frames.append(FramePoses(number, linked, number not in images, replaced, +left_out[number]))
+            frames.append(
+                FramePoses(
+                    number=number,
+                    poses=linked,
+                    damaged=number not in images,
+                    replaced=replaced,
+                    left_out=+left_out[number],
+                )
+            )
         return frames
 
     def _find(self, images: dict[int, np.ndarray]) -> list[list[DetectedBox]]:
@@ -129,7 +137,7 @@ def build_video_estimator(
     cfg = cfg.clone()
     cfg.defrost()
     cfg.WORKERS = 0  # starting processes for a few clips is slower
-    offsets = [0] if cfg.TEST.MODE == "single" else cfg.TEST.AGGREGATE.OFFSETS
+    offsets = build_offsets(cfg)
     return VideoEstimator(
         build_predictor(cfg, net, device),
         find_people,

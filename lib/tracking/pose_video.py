@@ -10,7 +10,8 @@ from typing import Any
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lib.dataset.posetrack import reasons
-from lib.formats.video_poses import FramePoses, PosesFile
+from lib.formats.tracked_poses import FramePoses
+from lib.formats.video_poses import PosesFile
 from lib.frames.stream import FrameStream
 from lib.frames.video_file import VideoFile
 from lib.tracking.boxes import ListedBoxes

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lib.formats.video_poses import TrackedPose
+from lib.formats.tracked_poses import TrackedPose
 from lib.nms import oks_iou
 
 MIN_SIMILARITY = 0.1  # of a person's poses in consecutive frames; low, because moving arms and crouching change boxes

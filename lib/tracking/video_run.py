@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from lib.core.trained_model import build_trained_model
+from lib.core.trained_model import build_trained_model, build_weights_path
 from lib.dataset import build_skeleton
-from lib.formats.video_poses import PosesFile, TrackedPose
+from lib.formats.tracked_poses import TrackedPose
+from lib.formats.video_poses import PosesFile
 from lib.frames.video_file import VideoFile
 from lib.pose.skeletons import Skeleton
 from lib.tracking.boxes import FindPeople, ListedBoxes, whole_frame
@@ -28,7 +29,7 @@ from lib.visualization.poses import render_poses
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VideoRunOptions:
     """Options of a run.
 
@@ -57,7 +58,7 @@ class VideoRunOptions:
     force: bool
 
 
-def build_video_run(cfg: CfgNode, folder: Path, options: VideoRunOptions) -> None:
+def run_video(cfg: CfgNode, folder: Path, options: VideoRunOptions) -> None:
     """Estimate the poses in a video and draw them. Call the function again to resume an interrupted run.
 
     Args:
@@ -74,7 +75,7 @@ def build_video_run(cfg: CfgNode, folder: Path, options: VideoRunOptions) -> Non
     make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32)
     net, forced = build_trained_model(cfg, folder, device, options.force)
     find = _build_finder(options, device)
-    weights = Path(cfg.TEST.MODEL_FILE or folder / "final_state.pth")
+    weights = build_weights_path(cfg, folder)
     with PosesFile(options.poses, _made_with(options, cfg, weights, device)) as file:
         if file.finished:
             logger.info("%s: there already, of the same video, weights and settings", options.poses)

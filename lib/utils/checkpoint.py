@@ -3,25 +3,18 @@
 Files are not trusted: only tensors and a few inert types are read, and no code in a file is run.
 """
 
-import io
-import pickle
-import re
-import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lib.utils.checkpoint_files import find_state_dict, read_checkpoint, tensors_of, training_of
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path
 from lib.utils.weight_names import HEAD_LAYERS, is_of_head, is_of_neck, net, our_names, trunk
-
-_TRAINING = "training"  # key in a state dict's metadata
 
 
 @dataclass(frozen=True)
@@ -38,7 +31,7 @@ class LoadReport:
         unasked: Tensors in both that are not in the requested layers; left unchanged.
         unexpected: Tensors of the file that are not in the model.
         other_shape: Tensors whose shapes differ, as (name, shape in the file, shape in the model); left unchanged.
-        training: Record of how the weights were trained, see `with_training`; empty if the file has none.
+        training: Record of how the weights were trained, see lib.utils.checkpoint_files; empty if the file has none.
         overruled: Tensors of the file that were replaced by different values that MMPose's PoseWarper stores for the
             same layer: name of the discarded tensor → name of the loaded one, both as in the file.
     """
@@ -63,14 +56,14 @@ class LoadReport:
         if self.missing:
             parts.append(f"not in the file, and left at initial values: {_by_part(self.missing)}")
         if self.unasked:
-            parts.append(f"not of the layers asked for, and left at initial values: {_by_part(self.unasked)}")
+            parts.append(f"not in the requested layers, and left at initial values: {_by_part(self.unasked)}")
         if self.other_shape:
             parts.append(f"of another shape, and left at initial values: {self._shapes()}")
         if self.unexpected:
             parts.append(f"not in the model, and left out: {_by_part(self.unexpected)}")
         if self.overruled:
             pairs = (f"{taken}, not {left_out}" for left_out, taken in self.overruled.items())
-            parts.append(f"different values for one layer, of which these are taken: {_some(pairs)}")
+            parts.append(f"different values for the same layer, of which these are used: {_some(pairs)}")
         return "; ".join(parts)
 
     @property
@@ -92,7 +85,7 @@ class LoadReport:
         if problems:
             raise InputError(
                 f"{self.path}: {_compare(self.file_net, self.model_net)}: {' and '.join(problems)}: "
-                f"take weights that were trained for it; training can start from these (MODEL.PRETRAINED)"
+                f"use weights that were trained for this net; training can start from this file (MODEL.PRETRAINED)"
             )
 
     def _shapes(self) -> str:
@@ -123,11 +116,11 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
     """
     path, own = Path(path), model.state_dict()
     _check_layers(layers, own)
-    state_dict = _state_dict(read_checkpoint(path))
-    tensors, renamed, overruled = _rename(_tensors(state_dict, path), own, path)
+    state_dict = find_state_dict(read_checkpoint(path))
+    tensors, renamed, overruled = _rename(tensors_of(state_dict, path), own, path)
     nets = {"file_net": net(tensors), "model_net": net(own)}
     if trunk(tensors) and trunk(own) and trunk(tensors) != trunk(own):
-        raise InputError(f"{path}: {_compare(**nets)}: take weights of that net, or these weights' experiment")
+        raise InputError(f"{path}: {_compare(**nets)}; use weights of that net, or the experiment of these weights")
 
     asked = {name for name in own if layers is None or "*" in layers or name.split(".")[0] in layers}
     fitting = {
@@ -141,7 +134,7 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
     if needed:
         raise InputError(
             f"{path}: {_compare(**nets)}: only {len(fitting)} of its {len(tensors)} tensors fit, and {len(needed)} "
-            f"that are needed are not among them ({_some(needed)}): take weights of the same net; "
+            f"that are needed are not among them ({_some(needed)}); use weights of the same net; "
             f"only {' and '.join(HEAD_LAYERS)} and the warping head may lack weights"
         )
     _check_finite(fitting, path)
@@ -174,161 +167,8 @@ def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise InputError(
-                f"{path}: {name} holds values that are not finite: the training diverged; take another file"
+                f"{path}: {name} has values that are not finite, because the training diverged; use another file"
             )
-
-
-def save_checkpoint(path: str | Path, content: Any) -> None:
-    """Write a checkpoint atomically.
-
-    Args:
-        path: Path to the file.
-        content: Tensors, numbers, text, and lists and dictionaries of them, as accepted by `read_checkpoint`.
-
-    Raises:
-        OSError: The disk is full, or writing is not permitted.
-    """
-    buffer = io.BytesIO()  # torch.save to a file reports a full disk as a RuntimeError
-    torch.save(content, buffer)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
-
-
-def read_checkpoint(path: str | Path) -> Any:
-    """Read a file written by `torch.save`, in the zip or the older format, or a `.safetensors` file, to the CPU.
-
-    Args:
-        path: Path to the file.
-
-    Returns:
-        The content of the file.
-
-    Raises:
-        InputError: The file is missing, empty, truncated, or not a checkpoint, or contains objects other than tensors,
-            numbers, and other inert values; or the package safetensors is not installed.
-    """
-    path = Path(path)
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    try:
-        with torch.serialization.safe_globals(_inert_types()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns about protocols that it then rejects with an error
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
-    except Exception as error:  # corrupt data can raise any exception
-        if isinstance(error, pickle.UnpicklingError) and (found := re.search(r"GLOBAL (\S+)", str(error))):
-            raise InputError(
-                f"{path}: refused, because loading it would run {found[1]}, which weights have no need of: "
-                f"take a file that holds a state dict only"
-            ) from None
-        raise InputError(
-            f"{path}: not a checkpoint, or an empty, truncated or unsafe one: take a file of torch.save that holds "
-            f"tensors, numbers and text only"
-        ) from None
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        from safetensors.torch import load_file  # optional, as no published row uses this format
-    except ImportError:
-        raise InputError(f"{path}: a package is missing for files of this kind: pip install safetensors") from None
-    try:
-        return load_file(path)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
-    except Exception:  # corrupt data can raise any exception
-        raise InputError(f"{path}: not a safetensors file, or an empty or truncated one") from None
-
-
-def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Read the tensors of a plain state dict or a training checkpoint, under the names they have in the file.
-
-    Args:
-        path: Path to the file.
-
-    Returns:
-        Dictionary that maps names to tensors.
-
-    Raises:
-        InputError: The file cannot be read (see `read_checkpoint`) or contains no weights.
-    """
-    return _tensors(_state_dict(read_checkpoint(path)), path)
-
-
-def _state_dict(content: Any) -> Any:
-    """Return the state dict in a training checkpoint, or the content itself if it is a plain state dict."""
-    if not isinstance(content, Mapping):
-        return content
-    # A training with TRAIN.EMA stores its averaged weights as `average`. In training checkpoints of the original
-    # implementations, `model` is the name of the net. MMEngine stores averaged weights as `state_dict` and the weights
-    # that they are averaged from as `ema_state_dict`.
-    parts = [content.get(key) for key in ("average", "state_dict", "model", "best_state_dict", "ema_state_dict")]
-    return next((part for part in parts if isinstance(part, Mapping)), content)
-
-
-def _tensors(state_dict: Any, path: str | Path) -> dict[str, Tensor]:
-    if isinstance(state_dict, Mapping):
-        tensors = {
-            name: value for name, value in state_dict.items() if isinstance(name, str) and isinstance(value, Tensor)
-        }
-        if tensors:
-            return tensors
-    raise InputError(f"{path}: holds no weights: take a file with a state dict")
-
-
-def with_training(state_dict: dict[str, Tensor], training: dict[str, Any]) -> dict[str, Tensor]:
-    """Add a record of how the weights were trained to a state dict.
-
-    The record is stored in the metadata that PyTorch keeps with the tensors of a state dict, in the same file. Loading
-    the file, even with `weights_only=True`, still gives a plain state dict, and the record cannot be separated from it.
-
-    Args:
-        state_dict: State dict of a net, modified in place.
-        training: Numbers, text, and lists and dictionaries of them, with at least `config` (YAML) and `joints` (names).
-
-    Returns:
-        The state dict.
-    """
-    state_dict._metadata[""][_TRAINING] = training  # type: ignore[attr-defined]  # set by Module.state_dict
-    return state_dict
-
-
-def training_of(state_dict: Any) -> dict[str, Any]:
-    """Return the record that `with_training` added to a state dict, or an empty dictionary if there is none.
-
-    Args:
-        state_dict: State dict as read from a file.
-    """
-    metadata = getattr(state_dict, "_metadata", None)
-    root = metadata.get("") if isinstance(metadata, Mapping) else None
-    training = root.get(_TRAINING) if isinstance(root, Mapping) else None
-    if not isinstance(training, dict):
-        return {}
-    is_whole = isinstance(training.get("config"), str) and isinstance(training.get("joints"), list)
-    return training if is_whole else {}
-
-
-class _Unread:
-    """Placeholder for an object that is stored with weights but never used; ignores all arguments and state."""
-
-    def __init__(self, *args: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-def _inert_types() -> list[Any]:
-    """Return the non-tensor types in genuine files: NumPy values (`perf`), options (`args`), MMEngine's log."""
-    # NumPy 2 moved the module, so files name the old or the new one. __reduce__ returns the installed functions.
-    rebuild_scalar, rebuild_array = np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]
-    types: list[Any] = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bhilqBHILQefd"}]
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        types += [(rebuild_scalar, f"{module}.scalar"), (rebuild_array, f"{module}._reconstruct")]
-    types.append((_Unread, "argparse.Namespace"))
-    # The log's entries refer to methods of this class, which pickle stores as calls to getattr.
-    return [*types, (_Unread, "mmengine.logging.history_buffer.HistoryBuffer"), (_Unread, "builtins.getattr")]
 
 
 def _rename(
@@ -344,7 +184,9 @@ def _rename(
         # It does not matter which of two equal tensors is used.
         if not torch.equal(tensors[old], tensors[other]):
             if is_of_neck(old) == is_of_neck(other):
-                raise InputError(f"{path}: holds {new} twice, as {other} and {old}, which differ: keep one of them")
+                raise InputError(
+                    f"{path}: contains {new} twice, as {other} and {old}, with different values; keep one of them"
+                )
             taken, left_out = (old, other) if is_of_neck(old) else (other, old)
             names[new], overruled[left_out] = taken, taken
     result = {new: tensors[old] for new, old in names.items()}
@@ -352,7 +194,7 @@ def _rename(
 
 
 def _compare(file_net: str, model_net: str) -> str:
-    return f"holds {file_net or 'another net'}, and the experiment's net is {model_net or 'of another kind'}"
+    return f"contains {file_net or 'another net'}, but the experiment's net is {model_net or 'of another kind'}"
 
 
 def _by_part(names: Iterable[str]) -> str:

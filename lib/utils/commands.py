@@ -3,12 +3,12 @@
 import os
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lib.utils.interrupts import call_interruptibly
+from lib.utils.progress import Stages
 
 ROOT = Path(os.path.relpath(Path(__file__).resolve().parents[2]))  # from here, for commands that can be typed
 ROWS = ROOT / "experiments" / "rows.yaml"
@@ -31,14 +31,12 @@ def run_steps(steps: Sequence[Step]) -> None:
     Args:
         steps: The steps to run.
     """
-    start = time.monotonic()
-    for number, step in enumerate(steps, start=1):
-        print(f"\n[{number}/{len(steps)}] {step.title}", flush=True)
-        if step.product and step.product.exists():
-            print(f"done before: {step.product}", flush=True)
-        elif status := call(step.arguments):
+    stages = Stages(len(steps))
+    for step in steps:
+        done = step.product if step.product and step.product.exists() else None
+        stages.begin(step.title, done)
+        if not done and (status := call(step.arguments)):
             sys.exit(status)
-        print(f"({(time.monotonic() - start) / 60:.1f} minutes so far)", flush=True)
 
 
 def call(arguments: Sequence[str | Path]) -> int:

@@ -6,17 +6,16 @@ The content of a file is only hashed, never interpreted.
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from tqdm import tqdm
-
 from lib.utils.errors import InputError
 from lib.utils.files import sha256
+from lib.utils.progress import progress_bar
 
 TIMEOUT = 30.0  # seconds without data
 CHUNK = 1 << 20  # bytes
@@ -38,9 +37,9 @@ def file_name(url: str) -> str:
     parts = urlsplit(url)
     name = PurePosixPath(parts.path).name
     if parts.scheme not in SCHEMES or not parts.hostname:
-        raise InputError(f"{url}: not an address of http or https")
+        raise InputError(f"{url}: not an http or https URL")
     if not _SAFE_NAME.fullmatch(name):
-        raise InputError(f"{url}: ends with {name!r}, which is no plain file name")
+        raise InputError(f"{url}: {name!r} is not a plain file name")
     return name
 
 
@@ -74,7 +73,7 @@ def checked_sha256(path: Path) -> str:
     """
     digest, expected = sha256(path), named_checksum(path.name)
     if expected and not digest.startswith(expected):
-        raise InputError(f"{path}: {_difference(digest, expected)}; move it away and fetch it again")
+        raise InputError(f"{path}: {_difference(digest, expected)}; move it away and download it again")
     return digest
 
 
@@ -100,7 +99,7 @@ def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
     path = folder / file_name(url)
     expected = named_checksum(path.name)
     if path.exists():
-        return f"{path}: there already; {_verdict(checked_sha256(path), expected)}"
+        return f"{path}: already exists; {_verdict(checked_sha256(path), expected)}"
     folder.mkdir(parents=True, exist_ok=True)
     part = partial_path(path)
     if not expected:
@@ -109,17 +108,56 @@ def fetch(url: str, folder: Path, timeout: float = TIMEOUT) -> str:
     digest = sha256(part)
     if expected and not digest.startswith(expected):
         part.unlink()
-        raise InputError(f"{url}: {_difference(digest, expected)}; nothing is kept, the next attempt starts over")
+        raise InputError(
+            f"{url}: {_difference(digest, expected)}; the data was discarded, and the next attempt starts over"
+        )
     os.replace(part, path)
     return f"{path}: {path.stat().st_size} bytes; {_verdict(digest, expected)}"
 
 
+def fetch_all(urls: Iterable[str], folder: Path) -> None:
+    """Download files one by one, continuing after a failure, and print a line for each.
+
+    Args:
+        urls: URLs of the files.
+        folder: Folder to download to.
+
+    Raises:
+        SystemExit: At least one download failed; the status is 2.
+    """
+    failed = False
+    for url in urls:
+        try:
+            print(fetch(url, folder), flush=True)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed = True
+    if failed:
+        sys.exit(2)
+
+
+def format_state(users: Mapping[str, Sequence[str]], folder: Path) -> str:
+    """Return the state of each file and its users as text.
+
+    Args:
+        users: Names of the rows that use each file, by URL.
+        folder: Folder to download to.
+    """
+    lines = []
+    for url, rows in users.items():
+        name = file_name(url)
+        states = {"there": folder / name, "begun": partial_path(folder / name)}
+        state = next((word for word, path in states.items() if path.exists()), "-")
+        lines.append(f"{state:<6} {name}\n       {', '.join(rows)}")
+    return "\n".join(lines)
+
+
 def _difference(digest: str, expected: str) -> str:
-    return f"its sha256 begins with {digest[:8]}, but its name says {expected}"
+    return f"its SHA-256 begins with {digest[:8]}, but its name says {expected}"
 
 
 def _verdict(digest: str, expected: str | None) -> str:
-    return "its sha256 is right" if expected else f"nothing to check it by, its sha256 is {digest}"
+    return "its SHA-256 is correct" if expected else f"not verified (no checksum in its name), its SHA-256 is {digest}"
 
 
 class _WebOnly(HTTPRedirectHandler):
@@ -142,19 +180,22 @@ def _receive(url: str, part: Path, path: Path, timeout: float) -> None:
         raise _failure(url, path, error) from None
     with response:
         if response.headers.get_content_type() == "text/html":
-            raise _failure(url, path, "the answer is a web page, not the file")
-        goes_on = response.status == 206
-        if goes_on and not response.headers.get("Content-Range", "").startswith(f"bytes {begun}-"):
+            raise _failure(url, path, "the response is a web page, not the file")
+        resumes = response.status == 206
+        if resumes and not response.headers.get("Content-Range", "").startswith(f"bytes {begun}-"):
             part.unlink(missing_ok=True)
-            raise _failure(url, path, "the server goes on at another place; the next attempt starts over")
-        total = None if response.length is None else begun * goes_on + response.length
-        with open(part, "ab" if goes_on else "wb") as file, _progress(path.name, file.tell(), total) as bar:
+            raise _failure(url, path, "the server resumed at the wrong position; the next attempt starts over")
+        total = None if response.length is None else begun * resumes + response.length
+        with (
+            open(part, "ab" if resumes else "wb") as file,
+            progress_bar(total, "B", desc=path.name, initial=file.tell(), unit_scale=True) as bar,
+        ):
             for chunk in _chunks(response, url, path):
                 file.write(chunk)
                 bar.update(len(chunk))
             size = file.tell()
     if total is not None and size < total:
-        raise _failure(url, path, f"broke off after {size} of {total} bytes; {_next_time(path)}")
+        raise _failure(url, path, f"interrupted after {size} of {total} bytes; {_next_time(path)}")
 
 
 def _open(url: str, begun: int, timeout: float) -> HTTPResponse:
@@ -167,23 +208,18 @@ def _chunks(response: HTTPResponse, url: str, path: Path) -> Iterator[bytes]:
         try:
             chunk = response.read1(CHUNK)
         except (OSError, HTTPException) as error:
-            raise _failure(url, path, f"broke off ({error}); {_next_time(path)}") from None
+            raise _failure(url, path, f"interrupted ({error}); {_next_time(path)}") from None
         if not chunk:
             return
         yield chunk
 
 
 def _next_time(path: Path) -> str:
-    return f"the same command {'goes on there' if named_checksum(path.name) else 'starts over'}"
+    return f"the same command {'resumes it' if named_checksum(path.name) else 'starts over'}"
 
 
 def _failure(url: str, path: Path, reason: Exception | str) -> InputError:
     if isinstance(reason, URLError) and not isinstance(reason, HTTPError):
         reason = f"no connection ({reason.reason})"
     line = " ".join(str(reason).split())
-    return InputError(f"{url}: {line}; fetched by other means, it belongs at {path}")
-
-
-def _progress(name: str, begun: int, total: int | None) -> tqdm:
-    interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds, so that progress bars do not fill a log file
-    return tqdm(desc=name, initial=begun, total=total, unit="B", unit_scale=True, mininterval=interval)
+    return InputError(f"{url}: {line}; you can also download it by other means to {path}")

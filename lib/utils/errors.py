@@ -17,7 +17,7 @@ class InputError(Exception):
     """
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], *, resumes: bool = False) -> None:
     """Run a tool and exit with a short message instead of a traceback if the user's input is wrong.
 
     The exit status is 2 for wrong input or a file that cannot be used, 130 for Ctrl-C, 143 for SIGTERM, and 141, with a
@@ -25,7 +25,9 @@ def run(main: Callable[[], None]) -> None:
 
     Args:
         main: Main function of the tool, called without arguments.
+        resumes: The same command continues an interrupted run, and the message says so.
     """
+    again = "; the same command continues" if resumes else ""
     raise_on_signals()
     try:
         main()
@@ -44,8 +46,8 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt as error:
         with defer_sigint():  # the process is already exiting
             if isinstance(error, Terminated):
-                _stop("terminated", 128 + error.number)
-            _stop("interrupted", 128 + signal.SIGINT)
+                _stop(f"terminated{again}", 128 + error.number)
+            _stop(f"interrupted{again}", 128 + signal.SIGINT)
 
 
 def _last_line(error: InputError) -> str:

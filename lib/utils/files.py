@@ -1,4 +1,4 @@
-"""Reading and writing of whole files: JSON, atomic writes, and protection of files that belong to somebody else."""
+"""Reading and writing of whole files: JSON, YAML, atomic writes, protection of files of others."""
 
 import hashlib
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import yaml
 
 from lib.utils.errors import InputError
 from lib.utils.interrupts import defer_sigint
@@ -41,6 +42,26 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise InputError(f"{path}: not a JSON file, a truncated one, or one with NaN ({error})") from None
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Read a YAML file of plain values.
+
+    Args:
+        path: Path to the file.
+
+    Returns:
+        The content of the file; None if it is empty.
+
+    Raises:
+        InputError: The file is missing, cannot be read, or is not YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
 
 
 @contextmanager
@@ -136,11 +157,11 @@ def claim_outputs(
             if _is_same(path, other):
                 raise InputError(f"{option} {path}: {other_option} writes that file too; choose another name")
         if path.is_dir():
-            raise InputError(f"{option} {path}: a folder; name a file to write")
+            raise InputError(f"{option} {path}: is a folder; name a file")
         if os.path.lexists(path) and not _is_recorded(path):
             raise InputError(
-                f"{option} {path}: this file exists, and it is not as PoseWarper wrote it: choose another name, or "
-                "remove it"
+                f"{option} {path}: this file exists and was not written by PoseWarper, or was changed since; "
+                "choose another name, or remove it"
             )
     for _, path in written:
         check_writable(path.parent)
@@ -161,7 +182,7 @@ def refuse_inputs(outputs: Iterable[tuple[str, Path]], inputs: Iterable[tuple[st
     for option, path in outputs:
         for other_option, other in read:
             if _is_same(path, other):
-                raise InputError(f"{option} {path}: that is the file to read, {other_option}; choose another name")
+                raise InputError(f"{option} {path}: this is the input file of {other_option}; choose another name")
 
 
 def refuse_inside(paths: Iterable[tuple[str, str | Path | None]], folder: Path, reason: str) -> None:

@@ -87,19 +87,19 @@ def call_interruptibly(command: Sequence[str]) -> int:
         Exit status of the command.
     """
     commands: list[subprocess.Popen] = []
-    told: list[int] = []
+    received: list[int] = []
 
-    def tell(number: int, frame: FrameType | None) -> None:
-        told.append(number)
+    def forward(number: int, frame: FrameType | None) -> None:
+        received.append(number)
         for running in commands:
             running.send_signal(number)
 
     previous = {
-        number: signal.signal(number, (lambda *_: None) if number == signal.SIGINT else tell) for number in _heard()
+        number: signal.signal(number, (lambda *_: None) if number == signal.SIGINT else forward) for number in _heard()
     }
     try:
         commands.append(subprocess.Popen(command))
-        for number in told:  # received before the command was started
+        for number in received:  # before the command was started
             commands[0].send_signal(number)
         return commands[0].wait()
     finally:

@@ -1,44 +1,59 @@
-"""Progress bars that suit a terminal and do not fill up a log file."""
+"""Progress bars that suit a terminal and do not fill up a log file, and the stages of a run."""
 
 import sys
 import time
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from tqdm import tqdm
 
 LOG_INTERVAL = 30.0
 """Seconds between updates if standard error is not a terminal."""
-
-
-def progress_bar(total: int | None, unit: str, **options: Any) -> tqdm:
-    """Return a progress bar on standard error.
-
-    Args:
-        total: Number of steps, or None if it is not known.
-        unit: Name of one step, such as "person".
-        **options: Additional options of tqdm.
-    """
-    interval = 0.1 if sys.stderr.isatty() else LOG_INTERVAL
-    return tqdm(total=total, unit=unit, mininterval=interval, **options)
-
-
-def format_minutes(seconds: float) -> str:
-    """Return a duration in words, rounded to minutes, such as "3 minutes"."""
-    minutes = round(seconds / 60)
-    return "one minute" if minutes <= 1 else f"{minutes} minutes"
+MIN_SECONDS = 5.0
+"""Minimum expected duration of a stage whose actual duration tells how fast the machine is."""
 
 
 class Stages:
-    """Report of a run's stages as they begin, with the time since the first stage.
+    """Report of a run's stages as they begin, with the time so far and the time left.
+
+    While the stages run, progress bars show the number of the stage and the time left of the whole run.
 
     Args:
         count: Number of stages.
     """
 
+    current: "Stages | None" = None
+    """Stages of the run in this process; None if it has none."""
+
     def __init__(self, count: int) -> None:
         self._count = count
         self._number = 0
-        self._start = time.monotonic()
+        self._start = self._stage_start = time.monotonic()
+        self._expected: dict[int, float] = {}  # seconds by number
+        self._timed = [0.0, 0.0]  # actual and expected seconds of past stages
+
+    @property
+    def prefix(self) -> str:
+        """Number of the current stage, such as "[2/3] "."""
+        return f"[{self._number}/{self._count}] "
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left of the whole run, by the machine's speed in past stages; None if unknown."""
+        numbers = range(max(self._number, 1), self._count + 1)
+        if not all(number in self._expected for number in numbers):
+            return None
+        actual, expected = self._timed
+        seconds = [self._expected[number] * (actual / expected if expected else 1) for number in numbers]
+        return max(0.0, seconds[0] - (time.monotonic() - self._stage_start)) + sum(seconds[1:])
+
+    def expect(self, seconds: Sequence[float]) -> None:
+        """Set the expected durations of the stages that have not begun, in order.
+
+        Args:
+            seconds: Seconds of each stage.
+        """
+        self._expected |= dict(enumerate(seconds, start=self._number + 1))
 
     def begin(self, title: str, done: object = None) -> None:
         """Print that the next stage begins.
@@ -47,8 +62,50 @@ class Stages:
             title: Description of the stage.
             done: File from an earlier run, if it already completed the stage.
         """
+        now = time.monotonic()
+        if (expected := self._expected.get(self._number, 0.0)) >= MIN_SECONDS:
+            self._timed = [self._timed[0] + now - self._stage_start, self._timed[1] + expected]
         self._number += 1
-        minutes = (time.monotonic() - self._start) / 60
-        print(f"\n[{self._number}/{self._count}] {title} ({minutes:.1f} minutes so far)", flush=True)
+        self._stage_start = now
+        Stages.current = self
+        told = f"{(now - self._start) / 60:.1f} minutes so far"
+        if self.left is not None:
+            told += f", about {format_minutes(self.left)} left"
+        print(f"\n{self.prefix}{title} ({told})", flush=True)
         if done:
             print(f"done before: {done}", flush=True)
+
+    def end(self) -> None:
+        """End the last stage, so that progress bars no longer show it."""
+        Stages.current = None
+
+
+class _Bar(tqdm):
+    """Progress bar that also shows the time left of the whole run."""
+
+    @property
+    def format_dict(self) -> MutableMapping[str, Any]:
+        values: MutableMapping[str, Any] = super().format_dict
+        if Stages.current and (left := Stages.current.left) is not None:
+            values["postfix"] = f"whole run: {format_minutes(left)} left"
+        return values
+
+
+def progress_bar(total: int | None, unit: str, *, desc: str = "", **options: Any) -> tqdm:
+    """Return a progress bar on standard error.
+
+    Args:
+        total: Number of steps, or None if it is not known.
+        unit: Name of one step, such as "person".
+        desc: Description of the work; the number of the run's stage is put before it.
+        **options: Additional options of tqdm.
+    """
+    interval = 0.1 if sys.stderr.isatty() else LOG_INTERVAL
+    prefix = Stages.current.prefix if Stages.current else ""
+    return _Bar(total=total, unit=unit, mininterval=interval, desc=f"{prefix}{desc}" or None, **options)
+
+
+def format_minutes(seconds: float) -> str:
+    """Return a duration in words, rounded to minutes, such as "3 minutes"."""
+    minutes = round(seconds / 60)
+    return "one minute" if minutes <= 1 else f"{minutes} minutes"

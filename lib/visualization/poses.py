@@ -10,7 +10,7 @@ import numpy as np
 
 from lib.formats.labels.model import Labels
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, VideoAnnotations
-from lib.formats.video_poses import TrackedPose
+from lib.formats.tracked_poses import TrackedPose
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
@@ -103,7 +103,9 @@ def render_labels(path: Path, video: Path, labels: Labels, oriented: bool = Fals
     scores = np.where(labels.labeled, np.nan_to_num(labels.scores, nan=1.0), 0.0)
     for person, frame in enumerate(labels.frame.tolist()):
         joints, track = np.nan_to_num(labels.joints[person]), int(labels.track[person])
-        pose = TrackedPose(labels.boxes[person], 1.0, joints, scores[person], 1.0, track)
+        pose = TrackedPose(
+            box=labels.boxes[person], box_score=1.0, joints=joints, scores=scores[person], score=1.0, track=track
+        )
         poses[labels.frames[frame].number].append(pose)
     skeleton = named_skeleton(labels.names)
     skeleton = replace(skeleton, bones=labels.edges or skeleton.bones)

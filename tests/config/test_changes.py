@@ -74,8 +74,20 @@ def test_keys_that_change_the_result_of_a_training(load, key, value):
         ("TRAIN.WD", 0.5, "TRAIN.MOMENTUM", 0.1),  # which Adam does not have
     ],
 )
-def test_keys_that_do_not(load, keys):
+def test_keys_that_do_not_change_the_result_of_a_training(load, keys):
     assert changed(load, *keys) == {}
+
+
+def test_stored_configurations_with_renamed_values_and_ignored_keys(load):
+    stored = (
+        load().dump().replace("heatmap_times_box", "peak_times_box").replace("TEST:\n", "TEST:\n  BBOX_THRE: 0.5\n")
+    )
+    assert "peak_times_box" in stored
+    assert "BBOX_THRE" in stored
+    assert changes_of_run(stored, load()) == {}
+    assert changes_of_run(stored, load("TEST.JOINT_SCORE", "heatmap")) == {
+        "TEST.JOINT_SCORE": ("heatmap_times_box", "heatmap")
+    }
 
 
 def test_tests_change_nothing_where_there_are_none(load):
@@ -88,7 +100,7 @@ def test_weight_decay_counts_with_sgd(load):
     assert changed(load, "TRAIN.WD", 0.5, base=["TRAIN.OPTIMIZER", "sgd"]) == {"TRAIN.WD": (0.0001, 0.5)}
 
 
-def test_an_older_configuration_has_todays_defaults_and_its_own_keys_are_forgotten(load):
+def test_older_configurations_get_new_defaults_and_lose_removed_keys(load):
     lines = [line for line in load().dump().splitlines() if "EVALUATE_EVERY" not in line]
     earlier = "\n".join([*lines, "GONE: 1"])
     assert changes_of_run(earlier, load()) == {}
@@ -96,17 +108,17 @@ def test_an_older_configuration_has_todays_defaults_and_its_own_keys_are_forgott
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "text"])
-def test_a_damaged_configuration_is_one_line(load, text):
-    with pytest.raises(InputError, match="the configuration inside the checkpoint or weights is damaged"):
+def test_damaged_configurations_are_reported_in_one_line(load, text):
+    with pytest.raises(InputError, match="the configuration stored with the checkpoint or weights is damaged"):
         changes_of_run(text, load())
 
 
-def test_what_a_checkpoint_restores_is_refused_with_force_too(load):
+def test_restored_keys_are_rejected_even_with_force(load):
     seed = changed(load, "SEED", 1)
     check_resumable(seed, CHECKPOINT, force=True)
     check_resumable({}, CHECKPOINT, force=False)
     for key, value in (("TRAIN.LR", 0.5), ("TRAIN.WARMUP_ITERATIONS", 9), ("TRAIN.OPTIMIZER", "sgd")):
-        with pytest.raises(InputError, match=f"restores {key}, with --force too; .* MODEL.PRETRAINED run/model_best"):
+        with pytest.raises(InputError, match=f"restores {key} even with --force; .* MODEL.PRETRAINED run/model_best"):
             check_resumable(changed(load, key, value), CHECKPOINT, force=True)
 
 
@@ -124,7 +136,7 @@ def weights_of(load, *keys):
         ("DATASET.COLOR_RGB", True),
     ],
 )
-def test_what_weights_must_agree_on(load, key, value):
+def test_settings_that_must_match_those_of_weights(load, key, value):
     changes = changes_of_weights(weights_of(load), load(key, value), JOINTS)
     assert {name: now for name, (_, now) in changes.items()} == {key: value}
     with pytest.raises(InputError, match=f"a.pth: these weights were trained with other settings: {key} was "):
@@ -132,13 +144,13 @@ def test_what_weights_must_agree_on(load, key, value):
     check_weights(changes, Path("a.pth"), force=True)
 
 
-def test_weights_of_caffe_s_resnet_are_not_those_of_pytorch_s(load):
+def test_caffe_and_pytorch_resnet_weights_differ(load):
     resnet = ["MODEL.NAME", "pose_resnet", "MODEL.WARP.ENABLED", False, "TEST.MODE", "single"]
     changes = changes_of_weights(weights_of(load, *resnet), load(*resnet, "MODEL.EXTRA.STRIDE_IN_1X1", True), JOINTS)
     assert changes == {"MODEL.EXTRA.STRIDE_IN_1X1": (False, True)}
 
 
-def test_what_weights_need_not_agree_on(load):
+def test_settings_that_may_differ_from_those_of_weights(load):
     keys = ["SEED", 1, "TRAIN.LR", 0.5, "TEST.MODE", "aggregate", "MODEL.IMAGE_SIZE", [64, 64], "TEST.DARK", True]
     assert changes_of_weights(weights_of(load), load(*keys), JOINTS) == {}
     single = ["MODEL.WARP.ENABLED", False, "TEST.MODE", "single"]
@@ -146,7 +158,7 @@ def test_what_weights_need_not_agree_on(load):
     assert changes_of_weights({}, load("DATASET.COLOR_RGB", True), JOINTS) == {}  # published ones do not tell
 
 
-def test_what_a_test_cannot_change(load):
+def test_training_settings_that_do_not_affect_tests(load):
     keys = ["SEED", 1, "DATASET.NUM_LABELED_VIDEOS", 5, "TEST.MODE", "single", "WORKERS", 0, "DATASET.COLOR_RGB", True]
     changes = changes_of_training(weights_of(load), load(*keys))
     assert changes == {"SEED": (0, 1), "DATASET.NUM_LABELED_VIDEOS": (-1, 5)}

@@ -31,13 +31,13 @@ PER_JOINT = 257 / 1e6  # of a ResNet's last layer: 256 weights and a bias
 
 
 @pytest.mark.parametrize("name", LEAVES)
-def test_every_experiment_loads_and_is_short(name):
+def test_experiments_load_and_are_short(name):
     load_config(EXPERIMENTS / name)
     assert len((EXPERIMENTS / name).read_text().splitlines()) <= 15
 
 
 @pytest.mark.parametrize("name", [name for name in LEAVES if "/resnet/" in name or "/hrnet/" in name])
-def test_the_net_of_a_file_is_the_one_of_its_name(name):
+def test_nets_match_file_names(name):
     cfg = load_config(EXPERIMENTS / name)
     net, size = Path(name).stem.split("_")[:2]
     assert [int(side) for side in size.split("x")] == cfg.MODEL.IMAGE_SIZE[::-1]
@@ -50,7 +50,7 @@ def test_the_net_of_a_file_is_the_one_of_its_name(name):
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(expected, abs=0.05)
 
 
-def test_the_names_of_the_rates_are_the_rates():
+def test_learning_rates_match_file_names():
     for name in LEAVES:
         if "_adam_lr" in name:
             rate = float(Path(name).stem.split("_adam_lr")[1].split("_")[0])
@@ -82,7 +82,7 @@ def test_a_published_row_is_tested_as_published(row):
     test = load_config(EXPERIMENTS / row["experiment"]).TEST
     assert (test.MODE, test.FLIP_TEST, test.SHIFT_HEATMAP, test.POST_PROCESS) == ("single", True, True, True)
     assert (test.DARK, test.OKS_NMS, test.SOFT_NMS, test.OKS_THRE) == (False, True, False, 0.9)
-    assert (test.IN_VIS_THRE, test.JOINT_SCORE, test.NMS_THRE) == (0.2, "peak", 1.0)
+    assert (test.IN_VIS_THRE, test.JOINT_SCORE, test.NMS_THRE) == (0.2, "heatmap", 1.0)
     assert str(test.USE_GT_BBOX) == row["gt_boxes"]
     assert test.USE_GT_BBOX or row["box_file"] == test.COCO_BBOX_FILE
     assert not row["box_threshold"] or float(row["box_threshold"]) == test.IMAGE_THRE
@@ -103,11 +103,11 @@ MMPOSES = [name for name in LEAVES if name.endswith("_lr5e-4.yaml") or "_stage" 
 
 
 @pytest.mark.parametrize("name", LEAVES)
-def test_mmposes_rows_read_images_as_mmpose_and_no_others(name):
+def test_only_mmpose_rows_use_exif_orientation(name):
     assert load_config(EXPERIMENTS / name).DATASET.EXIF_ORIENTATION == (name in MMPOSES)
 
 
-def test_the_rules_that_a_few_rows_have():
+def test_rules_of_individual_rows():
     """The sigmas of AI Challenger up to MMPose 0.10; boxes and the quarter-cell step of MMPose 1.x."""
     for name in LEAVES:
         cfg = load_config(EXPERIMENTS / name)
@@ -117,7 +117,7 @@ def test_the_rules_that_a_few_rows_have():
         assert (cfg.CUDNN.ALLOW_TF32, cfg.TEST.RESCORE) == (True, False), name
 
 
-def test_ochuman_differs_from_coco_in_nothing_but_the_test():
+def test_ochuman_differs_from_coco_only_in_the_test():
     names = [path.name for path in (EXPERIMENTS / "ochuman/resnet").iterdir()]
     assert len(names) == 6
     changed = {"DATASET.DATASET", "DATASET.ROOT", "DATASET.TEST_SET", "TEST.USE_GT_BBOX", "TEST.COCO_BBOX_FILE"}
@@ -138,7 +138,7 @@ def test_mmposes_posewarper(stage, mode, epochs, batch):
     assert (test.MODE, test.FLIP_TEST, test.POST_PROCESS, test.USE_GT_BBOX) == (mode, stage == 1, True, True)
     assert test.SHIFT_HEATMAP
     assert (test.OKS_NMS, test.OKS_THRE, test.IN_VIS_THRE, test.IMAGE_THRE) == (True, 0.9, 0.2, 0.2)
-    assert test.JOINT_SCORE == "peak"
+    assert test.JOINT_SCORE == "heatmap"
 
 
 @pytest.mark.parametrize(

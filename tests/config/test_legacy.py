@@ -127,7 +127,7 @@ def test_old_keys_on_the_command_line_override_either_kind_of_file(load):
     )
 
 
-def test_a_new_key_beside_an_old_one_wins_in_the_same_file_and_the_later_layer_wins_otherwise(load):
+def test_new_keys_override_old_ones_within_a_layer_and_later_layers_override_both(load):
     old = {"MODEL.USE_WARPING_TEST": True, "MODEL.WARP.ENABLED": True, "TEST.MODE": "aggregate"}
     assert load(old).TEST.MODE == "aggregate"
     assert load(old, ["MODEL.USE_WARPING_TEST", "False", "MODEL.WARP.ENABLED", "True"]).TEST.MODE == "single"
@@ -190,7 +190,7 @@ def test_the_later_style_of_a_resnet_holds(load):
 
 @pytest.mark.parametrize("key", ["TEST.OKS_THRE", "TEST.IN_VIS_THRE", "TEST.BBOX_THRE"])
 @pytest.mark.parametrize("name", ["coco", "ochuman", "aic", "crowdpose", "coco_wholebody"])
-def test_files_of_oks_drop_who_repeats_another_unless_they_say_otherwise(load, name, key):
+def test_old_files_of_oks_data_sets_enable_oks_nms_by_default(load, name, key):
     old = {"DATASET.DATASET": name, key: 0.5}
     assert load(old).TEST.OKS_NMS
     assert load({key: 0.5}, ["DATASET.DATASET", name]).TEST.OKS_NMS
@@ -201,7 +201,14 @@ def test_files_of_oks_drop_who_repeats_another_unless_they_say_otherwise(load, n
     assert not load({"DATASET.DATASET": name}, [key, "0.5"]).TEST.OKS_NMS  # a key alone makes no old file
 
 
-def test_tracks_are_not_scored_and_a_file_that_wants_it_runs_without(load, caplog):
+@pytest.mark.parametrize(("old", "new"), [("peak_times_box", "heatmap_times_box"), ("peak", "heatmap")])
+def test_renamed_values_of_joint_score(load, old, new):
+    assert load({"TEST.JOINT_SCORE": old}).TEST.JOINT_SCORE == new
+    assert load({}, ["TEST.JOINT_SCORE", old]).TEST.JOINT_SCORE == new
+    assert load({"TEST.JOINT_SCORE": old}, ["TEST.JOINT_SCORE", "heatmap"]).TEST.JOINT_SCORE == "heatmap"
+
+
+def test_tracking_evaluation_is_ignored_with_a_warning(load, caplog):
     with caplog.at_level(logging.WARNING):
         assert not load({"EVAL_TRACKING": False}).TEST.TRACKING
         assert not caplog.records
@@ -210,7 +217,7 @@ def test_tracks_are_not_scored_and_a_file_that_wants_it_runs_without(load, caplo
     assert "EVAL_TRACKING has no effect here and is ignored: there is no tracker: no MOTA" in line
 
 
-def test_ignored_keys_say_so_once_each(load, caplog):
+def test_ignored_keys_are_logged_once_each(load, caplog):
     with caplog.at_level(logging.INFO):
         load(dict.fromkeys(IGNORED, 1))
     lines = [record.getMessage() for record in caplog.records]
@@ -219,7 +226,7 @@ def test_ignored_keys_say_so_once_each(load, caplog):
 
 
 @pytest.mark.parametrize("key", REFUSED)
-def test_old_keys_that_would_make_another_result_are_refused_with_what_to_do_instead(load, key, caplog):
+def test_unsupported_old_keys_are_rejected_with_an_alternative(load, key, caplog):
     value = PUBLISHED["defaults_posewarper"][key]
     asked = "some/file" if isinstance(value, str) else True
     with pytest.raises(InputError) as error:
@@ -235,7 +242,7 @@ def test_old_keys_that_would_make_another_result_are_refused_with_what_to_do_ins
 
 
 @pytest.mark.parametrize("key", REPLACED)
-def test_old_keys_of_files_that_are_written_otherwise_say_how(load, key, caplog):
+def test_replaced_old_keys_log_the_replacement(load, key, caplog):
     load({key: False})
     assert not caplog.records
     load({key: True})
@@ -243,11 +250,11 @@ def test_old_keys_of_files_that_are_written_otherwise_say_how(load, key, caplog)
     assert re.fullmatch(rf".*old\.yaml: {re.escape(key)} has no effect here and is ignored: .+", record.getMessage())
 
 
-def test_the_score_of_propagated_labels_is_no_other_mode_s(load):
+def test_load_propagated_gt_preds_selects_propagate_mode(load):
     warps = {"MODEL.USE_WARPING_TEST": True, "LOAD_PROPAGATED_GT_PREDS": True}
     assert load(warps).TEST.MODE == "propagate"
     assert load(warps | {"LOAD_PROPAGATED_GT_PREDS": False}).TEST.MODE == "pair"
-    with pytest.raises(InputError, match=r"TEST\.MODE is propagate, and needs a PoseWarper"):
+    with pytest.raises(InputError, match=r"TEST\.MODE propagate requires a PoseWarper"):
         load({"LOAD_PROPAGATED_GT_PREDS": True})
 
 

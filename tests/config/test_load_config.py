@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from lib.config import load_config, parse_arguments
+from lib.config.command_line import FLAGS
 from lib.config.default import PATHS
 from lib.config.keys import BASE_KEY, KNOWN, SYNONYMS, flatten
-from lib.config.legacy import FLAGS
 from lib.config.pose_nets import EXTRA
 from lib.models import _pose_net
 from lib.utils.errors import InputError
@@ -41,10 +41,10 @@ def test_base_is_inherited_and_changed_key_by_key(tmp_path):
     assert load_config(path).TRAIN.LR == 0.5
 
 
-def test_a_base_that_leads_back_to_itself_is_refused(tmp_path):
+def test_circular_bases_are_rejected(tmp_path):
     path = write(tmp_path, "a.yaml", "_BASE_: b.yaml")
     write(tmp_path, "b.yaml", "_BASE_: a.yaml")
-    with pytest.raises(InputError, match="leads back"):
+    with pytest.raises(InputError, match="refers back"):
         load_config(path)
 
 
@@ -88,7 +88,7 @@ def test_the_configuration_is_frozen(tmp_path):
         ("MODEL.EXTRA.DECONV_BIAS", "MODEL.EXTRA.DECONV_WITH_BIAS"),
     ],
 )
-def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key, nearest):
+def test_unknown_keys_report_source_and_closest_key(tmp_path, key, nearest):
     with pytest.raises(InputError, match=f"^command line: unknown key {key}; did you mean {nearest}\\?$"):
         load_config(write(tmp_path, "a.yaml", ""), [key, "x"])
     section, _, name = key.rpartition(".")
@@ -100,11 +100,11 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["TRAIN.LR", "fast"], "TRAIN.LR: 'fast' is no float"),
-        (["WORKERS", "1.5"], "WORKERS: 1.5 is no int"),
-        (["TEST.FLIP_TEST", "1"], "TEST.FLIP_TEST: 1 is no bool"),
+        (["TRAIN.LR", "fast"], "TRAIN.LR: 'fast' is not a float"),
+        (["WORKERS", "1.5"], "WORKERS: 1.5 is not an int"),
+        (["TEST.FLIP_TEST", "1"], "TEST.FLIP_TEST: 1 is not a bool"),
         (["TRAIN.LR_STEP", "[a]"], "TRAIN.LR_STEP"),
-        (["TRAIN.LR"], "nothing follows 'TRAIN.LR'"),
+        (["TRAIN.LR"], "but 'TRAIN.LR' has no value"),
         (["MODEL.IMAGE_SIZE", "[100,100]"], "multiples of 32"),
         (["MODEL.IMAGE_SIZE", "[96,96]", "MODEL.HEATMAP_SIZE", "[96,96]"], "MODEL.HEATMAP_SIZE"),
         (["MODEL.HEATMAP_SIZE", "[32,32]"], "MODEL.HEATMAP_SIZE"),
@@ -134,17 +134,20 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["MODEL.WARP.DILATIONS", "[]"], "MODEL.WARP.DILATIONS is empty"),
         (["TEST.SOFT_NMS", "True", "TEST.OKS_THRE", "0.0"], "TEST.OKS_THRE is 0"),
         (["MODEL.TARGET_TYPE", "offset"], "MODEL.TARGET_TYPE is 'offset'; it can be gaussian, unbiased, udp"),
-        (["MODEL.TARGET_TYPE", "udp", "TEST.SHIFT_HEATMAP", "True"], "TEST.SHIFT_HEATMAP is True, and would misplace"),
+        (
+            ["MODEL.TARGET_TYPE", "udp", "TEST.SHIFT_HEATMAP", "True"],
+            "TEST.SHIFT_HEATMAP must be False with MODEL.TARGET_TYPE udp",
+        ),
         (["MODEL.SIGMA", "0"], "MODEL.SIGMA is 0.0; it must be at least 0.5"),
-        (["LOSS.USE_OHKM", "True", "LOSS.TOPK", "18"], "LOSS.TOPK is 18, of MODEL.NUM_JOINTS 17"),
+        (["LOSS.USE_OHKM", "True", "LOSS.TOPK", "18"], "LOSS.TOPK 18 exceeds MODEL.NUM_JOINTS 17"),
         (["DATASET.CLIP_BOXES", "image"], "DATASET.CLIP_BOXES is 'image'; it can be last_pixel, edges"),
-        (["DATASET.EXIF_ORIENTATION", "6"], "DATASET.EXIF_ORIENTATION: 6 is no bool"),
-        (["CUDNN.ALLOW_TF32", "high"], "CUDNN.ALLOW_TF32: 'high' is no bool"),
+        (["DATASET.EXIF_ORIENTATION", "6"], "DATASET.EXIF_ORIENTATION: 6 is not a bool"),
+        (["CUDNN.ALLOW_TF32", "high"], "CUDNN.ALLOW_TF32: 'high' is not a bool"),
         (["TEST.SIGMA_SCALE", "0"], "TEST.SIGMA_SCALE is 0.0; it must be at least 0.01"),
         (["TEST.SIGMA_SCALE", "1e999"], "TEST.SIGMA_SCALE is inf"),
         (["TEST.SIGMA_SCALE", math.nan], "TEST.SIGMA_SCALE is nan"),
-        (["TEST.RESCORE", "yes"], "TEST.RESCORE: 'yes' is no bool"),
-        (["TEST.POST_PROCESS_PER_AXIS", "True"], "_PER_AXIS is a variant of TEST.POST_PROCESS"),
+        (["TEST.RESCORE", "yes"], "TEST.RESCORE: 'yes' is not a bool"),
+        (["TEST.POST_PROCESS_PER_AXIS", "True"], "_PER_AXIS requires TEST.POST_PROCESS"),
         (["LOSS.TOPK", "0"], "LOSS.TOPK is 0; it must be at least 1"),
         (["MODEL.EXTRA.STAGE2", "3"], "^command line: unknown key MODEL.EXTRA.STAGE2; did you mean MODEL.EXTRA.STAGE2"),
         (
@@ -154,16 +157,16 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["_BASE_", "b.yaml"], "^command line: _BASE_ names the base of a file: only a file can have one"),
         (
             ["TEST.MODEL_FILE", "TEST.FLIP_TEST", "True"],
-            "^command line: TEST.MODEL_FILE has no value; the key TEST.FLIP",
+            "^command line: TEST.MODEL_FILE has no value .it is followed by the key TEST.FLIP",
         ),
-        (["MODEL.IMAGE_SIZE", "256"], "^command line: MODEL.IMAGE_SIZE: 256 is no list of int"),
-        (["MODEL.TIMESTEP_DELTA_RANGE", "abc"], "MODEL.TIMESTEP_DELTA_RANGE: 'abc' is no int"),
-        (["TRAIN.BATCH_SIZE", "abc"], "TRAIN.BATCH_SIZE: 'abc' is no int"),
-        (["MODEL.FREEZE_WEIGHTS", "1"], "^command line: MODEL.FREEZE_WEIGHTS: 1 is no bool"),
-        (["DATASET.DATASET", "17"], "DATASET.DATASET: 17 is no str"),
+        (["MODEL.IMAGE_SIZE", "256"], "^command line: MODEL.IMAGE_SIZE: 256 is not a list of int"),
+        (["MODEL.TIMESTEP_DELTA_RANGE", "abc"], "MODEL.TIMESTEP_DELTA_RANGE: 'abc' is not an int"),
+        (["TRAIN.BATCH_SIZE", "abc"], "TRAIN.BATCH_SIZE: 'abc' is not an int"),
+        (["MODEL.FREEZE_WEIGHTS", "1"], "^command line: MODEL.FREEZE_WEIGHTS: 1 is not a bool"),
+        (["DATASET.DATASET", "17"], "DATASET.DATASET: 17 is not a str"),
         (["TEST.MODE", "pair"], "MODEL.WARP.ENABLED"),
-        (["TEST.AGGREGATE.OFFSETS", "[0,1]"], "a weight for each offset"),
-        (["TEST.AGGREGATE.OFFSETS", "[1,0,-1,2,-2]"], "key frame \\(0\\) first"),
+        (["TEST.AGGREGATE.OFFSETS", "[0,1]"], "must have the same length"),
+        (["TEST.AGGREGATE.OFFSETS", "[1,0,-1,2,-2]"], "first offset must be 0 \\(the key frame\\)"),
         (["DATASET.FRAME_DELTAS", "[]"], "FRAME_DELTAS is empty"),
         (["GPUS", "all"], "GPUS"),
         (["TEST.BATCH_SIZE_PER_GPU", "0"], "at least 1"),
@@ -176,23 +179,26 @@ def test_an_unknown_key_names_its_source_and_the_nearest_known_one(tmp_path, key
         (["DATASET.NUM_LABELED_VIDEOS", "-2"], "DATASET.NUM_LABELED_VIDEOS is -2; it must be at least -1"),
         (["TRAIN.LR", "nan"], "TRAIN.LR"),
         (["TRAIN.PRECISION", "fp64"], "TRAIN.PRECISION is 'fp64'; it can be fp32, tf32, bf16, fp16"),
-        (["TRAIN.PRECISION", "tf32", "CUDNN.ALLOW_TF32", "False"], "TRAIN.PRECISION is tf32, and CUDNN.ALLOW_TF32"),
+        (
+            ["TRAIN.PRECISION", "tf32", "CUDNN.ALLOW_TF32", "False"],
+            "TRAIN.PRECISION is tf32, but CUDNN.ALLOW_TF32 is False",
+        ),
         (["TRAIN.SCHEDULE", "linear"], "TRAIN.SCHEDULE is 'linear'; it can be step, cosine"),
         (["TRAIN.OPTIMIZER", "lion"], "TRAIN.OPTIMIZER is 'lion'; it can be adam, adamw, sgd"),
         (["TRAIN.ACCUMULATE", "0"], "TRAIN.ACCUMULATE is 0; it must be at least 1"),
         (["TRAIN.CLIP_GRADIENT", "-1"], "TRAIN.CLIP_GRADIENT is -1.0; it must be at least 0"),
         (["TRAIN.EMA", "1"], "TRAIN.EMA is 1.0; it must be at most 0.99999"),
         (["TRAIN.PROFILE", "-1"], "TRAIN.PROFILE is -1; it must be at least 0"),
-        (["TRAIN.COMPILE", "1"], "TRAIN.COMPILE: 1 is no bool"),
-        (["TRAIN.SYNC_BN", "1"], "TRAIN.SYNC_BN: 1 is no bool"),
+        (["TRAIN.COMPILE", "1"], "TRAIN.COMPILE: 1 is not a bool"),
+        (["TRAIN.SYNC_BN", "1"], "TRAIN.SYNC_BN: 1 is not a bool"),
         (["TEST.TRACKING", "True"], "^command line: TEST.TRACKING is True, but there is no tracker"),
-        (["DATASET.ALSO", "posetrack17"], "^command line: DATASET.ALSO: 'posetrack17' is no list of data sets"),
-        (["DATASET.ALSO", "[{'ROOT': 'a'}]"], "is no list of data sets"),
+        (["DATASET.ALSO", "posetrack17"], "^command line: DATASET.ALSO: 'posetrack17' is not a list of data sets"),
+        (["DATASET.ALSO", "[{'ROOT': 'a'}]"], "is not a list of data sets"),
         (["DATASET.ALSO", "[{'DATASET': 'coco', 'ROT_FACTOR': 3}]"], "DATASET.ALSO: unknown key ROT_FACTOR"),
-        (["DATASET.ALSO", "[{'DATASET': 'coco', 'ROOT': [1]}]"], r"DATASET.ALSO: ROOT: \[1\] is no str"),
+        (["DATASET.ALSO", "[{'DATASET': 'coco', 'ROOT': [1]}]"], r"DATASET.ALSO: ROOT: \[1\] is not a str"),
     ],
 )
-def test_a_wrong_value_is_one_line_that_names_the_key(tmp_path, overrides, message):
+def test_invalid_values_are_reported_in_one_line(tmp_path, overrides, message):
     with pytest.raises(InputError, match=message) as error:
         load_config(write(tmp_path, "a.yaml", ""), overrides)
     assert "\n" not in str(error.value)
@@ -204,7 +210,7 @@ def test_a_wrong_value_is_one_line_that_names_the_key(tmp_path, overrides, messa
         (
             "TEST: {AGGREGATE: {OFFSETS: [0, -1, 1], WEIGHTS: [0.5, 0.25, 0.25]}}",
             ["TEST.AGGREGATE.WEIGHTS", "[1]"],
-            r"^command line: TEST.AGGREGATE.WEIGHTS: TEST.AGGREGATE.OFFSETS \[0, -1, 1\] and WEIGHTS \[1.0\]: a weight",
+            r"^command line: TEST.AGGREGATE.WEIGHTS: TEST.AGGREGATE.OFFSETS \[0, -1, 1\] and WEIGHTS \[1.0\] must",
         ),
         ("", ["TEST.AGGREGATE.WEIGHTS", "[1, 2]"], "^command line: TEST.AGGREGATE.WEIGHTS"),
         (
@@ -217,8 +223,8 @@ def test_a_wrong_value_is_one_line_that_names_the_key(tmp_path, overrides, messa
             [],
             r"a.yaml: MODEL.HEATMAP_SIZE: MODEL.HEATMAP_SIZE is \[32, 32\]",
         ),
-        ("LOSS: {USE_OHKM: true}", ["MODEL.NUM_JOINTS", "5"], "^command line: MODEL.NUM_JOINTS: LOSS.TOPK is 8, of"),
-        ("LOSS: {TOPK: 20}", ["LOSS.USE_OHKM", "True"], "^command line: LOSS.USE_OHKM: LOSS.TOPK is 20, of"),
+        ("LOSS: {USE_OHKM: true}", ["MODEL.NUM_JOINTS", "5"], "^command line: MODEL.NUM_JOINTS: LOSS.TOPK 8 exceeds"),
+        ("LOSS: {TOPK: 20}", ["LOSS.USE_OHKM", "True"], "^command line: LOSS.USE_OHKM: LOSS.TOPK 20 exceeds"),
         (
             "TEST: {SHIFT_HEATMAP: true}",
             ["MODEL.TARGET_TYPE", "udp"],
@@ -228,7 +234,7 @@ def test_a_wrong_value_is_one_line_that_names_the_key(tmp_path, overrides, messa
         (
             "TEST: {MODE: pair}\nMODEL: {WARP: {ENABLED: true}}",
             ["MODEL.WARP.ENABLED", "False"],
-            "^command line: MODEL.WARP.ENABLED: TEST.MODE is pair, and needs a PoseWarper",
+            "^command line: MODEL.WARP.ENABLED: TEST.MODE pair requires a PoseWarper",
         ),
         (
             "MODEL: {EXTRA: {STEM_CHANNELS: 8}}",
@@ -237,7 +243,7 @@ def test_a_wrong_value_is_one_line_that_names_the_key(tmp_path, overrides, messa
         ),
     ],
 )
-def test_of_keys_that_do_not_agree_the_one_that_was_set_last_is_named(tmp_path, text, overrides, message):
+def test_conflicts_name_the_key_that_was_set_last(tmp_path, text, overrides, message):
     write(tmp_path, "base.yaml", "MODEL: {IMAGE_SIZE: [256, 256]}")
     with pytest.raises(InputError, match=message):
         load_config(write(tmp_path, "a.yaml", text), overrides)
@@ -270,7 +276,7 @@ def test_keys_of_extra_are_those_that_the_net_reads(name):
     assert read - sections | {"PRETRAINED_LAYERS"} == set(EXTRA[name]) - optional
 
 
-def test_pictures_are_drawn_where_debug_alone_is_set(tmp_path):
+def test_debug_alone_enables_all_images(tmp_path):
     debug = load_config(write(tmp_path, "a.yaml", "DEBUG: {DEBUG: true}")).DEBUG
     assert all(debug.values())
     debug = load_config(write(tmp_path, "a.yaml", "DEBUG: {DEBUG: true, SAVE_HEATMAPS_GT: false}")).DEBUG
@@ -278,7 +284,7 @@ def test_pictures_are_drawn_where_debug_alone_is_set(tmp_path):
     assert not load_config(write(tmp_path, "a.yaml", "")).DEBUG.DEBUG
 
 
-def test_values_may_be_written_as_a_shell_passes_them(tmp_path):
+def test_values_from_the_shell_are_decoded(tmp_path):
     overrides = ["TRAIN.LR", "1e-4", "TRAIN.LR_STEP", "(3, 4)", "GPUS", "0,1", "EXPERIMENT_NAME", "7"]
     cfg = load_config(write(tmp_path, "a.yaml", "TRAIN: {MOMENTUM: 1}"), overrides)
     assert (cfg.TRAIN.LR, cfg.TRAIN.LR_STEP, cfg.GPUS, cfg.EXPERIMENT_NAME) == (1e-4, [3, 4], (0, 1), "7")
@@ -333,7 +339,7 @@ def test_data_dir_is_joined_before_the_paths_of_further_data_sets(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["- a", "a: [", "\x00", "_BASE_: [a]"])
-def test_a_file_that_is_no_experiment(tmp_path, text):
+def test_invalid_experiment_files(tmp_path, text):
     with pytest.raises(InputError, match=r"a\.yaml: "):
         load_config(write(tmp_path, "a.yaml", text))
     with pytest.raises(InputError, match=r"nothing\.yaml: No such file"):
@@ -405,11 +411,11 @@ def test_the_options_of_the_first_tools_are_a_group_of_the_help(parse, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--logDir", "x", "TRAIN.LR"], "KEY VALUE pairs expected, nothing follows 'TRAIN.LR'"),
-        (["TRAIN.LR", "--logDir", "x"], "KEY VALUE pairs expected, nothing follows 'TRAIN.LR'"),
-        (["SEED", "1", "TRAIN.LR", "--flip-test"], "KEY VALUE pairs expected, nothing follows 'TRAIN.LR'"),
-        (["--logDir", "x", "TRAIN.LR", "WORKERS", "2"], "TRAIN.LR has no value; the key WORKERS follows it"),
-        (["--workers", "many"], "WORKERS: 'many' is no int"),
+        (["--logDir", "x", "TRAIN.LR"], "KEY VALUE pairs expected, but 'TRAIN.LR' has no value"),
+        (["TRAIN.LR", "--logDir", "x"], "KEY VALUE pairs expected, but 'TRAIN.LR' has no value"),
+        (["SEED", "1", "TRAIN.LR", "--flip-test"], "KEY VALUE pairs expected, but 'TRAIN.LR' has no value"),
+        (["--logDir", "x", "TRAIN.LR", "WORKERS", "2"], "TRAIN.LR has no value \\(it is followed by the key WORKERS"),
+        (["--workers", "many"], "WORKERS: 'many' is not an int"),
     ],
 )
 def test_a_key_without_a_value_is_named(parse, arguments, message):
@@ -427,7 +433,7 @@ def earlier(tmp_path):
     return place
 
 
-def test_an_earlier_run_is_taken_up(parse, earlier):
+def test_earlier_runs_are_resumed(parse, earlier):
     cfg = parse("--prevModelDir", "earlier", "--modelDir", "new")
     assert (cfg.OUTPUT_DIR, cfg.TRAIN.RESUME) == ("new", True)
     assert Path(cfg.TRAIN.CHECKPOINT).samefile(earlier / "checkpoint.pth")
@@ -437,7 +443,7 @@ def test_an_earlier_run_is_taken_up(parse, earlier):
     assert not parse("--prevModelDir", "earlier").TRAIN.RESUME
 
 
-def test_an_earlier_run_does_not_replace_what_is_named_or_there(parse, earlier, tmp_path):
+def test_earlier_runs_do_not_replace_given_or_existing_files(parse, earlier, tmp_path):
     cfg = parse("--prevModelDir", "earlier", "TEST.MODEL_FILE", "w.pth", "TRAIN.CHECKPOINT", "c.pth")
     assert (cfg.TEST.MODEL_FILE, cfg.TRAIN.CHECKPOINT, cfg.TRAIN.RESUME) == ("w.pth", "c.pth", False)
     shutil.copytree(tmp_path / "earlier", tmp_path / "new")

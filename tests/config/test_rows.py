@@ -112,7 +112,7 @@ def test_files_that_no_row_needs_are_not_listed():
     assert set(yaml.safe_load(PATH.read_text())["files"]) <= used
 
 
-def test_a_row_takes_from_its_table_what_it_does_not_say(minimal, tmp_path):
+def test_rows_inherit_from_their_table(minimal, tmp_path):
     first, second = read_rows(minimal())
     assert (first.id, second.id) == ("a/table/first", "a/table/second")
     assert first.overrides == {"WORKERS": 1, "SEED": 2}
@@ -174,12 +174,12 @@ def test_weights_and_who_needs_them(minimal):
         ("    experiment: a.yaml\n", "", "'experiment' is missing"),
         ("scorer: oks", "scorer: oks\n    columns: {mAP: AP}", "columns: mAP is not one of metrics"),
         ("protocol: p", "protocoll: p", "unexpected keyword argument 'protocoll'"),
-        ("https://a.org/net-01234567.pth", "file:///net-01234567.pth", "not an address of http or https"),
-        ("tables:", "table:", "has the keys files and tables"),
+        ("https://a.org/net-01234567.pth", "file:///net-01234567.pth", "not an http or https URL"),
+        ("tables:", "table:", "must have the keys files and tables"),
         ("files: {", "files: ", "not a YAML file"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(minimal, old, new, message):
+def test_invalid_files_are_reported(minimal, old, new, message):
     with pytest.raises(InputError, match=r"^.*$") as error:
         read_weights(minimal(old, new))
     assert message in str(error.value)

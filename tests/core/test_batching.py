@@ -22,15 +22,15 @@ ERRORS = {
 
 
 class Limited(nn.Module):
-    """A net that takes no more than so many images at once."""
+    """A net that accepts a limited number of images at once."""
 
-    def __init__(self, most, error=ERRORS["gpu"]):
+    def __init__(self, max_images, error=ERRORS["gpu"]):
         super().__init__()
-        self.most, self.error, self.sizes = most, error, []
+        self.max_images, self.error, self.sizes = max_images, error, []
 
     def forward(self, images):
         self.sizes.append(len(images))
-        if len(images) > self.most:
+        if len(images) > self.max_images:
             raise self.error
         return nn.functional.avg_pool2d(images, 4).mean(1, keepdim=True).repeat(1, 17, 1, 1)
 
@@ -60,7 +60,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(experiment, kin
     assert "TEST.BATCH_SIZE_PER_GPU: out of memory with 8 clips; continuing with 4" in messages[0]
 
 
-def test_not_even_one_clip(experiment):
+def test_a_single_clip_that_does_not_fit(experiment):
     with pytest.raises(InputError, match=r"TEST.BATCH_SIZE_PER_GPU: not even one clip"):
         predict(experiment, Limited(0), "4")
 

@@ -48,7 +48,7 @@ def dots(places):
         (True, True, 1 / 2),  # refused by the configuration
     ],
 )
-def test_where_the_flip_test_puts_a_point(udp, shift, cells_off):
+def test_position_of_a_point_in_the_flip_test(udp, shift, cells_off):
     places = torch.tensor([[30.0, 40.0], [47.5, 63.5], [61.3, 80.9]])
     net = DotFinder(udp)
     maps = FlipTest(single, [0], shift)(net, dots(places), torch.zeros(3, 1, 32, 24))
@@ -66,7 +66,7 @@ def test_with_udp_a_symmetric_image_gets_the_same_maps_from_its_mirror_image():
 
 @torch.no_grad()
 @pytest.mark.parametrize("shift", [False, True])
-def test_labels_that_are_not_moved_stay_where_they_are(shift):
+def test_copied_labels_do_not_move(shift):
     net = PoseWarper(nn.Conv2d(3, 17, 1), 17, num_blocks=1, num_channels=4, dilations=[1]).eval()  # warps nothing
     labels = torch.rand(2, 17, 8, 6)
     result = FlipTest(scatter, POSETRACK.flip_order, shift)(net, torch.randn(2, 3, 3, 8, 6), labels)

@@ -32,7 +32,7 @@ def test_the_rate_rises_evenly_from_a_thousandth(tmp_path):
     assert rates(optimizer, warm_up, 2) == pytest.approx([0.2, 0.2], rel=1e-12)
 
 
-def test_a_warm_up_longer_than_an_epoch_goes_on_after_a_resume(tmp_path):
+def test_a_warm_up_longer_than_an_epoch_resumes(tmp_path):
     optimizer, schedule, warm_up = build(tmp_path, 4)
     assert rates(optimizer, warm_up, 2) == pytest.approx([0.002, 0.5015], rel=1e-12)
     schedule.step()

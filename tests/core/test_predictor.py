@@ -61,7 +61,7 @@ def test_estimates_are_in_the_images_pixels_and_in_order(tmp_path):
 
 
 @pytest.mark.parametrize("target_type", ["unbiased", "udp"])
-def test_five_frames_of_targets_within_cells_give_the_joints_back(tmp_path, target_type):
+def test_five_frames_of_exact_targets_return_the_joints(tmp_path, target_type):
     cfg, clips = clips_of(tmp_path, "MODEL.TARGET_TYPE", target_type)
     person, *_ = clips.people
     image = clips[0].frames[0].flip(-1).numpy()  # BGR
@@ -126,7 +126,7 @@ def test_debug_images_of_other_joints(tmp_path):
     assert {path.name for path in tmp_path.glob("y_*")} == {"y_labels.jpg", "y_poses.jpg"}
 
 
-def test_the_control_averages_frames_where_they_are():
+def test_the_baseline_averages_frames_without_a_warp():
     net = PoseWarper(nn.Conv2d(3, 2, 1), 2, num_blocks=1, num_channels=4, dilations=[1], weights=(0.5, 0.3, 0.2))
     nn.init.normal_(net.offsets[0].weight)
     frames, labels = torch.randn(4, 3, 3, 8, 6), torch.zeros(4, 2, 8, 6)

@@ -47,7 +47,7 @@ def sample(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("mode", "flip"), [("aggregate", "False"), ("aggregate", "True"), ("average", "False")])
-def test_clips_in_crops_that_do_not_move_give_what_they_give_by_themselves(sample, mode, flip):
+def test_shared_crops_give_the_same_poses(sample, mode, flip):
     keys = ["TEST.BATCH_SIZE_PER_GPU", "3", "TEST.MODE", mode, "TEST.FLIP_TEST", flip]
     cfg, shared = (load_config(sample, [*keys, "TEST.AGGREGATE.SHARE_CROPS", value]) for value in ("False", "True"))
     clips = build_test_set(cfg).clips
@@ -63,7 +63,7 @@ def test_clips_in_crops_that_do_not_move_give_what_they_give_by_themselves(sampl
     np.testing.assert_allclose(shared_scores, scores, rtol=1e-5, atol=1e-5)
 
 
-def test_processes_share_stretches_and_moving_people_stay_near(sample):
+def test_processes_share_segments_and_follow_moving_people(sample):
     cfg = load_config(sample, ["TEST.AGGREGATE.SHARE_CROPS", "True", "TEST.BATCH_SIZE_PER_GPU", "3"])
     clips, net = build_test_set(cfg).clips, make_net(cfg)
     index, joints, scores, passes = predict(cfg, clips, net)

@@ -7,12 +7,11 @@ import torch
 from small_nets import hrnet
 from torch import nn, optim
 
-from lib.core.frozen import frozen_form
+from lib.core.frozen import frozen_estimator
 from lib.core.loss import joints_loss
 from lib.core.report import EpochReport
-from lib.core.step import StepOptions, TrainingStep
+from lib.core.step import StepOptions, TrainingStep, train_epoch
 from lib.core.strategies import pair, single
-from lib.core.train import train_epoch
 from lib.core.trainer import Trainer
 from lib.dataset.clips import Clips
 from lib.models import PoseWarper
@@ -95,7 +94,7 @@ def test_half_precision_changes_little_and_keeps_float32_weights(precision):
     assert report.loss.mean == pytest.approx(change()[1].loss.mean, rel=0.02)
 
 
-def test_gradients_that_float16_cannot_hold_skip_the_step_and_lower_the_scale():
+def test_float16_overflow_skips_the_step_and_lowers_the_scale():
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
     skipped, _ = change(StepOptions(torch.float16, max_norm=1.0), scaler=scaler)
     assert not skipped.any()
@@ -158,23 +157,23 @@ def frozen_warper():
     return net
 
 
-def test_a_frozen_net_gives_the_same_heatmaps_in_its_inference_form():
+def test_a_frozen_estimator_gives_the_same_heatmaps():
     pose_net = frozen_warper().pose_net
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         expected = pose_net.eval()(images)
-    folded = frozen_form(pose_net, torch.float32)(images.requires_grad_())
+    folded = frozen_estimator(pose_net, torch.float32)(images.requires_grad_())
     assert not folded.requires_grad
     torch.testing.assert_close(folded, expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())
-    half = frozen_form(pose_net, torch.bfloat16)(images)
+    half = frozen_estimator(pose_net, torch.bfloat16)(images)
     assert half.dtype == torch.float32
     assert 0 < (half - expected).abs().max() < 0.05 * expected.abs().max()
     assert pose_net.conv1.weight.dtype == torch.float32
 
 
-def test_the_head_learns_the_same_from_the_inference_form():
+def test_the_head_learns_the_same_from_a_frozen_estimator():
     changes = []
-    for form in (None, frozen_form):
+    for form in (None, frozen_estimator):
         net = frozen_warper()
         strategy = partial(pair, pose_net=form and form(net.pose_net, torch.float32))
         step = build(net=net, strategy=strategy)

@@ -17,8 +17,8 @@ def build(epoch=0):
 
 
 def fit(trainer, end, scores=None, every=1):
-    """Train; returns what the hook was told after each epoch."""
-    told = []
+    """Train; returns the arguments of the hook after each epoch."""
+    calls = []
 
     def train_epoch(epoch):
         generator = torch.Generator().manual_seed(epoch)
@@ -31,17 +31,17 @@ def fit(trainer, end, scores=None, every=1):
 
     def after_epoch(record, *, is_best, is_last):
         assert record is trainer.history[-1]
-        told.append((record["epoch"], is_best, is_last))
+        calls.append((record["epoch"], is_best, is_last))
 
     def evaluate():
         return {"score": scores[trainer.epoch]}
 
     test = None if scores is None else evaluate
     trainer.fit(train_epoch, end, evaluate=test, evaluate_every=every, after_epoch=after_epoch)
-    return told
+    return calls
 
 
-def test_a_state_that_was_saved_goes_on_to_the_bit(tmp_path):
+def test_a_saved_state_resumes_bit_for_bit(tmp_path):
     whole, half, rest = build(), build(), build()
     fit(whole, 4)
     fit(half, 2)
@@ -64,19 +64,19 @@ def test_a_state_of_another_net_is_refused():
 
 def test_the_best_epoch_is_that_of_the_highest_score():
     trainer = build()
-    told = fit(trainer, 5, scores=[1.0, 3.0, 3.0, math.nan, 2.0])
-    assert [is_best for _, is_best, _ in told] == [True, True, False, False, False]
+    calls = fit(trainer, 5, scores=[1.0, 3.0, 3.0, math.nan, 2.0])
+    assert [is_best for _, is_best, _ in calls] == [True, True, False, False, False]
     unscored = fit(build(), 3, scores=[math.nan, None, 2.0])
     assert [is_best for _, is_best, _ in unscored] == [True, True, True]  # without any score: the last
     assert trainer.best == 3.0
-    assert [is_last for *_, is_last in told] == [False, False, False, False, True]
+    assert [is_last for *_, is_last in calls] == [False, False, False, False, True]
 
 
 def test_epochs_between_tests_are_never_the_best_and_the_last_is_tested():
     trainer = build()
-    told = fit(trainer, 5, scores=[9.0, 1.0, 9.0, 2.0, 3.0], every=2)
+    calls = fit(trainer, 5, scores=[9.0, 1.0, 9.0, 2.0, 3.0], every=2)
     assert ["test" in record for record in trainer.history] == [False, True, False, True, True]
-    assert [is_best for _, is_best, _ in told] == [False, True, False, True, True]
+    assert [is_best for _, is_best, _ in calls] == [False, True, False, True, True]
 
 
 def test_without_tests_every_epoch_is_the_best():

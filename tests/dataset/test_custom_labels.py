@@ -45,7 +45,7 @@ def test_joints_are_the_files_own_and_boxes_those_of_the_joints(cfg):
     assert len(build_truth(cfg("DATASET.TEST_ANNOTATIONS", cfg().DATASET.TRAIN_ANNOTATIONS))) == 3
 
 
-def test_mirrored_images_without_sides_are_told(cfg, caplog):
+def test_mirroring_without_sided_joints_is_a_warning(cfg, caplog):
     build_training_set(cfg())
     assert not caplog.records
     path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
@@ -124,7 +124,7 @@ def test_joints_are_those_of_the_file_to_test_on_if_there_is_no_other(cfg, tmp_p
     path = cfg().DATASET.TRAIN_ANNOTATIONS
     keys = ["DATASET.TRAIN_ANNOTATIONS", "", "DATASET.TEST_ANNOTATIONS", path]
     assert build_skeleton(cfg(*keys)).names == tuple(NAMES)
-    with pytest.raises(InputError, match=r"split 'train'.*DATASET\.TRAIN_ANNOTATIONS may name another place"):
+    with pytest.raises(InputError, match=r"split 'train'.*set DATASET\.TRAIN_ANNOTATIONS if they are elsewhere"):
         build_skeleton(cfg("DATASET.TRAIN_ANNOTATIONS", ""))
 
 
@@ -143,22 +143,22 @@ def test_a_test_on_other_joints_is_refused(cfg, tmp_path):
     (tmp_path / "other.json").write_text(json.dumps(content))
     keys = ["DATASET.TEST_ANNOTATIONS", str(tmp_path / "other.json"), "TEST.USE_GT_BBOX", "True"]
     with pytest.raises(
-        InputError, match=r"other\.json: its joints are right_ear, left_ear, tail; the net's are tail, "
+        InputError, match=r"other\.json: its joints are right_ear, left_ear, tail, but those of the net are tail, "
     ):
         build_test_set(cfg(*keys))
-    with pytest.raises(InputError, match=r"DATASET\.GT_DIR is PoseTrack's"):
+    with pytest.raises(InputError, match=r"DATASET\.GT_DIR is only for PoseTrack"):
         build_test_set(cfg(*keys, "DATASET.GT_DIR", str(tmp_path)))
-    with pytest.raises(InputError, match=r"custom: set DATASET\.TEST_ANNOTATIONS"):
+    with pytest.raises(InputError, match=r"custom; set DATASET\.TEST_ANNOTATIONS"):
         build_test_set(cfg("DATASET.TEST_ANNOTATIONS", str(tmp_path)))
 
 
 @pytest.mark.parametrize(
     ("name", "message"), [("old 0.png", "the number of 0.png"), ("mouse.png", "no number in its name")]
 )
-def test_images_that_cannot_be_told_apart_by_number_are_refused(cfg, name, message):
+def test_images_with_ambiguous_numbers_are_rejected(cfg, name, message):
     path = Path(cfg().DATASET.TRAIN_ANNOTATIONS)
     path.write_text(path.read_text().replace('"5.png"', json.dumps(name)))
-    with pytest.raises(InputError, match=f"labels.json: image {name} has {message}: images of a folder are frames"):
+    with pytest.raises(InputError, match=f"labels.json: image {name} has {message}: images in a folder are frames"):
         build_sparse_labels(cfg())
 
 

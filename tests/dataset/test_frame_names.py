@@ -98,7 +98,7 @@ def test_boxes_of_some_frames_alone(root, caplog):
     with caplog.at_level(logging.INFO):
         found = build(root, [*some, box(3, folder="mpii_5sec/000001_mpii")])
     assert frames(found) == place((3, 2, 4))
-    assert "in 2 of 2 videos frames are named by their position" in caplog.text
+    assert "frames of 2 of 2 videos are named by position" in caplog.text
     assert f"as {FOLDER}/00000002.jpg for images/{FOLDER}/00000001.jpg" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.INFO):
@@ -115,12 +115,12 @@ def test_boxes_of_some_frames_alone(root, caplog):
         ("{:08d}.jpg", {"nframes": 6, "frame_id": 1}, [1, 3]),  # the form of the published boxes
     ],
 )
-def test_without_other_videos_the_form_of_the_file_tells(root, caplog, name, told, expected):
+def test_ambiguous_names_are_resolved_by_the_file_format(root, caplog, name, told, expected):
     make_2017(root, 0, name=name)
     with caplog.at_level(logging.WARNING):
         found = build(root, [box(number, **told) for number in (2, 4)])
     assert [frame for frame, _ in frames(found)] == expected
-    assert "may be frames' numbers or positions" in caplog.text
+    assert "can be frame numbers or positions" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_renamed_frames_of_annotations_that_have_the_official_names(root, first)
     (video,) = read_videos(root / "annotations/val")
     video.frame_names[:] = [f"images/{FOLDER}/{first + index:08d}.jpg" for index in range(6)]
     posetrack17.write(root / "annotations/val/020910_mpii.json", video)
-    message = rf"{FOLDER}: the frames are numbered 1 to 6, in the annotations {first} to {first + 5}: they were renamed"
+    message = rf"{FOLDER}: the frames are numbered 1 to 6, but {first} to {first + 5} in the annotations"
     for told in ({}, {"nframes": 6}):
         with pytest.raises(InputError, match=message):
             build(root, [box(2, **told)])

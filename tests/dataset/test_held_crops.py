@@ -10,7 +10,16 @@ LIMITS = HoldOptions(max_growth=1.2, max_frames=8)
 
 def person(number, x, width=0.6, video=0):
     center, scale = np.array([x, 50], np.float32), np.array([width, width * 4 / 3], np.float32)
-    return Person(video, number, number, center, scale, 1.0, np.zeros((1, 2)), np.zeros(1, dtype=bool))
+    return Person(
+        video=video,
+        frame=number,
+        number=number,
+        center=center,
+        scale=scale,
+        box_score=1.0,
+        joints=np.zeros((1, 2)),
+        labeled=np.zeros(1, dtype=bool),
+    )
 
 
 def corners(one):

@@ -51,7 +51,7 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["coco", "ochuman", "aic", "crowdpose", "jhmdb"])
-def test_a_cocostyle_file_of_each_data_set(write, name):
+def test_coco_style_file_for_each_data_set(write, name):
     cfg = write(name)
     clips = build_training_set(cfg)
     (person,) = clips.people
@@ -66,7 +66,7 @@ def test_a_cocostyle_file_of_each_data_set(write, name):
     assert build_test_set(cfg).clips.people[0].row == 0
 
 
-def test_keys_without_effect_on_images_are_told(write, caplog):
+def test_unused_keys_of_image_data_sets_are_reported(write, caplog):
     caplog.set_level("INFO")
     build_training_set(write("coco"))
     build_test_set(write("coco"))
@@ -75,7 +75,7 @@ def test_keys_without_effect_on_images_are_told(write, caplog):
     build_training_set(write("coco", keys=["DATASET.NUM_LABELED_FRAMES_PER_VIDEO", 2]))
     assert "NUM_LABELED_VIDEOS and NUM_LABELED_FRAMES_PER_VIDEO have no effect" in caplog.text
     build_test_set(write("coco", keys=["TEST.COCO_BBOX_FILE", "boxes.json"]))
-    assert "boxes are those of the annotations; TEST.COCO_BBOX_FILE boxes.json is not used" in caplog.text
+    assert "boxes are from the annotations; TEST.COCO_BBOX_FILE boxes.json is not used" in caplog.text
 
 
 @pytest.mark.parametrize("oriented", [False, True])
@@ -129,7 +129,7 @@ def test_the_parts_of_whole_bodies_follow_the_body(write):
     (person,) = build_training_set(write("coco_wholebody", person=parts)).people
     np.testing.assert_allclose(person.joints, joints[:, :2])
     del parts["face_kpts"]
-    with pytest.raises(InputError, match=r"annotations\[0\]: COCO-WholeBody has the lists keypoints, foot_kpts"):
+    with pytest.raises(InputError, match=r"annotations\[0\]: COCO-WholeBody requires the lists keypoints, foot_kpts"):
         build_training_set(write("coco_wholebody", person={**parts, "keypoints": parts["keypoints"]}))
 
 
@@ -166,28 +166,28 @@ def test_mpii_trb_gives_the_crop_itself(write):
     (person,) = build_training_set(write("mpii_trb", person={"center": [30.0, 20.0], "scale": 5.12})).people
     np.testing.assert_allclose(person.center, [30, 20], rtol=1e-6)
     np.testing.assert_allclose(person.scale * 200, 256 / 5.12, rtol=1e-6)
-    with pytest.raises(InputError, match="annotation 50: it needs center, two numbers, and scale, one over 0"):
+    with pytest.raises(InputError, match="annotation 50: center must be two numbers, and scale a positive number"):
         build_training_set(write("mpii_trb", person={"center": [30.0, 20.0], "scale": 0}))
 
 
 @pytest.mark.parametrize("size", [{"width": 60, "height": 80}, {"width": None, "height": None}, {"width": 20}])
-def test_a_size_that_the_box_belies_is_taken_from_the_image(write, size):
+def test_sizes_that_contradict_boxes_are_read_from_the_image(write, size):
     (person,) = build_training_set(write("crowdpose", image=size, person={"bbox": [50, 20, 30, 40]})).people
     np.testing.assert_allclose(person.center, [50 + 29 / 2, 20 + 39 / 2])
 
 
 def test_fields_that_real_files_lack_or_have_too_many(write):
     crowd = {"iscrowd": 1}
-    with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes that are crowds"):
+    with pytest.raises(InputError, match="no people to train on; left out: 1 boxes that are crowds"):
         build_training_set(write("coco", person=crowd))
-    with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes without a labeled joint"):
+    with pytest.raises(InputError, match="no people to train on; left out: 1 boxes without a labeled joint"):
         build_training_set(write("coco", person={"keypoints": [0] * 51, "num_keypoints": 0}))
 
 
-def test_what_is_not_there_is_named(write, tmp_path):
+def test_missing_files_are_named(write, tmp_path):
     cfg = write("coco", keys=["DATASET.TRAIN_ANNOTATIONS", "", "DATASET.TRAIN_SET", "train2017"])
     with pytest.raises(
-        InputError, match=r"annotations/person_keypoints_train2017\.json: no such file: .* belong there"
+        InputError, match=r"annotations/person_keypoints_train2017\.json: no such file; it must contain the annotations"
     ):
         build_training_set(cfg)
     with pytest.raises(InputError, match="coco has no split 'valid'"):
@@ -197,7 +197,7 @@ def test_what_is_not_there_is_named(write, tmp_path):
     people = [{"id": 1, "image_id": 3, "keypoints": [1, 1, 2] * 17, "bbox": [0, 0, 9, 9]}]
     others = {"images": [{"id": 3, "file_name": "000000000003.jpg"}], "annotations": people}
     cfg = write("crowdpose", content=others | {"categories": [{"keypoints": list(skeleton("coco").names)}]})
-    with pytest.raises(InputError, match="its people have 17 joints, and not 14 as this data set's"):
+    with pytest.raises(InputError, match="its people have 17 joints, but this data set has 14"):
         build_training_set(cfg)
     with pytest.raises(InputError, match=r"DATASET\.DATASET is 'cocoa'; known are posetrack17, .*, coco, .*, custom"):
         build_skeleton(load_config(tmp_path / "net.yaml", ["DATASET.DATASET", "cocoa"]))
@@ -210,7 +210,7 @@ def test_people_of_images_that_are_not_there_are_left_out(write, tmp_path, caplo
     assert "1 of 2 images are missing" in caplog.text
     cfg = write("coco")
     (tmp_path / "images/000000000007.jpg").unlink()
-    with pytest.raises(InputError, match="nobody to train on; left out: 1 boxes of missing images"):
+    with pytest.raises(InputError, match="no people to train on; left out: 1 boxes of missing images"):
         build_training_set(cfg)
     boxes = [{"image_id": n, "category_id": 1, "bbox": [10, 20, 20, 30], "score": 0.9} for n in (3, 7)]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
@@ -221,7 +221,7 @@ def test_people_of_images_that_are_not_there_are_left_out(write, tmp_path, caplo
 
 
 def test_the_soft_variant_needs_the_suppression(write):
-    with pytest.raises(InputError, match=r"TEST\.SOFT_NMS is a variant of TEST\.OKS_NMS, which is False"):
+    with pytest.raises(InputError, match=r"TEST\.SOFT_NMS requires TEST\.OKS_NMS"):
         build_test_set(write("coco", keys=["TEST.SOFT_NMS", "True"]))
     assert build_test_set(write("coco", keys=["TEST.SOFT_NMS", "True", "TEST.OKS_NMS", "True"])).clips.people
 
@@ -231,7 +231,7 @@ def test_joints_of_another_data_set_are_not_taken_for_its_own(write):
     images = [{"id": 3, "file_name": "000000000003.jpg"}]
     content = {"images": images, "annotations": people}
     other = content | {"categories": [{"keypoints": list(skeleton("posetrack18").names)}]}
-    with pytest.raises(InputError, match="joint 1 is head_bottom; this data set's is left_eye: check DATASET"):
+    with pytest.raises(InputError, match="joint 1 is head_bottom, but left_eye in this data set; check DATASET"):
         build_training_set(write("coco", content=other))
     spelt = [name.replace("_", " ").title() for name in skeleton("coco").names]
     assert len(build_training_set(write("coco", content=content | {"categories": [{"keypoints": spelt}]}))) == 1

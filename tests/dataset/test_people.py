@@ -4,7 +4,16 @@ import pytest
 from lib.dataset.people import Person, is_well_centered, sparse_people
 
 PEOPLE = [
-    Person(v, f, f, np.zeros(2), np.ones(2), 1.0, np.zeros((17, 2)), np.ones(17, dtype=bool))
+    Person(
+        video=v,
+        frame=f,
+        number=f,
+        center=np.zeros(2),
+        scale=np.ones(2),
+        box_score=1.0,
+        joints=np.zeros((17, 2)),
+        labeled=np.ones(17, dtype=bool),
+    )
     for v in range(6)
     for f in range(0, 20, 2)
     for _ in range(2)
@@ -12,18 +21,18 @@ PEOPLE = [
 
 
 @pytest.mark.parametrize(("videos", "frames"), [(2, 1), (3, 4), (6, 10), (99, 99)])
-def test_as_many_videos_and_frames_as_asked_for(videos, frames):
+def test_requested_number_of_videos_and_frames(videos, frames):
     kept = sparse_people(PEOPLE, videos, frames, seed=0)
     assert len({person.video for person in kept}) == min(videos, 6)
     assert len({(person.video, person.frame) for person in kept}) == min(videos, 6) * min(frames, 10)
     assert len(kept) == 2 * min(videos, 6) * min(frames, 10)  # everybody of a labeled frame
 
 
-def test_all_of_them():
+def test_minus_one_selects_all_people():
     assert sparse_people(PEOPLE, -1, -1, seed=0) == PEOPLE
 
 
-def test_the_seed_alone_decides():
+def test_selection_depends_only_on_the_seed():
     def chosen(frames, seed):
         return [(person.video, person.frame) for person in sparse_people(PEOPLE, 3, frames, seed)]
 
@@ -41,5 +50,14 @@ def test_the_seed_alone_decides():
 def test_well_centered_people(distance, count, kept):
     labeled = np.arange(17) < count
     joints = np.full((17, 2), [100.0 + distance, 50.0])
-    person = Person(0, 0, 0, np.array([100.0, 50.0]), np.ones(2), 1.0, joints, labeled)
+    person = Person(
+        video=0,
+        frame=0,
+        number=0,
+        center=np.array([100.0, 50.0]),
+        scale=np.ones(2),
+        box_score=1.0,
+        joints=joints,
+        labeled=labeled,
+    )
     assert is_well_centered(person) == kept

@@ -240,8 +240,11 @@ def test_a_box_without_keypoints_is_a_person_without_labels(root, build):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["DATASET.TEST_SET", "test"], "no annotations of the split 'test'"),
-        (["DATASET.IMAGE_DIR", "/nowhere"], r"/nowhere/images/val/v/000000\.jpg: neither it nor any frame beside it"),
+        (["DATASET.TEST_SET", "test"], "no annotations for the split 'test'"),
+        (
+            ["DATASET.IMAGE_DIR", "/nowhere"],
+            r"/nowhere/images/val/v/000000\.jpg: neither this frame nor any other in its folder",
+        ),
         (["DATASET.TEST_ANNOTATIONS", "x.json"], r"none of x\.json, .*/annotations/x\.json, .*/x\.json exists"),
         (["TEST.USE_GT_BBOX", "False"], r"no boxes: set TEST\.COCO_BBOX_FILE"),
         (["DATASET.DATASET", "lsp"], "DATASET.DATASET is 'lsp'"),
@@ -254,11 +257,11 @@ def test_wrong_paths_are_named(root, build, overrides, message):
         build(*overrides)
 
 
-def test_nobody_to_estimate(root, build):
+def test_no_people_to_estimate(root, build):
     content = make_video(root, "v", num_frames=1, people=0)
-    with pytest.raises(InputError, match=r"annotations/val: nobody to estimate$"):
+    with pytest.raises(InputError, match=r"annotations/val: no people to estimate$"):
         build()
-    with pytest.raises(InputError, match=r"boxes\.json .*: nobody to estimate$"):
+    with pytest.raises(InputError, match=r"boxes\.json .*: no people to estimate$"):
         build(*boxes_file(root, []))
     records = [box(1_000_000, score=0.1), box(1_000_000) | {"category_id": 3}, box(7)]
     with pytest.raises(
@@ -284,7 +287,7 @@ def test_annotations_of_the_other_year_are_warned_of(root, build, caplog):
     make_video(root, "v", num_frames=1)
     with caplog.at_level(logging.WARNING):
         build("DATASET.DATASET", "posetrack17")
-    assert "in the form of 2018" in caplog.text
+    assert "is in the 2018 format" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_2017_comes_back_with_boxes(root):
         assert (b.boxes[~labeled] == 0).all()
         np.testing.assert_array_equal(np.where(a.present[..., None], a.joints, 0), b.joints)
     people = [
-        labeled_people(videos, Folders(ImageStore(root)), 0.75, joints_box="posetrack17").people
+        labeled_people(videos, Folders(ImageStore(root)), aspect_ratio=0.75, joints_box="posetrack17").people
         for videos in (official, again)
     ]
     assert len(people[0]) == len(people[1]) > 0
@@ -125,7 +125,7 @@ def trained_on(root, *overrides):
 
 
 @pytest.mark.parametrize(("videos", "frames", "seed"), [(2, 1, 0), (2, 1, 7), (3, 2, 1), (-1, 2, 3)])
-def test_the_draw_is_that_of_training(root, videos, frames, seed):
+def test_selection_matches_training(root, videos, frames, seed):
     made = sparse(read_split(root / "annotations", "val"), videos, frames, seed)
     assert made["info"] | {"num_videos": videos, "num_frames": frames, "seed": seed} == made["info"]
     assert [image["file_name"] for image in made["images"]] == made["info"]["labeled_frames"]
@@ -197,7 +197,7 @@ def test_no_run_at_all(tmp_path):
 
 
 @pytest.mark.parametrize(("count", "said"), [(74, "v0.2,"), (170, "v0.45"), (75, "neither")])
-def test_the_release_is_told_by_the_number_of_files(tmp_path, count, said):
+def test_release_is_detected_from_the_number_of_files(tmp_path, count, said):
     for number in range(count):
         write_annotations(tmp_path, f"{number:06d}", {"images": []})
     line = release(tmp_path / "annotations")
@@ -205,7 +205,7 @@ def test_the_release_is_told_by_the_number_of_files(tmp_path, count, said):
     assert said in line
 
 
-def test_the_year_is_told_too(root):
+def test_format_year_is_detected(root):
     assert release(as_2017(root)) == "PoseTrack17: 6 validation videos"
 
 

@@ -41,7 +41,7 @@ def test_each_has_its_custom_videos_and_its_own_sparse_labels(build, tmp_path):
 
 
 def test_other_joints_and_places_without_labels_are_refused(build, tmp_path):
-    with pytest.raises(InputError, match=r"DATASET\.ALSO: coco has other joints than posetrack18"):
+    with pytest.raises(InputError, match=r"DATASET\.ALSO: coco does not have the joints of posetrack18"):
         build(DATASET="coco")
-    with pytest.raises(InputError, match=r"no annotations of the split 'train'.*/b/annotations"):
+    with pytest.raises(InputError, match=r"no annotations for the split 'train'.*/b/annotations"):
         build(TRAIN_SET="train")

@@ -23,7 +23,16 @@ NOTHING = {
 def person(labeled=None, seed=0):
     joints = np.random.default_rng(seed).uniform(20, 140, (17, 2))
     labeled = np.ones(17, dtype=bool) if labeled is None else labeled
-    return Person(0, 0, 0, np.float32([80, 60]), np.float32([0.6, 0.8]), 1.0, joints, labeled)
+    return Person(
+        video=0,
+        frame=0,
+        number=0,
+        center=np.float32([80, 60]),
+        scale=np.float32([0.6, 0.8]),
+        box_score=1.0,
+        joints=joints,
+        labeled=labeled,
+    )
 
 
 def draws(count=300, **changes):
@@ -31,7 +40,7 @@ def draws(count=300, **changes):
     return [augmentation.draw(person(), 160, SIZE, np.random.default_rng(seed)) for seed in range(count)]
 
 
-def test_nothing_drawn_is_the_persons_own_crop():
+def test_no_augmentation_gives_the_crop_of_the_person():
     (crop,) = draws(1)
     np.testing.assert_allclose(crop.matrix, crop_matrix((80, 60), person().scale, 0.0, SIZE))
     assert crop.joint_order.tolist() == list(range(17))
@@ -99,14 +108,14 @@ def test_the_center_moves_by_a_share_of_the_crop():
     np.testing.assert_allclose(moved[share].mean(axis=0), (0, 0), atol=2)
 
 
-def test_a_half_body_is_cropped_about_its_own_center_whether_or_not_the_person_moved():
+def test_half_body_crops_are_centered_on_the_half_body():
     (crop,) = draws(1, shift=0.16, shift_probability=1.0, half_body_probability=1.0)
     upper = np.isin(np.arange(17), POSETRACK.upper_body)
     means = [person().joints[upper].mean(axis=0), person().joints[~upper].mean(axis=0)]
     assert min(np.abs(center_of(crop) - mean).max() for mean in means) < 1e-9
 
 
-def test_without_a_shift_nothing_else_is_drawn():
+def test_disabled_shift_draws_no_random_numbers():
     changes = {"half_body_probability": 0.5, "scale": 0.3, "rotation": 30, "flip": True}
     for plain, off in zip(draws(20, **changes), draws(20, **changes, shift_probability=0.3), strict=True):
         np.testing.assert_array_equal(plain.matrix, off.matrix)
@@ -143,7 +152,7 @@ def test_half_bodies():
     np.testing.assert_allclose(half_body_center(few, 0), (80, 60))
 
 
-def test_the_half_body_crop_holds_the_half_and_half_of_it_again():
+def test_half_body_crops_are_half_again_as_large():
     augmentation = Augmentation(**NOTHING | {"half_body_probability": 1.0})
     crop = augmentation.draw(person(), 160, SIZE, np.random.default_rng(0))
     joints, upper = person().joints, list(POSETRACK.upper_body)

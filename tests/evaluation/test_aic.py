@@ -39,7 +39,7 @@ def test_images_are_summed():
     assert mean_average_precision(labeled, predicted) == pytest.approx(2 / 4)
 
 
-def test_over_the_threshold_and_visible_joints_alone():
+def test_only_visible_joints_over_the_threshold_count():
     """Of four joints that are not missing two are visible: one exact, one lost. OKS .5 is not over .5."""
     labeled, predicted = people(0, v=3), people(0)
     labeled.keypoints[0, :4, 2] = 1, 1, 2, 2

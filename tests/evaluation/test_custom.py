@@ -82,7 +82,7 @@ def test_oks_is_by_the_sigmas_of_the_file_and_the_area(score, category, person, 
     assert table["AP"] == pytest.approx(50)
 
 
-def test_a_lone_joint_without_a_box_is_measured_by_a_square_of_64_pixels(score):
+def test_a_single_joint_without_a_box_has_a_64_pixel_square(score):
     alone = {"keypoints": keypoints(labeled=(2, 0)), "bbox": [20, 30, 0, 0], "area": 0}
     for x, share in ((6.3, 100), (6.5, 0)):
         assert score(truth(alone), [pose(10, x)])["table"]["PCK@0.1"] == share

@@ -77,13 +77,13 @@ GOOD = [pose(1, 1, id=11), pose(1, 3, id=13), pose(2, 5, id=15)]
         ([pose(7, 1)], "image_id 7: 1 poses for 0 labeled people"),
     ],
 )
-def test_whose_pose_cannot_be_told(truth, poses, message):
+def test_ambiguous_poses_are_refused(truth, poses, message):
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         matched(truth, poses)
     assert str(caught.value).startswith("pred.json: ")
 
 
-def test_ids_that_are_taken_twice_tell_nothing():
+def test_repeated_ids_are_refused():
     content = json.loads(json.dumps(CONTENT))
     content["annotations"][1]["id"] = 11
     truth = read_labels(content, "gt.json")
@@ -92,7 +92,7 @@ def test_ids_that_are_taken_twice_tell_nothing():
     np.testing.assert_array_equal(first_x(truth, [pose(1, 1), pose(1, 3), pose(2, 5)]), [1, NAN, 3, NAN, 5])
 
 
-def test_ids_of_poses_need_ids_of_people():
+def test_ids_of_poses_require_ids_of_people():
     people = [{key: value for key, value in one.items() if key != "id"} for one in CONTENT["annotations"]]
     truth = read_labels(CONTENT | {"annotations": people}, "gt.json")
     with pytest.raises(InputError, match=r"pred\.json: poses have annotation ids, but the ground truth has none"):

@@ -9,7 +9,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lib.evaluation.oks import STATS, WHOLEBODY_FIELDS, WHOLEBODY_PARTS, evaluate_oks, format_table
+from lib.evaluation.coco_scorer import STATS
+from lib.evaluation.oks import WHOLEBODY_FIELDS, WHOLEBODY_PARTS, evaluate_oks, format_table
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "coco"
@@ -119,7 +120,7 @@ def test_order_of_predictions_does_not_matter(score):
     assert tables[0] == tables[1]
 
 
-def test_area_stands_under_the_error(score):
+def test_the_error_is_divided_by_the_area(score):
     """An error d of the nose alone: OKS = exp(−d² / (2 (2σ)² area)), .72 passes the thresholds .5 to .7."""
     error = math.sqrt(-math.log(0.72) * 2 * (2 * NOSE) ** 2 * 5000)
     person = {"keypoints": row(1, 2), "area": 5000}
@@ -213,7 +214,7 @@ def apart(predictions):
     return predictions
 
 
-def test_wholebody_forms_of_predictions(score):
+def test_wholebody_formats_of_predictions(score):
     flat = score("coco_wholebody", golden("coco_wholebody", "gt"), golden("coco_wholebody", "pred"))
     parts = score("coco_wholebody", golden("coco_wholebody", "gt"), apart(golden("coco_wholebody", "pred")))
     assert flat == parts
@@ -255,17 +256,17 @@ def test_table_as_text():
     assert format_table({"table": dict.fromkeys(names, 0.25)}).splitlines()[1].split() == ["25.0", "25.0"]
 
 
-def test_other_category_does_not_count_and_is_told(score, caplog):
+def test_other_categories_do_not_count_with_a_warning(score, caplog):
     table = score("coco", truth({"keypoints": row(17, 2)}), [found(row(17, 0.9), category_id=0)])
     assert table["AP"] == 0
     assert "1 predictions do not count" in caplog.text
 
 
-def test_predictions_for_an_unknown_image(score):
+def test_predictions_for_an_unknown_image_are_refused(score):
     with pytest.raises(InputError, match=r"pred.json: predictions\[1\]: image_id 7 is not in .*gt.json"):
         score("coco", truth(), [found(row(17, 1)), found(row(17, 1), image_id=7)])
 
 
-def test_crowdpose_needs_its_index(score):
+def test_crowdpose_requires_crowd_indices(score):
     with pytest.raises(InputError, match=r"gt.json: images\[0\]: no 'crowdIndex'"):
         score("crowdpose", truth(), [])

@@ -64,7 +64,7 @@ def test_auc_counts_thresholds_from_0(two):
     assert by_box == pytest.approx(100 * (18.5 + 18.5 + 18) / 20 / 3)
 
 
-def test_a_joint_that_nobody_has_is_left_out():
+def test_unlabeled_joints_are_left_out():
     truth = people(np.zeros((2, 3, 2)), [[True, False, False], [True, True, False]], np.ones((2, 4)))
     result = evaluate_pck(truth, truth.joints + np.array([[[9, 9], [0, 0], [0, 0]], [[0, 0], [0, 0], [0, 0]]]), "box")
     assert result["table"]["PCK@0.1"] == 75
@@ -72,7 +72,7 @@ def test_a_joint_that_nobody_has_is_left_out():
     assert np.isnan(result["joints"]["c"]["EPE"])
 
 
-def test_people_without_size_are_left_out_aloud(two, caplog):
+def test_people_without_size_are_left_out_with_a_warning(two, caplog):
     truth = people([[[0, 0], [10, 0], [0, 0]], [[5, 5], [0, 0], [0, 0]]], [[True, True, False], [True, False, False]])
     table = evaluate_pck(truth, truth.joints + 1.0, "joints")["table"]
     assert table["PCK@0.2"] == 100
@@ -80,7 +80,7 @@ def test_people_without_size_are_left_out_aloud(two, caplog):
     assert "1 people are left out of PCK" in caplog.text
 
 
-def test_normalizers_that_the_file_lacks(two):
+def test_normalizers_require_joints_or_boxes(two):
     with pytest.raises(InputError, match="no joint 'left_shoulder'"):
         evaluate_pck(two, two.joints, "torso")
     two.boxes[1] = np.nan

@@ -54,7 +54,7 @@ def test_mean_weighs_joints_by_their_labels_and_leaves_out_pelvis_and_thorax(tru
     assert result["table"]["Mean"] == pytest.approx(100 * 26 / 27)
 
 
-def test_at_01_means_at_011(truth):
+def test_the_column_at_01_uses_threshold_011(truth):
     """0.11 of the first one's head of 30 pixels is 3.3, and of the second one's 6.6."""
     joints = moved(truth, **dict.fromkeys(JOINTS[:8], (3.2, 6.5)), **dict.fromkeys(JOINTS[8:], (3.4, 6.7)))
     table = evaluate_mpii(truth, joints)["table"]

@@ -145,7 +145,7 @@ def test_an_empty_person_makes_a_frame_two_sided(tmp_path, form, someone, recall
     assert result["mot_recall"][NOSE] == recall
 
 
-def test_best_match_gets_no_second_choice(tmp_path):
+def test_a_lost_best_match_is_not_replaced(tmp_path):
     """Both predictions prefer the first person; the loser does not fall back on the second, whom it hits too."""
     truth = [frame(person({12: (0, 0), 13: (100, 0)}, 0), person({13: (100, 0), 14: (500, 0), 12: (900, 0)}, 1))]
     close = person({12: (0, 0), 13: (100, 0)}, 0)
@@ -155,7 +155,7 @@ def test_best_match_gets_no_second_choice(tmp_path):
     assert joint["head_top"]["precision"] == 0.0
 
 
-def test_first_of_equals_wins(tmp_path):
+def test_the_first_of_equal_pairs_wins(tmp_path):
     """Two equal predictions of one person: the first in the file is the match, whatever the scores."""
     predicted = [frame(nose(0, track=0, score=0.1), nose(0, track=1, score=0.9))]
     assert score(tmp_path, [frame(nose(0))], predicted)["joints"][NOSE]["ap"] == 50.0
@@ -251,7 +251,7 @@ def test_a_missing_score_ranks_last(tmp_path):
     assert score(tmp_path, [frame(nose(0))], predicted)["joints"][NOSE]["ap"] == 100.0
 
 
-def test_switches_count_however_long_ago(tmp_path):
+def test_switches_count_after_any_gap(tmp_path):
     """The person is tracked as 7, lost for a frame, found as 8: one switch of three objects, and one miss."""
     truth = [frame(nose(0, track=3), nose(900, track=4)) for _ in range(4)]
     predicted = [frame(nose(0, track=7)), frame(nose(500, track=7)), frame(nose(0, track=8)), frame()]
@@ -270,7 +270,7 @@ def test_the_last_pairing_is_kept_before_a_nearer_one(tmp_path):
     assert result["motp"][NOSE] == pytest.approx(100 * (1 - (20 / 60) / 2))
 
 
-def test_as_many_pairs_as_possible_come_before_near_ones(tmp_path):
+def test_the_number_of_pairs_comes_before_their_distance(tmp_path):
     """Hypothesis 1 is 0 from A and 25 from B, hypothesis 2 is 25 from A only: two far pairs beat one near pair."""
     truth = [frame(nose(0, track=0), nose(25, track=1))] * 2
     predicted = [frame(nose(0, track=1), nose(-25, track=2)), frame()]
@@ -311,14 +311,14 @@ def test_ground_truth_without_track_ids(tmp_path):
         score(tmp_path, truth, predicted, tracking=True)
 
 
-def test_a_head_box_is_missed_only_where_it_is_needed(tmp_path):
+def test_missing_head_boxes_matter_only_for_compared_people(tmp_path):
     headless = person({13: (0, 0)}, head=None)
     assert score(tmp_path, [frame(headless)], [frame()])["joints"][NOSE]["ap"] == 0.0
     with pytest.raises(InputError, match=r"gt/video\.json: frame 000001\.jpg: a person has no head box"):
         score(tmp_path, [frame(nose(0)), frame(headless)], [frame(nose(0)), frame(nose(0))], truth_form=content_2017)
 
 
-def test_another_number_of_frames(tmp_path):
+def test_a_different_number_of_frames(tmp_path):
     with pytest.raises(InputError, match=r"pred/video\.json: 1 frames, but the ground truth has 2"):
         score(tmp_path, [frame(nose(0)), frame()], [frame(nose(0))])
 
@@ -350,7 +350,7 @@ def test_missing_and_extra_files(tmp_path, caplog):
         ([(0,), (0,), (0,)], False),  # one person: it may well be a track
     ],
 )
-def test_track_ids_that_only_count_people_are_told(tmp_path, caplog, frames, warned):
+def test_track_ids_that_only_count_people_are_reported(tmp_path, caplog, frames, warned):
     predicted = [frame(*(nose(50 * place, track=track) for place, track in enumerate(tracks))) for tracks in frames]
     score(tmp_path, [frame(nose(0))] * 3, predicted, tracking=True)
     assert ("MOTA says nothing" in caplog.text) == warned

@@ -40,6 +40,6 @@ def test_wholebody():
     assert parts == pytest.approx([0.854, 0.957, 0.727, 0.549, 0.498, 0.642], abs=5e-4)
 
 
-def test_own_form_of_ai_challenger():
+def test_format_of_ai_challenger():
     files = (FOLDER / "aic" / f"keypoint_{kind}_example.json" for kind in ("annotations", "predictions"))
     assert evaluate_oks("aic", *files)["table"]["mAP"] == pytest.approx(0.99674031, abs=5e-9)

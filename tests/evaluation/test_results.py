@@ -18,11 +18,11 @@ def test_a_result_is_found_by_the_command_that_it_records(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"somebody's own\n", b'{"images": []}', b"[]"])
-def test_a_file_that_is_no_result_is_not_replaced(tmp_path, content):
+def test_only_result_files_are_replaced(tmp_path, content):
     path = tmp_path / "result-single.json"
     check_result(path)
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"result-single\.json: not a result; move it away"):
+    with pytest.raises(InputError, match=r"result-single\.json: not a result file; move it elsewhere"):
         check_result(path)
     path.write_text('{"table": {}, "config": "SEED: 0"}')
     check_result(path)

@@ -24,12 +24,12 @@ from lib.utils.errors import InputError
         ("horses", False),  # nobody scores it, so nobody is left out
     ],
 )
-def test_who_is_ranked(data_set, ranked):
+def test_ranked_data_sets(data_set, ranked):
     assert is_ranked(data_set) == ranked
 
 
 @pytest.mark.parametrize(("data_set", "score", "row"), [("coco", 1, "100.0"), ("jhmdb", 100, "torso")])
-def test_a_result_has_the_figure_that_trainings_are_compared_by(tmp_path, data_set, score, row):
+def test_a_result_contains_its_headline_score(tmp_path, data_set, score, row):
     names = list(find_skeleton(known_data_sets()[data_set].joints).names)
     keypoints = [value for joint in range(len(names)) for value in (10 + 5 * joint, 20 + 3 * joint**2, 2)]
     person = {"id": 5, "image_id": 7, "category_id": 1, "bbox": [10, 20, 90, 600], "area": 9000, "keypoints": keypoints}
@@ -41,7 +41,7 @@ def test_a_result_has_the_figure_that_trainings_are_compared_by(tmp_path, data_s
     assert row in format_result(data_set, result)
 
 
-def test_a_data_set_that_nothing_scores_is_a_line():
+def test_a_data_set_without_a_scorer_is_one_line_of_yaml():
     labeled = SimpleNamespace(scorable=True)
     with pytest.raises(
         InputError, match=r"DATASET\.DATASET horses: there is no scorer of this name, only coco, .*custom"

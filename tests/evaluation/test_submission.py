@@ -18,8 +18,16 @@ from lib.utils.files import write_json
 
 
 def person(frame, box_score, video=0, scale=0.5):
-    unlabeled = np.zeros((17, 2)), np.zeros(17, dtype=bool)
-    return Person(video, frame, frame, np.zeros(2), np.full(2, scale, dtype=np.float32), box_score, *unlabeled)
+    return Person(
+        video=video,
+        frame=frame,
+        number=frame,
+        center=np.zeros(2),
+        scale=np.full(2, scale, dtype=np.float32),
+        box_score=box_score,
+        joints=np.zeros((17, 2)),
+        labeled=np.zeros(17, dtype=bool),
+    )
 
 
 VIDEOS = [unlabeled_video("a", ["a/0.jpg", "a/1.jpg"], 2), unlabeled_video("b", ["b/0.jpg"], 1)]
@@ -58,7 +66,7 @@ def test_rescoring_counts_joints_over_the_threshold():
     np.testing.assert_allclose(rescore([person(0, s) for s in (0.5, 0.9, 1.0)], scores, 0.2), [0.3, 0, 0.21])
 
 
-def test_files_of_image_sets_are_in_the_form_of_their_scorers(tmp_path):
+def test_files_of_image_sets_have_the_format_of_their_scorers(tmp_path):
     """The second of three people is left out; MPII lists him, and counts pixels from 1 as JHMDB does."""
     counts = {"coco": 17, "mpii": 16, "jhmdb": 15}
     for name, count in counts.items():
@@ -140,7 +148,7 @@ def test_oks_nms_leaves_out_the_worse_of_two_equal_poses_of_one_frame_alone():
         ("notes.txt", b"[]\n"),
     ],
 )
-def test_files_that_no_test_writes_stay(tmp_path, name, content):
+def test_other_files_are_kept(tmp_path, name, content):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match="not a file of predictions"):
@@ -159,7 +167,7 @@ def test_predictions_of_an_earlier_run_may_be_replaced(tmp_path):
     check_predictions(tmp_path, [])
 
 
-def test_a_folder_that_the_test_reads_is_not_replaced(tmp_path):
+def test_input_folders_are_not_replaced(tmp_path):
     (tmp_path / "predictions/single/val").mkdir(parents=True)
     (tmp_path / "a.yaml").write_text(f"DATASET: {{GT_DIR: {tmp_path}/predictions/single/val}}\n")
     inputs = named_paths(load_config(tmp_path / "a.yaml"))

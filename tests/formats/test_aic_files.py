@@ -25,7 +25,7 @@ def test_people_by_image():
     assert people.keypoints.shape == (0, 14, 3)
 
 
-def test_cocos_form():
+def test_coco_format():
     names = [f"joint {number}" for number in range(14)]
     person = [5, 6, 1, 7, 8, 2, 9, 9, 3, *[0, 0, 3] * 11]
     people = {"human1": person, "human2": [1, 1, 1] * 14}
@@ -46,7 +46,7 @@ def test_cocos_form():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({}, "x.json: not in AI Challenger's own form"),
+        ({}, "x.json: not in AI Challenger's format"),
         ([image(image_id=7)], r"x.json: \[0\]: expected an object with image_id, a string"),
         ([image(), image(image_id="a")], r"x.json: \[1\]: a is listed twice;"),
         ([image(keypoint_annotations=[])], r"x.json: \[0\]: keypoint_annotations and human_annotations must be"),

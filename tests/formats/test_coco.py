@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lib.formats.coco import AddedPose, add_poses, keep_labels, labeled_images, read_labels
+from lib.formats.coco import AddedPose, add_poses, complete_images, keep_labels, labeled_images, read_labels
 from lib.formats.labels.coco import set_by_person
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.utils.errors import InputError
@@ -46,7 +46,7 @@ def test_joints_and_arrays_of_any_names(tmp_path):
     assert (video.name, video.frame_names) == ("cage", ["cage/10.png", "cage/11.png"])
 
 
-def test_what_is_in_a_file_stays_and_people_are_added(tmp_path):
+def test_existing_content_is_kept_and_people_are_added(tmp_path):
     content = read_labels(write(tmp_path))
     before = copy.deepcopy(content)
     names = ["tail", "nose", "left_ear"]
@@ -101,7 +101,12 @@ def test_joints_that_a_labeled_person_lacks_are_filled_and_taken_out_again(tmp_p
     assert made["annotations"][1:] == content["annotations"][1:]  # he lacks none
     third = AddedPose("11.png", "10.png", 3, joints, np.full(3, 0.5), pose.names, [[10]] * 3, disagreement)
     again = set_by_person(add_poses(made, [third], {}), "labels.json")
-    assert again["annotations"] == [content["annotations"][0] | {"num_keypoints": 2}, content["annotations"][1]]
+    own = content["annotations"][0] | {"num_keypoints": 2, "open_joints": ["tail"]}
+    assert again["annotations"] == [own, content["annotations"][1]]
+    assert [image["is_labeled"] for image in again["images"]] == [False, False]
+    assert complete_images(again) == set()
+    assert "open_joints" not in add_poses(again, [], {})["annotations"][0]
+    assert set_by_person(add_poses(again, [], {}), "labels.json") == again  # not found: still open
 
 
 def test_labels_of_some_frames_are_kept(tmp_path):

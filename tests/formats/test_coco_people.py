@@ -137,7 +137,7 @@ def test_wrong_predictions(changes, message):
         read_predictions([prediction(), prediction(**changes)], "pred.json", FIELDS)
 
 
-def test_predictions_that_nobody_ranks():
+def test_unranked_predictions():
     poses = [{"image_id": 3, "keypoints": [1, 2, 0.5]}, {"image_id": "3", "keypoints": [[1, 2, 0.5]], "id": 7}]
     people = read_predictions(poses, "pred.json", {"keypoints": 1}, ranked=False)
     assert people.keypoints.tolist() == [[[1, 2, 0.5]]] * 2

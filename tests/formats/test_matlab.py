@@ -12,7 +12,7 @@ from lib.formats.matlab import plain, read_variables
 from lib.utils.errors import InputError
 
 
-def test_variables_and_what_json_would_hold(tmp_path):
+def test_variables_and_plain_values(tmp_path):
     cells = np.empty((1, 3), dtype=object)
     cells[0] = [struct_array([{"a": 1}]), "text", EMPTY]
     savemat(
@@ -52,5 +52,18 @@ def test_hdf5(tmp_path):
         np.testing.assert_array_equal(variables["x"], array)
     whole = Path(tmp_path / "python.h5").read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[:100])
-    with pytest.raises(InputError, match=r"cut\.h5: a broken HDF5 file"):
+    with pytest.raises(InputError, match=r"cut\.h5: not an HDF5 file, or a truncated one"):
         read_variables(tmp_path / "cut.h5")
+
+
+def test_hdf5_values_outside_the_file_are_refused(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["secret"] = np.arange(3.0)
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("other.h5", "secret")
+    with h5py.File(tmp_path / "storage.h5", "w") as file:
+        file.create_dataset("x", (8,), np.uint8, external=[(tmp_path / "other.h5", 0, 8)])
+    with pytest.raises(InputError, match=r"link\.h5: not a \.mat file, .* x leads elsewhere"):
+        read_variables(tmp_path / "link.h5")
+    with pytest.raises(InputError, match=r"storage\.h5: not a \.mat file, .* x is kept in another file"):
+        read_variables(tmp_path / "storage.h5")

@@ -236,7 +236,7 @@ def test_submission_2018(tmp_path):
     assert unscored["id"] != scored["id"]
 
 
-def test_forms_agree_on_golden_files():
+def test_formats_agree_on_golden_files():
     for path in sorted((GOLDEN / "small" / "gt").glob("*.json")):
         assert_same(
             read_video(path),
@@ -324,7 +324,7 @@ def test_malformed(tmp_path, content, message):
         (("annolist", 1, "ignore_regions"), ""),
     ],
 )
-def test_what_matlab_makes_of_lists_of_2017(tmp_path, place, value):
+def test_values_that_matlab_writes_for_2017_lists(tmp_path, place, value):
     content = CONTENT_2017
     if place[0] == "annolist" and place[1] == 1:
         content = broken(content, "annolist", 1, "annorect", [])
@@ -344,7 +344,7 @@ def test_a_video_of_one_frame_of_2017_may_be_no_list(tmp_path):
         (("images", 0, "nframes"), None, "nframes"),
     ],
 )
-def test_what_no_score_depends_on_may_be_written_otherwise(tmp_path, place, value, field):
+def test_unscored_values_may_have_other_types(tmp_path, place, value, field):
     ours, theirs = read(tmp_path, CONTENT_2018), read(tmp_path, broken(CONTENT_2018, *place, value))
     assert_same(theirs, ours, but=(field,))
     if field != "nframes":
@@ -362,7 +362,7 @@ def test_ids_may_be_numbers_of_any_kind(tmp_path):
 
 @pytest.mark.parametrize("annotations", [..., None, []])
 @pytest.mark.parametrize("categories", [..., [], [{"id": 1}]])
-def test_a_split_without_labels_may_leave_out_what_speaks_of_them(tmp_path, annotations, categories):
+def test_unlabeled_splits_may_omit_annotations_and_categories(tmp_path, annotations, categories):
     content = broken(broken(CONTENT_2018, "annotations", annotations), "categories", categories)
     video = read(tmp_path, content)
     assert len(video.frame_names) == len(CONTENT_2018["images"])
@@ -373,7 +373,7 @@ def test_crowds_are_known_as_such(tmp_path):
     assert read(tmp_path, broken(CONTENT_2018, "annotations", 1, "iscrowd", True)).crowd.tolist() == [True, False]
 
 
-def test_annotations_of_no_image_are_left_out_aloud(tmp_path, caplog):
+def test_annotations_without_image_are_dropped_with_a_warning(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         video = read(tmp_path, broken(CONTENT_2018, "annotations", 0, "image_id", 99))
     assert video.track_ids.tolist() == [5]

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from lib.formats.video_poses import FramePoses, PosesFile, TrackedPose
+from lib.formats.tracked_poses import FramePoses, TrackedPose
+from lib.formats.video_poses import PosesFile
 from lib.utils.errors import InputError
 
 MADE_WITH = {"video": {"file": "clip.mp4", "bytes": 7}, "start": 0, "config": "A: 1\n"}
@@ -19,10 +20,10 @@ def pose(track, x=10.0):
 
 
 FRAMES = [
-    FramePoses(0, [pose(0), pose(1, 50.5)], left_out={"outside": 2}),
-    FramePoses(1, damaged=True),
-    FramePoses(2),
-    FramePoses(3, [pose(1, 52.25)], replaced=3, left_out={"outside": 1, "repeated": 1}),
+    FramePoses(number=0, poses=[pose(0), pose(1, 50.5)], left_out={"outside": 2}),
+    FramePoses(number=1, damaged=True),
+    FramePoses(number=2),
+    FramePoses(number=3, poses=[pose(1, 52.25)], replaced=3, left_out={"outside": 1, "repeated": 1}),
 ]
 
 
@@ -95,7 +96,7 @@ def test_people_come_back_frame_by_frame(tmp_path):
 
 
 def test_a_video_without_people(tmp_path):
-    assert write(tmp_path / "poses.json", [FramePoses(0), FramePoses(1)])["people"] == 0
+    assert write(tmp_path / "poses.json", [FramePoses(number=0), FramePoses(number=1)])["people"] == 0
     assert json.loads((tmp_path / "poses.json").read_text())["annotations"] == []
     with PosesFile(tmp_path / "poses.json", MADE_WITH) as file:
         assert list(file.people()) == []

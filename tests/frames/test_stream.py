@@ -51,11 +51,22 @@ def test_a_file_and_its_unpacked_frames_are_the_same(clip, tmp_path):
 def test_clips_of_people_come_from_either(clip, tmp_path):
     folder, stream = unpacked(clip, tmp_path / "frames"), FrameStream(VideoFile(clip), window=16)
     people = [
-        Person(0, number, number, np.full(2, 56.0), np.full(2, 0.5), 1.0, np.zeros((3, 2)), np.zeros(3, bool))
+        Person(
+            video=0,
+            frame=number,
+            number=number,
+            center=np.full(2, 56.0),
+            scale=np.full(2, 0.5),
+            box_score=1.0,
+            joints=np.zeros((3, 2)),
+            labeled=np.zeros(3, bool),
+        )
         for number in folder.numbers
     ]
     both = [
-        ClipDataset(people, {0: frames}, FixedFrames(OFFSETS), ClipOptions((48, 64), (12, 16)))
+        ClipDataset(
+            people, {0: frames}, FixedFrames(OFFSETS), options=ClipOptions(image_size=(48, 64), heatmap_size=(12, 16))
+        )
         for frames in (folder, stream)
     ]
     for index in range(len(people)):
@@ -75,7 +86,7 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
     assert used[-1] - used[100] < 30 * 320 * 224 * 3  # of 800 frames
 
 
-def test_what_has_left_the_window_is_a_fault_of_the_caller(tmp_path):
+def test_reading_behind_the_window_raises_index_error(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", frames=30)
     for read in (FrameStream.read, FrameStream.read_nearest):
         stream = FrameStream(VideoFile(path), window=4)
@@ -98,7 +109,7 @@ def test_a_damaged_frame(tmp_path):
     assert stream.clip(11, OFFSETS) == [11, 10, 9, 12, 13]
 
 
-def test_a_stream_from_the_midst(tmp_path):
+def test_stream_starting_in_the_middle(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", frames=30)
     stream = FrameStream(VideoFile(path), window=8, start=12)
     assert stream.has(14)

@@ -30,7 +30,7 @@ def test_frames_lie_in_the_folder_under_their_numbers(clip, tmp_path):
     assert np.abs(frames.read(7).astype(int) - draw(7)).mean() < 6
 
 
-def test_interrupted_it_goes_on(clip, tmp_path, monkeypatch):
+def test_interrupted_unpacking_resumes(clip, tmp_path, monkeypatch):
     folder = tmp_path / "frames"
     encode, written = cv2.imencode, []
 
@@ -123,7 +123,7 @@ def test_frames_of_something_else_are_not_mixed_in(clip, tmp_path):
         unpack(clip, folder)
 
 
-def test_the_disk_that_it_takes_is_told_once(clip, tmp_path, caplog):
+def test_disk_usage_is_reported_once(clip, tmp_path, caplog):
     clip = write_clip(tmp_path / "long.mp4", frames=200)
     with caplog.at_level(logging.INFO):
         unpack(clip, tmp_path / "frames")

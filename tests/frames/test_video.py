@@ -75,7 +75,7 @@ def test_missing_frames_and_folders(tmp_path):
 
 def test_the_annotation_says_where_a_video_begins(tmp_path):
     make_frames(tmp_path / "v", [f"{number:06d}.jpg" for number in range(5, 9)])
-    assert FrameFolder(ImageStore(tmp_path), "v", 20, first=0).clip(5, [0, -1, -2]) == [5, 4, 3]
+    assert FrameFolder(ImageStore(tmp_path), "v", num_frames=20, first=0).clip(5, [0, -1, -2]) == [5, 4, 3]
 
 
 def test_of_two_files_with_one_number_the_annotated_one_is_read(tmp_path):

@@ -178,7 +178,7 @@ def test_damage_reaches_up_to_the_next_keyframe(tmp_path):
         ("mjpeg", "clip.avi", True, 0.5),
     ],
 )
-def test_what_is_given_of_a_damaged_file_is_whole(tmp_path, codec, name, keyframe, share):
+def test_intact_frames_of_damaged_files_are_complete(tmp_path, codec, name, keyframe, share):
     """Of each coding: a packet in the middle is zeros, or half of it; a frame that is given is what it was."""
     if codec not in av.codecs_available:
         pytest.skip(f"no {codec}")
@@ -264,7 +264,7 @@ def test_the_frames_do_not_depend_on_threads(tmp_path, monkeypatch):
         assert frame is None or np.array_equal(frame, other)
 
 
-def test_what_is_no_video_is_refused_in_one_line(tmp_path):
+def test_non_videos_are_rejected_in_one_line(tmp_path):
     with pytest.raises(InputError, match=r"nothing\.mp4: no such video file"):
         VideoFile(tmp_path / "nothing.mp4")
     with pytest.raises(InputError, match="no such video file"):

@@ -10,16 +10,16 @@ LEVELS = (20, 120, 220)
 
 
 def write(path, size=(64, 48)):
-    with VideoWriter(path, size, 29.97) as movie:
+    with VideoWriter(path, size, 29.97) as video:
         for level in LEVELS:
-            movie.write(np.full((size[1], size[0], 3), level, np.uint8))
+            video.write(np.full((size[1], size[0], 3), level, np.uint8))
 
 
 @pytest.mark.parametrize("codec", ["h264", "mpeg4"])
 def test_frames_come_back(tmp_path, monkeypatch, codec):
     if codec == "mpeg4":  # a build without x264
         monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
-    path = tmp_path / "new" / "movie.mp4"
+    path = tmp_path / "new" / "video.mp4"
     write(path)
     with av.open(str(path)) as container:
         assert container.streams.video[0].codec_context.name == codec
@@ -31,21 +31,21 @@ def test_frames_come_back(tmp_path, monkeypatch, codec):
 
 
 def test_sides_of_an_odd_length_grow(tmp_path):
-    write(tmp_path / "movie.mp4", (63, 47))
-    assert cv2.VideoCapture(str(tmp_path / "movie.mp4")).read()[1].shape == (48, 64, 3)
+    write(tmp_path / "video.mp4", (63, 47))
+    assert cv2.VideoCapture(str(tmp_path / "video.mp4")).read()[1].shape == (48, 64, 3)
 
 
-def test_a_movie_plays_before_all_of_it_is_there(tmp_path):
-    write(tmp_path / "movie.mp4")
-    content = (tmp_path / "movie.mp4").read_bytes()
+def test_index_precedes_the_frames_in_the_file(tmp_path):
+    write(tmp_path / "video.mp4")
+    content = (tmp_path / "video.mp4").read_bytes()
     assert 0 < content.index(b"moov") < content.index(b"mdat")
 
 
-def test_a_movie_that_is_broken_off_leaves_nothing(tmp_path):
+def test_interrupted_writing_leaves_no_file(tmp_path):
     def break_off():
-        with VideoWriter(tmp_path / "movie.mp4", (64, 48), 10) as movie:
-            movie.write(np.zeros((48, 64, 3), np.uint8))
-            assert not (tmp_path / "movie.mp4").exists()
+        with VideoWriter(tmp_path / "video.mp4", (64, 48), 10) as video:
+            video.write(np.zeros((48, 64, 3), np.uint8))
+            assert not (tmp_path / "video.mp4").exists()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

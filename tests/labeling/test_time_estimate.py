@@ -7,7 +7,7 @@ import torch
 
 from lib.config import load_config
 from lib.labeling import time_estimate
-from lib.labeling.time_estimate import build_propagation_seconds, build_training_seconds
+from lib.labeling.time_estimate import estimate_propagation_seconds, estimate_training_seconds
 
 RECIPE = Path(__file__).parents[2] / "experiments/video"
 CPU = torch.device("cpu")
@@ -28,15 +28,15 @@ def cfg_of(monkeypatch):
 
 
 @pytest.mark.parametrize("stage", ["single", "posewarper"])
-def test_a_training_takes_its_steps(cfg_of, stage):
+def test_duration_of_a_training(cfg_of, stage):
     cfg = cfg_of(stage, "TRAIN.END_EPOCH", 5, "TRAIN.BATCH_SIZE_PER_GPU", 8)
-    assert build_training_seconds(cfg, 20, CPU) == 5 * 3 * 2
+    assert estimate_training_seconds(cfg, 20, CPU) == 5 * 3 * 2
 
 
 def test_propagation_takes_warps_in_hops_and_flow_on_all_cores(cfg_of):
     cfg = cfg_of("posewarper", "TEST.PROPAGATE.HOP", 3)
     warps, flows = 2 * 24 / 3 / time_estimate.CLIPS, 2 * 24 / 4
-    assert build_propagation_seconds(cfg, 24, CPU) == pytest.approx(2 * (warps + flows))
+    assert estimate_propagation_seconds(cfg, 24, CPU) == pytest.approx(2 * (warps + flows))
 
 
 def test_the_first_call_is_not_timed(monkeypatch):

@@ -33,7 +33,7 @@ def count_images(model: PoseWarper) -> list[int]:
 
 @pytest.mark.parametrize("num_joints", [5, 133])
 @torch.no_grad()
-def test_untrained_head_moves_nothing(num_joints):
+def test_untrained_head_is_the_identity(num_joints):
     model = PoseWarper(nn.Identity(), num_joints).eval()
     values, source, target = (noise(seed, 2, num_joints, 16, 12) for seed in range(3))
     assert torch.equal(model.warp(values, source=source, target=target), values)
@@ -206,7 +206,7 @@ def test_state_dict_inside_another_module(warper):
     wrapped.load_state_dict(wrapped.state_dict())
 
 
-def test_strict_load_speaks_the_published_names(warper):
+def test_strict_loading_reports_published_names(warper):
     state_dict = warper.state_dict()
     state_dict["conv9.weight"] = state_dict.pop("conv1.weight")
     del state_dict["offsets2.weight"]

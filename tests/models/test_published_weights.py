@@ -121,7 +121,7 @@ def imagenet_trunk(name):
 
 
 @pytest.mark.parametrize("zoo", CLASSIFIERS)
-def test_every_trunk_comes_whole_out_of_imagenet_files(zoo):
+def test_imagenet_files_contain_complete_trunks(zoo):
     kind, prefix, added = CLASSIFIERS[zoo]
     for trunk in TRUNKS:
         if trunk.startswith(kind):
@@ -134,7 +134,7 @@ def test_every_trunk_comes_whole_out_of_imagenet_files(zoo):
 
 
 @pytest.mark.parametrize("trunk", TRUNKS)
-def test_every_net_is_told_by_its_names(trunk):
+def test_every_net_is_recognized_by_tensor_names(trunk):
     for joints in (14, 17, 133):
         names = published("original", trunk, joints)
         tensors = {name: torch.empty(shape, device="meta") for name, shape in names.items()}
@@ -144,7 +144,7 @@ def test_every_net_is_told_by_its_names(trunk):
         )
 
 
-def test_a_posewarper_is_told_by_its_names():
+def test_posewarper_is_recognized_by_tensor_names():
     names = published("original", "HRNet-W48", 17, warps=True)
     tensors = {name: torch.empty(shape, device="meta") for name, shape in names.items()}
     assert net(tensors) == "PoseWarper over HRNet-W48 with 17 joints"

@@ -49,7 +49,7 @@ def test_golden_soft_keep_lists(implementation, thresh):
 
 @pytest.mark.parametrize("count", [0, 1, 2, 30, 300])
 @pytest.mark.parametrize("thresh", [0.05, 0.3, 0.5, 0.7, 0.9, 0.999])
-def test_the_twins_agree_on_poses(count, thresh, monkeypatch):
+def test_implementations_agree_on_poses(count, thresh, monkeypatch):
     people = crowd(count, seed=count)
     compiled = (
         oks_nms(*people, COCO_SIGMAS, thresh),
@@ -65,7 +65,7 @@ def test_the_twins_agree_on_poses(count, thresh, monkeypatch):
 
 @pytest.mark.parametrize("count", [0, 1, 200])
 @pytest.mark.parametrize("thresh", [0.0, 0.3, 0.7])
-def test_the_twins_agree_on_boxes(count, thresh, monkeypatch):
+def test_implementations_agree_on_boxes(count, thresh, monkeypatch):
     rng = np.random.default_rng(count)
     corner, size = rng.uniform(0, 100, (count, 2)), rng.uniform(5, 60, (count, 2))
     boxes = np.concatenate([corner, corner + size, rng.integers(0, 20, (count, 1)) / 20], axis=1)
@@ -119,7 +119,7 @@ def test_soft_nms_by_hand(implementation):
     assert oks_nms(poses, scores, areas, sigmas, 0.5) == [0, 2, 3]
 
 
-def test_the_twins_agree_on_oks(monkeypatch):
+def test_implementations_agree_on_oks(monkeypatch):
     poses, _, areas = crowd(50)
     compiled = oks_iou(poses[0], poses, areas[0], areas, COCO_SIGMAS)
     monkeypatch.setattr(subject, "kernels", reference)
@@ -164,7 +164,7 @@ def test_other_arguments_that_do_not_fit():
         soft_oks_nms(np.zeros((1, 1, 2)), [1], [1], [1], 0)
 
 
-def test_without_the_extension_numpy_does_it_and_it_is_said(monkeypatch):
+def test_numpy_fallback_without_the_extension_is_logged(monkeypatch):
     monkeypatch.setitem(sys.modules, "lib.nms._nms", None)
     monkeypatch.delattr(sys.modules["lib.nms"], "_nms", raising=False)
     monkeypatch.delitem(sys.modules, "lib.nms.suppression")

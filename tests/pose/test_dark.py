@@ -39,7 +39,7 @@ def test_a_gaussian_at_the_border(sigma, x, y):
     np.testing.assert_allclose(find(gaussians(np.array([[x, y]]), sigma), sigma), [[x, y]], atol=0.005)
 
 
-def test_a_gaussian_beyond_the_border_is_looked_for_a_cell_away_at_most():
+def test_dark_moves_at_most_one_cell_toward_peaks_outside():
     cells = np.array([[-0.8, 30.0], [-5.0, 30.0], [20.0, 63.9]])
     found = find(gaussians(cells, 2), 2)
     np.testing.assert_allclose(found, [[-0.8, 30], [-1, 30], [20, 63.9]], atol=0.005)
@@ -72,7 +72,7 @@ def test_a_flat_map_stays_at_the_corner(value):
     assert find(np.full((1, HEIGHT, WIDTH), value, dtype=np.float32), 2).tolist() == [[0, 0]]
 
 
-def test_of_a_flat_top_the_middle_is_found():
+def test_dark_finds_the_middle_of_a_plateau():
     maps = np.zeros((1, HEIGHT, WIDTH), dtype=np.float32)
     maps[0, 20:22, 30:32] = 1
     np.testing.assert_allclose(find(maps, 2), [[30.5, 20.5]], atol=0.01)

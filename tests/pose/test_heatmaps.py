@@ -89,7 +89,7 @@ def test_the_quarter_cell_step_per_axis():
             assert cell == [x + 0.25 * moves[0], y + 0.25 * moves[1]], (per_axis, x, y)
 
 
-def test_a_step_per_axis_goes_by_the_peaks_own_row_and_column():
+def test_per_axis_steps_use_the_row_and_column_of_the_maximum():
     heatmaps = torch.zeros(1, 2, 6, 6)
     heatmaps[0, 0, 5, 3], heatmaps[0, 0, 5, 2], heatmaps[0, 0, 4, 4] = 1, 0.5, 0.7  # the last row: left
     heatmaps[0, 1, 3, 5], heatmaps[0, 1, 2, 5], heatmaps[0, 1, 4, 4] = 1, 0.5, 0.7  # the last column: up

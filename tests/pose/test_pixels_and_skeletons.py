@@ -38,7 +38,7 @@ def test_posetrack_skeleton():
         ("jhmdb", 15),
     ],
 )
-def test_schemas_hold_together(name, joints):
+def test_schemas_are_consistent(name, joints):
     schema = skeleton(name)
     assert schema.num_joints == len(set(schema.names)) == len(schema.joint_weights) == joints
     assert len(schema.sigmas) == (0 if name == "mpii_trb" else joints)
@@ -50,7 +50,7 @@ def test_schemas_hold_together(name, joints):
     assert all(other.startswith("face-") for other in others)  # numbered around the face
 
 
-def test_names_tell_sides():
+def test_sides_are_derived_from_names():
     names = ["left_paw", "pawR", "L_ear", "Right Hip", "tail", "leftover", "nose"]
     assert [side(name, names) for name in names] == ["left", "right", "left", "right", "", "", ""]
     names = ["leftear", "rightear", "LSHO", "RSHO", "lip", "bright"]
@@ -68,7 +68,7 @@ def test_unknown_schema():
         skeleton("horse")
 
 
-def test_names_tell_mirror_pairs():
+def test_mirror_pairs_are_derived_from_names():
     names = ["nose", "left_paw", "RightPaw", "earL", "tail", "ear R", "left_paw_2", "L-hip", "r-hip", "l1", "lash"]
     names += ["right_paw_2", "left_eye_left_corner", "left_eye_right_corner", "right_eye_right_corner"]
     skeleton = named_skeleton(names)

@@ -13,7 +13,7 @@ MOVES = [Target(0, 1), Target(3, 1), Target(0, 2), Target(1, 3), Target(1, 5), T
 
 
 class Recorder:
-    """A mover that tells what it was asked for."""
+    """A method that records its targets."""
 
     def __init__(self):
         self.asked = []
@@ -32,7 +32,7 @@ def assert_moved(poses, people, targets):
     assert poses.scores.shape == (len(targets), 2)
 
 
-def test_after_a_correction_only_what_hangs_on_it_is_done_anew(tmp_path):
+def test_a_correction_updates_only_dependent_segments(tmp_path):
     method = Recorder()
     assert_moved(propagate_cached(PEOPLE, MOVES, method, tmp_path, "a"), PEOPLE, MOVES)
     assert sorted(method.asked[0]) == sorted(MOVES)
@@ -61,21 +61,21 @@ def test_segments_of_another_version_are_propagated_again(tmp_path, monkeypatch)
         replace(PEOPLE[0], scale=np.full(2, 3, np.float32)),
     ],
 )
-def test_whatever_changes_in_a_label_counts(tmp_path, other):
+def test_every_part_of_a_label_is_in_the_digest(tmp_path, other):
     method = Recorder()
     propagate_cached(PEOPLE, MOVES, method, tmp_path, "a")
     propagate_cached([other, *PEOPLE[1:]], MOVES, method, tmp_path, "a")
     assert method.asked[1] == [Target(0, 1), Target(0, 2), Target(1, 3)]
 
 
-def test_a_new_label_between_two_makes_two_stretches_of_one(tmp_path):
+def test_a_new_label_splits_a_segment(tmp_path):
     method = Recorder()
     propagate_cached(PEOPLE[:2], [Target(0, 1), Target(1, 3)], method, tmp_path, "a")
     propagate_cached([*PEOPLE[:2], person(2)], [Target(0, 1), Target(1, 3)], method, tmp_path, "a")
     assert method.asked[1] == [Target(0, 1), Target(1, 3)]
 
 
-def test_what_was_interrupted_goes_on(tmp_path, monkeypatch):
+def test_interrupted_downloads_resume(tmp_path, monkeypatch):
     monkeypatch.setattr(segments, "CHUNK", 2)
     method = Recorder()
 
@@ -93,7 +93,7 @@ def test_what_was_interrupted_goes_on(tmp_path, monkeypatch):
     assert sorted(first + later) == sorted(MOVES)
 
 
-def test_a_damaged_file_is_done_anew(tmp_path):
+def test_a_damaged_file_is_propagated_again(tmp_path):
     method = Recorder()
     propagate_cached(PEOPLE, MOVES, method, tmp_path, "a")
     for number, path in enumerate(sorted(tmp_path.iterdir())):
@@ -102,9 +102,17 @@ def test_a_damaged_file_is_done_anew(tmp_path):
     assert sorted(method.asked[1]) == sorted(MOVES)
 
 
-def test_labels_that_are_apart_by_nothing(tmp_path):
+def test_a_missing_disagreement_is_cached(tmp_path):
     def method(people, targets):
         return Recorder()(people, targets)._replace(disagreement=None)
 
     for _ in range(2):
         assert propagate_cached(PEOPLE, MOVES, method, tmp_path, "a").disagreement is None
+
+
+def test_progress_counts_the_poses_in_the_cache(tmp_path, capsys):
+    propagate_cached(PEOPLE[:2], MOVES[:1], Recorder(), tmp_path, "a")
+    propagate_cached(PEOPLE, [MOVES[0], *MOVES[4:]], Recorder(), tmp_path, "a")
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert [line for line in lines if "propagated:  20%" in line and "1/5" in line]
+    assert "propagated: 100%" in lines[-1]

@@ -28,15 +28,24 @@ def frames():
 def person(number, joints, labeled=None):
     joints = np.array(joints, dtype=np.float64)
     labeled = np.ones(len(joints), dtype=bool) if labeled is None else np.array(labeled)
-    return Person(0, 0, number, np.zeros(2), np.ones(2), 1.0, joints, labeled)
+    return Person(
+        video=0,
+        frame=0,
+        number=number,
+        center=np.zeros(2),
+        scale=np.ones(2),
+        box_score=1.0,
+        joints=joints,
+        labeled=labeled,
+    )
 
 
 @pytest.mark.parametrize("step", [flow.lucas_kanade, flow.dis])
-def test_labels_follow_what_they_are_on(frames, step):
+def test_labels_follow_the_image_content(frames, step):
     people = [person(4, [[50, 40], [70, 50]]), person(4, [[40, 45], [60, 30]])]
     targets = [Target(0, 7), Target(0, 4), Target(1, 5), Target(0, 2), Target(1, 7)]
     poses = flow.along_flow(flow.GrayFrames(frames), people, targets, step)
-    for (index, number), joints in zip(targets, poses.joints, strict=True):
+    for (index, number, _), joints in zip(targets, poses.joints, strict=True):
         np.testing.assert_allclose(joints, people[index].joints + SHIFT * (number - 4), atol=0.7)
     np.testing.assert_array_equal(poses.scores, 1)
 
@@ -113,7 +122,7 @@ def test_dense_flow_is_computed_around_the_joints(joints, expected):
     assert abs(columns.stop - right) <= 1
 
 
-def test_nobody_labeled_is_no_fault(frames):
+def test_unlabeled_people_have_no_score(frames):
     poses = flow.along_flow(flow.GrayFrames(frames), [person(0, [[9, 9]], [False])], [Target(0, 1)], flow.lucas_kanade)
     assert poses.scores.tolist() == [[0]]
 
@@ -127,7 +136,7 @@ class KnownFlow(torch.nn.Module):
         return [torch.tensor(SHIFT, dtype=torch.float32).view(1, 2, 1, 1).expand(1, 2, 96, 120)]
 
 
-def test_raft_is_fed_as_it_wants(frames):
+def test_raft_gets_normalized_padded_images(frames):
     step = flow.raft(KnownFlow(), torch.device("cpu"))
     poses = flow.along_flow(
         lambda video, number: frames[video].read(number), [person(0, [[50, 40]])], [Target(0, 2)], step
@@ -135,7 +144,7 @@ def test_raft_is_fed_as_it_wants(frames):
     np.testing.assert_allclose(poses.joints[0, 0], [56, 36], atol=1e-5)
 
 
-def test_weights_of_raft_are_the_users(tmp_path):
+def test_raft_weights_come_from_a_file(tmp_path):
     with pytest.raises(InputError, match=r"none\.pth"):
         flow.load_raft(tmp_path / "none.pth")
     net = raft_large(weights=None)

@@ -19,13 +19,13 @@ from lib.propagation.fusion import (
 from lib.propagation.targets import PropagatedPoses, Target, copy_labels
 
 
-def test_the_partner_is_the_same_persons_next_label_on_the_other_side():
+def test_the_opposite_label_is_of_the_same_person():
     people = [person(0), person(4), person(8), person(4, track=1), person(8, track=-1)]
     targets = [Target(0, 1), Target(1, 5), Target(1, 3), Target(1, 4), Target(2, 9), Target(3, 5), Target(4, 7)]
     assert opposite_labels(people, targets) == [Target(1, 1), Target(2, 5), Target(0, 3), None, None, None, None]
 
 
-def test_labels_that_stay_fused_from_both_sides_are_linear_interpolation():
+def test_copied_labels_of_both_sides_are_interpolated_linearly():
     people = [person(0, x=0), person(4, x=8), person(4, track=1, x=50)]
     targets = [Target(0, 1), Target(1, 3), Target(2, 3), Target(1, 4)]
     poses = fuse_sides(people, targets, copy_labels)
@@ -33,7 +33,7 @@ def test_labels_that_stay_fused_from_both_sides_are_linear_interpolation():
     np.testing.assert_allclose(poses.scores, 1)
 
 
-def test_a_joint_that_one_side_lacks_is_the_other_sides():
+def test_a_joint_missing_on_one_side_comes_from_the_other():
     people = [person(0, x=0, labeled=(True, False)), person(4, x=8, labeled=(False, False))]
     poses = fuse_sides(people, [Target(0, 2)], copy_labels)
     np.testing.assert_allclose(poses.joints[0, 0], [0, 1])
@@ -60,7 +60,7 @@ def test_sides_are_weighted_by_score_and_nearness():
     np.testing.assert_allclose(poses.joints[0, 0], [8 * (0.4 / 3) / (0.8 + 0.4 / 3), 1])
 
 
-def test_a_source_far_from_the_others_takes_little():
+def test_an_outlying_source_has_little_weight():
     zero = PropagatedPoses(np.zeros((1, 2, 2)), np.full((1, 2), 0.7))
     other = PropagatedPoses(np.array([[[60.0, 0.0], [3.0, 0.0]]]), zero.scores)
     weights = [np.full((1, 2), 6.0), np.full((1, 2), 1.0)]
@@ -84,14 +84,14 @@ def test_an_outlier_among_several_is_outvoted():
     np.testing.assert_array_equal(unknown.joints, at[0].joints)
 
 
-def test_a_joint_of_one_label_alone_is_not_interpolated():
+def test_a_joint_with_one_label_is_not_interpolated():
     people = [person(0, x=0), person(4, x=2, labeled=(True, False))]
     poses = combine(people, [Target(0, 2)], [shifted(2), copy_labels], [0.1, 0.1])
     np.testing.assert_allclose(poses.joints[0, 1], [12, 2])  # the second joint: the first label's, moved
 
 
 def shifted(x, score=1):
-    """A mover that leaves labels where they are, but for an error."""
+    """A method that copies labels and adds an error."""
 
     def target(people, targets):
         poses = copy_labels(people, targets)
@@ -100,7 +100,7 @@ def shifted(x, score=1):
     return target
 
 
-def test_the_error_of_a_mover_is_that_on_labels_it_is_not_shown():
+def test_the_error_of_a_method_is_measured_on_left_out_labels():
     people = [
         person(8, x=16),
         person(0, x=0),
@@ -117,19 +117,19 @@ def test_the_error_of_a_mover_is_that_on_labels_it_is_not_shown():
     assert leave_one_out_error(half, copy_labels) == pytest.approx(1.5 / 200)
 
 
-def test_movers_count_by_their_errors():
+def test_methods_are_weighted_by_their_errors():
     people, targets = [person(0, x=0), person(4, x=1)], [Target(0, 2)]
     poses = combine(people, targets, [shifted(0), shifted(2)], [0.1, 0.2])
     np.testing.assert_allclose(poses.joints[0, 0], [0.5 + 2 / 5, 1])  # 0.5 and 2.5, weights 4 : 1
     faint = combine(people, targets, [shifted(0), shifted(2, score=0.1)], [0.1, 0.2])
-    np.testing.assert_allclose(faint.joints, poses.joints)  # what a mover scores tells nothing of what it errs
+    np.testing.assert_allclose(faint.joints, poses.joints)  # the scores of a method do not affect its error
     unknown = combine(people, targets, [shifted(0), shifted(2)], [float("nan"), 0.2])
     np.testing.assert_allclose(unknown.joints[0, 0], [0.5 + 1, 1])
     together = combine([person(0), person(4)], targets, [shifted(0), shifted(0, score=0.1)], [0.1, 0.2])
     np.testing.assert_allclose(together.scores, 0.8 + 0.1 / 5)
 
 
-def test_movers_that_disagree_are_less_sure():
+def test_disagreement_lowers_the_score():
     people, targets = [person(0)], [Target(0, 2)]  # 200 pixels the crop: an agreement of 2
     disagreement = combine(people, targets, [shifted(0), shifted(4)], [0.1, 0.1])  # each 2 from the mean
     together, alone = (combine(people, targets, [shifted(0)] * number, [0.1] * number) for number in (2, 1))
@@ -139,7 +139,7 @@ def test_movers_that_disagree_are_less_sure():
     np.testing.assert_allclose(absent.scores, alone.scores)  # one that knows nothing does not disagree
 
 
-def test_how_far_two_sides_are_apart():
+def test_disagreement_of_two_sides():
     people = [person(0, x=0), person(4, x=8, labeled=(True, False)), person(4, track=1)]
     targets = [Target(0, 1), Target(2, 5)]
     assert fuse_sides(people, targets, copy_labels).disagreement is None  # they lie apart as the person moves
@@ -167,7 +167,7 @@ def test_the_frames_that_joints_come_from():
     assert joint_sources(people, targets, both_sides=False) == [[[0], [0]], [[4], []], [[4], [4]]]
 
 
-def test_a_label_that_stays_counts_between_two_labels_alone():
+def test_a_copied_label_counts_only_between_two_labels():
     people, targets = [person(0, x=0), person(4, x=2)], [Target(0, 2), Target(1, 6)]
     poses = combine(people, targets, [shifted(2), copy_labels], [0.1, 0.1])
     np.testing.assert_allclose(poses.joints[:, 0, 0], [1 + 1, 2 + 2])
@@ -175,7 +175,7 @@ def test_a_label_that_stays_counts_between_two_labels_alone():
     np.testing.assert_allclose(lone.joints[1], people[1].joints)
 
 
-def test_the_net_draws_poses_to_what_it_sees_near_them():
+def test_refinement_moves_joints_to_nearby_estimates():
     people = [person(0, labeled=(True, False)), person(10, x=50)]
     targets = [Target(0, 0), Target(0, 2), Target(1, 12), Target(1, 13)]
     poses = PropagatedPoses(

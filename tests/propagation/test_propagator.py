@@ -48,18 +48,18 @@ def test_a_method_that_is_no_prior_is_refused():
         PropagationOptions(method="dis", priors=("copy",))
 
 
-def test_each_label_goes_to_each_frame_once(asked):
+def test_each_label_is_propagated_once_to_each_frame(asked):
     people = [person(number, x=number) for number in (0, 5, 10, 15)]
     targets = [Target(number // 5, number) for number in range(1, 15) if number % 5]
     propagator = Propagator(PropagationOptions(method="mine", priors=("linear",)), FRAMES)
     propagator.propagate(people, targets)
     assert set(asked.values()) == {1}
-    ways = {(start, end) for start, end in asked if end % 5}
+    reached = {(start, end) for start, end in asked if end % 5}
     between = {(number // 5 * 5 + side, number) for number in range(1, 15) if number % 5 for side in (0, 5)}
-    assert ways == between
+    assert reached == between
 
 
-def test_a_memo_knows_labels_by_what_they_say():
+def test_a_memo_identifies_labels_by_content():
     calls = []
 
     def method(people, targets):
@@ -81,6 +81,11 @@ def test_refinement_without_a_net_is_refused(asked):
 
 
 def test_labels_of_images_are_refused():
-    labels = SparseLabels(Path("images.json"), [], [], {0: ImageList(ImageStore("."), ["a.jpg"], np.zeros((1, 2)))})
+    labels = SparseLabels(
+        path=Path("images.json"),
+        videos=[],
+        people=[],
+        frames={0: ImageList(ImageStore("."), ["a.jpg"], np.zeros((1, 2)))},
+    )
     with pytest.raises(InputError, match=r"images\.json: labels of images"):
         video_folders(labels)

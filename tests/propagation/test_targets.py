@@ -7,16 +7,17 @@ from torch import nn
 
 from lib.config import load_config
 from lib.core.predictor import DecodeOptions, Poses, Predictor
-from lib.core.strategies import FlipTest, near_labels, scatter, scatter_own
+from lib.core.strategies import FlipTest, near_labels, scatter, scatter_estimates
 from lib.dataset import build_clips, build_labeled_runs
 from lib.models import PoseWarper, build_model
 from lib.pose.skeletons import POSETRACK
-from lib.propagation.targets import Target, around, missing, nearest, reachable_ground_truth, warp
+from lib.propagation.fusion import opposite_labels
+from lib.propagation.targets import PropagatedPoses, Target, around, join_joints, nearest, reachable_ground_truth, warp
 
 CPU = torch.device("cpu")
 
 
-def test_a_frame_takes_everybody_of_the_nearest_label_the_earlier_of_two():
+def test_a_frame_gets_the_people_of_the_nearest_label():
     people = [person(3), person(3, track=1), person(7), person(5, video=1)]
     wanted = [(0, number) for number in range(2, 9)]
     targets = nearest(people, wanted)
@@ -24,14 +25,14 @@ def test_a_frame_takes_everybody_of_the_nearest_label_the_earlier_of_two():
     assert nearest(people, [(1, 0), (2, 0)]) == [Target(3, 0)]  # video 2 has no label
 
 
-def test_a_frame_between_labels_takes_everybody_of_either():
+def test_a_frame_between_labels_gets_the_people_of_both():
     people = [person(0), person(0, track=2), person(10, track=1), person(10, track=2), person(20)]
-    targets = around(people, [(0, 3), (0, 7), (0, 12), (0, 25)])
+    targets = around(people, {0: [3, 7, 12, 25]}, {0: {0, 10, 20}})
     expected = {3: [0, 1, 2], 7: [2, 3, 0], 12: [2, 3, 4], 25: [4]}
     assert targets == [Target(person, number) for number, own in expected.items() for person in own]
 
 
-def test_people_count_with_the_joints_that_could_be_moved():
+def test_ground_truth_is_limited_to_reachable_joints():
     sources = [person(3, labeled=(True, False)), person(3, track=1)]
     truth = [person(4), person(4, track=2), person(5), person(4, track=-1)]
     found = reachable_ground_truth(truth, sources, [Target(0, 4), Target(1, 4)])
@@ -62,7 +63,7 @@ def test_labels_go_far_in_one_warp_or_in_hops(hop, calls):
     people = [person(10), person(20, x=100)]
     targets = [Target(0, 10), Target(0, 8), Target(0, 12), Target(1, 21), Target(1, 25), Target(1, 27), Target(1, 23)]
     drift = Drift()
-    poses = warp(drift, people, targets, hop, follow=True, relative=False)
+    poses = warp(drift, people, targets, hop=hop, follow=True, relative=False)
     assert drift.calls == calls
     np.testing.assert_allclose(poses.joints[:, 0, 0], [0, -4, 4, 102, 110, 114, 106])
     hops = [1, 1, 1, 1, 2, 3, 1] if hop == 3 else [1] * 7
@@ -70,15 +71,15 @@ def test_labels_go_far_in_one_warp_or_in_hops(hop, calls):
 
 
 @pytest.mark.parametrize("follow", [True, False])
-def test_the_crop_goes_along_or_stays(follow):
+def test_the_crop_follows_or_stays(follow):
     drift = Drift()
-    warp(drift, [person(10)], [Target(0, 15)], 3, follow, relative=False)
+    warp(drift, [person(10)], [Target(0, 15)], hop=3, follow=follow, relative=False)
     assert drift.people[0].number == 13
     assert drift.people[0].center.tolist() == ([6, 0] if follow else [0, 0])
     np.testing.assert_allclose(drift.people[0].joints[:, 0], [6, 16])
 
 
-def test_the_way_can_be_taken_from_where_the_label_itself_ends():
+def test_displacements_can_be_relative_to_the_warped_label():
     class Rounding(Drift):
         def __call__(self, people, offsets):
             poses = super().__call__(people, offsets)
@@ -86,8 +87,8 @@ def test_the_way_can_be_taken_from_where_the_label_itself_ends():
 
     targets = [Target(0, 10), Target(0, 12), Target(0, 14)]
     people = [person(10, x=3, labeled=(True, False))]
-    rounded = warp(Rounding(), people, targets, 9, follow=True, relative=False)
-    relative = warp(Rounding(), people, targets, 9, follow=True, relative=True)
+    rounded = warp(Rounding(), people, targets, hop=9, follow=True, relative=False)
+    relative = warp(Rounding(), people, targets, hop=9, follow=True, relative=True)
     np.testing.assert_allclose(rounded.joints[:, 0, 0], [5, 9, 13])
     np.testing.assert_allclose(relative.joints[:, 0, 0], [3, 7, 11])
     np.testing.assert_allclose(relative.joints[:, 1], rounded.joints[:, 1])  # not labeled
@@ -107,7 +108,7 @@ def test_scatter_warps_the_labels_to_every_frame():
     result = scatter(net, frames, labels)
     for t in range(3):
         torch.testing.assert_close(result[:, t], net.warp(labels, source=maps[:, 0], target=maps[:, t]))
-    own = scatter_own(net, frames, labels)
+    own = scatter_estimates(net, frames, labels)
     torch.testing.assert_close(own[:, 2], net.warp(maps[:, 0], source=maps[:, 0], target=maps[:, 2]))
 
 
@@ -128,7 +129,7 @@ def test_the_loop_yields_the_poses_of_all_frames(tmp_path):
 
 
 @pytest.mark.parametrize(("target_type", "shift"), [("unbiased", False), ("unbiased", True), ("udp", False)])
-def test_labels_within_cells_come_back_exactly_and_from_the_mirror_image_too(tmp_path, target_type, shift):
+def test_labels_are_recovered_exactly_also_from_mirror_images(tmp_path, target_type, shift):
     make_video(tmp_path / "data", "v", num_frames=7)
     keys = ["TEST.MODE", "propagate", "MODEL.TARGET_TYPE", target_type]
     cfg = load_config(write_experiment(tmp_path, tmp_path / "data"), keys)
@@ -146,7 +147,7 @@ def test_labels_within_cells_come_back_exactly_and_from_the_mirror_image_too(tmp
 
 
 @torch.no_grad()
-def test_the_net_is_looked_at_near_the_labels_alone():
+def test_estimates_are_limited_to_the_vicinity_of_labels():
     seen = torch.zeros(1, 3, 12, 10)
     seen[0, :, 3, 2], seen[0, :, 8, 7] = 0.5, 1.0  # the net sees each joint twice
     labels = torch.zeros(1, 3, 12, 10)
@@ -157,21 +158,61 @@ def test_the_net_is_looked_at_near_the_labels_alone():
     assert not maps[0, 2].any()
 
 
-def test_who_is_missing_in_labeled_frames():
+def test_joints_that_are_not_labeled_come_from_the_nearest_label_that_has_them():
     people = [
         person(0),
-        person(4, labeled=(True, False)),
-        person(8, labeled=(False, False)),
-        person(4, track=1, labeled=(True, False)),
+        person(4, labeled=(True, False), open_joints=(1,)),
+        person(4, track=1, labeled=(True, False), open_joints=(1,)),
     ]
-    targets = missing(people, {0: [0, 1, 3, 4, 8]})
-    assert targets == [
-        Target(0, 1),
-        Target(1, 3),
-        Target(0, 4),  # the second joint, which the first label alone has
-        Target(1, 8),
-        Target(3, 0),
-        Target(3, 1),
-        Target(3, 3),
-        Target(3, 8),
+    targets = around(people, {0: [0, 1, 3, 4, 8]}, complete={})
+    first = [Target(1, 3, (0,)), Target(0, 3, (1,)), Target(0, 4, (1,)), Target(1, 8, (0,)), Target(0, 8, (1,))]
+    assert [target for target in targets if target.person < 2] == [Target(0, 1, (0,)), Target(0, 1, (1,)), *first]
+    assert [target for target in targets if target.person == 2] == [Target(2, n, (0,)) for n in (0, 1, 3, 8)]
+
+
+def test_a_corrected_joint_is_a_label_by_itself():
+    people = [person(0), person(10), person(4, labeled=(True, False), open_joints=(1,))]
+    targets = around(people, {0: range(11)}, {0: {0, 10}})
+    assert [target for target in targets if target.joints is None] == []
+    of_second = [(target.person, target.number) for target in targets if target.joints == (1,)]
+    assert of_second == [(0, n) for n in range(1, 6)] + [(1, n) for n in range(6, 10)]
+    of_first = [(target.person, target.number) for target in targets if target.joints == (0,)]
+    assert of_first == [(0, 1), (0, 2), (2, 3), (2, 5), (2, 6), (2, 7), (1, 8), (1, 9)]
+    assert opposite_labels(people, [Target(0, 2, (0,)), Target(0, 2, (1,)), Target(0, 2)]) == [
+        Target(2, 2, (0,)),
+        Target(1, 2, (1,)),
+        Target(2, 2),
     ]
+
+
+def test_joints_of_the_same_two_labels_are_one_target():
+    people = [person(0), person(10), person(20), person(14, labeled=(True, False), open_joints=(1,))]
+    targets = around(people, {0: range(10)}, {0: {0, 10, 20}})
+    assert targets == [Target(0, n) for n in range(1, 6)] + [Target(1, n) for n in range(6, 10)]
+
+
+def test_an_absent_joint_is_not_propagated():
+    people = [person(0), person(10), person(4, labeled=(True, False))]
+    assert around(people, {0: [4]}, {0: {0, 10}}) == []
+    assert around(people, {0: [3]}, {0: {0, 10}}) == [Target(2, 3)]
+    assert around([person(4, labeled=(True, False))], {0: [3]}, complete={}) == [Target(0, 3)]
+
+
+def test_a_complete_frame_without_an_individual_bounds_it():
+    people = [person(0), person(0, track=1), person(10), person(20, track=1)]
+    targets = around(people, {0: [7, 12]}, {0: {0, 10, 15, 20}})
+    assert targets == [Target(2, 7), Target(1, 7), Target(2, 12)]
+
+
+def test_the_joints_of_an_individual_are_joined():
+    people = [person(0), person(4, x=9, labeled=(True, False), open_joints=(1,)), person(10)]
+    targets = [Target(1, 3, (0,)), Target(0, 3, (1,)), Target(2, 9), Target(0, 4, (1,))]
+    joints = np.arange(16.0).reshape(4, 2, 2)
+    poses = PropagatedPoses(joints, np.arange(1.0, 9).reshape(4, 2), np.arange(8.0).reshape(4, 2))
+    sources = [[[0, 4], [4]], [[0], [0, 10]], [[10], [10]], [[0], [0, 10]]]
+    joined, found, origins = join_joints(people, targets, poses, sources)
+    assert joined == [Target(1, 3), Target(2, 9), Target(0, 4)]
+    np.testing.assert_array_equal(found.joints[0], [joints[0, 0], joints[1, 1]])
+    np.testing.assert_array_equal(found.scores, [[1, 4], [5, 6], [0, 8]])
+    np.testing.assert_array_equal(found.disagreement[0], [0, 3])
+    assert origins == [[[0, 4], [0, 10]], [[10], [10]], [[0], [0, 10]]]

@@ -51,7 +51,7 @@ def coco(tmp_path):
     return tmp_path
 
 
-def test_all_is_there(coco):
+def test_all_files_exist(coco):
     status, lines, _ = check(coco, *KEYS)
     assert status == 0
     assert lines[0].startswith("not checked: data/annotations/person_keypoints_train2017.json: no such file")

@@ -26,7 +26,7 @@ def labels(tmp_path):
     return path
 
 
-def test_there_and_back(labels, tmp_path):
+def test_round_trip(labels, tmp_path):
     done = convert("labels.csv", "new/labels.xml", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "new/labels.xml: 2 poses of 2 joints in 2 frames\n"
@@ -35,7 +35,7 @@ def test_there_and_back(labels, tmp_path):
     assert read_any_labels(tmp_path / "again.csv").joints.tolist()[0] == [[1, 2], [5, 6]]
 
 
-def test_what_is_lost_is_printed(labels, tmp_path):
+def test_losses_of_the_conversion_are_printed(labels, tmp_path):
     done = convert("labels.csv", "out.csv", "--to", "deeplabcut", folder=tmp_path)
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
@@ -114,17 +114,17 @@ def test_who_is_who_is_kept(tmp_path, target, keeps_names):
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (["labels.csv", "labels.csv"], "that is the file to read"),
-        (["labels.csv", "sub/../labels.csv"], "that is the file to read"),
+        (["labels.csv", "labels.csv"], "this is the input file of"),
+        (["labels.csv", "sub/../labels.csv"], "this is the input file of"),
         (["labels.csv", "out.slp"], "can be read but not written"),
         (["labels.csv", "out.txt"], "unknown format of labels"),
         (["labels.csv", "out.json", "--from", "cvat"], "not an XML file"),
         (["nothing.csv", "out.json"], "nothing.csv: No such file"),
         (["sub", "out.json"], "sub: Is a directory"),
-        (["labels.csv", "sub", "--to", "coco"], "sub: a folder; name a file"),
+        (["labels.csv", "sub", "--to", "coco"], "sub: is a folder; name a file"),
     ],
 )
-def test_what_cannot_be_converted_ends_in_a_line(labels, tmp_path, arguments, fault):
+def test_impossible_conversions_are_one_line(labels, tmp_path, arguments, fault):
     (tmp_path / "sub").mkdir()
     done = convert(*arguments, folder=tmp_path)
     assert done.returncode == 2

@@ -91,7 +91,7 @@ def test_training_is_tested_after_its_epoch(experiment, tmp_path):
     assert record["test"]["score"] == record["test"]["table"]["AP"]
 
 
-def test_labels_that_cannot_be_scored_are_told_before_the_training(experiment, tmp_path):
+def test_unscorable_labels_are_refused_before_the_training(experiment, tmp_path):
     content = json.loads((tmp_path / "labels.json").read_text())
     content["annotations"][1]["id"] = 70
     (tmp_path / "labels.json").write_text(json.dumps(content))
@@ -105,6 +105,6 @@ def test_pictures_of_any_joints(experiment, tmp_path):
     out = tmp_path / "pictures"
     done = run("illustrate.py", "--cfg", experiment, "--out", out, "TEST.MODEL_FILE", tmp_path / "weights.pth")
     assert done.returncode == 0, done.stderr
-    movie = cv2.VideoCapture(str(out / "poses.mp4"))
-    assert movie.read()[1].shape == (90, 240, 3)
-    assert int(movie.get(cv2.CAP_PROP_FRAME_COUNT)) == 5
+    capture = cv2.VideoCapture(str(out / "poses.mp4"))
+    assert capture.read()[1].shape == (90, 240, 3)
+    assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 5

@@ -16,16 +16,16 @@ import pytest
 import torch
 from posetrack_sample import write_experiment
 
-from lib.config import load_config
+from lib.config import load_config, rows
 from lib.core.predictor import build_predictor
 from lib.dataset import build_clips
-from lib.dataset.people import Person
+from lib.dataset.detections import person_in_box
+from lib.formats.boxes import DetectedBox
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.models import PoseWarper, build_model
-from lib.pose.crop import box_to_center_scale
 from lib.tracking import estimator, video_run
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
@@ -41,13 +41,13 @@ def box(frame, person):
 def write_video(path, frames=FRAMES):
     rng = np.random.default_rng(0)
     ground = cv2.resize(rng.integers(0, 200, (15, 20, 3), dtype=np.uint8), (160, 120))
-    with VideoWriter(path, (160, 120), 10) as movie:
+    with VideoWriter(path, (160, 120), 10) as writer:
         for frame in range(frames):
             image = ground.copy()
             for person in (0, 1):
                 x, y, w, h = map(int, box(frame, person))
                 cv2.rectangle(image, (x, y), (x + w, y + h), (40, 90 + 120 * person, 220), -1)
-            movie.write(image)
+            writer.write(image)
 
 
 def write_boxes(path, frames=FRAMES):
@@ -98,11 +98,11 @@ def read(path):
     return json.loads(Path(path).read_text())
 
 
-def read_movie(path):
+def read_frames(path):
     return [image for _, image in VideoFile(path).frames()]
 
 
-def test_boxes_become_poses_tracks_and_a_film(demo, root):
+def test_boxes_become_poses_tracks_and_a_video(demo, root):
     demo("--boxes", "boxes.json", "--out", "out/poses.mp4", "--joint-score", "-9")
     content = read("out/poses.json")
     info = content["info"]
@@ -121,7 +121,7 @@ def test_boxes_become_poses_tracks_and_a_film(demo, root):
         assert len(person["keypoints"]) == 3 * 17
     assert EMPTY not in {person["image_id"] for person in content["annotations"]}
 
-    plain, drawn = read_movie("clip.mp4"), read_movie("out/poses.mp4")
+    plain, drawn = read_frames("clip.mp4"), read_frames("out/poses.mp4")
     assert len(drawn) == FRAMES
     changed = [np.abs(a.astype(int) - b).mean() for a, b in zip(plain, drawn, strict=True)]
     assert changed[EMPTY] < 0.5 * min(value for frame, value in enumerate(changed) if frame != EMPTY)
@@ -135,11 +135,11 @@ def test_the_poses_are_those_of_the_test(demo, root):
         cv2.imwrite(str(root / f"frames/{number}.png"), image)
     cfg = load_config(root / "small.yaml")
     content = read("poses.json")
-    unlabeled = np.zeros((17, 2)), np.zeros(17, dtype=bool)
-    people = [
-        Person(0, one["image_id"], one["image_id"], *box_to_center_scale(one["bbox"], 64 / 96), 0.9, *unlabeled)
+    boxes = [
+        DetectedBox(image=one["image_id"], num_frames=0, box=np.array(one["bbox"]), score=0.9)
         for one in content["annotations"]
     ]
+    people = [person_in_box(box, 0, box.image, box.image, 64 / 96, 17) for box in boxes]
     clips = build_clips(cfg, people, {0: FrameFolder(ImageStore(root), "frames")}, [0, -1, -2, 1, 2])
     net = build_model(cfg).eval()
     net.load_state_dict(torch.load("tiny.pth"))
@@ -164,14 +164,14 @@ def test_the_whole_frame_is_one_person_and_a_part_of_the_video_is_enough(demo):
     }
 
 
-def test_a_part_sees_the_frames_around_it(demo):
+def test_a_part_uses_frames_outside_of_it(demo):
     demo("--json", "part.json", "--start", "3", "--end", "5")
     demo("--json", "all.json")
     people = {one["image_id"]: one["keypoints"] for one in read("all.json")["annotations"]}
     assert [one["keypoints"] for one in read("part.json")["annotations"]] == [people[3], people[4]]
 
 
-def test_a_part_has_the_same_frames_stand_in_for_damaged_ones(demo, monkeypatch):
+def test_a_part_replaces_damaged_frames_like_the_whole(demo, monkeypatch):
     frames = VideoFile.frames
 
     def damaged(self, start=0):
@@ -192,7 +192,7 @@ def without_command(content):
     return content
 
 
-def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, caplog):
+def test_an_interrupted_run_resumes_to_the_same_result(demo, root, monkeypatch, caplog):
     caplog.set_level("INFO")
     arguments = ["--boxes", "boxes.json", "--out", "poses.mp4"]
     estimate, done = VideoEstimator.estimate, []
@@ -217,7 +217,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
     monkeypatch.setattr(VideoEstimator, "estimate", watched)
     demo(*arguments)
     assert done == list(range(FRAMES))  # nothing twice
-    assert len(read_movie("poses.mp4")) == FRAMES
+    assert len(read_frames("poses.mp4")) == FRAMES
     went_on = (root / "poses.json").read_bytes()
     demo("--boxes", "boxes.json", "--json", "whole.json")
     assert without_command(went_on) == without_command((root / "whole.json").read_bytes())
@@ -226,11 +226,11 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(demo, root, monkeypatch, c
     (root / "poses.mp4").unlink()
     demo(*arguments)
     assert not done  # the poses are there; the video alone is written again
-    assert len(read_movie("poses.mp4")) == FRAMES
+    assert len(read_frames("poses.mp4")) == FRAMES
     assert (root / "poses.json").read_bytes() == went_on
 
 
-def test_damaged_frames_are_counted_and_passed_over(demo, monkeypatch):
+def test_damaged_frames_are_counted_and_skipped(demo, monkeypatch):
     frames = VideoFile.frames
     damaged = (0, 4, 5)
 
@@ -247,7 +247,7 @@ def test_damaged_frames_are_counted_and_passed_over(demo, monkeypatch):
     assert content["info"]["replaced_frames"] == 2 + 2 + 2 + 2 + 1
     assert [image["id"] for image in content["images"] if image.get("damaged")] == list(damaged)
     assert {one["image_id"] for one in content["annotations"]} == set(range(FRAMES)) - set(damaged)
-    drawn = read_movie("poses.mp4")
+    drawn = read_frames("poses.mp4")
     assert len(drawn) == FRAMES
     assert drawn[0].max() < 20  # nothing has been seen yet
     assert np.abs(drawn[5].astype(int) - drawn[3]).mean() < 2  # the picture before stays
@@ -283,10 +283,10 @@ def test_nobody_found_at_all(demo, root):
     content = read("poses.json")
     assert content["annotations"] == []
     assert len(content["images"]) == content["info"]["frames"] == FRAMES
-    assert len(read_movie("poses.mp4")) == FRAMES
+    assert len(read_frames("poses.mp4")) == FRAMES
 
 
-def test_of_two_poses_that_are_alike_the_better_one_stays(demo, root):
+def test_the_better_of_two_similar_poses_is_kept(demo, root):
     boxes = [{"image_name": "clip/000002.jpg", "bbox": box(2, 0), "score": score} for score in (0.7, 0.9, 0.8)]
     (root / "twins.json").write_text(
         json.dumps([*boxes, {"image_name": "clip.mp4#2", "bbox": box(2, 1), "score": 0.6}])
@@ -298,7 +298,7 @@ def test_of_two_poses_that_are_alike_the_better_one_stays(demo, root):
     assert content["info"]["boxes_left_out"] == {"that repeat a better pose": 2}
 
 
-def test_people_that_a_detector_finds(demo, monkeypatch):
+def test_people_found_by_a_detector(demo, monkeypatch):
     class Net(torch.nn.Module):
         def forward(self, images):
             corners = torch.tensor([[10.0, 20, 50, 90], [80, 20, 120, 90]])
@@ -312,15 +312,15 @@ def test_people_that_a_detector_finds(demo, monkeypatch):
     assert [(one["bbox"], one["bbox_score"], one["track_id"]) for one in people] == [([10, 20, 40, 70], 0.75, 0)] * 3
 
 
-def test_published_weights_tell_their_experiment(demo, monkeypatch):
-    monkeypatch.setattr(demo.tool, "ROWS", TOOL.parents[1] / "experiments/rows.yaml")  # from any folder
+def test_published_weights_need_no_experiment(demo, monkeypatch):
+    monkeypatch.setattr(rows, "ROWS", TOOL.parents[1] / "experiments/rows.yaml")  # from any folder
     opts = ["TEST.MODEL_FILE", "models/res50_aic_none.pth"]
     with pytest.raises(InputError, match=r"res50_aic_none\.pth: not the name of published weights"):
-        demo.tool.published_experiment(opts)
-    with pytest.raises(InputError, match="neither --cfg"):
-        demo.tool.published_experiment([])
+        rows.published_experiment(opts)
+    with pytest.raises(InputError, match="set --cfg to an experiment file"):
+        rows.published_experiment([])
     opts[1] = "elsewhere/hrnet_w48_posetrack18_384x288_posewarper_stage2-4abf88db_20211130.pth"
-    experiment, *changes = demo.tool.published_experiment(opts)
+    experiment, *changes = rows.published_experiment(opts)
     cfg = load_config(experiment, [*changes, *opts])
     assert (cfg.TEST.MODE, cfg.MODEL.WARP.ENABLED, cfg.TEST.MODEL_FILE) == ("aggregate", True, opts[1])
 
@@ -329,10 +329,10 @@ def test_published_weights_tell_their_experiment(demo, monkeypatch):
     ("arguments", "message"),
     [
         ([], "nothing to write"),
-        (["--out", "poses.avi"], r"--out poses\.avi: it has to name a \.mp4 file"),
-        (["--out", "clip.mp4"], r"--out clip\.mp4: that is the file to read"),
-        (["--boxes", "boxes.json", "--json", "boxes.json"], r"--json boxes\.json: that is the file to read"),
-        (["--out", "a.mp4", "--boxes", "boxes.json", "--detector", "d.pth"], "one of them"),
+        (["--out", "poses.avi"], r"--out poses\.avi: expected a \.mp4 file"),
+        (["--out", "clip.mp4"], r"--out clip\.mp4: this is the input file of"),
+        (["--boxes", "boxes.json", "--json", "boxes.json"], r"--json boxes\.json: this is the input file of"),
+        (["--out", "a.mp4", "--boxes", "boxes.json", "--detector", "d.pth"], "exclude each other"),
         (["--out", "a.mp4", "--detector", "d.pth"], r"d\.pth: no weights of a detector here; download https://"),
         (["--out", "a.mp4", "--start", "4", "--end", "4"], "no frames between them"),
         (["--out", "a.mp4", "--start", "400"], r"clip\.mp4: the video has no frame 400"),
@@ -364,19 +364,19 @@ def test_ctrl_c_from_the_command_line(root):
     while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 5):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=600)
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
-    (kept,) = re.findall(r"contains the frames before (\d+)", said)
+    _, output = process.communicate(timeout=600)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    (kept,) = re.findall(r"contains the frames before (\d+)", output)
     assert not list(root.glob("long_poses.m*"))
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert f"continuing at frame {kept}" in done.stderr
     assert read(root / "long_poses.json")["info"]["frames"] == 60
-    assert len(read_movie(root / "long_poses.mp4")) == 60
+    assert len(read_frames(root / "long_poses.mp4")) == 60
 
 
-def test_frames_of_people_who_stand_still_pass_the_pose_net_once(demo, root, monkeypatch):
+def test_frames_with_fixed_crops_pass_the_pose_net_once(demo, root, monkeypatch):
     boxes = [{"image_id": frame, "bbox": box(5, 0), "score": 0.9} for frame in range(FRAMES)]
     (root / "still.json").write_text(json.dumps(boxes))
     estimate, passes = PoseWarper.estimate, []

@@ -59,19 +59,19 @@ def download(folder, *arguments):
 def test_a_file_by_any_of_its_names(server, tmp_path, name):
     done = download(tmp_path, name)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"models/{GOOD}: 256000 bytes; its sha256 is right\n"
+    assert done.stdout == f"models/{GOOD}: 256000 bytes; its SHA-256 is correct\n"
     assert (tmp_path / "models" / GOOD).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("names", [["gone", "a/table"], ["--all"]])
-def test_one_that_fails_does_not_keep_the_others(server, tmp_path, names):
+def test_a_failure_does_not_stop_the_others(server, tmp_path, names):
     done = download(tmp_path, *names, "--to", "elsewhere")
     assert done.returncode == 2
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == [GOOD]
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 2
     assert any("its name says 00000000" in line for line in errors)
-    assert any("HTTP Error 404" in line and f"it belongs at elsewhere/{GONE}" in line for line in errors)
+    assert any("HTTP Error 404" in line and f"by other means to elsewhere/{GONE}" in line for line in errors)
 
 
 def test_list(server, tmp_path):
@@ -88,19 +88,19 @@ def test_list(server, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name what to fetch"),
-        (["--all", GOOD], "name what to fetch"),
+        ([], "expected names or --all"),
+        (["--all", GOOD], "expected names or --all"),
         (["a/table/goof"], "did you mean a/table/good?"),
     ],
 )
-def test_names_that_are_missing_or_wrong(server, tmp_path, arguments, message):
+def test_missing_or_wrong_names(server, tmp_path, arguments, message):
     done = download(tmp_path, *arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_ctrl_c_leaves_what_came_for_the_next_time(server, tmp_path):
+def test_ctrl_c_keeps_the_received_part(server, tmp_path):
     server.stalls, server.break_at = True, 100_000
     running = subprocess.Popen(
         command("start"),

@@ -64,7 +64,7 @@ def test_nan_is_null(tmp_path):
     }
 
 
-def test_wrong_input_is_one_line_and_status_2(tmp_path):
+def test_bad_input_is_one_line_and_status_2(tmp_path):
     for name in ("001011", "001048", "001085"):
         content = (SMALL / "pred" / f"{name}_mpii_test.json").read_text()
         (tmp_path / f"{name}_mpii_test.json").write_text(content)

@@ -45,7 +45,7 @@ def test_rows_of_parts():
     assert (rows["lefthand"][0], rows["righthand"][0], rows["hand"][0]) == ("30.3", "29.3", "29.8")
 
 
-def test_wrong_input_is_one_line_and_status_2(tmp_path):
+def test_bad_input_is_one_line_and_status_2(tmp_path):
     files = "--gt", GOLDEN / "coco_gt.json", "--pred", GOLDEN / "aic_pred.json"
     done = evaluate("coco", *files, "--out", tmp_path / "result.json")
     assert (done.returncode, done.stdout) == (2, "")

@@ -61,7 +61,7 @@ def outcome(folder, name="single"):
     return result, yaml.safe_load(result["config"])
 
 
-def test_the_options_of_simple_baseline_s_valid_test_a_net(sample):
+def test_options_of_the_simple_baselines_valid_script(sample):
     keys = ["DATA_DIR", "big", "TEST.MODEL_FILE", "weights.pth", "TEST.FLIP_TEST", "True", "TEST.POST_PROCESS", "True"]
     keys += ["TEST.SHIFT_HEATMAP", "True", "TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", "boxes.json"]
     succeed(sample, "test", *keys, "WORKERS", "1", "PRINT_FREQ", "3")
@@ -81,7 +81,7 @@ def test_the_options_of_simple_baseline_s_valid_test_a_net(sample):
     assert pictures >= {"single_0_poses.jpg", "single_0_heatmaps.jpg"}
 
 
-def test_the_options_of_simple_baseline_s_train_train_a_net(sample):
+def test_options_of_the_simple_baselines_train_script(sample):
     options = ["--dataDir", "big", "--gpus", "0,1", "--workers", "0", "--frequent", "1"]
     keys = ["DATASET.TRAIN_SET", "val", "TRAIN.END_EPOCH", "1", "TRAIN.BATCH_SIZE", "2", "TEST.EVALUATE", "False"]
     keys += ["MODEL.PRETRAINED", "weights.pth"]
@@ -97,16 +97,16 @@ def test_the_options_of_simple_baseline_s_train_train_a_net(sample):
     assert "final_state.pth" in result["config"]
     # And so does a training.
     done = succeed(sample, "train", *again, *keys, "TRAIN.END_EPOCH", "2")
-    assert "output/posetrack18/pose_hrnet/small/checkpoint.pth: resuming with epoch 1" in done.stderr
+    assert "output/posetrack18/pose_hrnet/small/checkpoint.pth: resuming at epoch 1" in done.stderr
 
 
-def test_weights_that_are_not_there_are_named_with_their_key_before_data_are_read(sample):
+def test_missing_weights_are_reported_before_data_are_read(sample):
     nowhere = ["DATASET.ROOT", "nowhere", "--dataDir", "big"]
     line = refused(sample, "test", *nowhere, "TEST.MODEL_FILE", "no.pth")
     assert line == "error: TEST.MODEL_FILE: big/no.pth does not exist"
     line = refused(sample, "test", *nowhere)
-    assert line.startswith("error: TEST.MODEL_FILE is not set, and ")
-    assert line.endswith("output/posetrack18/pose_hrnet/small/final_state.pth, which training writes, does not exist")
+    end = "small/final_state.pth does not exist; train the experiment, or set TEST.MODEL_FILE to the weights"
+    assert line.endswith(end)
     line = refused(sample, "train", *nowhere, "MODEL.PRETRAINED", "no.pth")
     assert line.startswith("error: MODEL.PRETRAINED: big/no.pth does not exist")
 

@@ -90,7 +90,7 @@ def test_coco_is_written_and_scored(tool):
 @pytest.mark.parametrize(
     ("data_set", "oks_nms", "kept"), [("coco", True, [7, 3]), ("coco", False, [7, 7, 3]), ("jhmdb", True, [7, 7, 3])]
 )
-def test_who_repeats_another_is_dropped_if_that_is_asked_for(tool, data_set, oks_nms, kept):
+def test_duplicate_people_are_dropped_on_request(tool, data_set, oks_nms, kept):
     content = people(data_set)
     content["annotations"][2]["bbox"] = content["annotations"][0]["bbox"]  # so the estimates are the same
     content["images"].reverse()
@@ -134,7 +134,7 @@ def test_a_factor_on_the_sigmas_of_ap_and_oks_nms(tool, tmp_path):
     assert rows == [(0, 3), (pytest.approx(2 / 3), 2)]
 
 
-def test_ai_challengers_own_form_is_scored_as_its_converted_one(tool, tmp_path):
+def test_ai_challengers_format_has_the_score_of_its_conversion(tool, tmp_path):
     for image in (tmp_path / "images").iterdir():
         cv2.imwrite(str(image.with_suffix(".jpg")), cv2.imread(str(image)))
     content = people("aic")
@@ -207,11 +207,11 @@ def test_training_is_tested_after_its_epoch(tool):
 @pytest.mark.parametrize(
     ("name", "keys", "message"),
     [
-        ("test.py", ["TEST.MODE", "aggregate", "MODEL.WARP.ENABLED", "True"], "coco has images alone"),
+        ("test.py", ["TEST.MODE", "aggregate", "MODEL.WARP.ENABLED", "True"], "coco has only single images"),
         (
             "propagate.py",
             ["TEST.MODE", "propagate", "MODEL.WARP.ENABLED", "True"],
-            "only PoseTrack's videos have something to propagate to",
+            "only videos of PoseTrack can be propagated here",
         ),
         ("test.py", ["DATASET.IMAGE_DIR", "/nowhere"], "no image was found"),
     ],
@@ -222,7 +222,7 @@ def test_bad_input_is_one_line(tool, name, keys, message):
     assert message in done.stderr.splitlines()[-1]
 
 
-def test_what_cannot_be_scored_is_told_before_the_estimates(tool, tmp_path):
+def test_unscorable_data_is_refused_before_the_estimation(tool, tmp_path):
     done, folder = tool("train.py", "crowdpose", people("crowdpose"))
     assert done.returncode == 2
     assert "images[0]: no 'crowdIndex'" in done.stderr
@@ -233,10 +233,10 @@ def test_what_cannot_be_scored_is_told_before_the_estimates(tool, tmp_path):
     keys = ["TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", boxes]
     done, _ = tool("test.py", "jhmdb", people("jhmdb"), *keys)
     assert done.returncode == 2
-    assert "jhmdb is scored person by person" in done.stderr
+    assert "jhmdb scores one pose for each labeled person" in done.stderr
 
 
-def test_an_image_that_is_not_there_is_counted(tool, tmp_path):
+def test_missing_images_are_counted(tool, tmp_path):
     (tmp_path / "images/003.png").unlink()  # the first one of the list
     done, folder = tool("test.py", "coco", people("coco"))
     assert done.returncode == 0, done.stderr
@@ -247,7 +247,7 @@ def test_an_image_that_is_not_there_is_counted(tool, tmp_path):
     assert "AP" in result["table"]
     done, folder = tool("test.py", "jhmdb", people("jhmdb"))
     assert done.returncode == 0, done.stderr
-    assert "jhmdb is scored person by person, and some images are missing: not scored" in done.stderr
+    assert "not scored, because some images are missing and jhmdb scores one pose" in done.stderr
     assert "table" not in json.loads((folder / "result-single.json").read_text())
 
 

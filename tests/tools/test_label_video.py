@@ -66,7 +66,7 @@ def run(root, *arguments, frames="frames", labels="labels.json", out="dense.json
 
 
 @pytest.mark.slow
-def test_labels_of_some_frames_become_labels_of_all(video):
+def test_sparse_labels_become_dense(video):
     done = run(video, "--every", "5", *SHORT)
     assert done.returncode == 0, done.stderr
     rows = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line[:2] in ("1 ", "2 ", "1+"))
@@ -92,8 +92,10 @@ def test_labels_of_some_frames_become_labels_of_all(video):
 
     again = run(video, "--every", "5", *SHORT)
     assert again.stdout.count("done before") == 2
+    assert "Settings other than" not in again.stdout
     changed = run(video, "--every", "5", *SHORT, "TEST.PROPAGATE.HOP", "1")
     assert changed.stdout.count("done before") == 2  # nothing that the nets learn from is another
+    assert "Settings other than in the last run: TEST.PROPAGATE.HOP was 3 and is 1: the nets stay" in changed.stdout
     other = run(video, "--every", "5", "--method", "linear", "TEST.PROPAGATE.REFINE", "0", *SHORT, out="line.json")
     assert other.returncode == 0, other.stderr
     assert "[1/1] Propagate the labels." in other.stdout  # no net is needed
@@ -122,11 +124,11 @@ def refusal(monkeypatch):
 
 def test_bad_input_is_one_line_of_a_command(video):
     done = run(video, "--every", "1")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: --every 1 hides no label, so there is nothing to measure\n"
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1:] == ["error: --every 1 hides no label, so there is nothing to measure"]
 
 
-def test_bad_input_is_told(video, tmp_path, refusal):
+def test_bad_input_is_reported(video, tmp_path, refusal):
     content = json.loads((video / "labels.json").read_text())
 
     def refused(*arguments, **places):
@@ -153,7 +155,7 @@ def test_bad_input_is_told(video, tmp_path, refusal):
     )
     assert "every frame" in refused()
     assert "--every 1 hides no label" in refused("--every", "1")
-    assert "that is the file to read, --labels" in refused(out="labels.json")
+    assert "this is the input file of --labels" in refused(out="labels.json")
     assert "among the frames" in refused(out="frames.json")
     assert "unknown format of labels" in refused(out="dense.txt")
     assert "the format sleap can be read but not written" in refused(out="dense.slp")
@@ -164,20 +166,68 @@ def test_bad_input_is_told(video, tmp_path, refusal):
     assert "labels of 2 videos (a, b), none of which is named frames" in refused(labels=with_labels(images=twins))
 
 
-def test_propagate_names_the_tool_for_custom_videos():
-    command = [
-        sys.executable,
-        TOOL.with_name("propagate.py"),
-        "--video",
-        "clip.mp4",
-        "--labels",
-        "l",
-        "--out",
-        "o.json",
-    ]
-    done = run_tool(command)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--video", "a.mp4", "--labels", "l.json"], "--video and --labels: python tools/label_video.py --video VIDEO"),
+        (["--video", "a.mp4"], "and needs --labels too; propagate.py propagates those of an experiment, --cfg"),
+        (["--labels=l.json"], "and needs --video too; propagate.py propagates those of an experiment, --cfg"),
+    ],
+)
+def test_propagate_names_the_tool_for_custom_videos(arguments, message):
+    done = run_tool([sys.executable, TOOL.with_name("propagate.py"), *arguments])
     assert done.returncode == 2
-    assert "python tools/label_video.py --video" in done.stderr
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--labels", "l.json"], "--video is missing: it names the video, or the folder of frames, that l.json labels"),
+        (["--video", "a.mp4"], "--labels is missing: it names the labels of some frames of a.mp4"),
+        ([], "--video is missing: it names the video to label"),
+    ],
+)
+def test_what_is_missing_is_named(monkeypatch, arguments, message):
+    monkeypatch.syspath_prepend(str(TOOL.parent))
+    label_video = importlib.import_module("label_video")
+    monkeypatch.setattr(sys, "argv", ["label_video.py", *arguments, "--out", "o.json"])
+    with pytest.raises(InputError, match=message):
+        label_video.main()
+
+
+def test_wrong_keys_are_found_before_frames_are_unpacked(clip, refusal):
+    for key, meant in (("TRAIN.END_EPOC", "TRAIN.END_EPOCH"), ("TEST.PROPAGATE.HOPS", "TEST.PROPAGATE.HOP")):
+        told = refusal(clip, key, "3", frames="clip.mp4", labels="labels.csv")
+        assert told == f"command line: unknown key {key}; did you mean {meant}?"
+    assert "TRAIN.END_EPOCH: 'many' is not an int" in refusal(
+        clip, "TRAIN.END_EPOCH", "many", frames="clip.mp4", labels="labels.csv"
+    )
+    assert not (clip / "dense").exists()
+
+
+def test_labels_of_another_video_are_refused_before_frames_are_unpacked(clip, video, refusal):
+    content = json.loads((video / "labels.json").read_text())
+    content["images"] = [image | {"width": 560, "height": 320} for image in content["images"]]
+    (clip / "robot.json").write_text(json.dumps(content))
+    told = refusal(clip, frames="clip.mp4", labels="robot.json")
+    assert "elsewhere/0000.png has 560×320 pixels, the frames of" in told
+    assert "clip.mp4 have 200×200: labels of another video?" in told
+    assert "--images FOLDER" in told
+    assert not (clip / "dense").exists()
+
+
+def test_images_beside_the_labels_that_are_no_frames(clip, video, refusal):
+    labels_of_images(clip, video)
+    (clip / "images/labels.json").write_text((clip / "labels.json").read_text())
+    told = refusal(clip, *FLOW, frames="clip.mp4", labels="images/labels.json")
+    assert "0001.png has 200×180 pixels" in told
+    for path in sorted((clip / "images/elsewhere").iterdir()):
+        cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8))
+    told = refusal(clip, *FLOW, frames="clip.mp4", labels="images/labels.json")
+    assert "does not look like frame" in told
+    assert "--images FOLDER" in told
 
 
 @pytest.mark.parametrize(
@@ -190,7 +240,7 @@ def test_propagate_names_the_tool_for_custom_videos():
         (["--prior", "dis", "--method", "warp", "--fuse"], "--prior uses both sides already"),
     ],
 )
-def test_options_that_do_not_go_together(monkeypatch, arguments, message):
+def test_conflicting_options(monkeypatch, arguments, message):
     monkeypatch.syspath_prepend(str(TOOL.parent))
     label_video = importlib.import_module("label_video")
     monkeypatch.setattr(sys, "argv", ["label_video.py", "--video", "v", "--labels", "l", "--out", "o.json", *arguments])
@@ -198,7 +248,7 @@ def test_options_that_do_not_go_together(monkeypatch, arguments, message):
         label_video.main()
 
 
-def test_one_labeled_frame_of_one_animal_goes_everywhere(video, tmp_path):
+def test_one_labeled_frame_is_propagated_to_all(video, tmp_path):
     content = json.loads((video / "labels.json").read_text())
     alone = [{key: value for key, value in content["annotations"][10].items() if key != "track_id"}]  # in frame 5
     (tmp_path / "frames").symlink_to(video / "frames")
@@ -213,7 +263,7 @@ def test_one_labeled_frame_of_one_animal_goes_everywhere(video, tmp_path):
 
 
 @pytest.mark.slow
-def test_frames_that_are_missing_are_stepped_over(video, tmp_path):
+def test_missing_frames_are_skipped(video, tmp_path):
     (tmp_path / "frames").mkdir()
     for number in (0, 1, 2, 4, 7, 8, 11):
         (tmp_path / f"frames/{number:04}.png").write_bytes((video / f"frames/{number:04}.png").read_bytes())
@@ -262,11 +312,15 @@ def poses_of(labels):
 
 
 def test_a_video_file_with_labels_of_another_format(clip):
-    of_clip(clip, "--review", clip / "review.html")
+    done = of_clip(clip, "--review", clip / "review.html")
     dense = json.loads((clip / "dense.json").read_text())
     assert {image["file_name"] for image in dense["images"]} == {f"clip.mp4#{frame}" for frame in range(FRAMES)}
     names = {image["id"]: image["frame_id"] for image in dense["images"]}
     added = {(names[one["image_id"]], one["track_id"]): one for one in dense["annotations"] if "scores" in one}
+    assert "labels.csv: 5 labeled poses in 3 frames\n  individuals: a in 3 frames, b in 2\n" in done.stdout
+    assert "[1/2] Unpack the frames of clip.mp4." in done.stdout
+    assert "[2/2] Propagate the labels." in done.stdout
+    assert "[2/2] propagated: 100%" in done.stderr
     assert added[2, 0]["sources"] == [[0, 5], [0, 5], [0, 5], [0]]
     assert added[2, 0]["propagated_from"] == "clip.mp4#0"
     disagreement = added[2, 0]["disagreement"]
@@ -288,7 +342,7 @@ def test_a_video_file_with_labels_of_another_format(clip):
     assert not np.isnan(tidy[2, "a"][1]).any()
 
 
-def test_what_is_missing_is_filled(clip):
+def test_missing_joints_are_filled_in(clip):
     of_clip(clip, "--merge", "fill", out="filled.csv")
     filled, given = (poses_of(plain_csv.read(clip / name)) for name in ("filled.csv", "labels.csv"))
     assert set(filled) == {(frame, name) for frame in range(FRAMES) for name in "ab"}
@@ -300,7 +354,7 @@ def test_what_is_missing_is_filled(clip):
     assert np.abs(filled[11, "b"][0] - joints(11, 1)).max() < 6
 
 
-def test_a_correction_changes_only_the_segments_beside_it(clip):
+def test_a_correction_changes_only_adjacent_segments(clip):
     assert "in the cache" not in of_clip(clip).stderr
     first = json.loads((clip / "dense.json").read_text())["annotations"]
     assert "5 of 5 segments between labels are in the cache" in of_clip(clip).stderr
@@ -309,6 +363,37 @@ def test_a_correction_changes_only_the_segments_beside_it(clip):
     (clip / "labels.csv").write_text(labels.replace("10,a,head,100,60", "10,a,head,101,60"))
     assert "3 of 5 segments between labels are in the cache" in of_clip(clip).stderr  # between 5 and 10, and after 10
     assert json.loads((clip / "dense.json").read_text())["annotations"] != first
+
+
+def test_a_corrected_joint_is_a_label_by_itself(clip):
+    of_clip(clip)
+    dense = json.loads((clip / "dense.json").read_text())
+    frames = {image["id"]: image["frame_id"] for image in dense["images"]}
+    (corrected,) = (one for one in dense["annotations"] if frames[one["image_id"]] == 8 and one["track_id"] == 0)
+    paw = NAMES.index("left_paw")
+    corrected["keypoints"][3 * paw : 3 * paw + 2] = [100.0, 120.0]
+    corrected["scores"][paw] = corrected["disagreement"][paw] = corrected["sources"][paw] = None
+    (clip / "labels.csv").unlink()
+    (clip / "labels.csv").write_text(json.dumps(dense))
+    again = of_clip(clip)
+    assert "5 of 7 segments between labels are in the cache" in again.stderr  # all but those of the paw
+    redone = json.loads((clip / "dense.json").read_text())
+    before, after = ({(frames[one["image_id"]], one["track_id"]): one for one in dense["annotations"]}, {})
+    for one in redone["annotations"]:
+        after[next(i["frame_id"] for i in redone["images"] if i["id"] == one["image_id"]), one["track_id"]] = one
+    assert before.keys() == after.keys()
+    for key, one in after.items():
+        old, new = (np.reshape(pose["keypoints"], (-1, 3)) for pose in (before[key], one))
+        others = [joint for joint in range(len(NAMES)) if joint != paw]
+        np.testing.assert_allclose(new[others], old[others])
+        assert np.array_equal(old[paw], new[paw]) == (key[1] == 1 or key[0] not in (6, 7, 9))
+    kept = after[8, 0]
+    assert kept["keypoints"][3 * paw : 3 * paw + 2] == [100.0, 120.0]
+    assert kept["scores"][paw] is None
+    assert all(score > 0 for joint, score in enumerate(kept["scores"]) if joint != paw)
+    assert after[7, 0]["sources"][paw] == [5, 8]
+    assert after[7, 0]["sources"][0] == [5, 10]
+    assert "open_joints" not in kept
 
 
 def labels_of_images(root, video):
@@ -323,7 +408,7 @@ def labels_of_images(root, video):
 
 
 @pytest.mark.slow
-def test_a_net_learns_from_images_and_estimates_a_video(clip, video):
+def test_a_net_trained_on_images_labels_a_video(clip, video):
     labels_of_images(clip, video)
     keys = ["TRAIN.END_EPOCH", "1", "DATASET.REPEAT", "2", "WORKERS", "0", "MODEL.IMAGE_SIZE", "[96,96]"]
     done = run(clip, "--images", clip / "images", "--draw", clip / "video.mp4", *keys, frames="clip.mp4")
@@ -341,7 +426,7 @@ def test_a_net_learns_from_images_and_estimates_a_video(clip, video):
     assert again.stdout.count("done before") == 2
 
 
-def test_images_that_are_not_there(clip, video, refusal):
+def test_missing_images(clip, video, refusal):
     labels_of_images(clip, video)
 
     def refused(*arguments, frames="clip.mp4"):
@@ -364,7 +449,7 @@ def test_labels_are_drawn(clip):
         assert np.abs(video[frame][around].astype(int) - plain[frame][around]).mean() > 20
 
 
-def test_labels_and_pictures_agree_on_frames_that_exif_turns(video, tmp_path):
+def test_labels_and_pictures_agree_on_rotated_frames(video, tmp_path):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6  # shown after a quarter turn clockwise
     (tmp_path / "frames").mkdir()

@@ -11,7 +11,8 @@ import yaml
 from posetrack_sample import make_video, write_experiment
 
 from lib.config import load_config
-from lib.labeling.learning import Chain, LearningOptions, add_seconds, complete, keep_settings, plan_grid
+from lib.labeling.learning import Chain, add_seconds, keep_settings, plan_grid
+from lib.labeling.learning_options import LearningOptions, complete
 from lib.models import build_model
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
@@ -40,9 +41,9 @@ def test_a_demo_in_small(tmp_path):
         assert json.loads((results / f"result-{mode}.json").read_text())["videos"] == 1
     assert cv2.imread(str(out / "curves.png")) is not None
     assert json.loads((out / "augmented.json").read_text())["info"]["propagated_by"] == "warp-dis"
-    movie = cv2.VideoCapture(str(out / "poses.mp4"))
+    capture = cv2.VideoCapture(str(out / "poses.mp4"))
     sizes = []
-    while (frame := movie.read()[1]) is not None:
+    while (frame := capture.read()[1]) is not None:
         sizes.append(frame.shape)
     assert sizes == [(240, 640, 3)] * 10  # every fourth frame is labeled
 
@@ -85,7 +86,7 @@ def test_the_record_of_a_run_has_its_settings_and_command(tmp_path):
         assert json.loads(record.read_text()) == other
 
 
-def test_wrong_input_is_one_line_and_status_2(tmp_path):
+def test_bad_input_is_one_line_and_status_2(tmp_path):
     done = learn(tmp_path / "demo", "TRAIN.LRR", "1")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
@@ -120,7 +121,7 @@ def stages(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_chain_on_ones_own_data(stages, tmp_path):
+def test_the_chain_on_custom_data(stages, tmp_path):
     out = tmp_path / "chain"
     done = learn(out, "--cfg", *stages)
     assert done.returncode == 0, done.stderr
@@ -133,7 +134,7 @@ def test_the_chain_on_ones_own_data(stages, tmp_path):
     assert "in 2 labeled frames of 2 videos" in log.read_text()  # NUM_LABELED_FRAMES_PER_VIDEO is 1
 
 
-def test_options_of_other_data_do_not_go_with_ones_own(stages, tmp_path):
+def test_options_of_generated_data_exclude_cfg(stages, tmp_path):
     for options, message in (
         ([*stages, "--train", "3"], "remove --experiment, --train and --val"),
         ([stages[0], stages[0]], "names must differ"),
@@ -192,7 +193,7 @@ def test_a_grid_ends_in_a_table_and_a_plot(stages, tmp_path):
     assert "videos1_frames1_seed0: contains a run with other settings" in other.stderr
 
 
-def test_cells_of_a_grid_learn_from_so_many_labels(stages, tmp_path):
+def test_grid_cells_use_their_numbers_of_labels(stages, tmp_path):
     given = LearningOptions(
         out=tmp_path,
         experiment=None,
@@ -223,16 +224,19 @@ def test_cells_of_a_grid_learn_from_so_many_labels(stages, tmp_path):
     ("options", "message"),
     [
         (["--videos", "2"], "--videos, --frames and --seeds require --grid"),
-        (["--grid", "--videos", "2", "2"], "--videos 2 2: it takes different whole numbers from 1 on, such as 20 40"),
-        (["--grid", "--frames", "0"], "--frames 0: it takes different whole numbers from 1 on"),
-        (["--grid", "--seeds", "x", "1"], "--seeds x 1: it takes different whole numbers from 0 on"),
+        (
+            ["--grid", "--videos", "2", "2"],
+            "--videos 2 2: expected different whole numbers of at least 1, such as 20 40",
+        ),
+        (["--grid", "--frames", "0"], "--frames 0: expected different whole numbers of at least 1"),
+        (["--grid", "--seeds", "x", "1"], "--seeds x 1: expected different whole numbers of at least 0"),
         (["--grid", "--train", "10"], "--videos 80: there are 10 training videos; --train generates more"),
         (["--grid", "SEED", "3"], "--grid sets SEED: use --videos, --frames or --seeds"),
         (["--grid", "--videos", "2", "TRAIN.LRR", "1"], "unknown key TRAIN.LRR"),
         (["--grid", "--cfg", "a.yaml", "b.yaml"], "--grid with --cfg requires --videos and --frames"),
     ],
 )
-def test_a_grid_that_cannot_be(tmp_path, options, message):
+def test_invalid_grid_options(tmp_path, options, message):
     done = learn(tmp_path / "grid", *options)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -27,7 +27,7 @@ def make(folder, *arguments):
     return done
 
 
-def test_options_arrive(tmp_path):
+def test_options_are_passed_on(tmp_path):
     done = make(tmp_path, "--preset", "easy", "--seed", "3", "--train", "1", "--val", "0", "--mp4", "--damage", "0.5")
     assert done.returncode == 0, done.stderr
     settings = json.loads((tmp_path / "set/synthetic.json").read_text())
@@ -40,7 +40,7 @@ def test_options_arrive(tmp_path):
     assert (tmp_path / "set/videos/train/000000_synthetic.mp4").stat().st_size > 0
 
 
-def test_wrong_input_is_one_line_and_status_2(tmp_path):
+def test_bad_input_is_one_line_and_status_2(tmp_path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set/mine.txt").write_text("mine")
     for arguments, named in (([], "not empty"), (["--blur", "7"], "blur is 7"), (["--train", "-1"], "-1 videos")):
@@ -52,7 +52,7 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path):
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
 
 
-def test_overwriting_removes_only_what_was_made_here(tmp_path):
+def test_overwriting_removes_only_generated_files(tmp_path):
     assert make(tmp_path, "--train", "2", "--val", "1", "--mp4").returncode == 0
     out = tmp_path / "set"
     before = sorted(out.rglob("*"))

@@ -165,7 +165,7 @@ def test_people_without_tracks_are_scored_by_ap_alone(sample):
     assert [line.split()[0] for line in done.stdout.splitlines() if line][3:] == ["0", "1", "2", "3"]
 
 
-def test_several_ways_are_weighed_and_the_net_has_a_say(sample):
+def test_methods_are_weighted_and_refined_by_the_net(sample):
     done = run(sample, "--prior", "dis", "--prior", "linear", "TEST.PROPAGATE.REFINE", "0.0075", "TEST.DARK", "True")
     assert done.returncode == 0, done.stderr
     assert re.search(r"leave-one-out errors .*: warp .* %, dis .* %, linear .* %", done.stderr)
@@ -177,7 +177,7 @@ def test_several_ways_are_weighed_and_the_net_has_a_say(sample):
 def test_bad_input_is_one_line(sample):
     assert "--every 0" in refused(sample, "--every", "0")
     assert "--raft" in refused(sample, "--method", "raft")
-    assert "nothing to fuse" in refused(sample, "--method", "single", "--fuse")
+    assert "--method single propagates nothing" in refused(sample, "--method", "single", "--fuse")
     assert "TEST.PROPAGATE.HOP" in refused(sample, "TEST.PROPAGATE.HOP", "0")
     assert "TEST.PROPAGATE.SAVE" in refused(sample, "--out", "labels.json")
     assert "21 consecutive annotated frames" in refused(sample, "--every", "40")
@@ -198,7 +198,7 @@ def refused_mode(folder):
     return done.stderr
 
 
-def test_a_missing_frame_between_labels_is_no_fault_of_the_flow(sample):
+def test_flow_skips_missing_frames(sample):
     for path in (sample / "data/annotations/val").iterdir():
         content = json.loads(path.read_text())
         gone = content["images"][5]

@@ -46,7 +46,7 @@ def is_ready(row, cfg):
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-def test_what_a_row_needs_is_what_its_test_looks_for(row, tmp_path):
+def test_the_files_of_a_row_are_those_that_its_test_reads(row, tmp_path):
     cfg = experiment(row, tmp_path)
     place_data(row, cfg.DATASET.DATASET, tmp_path)
     assert is_ready(row, cfg)

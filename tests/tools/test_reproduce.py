@@ -108,7 +108,7 @@ def test_list_in_an_empty_folder(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_reader_of_the_list_who_has_enough(tmp_path):
+def test_a_closed_pipe_ends_without_a_message(tmp_path):
     running = subprocess.Popen(command("list"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     running.stdout.close()
     assert running.stderr.read() == ""
@@ -117,7 +117,7 @@ def test_a_reader_of_the_list_who_has_enough(tmp_path):
 
 
 @pytest.mark.parametrize("options", [[], ["--dataDir", "elsewhere"]])
-def test_list_tells_what_is_there(tmp_path, options):
+def test_list_shows_existing_files(tmp_path, options):
     folder = tmp_path / "elsewhere" if options else tmp_path
     place_data(folder)
     assert line_of(reproduce(tmp_path, "list", *options).stdout, GT_ROW)[3:] == ["yes", "no"]
@@ -128,7 +128,7 @@ def test_list_tells_what_is_there(tmp_path, options):
     assert line_of(listed, "posewarper/precomputed-boxes/w48-384x288")[3:] == ["no", "yes"]
 
 
-def test_all_about_a_row(tmp_path):
+def test_details_of_a_row(tmp_path):
     place_data(tmp_path)
     text = reproduce(tmp_path, "list", "--row", GT_ROW).stdout
     assert "there    data/posetrack18/images/val" in text
@@ -140,7 +140,7 @@ def test_all_about_a_row(tmp_path):
     assert text.splitlines()[-1].endswith("EXPERIMENT_NAME posewarper-gt-boxes-w48-384x288")
 
 
-def test_running_without_files_names_each(tmp_path):
+def test_missing_files_are_named(tmp_path):
     done = reproduce(tmp_path, "run", "posewarper/precomputed-boxes")
     assert done.returncode == 2
     missing = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("missing: ")]
@@ -180,7 +180,7 @@ def test_a_run_that_is_not_scored(sample):
     assert done.stderr.endswith("error: tiny/test/true-boxes: the run was not scored; see its output for the reason\n")
 
 
-def test_propagation_and_another_data_folder(sample):
+def test_propagation_in_another_data_folder(sample):
     row = "tiny/propagation/linear"
     done = reproduce(sample.parent, "run", "tiny/propagation", "--rows", sample / "rows.yaml", "--dataDir", sample.name)
     assert done.returncode == 0, done.stderr
@@ -203,7 +203,7 @@ def test_a_row_that_a_server_scores(sample):
 
 
 @pytest.mark.slow
-def test_one_that_fails_does_not_keep_the_others(sample):
+def test_a_failure_does_not_stop_the_others(sample):
     (sample / "data/boxes.json").write_text("[]")
     done = reproduce(sample, "run", "tiny/test/server", "tiny/propagation", "--rows", "rows.yaml")
     assert done.returncode == 2
@@ -211,12 +211,12 @@ def test_one_that_fails_does_not_keep_the_others(sample):
     assert "measured" in kept(sample, "tiny/propagation/linear")
 
 
-def test_weights_that_are_not_what_their_name_says(sample):
+def test_weights_with_a_wrong_checksum(sample):
     (weights,) = (sample / "models").iterdir()
     weights.write_bytes(b"other")
     done = reproduce(sample, "run", "tiny/propagation", "--rows", "rows.yaml")
     assert done.returncode == 2
-    assert "its sha256 begins with " in done.stderr
+    assert "its SHA-256 begins with " in done.stderr
     assert not (sample / "output").exists()
 
 

@@ -33,7 +33,7 @@ def run(tmp_path, monkeypatch):
     return run
 
 
-def test_a_page_is_made_of_a_file_and_a_folder(run):
+def test_a_page_from_a_video_file_and_from_a_folder(run):
     page = run()
     assert "<title>frames: review</title>" in page  # the video
     assert page.count("data-frame=") == FRAMES  # found by number, whatever the padding
@@ -55,7 +55,7 @@ def test_frames_of_a_video_file(run, tmp_path):
 @pytest.mark.parametrize(
     ("places", "options", "message"),
     [
-        ({"out": "review.json"}, [], "has to name a .html file"),
+        ({"out": "review.json"}, [], "expected a .html file"),
         ({"labels": "nothing.json"}, [], "nothing.json"),
         ({"video": "nothing"}, [], "nothing: no such video file"),
         ({}, ["--megabytes", "0"], "--megabytes 0"),
@@ -68,7 +68,30 @@ def test_bad_input_is_refused(run, tmp_path, places, options, message):
     assert not (tmp_path / "review.html").exists()
 
 
-def test_a_frame_that_is_not_there(run, tmp_path):
+def test_a_missing_frame(run, tmp_path):
     (tmp_path / "frames/000103.png").unlink()
     with pytest.raises(InputError, match=r"no frame 0103\.png"):
         run()
+
+
+def test_what_is_missing_is_named(run, monkeypatch):
+    review = importlib.import_module("review")
+    for arguments, message in (
+        (["--video", "a.mp4"], "the file of labels is missing: python tools/review.py LABELS --video VIDEO"),
+        (["dense.json"], "--video is missing: it names the video, or the folder of frames, that dense.json labels"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["review.py", *arguments, "--out", "review.html"])
+        with pytest.raises(InputError, match=message):
+            review.main()
+
+
+def test_labels_are_summarized_and_another_video_is_refused(run, tmp_path, capsys):
+    run()
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/dense.json: ")
+    content = make_content()
+    for image in content["images"]:
+        image |= {"width": 560, "height": 320}
+    (tmp_path / "robot.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"has 560×320 pixels, the frames of .*/frames have .*: labels of another"):
+        run(labels="robot.json", out="other.html")
+    assert not (tmp_path / "other.html").exists()

@@ -66,7 +66,7 @@ def test_bad_input_is_one_line(files, tmp_path, arguments, message):
     assert not (tmp_path / "strip.png").exists()
 
 
-def test_frames_are_oriented_as_exif_says_if_that_is_asked_for(files, tmp_path):
+def test_frames_are_rotated_by_exif_on_request(files, tmp_path):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6  # shown after a quarter turn clockwise
     plain, turned, as_stored = (tmp_path / f"{name}.png" for name in ("plain", "turned", "as_stored"))

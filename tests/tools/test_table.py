@@ -35,7 +35,7 @@ def test_runs_that_differ_in_the_seed_are_a_mean_and_a_standard_deviation(tmp_pa
     ]
 
 
-def test_where_and_how_a_run_was_made_does_not_tell_settings_apart(tmp_path):
+def test_paths_and_devices_are_not_settings(tmp_path):
     """The paths of learn.py's runs lie inside their own output folders."""
     contents = [
         result("single", 60.0 + seed, seed, out=f"out/{seed}", pretrained=f"out/{seed}/a.pth", workers=seed)
@@ -86,7 +86,7 @@ def test_runs_that_differ_in_other_keys_are_never_averaged(tmp_path):
     ]
 
 
-def test_one_seed_twice_is_no_sample(tmp_path):
+def test_runs_with_the_same_seed_are_not_averaged(tmp_path):
     done = table(tmp_path, result("single", 60.0), result("single", 64.0))
     assert [line.split() for line in done.stdout.splitlines()[1:]] == [
         ["single,", str(tmp_path / "0.json"), "50.0", "60.0"],
@@ -96,7 +96,7 @@ def test_one_seed_twice_is_no_sample(tmp_path):
     assert again.stdout.splitlines()[1].split() == ["single", "50.0", "60.0"]  # the file was named twice
 
 
-def test_one_net_tested_under_several_seeds_is_no_sample(tmp_path):
+def test_tests_of_one_net_with_several_seeds_are_not_averaged(tmp_path):
     contents = [result("single", 60.0 + seed, seed) | {"weights_sha256": "ab"} for seed in (0, 1)]
     assert [line.split() for line in table(tmp_path, *contents).stdout.splitlines()[1:]] == [
         ["single,", str(tmp_path / "0.json"), "50.0", "60.0"],
@@ -108,7 +108,7 @@ def test_one_net_tested_under_several_seeds_is_no_sample(tmp_path):
     assert table(tmp_path, *contents).stdout.splitlines()[1].split()[:2] == ["single", "2"]
 
 
-def test_ways_of_propagating_labels_are_told_apart(tmp_path):
+def test_propagation_methods_have_separate_rows(tmp_path):
     warped, copied = (result("propagate", mean) | {"name": name} for name, mean in (("warp", 70.0), ("copy", 50.0)))
     second = result("propagate", 72.0, seed=1) | {"name": "warp"}
     done = table(tmp_path, warped, copied, second)
@@ -128,7 +128,7 @@ def test_tables_of_other_columns_leave_gaps(tmp_path):
     ]
 
 
-def test_files_without_a_table_are_left_out_with_a_word(tmp_path):
+def test_files_without_a_table_are_skipped_with_a_message(tmp_path):
     training = {"config": "SEED: 0", "versions": {}}
     done = table(tmp_path, training, result("single", 60.0))
     assert done.returncode == 0
@@ -198,7 +198,7 @@ def test_results_over_a_key_of_the_experiments(tmp_path):
     refused = table(tmp_path, *contents, options=["--over", "TEST.MODE"])
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "0.json: TEST.MODE is single, not a number" in refused.stderr
-    assert "name that by --over" in table(tmp_path, *contents, options=["--plot", picture]).stderr
+    assert "--plot requires --over" in table(tmp_path, *contents, options=["--plot", picture]).stderr
 
 
 def test_results_over_a_key_that_differ_in_another_one_are_rows_of_their_own(tmp_path):

@@ -12,7 +12,7 @@ import torch
 from posetrack_sample import make_video, merge, write_annotations, write_experiment
 
 from lib.config import load_config
-from lib.core.training_run import save_weights
+from lib.core.training_files import save_weights
 from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
 from lib.utils.provenance import commit
@@ -179,7 +179,7 @@ def test_soft_nms_takes_twenty_people_of_a_frame(sample):
         people = json.loads(results(sample)[1]["a_video.json"])["annotations"]
         counts.append(sum(person["image_id"] == 1_000_000 for person in people))
     assert counts == [1, 20]
-    assert "TEST.SOFT_NMS is a variant of TEST.OKS_NMS" in refused(sample, *keys[:4], "TEST.SOFT_NMS", "True")
+    assert "TEST.SOFT_NMS requires TEST.OKS_NMS" in refused(sample, *keys[:4], "TEST.SOFT_NMS", "True")
 
 
 def test_dark_and_udp_decode_five_frames(sample):
@@ -211,7 +211,7 @@ def test_a_split_without_labels_is_submitted_and_not_scored(sample):
     assert len(submission) == 2
 
 
-def test_the_keys_of_the_first_code(sample):
+def test_keys_of_the_original_code(sample):
     """An aggregation file of 2019, with the paths that its users give on the command line."""
     text = (sample / "small.yaml").read_text().replace("MODE: aggregate, ", "")
     text = text.replace("NAME: pose_hrnet", "NAME: pose_hrnet_PoseAgg\n  SPATIOTEMPORAL_POSE_AGGREGATION: true")
@@ -228,7 +228,7 @@ def test_the_keys_of_the_first_code(sample):
     assert old["table"] == results(sample)[0]["table"]
 
 
-def test_a_missing_head_box_is_said_before_the_work_and_so_is_that_there_is_no_tracker(sample):
+def test_missing_head_boxes_and_trackers_are_reported_first(sample):
     path = sample / "data/annotations/val/a_video.json"
     content = json.loads(path.read_text())
     line = refused(sample, "TEST.TRACKING", "True")
@@ -260,7 +260,7 @@ def test_weights_of_another_net(sample):
     assert "TEST.MODEL_FILE is not set" in refused(sample, "TEST.MODEL_FILE", "")
 
 
-def test_single_frame_weights_are_no_posewarper(sample):
+def test_single_frame_weights_are_refused(sample):
     weights = torch.load(sample / "weights.pth", weights_only=True)
     head = ("offset", "deform_conv")
     torch.save({k: v for k, v in weights.items() if not k.startswith(head)}, sample / "stage1.pth")
@@ -290,7 +290,7 @@ def test_an_output_folder_that_cannot_be_written(sample):
     assert str(sample / "file") in refused(sample, "OUTPUT_DIR", str(sample / "file"))
 
 
-def test_a_python_without_the_requirements_is_told(sample):
+def test_missing_requirements_are_reported(sample):
     done = subprocess.run([sys.executable, "-S", *command(sample)[1:]], capture_output=True, text=True)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

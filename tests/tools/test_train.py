@@ -18,7 +18,7 @@ from posetrack_sample import make_video, write_annotations, write_experiment
 from lib.config import load_config
 from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
-from lib.utils.checkpoint import training_of
+from lib.utils.checkpoint_files import training_of
 from lib.utils.provenance import commit
 from tests.tool_runner import run_tool
 
@@ -120,7 +120,7 @@ def test_a_posewarper_learns_by_udp_and_from_the_hardest_joints(sample):
     assert hardest["loss"] > all_joints["loss"]
 
 
-def test_a_trunk_alone_begins_a_training(sample):
+def test_a_training_starts_from_backbone_weights(sample):
     torch.manual_seed(0)
     weights = build_model(load_config(sample / "stage1.yaml")).state_dict()
     trunk = {f"backbone.{name}": tensor for name, tensor in weights.items() if not name.startswith("final_layer.")}
@@ -134,10 +134,10 @@ def test_a_trunk_alone_begins_a_training(sample):
     torch.testing.assert_close(trained["conv1.weight"], weights["conv1.weight"], rtol=0, atol=1e-7)
     assert "random, and frozen" not in done.stderr
     done = train(sample, "stage2.yaml", *keys)
-    assert "imagenet.pth lacks part of the frozen pose net, which has random weights there" in done.stderr
+    assert "imagenet.pth lacks weights of the frozen pose net; these are random" in done.stderr
 
 
-def test_killed_and_started_again_ends_with_the_same_weights(sample):
+def test_a_killed_training_resumes_to_the_same_weights(sample):
     assert train(sample, "stage2.yaml").returncode == 0
     _, expected_history, expected = outcome(sample, "stage2")
     other = ["OUTPUT_DIR", str(sample / "again")]
@@ -151,13 +151,13 @@ def test_killed_and_started_again_ends_with_the_same_weights(sample):
     out = sample / "again/posetrack18/pose_hrnet/stage2"
     assert not (out / "final_state.pth").exists()
     done = train(sample, "stage2.yaml", *other)
-    assert "resuming with epoch 1" in done.stderr
+    assert "resuming at epoch 1" in done.stderr
     assert_equal(torch.load(out / "final_state.pth", weights_only=True), expected)
     history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     assert [(r["epoch"], r["loss"]) for r in history] == [(r["epoch"], r["loss"]) for r in expected_history]
 
 
-def test_a_warm_up_goes_on_where_it_stopped(sample):
+def test_a_warm_up_resumes(sample):
     keys = ["TRAIN.WARMUP_ITERATIONS", "5", "TEST.EVALUATE", "False"]  # of three iterations an epoch
     assert train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "2").returncode == 0
     _, history, expected = outcome(sample, "stage1")
@@ -171,7 +171,7 @@ def test_a_warm_up_goes_on_where_it_stopped(sample):
 QUICK = ["TEST.EVALUATE", "False", "TRAIN.END_EPOCH", "1"]
 
 
-def test_a_run_goes_on_with_its_own_settings_alone(sample):
+def test_a_run_resumes_only_with_the_same_settings(sample):
     keys = [*QUICK, "TRAIN.WARMUP_ITERATIONS", "5"]
     assert train(sample, "stage1.yaml", *keys).returncode == 0
     out = sample / "output/posetrack18/pose_hrnet/stage1"
@@ -182,12 +182,12 @@ def test_a_run_goes_on_with_its_own_settings_alone(sample):
     assert f"MODEL.PRETRAINED {out / 'model_best.pth'}" in line
     done = train(sample, "stage1.yaml", *keys, "WORKERS", "1", "LOG_DIR", str(sample / "log2"))
     assert done.returncode == 0, done.stderr
-    assert "nothing left to train: 1 epochs are done, and TRAIN.END_EPOCH is 1" in done.stderr
+    assert "the training is complete: 1 epochs, and TRAIN.END_EPOCH is 1" in done.stderr
     assert {path: path.read_bytes() for path in out.iterdir() if path.suffix != ".log"} == files
 
     done = train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "2", "SEED", "1", "--force")
     assert done.returncode == 0, done.stderr
-    assert "--force: from epoch 1 on SEED was 0 and is 1" in done.stderr
+    assert "--force: other settings from epoch 1 on: SEED was 0 and is 1" in done.stderr
     _, history, _ = outcome(sample, "stage1")
     assert ["changed" in record for record in history] == [False, True]
     assert history[1]["changed"] == {"SEED": [0, 1]}
@@ -195,7 +195,7 @@ def test_a_run_goes_on_with_its_own_settings_alone(sample):
     assert [(start["epoch"], start["changed"]) for start in result["starts"]] == [(0, {}), (1, {"SEED": [0, 1]})]
 
 
-def test_weights_carry_what_they_were_trained_with_and_load_anywhere(sample):
+def test_weights_contain_their_training_settings(sample):
     assert train(sample, "stage1.yaml", *QUICK).returncode == 0
     out, _, final = outcome(sample, "stage1")
     net = build_model(load_config(sample / "stage1.yaml"))
@@ -220,10 +220,10 @@ def test_weights_carry_what_they_were_trained_with_and_load_anywhere(sample):
     assert "was trained with other settings: DATASET.COLOR_RGB was True and is False" in done.stderr
 
 
-def test_results_tell_command_commit_and_time(sample):
+def test_results_contain_command_commit_and_time(sample):
     done = train(sample, "stage1.yaml", "TRAIN.WD", "0.5", *QUICK)
     assert "TRAIN.WD is set, but TRAIN.OPTIMIZER adam ignores it" in done.stderr
-    assert "MODEL.PRETRAINED is not set: the net begins with random weights" in done.stderr
+    assert "MODEL.PRETRAINED is not set: the net starts with random weights" in done.stderr
     assert re.search(r"Epoch: \[0\]\[0/3\] loss \S+ accuracy \S+ lr 0\.001 speed", done.stderr)
     out = sample / "output/posetrack18/pose_hrnet/stage1"
     result = json.loads((out / "result-train.json").read_text())
@@ -247,7 +247,7 @@ def test_intervals_of_tests_and_checkpoints(sample):
     process.wait()
     assert torch.load(out / "checkpoint.pth", weights_only=True)["epoch"] == 2
     done = train(sample, "stage1.yaml", *keys)
-    assert "resuming with epoch 2" in done.stderr
+    assert "resuming at epoch 2" in done.stderr
     _, history, final = outcome(sample, "stage1")
     assert [record["epoch"] for record in history] == [0, 1, 2, 3, 4]
     assert ["test" in record for record in history] == [False, True, False, True, True]
@@ -257,18 +257,18 @@ def test_intervals_of_tests_and_checkpoints(sample):
     assert training_of(final)["epochs"] == 5
 
 
-def test_another_folder_takes_a_training_up_and_a_new_run_overwrites_none(sample):
+def test_a_training_resumes_in_another_folder_and_overwrites_nothing(sample):
     line = refused(sample, "stage1.yaml", "TRAIN.BEGIN_EPOCH", "3")
-    assert "TRAIN.BEGIN_EPOCH is 3 and TRAIN.END_EPOCH 3: there is no epoch between them" in line
+    assert "TRAIN.BEGIN_EPOCH 3 and TRAIN.END_EPOCH 3: there are no epochs to train" in line
     assert train(sample, "stage1.yaml", *QUICK).returncode == 0
     out, history, _ = outcome(sample, "stage1")
     line = refused(sample, "stage1.yaml", *QUICK, "AUTO_RESUME", "False")
-    assert "the folder holds a run already: AUTO_RESUME True resumes it" in line
+    assert "the folder already contains a run: resume it with AUTO_RESUME True" in line
     assert outcome(sample, "stage1")[1] == history
     keys = ["TRAIN.RESUME", "True", "TRAIN.END_EPOCH", "2", "EXPERIMENT_NAME", "b", "TRAIN.CHECKPOINT"]
     weights = str(out / "model_best.pth")
     line = refused(sample, "stage1.yaml", *QUICK, *keys, weights)
-    assert f"{weights}: not a checkpoint that tools/train.py resumes from" in line
+    assert f"{weights}: not a checkpoint that tools/train.py can resume from" in line
     assert f"MODEL.PRETRAINED {weights} EXPERIMENT_NAME" in line
     done = train(sample, "stage1.yaml", *QUICK, *keys, str(out / "checkpoint.pth"))
     assert done.returncode == 0, done.stderr
@@ -306,18 +306,18 @@ def test_a_sparse_subset_and_few_iterations(sample):
 
 
 def test_wrong_input_is_one_line(sample):
-    assert "no annotations of the split 'train'" in refused(sample, "stage1.yaml", "DATASET.TRAIN_SET", "train")
+    assert "no annotations for the split 'train'" in refused(sample, "stage1.yaml", "DATASET.TRAIN_SET", "train")
     assert "nothing.pth does not exist; docs/" in refused(sample, "stage1.yaml", "MODEL.PRETRAINED", "nothing.pth")
     assert "MODEL.PRETRAINED: data is a folder" in refused(sample, "stage1.yaml", "MODEL.PRETRAINED", "data")
     assert "MODEL.WARP.ENABLED" in refused(sample, "stage1.yaml", "MODEL.FREEZE_POSE_NET", "True")
     out = sample / "output/posetrack18/pose_hrnet/stage1"
     torch.save({"epoch": 1}, out / "checkpoint.pth")
-    assert "checkpoint.pth: not a checkpoint that tools/train.py resumes from" in refused(sample, "stage1.yaml")
+    assert "checkpoint.pth: not a checkpoint that tools/train.py can resume from" in refused(sample, "stage1.yaml")
     (out / "checkpoint.pth").unlink()
     assert "loss is not finite" in refused(sample, "stage1.yaml", "TRAIN.LR", "1e30")
     for path in (sample / "data/annotations/val").iterdir():
         write_annotations(sample / "data", path.stem, json.loads(path.read_text()) | {"annotations": []})
-    assert "nobody to train on" in refused(sample, "stage1.yaml")
+    assert "no people to train on" in refused(sample, "stage1.yaml")
 
 
 def change(folder, name, change_annotations):

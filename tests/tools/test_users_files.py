@@ -32,9 +32,9 @@ def root(tmp_path, monkeypatch):
     write_experiment(tmp_path, tmp_path)
     for name in ("labels.json", "poses.json", "result-a.json", "b.pth", "boxes.json", "model_best.pth"):
         (tmp_path / name).write_text(TEXT)
-    with VideoWriter(tmp_path / "clip.mp4", (64, 48), 10) as movie:
+    with VideoWriter(tmp_path / "clip.mp4", (64, 48), 10) as writer:
         for _ in range(3):
-            movie.write(np.zeros((48, 64, 3), np.uint8))
+            writer.write(np.zeros((48, 64, 3), np.uint8))
     return tmp_path
 
 
@@ -105,10 +105,10 @@ INPUTS = [  # a command up to the option of an output, and an input of it
 
 
 @pytest.mark.parametrize(("command", "name"), OUTPUTS, ids=name_case)
-def test_a_file_of_somebody_else_is_left_alone(root, command, name):
+def test_a_file_of_another_program_is_kept(root, command, name):
     (root / name).write_text(TEXT)
     before = contents(root)
-    assert f"{name}: this file exists, and it is not as PoseWarper wrote it" in refused(*command, name)
+    assert f"{name}: this file exists and was not written by PoseWarper" in refused(*command, name)
     (root / name).unlink()
     (root / name).symlink_to("nowhere")
     assert f"{name}: this file exists" in refused(*command, name)
@@ -121,7 +121,7 @@ def test_a_file_of_somebody_else_is_left_alone(root, command, name):
 
 
 @pytest.mark.parametrize(("command", "name"), FOLDERS, ids=name_case)
-def test_a_file_of_somebody_else_in_a_folder_is_left_alone(root, command, name):
+def test_files_of_other_programs_in_a_folder_are_kept(root, command, name):
     (root / "made" / name).parent.mkdir(parents=True)
     (root / "made" / name).write_text(TEXT)
     before = contents(root)
@@ -136,45 +136,45 @@ def test_a_made_posetrack_set_can_be_scored(root, monkeypatch):
 
 
 @pytest.mark.parametrize(("command", "name"), INPUTS, ids=name_case)
-def test_an_input_is_left_alone_by_whatever_path(root, command, name):
+def test_inputs_are_not_overwritten_under_any_path(root, command, name):
     before = contents(root)
     read = root / name if (root / name).exists() else root / "boxes.json"
     (root / "sub").mkdir()
     (root / "link").symlink_to(root)
     for path in (name, root / name, f"sub/../{name}", f"link/{name}"):
-        assert "that is the file to read" in refused(*command, path)
+        assert "this is the input file of" in refused(*command, path)
     for make in (os.link, os.symlink):
         make(read, root / f"other{read.suffix}")
-        assert "that is the file to read" in refused(*command, f"other{Path(name).suffix}")
+        assert "this is the input file of" in refused(*command, f"other{Path(name).suffix}")
         (root / f"other{read.suffix}").unlink()
     assert contents(root) == before
 
 
-def test_other_case_is_the_same_where_the_file_system_says_so(root, monkeypatch):
+def test_case_insensitive_file_systems(root, monkeypatch):
     same = os.path.samefile
 
     def insensitive(one, other):
         return same(*(Path(path).parent / Path(path).name.lower() for path in (one, other)))
 
     monkeypatch.setattr(os.path, "samefile", insensitive)
-    assert "that is the file to read, --video" in refused(*DEMO, "--out", "Clip.mp4")
+    assert "this is the input file of --video" in refused(*DEMO, "--out", "Clip.mp4")
 
 
-def test_what_would_be_mixed_with_the_input(root):
+def test_outputs_among_the_inputs_are_refused(root):
     scored = ["evaluate", "posetrack", "--gt", "annotations/val", "--pred", "annotations/val", "--out"]
-    assert "taken for one of the files of --gt" in refused(*scored, "annotations/val/x.json")
+    assert "read as one of the files of --gt" in refused(*scored, "annotations/val/x.json")
     made = ["prepare_posetrack", "full", "--annotations", "annotations", "--out"]
     assert "taken for one of the annotations" in refused(*made, "annotations/val/more")
-    assert "name a .json file" in refused("propagate", *SMALL, *CUSTOM, "--out", "images/val/video/000009.jpg")
+    assert "expected a .json file" in refused("propagate", *SMALL, *CUSTOM, "--out", "images/val/video/000009.jpg")
 
 
-def test_a_begun_file_of_somebody_else(root):
+def test_a_partial_file_of_another_program_is_kept(root):
     (root / "x.json.part").write_text(TEXT)
     assert "x.json.part: PoseWarper did not write this file" in refused(*DEMO, "--out", "x.mp4")
     assert (root / "x.json.part").read_text() == TEXT
 
 
-def test_what_the_folder_of_a_run_would_take_away(root):
+def test_inputs_in_the_work_folder_are_refused(root):
     (root / "x").mkdir()
     (root / "x/labels.json").write_text(TEXT)
     video = ["label_video", "--video", "clip.mp4", "--labels", "x/labels.json", "--out", "x.json"]
@@ -188,21 +188,21 @@ def test_what_the_folder_of_a_run_would_take_away(root):
     assert "TEST.COCO_BBOX_FILE" in refused("test", *SMALL, "TEST.MODE", "single", *boxes)
     (run / "model_best.pth").write_text(TEXT)
     train = ["train", *SMALL, "TEST.MODE", "pair", "MODEL.PRETRAINED", run / "model_best.pth"]
-    assert "model_best.pth: that is the file to read, MODEL.PRETRAINED" in refused(*train)
+    assert "model_best.pth: this is the input file of MODEL.PRETRAINED" in refused(*train)
     (run / "model_best.pth").rename(run / "trace.json")
     profile = ["train", *SMALL, "TEST.MODE", "pair", "TEST.EVALUATE", "False", "TRAIN.PROFILE", "1"]
-    assert "trace.json: this file exists, and it is not as PoseWarper wrote it" in refused(*profile)
+    assert "trace.json: this file exists and was not written by PoseWarper" in refused(*profile)
     assert (run / "trace.json").read_text() == TEXT
 
 
-def test_a_benchmark_replaces_its_own_figures_alone(root):
+def test_a_benchmark_replaces_only_its_own_figures(root):
     timing = importlib.import_module("timing")
     path = timing.output_file("figures.json")
     for _ in range(2):
         timing.keep(path, [{"what": "poses"}])
         timing.output_file("figures.json")
     path.write_text(TEXT)
-    with pytest.raises(argparse.ArgumentTypeError, match="this file exists, and it is not as PoseWarper wrote it"):
+    with pytest.raises(argparse.ArgumentTypeError, match="this file exists and was not written by PoseWarper"):
         timing.output_file("figures.json")
 
 
@@ -223,7 +223,7 @@ def test_the_same_command_again_replaces_what_it_wrote_and_nothing_else(root):
     Path("moved/a.json").write_text(made.replace("3", "5"))  # a person corrects it
     done = convert("a.csv", "moved/a.json")
     assert done.returncode == 2
-    line = "this file exists, and it is not as PoseWarper wrote it: choose another name, or remove it"
+    line = "this file exists and was not written by PoseWarper, or was changed since; choose another name, or remove it"
     assert done.stderr == f"error: OUT moved/a.json: {line}\n"
     assert Path("moved/a.json").read_text() == made.replace("3", "5")
     Path("moved/a.json").unlink()
@@ -231,11 +231,11 @@ def test_the_same_command_again_replaces_what_it_wrote_and_nothing_else(root):
     assert sorted(path.name for path in Path("moved").iterdir()) == [RECORD, "a.json"]
 
 
-def test_a_source_video_is_not_drawn_over(root):
+def test_a_source_video_is_not_overwritten(root):
     before = (root / "clip.mp4").read_bytes()
     command = [sys.executable, str(ROOT / "tools/label_video.py"), "--video", "clip.mp4", "--labels", "labels.json"]
     done = subprocess.run([*command, "--out", "clip.json", "--draw", "clip.mp4"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == "error: --draw clip.mp4: that is the file to read, --video; choose another name\n"
+    assert done.stderr == "error: --draw clip.mp4: this is the input file of --video; choose another name\n"
     assert (root / "clip.mp4").read_bytes() == before
     assert not (root / "clip").exists()

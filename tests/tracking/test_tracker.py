@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lib.formats.video_poses import TrackedPose
+from lib.formats.tracked_poses import TrackedPose
 from lib.tracking.tracker import MEMORY, Tracker, box_iou
 
 SIGMAS = (0.1, 0.1, 0.1)
@@ -10,7 +10,9 @@ SIGMAS = (0.1, 0.1, 0.1)
 def person(x, y=0.0, size=40.0, scores=(1.0, 1.0, 1.0), spread=1.0):
     """Somebody in a box of 40×40 at x, y, with joints on its diagonal."""
     joints = np.array([[x, y]]) + np.array([[10, 10], [20, 20], [30, 30]]) * spread
-    return TrackedPose(np.array([x, y, size, size]), 1.0, joints, np.array(scores), 1.0)
+    return TrackedPose(
+        box=np.array([x, y, size, size]), box_score=1.0, joints=joints, scores=np.array(scores), score=1.0
+    )
 
 
 def tracks(tracker, frame, *poses):

@@ -11,7 +11,8 @@ from zoo_names import CODES
 from zoo_names import hrnet as zoo_hrnet
 
 from lib.models import PoseWarper
-from lib.utils.checkpoint import load_weights, training_of, with_training
+from lib.utils.checkpoint import load_weights
+from lib.utils.checkpoint_files import training_of, with_training
 from lib.utils.errors import InputError
 
 
@@ -98,7 +99,7 @@ def test_torchvision_resnet_without_its_classifier(path):
         "not in the file, and left at initial values: 5 of deconv_layers, 2 of final_layer"
     )
     with pytest.raises(
-        InputError, match=r"holds ResNet-18 without a pose head, and .* is ResNet-18 with 5 joints: not in"
+        InputError, match=r"contains ResNet-18 without a pose head, but .* is ResNet-18 with 5 joints: not in"
     ):
         report.raise_if_incomplete()
 
@@ -142,13 +143,13 @@ def test_other_joints_are_reported_with_both_shapes(path):
     assert "\n" not in str(report)
     with pytest.raises(InputError) as caught:
         report.raise_if_incomplete()
-    assert "holds HRNet-W4 with 17 joints, and the experiment's net is PoseWarper over HRNet-W4 with 5" in str(
+    assert "contains HRNet-W4 with 17 joints, but the experiment's net is PoseWarper over HRNet-W4 with 5" in str(
         caught.value
     )
     assert "\n" not in str(caught.value)
 
 
-def test_a_single_frame_file_in_a_posewarper_and_the_other_way_round(path):
+def test_single_frame_weights_in_a_posewarper_and_vice_versa(path):
     """It starts the training of the head, and does not pass a test; the pose net inside a PoseWarper does."""
     torch.save(noisy_weights(hrnet()), path)
     report = load_weights(warper(), path)
@@ -156,7 +157,7 @@ def test_a_single_frame_file_in_a_posewarper_and_the_other_way_round(path):
         "left at initial values: 25 of offset_feats, 1 of offsets1, 1 of offsets2, 1 of deform_conv1, 1 of deform_conv2"
     )
     with pytest.raises(
-        InputError, match="holds HRNet-W4 with 5 joints, and the experiment's net is PoseWarper over HRNet"
+        InputError, match="contains HRNet-W4 with 5 joints, but the experiment's net is PoseWarper over HRNet"
     ):
         report.raise_if_incomplete()
     weights, model = noisy_weights(warper()), hrnet()
@@ -197,21 +198,21 @@ def test_half_precision_is_converted(path):
 @pytest.mark.parametrize(
     ("make_file", "make_model", "message"),
     [
-        (lambda: hrnet(width=8), hrnet, "holds HRNet-W8 with 5 joints, and the experiment's net is HRNet-W4 with 5"),
+        (lambda: hrnet(width=8), hrnet, "contains HRNet-W8 with 5 joints, but the experiment's net is HRNet-W4 with 5"),
         (
             lambda: hrnet(width=8),
             warper,
-            "holds HRNet-W8 with .*, and the experiment's net is PoseWarper over HRNet-W4",
+            "contains HRNet-W8 with .*, but the experiment's net is PoseWarper over HRNet-W4",
         ),
-        (lambda: resnet(50), hrnet, "holds ResNet-50 with 5 joints, and the experiment's net is HRNet-W4 with 5"),
-        (warper, lambda: resnet(50), "PoseWarper over HRNet-W4 with 5 joints, and the experiment's net is ResNet-50"),
-        (lambda: resnet(18), lambda: resnet(34), "ResNet-18 with .*, and the experiment's net is ResNet-34"),
+        (lambda: resnet(50), hrnet, "contains ResNet-50 with 5 joints, but the experiment's net is HRNet-W4 with 5"),
+        (warper, lambda: resnet(50), "PoseWarper over HRNet-W4 with 5 joints, but the experiment's net is ResNet-50"),
+        (lambda: resnet(18), lambda: resnet(34), "ResNet-18 with .*, but the experiment's net is ResNet-34"),
         (
             resnext50_32x4d,
             lambda: resnet(50),
             "ResNet-50 without a pose head, .* 176 that are needed are not among them",
         ),
-        (lambda: nn.Linear(2, 2), hrnet, "holds another net, .* only 0 of its 2 tensors fit"),
+        (lambda: nn.Linear(2, 2), hrnet, "contains another net, .* only 0 of its 2 tensors fit"),
         (lambda: nn.Linear(2, 2), lambda: nn.Linear(2, 3), "the experiment's net is of another kind: only 0 of its 2"),
     ],
 )
@@ -251,7 +252,8 @@ def test_names_that_the_model_itself_has_stay(path):
 def test_same_tensor_under_two_names_is_refused(path):
     torch.save({"conv1.weight": torch.zeros(1), "module.conv1.weight": torch.ones(1)}, path)
     with pytest.raises(
-        InputError, match=r"holds conv1\.weight twice, as conv1\.weight and module\.conv1\.weight, which differ"
+        InputError,
+        match=r"contains conv1\.weight twice, as conv1\.weight and module\.conv1\.weight, with different values",
     ):
         load_weights(hrnet(), path)
 
@@ -289,7 +291,7 @@ def test_the_neck_counts_where_its_last_layer_differs_from_the_head_s(path, chan
     assert_loaded(model, weights)
     report.raise_if_incomplete()
     assert report.overruled == {"keypoint_head.final_layer.bias": "neck.trans_layer.bias"}
-    assert str(report).endswith("are taken: neck.trans_layer.bias, not keypoint_head.final_layer.bias")
+    assert str(report).endswith("are used: neck.trans_layer.bias, not keypoint_head.final_layer.bias")
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
@@ -298,13 +300,13 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     weights = noisy_weights(model)
     weights["final_layer.bias"][0] = float("nan")
     torch.save(weights, tmp_path / "a.pth")
-    with pytest.raises(InputError, match=r"a\.pth: final_layer\.bias holds values that are not finite"):
+    with pytest.raises(InputError, match=r"a\.pth: final_layer\.bias has values that are not finite"):
         load_weights(model, tmp_path / "a.pth")
     assert_loaded(model, before)
 
 
 @pytest.mark.parametrize("inside", [lambda weights: weights, lambda weights: {"epoch": 1, "state_dict": weights}])
-def test_a_file_tells_how_its_weights_were_trained(tmp_path, inside):
+def test_weights_record_their_training(tmp_path, inside):
     training = {"config": "SEED: 0\n", "joints": ["nose"], "epochs": 3, "starts": [{"changed": {"SEED": [0, 1]}}]}
     model = hrnet()
     torch.save(inside(with_training(hrnet().state_dict(), training)), tmp_path / "a.pth")
@@ -313,7 +315,7 @@ def test_a_file_tells_how_its_weights_were_trained(tmp_path, inside):
 
 
 @pytest.mark.parametrize("metadata", [None, 3, {}, {"": 3}, {"": {"training": "text"}}, {"": {"training": {"a": 1}}}])
-def test_other_metadata_are_passed_over(tmp_path, metadata):
+def test_other_metadata_is_ignored(tmp_path, metadata):
     weights = hrnet().state_dict()
     weights._metadata = metadata
     torch.save(weights, tmp_path / "a.pth")

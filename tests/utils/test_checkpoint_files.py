@@ -12,7 +12,8 @@ import torch
 from small_nets import assert_loaded, hrnet, noisy_weights
 from torch import Tensor
 
-from lib.utils.checkpoint import load_weights, read_checkpoint
+from lib.utils.checkpoint import load_weights
+from lib.utils.checkpoint_files import read_checkpoint
 from lib.utils.errors import InputError
 
 
@@ -50,7 +51,7 @@ class HistoryBuffer:
         raise AssertionError("nobody calls this")
 
 
-def test_log_of_mmengine_is_passed_over(path, monkeypatch):
+def test_log_of_mmengine_is_ignored(path, monkeypatch):
     monkeypatch.setattr(HistoryBuffer, "__module__", "mmengine.logging.history_buffer")
     monkeypatch.setattr(HistoryBuffer.smallest, "__module__", "mmengine.logging.history_buffer")
     for name in ("mmengine", "mmengine.logging", "mmengine.logging.history_buffer"):
@@ -112,7 +113,7 @@ def test_file_that_is_no_checkpoint(path, content):
 @pytest.mark.parametrize("content", [{}, [1, 2], {"state_dict": {}}, {"epoch": 3}, torch.zeros(3), {1: torch.zeros(3)}])
 def test_checkpoint_without_weights(path, content):
     torch.save(content, path)
-    with pytest.raises(InputError, match=r"holds no weights"):
+    with pytest.raises(InputError, match=r"contains no weights"):
         load_weights(hrnet(), path)
 
 

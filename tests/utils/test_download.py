@@ -34,20 +34,18 @@ def refused(url, folder, **options):
 
 def test_a_whole_file_gets_its_name(server, tmp_path):
     line = fetch(server.url, tmp_path / "models")
-    assert line == f"{tmp_path / 'models' / NAME}: 300000 bytes; its sha256 is right"
+    assert line == f"{tmp_path / 'models' / NAME}: 300000 bytes; its SHA-256 is correct"
     assert (tmp_path / "models" / NAME).read_bytes() == CONTENT
     assert names(tmp_path / "models") == [NAME]
-    assert fetch(server.url, tmp_path / "models").endswith("there already; its sha256 is right")
+    assert fetch(server.url, tmp_path / "models").endswith("already exists; its SHA-256 is correct")
     assert server.ranges == [None]  # not asked for again
 
 
 @pytest.mark.parametrize("resumes", [True, False])
-def test_a_broken_connection_is_taken_up(server, tmp_path, resumes):
+def test_interrupted_downloads_are_resumed(server, tmp_path, resumes):
     server.break_at = 100_000
-    assert (
-        "broke off after 100000 of 300000 bytes; the same command goes on there; fetched by other means, it belongs at "
-        in (refused(server.url, tmp_path))
-    )
+    line = "interrupted after 100000 of 300000 bytes; the same command resumes it; you can also download it by other "
+    assert line in refused(server.url, tmp_path)
     assert names(tmp_path) == [f"{NAME}.posewarper-part"]
     server.break_at, server.resumes = None, resumes
     fetch(server.url, tmp_path)
@@ -64,30 +62,30 @@ def test_the_unfinished_file_of_another_program_is_left_alone(server, tmp_path):
     assert other.read_bytes() == b"begun"
 
 
-def test_a_file_that_changed_meanwhile_is_not_pieced_together(server, tmp_path):
+def test_changed_files_are_not_resumed(server, tmp_path):
     (tmp_path / f"{NAME}.posewarper-part").write_bytes(bytes(1000))
-    assert "its sha256 begins with " in refused(server.url, tmp_path)
+    assert "its SHA-256 begins with " in refused(server.url, tmp_path)
     assert names(tmp_path) == []
     fetch(server.url, tmp_path)
 
 
-def test_a_part_that_is_whole_needs_its_name_alone(server, tmp_path):
+def test_complete_partial_files_are_renamed(server, tmp_path):
     (tmp_path / f"{NAME}.posewarper-part").write_bytes(CONTENT)
     fetch(server.url, tmp_path)
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
-def test_a_server_that_goes_on_elsewhere(server, tmp_path):
+def test_server_that_resumes_at_the_wrong_position(server, tmp_path):
     (tmp_path / f"{NAME}.posewarper-part").write_bytes(CONTENT[:1000])
     server.shift = 1
-    assert "goes on at another place" in refused(server.url, tmp_path)
+    assert "resumed at the wrong position" in refused(server.url, tmp_path)
     assert names(tmp_path) == []
 
 
-def test_wrong_content_is_thrown_away(server, tmp_path):
+def test_wrong_content_is_discarded(server, tmp_path):
     server.files[f"/{NAME}"] = b"something else"
     came, expected = hashlib.sha256(b"something else").hexdigest()[:8], NAME.split("-")[1][:8]
-    assert f"its sha256 begins with {came}, but its name says {expected}" in refused(server.url, tmp_path)
+    assert f"its SHA-256 begins with {came}, but its name says {expected}" in refused(server.url, tmp_path)
     assert names(tmp_path) == []
 
 
@@ -98,12 +96,14 @@ def test_a_wrong_file_that_is_there_is_not_overwritten(server, tmp_path):
     assert server.ranges == []
 
 
-def test_a_name_without_checksum_is_never_pieced_together(server, tmp_path):
+def test_files_without_checksum_are_not_resumed(server, tmp_path):
     url = server.url.replace(NAME, "archive.zip?dl=1")
     server.files["/archive.zip?dl=1"] = b"new"
     (tmp_path / "archive.zip.posewarper-part").write_bytes(b"old")
     digest = hashlib.sha256(b"new").hexdigest()
-    assert fetch(url, tmp_path).endswith(f"archive.zip: 3 bytes; nothing to check it by, its sha256 is {digest}")
+    assert fetch(url, tmp_path).endswith(
+        f"archive.zip: 3 bytes; not verified (no checksum in its name), its SHA-256 is {digest}"
+    )
     assert (tmp_path / "archive.zip").read_bytes() == b"new"
 
 
@@ -119,9 +119,9 @@ def test_redirects_are_followed_on_the_web_alone(server, tmp_path):
     assert names(tmp_path / "other") == []
 
 
-def test_what_does_not_come_is_told_with_its_place(server, tmp_path):
+def test_failed_downloads_report_the_target_path(server, tmp_path):
     del server.files[f"/{NAME}"]
-    place = f"fetched by other means, it belongs at {tmp_path / NAME}"
+    place = f"you can also download it by other means to {tmp_path / NAME}"
     assert (line := refused(server.url, tmp_path)).startswith(f"{server.url}: HTTP Error 404")
     assert line.endswith(place)
     gone = f"http://127.0.0.1:9/{NAME}"  # nobody listens
@@ -129,9 +129,9 @@ def test_what_does_not_come_is_told_with_its_place(server, tmp_path):
     assert line.endswith(place)
 
 
-def test_a_server_that_stops_talking(server, tmp_path):
+def test_stalled_server(server, tmp_path):
     server.stalls, server.break_at = True, 100_000
-    assert "broke off (timed out); the same command goes on there" in refused(server.url, tmp_path, timeout=3)
+    assert "interrupted (timed out); the same command resumes it" in refused(server.url, tmp_path, timeout=3)
     assert (tmp_path / f"{NAME}.posewarper-part").stat().st_size == 100_000
 
 
@@ -143,12 +143,12 @@ def test_a_web_page_is_no_file(server, tmp_path):
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://a.org/b.pth", "b.pth", "http:///b.pth"])
 def test_other_addresses_are_refused(url, tmp_path):
-    assert "not an address of http or https" in refused(url, tmp_path)
+    assert "not an http or https URL" in refused(url, tmp_path)
 
 
 @pytest.mark.parametrize("end", ["", "..", ".bashrc", "a%2F..%2Fb.pth", "a b.pth", "a\\b.pth"])
 def test_names_that_are_no_plain_names_are_refused(end, tmp_path):
-    assert "no plain file name" in refused(f"http://a.org/{end}", tmp_path)
+    assert "is not a plain file name" in refused(f"http://a.org/{end}", tmp_path)
 
 
 def test_names_and_their_checksums(tmp_path):

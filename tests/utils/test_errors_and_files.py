@@ -34,11 +34,20 @@ def outcome(capsys, error):
         ),
     ],
 )
-def test_a_users_mistake_is_one_line(capsys, error, status, line):
+def test_input_errors_are_reported_in_one_line(capsys, error, status, line):
     assert outcome(capsys, error) == (status, line)
 
 
-def test_our_own_mistakes_keep_their_traceback():
+def test_an_interruption_says_that_the_same_command_continues(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit):
+        run(main, resumes=True)
+    assert capsys.readouterr().err == "error: interrupted; the same command continues\n"
+
+
+def test_internal_errors_keep_their_traceback():
     def main():
         raise ZeroDivisionError
 
@@ -149,13 +158,13 @@ def test_numbers_keep_every_digit(tmp_path):
     assert whole == 2**60 + 1
 
 
-def test_indented_is_for_readers(tmp_path):
+def test_indented_json(tmp_path):
     write_json(tmp_path / "a.json", {"a": [1, 2], "b": "ü"}, indent=True)
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert text == '{\n  "a": [\n    1,\n    2\n  ],\n  "b": "ü"\n}\n'
 
 
-def test_the_predictions_of_many_people_are_written_in_no_time(tmp_path):
+def test_writing_many_predictions_is_fast(tmp_path):
     """COCO-WholeBody has 399 numbers for each person: json.dumps takes a minute for 100,000 people."""
     people = [{"image_id": n, "keypoints": row} for n, row in enumerate(np.random.default_rng(0).random((2000, 399)))]
     start = time.process_time()

@@ -33,7 +33,7 @@ def test_an_ignored_interrupt_stays_ignored(heard):
     assert heard == []
 
 
-def test_a_forked_process_does_not_hear_it(heard):
+def test_forked_processes_do_not_handle_it(heard):
     with defer_sigint():
         child = os.fork()
         if child == 0:

@@ -153,7 +153,7 @@ time.sleep(600)
 """
 
 
-def test_a_command_ignores_what_is_ignored(handlers):
+def test_commands_inherit_ignored_signals(handlers):
     """nohup: the terminal is closed, and the signal comes to all processes."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     hang_up = "import os, signal; os.kill(os.getppid(), signal.SIGHUP); signal.raise_signal(signal.SIGHUP)"

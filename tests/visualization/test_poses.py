@@ -2,7 +2,7 @@ import numpy as np
 from posetrack_sample import make_video
 
 from lib.formats.posetrack_set import read_videos
-from lib.formats.video_poses import TrackedPose
+from lib.formats.tracked_poses import TrackedPose
 from lib.pose.draw import track_color
 from lib.pose.skeletons import named_skeleton, skeleton
 from lib.visualization.poses import draw_people, draw_tracks
@@ -25,7 +25,14 @@ def test_people_of_a_frame_are_drawn(tmp_path):
 
 
 def tracked(joints, scores, track):
-    return TrackedPose(np.zeros(4), 1.0, np.array(joints, dtype=float), np.array(scores), 1.0, track)
+    return TrackedPose(
+        box=np.zeros(4),
+        box_score=1.0,
+        joints=np.array(joints, dtype=float),
+        scores=np.array(scores),
+        score=1.0,
+        track=track,
+    )
 
 
 def test_tracks_have_colors_of_their_own():

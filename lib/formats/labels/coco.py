@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.coco import JOINT_EVIDENCE
-from lib.formats.coco_records import category_record, person_record
+from lib.formats.coco import JOINT_EVIDENCE, OPEN_JOINTS
+from lib.formats.coco_records import box_around, category_record, check_coco, person_record
 from lib.formats.json_fields import id_column, is_true, number_column, records, whole_number
 from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
@@ -21,7 +21,7 @@ from lib.formats.posetrack18 import keypoint_category, keypoint_names
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def read(path: str | Path) -> Labels:
@@ -57,9 +57,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
     Raises:
         InputError: As in `read`.
     """
-    if not isinstance(content, dict) or "images" not in content:
-        raise InputError(f"{path}: not a COCO-style file: no 'images'")
-    names, edges = _joints(content, path)
+    names, edges = _joints(check_coco(content, path), path)
     category = keypoint_category(content).get("name")
     images = records(content, "images", path)
     ids = id_column(images, "id", f"{path}: images").tolist()
@@ -68,7 +66,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
     people, where = records(content, "annotations", path), f"{path}: annotations"
     crowds = sum(is_true(person.get("iscrowd", 0)) for person in people)
     if crowds:
-        _LOG.warning("%s: annotations of crowds left out: %d", path, crowds)
+        logger.warning("%s: annotations of crowds left out: %d", path, crowds)
         people = [person for person in people if not is_true(person.get("iscrowd", 0))]
     place = {image_id: index for index, image_id in enumerate(ids)}
     frame = [place.get(image_id, -1) for image_id in id_column(people, "image_id", where).tolist()]
@@ -112,7 +110,9 @@ def write(path: str | Path, labels: Labels) -> list[str]:
 def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
     """Return the content of a COCO-style file without joints set by a program, which have scores.
 
-    Poses without any other joints are dropped.
+    Frames with such joints are not labeled as a whole (`is_labeled` is false). In poses with joints of both kinds,
+    those of a program, and missing joints with a score, are listed as open joints. Poses without any other joints are
+    dropped.
 
     Args:
         content: The parsed JSON.
@@ -125,22 +125,30 @@ def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
         InputError: As in `read`, or if no joint is left.
     """
     labels = labels_of(content, path)
-    own = labels.labeled & np.isnan(labels.scores)
     people = [person for person in content["annotations"] if not is_true(person.get("iscrowd", 0))]
+    scores = _raw_scores(people, len(labels.names), f"{path}: annotations")
+    not_found = ~labels.labeled & ~np.isnan(scores) & (scores != NO_SCORE)
+    programs = (labels.labeled & ~np.isnan(labels.scores)) | not_found
     kept = []
-    for person, labeled, mine in zip(people, labels.labeled, own, strict=True):
-        if not mine.any():
+    for person, labeled, others in zip(people, labels.labeled, programs, strict=True):
+        if not (labeled & ~others).any():
             continue
-        if not (labeled == mine).all():
+        if others.any():
             keypoints = np.reshape(person["keypoints"], (-1, 3)).astype(float)
-            keypoints[~mine] = 0
-            person = person | {"keypoints": keypoints.ravel().tolist(), "num_keypoints": int(mine.sum())}
+            keypoints[others] = 0
+            person = person | {
+                "keypoints": keypoints.ravel().tolist(),
+                "num_keypoints": int((keypoints[:, 2] > 0).sum()),
+                OPEN_JOINTS: [labels.names[joint] for joint in np.flatnonzero(others)],
+            }
         kept.append({key: value for key, value in person.items() if key not in (*JOINT_EVIDENCE, "score")})
     if not kept:
         raise InputError(f"{path}: no joint is labeled by a person; all have scores")
     if len(kept) < len(people):
-        _LOG.info("%s: %d poses set by a program, which have scores, are left out", path, len(people) - len(kept))
-    return content | {"annotations": kept}
+        logger.info("%s: %d poses set by a program, which have scores, are left out", path, len(people) - len(kept))
+    partial = set(labels.frame[programs.any(axis=1)].tolist())
+    images = [image | ({"is_labeled": False} if i in partial else {}) for i, image in enumerate(content["images"])]
+    return content | {"images": images, "annotations": kept}
 
 
 def content_of(labels: Labels) -> dict[str, Any]:
@@ -176,7 +184,8 @@ def _joints(content: dict[str, Any], path: str | Path) -> tuple[list[str], list[
     except (TypeError, ValueError, OverflowError):
         edges = np.full((1, 2), -1)
     if edges.size and not 0 <= edges.min() <= edges.max() < len(names):
-        _LOG.warning("%s: %s: 'skeleton' is ignored: it must be pairs of numbers from 1 to %d", path, where, len(names))
+        line = "%s: %s: 'skeleton' is ignored: it must be pairs of numbers from 1 to %d"
+        logger.warning(line, path, where, len(names))
         return names, []
     return names, [(first, second) for first, second in edges.tolist()]
 
@@ -219,10 +228,15 @@ def joint_scores(people: list[dict[str, Any]], joints: int, where: str) -> np.nd
         InputError: A value is not a number.
     """
     whole = number_column(people, "score", 1, where, NO_SCORE)
-    known = [{"scores": _without_null(person.get("scores"))} for person in people]
-    scores = number_column(known, "scores", joints, where, np.nan)
+    scores = _raw_scores(people, joints, where)
     scores = np.where(np.isnan(scores), whole, scores)
     return np.where(scores == NO_SCORE, np.nan, scores)
+
+
+def _raw_scores(people: list[dict[str, Any]], joints: int, where: str) -> np.ndarray:
+    """Return the (P, J) scores of the joints, NO_SCORE if a person set them; NaN for poses without `scores`."""
+    known = [{"scores": _without_null(person.get("scores"))} for person in people]
+    return number_column(known, "scores", joints, where, np.nan)
 
 
 def _without_null(scores: Any) -> Any:
@@ -235,8 +249,7 @@ def _record(labels: Labels, person: int) -> dict[str, Any]:
     keypoints = np.column_stack([np.nan_to_num(joints), labels.visibility[person]])
     box = labels.boxes[person]
     if np.isnan(box).any():
-        low, high = (f(joints[labeled], axis=0) if labeled.any() else np.zeros(2) for f in (np.min, np.max))
-        box = np.concatenate([low, high - low])
+        box = box_around(joints[labeled])
     record = person_record(person + 1, int(labels.frame[person])) | {
         "keypoints": keypoints.ravel().tolist(),
         "num_keypoints": int(labeled.sum()),

@@ -23,7 +23,7 @@ from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, from_file
 from lib.utils.errors import InputError
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _HALF = Decimal("0.5")
 _NO_PERSON = 1.0  # score of a joint that CVAT interpolated between two keyframes
 _MAX_FRAMES = 1_000_000
@@ -87,7 +87,7 @@ def read(path: str | Path) -> Labels:
     kind = "skeleton" if any(track.find("skeleton") is not None for track in tracks) else "points"
     used = [(index, track) for index, track in enumerate(tracks) if track.find(kind) is not None]
     if len(used) < len(tracks):
-        _LOG.warning("%s: tracks that are not %s are left out: %d", path, kind, len(tracks) - len(used))
+        logger.warning("%s: tracks that are not %s are left out: %d", path, kind, len(tracks) - len(used))
     if not used:
         raise InputError(f"{path}: no track has a skeleton or points")
     if kind == "skeleton":

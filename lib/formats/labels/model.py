@@ -8,7 +8,7 @@ joints are paired by name: `lib.pose.skeletons.named_skeleton(labels.names).flip
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.utils.errors import InputError
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 NOT_LABELED, HIDDEN, VISIBLE = 0, 1, 2
 
@@ -197,7 +197,7 @@ def _warn_of_outside(labels: Labels, path: str | Path) -> None:
     outside = ((labels.joints < -0.5) | (labels.joints > sizes[:, None] - 0.5)).any(axis=2)
     if outside.any():
         where = frame_name(labels.frames[labels.frame[outside.any(axis=1).argmax()]])
-        _LOG.warning("%s: joints outside their image: %d, first in frame %s", path, outside.sum(), where)
+        logger.warning("%s: joints outside their image: %d, first in frame %s", path, outside.sum(), where)
 
 
 def take_video(labels: Labels, name: str) -> Labels:
@@ -219,7 +219,17 @@ def take_video(labels: Labels, name: str) -> Labels:
     ]
     if len(found) != 1:
         raise InputError(f"{len(found)} videos are named {name!r}, expected one; the videos are {', '.join(videos)}")
-    kept = [index for index, frame in enumerate(labels.frames) if frame.video == found[0]]
+    return take_videos(labels, found)
+
+
+def take_videos(labels: Labels, names: Collection[str]) -> Labels:
+    """Return the labels of some videos.
+
+    Args:
+        labels: The labels.
+        names: Names of the videos as in the labels.
+    """
+    kept = [index for index, frame in enumerate(labels.frames) if frame.video in names]
     rows = np.isin(labels.frame, kept)
     return replace(
         labels,

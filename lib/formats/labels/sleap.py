@@ -21,7 +21,7 @@ from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import Labels, from_file
 from lib.utils.errors import InputError
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _PREDICTED = 1
 _BODY_EDGE = 1
@@ -76,7 +76,7 @@ def read(path: str | Path) -> Labels:
     cells = np.array(poses).reshape(-1, len(names), 4)
     hidden = np.isfinite(cells[:, :, :2]).all(axis=2) & (cells[:, :, 2] == 0)
     if hidden.any():
-        _LOG.warning("%s: invisible points, which count as not labeled: %d", path, hidden.sum())
+        logger.warning("%s: invisible points, which count as not labeled: %d", path, hidden.sum())
     return from_file(
         path,
         names,
@@ -172,7 +172,7 @@ def _pose(tables: dict[str, np.ndarray], instance: np.void, joints: int) -> np.n
 def _tell_missing(path: Path, videos: set[str]) -> None:
     for video in sorted(videos - {""}):
         if not (path.parent / PurePosixPath(video).name).exists():
-            _LOG.warning("%s: its video is missing: %s; the labels are read without it", path, video)
+            logger.warning("%s: its video is missing: %s; the labels are read without it", path, video)
 
 
 def _recognizes(path: Path, start: bytes) -> bool:

@@ -2,101 +2,21 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from lib.config.run_folder import BEST_WEIGHTS, CHECKPOINT, FINAL_WEIGHTS
 from lib.core.trainer import Trainer
-from lib.utils.checkpoint import read_checkpoint, save_checkpoint, training_of, with_training
+from lib.utils.checkpoint_files import read_checkpoint, save_checkpoint, training_of, with_training
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path, sha256
-from lib.utils.provenance import command_line, commit, seconds
-
-
-@dataclass
-class Origin:
-    """Origin of the weights of a run, stored with its weights and results.
-
-    Attributes:
-        starts: Record of each start or resumption of the run: `epoch`, `command`, `commit`, the number of `processes`,
-            and the previous and current values of `changed` keys.
-        pretrained: SHA-256 of the initial weights; None: random weights.
-        seconds: Total duration before the current start.
-        annotations: SHA-256 of the annotations of each training data set; empty for runs of older versions.
-    """
-
-    starts: list[dict[str, Any]] = field(default_factory=list)
-    pretrained: str | None = None
-    seconds: float = 0.0
-    annotations: list[str] = field(default_factory=list)
-
-    def add_start(self, epoch: int, processes: int, changed: Mapping[str, tuple[Any, Any]]) -> None:
-        """Add the record of the current start.
-
-        Args:
-            epoch: First epoch to train.
-            processes: Number of processes.
-            changed: Previous and current value of each key that changed.
-        """
-        self.starts.append(
-            {
-                "epoch": epoch,
-                "command": command_line(),
-                "commit": commit(),
-                "processes": processes,
-                "changed": {key: list(values) for key, values in changed.items()},
-            }
-        )
-
-    def changes(
-        self, earlier: str, pretrained: str, processes: int, annotations: list[str]
-    ) -> dict[str, tuple[Any, Any]]:
-        """Compare the inputs that the configuration does not determine with those of the previous start.
-
-        Args:
-            earlier: MODEL.PRETRAINED of the previous start.
-            pretrained: Current MODEL.PRETRAINED. Existing files are compared by content.
-            processes: Current number of processes.
-            annotations: Current SHA-256 of the annotations of each training data set.
-
-        Returns:
-            Previous and current value of each changed input, by its name.
-        """
-        changes: dict[str, tuple[Any, Any]] = {}
-        now = sha256(Path(pretrained)) if pretrained and Path(pretrained).is_file() else None
-        if now and self.pretrained:
-            if now != self.pretrained:
-                values = f"{earlier} (sha256 {self.pretrained[:8]}…)", f"{pretrained} (sha256 {now[:8]}…)"
-                changes["MODEL.PRETRAINED"] = values
-        elif earlier != pretrained:
-            changes["MODEL.PRETRAINED"] = earlier, pretrained
-        if (before := self.starts[-1]["processes"]) != processes:
-            changes["number of processes"] = before, processes
-        if self.annotations and self.annotations != annotations:
-            changes["content of the training annotations"] = (
-                _format_digests(self.annotations),
-                _format_digests(annotations),
-            )
-        return changes
-
-    def describe(self) -> dict[str, Any]:
-        """Return the origin as a dictionary, with the total duration until now."""
-        return {
-            "starts": self.starts,
-            "pretrained": self.pretrained,
-            "seconds": round(self.seconds + seconds(), 3),
-            "annotations": self.annotations,
-        }
-
-
-def _format_digests(digests: Iterable[str]) -> str:
-    return ", ".join(f"sha256 {digest[:8]}…" for digest in digests)
+from lib.utils.files import atomic_path
 
 
 @dataclass(frozen=True)
-class TrainingRun:
+class TrainingFiles:
     """Files of a training.
 
     The weights of an epoch are written before its checkpoint.
@@ -110,17 +30,17 @@ class TrainingRun:
     @property
     def checkpoint(self) -> Path:
         """Path to the checkpoint that resumes the training."""
-        return self.folder / "checkpoint.pth"
+        return self.folder / CHECKPOINT
 
     @property
     def best(self) -> Path:
         """Path to the weights of the best epoch."""
-        return self.folder / "model_best.pth"
+        return self.folder / BEST_WEIGHTS
 
     @property
     def final(self) -> Path:
         """Path to the weights of the last epoch."""
-        return self.folder / "final_state.pth"
+        return self.folder / FINAL_WEIGHTS
 
     @property
     def history(self) -> Path:
@@ -153,27 +73,27 @@ class TrainingRun:
         """
         if given and not resume:
             raise InputError(
-                f"TRAIN.CHECKPOINT is {given}, and TRAIN.RESUME is False: set it True to resume that training; "
-                f"MODEL.PRETRAINED begins a new one with the weights of a file"
+                f"TRAIN.CHECKPOINT is {given}, but TRAIN.RESUME is False: set it to True to resume that training, "
+                f"or start a new one from weights with MODEL.PRETRAINED"
             )
         own, is_there = self.checkpoint, self.checkpoint.exists()
         if resume and not given and not is_there:
             raise InputError(
                 f"TRAIN.RESUME is True, but TRAIN.CHECKPOINT names no file and {own} does not exist: "
-                f"name a checkpoint.pth, or set TRAIN.RESUME False to begin a new run"
+                f"name a checkpoint.pth, or start a new run with TRAIN.RESUME False"
             )
         other = Path(given) if given and not self.is_own(given) else None
         if is_there and (auto_resume or (resume and not other)):
             return own
         if is_there:
             raise InputError(
-                f"{own}: the folder holds a run already: AUTO_RESUME True resumes it; for a new run name another "
-                f"(EXPERIMENT_NAME …) or move the folder away"
+                f"{own}: the folder already contains a run: resume it with AUTO_RESUME True, or start a new one "
+                f"with another EXPERIMENT_NAME"
             )
         if self.final.exists():
             raise InputError(
-                f"{self.final}: the folder holds a finished run, and without its checkpoint.pth it cannot be resumed; "
-                f"for a new run name another (EXPERIMENT_NAME …) or move the folder away"
+                f"{self.final}: the folder contains a finished run without its checkpoint.pth, so it cannot be "
+                f"resumed; start a new one with another EXPERIMENT_NAME"
             )
         self._check_replaceable(is_same)
         return other
@@ -185,8 +105,7 @@ class TrainingRun:
         for path in (self.best, self.result, self.history):
             if path.exists() and path.stat().st_size:
                 raise InputError(
-                    f"{path}: the folder holds a file of another run, which a new one would overwrite; name another "
-                    f"run (EXPERIMENT_NAME …) or move the folder away"
+                    f"{path}: a file of another run, which a new one would overwrite; choose another EXPERIMENT_NAME"
                 )
 
     def is_own(self, path: str | Path) -> bool:
@@ -239,7 +158,7 @@ def save_weights(path: Path, net: nn.Module, training: dict[str, Any]) -> None:
     Args:
         path: Path to the file.
         net: Net to save.
-        training: Description of the training (lib.utils.checkpoint.with_training).
+        training: Description of the training (lib.utils.checkpoint_files.with_training).
     """
     save_checkpoint(path, with_training(net.state_dict(), training))
 
@@ -257,7 +176,7 @@ def read_training(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     training = training_of(state.get("state_dict")) if isinstance(state, dict) else {}
     if not {"starts", "pretrained", "seconds"} <= training.keys() or "optimizer" not in state:
         raise InputError(
-            f"{path}: not a checkpoint that tools/train.py resumes from; if it holds weights, they begin a new run: "
-            f"MODEL.PRETRAINED {path} EXPERIMENT_NAME …, without TRAIN.RESUME and TRAIN.CHECKPOINT"
+            f"{path}: not a checkpoint that tools/train.py can resume from; if it contains weights, start a new run "
+            f"with MODEL.PRETRAINED {path} EXPERIMENT_NAME …, without TRAIN.RESUME and TRAIN.CHECKPOINT"
         )
     return state, training

@@ -9,11 +9,11 @@ from posetrack_sample import make_video, write_experiment
 from torch import nn, optim
 
 from lib.config import load_config
-from lib.core.build_training import build_training
 from lib.core.profile import profile
 from lib.core.run import Run
 from lib.core.strategies import pair
-from lib.core.training_run import save_weights
+from lib.core.training import build_training
+from lib.core.training_files import save_weights
 from lib.utils.errors import InputError
 
 
@@ -24,7 +24,14 @@ def build(tmp_path):
 
     def build(*keys, count=1):
         cfg = load_config(tmp_path / "small.yaml", ["MODEL.FREEZE_POSE_NET", True, "DATASET.TRAIN_SET", "val", *keys])
-        return build_training(cfg, Run(tmp_path / "run", torch.device("cpu"), (0, count), cfg.dump(), "fp32"))
+        run = Run(
+            folder=tmp_path / "run",
+            device=torch.device("cpu"),
+            process=(0, count),
+            config=cfg.dump(),
+            inference_precision="fp32",
+        )
+        return build_training(cfg, run)
 
     return build
 
@@ -48,7 +55,7 @@ def test_options_reach_the_trainer(build):
     assert build("TRAIN.PRECISION", "bf16").trainer.scaler is None
 
 
-def test_only_a_frozen_pose_net_has_an_inference_form(build):
+def test_only_a_frozen_pose_net_is_replaced_by_an_estimator(build):
     assert build()._step.strategy.keywords["pose_net"]
     assert build("MODEL.FREEZE_POSE_NET", False)._step.strategy is pair
 
@@ -65,7 +72,7 @@ def test_only_a_frozen_pose_net_must_have_been_trained_with_the_same_settings(bu
         build(*weights, "MODEL.SIGMA", 3)
 
 
-def test_batch_norm_is_synchronized_where_it_learns(build):
+def test_only_trained_batch_norm_is_synchronized(build):
     def synchronized(training):
         layers = training.trainer.net.named_modules()
         return {name.split(".")[0] for name, layer in layers if isinstance(layer, nn.SyncBatchNorm)}
@@ -73,7 +80,7 @@ def test_batch_norm_is_synchronized_where_it_learns(build):
     assert synchronized(build("TRAIN.SYNC_BN", True)) == {"offset_feats"}
     assert synchronized(build("TRAIN.SYNC_BN", True, "MODEL.FREEZE_POSE_NET", False)) == {"offset_feats", "pose_net"}
     assert set(build().trainer.net.state_dict()) == set(build("TRAIN.SYNC_BN", True).trainer.net.state_dict())
-    with pytest.raises(InputError, match=r"TRAIN\.SYNC_BN needs GPUs"):
+    with pytest.raises(InputError, match=r"TRAIN\.SYNC_BN requires GPUs"):
         build("TRAIN.SYNC_BN", True, count=2)
 
 
@@ -86,7 +93,7 @@ def test_tf32_holds_for_matrix_products_too(build):
         assert torch.backends.cuda.matmul.allow_tf32
     finally:
         torch.backends.cuda.matmul.allow_tf32 = False
-    with pytest.raises(InputError, match=r"TRAIN\.PRECISION is tf32, and CUDNN\.ALLOW_TF32 False"):
+    with pytest.raises(InputError, match=r"TRAIN\.PRECISION is tf32, but CUDNN\.ALLOW_TF32 is False"):
         build("TRAIN.PRECISION", "tf32", "CUDNN.ALLOW_TF32", False)
 
 

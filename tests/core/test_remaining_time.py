@@ -27,7 +27,7 @@ def test_the_remaining_time_is_logged(monkeypatch, caplog, tmp_path, iterations,
     monkeypatch.setattr(training, "train_epoch", train_epoch)
     step = SimpleNamespace(trainer=SimpleNamespace(optimizer=None, warm_up=None, rate=0.1), options=StepOptions())
     options = training.TrainingOptions(end_epoch=3, max_iterations=30000)
-    run = Run(Path(tmp_path), torch.device("cpu"), (1, 2), "", "fp32")
+    run = Run(folder=Path(tmp_path), device=torch.device("cpu"), process=(1, 2), config="", inference_precision="fp32")
     own = training.Training(step, options, run=run, origin=None, about={})
     with caplog.at_level(logging.INFO):
         own._epoch(range(iterations), 0)
