@@ -55,7 +55,8 @@ def main() -> None:
         frames, _ = open_frames(args.video, Path(folder), oriented)
         check_images(named, args.labels, args.video, frames, oriented)
         read = frame_reader(args.video, Path(folder), oriented)
-        write_review(labels, read, args.out, name=args.labels.stem, budget=round(args.megabytes * MEGABYTE))
+        budget = round(args.megabytes * MEGABYTE)
+        write_review(labels, read, args.out, args.labels.stem, video=args.video.resolve().name, budget=budget)
 
 
 if __name__ == "__main__":

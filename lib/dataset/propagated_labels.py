@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib.dataset.people import Person
+from lib.formats.coco import PROPAGATED_BY
 from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE, PERSON_ARRAYS, VideoAnnotations, take_frames, take_people
 from lib.formats.posetrack_coco import CocoVideo, coco_content
 from lib.frames.video import FrameFolder
@@ -18,8 +19,6 @@ REACH = 3
 """Number of frames on each side that a label is propagated to."""
 MIN_SCORE = 0.2
 """Propagated joints with a higher score become labels."""
-PROPAGATED_BY = "propagated_by"
-"""Key in the `info` of a file that marks it as augmented."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from lib.utils.files import read_json
 
 JOINT_EVIDENCE = ("scores", "sources", "disagreement")
 """Keys that describe each joint that was not labeled by a person."""
+PROPAGATED_BY = "propagated_by"
+"""Key of `info`: the method of propagation, in files with joints that a program set."""
 OPEN_JOINTS = "open_joints"
 """Key of a person: the names of joints that a program set in this frame, which are propagated anew. A person set the
 others, or found them to be absent."""

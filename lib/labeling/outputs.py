@@ -29,7 +29,7 @@ def write_outputs(options: LabelingOptions, content: dict[str, Any]) -> None:
     oriented = is_oriented(content)
     if options.review:
         read = frame_reader(options.video, options.work / "frames", oriented)
-        write_review(content, read, options.review, options.out.stem)
+        write_review(content, read, options.review, options.out.stem, video=options.video.name)
     if options.draw:
         render_labels(options.draw, options.video, labels, oriented)
     print(f"{options.out}: {len(content['annotations'])} poses")

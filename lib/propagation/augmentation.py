@@ -10,8 +10,9 @@ from yacs.config import CfgNode
 from lib.core.run import Run, build_run
 from lib.core.trained_model import build_trained_model
 from lib.dataset import build_sparse_labels
-from lib.dataset.propagated_labels import PROPAGATED_BY, REACH, Propagated, augmented_content, frames_around
+from lib.dataset.propagated_labels import REACH, Propagated, augmented_content, frames_around
 from lib.dataset.training_set import SparseLabels
+from lib.formats.coco import PROPAGATED_BY
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_options, build_propagator, video_folders
 from lib.propagation.targets import nearest

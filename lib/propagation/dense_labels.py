@@ -11,9 +11,16 @@ from yacs.config import CfgNode
 from lib.core.run import Run
 from lib.dataset import build_skeleton, build_sparse_labels, build_truth
 from lib.dataset.people import Person
-from lib.dataset.propagated_labels import PROPAGATED_BY
 from lib.evaluation.propagation import compare_tracks
-from lib.formats.coco import EXIF_ORIENTATION, OPEN_JOINTS, AddedPose, add_poses, complete_images, read_labels
+from lib.formats.coco import (
+    EXIF_ORIENTATION,
+    OPEN_JOINTS,
+    PROPAGATED_BY,
+    AddedPose,
+    add_poses,
+    complete_images,
+    read_labels,
+)
 from lib.formats.posetrack18 import keypoint_category
 from lib.frames.video import FrameFolder
 from lib.propagation.options import PropagationOptions

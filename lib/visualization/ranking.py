@@ -1,9 +1,13 @@
-"""Ranking of propagated frames: which need review most, and which to label next."""
+"""Ranking of propagated frames: which need review most, where identities may have swapped, and which to label next."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 CLOSE = 0.05
 """Of a pose's size, the bound of PCK .05: where both sides differ by so much, a joint's score is worth half."""
+DOUBTFUL = 0.5
+"""Joints and identities with a higher doubt need review."""
 
 
 def joint_doubts(scores: np.ndarray, disagreements: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -43,6 +47,75 @@ def frame_needs(num_frames: int, person_frame: np.ndarray, doubts: np.ndarray) -
     people = (filled.max(axis=1, initial=0) + filled.sum(axis=1) / known[rows].sum(axis=1)) / 2
     np.maximum.at(needs, person_frame[rows], people)
     return needs
+
+
+@dataclass(frozen=True)
+class PossibleSwap:
+    """Two individuals who may have exchanged identities between two frames.
+
+    Attributes:
+        frame: Index of the frame to review.
+        before: Rows of the two poses in the earlier frame.
+        after: Rows of the poses of the same two tracks in the later frame.
+        doubt: From DOUBTFUL to 1.
+    """
+
+    frame: int
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    doubt: float
+
+
+def possible_swaps(
+    frame: np.ndarray, track: np.ndarray, joints: np.ndarray, *, sizes: np.ndarray, is_checked: np.ndarray
+) -> list[PossibleSwap]:
+    """Find where two individuals may have exchanged identities from one frame to the next.
+
+    The doubt is (k + t) / (s + t), at most 1. k is the distance of both poses to the next poses of their tracks, s the
+    distance with the tracks swapped, and t is CLOSE times the sizes. In a run of frames in which the same two are in
+    doubt, the most doubtful counts. Poses that a person set have the right identity.
+
+    Args:
+        frame: (P,) index of each pose's frame; the frames follow each other.
+        track: (P,) track number of each pose.
+        joints: (P, J, 2) x, y in pixels; NaN if missing.
+        sizes: (P,) size of each pose in pixels, positive.
+        is_checked: (P,) bool, True if a person set a joint of the pose.
+
+    Returns:
+        The possible swaps, in order of their frames. The frame to review is the later one, unless a person has set both
+        of its poses.
+    """
+    order = np.argsort(frame, kind="stable")
+    rows = np.split(order, np.searchsorted(frame[order], np.arange(1, frame.max(initial=0) + 1)))
+    runs: dict[tuple[int, int], PossibleSwap] = {}  # of tracks, those that the last frame belongs to
+    found: list[PossibleSwap] = []
+    for index in range(1, len(rows)):
+        _, at_before, at_after = np.intersect1d(track[rows[index - 1]], track[rows[index]], return_indices=True)
+        before, after = rows[index - 1][at_before], rows[index][at_after]
+        doubts = _swap_doubts(joints[before], joints[after], CLOSE * sizes[after])
+        known = is_checked[before] & is_checked[after]
+        doubts[known[:, None] & known] = 0
+        last, runs = runs, {}
+        for one, other in np.argwhere(np.triu(doubts, 1) > DOUBTFUL).tolist():
+            rows_before, rows_after = before[[one, other]].tolist(), after[[one, other]].tolist()
+            shown = index - 1 if is_checked[rows_after].all() else index
+            swap = PossibleSwap(shown, tuple(rows_before), tuple(rows_after), float(doubts[one, other]))
+            pair = int(track[rows_after[0]]), int(track[rows_after[1]])
+            runs[pair] = max(last.pop(pair, swap), swap, key=lambda swap: swap.doubt)
+        found += last.values()
+    return sorted([*found, *runs.values()], key=lambda swap: swap.frame)
+
+
+def _swap_doubts(before: np.ndarray, after: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+    """Return (K, K) the doubt of each two of K tracks with joints (K, J, 2) in two frames; 0 if none are common."""
+    steps = np.linalg.norm(before[:, None] - after, axis=3)  # (K, K, J)
+    known = ~np.isnan(steps)
+    with np.errstate(invalid="ignore"):
+        distances = np.where(known, steps, 0).sum(axis=2) / known.sum(axis=2)
+    own = np.diag(distances)
+    both = tolerance[:, None] + tolerance
+    return np.nan_to_num(np.minimum(1, (own[:, None] + own + both) / (distances + distances.T + both)))
 
 
 def rank_frames(needs: np.ndarray) -> list[int]:

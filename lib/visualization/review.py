@@ -8,27 +8,32 @@ import hashlib
 import html
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 
-from lib.formats.json_fields import id_column, is_true, number_column
-from lib.formats.posetrack import NO_SCORE
+from lib.formats.coco import PROPAGATED_BY
 from lib.formats.posetrack18 import keypoint_category
 from lib.pose.skeletons import named_skeleton
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path, frame_number
+from lib.utils.files import atomic_path
 from lib.utils.joint_names import side
 from lib.visualization.page_images import QUALITY_STEPS, Picture, pictures, plan_pictures
-from lib.visualization.ranking import frame_needs, joint_doubts, rank_frames, spread_frames, suggest_frames
+from lib.visualization.ranking import DOUBTFUL, frame_needs, rank_frames, spread_frames, suggest_frames
+from lib.visualization.review_poses import ReviewedPoses, read_poses
 
 logger = logging.getLogger(__name__)
 
 PAGE = Path(__file__).with_name("review_page")
-SCRIPTS = ("model.js", "pictures.js", "drawing.js", "stage.js", "timeline.js", "panels.js", "app.js", "main.js")
+SCRIPTS = tuple(
+    f"{part}.js"
+    for part in (
+        *("model", "store", "saving", "pictures", "drawing", "stage", "timeline", "panels"),
+        *("queue", "accepting", "identities", "app", "actions", "main"),
+    )
+)
 BUDGET = 60_000_000
 """Bytes of a page. Browsers open pages of this size within two seconds, and mail and chats accept them."""
 SUGGESTED = 3, 20
@@ -42,6 +47,8 @@ def write_review(
     read_frame: Callable[[str], np.ndarray],
     path: Path,
     name: str = "labels",
+    *,
+    video: str = "",
     budget: int = BUDGET,
 ) -> None:
     """Write the review page of a video's labels, both manual and propagated.
@@ -51,29 +58,35 @@ def write_review(
     picture.
 
     Args:
-        content: COCO-style, as returned by `lib.formats.coco.read_labels` and `add_poses`. A joint with a number in
-            `scores` is propagated; None marks a joint that a person set. Optional keys: `disagreement`, per joint the
-            distance in pixels between the positions from both sides, or None; `sources`, per joint the numbers of the
-            frames that it came from.
+        content: COCO-style, as returned by `lib.formats.coco.read_labels` and `add_poses`. A program set a joint with a
+            number in `scores`; a person set it if that is None, or if there are no `scores`. Optional keys:
+            `disagreement`, per joint the distance in pixels between the positions from both sides, or None; `sources`,
+            per joint the numbers of the frames that it came from.
         read_frame: Returns a frame (H, W, 3), uint8, BGR, by its `file_name`.
         path: Path of the .html file.
-        name: Name of the labels without an extension: the title of the page and the name of the file that it saves.
+        name: Name of the labels without an extension: the name of the file that the page saves begins with it.
+        video: Name of the video, the title of the page; by default, that is `name`.
         budget: Maximum size of the file in bytes.
 
     Raises:
         InputError: A record cannot be shown (the message names it), a frame is missing, or the budget is too small.
     """
-    poses = _read_poses(content, name)
+    poses = read_poses(content, name)
     images = content["images"]
-    # A file that a person has reviewed is not marked as propagated.
-    info = {key: value for key, value in (content.get("info") or {}).items() if key != "propagated_by"}
-    labels = _json(content | ({"info": info} if "info" in content else {}), name)
+    # The page marks what it saves as propagated if a joint that a program set is left.
+    info = content.get("info") or {}
+    given = {key: value for key, value in info.items() if key != PROPAGATED_BY}
+    labels = _json(content | ({"info": given} if "info" in content else {}), name)
     needs = frame_needs(len(images), poses.frame, poses.doubts)
+    for swap in poses.swaps:
+        needs[swap.frame] = max(needs[swap.frame], swap.doubt)
     data = _page_data(content, poses, needs) | {
         "name": name,
+        "video": video or name,
+        "propagated_by": info.get(PROPAGATED_BY),
         "identity": hashlib.sha256(labels).hexdigest()[:16],
     }
-    head, tail = _page(name, {"labels": labels, "review": _json(data, name)})
+    head, tail = _page(video or name, {"labels": labels, "review": _json(data, name)})
     left = budget - len(head) - len(tail) - NOTES
 
     def read(frame: int) -> np.ndarray:
@@ -109,7 +122,7 @@ def needed_frames(content: dict[str, Any], name: str) -> list[tuple[int, float, 
     Returns:
         Number of each frame, how much it needs review from 0 to 1, and its most doubtful joint with the reason.
     """
-    poses = _read_poses(content, name)
+    poses = read_poses(content, name)
     needs = frame_needs(len(content["images"]), poses.frame, poses.doubts)
     return [
         (int(poses.numbers[frame]), float(needs[frame]), _why(content, poses, frame)["text"])
@@ -117,102 +130,7 @@ def needed_frames(content: dict[str, Any], name: str) -> list[tuple[int, float, 
     ]
 
 
-@dataclass(frozen=True)
-class _Poses:
-    """P annotations of F frames with J joints.
-
-    Attributes:
-        order: (F) index into `images` of each frame, sorted by frame number.
-        numbers: (F,) numbers of the frames.
-        frame: (P,) index of each annotation's frame.
-        track: (P,) track number of each annotation, 0 if it has none.
-        propagated: (P, J) bool, True if no person set the joint: all joints of a propagated pose, missing ones too, and
-            the present ones of the joints that were added to a manually labeled pose.
-        labeled: (F,) bool, True if the frame has people and no propagated joint.
-        scores: (P, J), NaN where there is no propagated joint.
-        disagreements: (P, J), NaN where there is only one side.
-        doubts: (P, J) from 0 to 1, NaN where there is no propagated joint.
-    """
-
-    order: list[int]
-    numbers: np.ndarray
-    frame: np.ndarray
-    track: np.ndarray
-    propagated: np.ndarray
-    labeled: np.ndarray
-    scores: np.ndarray
-    disagreements: np.ndarray
-    doubts: np.ndarray
-
-
-def _read_poses(content: dict[str, Any], name: str) -> _Poses:
-    images, people = content["images"], content["annotations"]
-    joints = len(keypoint_category(content)["keypoints"])
-    numbers = _frame_numbers(images, name)
-    ids = [image["id"] for image in images]
-    if len(set(ids)) < len(ids):
-        place = next(place for place, one in enumerate(ids) if one in ids[:place])
-        raise InputError(f"{name}: images[{place}]: another image has the id {ids[place]} too")
-    order = np.argsort(numbers, kind="stable").tolist()
-    frame_of_id = {ids[place]: frame for frame, place in enumerate(order)}
-    where = f"{name}: annotations"
-    frame = np.array([frame_of_id[person["image_id"]] for person in people], dtype=int)
-    keypoints = number_column(people, "keypoints", 3 * joints, where, 0.0).reshape(-1, joints, 3)
-    track = id_column([{"track_id": person.get("track_id") or 0} for person in people], "track_id", where)
-    crowd = np.array([is_true(person.get("iscrowd", 0)) for person in people], dtype=bool)
-    scores = _told(people, "scores", joints, where, NO_SCORE)
-    scored = (scores != NO_SCORE) & ~crowd[:, None]
-    propagated = scored & ((keypoints[:, :, 2] > 0) | scored.all(axis=1, keepdims=True))
-    present = propagated & (keypoints[:, :, 2] > 0)
-    scores = np.where(present, scores, np.nan)
-    disagreements = _told(people, "disagreement", joints, where, -1.0)
-    disagreements = np.where(present & (disagreements >= 0), disagreements, np.nan)
-    labeled = np.zeros(len(images), dtype=bool)
-    labeled[frame[~crowd]] = True
-    labeled[frame[propagated.any(axis=1)]] = False
-    doubts = joint_doubts(scores, disagreements, _sizes(keypoints, track))
-    return _Poses(order, numbers[order], frame, track, propagated, labeled, scores, disagreements, doubts)
-
-
-def _frame_numbers(images: list[dict[str, Any]], name: str) -> np.ndarray:
-    """Return the frame number of each image.
-
-    Raises:
-        InputError: There are no images, or one has a file name without a number.
-    """
-    numbers = []
-    for place, image in enumerate(images):
-        number = frame_number(image["file_name"])
-        if number is None:
-            raise InputError(
-                f"{name}: images[{place}]: no number in file_name; labels must refer to numbered frames of a video"
-            )
-        numbers.append(number)
-    if not numbers:
-        raise InputError(f"{name}: no images; labels must refer to numbered frames of a video")
-    return np.array(numbers)
-
-
-def _told(people: list[dict[str, Any]], key: str, joints: int, where: str, absent: float) -> np.ndarray:
-    """Return (P, J) the values of a key for each joint, `absent` where a value is None or the key is missing."""
-    rows = [person.get(key) for person in people]
-    rows = [[absent if value is None else value for value in row] if isinstance(row, list) else row for row in rows]
-    return number_column([{key: row} for row in rows], key, joints, where, absent)
-
-
-def _sizes(keypoints: np.ndarray, track: np.ndarray) -> np.ndarray:
-    """Return (P,) the median over each track of the longer side of the box around the joints, in pixels."""
-    known = keypoints[:, :, 2:] > 0
-    low = np.where(known, keypoints[:, :, :2], np.inf).min(axis=1, initial=np.inf)
-    high = np.where(known, keypoints[:, :, :2], -np.inf).max(axis=1, initial=-np.inf)
-    sides = np.where(known.any(axis=1), high - low, 0).max(axis=1, initial=0)
-    sizes = np.ones(len(sides))
-    for number in np.unique(track):
-        sizes[track == number] = max(1.0, float(np.median(sides[track == number])))
-    return sizes
-
-
-def _page_data(content: dict[str, Any], poses: _Poses, needs: np.ndarray) -> dict[str, Any]:
+def _page_data(content: dict[str, Any], poses: ReviewedPoses, needs: np.ndarray) -> dict[str, Any]:
     """Return the data of the page other than the labels; frames are numbered from 0."""
     category = keypoint_category(content)
     names = category["keypoints"]
@@ -232,12 +150,27 @@ def _page_data(content: dict[str, Any], poses: _Poses, needs: np.ndarray) -> dic
         ],
         "bones": _bones(category.get("skeleton"), names),
         "sides": sides,
-        "needs": [_why(content, poses, frame) for frame in rank_frames(needs)],
+        "doubtful": DOUBTFUL,
+        "needs": _needs(content, poses, needs),
         "suggested": [_why(content, poses, frame) for frame in suggested],
     }
 
 
-def _why(content: dict[str, Any], poses: _Poses, frame: int) -> dict[str, Any]:
+def _needs(content: dict[str, Any], poses: ReviewedPoses, needs: np.ndarray) -> list[dict[str, Any]]:
+    """Return what is doubtful, most urgent first: frames with doubtful joints, and possible swaps."""
+    doubtful = np.zeros(len(needs), dtype=bool)
+    doubtful[poses.frame[(np.nan_to_num(poses.doubts) > DOUBTFUL).any(axis=1)]] = True
+    found: list[tuple[float, dict[str, Any]]] = []
+    for swap in poses.swaps:
+        track, other = poses.track[list(swap.after)].tolist()
+        link = [swap.before[0], swap.after[0]]
+        item = {"frame": swap.frame, "track": track, "other": other, "link": link, "text": "possible swap"}
+        found.append((swap.doubt, item))
+    found += [(float(needs[frame]), _why(content, poses, frame)) for frame in rank_frames(needs) if doubtful[frame]]
+    return [item for _, item in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _why(content: dict[str, Any], poses: ReviewedPoses, frame: int) -> dict[str, Any]:
     """Return a frame's most doubtful joint and the reason for the doubt."""
     names = keypoint_category(content)["keypoints"]
     rows = np.flatnonzero(poses.frame == frame)

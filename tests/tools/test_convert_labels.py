@@ -1,5 +1,6 @@
 """The command line: what it prints, what it writes, how it ends."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -62,6 +63,62 @@ def test_a_data_set_of_a_size(labels, tmp_path):
     done = convert("labels.csv", "a.json", "--size", "640*480", folder=tmp_path)
     assert done.returncode == 2
     assert "must be two whole numbers, such as 640x480" in done.stderr
+
+
+WHO = {2: "alice", 5: "track5", 9: "bob"}
+"""Names of the tracks below; one has only a number."""
+
+
+def write_identities(path, *, scored):
+    """Three individuals, of whom two swap places in frame 2 and one comes in frame 1; their numbers have gaps."""
+    names = ["nose", "head_top"]
+    images = [{"id": number, "file_name": f"labeled-data/mice/img{number:03}.png"} for number in range(4)]
+    people = []
+    for number in range(4):
+        for place, track in enumerate(((9, 2, 5), (2, 9, 5))[number >= 2][: 3 if number else 2]):
+            x, y = 100 * place + number, 50 + number
+            person = {"id": len(people), "image_id": number, "track_id": track, "keypoints": [x, y, 2, x + 5, y + 9, 2]}
+            person |= {"track_name": WHO[track]} if track != 5 else {}
+            people.append(person | ({"scores": [0.5, 0.75]} if scored else {}))
+    category = {"id": 1, "name": "mouse", "keypoints": names, "skeleton": []}
+    path.write_text(json.dumps({"images": images, "annotations": people, "categories": [category]}))
+
+
+def identities(labels, names):
+    """Where the nose of each individual is, by frame."""
+    nose = labels.joints[:, labels.names.index("nose")].tolist()
+    rows = zip(labels.frame.tolist(), labels.track.tolist(), nose, strict=True)
+    return {(labels.frames[frame].number, names[track]): tuple(place) for frame, track, place in rows}
+
+
+@pytest.mark.parametrize(
+    ("target", "keeps_names"),
+    [
+        ("out.json", True),
+        ("out.csv", True),
+        ("CollectedData_me.csv", True),
+        ("CollectedData_me.h5", True),
+        ("clipDLC_resnet50.csv", True),
+        ("out.xml", False),
+        ("posetrack.json", False),
+    ],
+)
+def test_who_is_who_is_kept(tmp_path, target, keeps_names):
+    write_identities(tmp_path / "labels.json", scored="DLC" in target)
+    given = read_any_labels(tmp_path / "labels.json")
+    target_format = ["--to", "posetrack18"] if target.startswith("posetrack") else []
+    done = convert("labels.json", target, *target_format, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("names of individuals: they become numbers" in done.stdout) != keeps_names
+    done = convert(target, "again.json", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    again = read_any_labels(tmp_path / "again.json")
+    assert len(again.frame) == 11
+    if keeps_names:
+        assert identities(again, name_tracks(again)) == identities(given, WHO)
+    else:
+        numbers = {track: track for track in WHO}
+        assert identities(again, numbers) == identities(given, numbers)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def run(tmp_path, monkeypatch):
 
 def test_a_page_from_a_video_file_and_from_a_folder(run):
     page = run()
-    assert "<title>dense: review</title>" in page
+    assert "<title>frames: review</title>" in page  # the video
     assert page.count("data-frame=") == FRAMES  # found by number, whatever the padding
     assert len(run(options=["--megabytes", "0.1"]).encode()) <= 100_000
 

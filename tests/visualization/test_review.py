@@ -68,6 +68,38 @@ def test_frames_are_ranked_with_a_reason(tmp_path):
     assert "px" not in str(bare["needs"])
 
 
+def test_only_what_is_doubtful_needs_review(tmp_path):
+    content = make_content()
+    for person in content["annotations"]:
+        if "scores" in person:
+            person |= {"scores": [0.9, 0.9, 0.6, 0.9], "disagreement": [None] * 4}
+    worst = next(person for person in content["annotations"] if person["id"] == 2 * 4 + 1)
+    worst["scores"] = [0.9, 0.4, 0.9, 0.9]
+    review = data(written(tmp_path, content), "review")
+    assert review["needs"] == [{"frame": 4, "track": 1, "joint": 1, "text": "left_paw: score 0.40"}]
+    assert review["suggested"][0]["frame"] in (3, 4)  # frames to label are listed even if nothing is doubtful
+    worst["scores"] = [0.9, 0.6, 0.9, 0.9]
+    assert data(written(tmp_path, content), "review")["needs"] == []
+
+
+def test_possible_swaps_are_ranked_with_the_frames_of_doubtful_joints(tmp_path):
+    content = make_content()
+    for person in content["annotations"]:
+        if person["image_id"] >= 7009 and not person.get("iscrowd"):
+            person["track_id"] = 1 - person["track_id"]
+    review = data(written(tmp_path, content), "review")
+    places = [content["annotations"].index(one) for one in content["annotations"] if one["id"] in (16, 19)]
+    swap = {"frame": 9, "track": 0, "other": 1, "link": places, "text": "possible swap"}
+    assert review["needs"][0] == swap  # before what a single joint does wrong
+    assert [one for one in review["needs"] if "link" in one] == [swap]
+
+
+def test_a_page_says_the_name_of_the_video(tmp_path):
+    page = written(tmp_path, name="dense", video="clip <1>.mp4")
+    assert "<title>clip &lt;1&gt;.mp4: review</title>" in page
+    assert (data(page, "review")["video"], data(page, "review")["name"]) == ("clip <1>.mp4", "dense")
+
+
 def test_no_text_of_the_labels_ends_its_element(tmp_path):
     content = make_content()
     content["images"][0]["note"] = "<!-- <script> ]]> \u2028"

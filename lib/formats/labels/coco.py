@@ -85,7 +85,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
         keypoints[:, :, :2],
         visibility=np.where(seen, np.where(flags == HIDDEN, HIDDEN, VISIBLE), NOT_LABELED),
         track=track,
-        scores=_scores(people, len(names), where),
+        scores=joint_scores(people, len(names), where),
         boxes=number_column(people, "bbox", 4, where, np.nan),
         edges=edges,
         track_names=track_names,
@@ -212,8 +212,21 @@ def _name(person: dict[str, Any]) -> bool:
     return isinstance(person.get("track_name"), str) and person.get("track_id") is not None
 
 
-def _scores(people: list[dict[str, Any]], joints: int, where: str) -> np.ndarray:
-    """Return the (P, J) scores of the joints, or else of their pose; NaN if there are none."""
+def joint_scores(people: list[dict[str, Any]], joints: int, where: str) -> np.ndarray:
+    """Return the scores of joints that a program set.
+
+    Args:
+        people: P annotations.
+        joints: Number of joints, J.
+        where: The file and the key, for messages.
+
+    Returns:
+        (P, J) `scores` of the joints, or else the `score` of their pose; NaN for joints that a person set: these have
+        null, or their pose has neither key.
+
+    Raises:
+        InputError: A value is not a number.
+    """
     whole = number_column(people, "score", 1, where, NO_SCORE)
     scores = _raw_scores(people, joints, where)
     scores = np.where(np.isnan(scores), whole, scores)

@@ -3,18 +3,19 @@
 class App {
   constructor(labels, review) {
     this.model = new Model(labels, review);
-    this.model.forgetful = () => this.warn("This browser does not keep corrections: save before you close the page.");
-    this.model.restore();
-    this.model.changed = (frame) => this.#changed(frame);
+    this.model.store.forgetful = () =>
+      this.warn("This browser does not keep corrections: save before you close the page.");
+    this.model.store.restore();
+    this.model.changed = (frames) => this.#changed(frames);
     this.pictures = new Pictures();
     this.pictured = this.model.frames.filter((frame) => this.pictures.has(frame.index));
     this.tracks = this.model.tracks();
-    const listed = (name) => review[name].filter((one) => this.pictures.has(one.frame));
-    this.lists = { needs: listed("needs"), suggested: listed("suggested") };
-    this.places = { needs: -1, suggested: -1 }; // in these lists
     this.frame = this.pictured[0];
-    this.track = this.lists.needs[0]?.track ?? this.tracks[0];
+    this.track = this.tracks[0];
     this.joint = 0;
+    this.corrected = this.#countCorrected();
+    this.adding = null; // somebody who is being added: {track, steps of the history before it}
+    this.taken = new Set(); // frames that another page has changed, not shown yet
     this.unseen = new Set(); // joints that are not shown
     this.showNames = false;
     this.bySide = this.tracks.length === 1 && review.sides.some(Boolean);
@@ -24,8 +25,11 @@ class App {
     this.buttons = new Map(buttons.map((button) => [button.dataset.action, button]));
     this.stage = new Stage(this);
     this.timeline = new Timeline(this);
+    this.accepting = new Accepting(this);
+    this.identities = new Identities(this);
+    this.queue = new Queue(this, review);
     this.panels = new Panels(this);
-    window.addEventListener("storage", (event) => this.#taken(event));
+    window.addEventListener("storage", (event) => this.#take(event));
   }
 
   // Shown for a while, and read out.
@@ -38,6 +42,12 @@ class App {
   warn(text) {
     const place = document.getElementById("warning");
     [place.textContent, place.hidden] = [text, false];
+  }
+
+  // The name of a track at the start of a sentence.
+  name(track = this.track) {
+    const label = this.model.label(track);
+    return this.model.trackNames.has(track) ? label : label[0].toUpperCase() + label.slice(1);
   }
 
   person() { return this.model.person(this.frame, this.track); }
@@ -53,6 +63,7 @@ class App {
       : this.pictured.reduce((best, one) => (near(one) < near(best) ? one : best));
     if (frame === this.frame) return;
     this.frame = frame;
+    this.adding = null;
     this.refresh();
   }
 
@@ -60,23 +71,6 @@ class App {
     const place = this.pictured.indexOf(this.frame) + by;
     this.go(this.pictured[Math.max(0, Math.min(this.pictured.length - 1, place))].index);
     return place < this.pictured.length;
-  }
-
-  // Continue in a list, from the last position, to the next frame that is not done.
-  follow(name, by) {
-    const list = this.lists[name];
-    let place = this.places[name] + by;
-    while (list[place] && this.model.isDone(this.model.frames[list[place].frame])) place += by;
-    if (list[place]) this.pick(name, place);
-    else this.say(`No more frames ${by > 0 ? "after" : "before"} this one in the list.`);
-  }
-
-  pick(name, place) {
-    this.stop();
-    this.places[name] = place;
-    const { frame, track, joint } = this.lists[name][place];
-    this.go(frame);
-    this.select(track, joint);
   }
 
   labeled(by) {
@@ -110,6 +104,7 @@ class App {
   // Selecting
 
   select(track, joint) {
+    if (track !== this.track) this.adding = null;
     [this.track, this.joint] = [track, joint];
     this.timeline.repaint();
     this.refresh();
@@ -149,7 +144,7 @@ class App {
 
   #setJoint(x, y, v, gesture) {
     const person = this.person();
-    if (!person) { this.say(`Track ${this.track} is not in this frame.`); return; }
+    if (!person) { this.say(`${this.name()} is not in this frame.`); return; }
     this.model.editJoint(this.frame, person, this.joint, [x, y, v], gesture);
   }
 
@@ -190,33 +185,45 @@ class App {
     const inFrame = new Set(this.model.people(this.frame).map((person) => person.track));
     const track = this.tracks.find((one) => !inFrame.has(one)) ?? Math.max(...this.tracks) + 1;
     const person = { from: -1, track, keypoints: new Array(3 * this.model.names.length).fill(0), propagated: [] };
+    const steps = this.model.past.length;
     this.model.edit(this.frame, [...this.model.people(this.frame), person]);
     this.select(track, 0);
-    this.say(`Track ${track} added: click where its joints are.`);
+    this.adding = { track, steps };
+    this.say(`${this.name(track)} added: click where its joints are. Escape cancels.`);
+  }
+
+  // Take back somebody who is being added, or the start of a stretch.
+  cancel() {
+    if (!this.adding) { this.accepting.unmark(); return; }
+    const { track, steps } = this.adding;
+    this.adding = null;
+    while (this.model.past.length > steps) this.model.undo();
+    this.say(`Adding ${this.model.label(track)} was canceled.`);
   }
 
   deletePerson() {
     const person = this.person();
     if (!person) return;
     this.model.edit(this.frame, this.model.people(this.frame).filter((one) => one !== person));
-    this.say(`Track ${person.track} deleted from this frame.`);
+    this.adding = null;
+    this.say(`${this.name(person.track)} deleted from this frame.`);
   }
 
-  accept() {
-    if (this.model.isDone(this.frame)) this.say("This frame counts as labeled already.");
-    else this.model.accept(this.frame);
+  revert() {
+    if (!this.model.edits.has(this.frame.index)) return;
+    this.adding = null;
+    this.model.edit(this.frame, undefined);
   }
-
-  revert() { if (this.model.edits.has(this.frame.index)) this.model.edit(this.frame, undefined); }
 
   back(frame, what) {
+    this.adding = null;
     if (frame) { this.stop(); this.go(frame.index); }
     this.say(frame ? `${what}, frame ${frame.number}.` : `Nothing to ${what === "Undone" ? "undo" : "redo"}.`);
   }
 
   save() {
     const name = `${this.model.review.name}_reviewed.json`;
-    const url = URL.createObjectURL(new Blob([JSON.stringify(this.model.saved())], { type: "application/json" }));
+    const url = URL.createObjectURL(new Blob([JSON.stringify(savedLabels(this.model))], { type: "application/json" }));
     element("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
     this.say(`${name} saved.`);
@@ -224,18 +231,30 @@ class App {
 
   // Showing
 
-  #changed(frame) {
-    this.tracks = this.model.tracks();
-    this.timeline.update(frame);
-    this.refresh();
+  #countCorrected() {
+    return [...this.model.edits.keys()].filter((index) =>
+      ["corrected", "partial"].includes(this.model.state(this.model.frames[index]))).length;
   }
 
-  #taken({ key, newValue }) {
-    if (!key?.startsWith(this.model.prefix)) return;
-    const frame = this.model.frameOf.get(Number(key.slice(this.model.prefix.length)));
-    if (!frame) return;
-    this.model.take(frame, newValue);
-    this.#changed(frame);
+  #changed(frames) {
+    this.tracks = this.model.tracks();
+    this.corrected = this.#countCorrected();
+    this.timeline.update(frames);
+    if (this.tracks.includes(this.track)) this.refresh();
+    else this.select(this.model.people(this.frame)[0]?.track ?? this.tracks[0], this.joint);
+  }
+
+  // A swap elsewhere arrives frame by frame and is shown at once.
+  #take(event) {
+    const frames = this.model.store.take(event);
+    if (!frames) return;
+    frames.forEach((frame) => this.taken.add(frame));
+    clearTimeout(this.taking);
+    this.taking = setTimeout(() => {
+      const changed = [...this.taken];
+      this.taken.clear();
+      this.#changed(changed);
+    }, 50);
   }
 
   refresh() {
@@ -244,16 +263,22 @@ class App {
     this.timeline.draw();
     this.panels.update();
     const state = model.state(frame);
-    const of = { labeled: "labeled", corrected: "corrected or accepted", propagated: "propagated", empty: "nobody" };
+    const of = {
+      labeled: "labeled", corrected: "corrected or accepted", partial: "partly labeled", propagated: "propagated",
+      empty: "nobody",
+    };
     document.getElementById("frame").value = frame.number;
     Object.assign(document.getElementById("state"), { textContent: of[state], className: state });
-    document.getElementById("count").textContent = `${model.edits.size} corrected`;
+    document.getElementById("count").textContent = `${this.corrected} corrected`;
     const enable = (action, isOn) => { this.buttons.get(action).disabled = !isOn; };
     enable("undo", model.past.length);
     enable("redo", model.future.length);
     enable("accept", !model.isDone(frame));
     enable("revert", model.edits.has(frame.index));
-    enable("deletePerson", this.person());
+    for (const action of ["deletePerson", "acceptJoint", "acceptPerson", "split"]) enable(action, this.person());
+    enable("stretch", this.accepting.start !== null);
+    const isAlone = this.identities.partner() === undefined;
+    for (const action of ["partner", "swapBefore", "swapHere", "swapAfter", "merge"]) enable(action, !isAlone);
     const text = `Frame ${frame.number}, ${of[state]}, ${model.people(frame).length} in it`;
     document.getElementById("picture").setAttribute("aria-label", text);
     document.getElementById("timeline").setAttribute("aria-label", `Timeline at frame ${frame.number}`);

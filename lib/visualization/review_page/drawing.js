@@ -5,8 +5,20 @@ const TRACK_COLORS = ["#56b4e9", "#e69f00", "#f0e442", "#cc79a7", "#00b482", "#d
 const SIDE_COLORS = { left: "#50c850", right: "#ff8c28", "": "#3cc8e6" };
 const RADIUS = 4;
 
+const trackColors = new Map(); // by track, in the order in which they are first asked for: no edit changes a color
+
 function trackColor(app, track) {
-  return TRACK_COLORS[app.tracks.indexOf(track) % TRACK_COLORS.length] ?? TRACK_COLORS[0];
+  for (const one of app.tracks) {
+    if (!trackColors.has(one)) trackColors.set(one, TRACK_COLORS[trackColors.size % TRACK_COLORS.length]);
+  }
+  return trackColors.get(track) ?? TRACK_COLORS[0];
+}
+
+function chip(app, track) {
+  const made = document.createElement("i");
+  made.className = "chip";
+  made.style.background = trackColor(app, track);
+  return made;
 }
 
 const darkness = matchMedia("(prefers-color-scheme: dark)");
@@ -44,11 +56,18 @@ function drawPerson(context, app, person, place) {
     if (!isShown(joint)) continue;
     const { score } = app.model.evidence(person, joint);
     context.globalAlpha = score === undefined ? 1 : 0.35 + 0.65 * Math.min(1, score);
-    drawJoint(context, at(joint), color(joint), person.keypoints[3 * joint + 2] === HIDDEN);
+    drawJoint(context, at(joint), {
+      color: color(joint), isHidden: person.keypoints[3 * joint + 2] === HIDDEN, isSet: score === undefined,
+    });
     context.globalAlpha = 1;
     const isSelected = person.track === app.track && joint === app.joint;
     if (isSelected) drawRing(context, at(joint));
     if (isSelected || app.showNames) drawName(context, at(joint), app.model.names[joint]);
+  }
+  const shown = app.model.names.map((_, joint) => joint).filter(isShown).map(at);
+  if (app.tracks.length > 1 && shown.length) {
+    const [x, y] = shown.reduce((top, one) => (one[1] < top[1] ? one : top));
+    drawText(context, [x - 10, y - 14], app.model.label(person.track), { color: own, font: "bold 13px system-ui, sans-serif" });
   }
 }
 
@@ -68,9 +87,13 @@ function circle(context, [x, y], radius) {
   context.arc(x, y, radius, 0, 2 * Math.PI);
 }
 
-// Visible joints are filled, hidden ones are not.
-function drawJoint(context, at, color, isHidden) {
+// Visible joints are filled, hidden ones are not. Those that a person set are squares, those of a program are circles.
+function drawJoint(context, at, { color, isHidden, isSet }) {
   circle(context, at, RADIUS);
+  if (isSet) {
+    context.beginPath();
+    context.rect(at[0] - RADIUS, at[1] - RADIUS, 2 * RADIUS, 2 * RADIUS);
+  }
   context.fillStyle = isHidden ? "rgba(0, 0, 0, 0.35)" : color;
   context.fill();
   context.lineWidth = isHidden ? 2 : 1;
@@ -87,11 +110,13 @@ function drawRing(context, at) {
   }
 }
 
-function drawName(context, [x, y], name) {
-  context.font = "12px system-ui, sans-serif";
+function drawName(context, [x, y], name) { drawText(context, [x + 11, y + 4], name); }
+
+function drawText(context, [x, y], text, { color = "#ffffff", font = "12px system-ui, sans-serif" } = {}) {
+  context.font = font;
   context.lineWidth = 3;
   context.strokeStyle = "rgba(0, 0, 0, 0.8)";
-  context.fillStyle = "#ffffff";
-  context.strokeText(name, x + 11, y + 4);
-  context.fillText(name, x + 11, y + 4);
+  context.fillStyle = color;
+  context.strokeText(text, x, y);
+  context.fillText(text, x, y);
 }

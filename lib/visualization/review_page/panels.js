@@ -1,7 +1,6 @@
 // The lists beside the picture: frames that need review, frames to label next, who is in the frame, and the joints.
 
 const LISTED = 300; // frames of a list, at most
-const DOUBTFUL = 0.5;
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -19,14 +18,14 @@ class Panels {
   }
 
   #list(name) {
-    const all = this.app.lists[name];
+    const all = this.app.queue.lists[name];
     const panel = document.getElementById(name);
-    const items = all.slice(0, LISTED).map((one, place) => {
-      const { number } = this.app.model.frames[one.frame];
-      const several = this.app.tracks.length > 1 ? `track ${one.track}, ` : "";
-      const button = element("button", {}, element("b", { textContent: number }), ` ${several}${one.text}`);
-      button.addEventListener("click", () => this.app.pick(name, place));
-      return { frame: one.frame, button, line: element("li", {}, button) };
+    const items = all.slice(0, LISTED).map((item, place) => {
+      const who = element("span");
+      const number = element("b", { textContent: this.app.model.frames[item.frame].number });
+      const button = element("button", {}, number, who, item.text);
+      button.addEventListener("click", () => this.app.queue.pick(name, place));
+      return { name, item, who, button, line: element("li", {}, button) };
     });
     panel.querySelector("ol").append(...items.map((item) => item.line));
     panel.querySelector("p").textContent =
@@ -63,10 +62,12 @@ class Panels {
     this.rows.forEach((row, joint) => {
       const v = person ? person.keypoints[3 * joint + 2] : MISSING;
       const { score, disagreement, doubt } = app.model.evidence(person, joint);
-      row.score.textContent = v === MISSING || score === undefined ? "" : score.toFixed(2);
+      const isSet = person && score === undefined && (v !== MISSING || person.from >= 0);
+      row.score.textContent = isSet ? "✓" : v === MISSING || score === undefined ? "" : score.toFixed(2);
+      row.score.title = isSet ? "set by a person" : "";
       const isKnown = v !== MISSING && disagreement != null;
       row.disagreement.textContent = isKnown ? disagreement.toFixed(disagreement < 10 ? 1 : 0) : "";
-      row.score.className = row.disagreement.className = doubt > DOUBTFUL ? "doubtful" : "";
+      row.score.className = row.disagreement.className = doubt > app.model.review.doubtful ? "doubtful" : "";
       row.state.textContent = ["missing", "hidden", "visible"][v] ?? "visible";
       row.state.disabled = v === MISSING;
       row.shown.checked = !app.unseen.has(joint);
@@ -82,29 +83,35 @@ class Panels {
 
   #people() {
     const { app } = this;
-    const buttons = app.model.people(app.frame).map(({ track }) => {
-      const chip = element("i");
-      chip.style.background = trackColor(app, track);
-      const button = element("button", { ariaPressed: String(track === app.track) }, chip, `track ${track}`);
+    const buttons = app.model.people(app.frame).map((person) => {
+      const { track } = person;
+      const text = app.model.label(track) + (person.propagated.length ? "" : " ✓");
+      const button = element("button", { ariaPressed: String(track === app.track) }, chip(app, track), text);
       button.addEventListener("click", () => app.select(track, app.joint));
       return button;
     });
     document.getElementById("people").replaceChildren(...(buttons.length ? buttons : ["Nobody is in this frame."]));
+    const partner = app.identities.partner();
+    document.getElementById("partner").replaceChildren(
+      ...(partner === undefined ? ["nobody"] : [chip(app, partner), app.model.label(partner)]));
   }
 
   #hint(person) {
     const { app } = this;
     const name = app.model.names[app.joint];
-    if (!person) return `Track ${app.track} is not in this frame.`;
+    if (!person) return `${app.name()} is not in this frame.`;
     if (app.isPlacing()) return `${name} is missing: click where it is.`;
     const { sources } = app.model.evidence(person, app.joint);
     return sources?.length ? `${name}: from frame${sources.length > 1 ? "s" : ""} ${sources.join(", ")}.` : "";
   }
 
   #marks() {
-    for (const { frame, button, line } of this.lists.flat()) {
-      line.classList.toggle("done", this.app.model.isDone(this.app.model.frames[frame]));
-      if (frame === this.app.frame.index) button.setAttribute("aria-current", "true");
+    const { app } = this;
+    for (const { name, item, who, button, line } of this.lists.flat()) {
+      const text = app.tracks.length > 1 ? app.queue.tracks(item).map((track) => app.model.label(track)).join(" ⇄ ") : "";
+      if (who.textContent !== text) who.textContent = text;
+      line.classList.toggle("done", app.queue.isDone(name, item));
+      if (item.frame === app.frame.index) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
     }
   }

@@ -40,9 +40,10 @@ class Timeline {
   // Another joint, person or window.
   repaint() { this.isStale = true; this.draw(); }
 
-  // The people of a frame have changed; while one is dragged that is often.
-  update(frame) {
-    if (this.track === this.app.track) this.#heatColumns([frame]);
+  // The people of frames have changed; while one is dragged that is often.
+  update(frames) {
+    if (frames.length > 1) this.track = null;
+    else if (frames.length && this.track === this.app.track) this.#heatColumns(frames);
     clearTimeout(this.pause);
     this.pause = setTimeout(() => this.repaint(), 100);
   }
@@ -61,8 +62,21 @@ class Timeline {
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, GUTTER + this.width, this.height);
     context.drawImage(this.layer, 0, 0, GUTTER + this.width, this.height);
+    this.#paintStretch(context, index);
     context.fillStyle = theme("text");
     context.fillRect(this.x(index) - 0.75, 0, 1.5, this.height);
+  }
+
+  // From where a stretch starts to the current frame.
+  #paintStretch(context, index) {
+    const { start } = this.app.accepting;
+    if (start === null) return;
+    const step = this.width / (this.range[1] - this.range[0]);
+    const [left, right] = [start, index].sort((a, b) => a - b).map((one) => this.x(one));
+    context.fillStyle = theme("corrected");
+    context.globalAlpha = 0.3;
+    context.fillRect(Math.max(GUTTER, left - step / 2), 0, right - Math.max(GUTTER, left - step / 2) + step / 2, this.height);
+    context.globalAlpha = 1;
   }
 
   #paintLayer() {
@@ -95,6 +109,10 @@ class Timeline {
         context.globalAlpha = 0.35;
         context.fillRect(x - 0.5, MARKS, 1, this.height - MARKS);
         context.globalAlpha = 1;
+      } else if (state === "partial") {
+        context.strokeStyle = theme("corrected");
+        context.lineWidth = 1.5;
+        context.strokeRect(x - 2.5, 3, 5, MARKS - 7);
       } else if (this.app.model.suggested.has(frame.index)) {
         context.strokeStyle = theme("suggested");
         context.lineWidth = 2;
@@ -104,6 +122,20 @@ class Timeline {
         context.stroke();
       }
     }
+    for (const { frame, link } of this.app.queue.lists.needs) {
+      if (link && frame >= this.range[0] && frame < this.range[1]) this.#paintCross(context, this.x(frame));
+    }
+  }
+
+  #paintCross(context, x) {
+    context.strokeStyle = theme("doubt");
+    context.lineWidth = 2;
+    context.beginPath();
+    for (const [from, to] of [[-3.5, 3.5], [3.5, -3.5]]) {
+      context.moveTo(x + from, MARKS / 2 - 3.5);
+      context.lineTo(x + to, MARKS / 2 + 3.5);
+    }
+    context.stroke();
   }
 
   // Score as a line from 0 to 1, disagreement as bars up to the largest in sight.
