@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.formats.labels.model import name_tracks
 from lib.formats.labels.registry import read_any_labels
 from tests.tool_runner import run_tool
 
