@@ -408,6 +408,12 @@ def test_images_that_are_not_there(clip, video, refusal):
     assert "not a video file, which --images requires" in refused(frames="images")
     (clip / "images/elsewhere/0003.png").unlink()
     assert "image elsewhere/0003.png is not in" in refused()
+    content = json.loads((clip / "labels.json").read_text())
+    content["images"][0] |= {"width": 560, "height": 320}
+    (clip / "labels.json").write_text(json.dumps(content))
+    told = refused()
+    assert "elsewhere/0000.png has 560×320 pixels, and" in told
+    assert "images/elsewhere/0000.png has 200×200: labels of another image?" in told
 
 
 def test_labels_are_drawn(clip):
