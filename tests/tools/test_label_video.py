@@ -11,6 +11,7 @@ from PIL import ExifTags, Image
 from lib.formats.labels import plain_csv
 from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
+from lib.labeling import video_labeler
 from lib.utils.errors import InputError
 from tests.tool_runner import run_tool
 
@@ -366,6 +367,35 @@ def test_a_correction_changes_only_the_segments_beside_it(clip):
     (clip / "labels.csv").write_text(labels.replace("10,a,head,100,60", "10,a,head,101,60"))
     assert "3 of 5 segments between labels are in the cache" in of_clip(clip).stderr  # between 5 and 10, and after 10
     assert json.loads((clip / "dense.json").read_text())["annotations"] != first
+
+
+@pytest.mark.parametrize(
+    ("names", "keys", "flip"),
+    [
+        (NAMES, [], True),
+        (["head", "paw1LH", "paw4RH", "tail"], [], False),
+        (["head", "paw1LH", "paw4RH", "tail"], ["DATASET.FLIP", "True"], True),
+    ],
+)
+def test_sides_without_a_word_turn_mirroring_off(video, tmp_path, monkeypatch, names, keys, flip):
+    content = json.loads((video / "labels.json").read_text())
+    content["annotations"] = content["annotations"][:2]
+    content["categories"][0]["keypoints"] = names
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    trained = []
+
+    def build_trained_run(cfg, experiment):
+        trained.append(cfg.DATASET.FLIP)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(video_labeler, "build_trained_run", build_trained_run)
+    monkeypatch.syspath_prepend(str(TOOL.parent))
+    label_video = importlib.import_module("label_video")
+    places = ["--video", video / "frames", "--labels", tmp_path / "labels.json", "--out", tmp_path / "dense.json"]
+    monkeypatch.setattr(sys, "argv", ["label_video.py", *map(str, places), *SHORT, *keys])
+    with pytest.raises(KeyboardInterrupt):
+        label_video.main()
+    assert trained == [flip]
 
 
 def labels_of_images(root, video):
