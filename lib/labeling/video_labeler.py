@@ -77,35 +77,34 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     given = read_person_labels(options.labels, options.video)
     check_video(given.labels, options.labels, options.video, oriented)
     print("\n".join(summarize_labels(given.labels, options.labels)), flush=True)
-    stages = Stages((3 if methods.needs_net else 1) + options.video.is_file())
-    frames = _open_frames(options, oriented, stages)
-    check_images(given.labels, options.labels, options.video, frames, oriented)
-    content = match_frames(given.content, options.labels, frames, options.video)
-    kept = _kept_labels(options, content, set(frames.numbers))
-    nets, keys = _prepare_nets(options, configure, kept, frames.path.absolute())
-    write_json(nets / "labels.json", kept)
-    write_json(nets / "truth.json", content)
-    places = ["DATASET.TRAIN_ANNOTATIONS", str(nets / "labels.json"), "AUTO_RESUME", True]
-    places += ["OUTPUT_DIR", str(nets), "LOG_DIR", str(nets / "log")]
-    first = _Stage(STAGES[0], configure(STAGES[0], keys, [*places, "EXPERIMENT_NAME", STAGES[0]]))
-    places += ["MODEL.PRETRAINED", str(first.weights), "EXPERIMENT_NAME", STAGES[1]]
-    second = _Stage(STAGES[1], configure(STAGES[1], keys, places))
-    hidden = ["DATASET.TEST_ANNOTATIONS", str(nets / "truth.json")] if options.every else []
-    propagated = configure(STAGES[1], keys, [*places, *hidden])
-    poses, labeled = kept["annotations"], len(labeled_images(kept))
-    print(f"{len(poses)} labeled poses in {labeled} of {len(frames.numbers)} frames")
-    if methods.needs_net:
-        tracks = {person.get("track_id") for person in poses}
-        seconds = _build_seconds([first, second], len(poses), len(tracks) * (len(frames.numbers) - labeled))
-        stages.expect(seconds)
-        print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
-        others = {"joints": ", ".join(given.labels.names), "--every": options.every, "--method": methods.name}
-        tell_changes(options.work, recipe, others, seconds)
-        first.train(stages, "Train the pose net on the labeled frames.")
-        second.train(stages, "Train the warping head on pairs of a labeled frame and one near it.")
-    stages.begin("Propagate the labels.")
-    dense = build_video_labels(propagated, methods, options)
-    stages.end()
+    with Stages((3 if methods.needs_net else 1) + options.video.is_file()) as stages:
+        frames = _open_frames(options, oriented, stages)
+        check_images(given.labels, options.labels, options.video, frames, oriented)
+        content = match_frames(given.content, options.labels, frames, options.video)
+        kept = _kept_labels(options, content, set(frames.numbers))
+        nets, keys = _prepare_nets(options, configure, kept, frames.path.absolute())
+        write_json(nets / "labels.json", kept)
+        write_json(nets / "truth.json", content)
+        places = ["DATASET.TRAIN_ANNOTATIONS", str(nets / "labels.json"), "AUTO_RESUME", True]
+        places += ["OUTPUT_DIR", str(nets), "LOG_DIR", str(nets / "log")]
+        first = _Stage(STAGES[0], configure(STAGES[0], keys, [*places, "EXPERIMENT_NAME", STAGES[0]]))
+        places += ["MODEL.PRETRAINED", str(first.weights), "EXPERIMENT_NAME", STAGES[1]]
+        second = _Stage(STAGES[1], configure(STAGES[1], keys, places))
+        hidden = ["DATASET.TEST_ANNOTATIONS", str(nets / "truth.json")] if options.every else []
+        propagated = configure(STAGES[1], keys, [*places, *hidden])
+        poses, labeled = kept["annotations"], len(labeled_images(kept))
+        print(f"{len(poses)} labeled poses in {labeled} of {len(frames.numbers)} frames")
+        if methods.needs_net:
+            tracks = {person.get("track_id") for person in poses}
+            seconds = _build_seconds([first, second], len(poses), len(tracks) * (len(frames.numbers) - labeled))
+            stages.expect(seconds)
+            print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
+            others = {"joints": ", ".join(given.labels.names), "--every": options.every, "--method": methods.name}
+            tell_changes(options.work, recipe, others, seconds)
+            first.train(stages, "Train the pose net on the labeled frames.")
+            second.train(stages, "Train the warping head on pairs of a labeled frame and one near it.")
+        stages.begin("Propagate the labels.")
+        dense = build_video_labels(propagated, methods, options)
     print(f"{len(poses)} labeled and {dense.num_propagated} propagated poses")
     return dense.content
 
