@@ -17,6 +17,7 @@ TIERS = [
     {"utils"},
 ]
 RUNS = {
+    "lib/core/export.py": {"export_net"},
     "lib/core/origin.py": {"start"},
     "lib/evaluation/trained_run.py": {"train_experiment"},
     "lib/labeling/time_estimate.py": {

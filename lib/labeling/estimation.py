@@ -50,6 +50,5 @@ def build_estimates(
                 net, forced = build_trained_model(cfg, run.folder, run.device)
                 estimator = build_video_estimator(cfg, net, run.device, build_finder(net, run.device))
                 estimate_video(estimator, VideoPart(VideoFile(video)), file, run.describe(forced))
-    stages.end()
     content: dict[str, Any] = read_json(path)
     return content

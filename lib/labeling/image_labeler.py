@@ -78,14 +78,14 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     others = {"joints": ", ".join(names), "--images": str(images), "labels": f"sha256 {digest[:8]}"}
     tell_changes(options.work, {stage: recipe}, others, seconds)
-    stages = Stages(2)
-    stages.expect(seconds)
-    stages.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)
-    if not weights.exists():
-        train_experiment(cfg, stage)
-    return build_estimates(
-        cfg, stage, options.video, work / "dense.json", stages=stages, build_finder=lambda net, device: whole_frame
-    )
+    with Stages(2) as stages:
+        stages.expect(seconds)
+        stages.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)
+        if not weights.exists():
+            train_experiment(cfg, stage)
+        return build_estimates(
+            cfg, stage, options.video, work / "dense.json", stages=stages, build_finder=lambda net, device: whole_frame
+        )
 
 
 def gather_images(labels: Path, images: Path, folder: Path, oriented: bool) -> VideoLabels:

@@ -12,8 +12,8 @@ from lib.formats.labels.model import Labels
 from lib.pose.skeletons import named_skeleton
 from lib.utils.joint_names import name_words
 
-MAX_LISTED = 20
-"""Maximum number of joints or individuals that the summary lists with their counts."""
+MAX_LISTED = 10
+"""Maximum number of joints or individuals to list with their counts. Of more, half as many are listed, the rarest."""
 MAX_PAIRS = 4
 """Maximum number of pairs of joints to name in a line."""
 MIN_OFTEN = 3
@@ -91,9 +91,10 @@ def _counts(frames: Frames) -> str:
         return f"{names}, each in {_in_frames(next(iter(counts.values())))}"
     if len(counts) <= MAX_LISTED:
         return _listed(counts)
-    rarest = sorted(counts, key=lambda name: counts[name])[: MAX_LISTED // 2]
-    listed = _listed({name: counts[name] for name in rarest})
-    return f"{len(counts)}, in up to {_in_frames(max(counts.values()))}; the rarest: {listed}"
+    most = max(counts.values())
+    rarest = sorted((name for name in counts if counts[name] < most), key=lambda name: counts[name])
+    listed = _listed({name: counts[name] for name in rarest[: MAX_LISTED // 2]})
+    return f"{len(counts)}, in up to {_in_frames(most)}; the rarest: {listed}"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

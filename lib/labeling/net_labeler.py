@@ -55,7 +55,8 @@ def label_with_nets(options: LabelingOptions) -> dict[str, Any]:
         return build_net_finder(cfg, net, device, labels, VideoFile(options.video).size)
 
     path = options.work / "dense.json"
-    content = build_estimates(cfg, "estimate", options.video, path, stages=Stages(1), build_finder=find)
+    with Stages(1) as stages:
+        content = build_estimates(cfg, "estimate", options.video, path, stages=stages, build_finder=find)
     if not content["annotations"]:
         raise InputError(
             f"{options.video}: the nets of {options.nets} found nothing in {len(content['images'])} frames; label "

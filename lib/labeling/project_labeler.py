@@ -66,7 +66,34 @@ def label_project(
     options = {video.name: options_of(video) for video in project.videos}
     methods = build_options(recipe[STAGES[1]], next(iter(options.values())).methods)
     oriented = recipe[STAGES[1]].DATASET.EXIF_ORIENTATION
-    stages = Stages((2 if methods.needs_net else 0) + len(project.videos))
+    is_trained = methods.needs_net or any(video.labels is None for video in project.videos)
+    with Stages((2 if is_trained else 0) + len(project.videos)) as stages:
+        nets, parts = _train(project, options, configure, oriented, stages if is_trained else None)
+        for video in _unclaimed(project):
+            stages.begin(f"Label {video.name}.")
+            _label(nets, methods, options[video.name], parts.get(video.name))
+    _write_index(project, options)
+
+
+def _train(
+    project: Project,
+    options: dict[str, LabelingOptions],
+    configure: Configure,
+    oriented: bool,
+    stages: Stages | None,
+) -> tuple[Nets, dict[str, _Part]]:
+    """Read all labels and train the nets, while no other process does.
+
+    Args:
+        project: The project.
+        options: Options of each video.
+        configure: Returns the configuration of a stage.
+        oriented: True to rotate images according to their EXIF tags.
+        stages: Stages of the run; None if no net is needed.
+
+    Returns:
+        The nets, and the labeled videos by name.
+    """
     with _lock(project, "nets", "Another process prepares the nets of this project; waiting for it.") as lock:
         lock.acquire()
         labeled = {
@@ -76,14 +103,10 @@ def label_project(
         }
         parts, images = _unify(project, labeled, oriented)
         nets = _prepare(project, configure, parts, images, next(iter(options.values())))
-        if methods.needs_net or len(labeled) < len(project.videos):
+        if stages:
             _announce(nets, stages, list(labeled.values()), len(project.videos))
             nets.train(stages)
-    for video in _unclaimed(project):
-        stages.begin(f"Label {video.name}.")
-        _label(nets, methods, options[video.name], parts.get(video.name))
-    stages.end()
-    _write_index(project, options)
+    return nets, parts
 
 
 def _unify(

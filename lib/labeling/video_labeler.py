@@ -88,23 +88,22 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     assert options.labels is not None  # callers without --labels use label_with_nets
     recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
     methods = build_options(recipe[STAGES[1]], options.methods)
-    stages = Stages((3 if methods.needs_net else 1) + options.video.is_file())
-    video = open_labeled_video(options, recipe[STAGES[1]].DATASET.EXIF_ORIENTATION, stages)
-    part = video.as_part()
-    nets = prepare_nets(
-        options.work, configure, [part], part.frames, measured=options.every is not None, relearn=options.relearn
-    )
-    print(video.describe())
-    if methods.needs_net:
-        seconds = nets.estimate_seconds(video.num_labeled, video.num_poses)
-        stages.expect(seconds)
-        print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
-        others = {"joints": ", ".join(video.joints), "--every": options.every, "--method": methods.name}
-        tell_changes(options.work, recipe, others, seconds)
-        nets.train(stages)
-    stages.begin("Propagate the labels.")
-    dense = propagate_video(video, nets, part, methods)
-    stages.end()
+    with Stages((3 if methods.needs_net else 1) + options.video.is_file()) as stages:
+        video = open_labeled_video(options, recipe[STAGES[1]].DATASET.EXIF_ORIENTATION, stages)
+        part = video.as_part()
+        nets = prepare_nets(
+            options.work, configure, [part], part.frames, measured=options.every is not None, relearn=options.relearn
+        )
+        print(video.describe())
+        if methods.needs_net:
+            seconds = nets.estimate_seconds(video.num_labeled, video.num_poses)
+            stages.expect(seconds)
+            print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
+            others = {"joints": ", ".join(video.joints), "--every": options.every, "--method": methods.name}
+            tell_changes(options.work, recipe, others, seconds)
+            nets.train(stages)
+        stages.begin("Propagate the labels.")
+        dense = propagate_video(video, nets, part, methods)
     print(f"{video.num_labeled} labeled and {dense.num_propagated} propagated poses")
     return dense.content
 

@@ -14,7 +14,7 @@ MIN_SECONDS = 5.0
 
 
 class Stages:
-    """Report of a run's stages as they begin, with the time so far and the time left.
+    """Report of a run's stages as they begin, with the time so far and the time left; used as a context manager.
 
     While the stages run, progress bars show the number of the stage and the time left of the whole run.
 
@@ -75,8 +75,10 @@ class Stages:
         if done:
             print(f"done before: {done}", flush=True)
 
-    def end(self) -> None:
-        """End the last stage, so that progress bars no longer show it."""
+    def __enter__(self) -> "Stages":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
         Stages.current = None
 
 

@@ -13,6 +13,7 @@ from lib.frames.video_writer import VideoWriter
 from lib.labeling.net_labeler import find_weights, label_with_nets
 from lib.labeling.options import LabelingOptions
 from lib.models import build_model
+from lib.propagation.options import PropagationOptions
 from lib.tracking import net_finder
 from lib.utils.errors import InputError
 
@@ -50,11 +51,18 @@ def root(tmp_path):
 
 
 def options(root, *opts, nets="output/dense", video="other.mp4"):
-    nothing = dict.fromkeys(("labels", "review", "draw", "images", "every", "raft"))
+    nothing = dict.fromkeys(("labels", "review", "draw", "images", "every"))
     return LabelingOptions(
-        video=root / video, out=root / "other.json", nets=root / nets, recipe=RECIPE, fill=False, relearn=False,
-        method="warp", priors=(), fuse=False, opts=opts, **nothing,
-    )  # fmt: skip
+        video=root / video,
+        out=root / "other.json",
+        nets=root / nets,
+        recipe=RECIPE,
+        fill=False,
+        relearn=False,
+        methods=PropagationOptions(),
+        opts=opts,
+        **nothing,
+    )
 
 
 @pytest.mark.parametrize("keys", [(), ("TEST.MODE", "aggregate")])

@@ -7,7 +7,11 @@ import torch
 
 from lib.config import load_config
 from lib.labeling import time_estimate
-from lib.labeling.time_estimate import estimate_propagation_seconds, estimate_training_seconds
+from lib.labeling.time_estimate import (
+    estimate_inference_seconds,
+    estimate_propagation_seconds,
+    estimate_training_seconds,
+)
 
 RECIPE = Path(__file__).parents[2] / "experiments/video"
 CPU = torch.device("cpu")
@@ -37,6 +41,10 @@ def test_propagation_takes_warps_in_hops_and_flow_on_all_cores(cfg_of):
     cfg = cfg_of("posewarper", "TEST.PROPAGATE.HOP", 3)
     warps, flows = 2 * 24 / 3 / time_estimate.CLIPS, 2 * 24 / 4
     assert estimate_propagation_seconds(cfg, 24, CPU) == pytest.approx(2 * (warps + flows))
+
+
+def test_an_estimation_takes_each_pose(cfg_of):
+    assert estimate_inference_seconds(cfg_of("single"), 7, CPU) == 7 * 2
 
 
 def test_the_first_call_is_not_timed(monkeypatch):

@@ -127,6 +127,11 @@ def test_boxes_become_poses_tracks_and_a_video(demo, root):
     assert changed[EMPTY] < 0.5 * min(value for frame, value in enumerate(changed) if frame != EMPTY)
 
 
+def test_an_empty_result_is_said(demo, caplog):
+    demo("--boxes", "boxes.json", "--json", "poses.json", "--box-score", "0.95")
+    assert f"poses.json: nobody was found in {FRAMES} frames of clip.mp4" in caplog.text
+
+
 def test_the_poses_are_those_of_the_test(demo, root):
     """Five frames are warped as in tools/test.py, from pictures of the same frames."""
     demo("--boxes", "boxes.json", "--json", "poses.json")
@@ -315,7 +320,7 @@ def test_people_found_by_a_detector(demo, monkeypatch):
 def test_published_weights_need_no_experiment(demo, monkeypatch):
     monkeypatch.setattr(rows, "ROWS", TOOL.parents[1] / "experiments/rows.yaml")  # from any folder
     opts = ["TEST.MODEL_FILE", "models/res50_aic_none.pth"]
-    with pytest.raises(InputError, match=r"res50_aic_none\.pth: not the name of published weights"):
+    with pytest.raises(InputError, match=r"aic_none\.pth: not the name of published .* --nets FOLDER"):
         rows.published_experiment(opts)
     with pytest.raises(InputError, match="set --cfg to an experiment file"):
         rows.published_experiment([])

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image
 from lib.formats.labels import plain_csv
 from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
+from lib.labeling import nets
 from lib.utils.errors import InputError
 from tests.tool_runner import run_tool
 
@@ -173,7 +174,6 @@ def test_bad_input_is_reported(video, tmp_path, refusal):
     assert "this is the input file of --labels" in refused(out="labels.json")
     assert "among the frames" in refused(out="frames.json")
     assert "unknown format of labels" in refused(out="dense.txt")
-    assert "the format sleap can be read but not written" in refused(out="dense.slp")
     assert "name an .html file" in refused("--review", "review.txt")
     twins = [
         image | {"file_name": f"{'ab'[number % 2]}/{number}.png"} for number, image in enumerate(content["images"])
@@ -201,8 +201,8 @@ def test_propagate_names_the_tool_for_custom_videos(arguments, message):
     [
         (["--labels", "l.json"], "--video is missing: it names the video, or the folder of frames, that l.json labels"),
         (["--video", "a.mp4"], "--labels is missing: it names the labels of some frames of a.mp4.*--nets estimates"),
-        (["--video", "a.mp4", "--nets", "n", "--labels", "l.json"], "--nets .* leave out --labels and --images"),
-        (["--video", "a.mp4", "--nets", "n", "--every", "5"], "--nets: nothing is propagated"),
+        (["--video", "a.mp4", "--nets", "n", "--labels", "l.json"], "--nets .* remove --labels and --images"),
+        (["--video", "a.mp4", "--nets", "n", "--every", "5"], "--nets propagates nothing"),
         (["--video", "a.mp4", "--nets", "nowhere"], "a.mp4: not a video file, which --nets requires"),
         ([], "--video is missing: it names the video to label"),
     ],
@@ -414,6 +414,35 @@ def test_a_corrected_joint_is_a_label_by_itself(clip):
     assert "open_joints" not in kept
 
 
+@pytest.mark.parametrize(
+    ("names", "keys", "flip"),
+    [
+        (NAMES, [], True),
+        (["head", "paw1LH", "paw4RH", "tail"], [], False),
+        (["head", "paw1LH", "paw4RH", "tail"], ["DATASET.FLIP", "True"], True),
+    ],
+)
+def test_sides_without_a_word_turn_mirroring_off(video, tmp_path, monkeypatch, names, keys, flip):
+    content = json.loads((video / "labels.json").read_text())
+    content["annotations"] = content["annotations"][:2]
+    content["categories"][0]["keypoints"] = names
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    trained = []
+
+    def train_experiment(cfg, experiment):
+        trained.append(cfg.DATASET.FLIP)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nets, "train_experiment", train_experiment)
+    monkeypatch.syspath_prepend(str(TOOL.parent))
+    label_video = importlib.import_module("label_video")
+    places = ["--video", video / "frames", "--labels", tmp_path / "labels.json", "--out", tmp_path / "dense.json"]
+    monkeypatch.setattr(sys, "argv", ["label_video.py", *map(str, places), *SHORT, *keys])
+    with pytest.raises(KeyboardInterrupt):
+        label_video.main()
+    assert trained == [flip]
+
+
 def labels_of_images(root, video):
     """Labels of one animal in images of two sizes, in a folder of their own."""
     content = json.loads((video / "labels.json").read_text())
@@ -454,6 +483,12 @@ def test_missing_images(clip, video, refusal):
     assert "not a video file, which --images requires" in refused(frames="images")
     (clip / "images/elsewhere/0003.png").unlink()
     assert "image elsewhere/0003.png is not in" in refused()
+    content = json.loads((clip / "labels.json").read_text())
+    content["images"][0] |= {"width": 560, "height": 320}
+    (clip / "labels.json").write_text(json.dumps(content))
+    told = refused()
+    assert "elsewhere/0000.png has 560×320 pixels, and" in told
+    assert "images/elsewhere/0000.png has 200×200: labels of another image?" in told
 
 
 def test_labels_are_drawn(clip):

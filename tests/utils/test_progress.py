@@ -50,15 +50,14 @@ def test_a_stage_that_was_done_before_tells_no_speed(clock):
 
 
 def test_bars_show_the_stage_and_the_time_left_of_the_run(clock):
-    stages = Stages(2)
-    stages.expect([60, 240])
-    stages.begin("Train.")
     text = io.StringIO()
-    with progress_bar(4, "it", desc="epoch 0", file=text) as bar:
-        bar.update(2)
-        assert str(bar).startswith("[1/2] epoch 0:  50%")
-        assert "whole run: 5 minutes left" in str(bar)
-    stages.end()
+    with Stages(2) as stages:
+        stages.expect([60, 240])
+        stages.begin("Train.")
+        with progress_bar(4, "it", desc="epoch 0", file=text) as bar:
+            bar.update(2)
+            assert str(bar).startswith("[1/2] epoch 0:  50%")
+            assert "whole run: 5 minutes left" in str(bar)
     with progress_bar(4, "it", desc="epoch 0", file=text) as bar:
         assert str(bar).startswith("epoch 0:   0%")
         assert "whole run" not in str(bar)
