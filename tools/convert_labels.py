@@ -3,8 +3,11 @@
 python tools/convert_labels.py CollectedData_me.csv labels.json
 python tools/convert_labels.py project.slp annotations.xml
 python tools/convert_labels.py dense.json CollectedData_me.h5
+python tools/convert_labels.py deeplabcut-project dataset/data.yaml --size 1280x720
 
-Formats are detected by content and extension, or named: coco, posetrack18, csv, deeplabcut, cvat, sleap (read only).
+Formats are detected by content and name, or named by --from and --to (docs/labels.md): COCO, PoseTrack, CSV, DeepLabCut
+and its projects (read only), SLEAP, CVAT, Label Studio, YOLO-pose, NWB, PoseMark. IN may be a folder with the YAML
+file of a DeepLabCut project or a YOLO data set.
 Anything that the new format cannot represent is printed, one line each.
 """
 
@@ -25,7 +28,7 @@ def main() -> None:
     """Run the tool."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, metavar="IN", help="input file of labels")
+    parser.add_argument("source", type=Path, metavar="IN", help="input file or folder of labels")
     parser.add_argument("target", type=Path, metavar="OUT", help="output file")
     parser.add_argument(
         "--from", dest="source_format", choices=FORMATS, help="format of IN (default: detected by content)"

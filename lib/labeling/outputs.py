@@ -4,7 +4,7 @@ from typing import Any
 
 from lib.formats.coco import is_oriented
 from lib.formats.labels import coco as coco_labels
-from lib.formats.labels.registry import write_any_labels
+from lib.formats.labels.registry import check_written, write_any_labels
 from lib.frames.unpack import frame_reader
 from lib.labeling.options import LabelingOptions
 from lib.utils.files import frame_number, write_json
@@ -21,7 +21,7 @@ def write_outputs(options: LabelingOptions, content: dict[str, Any]) -> None:
     """
     _name_frames(options, content)
     labels = coco_labels.labels_of(content, options.out)
-    if options.out.suffix == ".json":
+    if check_written(options.out) == "coco":
         write_json(options.out, content)
     else:
         for line in write_any_labels(options.out, labels):

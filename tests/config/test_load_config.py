@@ -404,7 +404,9 @@ def test_the_options_of_the_first_tools_are_a_group_of_the_help(parse, capsys):
         parse("--help")
     _, _, group = capsys.readouterr().out.partition("options of HRNet's and SimpleBaseline's tools")
     assert re.search(r"^ +--use-detect-bbox +TEST.USE_GT_BBOX False$", group, re.MULTILINE)
-    assert all(re.search(rf"^ +{flag}( X)?(, --model X)?\s+{key} ", group, re.MULTILINE) for flag, (key, _) in FLAGS.items())
+    assert all(
+        re.search(rf"^ +{flag}( X)?(, --model X)?\s+{key} ", group, re.MULTILINE) for flag, (key, _) in FLAGS.items()
+    )
     assert re.search(r"^ +--prevModelDir X +OUTPUT_DIR of", group, re.MULTILINE)
 
 

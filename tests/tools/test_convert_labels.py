@@ -39,7 +39,7 @@ def test_losses_of_the_conversion_are_printed(labels, tmp_path):
     done = convert("labels.csv", "out.csv", "--to", "deeplabcut", folder=tmp_path)
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
-        "lost: 2 frames have no image file: extract them, under the names in the file",
+        "lost: image files of 2 frames: extract them, under the names in the file",
         "lost: 2 frames whose image names give another number or video",
         "lost: 1 hidden joints: they become visible",
         "out.csv: 2 poses of 2 joints in 2 frames",

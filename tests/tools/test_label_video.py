@@ -9,6 +9,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from lib.formats.labels import plain_csv
+from lib.formats.labels.registry import find_format, read_any_labels
 from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.labeling import nets
@@ -115,10 +116,18 @@ def test_what_is_written_goes_back_in(video):
     keys = ["--method", "linear", "TEST.PROPAGATE.REFINE", "0"]
     first = run(video, *keys, labels="few.json", out="first.csv")
     assert first.returncode == 0, first.stderr
-    second = run(video, *keys, labels="first.csv", out="second.csv")
+    second = run(video, *keys, labels="first.csv", out="label_studio.json")
     assert second.returncode == 0, second.stderr
     assert "4 labeled poses in 2 of 12 frames" in second.stdout
-    assert (video / "second.csv").read_text() == (video / "first.csv").read_text()
+    assert find_format(video / "label_studio.json") == "label-studio"
+    read, again = (read_any_labels(video / name) for name in ("first.csv", "label_studio.json"))
+    assert np.isnan(read.scores).sum() == 4 * 4
+    for name in ("joints", "scores"):
+        values = [
+            getattr(one, name)[np.lexsort([one.track, [one.frames[frame].number for frame in one.frame]])]
+            for one in (read, again)
+        ]
+        np.testing.assert_allclose(*values, atol=1e-9)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import numpy as np
 
 from lib.formats.hdf5 import is_hdf5, open_hdf5
 from lib.formats.labels.deeplabcut_h5 import Column, Index, read_table, write_table
-from lib.formats.labels.frames import Frame, image_names, named_frame, tell_images
+from lib.formats.labels.frames import Frame, image_names, named_frame, tell_missing, tell_renumbered
 from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import Labels, from_file, lost, name_tracks, number_tracks
 from lib.utils.errors import InputError
@@ -244,7 +244,8 @@ def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str
         raise InputError(
             f"{path}: two frames would have the same image name: their videos differ only in folder or extension"
         )
-    return list(names), list(range(len(names))), tell_images(labels.frames, names)
+    more = tell_missing(labels.frames) + tell_renumbered(labels.frames, names)
+    return list(names), list(range(len(names))), more
 
 
 def _numbered(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str]]:

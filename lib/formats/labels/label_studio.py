@@ -194,7 +194,7 @@ def _add_box(pose: _Pose, region: dict[str, Any], size: tuple[int, int], where: 
     notes = meta.get("text") if isinstance(meta, dict) else None
     for note in notes if isinstance(notes, list) else [notes]:
         if isinstance(note, str) and note.startswith(INDIVIDUAL):
-            pose.track = note.removeprefix(INDIVIDUAL).strip()
+            pose.track = note.removeprefix(INDIVIDUAL)
 
 
 def _frame(task: dict[str, Any], size: tuple[int, int], where: str) -> Frame:

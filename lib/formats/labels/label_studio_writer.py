@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.labels.frames import Frame, frame_name, image_names, tell_images
+from lib.formats.labels.frames import Frame, frame_name, image_names, tell_missing
 from lib.formats.labels.model import Labels, lost, name_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
@@ -59,9 +59,8 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         frame.width > 0 and frame.number < 0 and not own for frame, own in zip(labels.frames, poses, strict=True)
     )
     more = [f"{unsized} images without labels lose their width and height"] if unsized else []
-    made = [line for line in tell_images(labels.frames, names) if "no image file" in line]
     held = ("scores", "boxes", "sizes", "tracks", "track names", "no track", "empty frames", "numbers")
-    return more + made + lost(labels, *held)
+    return more + tell_missing(labels.frames) + lost(labels, *held)
 
 
 def _regions(labels: Labels, tracks: dict[int, str], poses: Sequence[int], by_person: bool) -> list[dict[str, Any]]:

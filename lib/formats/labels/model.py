@@ -2,7 +2,7 @@
 
 Coordinates are pixels of the frame, and (0, 0) is the center of the first pixel, as in this project's crops, OpenCV and
 COCO's keypoints. Formats that put (0, 0) at the corner of that pixel are converted by their reader and writer. Mirrored
-joints are paired by name: `lib.pose.skeletons.named_skeleton(labels.names).flip_pairs`.
+joints are paired by name: `lib.utils.joint_names.mirror_pairs(labels.names)`.
 """
 
 import logging

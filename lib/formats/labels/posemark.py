@@ -167,7 +167,7 @@ def _tell(labels: Labels, name: _Name, images: set[str]) -> list[str]:
     others = sum(Path(frame.file_name).name not in images for frame in labels.frames)
     named = sum(bool(frame.file_name) for frame in labels.frames)
     if name.kind == "frame":
-        more = [f"{others} frames have other image names: save them under the names in the file"] if others else []
+        more = [f"image names of {others} frames: save them under the names in the file"] if others else []
     else:
         more = [f"{named} file names of frames: their numbers stand for them"] if named else []
     video = labels.frames[0].video

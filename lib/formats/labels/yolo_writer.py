@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import yaml
 
-from lib.formats.labels.frames import frame_name, image_names, tell_images
+from lib.formats.labels.frames import frame_name, image_names, tell_missing, tell_renumbered
 from lib.formats.labels.model import Labels, lost
 from lib.formats.labels.yaml_files import read_yaml
 from lib.utils.errors import InputError
@@ -71,7 +71,8 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     more = [f"{outside} joints outside their image"] if outside else []
     held = ["hidden", "boxes", "numbers", *(["sizes"] if SIZE in config else [])]
     inside = [PurePosixPath(*place.parts[1:]).as_posix() for place in places]
-    return more + tell_images(frames, inside) + lost(labels, *held)
+    more += tell_missing(frames) + tell_renumbered(frames, inside)
+    return more + lost(labels, *held)
 
 
 def _place(name: str) -> PurePosixPath:
@@ -89,10 +90,12 @@ def check(path: str | Path) -> None:
         path: The YAML file to write.
 
     Raises:
-        InputError: If the folder `labels` beside it is not as it was written with the file.
+        InputError: If the folder `labels` beside it is not as it was written with the file, or the file is named so.
     """
     path = Path(path)
     folder = path.parent / "labels"
+    if path.stem == folder.name:
+        raise InputError(f"{path}: the labels go into {folder}; give the YAML file another name, such as data.yaml")
     if folder.exists() and not (path.exists() and read_yaml(path).get(_DIGEST) == _digest(folder)):
         raise InputError(
             f"{path}: {folder} exists, not as it was written with {path.name}; name a file in a new folder"

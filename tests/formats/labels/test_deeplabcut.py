@@ -96,7 +96,7 @@ def test_one_animal_has_the_short_header_and_frames_of_a_video_get_names(tmp_pat
         "scorer,out,out\nbodyparts,nose,nose\ncoords,x,y\n"
         "labeled-data/clip/img0007.png,1.0,2.0\nlabeled-data/clip/img1200.png,3.0,4.0\n"
     )
-    assert lines[0].startswith("2 frames have no image file")
+    assert lines[0].startswith("image files of 2 frames")
 
 
 def test_estimates_have_a_row_for_each_frame(tmp_path):

@@ -107,7 +107,7 @@ def mixed():
 
 def test_what_is_written(tmp_path):
     lines = write_any_labels(tmp_path / "label_studio.json", mixed())
-    assert lines == ["1 frames have no image file: extract them, under the names in the file"]
+    assert lines == ["image files of 1 frames: extract them, under the names in the file"]
     first, _, third = json.loads((tmp_path / "label_studio.json").read_text())
     assert first["data"] == {"image": "cage/img000003.png"}
     assert first["meta"]["video"] == {"filename": "cage.mp4", "frame_idx": 3, "shape": [0, 48, 64, 3]}

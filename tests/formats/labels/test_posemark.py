@@ -83,7 +83,7 @@ def test_a_clip_lists_all_of_its_frames(tmp_path):
 
 def test_images_of_other_names_are_told(tmp_path):
     lines = posemark.write(tmp_path / f"{SESSION}_framelabels.json", labels_of([Frame("", 7, "a/img7.JPG")]))
-    assert lines == ["1 frames have other image names: save them under the names in the file"]
+    assert lines == ["image names of 1 frames: save them under the names in the file"]
     (frame,) = read_any_labels(tmp_path / f"{SESSION}_framelabels.json").frames
     assert frame.file_name == f"{SESSION}_frame-0007.jpg"
 

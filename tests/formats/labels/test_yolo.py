@@ -129,7 +129,7 @@ def test_what_is_written(tmp_path):
     assert (tmp_path / "labels/train/cage/img000012.txt").read_text().endswith(" 1.0 1.0 2 0 0 0\n")
     assert lines == [
         "1 joints outside their image",
-        "2 frames have no image file: extract them, under the names in the file",
+        "image files of 2 frames: extract them, under the names in the file",
         "2 frames whose image names give another number or video",
         "1 edges of the skeleton",
         "2 scores: their joints look like those that a person set",
@@ -158,6 +158,8 @@ def test_labels_that_cannot_be_written(tmp_path):
 
 
 def test_only_labels_as_they_were_written_are_replaced(tmp_path):
+    with pytest.raises(InputError, match="give the YAML file another name"):
+        check_written(tmp_path / "labels.yaml")
     (tmp_path / "labels/train").mkdir(parents=True)
     with pytest.raises(InputError, match="labels exists, not as it was written with"):
         check_written(tmp_path / "data.yaml")
