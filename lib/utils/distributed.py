@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -68,6 +68,20 @@ def broadcast_buffers(net: nn.Module) -> None:
     if distributed.is_initialized():
         for buffer in net.buffers():
             distributed.broadcast(buffer, 0)
+
+
+def highest(values: Sequence[int], device: torch.device) -> list[int]:
+    """Return the highest of all processes' values at each position, the same in every process.
+
+    Args:
+        values: Values of this process.
+        device: Device of this process.
+    """
+    if not distributed.is_initialized():
+        return list(values)
+    tensor = torch.tensor(values, dtype=torch.int64, device=device)
+    distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
+    return [int(value) for value in tensor.tolist()]
 
 
 def local_rank() -> int:
