@@ -15,7 +15,7 @@ from lib.formats.boxes import DetectedBox
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.formats.posetrack_set import unlabeled_video, video_names
 from lib.frames.images import ImageList
-from lib.frames.store import ImageStore
+from lib.frames.store import DamagedImageError, ImageStore
 from lib.frames.video import FrameFolder
 from lib.nms import nms
 from lib.pose.crop import box_to_center_scale, clip_box, joints_box
@@ -25,7 +25,7 @@ from lib.utils.files import frame_number
 logger = logging.getLogger(__name__)
 
 NUM_JOINTS = len(KEYPOINT_NAMES)
-ABSENT = "of missing images"  # a reason to leave out boxes
+ABSENT, DAMAGED = "of missing images", "of damaged images"  # reasons to leave out boxes
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,11 @@ def labeled_people(
                 dropped[ABSENT] += 1
                 continue
             source, number = files.find(v, video, frame)
-            box = _clip(boxes[p], *source.size(number), clip_rule) if clip_rule else _with_area(boxes[p])
+            try:
+                box = _clip(boxes[p], *source.size(number), clip_rule) if clip_rule else _with_area(boxes[p])
+            except DamagedImageError:
+                dropped[DAMAGED] += 1
+                continue
             if box is None:
                 dropped["empty or outside the image"] += 1
                 continue
@@ -127,7 +131,12 @@ def detected_people(
             dropped[ABSENT] += len(by_frame[v, frame])
             continue
         source, number = files.find(v, videos[v], frame)
-        kept, others = usable_boxes(by_frame[v, frame], *source.size(number), nms_threshold)
+        try:
+            size = source.size(number)
+        except DamagedImageError:
+            dropped[DAMAGED] += len(by_frame[v, frame])
+            continue
+        kept, others = usable_boxes(by_frame[v, frame], *size, nms_threshold)
         dropped.update(others)
         people += [person_in_box(box, v, frame, number, aspect_ratio, num_joints) for box in kept]
     return PoseTrack(videos, people, files.found, dropped)

@@ -247,7 +247,7 @@ def test_an_image_that_is_not_there_is_counted(tool, tmp_path):
     assert "AP" in result["table"]
     done, folder = tool("test.py", "jhmdb", people("jhmdb"))
     assert done.returncode == 0, done.stderr
-    assert "jhmdb is scored person by person, and some images are missing: not scored" in done.stderr
+    assert "jhmdb is scored person by person, and some images are missing or damaged: not scored" in done.stderr
     assert "table" not in json.loads((folder / "result-single.json").read_text())
 
 
