@@ -1,12 +1,9 @@
-"""Progress bar, log lines and curves of a training."""
+"""Progress bar and log lines of an epoch."""
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from tensorboardX import SummaryWriter
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lib.core.report import EpochReport
@@ -82,18 +79,3 @@ def log_losses(report: EpochReport) -> None:
         logger.warning("%d clips were left out because their image is damaged; others took their place", report.damaged)
     if report.skipped:
         logger.warning("%d iterations were skipped because their loss was not finite", report.skipped)
-
-
-def write_curves(writer: SummaryWriter, record: dict[str, Any]) -> None:
-    """Add an epoch to the curves of TensorBoard.
-
-    Args:
-        writer: Writer of the curves.
-        record: Record of the epoch.
-    """
-    for name in ("loss", "accuracy", "lr", "clips_per_second", "data_seconds", "peak_memory_mib"):
-        writer.add_scalar(f"train/{name}", record[name], record["epoch"])
-    table = record.get("test", {}).get("table")
-    for name, value in (table or {}).items():
-        curve = re.sub(r"[^-./\w]", "_", name)  # TensorBoard itself would warn about names such as "AP .5"
-        writer.add_scalar(f"test/{curve}", value, record["epoch"])

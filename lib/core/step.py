@@ -127,6 +127,7 @@ class TrainingStep:
             report.accuracy.add(share, len(clips.frames))
             report.replaced += int(torch.as_tensor(clips.replaced).sum())
             report.damaged += int(torch.as_tensor(clips.damaged).sum())
+        self.trainer.iteration += 1
 
     def _seed(self) -> None:
         """Seed the random numbers of the net's layers."""
@@ -189,7 +190,7 @@ def train_epoch(
                 raise
             report.skipped += 1
             on_skip(error)
-        trainer.iteration += 1
+            trainer.iteration += 1
         report.seconds = earlier + time.perf_counter() - start
         report.peak_memory = peak_memory(step.device)
         after_step()

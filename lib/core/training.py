@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from tensorboardX import SummaryWriter
 from torch import nn
 from torch.utils.data import DataLoader
 from yacs.config import CfgNode
 
 from lib.core.checkpointer import Checkpointer
-from lib.core.epoch_log import epoch_log, log_losses, write_curves
+from lib.core.curves import Curves
+from lib.core.epoch_log import epoch_log, log_losses
 from lib.core.origin import Origin, Resumption, resume, start
 from lib.core.profile import profile
 from lib.core.report import EpochReport
@@ -87,8 +87,8 @@ class Training:
         """
         trainer, options = self.trainer, self.options
         self._step.net = self._wrap(trainer.net)
-        writer = SummaryWriter(str(log_dir), purge_step=trainer.epoch) if self.run.is_first else None
-        if writer:
+        curves = Curves(log_dir, trainer.epoch) if self.run.is_first else None
+        if curves:
             self.files.write_history(trainer.history)
         with defer_sigint(PATIENCE) as signals:
             checkpointer = Checkpointer(
@@ -107,8 +107,8 @@ class Training:
                     return evaluate()
 
             def keep(record: dict[str, Any], *, is_best: bool, is_last: bool) -> None:
-                if writer:
-                    write_curves(writer, record)
+                if curves:
+                    curves.add(record)
                     self._save_epoch(record, checkpointer, is_best, is_last)
 
             trainer.fit(
@@ -118,8 +118,8 @@ class Training:
                 evaluate_every=options.evaluate_every,
                 after_epoch=keep,
             )
-        if writer:
-            writer.close()
+        if curves:
+            curves.close()
             logger.info("done: %s", self.files.final)
 
     def _train_epoch(

@@ -14,7 +14,7 @@ from lib.dataset.transforms import Augmentation
 from lib.frames.source import FrameSource
 from lib.utils.cores import num_workers
 from lib.utils.errors import InputError
-from lib.utils.interrupts import forgive_broken_connections
+from lib.utils.interrupts import forgive_broken_connections, outlive_signal
 
 # Of a test batch on the CPU, five crops of 384×288: larger ones gain nothing, and progress stands still.
 CPU_PIXELS = 600_000
@@ -152,7 +152,7 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
         batch_size=size,
         sampler=EpochSampler(clips, order),
         num_workers=workers,
-        worker_init_fn=forgive_broken_connections,
+        worker_init_fn=outlive_signal,
         pin_memory=cfg.PIN_MEMORY and cuda,
     )
 

@@ -11,6 +11,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from lib.utils.errors import InputError
+
 PATIENCE = timedelta(days=1)
 """Time that a process waits for the others. Only the first process writes and scores results while the others wait to
 continue training. On a large test set this takes longer than NCCL's default of ten minutes. If a process dies,
@@ -26,15 +28,33 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
 
     Yields:
         Rank of this process and number of processes; (0, 1) without `torchrun`.
+
+    Raises:
+        InputError: Another process ended while this one waited for it.
     """
     if num_processes() == 1:
         yield 0, 1
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    _join("nccl" if device.type == "cuda" else "gloo")
     try:
         yield distributed.get_rank(), distributed.get_world_size()
+    except RuntimeError as error:
+        if "gloo/transport" not in str(error):
+            raise
+        raise InputError("another process of this run ended, as its own message says") from None
     finally:
         distributed.destroy_process_group()
+
+
+def _join(backend: str) -> None:
+    """Join the processes that `torchrun` started at the same time.
+
+    After a restart (`torchrun --max-restarts`), its store still holds the addresses of the processes before, so each
+    start has keys of its own.
+    """
+    store, rank, count = next(distributed.rendezvous("env://", timeout=PATIENCE))
+    own = distributed.PrefixStore(f"start_{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    distributed.init_process_group(backend, store=own, rank=rank, world_size=count, timeout=PATIENCE)
 
 
 def num_processes() -> int:

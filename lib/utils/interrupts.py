@@ -188,3 +188,16 @@ def forgive_broken_connections(worker: int) -> None:
             report(kind, error, trace)
 
     sys.excepthook = forgive
+
+
+def outlive_signal(worker: int) -> None:
+    """Let a worker outlive one signal to the process group, for a reader that defers it; for a DataLoader.
+
+    PyTorch's own handler would end the worker, and with it the reader.
+
+    Args:
+        worker: Number of the worker.
+    """
+    forgive_broken_connections(worker)
+    for number in _heard():
+        signal.signal(number, lambda number, frame: signal.signal(number, signal.SIG_DFL))
