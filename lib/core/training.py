@@ -27,6 +27,7 @@ from lib.dataset import build_skeleton, build_training_loader, build_training_se
 from lib.dataset.clips import ClipDataset, Clips
 from lib.dataset.samplers import EpochSampler
 from lib.utils.checkpoint import read_checkpoint, training_of
+from lib.utils.device import describe
 from lib.utils.distributed import broadcast_buffers, data_parallel, gather
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
@@ -155,14 +156,14 @@ class Training:
         cast(EpochSampler, loader.sampler).begin(trainer.epoch, trainer.iteration * accumulate * batch_size)
         iterations = min(-(-len(loader) // accumulate), options.max_iterations)
 
-        def describe(error: NotFiniteError) -> str:
+        def explain(error: NotFiniteError) -> str:
             shown = ", ".join(map(clips.describe, error.clips[:MAX_SHOWN]))
             more = f" and {len(error.clips) - MAX_SHOWN} more" if len(error.clips) > MAX_SHOWN else ""
             return f"epoch {trainer.epoch}, iteration {trainer.iteration}: {error}: {shown}{more}"
 
         def warn(error: NotFiniteError) -> None:
             if error.clips:  # the others are those of another process
-                logger.warning("%s; the iteration is skipped", describe(error))
+                logger.warning("%s; the iteration is skipped", explain(error))
 
         log = epoch_log(
             trainer,
@@ -183,7 +184,7 @@ class Training:
                 train_epoch(self._step, loader, iterations, report=report, after_step=after_step, on_skip=warn)
             except NotFiniteError as error:
                 raise InputError(
-                    f"{describe(error)}; lower TRAIN.LR, or look for damaged labels; TRAIN.NOT_FINITE skip leaves "
+                    f"{explain(error)}; lower TRAIN.LR, or look for damaged labels; TRAIN.NOT_FINITE skip leaves "
                     f"single iterations out"
                 ) from None
 
@@ -252,7 +253,11 @@ def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None,
         build_training_options(cfg),
         run=run,
         origin=origin,
-        about={"config": cfg.dump(), "joints": list(build_skeleton(cfg).names)},
+        about={
+            "config": cfg.dump(),
+            "joints": list(build_skeleton(cfg).names),
+            "versions": describe(run.device),
+        },
     )
 
 

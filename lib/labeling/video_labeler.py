@@ -69,8 +69,8 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
         InputError: Labels or frames cannot be used, or options contradict each other.
     """
     given = read_person_labels(options.labels, options.video)
-    frames = _open_frames(options, configure(STAGES[1], (), ()).DATASET.EXIF_ORIENTATION)
-    content = match_frames(given, options.labels, frames, options.video)
+    frames, damaged = _open_frames(options, configure(STAGES[1], (), ()).DATASET.EXIF_ORIENTATION)
+    content = match_frames(given, options.labels, frames, options.video, damaged)
     kept = _kept_labels(options, content, set(frames.numbers))
     nets, keys = _prepare_nets(options, configure, kept, frames.path.absolute())
     write_json(nets / "labels.json", kept)
@@ -122,14 +122,14 @@ def _estimate_seconds(stages: Sequence[_Stage], num_labeled: int, num_poses: int
     return training + estimate_propagation_seconds(cfg, num_poses, device)
 
 
-def _open_frames(options: LabelingOptions, oriented: bool) -> FrameFolder:
-    """Return the frames of the video; a video file is unpacked first."""
+def _open_frames(options: LabelingOptions, oriented: bool) -> tuple[FrameFolder, list[int]]:
+    """Return the frames of the video, and the numbers of damaged frames; a video file is unpacked first."""
     if options.video.is_dir():
-        return FrameFolder(ImageStore(options.video, oriented=oriented), ".")
+        return FrameFolder(ImageStore(options.video, oriented=oriented), "."), []
     folder = options.work / "frames"
     if damaged := unpack(options.video, folder).damaged:
         print(f"{options.video}: {len(damaged)} damaged frames, the first of which is {damaged[0]}, get no labels.")
-    return FrameFolder(ImageStore(folder), ".")
+    return FrameFolder(ImageStore(folder), "."), damaged
 
 
 def _kept_labels(options: LabelingOptions, content: dict[str, Any], numbers: set[int]) -> dict[str, Any]:
