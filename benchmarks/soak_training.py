@@ -3,8 +3,8 @@
 python benchmarks/soak_training.py --kills 100 --seed 0 --out soak.json
 
 A tiny net learns from synthetic videos, with two reading processes. Half of the kills are SIGKILL, which nothing can
-handle; the others are SIGTERM and Ctrl-C. Half of all go to the reading processes, too. The exit status is 1 if anything
-differs.
+handle; the others are SIGTERM and Ctrl-C. Half of all go to the reading processes, too. The exit status is 1 if
+anything differs.
 """
 
 import argparse

@@ -97,8 +97,8 @@ DEFAULTS.TRAIN.BEGIN_EPOCH = 0
 DEFAULTS.TRAIN.END_EPOCH = 140
 DEFAULTS.TRAIN.ITERATIONS_PER_EPOCH = 30000  # maximum
 DEFAULTS.TRAIN.EVALUATE_EVERY = 1  # epochs between tests, with TEST.EVALUATE; the last epoch is always tested
-DEFAULTS.TRAIN.CHECKPOINT_EVERY = 1  # epochs between checkpoints, or 500it: iterations, or 10m: minutes, both also in
-# the middle of an epoch; the last epoch always has one
+DEFAULTS.TRAIN.CHECKPOINT_EVERY = 1  # epochs between checkpoints; 500it: iterations, 10m: minutes, both also in the
+# middle of an epoch; the last epoch always has one
 DEFAULTS.TRAIN.RESUME = False  # resume from TRAIN.CHECKPOINT, or from checkpoint.pth in the run's own folder
 DEFAULTS.TRAIN.CHECKPOINT = ""
 DEFAULTS.TRAIN.BATCH_SIZE_PER_GPU = 32

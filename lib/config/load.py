@@ -115,7 +115,9 @@ def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
         pass
     elif key in INTERVALS and isinstance(value, str):
         if not is_interval(value):
-            raise InputError(f"{setting} is {value!r}; it can be a number of epochs, or such as 500it or 10m")
+            raise InputError(
+                f"{setting} is {value!r}; it must be a number of epochs (2), iterations (500it) or minutes (10m)"
+            )
     elif not key.startswith(EXTRA_SECTION):
         value = _coerce(value, node[name], str(setting))
     node[name] = value

@@ -22,7 +22,7 @@ from lib.core.run import Run
 from lib.core.step import NotFiniteError, TrainingStep, build_step, train_epoch
 from lib.core.trainer import build_trainer
 from lib.core.training_files import TrainingFiles, save_weights
-from lib.core.training_options import TrainingOptions, build_training_options, check_trainable
+from lib.core.training_options import TrainingOptions, build_training_options
 from lib.dataset import build_skeleton, build_training_loader, build_training_set
 from lib.dataset.clips import ClipDataset, Clips
 from lib.dataset.samplers import EpochSampler
@@ -242,7 +242,7 @@ def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None,
         InputError: The weights are missing or were trained with other settings, or the weights or the checkpoint belong
             to another net.
     """
-    check_trainable(cfg, run)
+    options = build_training_options(cfg, run)
     if cfg.TRAIN.PRECISION == "tf32":
         allow_tf32()
     trainer = build_trainer(cfg, run.device)
@@ -250,7 +250,7 @@ def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None,
     origin = resume(trainer, resumption, count) if resumption else start(cfg, trainer, count, force)
     return Training(
         build_step(cfg, trainer, run.device, run.process[0]),
-        build_training_options(cfg),
+        options,
         run=run,
         origin=origin,
         about={

@@ -1,4 +1,4 @@
-"""Length of a training and intervals in it, and checks of what cannot be trained."""
+"""Length of a training, and intervals in it."""
 
 import logging
 from dataclasses import dataclass, field
@@ -36,12 +36,17 @@ class TrainingOptions:
     profile: int = 0
 
 
-def build_training_options(cfg: CfgNode) -> TrainingOptions:
-    """Return the options of an experiment.
+def build_training_options(cfg: CfgNode, run: Run) -> TrainingOptions:
+    """Return the options of an experiment that can be trained, and warn about keys without effect.
 
     Args:
         cfg: The experiment.
+        run: Device and processes.
+
+    Raises:
+        InputError: There is nothing to train, or the device does not support the experiment.
     """
+    _check_trainable(cfg, run)
     return TrainingOptions(
         end_epoch=cfg.TRAIN.END_EPOCH,
         max_iterations=cfg.TRAIN.ITERATIONS_PER_EPOCH,
@@ -53,16 +58,7 @@ def build_training_options(cfg: CfgNode) -> TrainingOptions:
     )
 
 
-def check_trainable(cfg: CfgNode, run: Run) -> None:
-    """Check that an experiment can be trained, and warn about keys without effect.
-
-    Args:
-        cfg: The experiment.
-        run: Device and processes.
-
-    Raises:
-        InputError: There is nothing to train, or the device does not support the experiment.
-    """
+def _check_trainable(cfg: CfgNode, run: Run) -> None:
     if cfg.MODEL.FREEZE_POSE_NET and not cfg.MODEL.WARP.ENABLED:
         raise InputError("MODEL.FREEZE_POSE_NET True leaves nothing to train: it requires MODEL.WARP.ENABLED True")
     if cfg.TEST.MODE == "propagate" and cfg.TEST.EVALUATE:
