@@ -13,7 +13,7 @@ from lib.core.run import Run
 from lib.core.trainer import Trainer
 from lib.core.training_files import TrainingFiles
 from lib.utils.distributed import gather, highest
-from lib.utils.interrupts import HeldSignals, interrupt
+from lib.utils.interrupts import HeldSignals, defer_sigint, interrupt
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class Checkpointer:
             self.add_report(report)
             self._save()
         if number:
+            gather(None)  # torchrun ends the others as soon as one process ends
             self._log_interruption()
             interrupt(number)
 
@@ -106,7 +107,8 @@ class Checkpointer:
 
     def _save(self) -> None:
         if self._run.is_first:
-            self._files.save_checkpoint(self._trainer, self._describe())
+            with defer_sigint():
+                self._files.save_checkpoint(self._trainer, self._describe())
         self.restart()
 
     def _log_interruption(self) -> None:

@@ -13,7 +13,7 @@ from torch import nn, optim
 from torch.utils.data import DataLoader, DistributedSampler
 
 from lib.config.interval import Interval
-from lib.core import checkpointer
+from lib.core import checkpointer, training
 from lib.core.loss import joints_loss
 from lib.core.origin import Origin
 from lib.core.run import Run
@@ -21,7 +21,7 @@ from lib.core.step import MAX_SKIPPED, StepOptions, TrainingStep
 from lib.core.strategies import single
 from lib.core.trainer import Trainer
 from lib.core.training import Training, TrainingOptions
-from lib.core.training_files import read_newest_training, read_training
+from lib.core.training_files import TrainingFiles, read_newest_training, read_training
 from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames
 from lib.dataset.people import Person
 from lib.dataset.samplers import EpochSampler
@@ -180,6 +180,25 @@ def test_a_signal_ends_the_training_after_the_iteration_and_a_checkpoint(tmp_pat
     assert_same(rest.fit(), expected)
 
 
+def test_a_second_signal_does_not_end_the_writing_of_the_checkpoint(tmp_path, expected, monkeypatch):
+    save = TrainingFiles.save_checkpoint
+
+    def save_while_interrupted(files, trainer, described):
+        os.kill(os.getpid(), signal.SIGINT)
+        save(files, trainer, described)
+
+    monkeypatch.setattr(training, "PATIENCE", -1.0)
+    monkeypatch.setattr(TrainingFiles, "save_checkpoint", save_while_interrupted)
+    told = Recipe(tmp_path / "run")
+    told.before_iteration = stop_before(0, 1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        told.fit()
+    monkeypatch.undo()
+    rest = Recipe(tmp_path / "run").resume()
+    assert (rest.trainer.epoch, rest.trainer.iteration) == (0, 2)
+    assert_same(rest.fit(), expected)
+
+
 def test_a_signal_in_a_test_ends_it_and_the_epoch_is_not_trained_again(tmp_path, expected):
     def evaluate():
         raise KeyboardInterrupt
@@ -198,23 +217,21 @@ def test_an_interval_in_minutes(tmp_path, monkeypatch):
     clock = iter(range(0, 10_000, 25))  # seconds between two looks at it
     monkeypatch.setattr(checkpointer, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     saved, recipe = [], Recipe(tmp_path / "run", interval=Interval(1, "minutes"), epochs=2)
-    training = recipe.training()
     monkeypatch.setattr(
-        type(training.files), "save_checkpoint", lambda files, trainer, described: saved.append(trainer.iteration)
+        TrainingFiles, "save_checkpoint", lambda files, trainer, described: saved.append(trainer.iteration)
     )
-    training.fit(recipe.loader, tmp_path / "log")
+    recipe.fit()
     assert saved == [3, 1, 4, 0]  # after 75 seconds each; the last epoch always has one
 
 
 def test_checkpoints_are_those_of_the_interval(tmp_path, monkeypatch):
     saved, recipe = [], Recipe(tmp_path / "run", interval=Interval(3, "iterations"))
-    training = recipe.training()
     monkeypatch.setattr(
-        type(training.files),
+        TrainingFiles,
         "save_checkpoint",
         lambda files, trainer, described: saved.append((trainer.epoch, trainer.iteration)),
     )
-    training.fit(recipe.loader, tmp_path / "log")
+    recipe.fit()
     assert saved == [(0, 3), (1, 2), (2, 1), (2, 4), (3, 0)]
 
 
@@ -265,25 +282,25 @@ def test_a_loss_that_is_not_finite_names_its_clips(tmp_path):
             -1, 1, 1, 1
         )
 
-    training = recipe.training()
-    training._step.strategy = poison
+    run = recipe.training()
+    run._step.strategy = poison
     recipe.loader.sampler.begin(0)
     second = list(recipe.loader.sampler)[1]
     line = rf"epoch 0, iteration 0: the loss is not finite: frame {second} \(person {second}\); lower TRAIN\.LR, or"
     with pytest.raises(InputError, match=line):
-        training.fit(recipe.loader, tmp_path / "log")
+        run.fit(recipe.loader, tmp_path / "log")
 
 
 def skip(recipe, bad):
     """Train with skipped iterations; `bad` returns True for those whose loss is not finite."""
-    training = recipe.training()
+    run = recipe.training()
 
     def strategy(net, frames, targets):
         factor = math.nan if bad(recipe.trainer.epoch, recipe.trainer.iteration) else 1.0
         return factor * single(net, frames, targets)
 
-    training._step.strategy = strategy
-    training.fit(recipe.loader, recipe.run.folder / "log")
+    run._step.strategy = strategy
+    run.fit(recipe.loader, recipe.run.folder / "log")
 
 
 def test_iterations_whose_loss_is_not_finite_can_be_skipped(tmp_path, caplog):

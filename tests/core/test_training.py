@@ -9,6 +9,7 @@ from posetrack_sample import make_video, write_experiment
 from torch import nn, optim
 
 from lib.config import load_config
+from lib.core.origin import build_resumption
 from lib.core.profile import profile
 from lib.core.run import Run
 from lib.core.strategies import pair
@@ -27,6 +28,17 @@ def build(tmp_path):
         return build_training(cfg, Run(tmp_path / "run", torch.device("cpu"), (0, count), cfg.dump(), "fp32"))
 
     return build
+
+
+def test_an_epoch_that_was_begun_cannot_be_left_out(build, tmp_path):
+    training = build()
+    training.trainer.epoch, training.trainer.iteration = 2, 1
+    training.files.save_checkpoint(training.trainer, training._describe())
+    keys = ["MODEL.FREEZE_POSE_NET", True, "DATASET.TRAIN_SET", "val"]
+    two, three = (load_config(tmp_path / "small.yaml", [*keys, "TRAIN.END_EPOCH", end]) for end in (2, 3))
+    with pytest.raises(InputError, match=r"in the middle of epoch 2, so TRAIN\.END_EPOCH, 2, must be at least 3"):
+        build_resumption(two, training.files, training.files.checkpoint)
+    assert build_resumption(three, training.files, training.files.checkpoint).state["iteration"] == 1
 
 
 def test_options_are_off_by_default(build):
