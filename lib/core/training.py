@@ -248,7 +248,7 @@ def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None,
     trainer = build_trainer(cfg, run.device)
     count = run.process[1]
     origin = resume(trainer, resumption, count) if resumption else start(cfg, trainer, count, force)
-    return Training(
+    training = Training(
         build_step(cfg, trainer, run.device, run.process[0]),
         options,
         run=run,
@@ -259,6 +259,9 @@ def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None,
             "versions": describe(run.device),
         },
     )
+    if resumption and run.is_first:
+        training.files.remove_damaged(resumption.checkpoint)
+    return training
 
 
 def build_training_data(cfg: CfgNode, run: Run) -> DataLoader[Clips]:

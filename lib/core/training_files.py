@@ -180,6 +180,15 @@ class TrainingFiles:
             with_training(weights, training)
         save_checkpoint(self.checkpoint, state, previous=self.previous)
 
+    def remove_damaged(self, resumed: Path) -> None:
+        """Remove a damaged checkpoint.pth, which the next checkpoint would move in place of the one before it.
+
+        Args:
+            resumed: Path to the checkpoint that all processes have read.
+        """
+        if resumed == self.previous:
+            self.checkpoint.unlink(missing_ok=True)
+
     def check_folder(self) -> None:
         """Check that the folder was not removed since it was locked.
 
