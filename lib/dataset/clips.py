@@ -193,13 +193,14 @@ class ClipDataset(Dataset[Clips]):
         return rng, self._videos[person.video].clip(person.number, self._sample_frames(rng))
 
     def describe(self, index: int) -> str:
-        """Return the file of a clip's key frame and its person, for messages.
+        """Return the file of a clip's key frame and, unless it was detected, the index of its person, for messages.
 
         Args:
             index: Index of the clip.
         """
         person = self.people[index]
-        return f"{self._videos[person.video].describe(person.number)} (person {person.row})"
+        frame = self._videos[person.video].describe(person.number)
+        return frame if person.row < 0 else f"{frame} (person {person.row} in the annotations)"
 
     def __getitem__(self, index: int) -> Clips:
         """Return a clip.

@@ -286,8 +286,8 @@ def test_a_loss_that_is_not_finite_names_its_clips(tmp_path):
     run._step.strategy = poison
     recipe.loader.sampler.begin(0)
     second = list(recipe.loader.sampler)[1]
-    line = rf"epoch 0, iteration 0: the loss is not finite: frame {second} \(person {second}\); lower TRAIN\.LR, or"
-    with pytest.raises(InputError, match=line):
+    place = rf"epoch 0, iteration 0: the loss is not finite: frame {second} \(person {second} in the annotations\)"
+    with pytest.raises(InputError, match=place + r"; lower TRAIN\.LR, or"):
         run.fit(recipe.loader, tmp_path / "log")
 
 
