@@ -8,7 +8,7 @@ PYTHON := $(ENV)/bin/python
 STAMPS := build/$(subst /,_,$(ENV))
 export PATH := $(abspath $(ENV)/bin):$(PATH)
 
-.PHONY: ops demo bench gpu-check test test-fast lint format clean FORCE
+.PHONY: ops demo bench gpu-check soak test test-fast lint format clean FORCE
 .DELETE_ON_ERROR:
 
 ops: $(STAMPS)/ops
@@ -25,6 +25,10 @@ bench: ops
 # At most 20 minutes on one GPU; the outcome goes to benchmarks/results/. Exit status 2 without a GPU.
 gpu-check: ops $(STAMPS)/requirements-dev
 	$(PYTHON) benchmarks/gpu_check.py
+
+# Hours: random kills of trainings. KILLS=5 is quick.
+soak: ops
+	$(PYTHON) benchmarks/soak_training.py --kills $(or $(KILLS),100)
 
 # A process for each core, of one thread: most of the time goes into tools that the tests start.
 test: ops $(STAMPS)/requirements-dev

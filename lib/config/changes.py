@@ -39,6 +39,7 @@ SAME_RESULT = (
     "TRAIN.RESUME",
     "TRAIN.CHECKPOINT",
     "TRAIN.CHECKPOINT_EVERY",
+    "TRAIN.NOT_FINITE",
     "TRAIN.PROFILE",
     "TEST.BATCH_SIZE_PER_GPU",
     "TEST.MODEL_FILE",  # a training run tests its own net

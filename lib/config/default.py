@@ -97,13 +97,15 @@ DEFAULTS.TRAIN.BEGIN_EPOCH = 0
 DEFAULTS.TRAIN.END_EPOCH = 140
 DEFAULTS.TRAIN.ITERATIONS_PER_EPOCH = 30000  # maximum
 DEFAULTS.TRAIN.EVALUATE_EVERY = 1  # epochs between tests, with TEST.EVALUATE; the last epoch is always tested
-DEFAULTS.TRAIN.CHECKPOINT_EVERY = 1  # epochs between checkpoints; the last epoch always has one
+DEFAULTS.TRAIN.CHECKPOINT_EVERY = 1  # epochs between checkpoints; 500it: iterations, 10m: minutes, both also in the
+# middle of an epoch; the last epoch always has one
 DEFAULTS.TRAIN.RESUME = False  # resume from TRAIN.CHECKPOINT, or from checkpoint.pth in the run's own folder
 DEFAULTS.TRAIN.CHECKPOINT = ""
 DEFAULTS.TRAIN.BATCH_SIZE_PER_GPU = 32
 DEFAULTS.TRAIN.ACCUMULATE = 1  # batches per iteration, whose gradients are averaged; 8: an eight-GPU recipe on one GPU
 DEFAULTS.TRAIN.CLIP_GRADIENT = 0.0  # maximum norm of the gradient; 0: no clipping
 DEFAULTS.TRAIN.EMA = 0.0  # decay of the moving average of weights, which is tested and saved; 0: no average
+DEFAULTS.TRAIN.NOT_FINITE = "stop"  # when the loss is not finite: stop, or skip the iteration
 DEFAULTS.TRAIN.SYNC_BN = False  # BatchNorm statistics of all GPUs' batches together
 DEFAULTS.TRAIN.COMPILE = False  # torch.compile
 DEFAULTS.TRAIN.PROFILE = 0  # iterations to profile, from the second on: trace.json in the run's folder; 0: none
@@ -197,6 +199,7 @@ CHOICES = {
     "TRAIN.OPTIMIZER": ("adam", "adamw", "sgd"),
     "TRAIN.PRECISION": ("fp32", "tf32", "bf16", "fp16"),
     "TRAIN.SCHEDULE": ("step", "cosine"),
+    "TRAIN.NOT_FINITE": ("stop", "skip"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),
     "TEST.PRECISION": ("fp32", "tf32", "bf16", "fp16", "auto"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),
@@ -206,6 +209,9 @@ CHOICES = {
 
 AUTOMATIC = ("TEST.BATCH_SIZE_PER_GPU",)
 """Keys with a number that may be auto instead."""
+
+INTERVALS = ("TRAIN.CHECKPOINT_EVERY",)
+"""Keys with a number of epochs that may be an interval in another unit instead (lib.config.interval)."""
 
 MIN_VALUES = {
     "WORKERS": 0,

@@ -10,7 +10,8 @@ import yaml
 from yacs.config import CfgNode
 
 from lib.config.checks import check_config
-from lib.config.default import ALSO, AUTOMATIC, DEFAULTS, PATHS
+from lib.config.default import ALSO, AUTOMATIC, DEFAULTS, INTERVALS, PATHS
+from lib.config.interval import is_interval
 from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_key, flatten
 from lib.config.legacy import COMMAND_LINE, Setting, translate, with_article
 from lib.utils.errors import InputError
@@ -120,6 +121,11 @@ def _set(cfg: CfgNode, key: str, setting: Setting) -> None:
         value = _data_sets(value, str(setting))
     elif key in AUTOMATIC and value == "auto":
         pass
+    elif key in INTERVALS and isinstance(value, str):
+        if not is_interval(value):
+            raise InputError(
+                f"{setting} is {value!r}; it must be a number of epochs (2), iterations (500it) or minutes (10m)"
+            )
     elif not key.startswith(EXTRA_SECTION):
         value = _coerce(value, node[name], str(setting))
     node[name] = value

@@ -5,6 +5,7 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 CHECKPOINT = "checkpoint.pth"
+PREVIOUS_CHECKPOINT = "checkpoint_previous.pth"
 BEST_WEIGHTS = "model_best.pth"
 FINAL_WEIGHTS = "final_state.pth"
 

@@ -20,7 +20,7 @@ from lib.config.changes import (
     read_config,
 )
 from lib.core.trainer import Trainer
-from lib.core.training_files import TrainingFiles, read_training
+from lib.core.training_files import TrainingFiles, read_newest_training
 from lib.dataset import build_skeleton
 from lib.dataset.sources import build_annotations_path
 from lib.dataset.training_set import build_parts
@@ -39,8 +39,8 @@ class Origin:
     """Origin of the weights of a run, stored with its weights and results.
 
     Attributes:
-        starts: Record of each start or resumption of the run: `epoch`, `command`, `commit`, the number of `processes`,
-            and the previous and current values of `changed` keys.
+        starts: Record of each start or resumption of the run: `epoch` and `iteration`, `command`, `commit`, the number
+            of `processes`, and the previous and current values of `changed` keys.
         pretrained: SHA-256 of the initial weights; None: random weights.
         seconds: Total duration before the current start.
         annotations: SHA-256 of the annotations of each training data set; empty for runs of older versions.
@@ -51,17 +51,19 @@ class Origin:
     seconds: float = 0.0
     annotations: list[str] = field(default_factory=list)
 
-    def add_start(self, epoch: int, processes: int, changed: Mapping[str, tuple[Any, Any]]) -> None:
+    def add_start(self, epoch: int, processes: int, changed: Mapping[str, tuple[Any, Any]], iteration: int = 0) -> None:
         """Add the record of the current start.
 
         Args:
             epoch: First epoch to train.
             processes: Number of processes.
             changed: Previous and current value of each key that changed.
+            iteration: First iteration of the epoch to train.
         """
         self.starts.append(
             {
                 "epoch": epoch,
+                "iteration": iteration,
                 "command": command_line(),
                 "commit": commit(),
                 "processes": processes,
@@ -143,7 +145,7 @@ def build_resumption(cfg: CfgNode, files: TrainingFiles, checkpoint: Path, force
     Raises:
         InputError: The checkpoint cannot be read or has other settings.
     """
-    state, training = read_training(checkpoint)
+    path, state, training = read_newest_training(checkpoint)
     origin = Origin(
         starts=training["starts"],
         pretrained=training["pretrained"],
@@ -157,9 +159,14 @@ def build_resumption(cfg: CfgNode, files: TrainingFiles, checkpoint: Path, force
         changes["TRAIN.CHECKPOINT"] = was_given, given
     annotations = _build_annotation_digests(cfg)
     changes |= origin.changes(earlier["MODEL.PRETRAINED"], cfg.MODEL.PRETRAINED, num_processes(), annotations)
-    check_resumable(changes, checkpoint, force)
+    check_resumable(changes, path, force)
+    if state.get("iteration") and state["epoch"] >= cfg.TRAIN.END_EPOCH:
+        raise InputError(
+            f"{path}: was written in the middle of epoch {state['epoch']}, so TRAIN.END_EPOCH, "
+            f"{cfg.TRAIN.END_EPOCH}, must be at least {state['epoch'] + 1}"
+        )
     origin.annotations = annotations
-    return Resumption(checkpoint=checkpoint, state=state, origin=origin, changes=changes)
+    return Resumption(checkpoint=path, state=state, origin=origin, changes=changes)
 
 
 def resume(trainer: Trainer, resumption: Resumption, count: int) -> Origin:
@@ -184,10 +191,10 @@ def resume(trainer: Trainer, resumption: Resumption, count: int) -> Origin:
         raise InputError(
             f"{checkpoint}: this experiment cannot resume it ({line}); start a new run with another EXPERIMENT_NAME"
         ) from None
-    logger.info("%s: resuming at epoch %d", checkpoint, trainer.epoch)
+    logger.info("%s: resuming at epoch %d, iteration %d", checkpoint, trainer.epoch, trainer.iteration)
     if changes:
         logger.warning("--force: other settings from epoch %d on: %s", trainer.epoch, format_changes(changes))
-    resumption.origin.add_start(trainer.epoch, count, changes)
+    resumption.origin.add_start(trainer.epoch, count, changes, trainer.iteration)
     return resumption.origin
 
 

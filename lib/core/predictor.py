@@ -1,6 +1,6 @@
 """`Predictor`: a net prepared for inference, used by everything that estimates poses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -69,11 +69,13 @@ class Poses:
         joints: Joints (P, J, 2) or (P, T, J, 2) float64, x and y in image pixels.
         scores: Scores (P, J) or (P, T, J) float32, the value of the heatmap at each joint.
         replaced: Number of missing or damaged frames that were replaced by the nearest frame.
+        damaged: Indices of the people in damaged key frames, whose poses are those of black frames.
     """
 
     joints: np.ndarray
     scores: np.ndarray
     replaced: int
+    damaged: Sequence[int] = ()
 
 
 class Predictor:
@@ -163,16 +165,19 @@ class Predictor:
         for step, batch in enumerate(self.batches(clips, **progress)):
             if on_batch:
                 on_batch(step, batch)
-            index = torch.as_tensor(batch.clips.index).numpy()
-            parts.append((index, batch.joints, batch.scores))  # without heatmaps, which would fill the memory
+            index, damaged = (torch.as_tensor(column).numpy() for column in (batch.clips.index, batch.clips.damaged))
+            parts.append(
+                (index, batch.joints, batch.scores, damaged > 0)
+            )  # without heatmaps, which would fill the memory
             replaced += int(torch.as_tensor(batch.clips.replaced).sum())
         shares = distributed.gather((parts, replaced))
         columns = zip(*(part for parts, _ in shares for part in parts), strict=True)
-        index, joints, scores = (np.concatenate(column) for column in columns)
+        index, joints, scores, damaged = (np.concatenate(column) for column in columns)
         if not np.isfinite(scores).all():
             raise InputError("the net's heatmaps are not finite: the weights have diverged")
         order = np.argsort(index)
-        return Poses(joints[order], scores[order], sum(count for _, count in shares))
+        replaced = sum(count for _, count in shares)
+        return Poses(joints[order], scores[order], replaced, sorted(index[damaged].tolist()))
 
     def num_batches(self, clips: ClipDataset) -> int:
         """Return the number of batches in this process's share of the clips.

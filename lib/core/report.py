@@ -1,5 +1,6 @@
 """Loss, accuracy and speed of a training epoch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,8 @@ class EpochReport:
         loss: Mean loss over the clips.
         accuracy: Mean accuracy over the clips.
         replaced: Number of missing or damaged frames that were replaced by the nearest frame.
+        damaged: Number of times that another clip took the place of a clip with a damaged key frame.
+        skipped: Number of iterations that were skipped because their loss was not finite.
         seconds: Duration so far.
         data_seconds: Part of `seconds` that was spent waiting for clips.
         peak_memory: Peak memory of this process in MiB: GPU memory, or resident memory if the device is the CPU.
@@ -48,9 +51,21 @@ class EpochReport:
     loss: Meter = field(default_factory=Meter)
     accuracy: Meter = field(default_factory=Meter)
     replaced: int = 0
+    damaged: int = 0
+    skipped: int = 0
     seconds: float = 0.0
     data_seconds: float = 0.0
     peak_memory: float = 0.0
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "EpochReport":
+        """Return the report whose fields `dataclasses.asdict` returned.
+
+        Args:
+            fields: Value of each field.
+        """
+        meters = {name: Meter(**fields[name]) for name in ("loss", "accuracy")}
+        return cls(**{**fields, **meters})
 
     @property
     def speed(self) -> float:
@@ -68,4 +83,6 @@ class EpochReport:
             "clips_per_second": self.speed,
             "peak_memory_mib": self.peak_memory,
             "replaced_frames": self.replaced,
+            "damaged_clips": self.damaged,
+            "skipped_iterations": self.skipped,
         }

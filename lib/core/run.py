@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from yacs.config import CfgNode
 from lib.config import output_folder
 from lib.utils.device import choose_device, make_reproducible
 from lib.utils.distributed import local_rank, processes
+from lib.utils.folder_lock import FolderLock, lock_folder
 from lib.utils.logging import log_to_file
 from lib.utils.precision import choose_precision
 from lib.utils.provenance import describe_run, log_header
@@ -30,6 +31,7 @@ class Run:
         process: Rank of this process and number of processes.
         config: Complete configuration as YAML.
         inference_precision: TEST.PRECISION, with the precision that `auto` chose for the device.
+        lock: Lock on the folder; None in other processes than the first and if other runs may write to the folder.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class Run:
     process: tuple[int, int]
     config: str
     inference_precision: str
+    lock: FolderLock | None = None
 
     @property
     def is_first(self) -> bool:
@@ -54,20 +57,27 @@ class Run:
 
 
 @contextmanager
-def build_run(cfg: CfgNode, experiment: str, phase: str) -> Iterator[Run]:
+def build_run(cfg: CfgNode, experiment: str, phase: str, exclusive: bool = False) -> Iterator[Run]:
     """Start a run: join the processes, open the log file and seed the random number generators.
 
     Args:
         cfg: The experiment.
         experiment: Name of the experiment.
         phase: Part of the name of the log file, such as "train".
+        exclusive: Lock the folder, so that no other exclusive run writes to it.
 
     Yields:
         The run. The processes stay joined until the context ends.
+
+    Raises:
+        InputError: The folder is locked by another run.
+        OSError: The folder cannot be written to.
     """
     folder = output_folder(cfg, experiment)
     device = choose_device(cfg.GPUS, local_rank())
-    with processes(device) as process:
+    with ExitStack() as stack:
+        process = stack.enter_context(processes(device))
+        lock = stack.enter_context(lock_folder(folder)) if exclusive and process[0] == 0 else None
         if process[0] == 0:
             logger.info("%s", log_to_file(folder, experiment, phase, header=log_header(cfg.dump())))
         make_reproducible(
@@ -79,4 +89,5 @@ def build_run(cfg: CfgNode, experiment: str, phase: str) -> Iterator[Run]:
             process=process,
             config=cfg.dump(),
             inference_precision=choose_precision(cfg.TEST.PRECISION, device),
+            lock=lock,
         )

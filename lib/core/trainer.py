@@ -1,6 +1,7 @@
 """`Trainer`: the state of a training, which can be saved and resumed, and the loop over epochs."""
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -39,7 +40,9 @@ class Trainer:
         epoch: First epoch.
 
     Attributes:
-        epoch: Next epoch.
+        epoch: Current or next epoch.
+        iteration: Number of iterations of this epoch that are done.
+        reports: Reports of an unfinished epoch in each process, as stored in the state; empty between epochs.
         best: Highest score so far; −inf before the first.
         history: Record of each epoch: `epoch`, `lr`, the result of its training, and `test` if it was evaluated.
     """
@@ -65,6 +68,8 @@ class Trainer:
             update = get_ema_multi_avg_fn(ema_decay)  # type: ignore[no-untyped-call]  # not annotated
             self.average = AveragedModel(net, multi_avg_fn=update, use_buffers=True)
         self.epoch = epoch
+        self.iteration = 0
+        self.reports: list[dict[str, Any]] = []
         self.best = -math.inf
         self.history: list[dict[str, Any]] = []
 
@@ -118,10 +123,11 @@ class Trainer:
         evaluate_every: int = 1,
         after_epoch: AfterEpoch,
     ) -> None:
-        """Train from the next epoch up to `end_epoch`.
+        """Train from the current epoch up to `end_epoch`.
 
         Args:
-            train_epoch: Function that trains the net for the epoch of a number and returns its record.
+            train_epoch: Function that trains the net for the remaining iterations of the epoch of a number and returns
+                its record.
             end_epoch: Epoch to stop before.
             evaluate: Function that tests the net and returns the result, with `score` if it was scored; None: no tests.
             evaluate_every: Number of epochs between tests; the last epoch is always tested.
@@ -135,8 +141,10 @@ class Trainer:
             if evaluate and (is_last or (epoch + 1) % evaluate_every == 0):
                 record["test"] = evaluate()
                 is_best = self._is_best(record["test"].get("score"))
-            self.schedule.step()
-            self.epoch = epoch + 1
+            with warnings.catch_warnings():  # about an epoch that was resumed at its end
+                warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+                self.schedule.step()
+            self.epoch, self.iteration, self.reports = epoch + 1, 0, []
             self.history.append(record)
             after_epoch(record, is_best=is_best, is_last=is_last)
 
@@ -152,6 +160,8 @@ class Trainer:
         """Return the complete state of the training as tensors, numbers, strings, lists and dicts."""
         return {
             "epoch": self.epoch,
+            "iteration": self.iteration,
+            "reports": self.reports,
             "state_dict": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -166,7 +176,8 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the state of a training.
 
-        A scaler or an average that the state lacks keeps its initial state.
+        A scaler or an average that the state lacks keeps its initial state. A state without `iteration` and `reports`,
+        of an older version, is one between epochs.
 
         Args:
             state: Dictionary returned by `state_dict`.
@@ -188,6 +199,7 @@ class Trainer:
             self.average.module.load_state_dict(state["average"])
             self.average.n_averaged.fill_(state["num_averaged"])
         self.epoch, self.best, self.history = state["epoch"], state["best"], list(state["history"])
+        self.iteration, self.reports = state.get("iteration", 0), state.get("reports", [])
 
 
 def build_trainer(cfg: CfgNode, device: torch.device) -> Trainer:

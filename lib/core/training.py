@@ -1,64 +1,46 @@
 """`Training`: the complete training of an experiment, with its epochs, tests, log and files."""
 
 import logging
-import re
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from tensorboardX import SummaryWriter
 from torch import nn
-from torch.utils.data import DataLoader, DistributedSampler
-from tqdm.contrib.logging import logging_redirect_tqdm
+from torch.utils.data import DataLoader
 from yacs.config import CfgNode
 
-from lib.config.changes import ignored_keys
+from lib.core.checkpointer import Checkpointer
+from lib.core.curves import Curves
+from lib.core.epoch_log import epoch_log, log_losses
 from lib.core.origin import Origin, Resumption, resume, start
 from lib.core.profile import profile
 from lib.core.report import EpochReport
 from lib.core.run import Run
-from lib.core.step import TrainingStep, build_step, train_epoch
+from lib.core.step import NotFiniteError, TrainingStep, build_step, train_epoch
 from lib.core.trainer import build_trainer
 from lib.core.training_files import TrainingFiles, save_weights
+from lib.core.training_options import TrainingOptions, build_training_options
 from lib.dataset import build_skeleton, build_training_loader, build_training_set
 from lib.dataset.clips import ClipDataset, Clips
+from lib.dataset.samplers import EpochSampler
 from lib.utils.checkpoint_files import read_checkpoint, training_of
-from lib.utils.distributed import broadcast_buffers, data_parallel
+from lib.utils.device import describe
+from lib.utils.distributed import broadcast_buffers, data_parallel, gather
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
+from lib.utils.interrupts import defer_sigint
 from lib.utils.precision import allow_tf32
-from lib.utils.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
-TIMED = 20
-"""Number of iterations in an epoch after which the remaining time is estimated."""
+PATIENCE = 2.0
+"""Seconds after Ctrl-C during which another does not stop the training at once: torchrun repeats it."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingOptions:
-    """Length of a training, and intervals of its tests, checkpoints and log lines.
-
-    Attributes:
-        end_epoch: Epoch to stop before.
-        max_iterations: Maximum number of iterations in an epoch.
-        evaluate_every: Number of epochs between tests.
-        checkpoint_every: Number of epochs between checkpoints.
-        print_every: Number of iterations between log lines.
-        compile: Compile the net with torch.compile.
-        profile: Number of iterations to profile; 0 turns the profiler off.
-    """
-
-    end_epoch: int
-    max_iterations: int
-    evaluate_every: int = 1
-    checkpoint_every: int = 1
-    print_every: int = 20
-    compile: bool = False
-    profile: int = 0
+MAX_SHOWN = 3
+"""Number of clips that a message names."""
 
 
 class Training:
@@ -78,7 +60,7 @@ class Training:
         self.trainer = step.trainer
         self.options = options
         self.run = run
-        self.files = TrainingFiles(run.folder)
+        self.files = TrainingFiles(run.folder, run.lock)
         self._origin = origin
         self._about = about
         self._step = step
@@ -91,57 +73,134 @@ class Training:
     def fit(
         self, loader: DataLoader[Clips], log_dir: Path, evaluate: Callable[[], dict[str, Any]] | None = None
     ) -> None:
-        """Train the remaining epochs, and test and save the net.
+        """Train the remaining iterations, and test and save the net.
+
+        A signal that ends the process does so after the current iteration or test, and after a checkpoint.
 
         Args:
-            loader: Shuffled batches of clips, such as those of build_training_loader.
+            loader: Batches of clips, as `build_training_data` returns them.
             log_dir: Path to the folder of the TensorBoard files.
             evaluate: Function that tests the net and returns `mode`, `table` and `score`; None: no tests.
 
         Raises:
-            InputError: The loss is not finite.
+            InputError: The loss is not finite, or the folder was removed.
+            KeyboardInterrupt: A signal ended the training.
         """
-        trainer, options, first = self.trainer, self.options, self.trainer.epoch
+        trainer, options = self.trainer, self.options
         self._step.net = self._wrap(trainer.net)
-        writer = SummaryWriter(str(log_dir), purge_step=first) if self.run.is_first else None
-        if writer:
+        curves = Curves(log_dir, trainer.epoch) if self.run.is_first else None
+        if curves:
             self.files.write_history(trainer.history)
+        with defer_sigint(PATIENCE) as signals:
+            checkpointer = Checkpointer(
+                trainer,
+                self.files,
+                interval=options.checkpoint_every,
+                run=self.run,
+                signals=signals,
+                describe=self._describe,
+            )
 
-        def train(epoch: int) -> dict[str, Any]:
-            cast(ClipDataset, loader.dataset).epoch = epoch
-            cast("DistributedSampler[Clips]", loader.sampler).set_epoch(epoch)
-            changed = self._origin.starts[-1]["changed"] if epoch == first else {}
-            is_profiled = bool(options.profile) and epoch == first and self.run.is_first
-            with profile(self.files.trace, options.profile) if is_profiled else nullcontext() as profiler:
-                report = self._epoch(loader, epoch, profiler.step if profiler else None)
-            broadcast_buffers(trainer.net)
-            if trainer.average:
-                broadcast_buffers(trainer.average)
-            return report.record() | ({"changed": changed} if changed else {})
+            def test() -> dict[str, Any]:
+                assert evaluate
+                self.files.check_folder()
+                with checkpointer.interruptible():
+                    return evaluate()
 
-        def keep(record: dict[str, Any], *, is_best: bool, is_last: bool) -> None:
-            if not writer:
-                return
-            _write_curves(writer, record)
-            described = self._describe()
-            if is_last:
-                self._write_result(described)
-            due = is_last or trainer.epoch % options.checkpoint_every == 0
-            is_best = is_best and (due or "test" in record)
-            self.files.save(trainer, described, is_best=is_best, is_last=is_last, checkpoint=due)
-            values = (record[key] for key in ("epoch", "loss", "accuracy", "lr"))
-            logger.info("epoch %d: loss %.6f accuracy %.3f lr %.3g", *values)
+            def keep(record: dict[str, Any], *, is_best: bool, is_last: bool) -> None:
+                if curves:
+                    curves.add(record)
+                    self._save_epoch(record, checkpointer, is_best, is_last)
 
-        trainer.fit(
-            train,
-            options.end_epoch,
-            evaluate=evaluate,
-            evaluate_every=options.evaluate_every,
-            after_epoch=keep,
-        )
-        if writer:
-            writer.close()
+            trainer.fit(
+                partial(self._train_epoch, loader, checkpointer, trainer.epoch),
+                options.end_epoch,
+                evaluate=test if evaluate else None,
+                evaluate_every=options.evaluate_every,
+                after_epoch=keep,
+            )
+        if curves:
+            curves.close()
             logger.info("done: %s", self.files.final)
+
+    def _train_epoch(
+        self, loader: DataLoader[Clips], checkpointer: Checkpointer, first: int, epoch: int
+    ) -> dict[str, Any]:
+        """Train the remaining iterations of an epoch, and return its record; the training began with epoch `first`."""
+        trainer, options, rank = self.trainer, self.options, self.run.process[0]
+        has_report = rank < len(trainer.reports)
+        report = EpochReport.from_dict(trainer.reports[rank]) if has_report else EpochReport()
+        is_profiled = bool(options.profile) and epoch == first and self.run.is_first
+        with profile(self.files.trace, options.profile) if is_profiled else nullcontext() as profiler:
+            self._iterate(loader, report, checkpointer, profiler.step if profiler else lambda: None)
+        checkpointer.add_report(report)
+        broadcast_buffers(trainer.net)
+        if trainer.average:
+            broadcast_buffers(trainer.average)
+        report.replaced, report.damaged = map(sum, zip(*gather((report.replaced, report.damaged)), strict=True))
+        log_losses(report)
+        changes = [start["changed"] for start in self._origin.starts if start["epoch"] == epoch]
+        changed = {key: values for change in changes for key, values in change.items()}
+        return report.record() | ({"changed": changed} if changed else {})
+
+    def _iterate(
+        self,
+        loader: DataLoader[Clips],
+        report: EpochReport,
+        checkpointer: Checkpointer,
+        profile_iteration: Callable[[], None],
+    ) -> None:
+        """Train the remaining iterations of an epoch."""
+        trainer, options, accumulate = self.trainer, self.options, self._step.options.accumulate
+        clips, batch_size = cast(ClipDataset, loader.dataset), cast(int, loader.batch_size)
+        cast(EpochSampler, loader.sampler).begin(trainer.epoch, trainer.iteration * accumulate * batch_size)
+        iterations = min(-(-len(loader) // accumulate), options.max_iterations)
+
+        def explain(error: NotFiniteError) -> str:
+            shown = ", ".join(map(clips.describe, error.clips[:MAX_SHOWN]))
+            more = f" and {len(error.clips) - MAX_SHOWN} more" if len(error.clips) > MAX_SHOWN else ""
+            return f"epoch {trainer.epoch}, iteration {trainer.iteration}: {error}: {shown}{more}"
+
+        def warn(error: NotFiniteError) -> None:
+            if error.clips:  # the others are those of another process
+                logger.warning("%s; the iteration is skipped", explain(error))
+
+        log = epoch_log(
+            trainer,
+            report,
+            iterations=iterations,
+            end_epoch=options.end_epoch,
+            print_every=options.print_every,
+            show=self.run.is_first,
+        )
+        with log as log_iteration:
+
+            def after_step() -> None:
+                log_iteration()
+                profile_iteration()
+                checkpointer.after_iteration(report)
+
+            try:
+                train_epoch(self._step, loader, iterations, report=report, after_step=after_step, on_skip=warn)
+            except NotFiniteError as error:
+                raise InputError(
+                    f"{explain(error)}; lower TRAIN.LR, or look for damaged labels; TRAIN.NOT_FINITE skip leaves "
+                    f"single iterations out"
+                ) from None
+
+    def _save_epoch(self, record: dict[str, Any], checkpointer: Checkpointer, is_best: bool, is_last: bool) -> None:
+        """Write the files of a complete epoch."""
+        described = self._describe()
+        self.files.check_folder()
+        if is_last:
+            self._write_result(described)
+        due = is_last or checkpointer.is_due(is_after_epoch=True)
+        is_best = is_best and (due or "test" in record)
+        self.files.save_epoch(self.trainer, described, is_best=is_best, is_last=is_last, checkpoint=due)
+        if due:
+            checkpointer.restart()
+        values = (record[key] for key in ("epoch", "loss", "accuracy", "lr"))
+        logger.info("epoch %d: loss %.6f accuracy %.3f lr %.3g", *values)
 
     def _wrap(self, net: nn.Module) -> nn.Module:
         """Return the net, compiled if the options require it, that averages its gradients over all processes."""
@@ -169,60 +228,6 @@ class Training:
         del record["forced"]  # recorded by the starts
         write_json(self.files.result, record | described, indent=True)
 
-    def _epoch(
-        self, loader: DataLoader[Clips], epoch: int, after_step: Callable[[], None] | None = None
-    ) -> EpochReport:
-        options = self.options
-        iterations = min(-(-len(loader) // self._step.options.accumulate), options.max_iterations)
-        bar = progress_bar(iterations, "it", desc=f"epoch {epoch}", disable=not self.run.is_first)
-        rate = self.trainer.rate
-
-        def each(iteration: int, report: EpochReport) -> None:
-            nonlocal rate
-            bar.update()
-            if iteration % options.print_every == 0:
-                _log_step(epoch, iteration, iterations, rate, report)
-            rate = self.trainer.rate
-            if iteration + 1 == min(TIMED, iterations):
-                left = (options.end_epoch - epoch) * iterations - (iteration + 1)
-                minutes = left * report.seconds / (iteration + 1) / 60
-                logger.info("about %.1f minutes to the end of epoch %d, without tests", minutes, options.end_epoch - 1)
-            if after_step:
-                after_step()
-
-        with bar, logging_redirect_tqdm():
-            try:
-                report = train_epoch(self._step, loader, iterations, each)
-            except FloatingPointError as error:
-                raise InputError(f"epoch {epoch}: {error}; lower TRAIN.LR, or look for damaged labels") from None
-        if report.replaced:
-            logger.warning("%d missing or damaged frames of clips were replaced by the nearest frame", report.replaced)
-        return report
-
-
-def _log_step(epoch: int, iteration: int, iterations: int, rate: float, report: EpochReport) -> None:
-    logger.info(
-        "Epoch: [%d][%d/%d] loss %.6f accuracy %.3f lr %.3g speed %.1f clips/s data %.3f s memory %.0f MiB",
-        epoch,
-        iteration,
-        iterations,
-        report.loss.mean,
-        report.accuracy.mean,
-        rate,
-        report.speed,
-        report.data_seconds / (iteration + 1),
-        report.peak_memory,
-    )
-
-
-def _write_curves(writer: SummaryWriter, record: dict[str, Any]) -> None:
-    for name in ("loss", "accuracy", "lr", "clips_per_second", "data_seconds", "peak_memory_mib"):
-        writer.add_scalar(f"train/{name}", record[name], record["epoch"])
-    table = record.get("test", {}).get("table")
-    for name, value in (table or {}).items():
-        curve = re.sub(r"[^-./\w]", "_", name)  # TensorBoard itself would warn about names such as "AP .5"
-        writer.add_scalar(f"test/{curve}", value, record["epoch"])
-
 
 def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None, force: bool = False) -> Training:
     """Return the training of an experiment, resumed or with its initial weights.
@@ -237,49 +242,26 @@ def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None,
         InputError: The weights are missing or were trained with other settings, or the weights or the checkpoint belong
             to another net.
     """
-    _check_trainable(cfg, run)
+    options = build_training_options(cfg, run)
     if cfg.TRAIN.PRECISION == "tf32":
         allow_tf32()
     trainer = build_trainer(cfg, run.device)
     count = run.process[1]
     origin = resume(trainer, resumption, count) if resumption else start(cfg, trainer, count, force)
-    options = TrainingOptions(
-        end_epoch=cfg.TRAIN.END_EPOCH,
-        max_iterations=cfg.TRAIN.ITERATIONS_PER_EPOCH,
-        evaluate_every=cfg.TRAIN.EVALUATE_EVERY,
-        checkpoint_every=cfg.TRAIN.CHECKPOINT_EVERY,
-        print_every=cfg.PRINT_FREQ,
-        compile=cfg.TRAIN.COMPILE,
-        profile=cfg.TRAIN.PROFILE,
-    )
-    return Training(
-        build_step(cfg, trainer, run.device),
+    training = Training(
+        build_step(cfg, trainer, run.device, run.process[0]),
         options,
         run=run,
         origin=origin,
-        about={"config": cfg.dump(), "joints": list(build_skeleton(cfg).names)},
+        about={
+            "config": cfg.dump(),
+            "joints": list(build_skeleton(cfg).names),
+            "versions": describe(run.device),
+        },
     )
-
-
-def _check_trainable(cfg: CfgNode, run: Run) -> None:
-    """Check that an experiment can be trained, and warn about keys without effect.
-
-    Raises:
-        InputError: There is nothing to train, or the device does not support the experiment.
-    """
-    if cfg.MODEL.FREEZE_POSE_NET and not cfg.MODEL.WARP.ENABLED:
-        raise InputError("MODEL.FREEZE_POSE_NET True leaves nothing to train: it requires MODEL.WARP.ENABLED True")
-    if cfg.TEST.MODE == "propagate" and cfg.TEST.EVALUATE:
-        raise InputError("TEST.MODE propagate is not a test for training: set TEST.MODE pair, or TEST.EVALUATE False")
-    if cfg.TRAIN.BEGIN_EPOCH >= cfg.TRAIN.END_EPOCH:
-        raise InputError(
-            f"TRAIN.BEGIN_EPOCH {cfg.TRAIN.BEGIN_EPOCH} and TRAIN.END_EPOCH {cfg.TRAIN.END_EPOCH}: "
-            f"there are no epochs to train; END_EPOCH must be larger"
-        )
-    if cfg.TRAIN.SYNC_BN and run.device.type == "cpu" and run.process[1] > 1:
-        raise InputError("TRAIN.SYNC_BN requires GPUs: PyTorch cannot synchronize processes on the CPU")
-    for key, by in ignored_keys(cfg).items():
-        logger.warning("%s is set, but %s ignores it", key, by)
+    if resumption and run.is_first:
+        training.files.remove_damaged(resumption.checkpoint)
+    return training
 
 
 def build_training_data(cfg: CfgNode, run: Run) -> DataLoader[Clips]:

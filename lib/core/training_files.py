@@ -1,6 +1,7 @@
-"""Files of a training: checkpoint, weights and history, and the checkpoint to resume from."""
+"""Files of a training: checkpoints, weights and history, and the checkpoint to resume from."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,21 @@ from typing import Any
 
 from torch import nn
 
-from lib.config.run_folder import BEST_WEIGHTS, CHECKPOINT, FINAL_WEIGHTS
+from lib.config.run_folder import BEST_WEIGHTS, CHECKPOINT, FINAL_WEIGHTS, PREVIOUS_CHECKPOINT
 from lib.core.trainer import Trainer
-from lib.utils.checkpoint_files import read_checkpoint, save_checkpoint, training_of, with_training
+from lib.utils.checkpoint_files import (
+    DamagedCheckpointError,
+    check_content,
+    read_checkpoint,
+    save_checkpoint,
+    training_of,
+    with_training,
+)
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
+from lib.utils.folder_lock import FolderLock
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,14 +34,21 @@ class TrainingFiles:
 
     Attributes:
         folder: Path to the folder of the files.
+        lock: Lock on the folder. Without one, a folder that was removed is created again.
     """
 
     folder: Path
+    lock: FolderLock | None = None
 
     @property
     def checkpoint(self) -> Path:
         """Path to the checkpoint that resumes the training."""
         return self.folder / CHECKPOINT
+
+    @property
+    def previous(self) -> Path:
+        """Path to the checkpoint before the last one, which resumes the training if the last one is damaged."""
+        return self.folder / PREVIOUS_CHECKPOINT
 
     @property
     def best(self) -> Path:
@@ -76,7 +94,8 @@ class TrainingFiles:
                 f"TRAIN.CHECKPOINT is {given}, but TRAIN.RESUME is False: set it to True to resume that training, "
                 f"or start a new one from weights with MODEL.PRETRAINED"
             )
-        own, is_there = self.checkpoint, self.checkpoint.exists()
+        own = self.checkpoint
+        is_there = own.exists() or self.previous.exists()
         if resume and not given and not is_there:
             raise InputError(
                 f"TRAIN.RESUME is True, but TRAIN.CHECKPOINT names no file and {own} does not exist: "
@@ -116,7 +135,7 @@ class TrainingFiles:
         """
         return Path(path).resolve() == self.checkpoint.resolve()
 
-    def save(
+    def save_epoch(
         self, trainer: Trainer, training: dict[str, Any], *, is_best: bool, is_last: bool, checkpoint: bool
     ) -> None:
         """Write the files of a complete epoch.
@@ -129,18 +148,55 @@ class TrainingFiles:
             is_best: Write model_best.pth.
             is_last: Write final_state.pth.
             checkpoint: Write checkpoint.pth.
+
+        Raises:
+            InputError: The folder was removed.
+            OSError: The disk is full, or the folder cannot be written to.
         """
+        self.check_folder()
         if is_best:
             save_weights(self.best, trainer.result, training)
         if is_last:
             save_weights(self.final, trainer.result, training)
         if checkpoint or is_last:
-            state = trainer.state_dict()
-            for weights in filter(None, (state["state_dict"], state["average"])):
-                with_training(weights, training)
-            save_checkpoint(self.checkpoint, state)
+            self.save_checkpoint(trainer, training)
         if self.best.exists() or self.checkpoint.exists():
             self.write_history(trainer.history)
+
+    def save_checkpoint(self, trainer: Trainer, training: dict[str, Any]) -> None:
+        """Write checkpoint.pth, and keep the one before.
+
+        Args:
+            trainer: Trainer of the net.
+            training: Description of the training, stored with the weights.
+
+        Raises:
+            InputError: The folder was removed.
+            OSError: The disk is full, or the folder cannot be written to.
+        """
+        self.check_folder()
+        state = trainer.state_dict()
+        for weights in filter(None, (state["state_dict"], state["average"])):
+            with_training(weights, training)
+        save_checkpoint(self.checkpoint, state, previous=self.previous)
+
+    def remove_damaged(self, resumed: Path) -> None:
+        """Remove a damaged checkpoint.pth, which the next checkpoint would move in place of the one before it.
+
+        Args:
+            resumed: Path to the checkpoint that all processes have read.
+        """
+        if resumed == self.previous:
+            self.checkpoint.unlink(missing_ok=True)
+
+    def check_folder(self) -> None:
+        """Check that the folder was not removed since it was locked.
+
+        Raises:
+            InputError: The folder was removed or replaced.
+        """
+        if self.lock:
+            self.lock.check()
 
     def write_history(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Write the history, replacing an earlier one.
@@ -163,6 +219,29 @@ def save_weights(path: Path, net: nn.Module, training: dict[str, Any]) -> None:
     save_checkpoint(path, with_training(net.state_dict(), training))
 
 
+def read_newest_training(checkpoint: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    """Read a checkpoint, or the one before it in the same folder if it is missing or damaged.
+
+    Args:
+        checkpoint: Path to the checkpoint.
+
+    Returns:
+        Path to the file that was read, and what `read_training` returns.
+
+    Raises:
+        InputError: Neither file can be read, or the file is not a checkpoint.
+    """
+    previous = checkpoint.with_name(PREVIOUS_CHECKPOINT)
+    try:
+        return checkpoint, *read_training(checkpoint)
+    except DamagedCheckpointError as error:
+        if checkpoint.name != CHECKPOINT or not previous.exists():
+            raise
+        found = read_training(previous)
+        logger.warning("%s; %s is used, which was written before it", error, previous)
+        return previous, *found
+
+
 def read_training(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the state of a trainer and the description of its training from a checkpoint.
 
@@ -170,9 +249,11 @@ def read_training(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         path: Path to the checkpoint.
 
     Raises:
-        InputError: The file cannot be read or is not a checkpoint, for example because it has only weights.
+        DamagedCheckpointError: The file is missing or damaged.
+        InputError: The file is not a checkpoint, for example because it has only weights.
     """
     state = read_checkpoint(path)
+    check_content(path)
     training = training_of(state.get("state_dict")) if isinstance(state, dict) else {}
     if not {"starts", "pretrained", "seconds"} <= training.keys() or "optimizer" not in state:
         raise InputError(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +12,10 @@ from torch.utils.data import Dataset
 from lib.dataset.people import Person
 from lib.dataset.transforms import Augmentation, DrawnCrop
 from lib.frames.source import FrameSource
+from lib.frames.store import DamagedImageError
 from lib.pose.crop import crop_image, crop_matrix, transform_points
 from lib.pose.heatmaps import encode
+from lib.utils.errors import InputError
 
 
 class Clips(NamedTuple):
@@ -26,6 +28,7 @@ class Clips(NamedTuple):
         index: (B,) index of the person in the data set.
         replaced: (B,) number of frames that were replaced by the nearest one.
         crops: (B, T) int64, equal for the same crop of the same frame in one data set.
+        damaged: (B,) 1 if the key frame of the wanted clip is damaged, see DamagedKey; else 0.
     """
 
     frames: torch.Tensor
@@ -34,6 +37,12 @@ class Clips(NamedTuple):
     index: torch.Tensor | int  # type: ignore[assignment]  # hides tuple.index, which is not used
     replaced: torch.Tensor | int
     crops: torch.Tensor
+    damaged: torch.Tensor | int
+
+
+DamagedKey = Literal["raise", "nearest", "another", "blank"]
+"""What takes the place of a clip whose key frame is damaged: an error, the same clip with the nearest readable frame,
+the next readable clip (for training), or a clip of black frames, whose estimate is to be left out (for tests)."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ class ClipDataset(Dataset[Clips]):
         options: Options of crops and targets.
         seed: Random seed of frames and crops. They are the same for the same seed, `epoch` and clip.
         augmentation: Augmentation of the crops; None for the crop of the person.
-        replace_key: Replace a missing or damaged key frame by the nearest frame, as other frames are.
+        damaged_key: What takes the place of a clip whose key frame is damaged.
 
     Attributes:
         people: People, one clip each.
@@ -119,14 +128,14 @@ class ClipDataset(Dataset[Clips]):
         options: ClipOptions,
         seed: int = 0,
         augmentation: Augmentation | None = None,
-        replace_key: bool = False,
+        damaged_key: DamagedKey = "raise",
     ) -> None:
         self.people = people
         self.options = options
         self.epoch = 0
         self._videos = videos
         self._sample_frames = sample_frames
-        self._replace_key = replace_key
+        self._damaged_key = damaged_key
         self._seed = seed
         self._augmentation = augmentation
 
@@ -183,6 +192,16 @@ class ClipDataset(Dataset[Clips]):
         rng = np.random.default_rng((self._seed, self.epoch, index))
         return rng, self._videos[person.video].clip(person.number, self._sample_frames(rng))
 
+    def describe(self, index: int) -> str:
+        """Return the file of a clip's key frame and, unless it was detected, the index of its person, for messages.
+
+        Args:
+            index: Index of the clip.
+        """
+        person = self.people[index]
+        frame = self._videos[person.video].describe(person.number)
+        return frame if person.row < 0 else f"{frame} (person {person.row} in the annotations)"
+
     def __getitem__(self, index: int) -> Clips:
         """Return a clip.
 
@@ -190,18 +209,47 @@ class ClipDataset(Dataset[Clips]):
             index: Index of the clip.
 
         Raises:
-            InputError: The key frame is damaged.
+            InputError: The key frame is damaged and nothing takes its place, or a file is missing.
         """
+        if self._damaged_key == "another":
+            return self._read_from(index)
+        try:
+            return self._make(index, *self._read(index))
+        except DamagedImageError:
+            if self._damaged_key != "blank":
+                raise
+        rng, numbers = self._draw_frames(index)
+        black = np.zeros((1, 1, 3), dtype=np.uint8)
+        clip = self._make(index, rng, [-1 - number for number in numbers], [black] * len(numbers), 0)
+        return clip._replace(damaged=1)
+
+    def _read_from(self, index: int) -> Clips:
+        """Return the first readable clip from `index` on."""
+        for distance in range(len(self)):
+            candidate = (index + distance) % len(self)
+            try:
+                return self._make(candidate, *self._read(candidate))._replace(damaged=int(distance > 0))
+            except DamagedImageError as error:
+                last = error
+        raise InputError(f"no image of the data set can be read, such as {last}")
+
+    def _read(self, index: int) -> tuple[np.random.Generator, list[int], list[np.ndarray], int]:
+        """Return a clip's generator, the numbers of its frames, its frames, and how many of them were replaced."""
         person = self.people[index]
         video = self._videos[person.video]
-        rng, (key, *neighbors) = self._draw_frames(index)
-        images, replaced = [] if self._replace_key else [video.read(person.number)], 0
-        for number in [key, *neighbors] if self._replace_key else neighbors:
+        rng, numbers = self._draw_frames(index)
+        images, replaced = [] if self._damaged_key == "nearest" else [video.read(person.number)], 0
+        for number in numbers[len(images) :]:
             image, found = video.read_nearest(number)
             images.append(image)
             replaced += not found
+        return rng, numbers, images, replaced
 
-        size = self.options.image_size
+    def _make(
+        self, index: int, rng: np.random.Generator, numbers: Sequence[int], images: Sequence[np.ndarray], replaced: int
+    ) -> Clips:
+        """Return the crops and the targets of a clip."""
+        person, size = self.people[index], self.options.image_size
         if self._augmentation:
             crop = self._augmentation.draw(person, images[0].shape[1], size, rng, self.udp)
         else:
@@ -217,7 +265,7 @@ class ClipDataset(Dataset[Clips]):
             joints, labeled, size, self.options.heatmap_size, self.options.sigma, unbiased, self.udp
         )
         place = (*crop.matrix.ravel().tolist(),)
-        crops = torch.tensor([hash((person.video, number, place)) for number in (key, *neighbors)])
+        crops = torch.tensor([hash((person.video, number, place)) for number in numbers])
         return Clips(
-            torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced, crops
+            torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced, crops, 0
         )

@@ -9,11 +9,11 @@ import numpy as np
 from lib.dataset.frame_names import existing_folder
 from lib.dataset.images import Listed
 from lib.dataset.people import Person
-from lib.dataset.posetrack import ABSENT, NUM_JOINTS, OUTSIDE, Folders, PoseTrack
+from lib.dataset.posetrack import ABSENT, DAMAGED, NUM_JOINTS, OUTSIDE, Folders, PoseTrack
 from lib.formats.boxes import DetectedBox
 from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack_set import unlabeled_video, video_names
-from lib.frames.store import ImageStore
+from lib.frames.store import DamagedImageError, ImageStore
 from lib.nms import nms
 from lib.pose.crop import box_to_center_scale, overlaps_image
 from lib.utils.errors import InputError
@@ -49,7 +49,12 @@ def detected_people(
             dropped[ABSENT] += len(by_frame[v, frame])
             continue
         source, number = files.find(v, videos[v], frame)
-        kept, others = usable_boxes(by_frame[v, frame], *source.size(number), nms_threshold)
+        try:
+            size = source.size(number)
+        except DamagedImageError:
+            dropped[DAMAGED] += len(by_frame[v, frame])
+            continue
+        kept, others = usable_boxes(by_frame[v, frame], *size, nms_threshold)
         dropped.update(others)
         people += [person_in_box(box, v, frame, number, aspect_ratio, num_joints) for box in kept]
     return PoseTrack(videos=videos, people=people, frames=files.found, dropped=dropped)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
 from yacs.config import CfgNode
 
-from lib.dataset.clips import ClipDataset, ClipOptions, Clips, FixedFrames, RandomPair
+from lib.dataset.clips import ClipDataset, ClipOptions, Clips, DamagedKey, FixedFrames, RandomPair
 from lib.dataset.people import Person
-from lib.dataset.samplers import BlockShuffle, block_workers, share, split_among_workers
+from lib.dataset.samplers import BlockShuffle, EpochSampler, block_workers, share, split_among_workers
 from lib.dataset.transforms import Augmentation
 from lib.frames.source import FrameSource
 from lib.utils.cores import num_workers
 from lib.utils.errors import InputError
-from lib.utils.interrupts import forgive_broken_connections
+from lib.utils.interrupts import forgive_broken_connections, outlive_signal
 
 # Of a test batch on the CPU, five crops of 384×288: larger ones gain nothing, and progress stands still.
 CPU_PIXELS = 600_000
@@ -32,7 +32,7 @@ def build_clips(
         frames: Frames of each video, by its index.
         offsets: Offsets of the frames from the key frame; the first is 0.
     """
-    return build_clip_dataset(cfg, people, frames, FixedFrames(offsets), replace_key=True)
+    return build_clip_dataset(cfg, people, frames, FixedFrames(offsets), damaged_key="nearest")
 
 
 def build_offsets(cfg: CfgNode) -> list[int]:
@@ -136,7 +136,7 @@ def build_loader_options(cfg: CfgNode) -> LoaderOptions:
 
 
 def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, int], cuda: bool) -> DataLoader[Clips]:
-    """Return shuffled batches of clips; `loader.sampler.set_epoch` changes the order, which depends only on SEED.
+    """Return shuffled batches of clips. `loader.sampler.begin` chooses an epoch; its order depends only on SEED.
 
     Args:
         cfg: The experiment.
@@ -149,22 +149,22 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
     """
     rank, count = process
     size, workers = cfg.TRAIN.BATCH_SIZE_PER_GPU, num_workers(cfg.WORKERS)
-    sampler: DistributedSampler[Clips] | BlockShuffle
+    order: DistributedSampler[Clips] | BlockShuffle
     if not cfg.TRAIN.FRAME_CACHE_MB:
-        sampler = DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED)
+        order = DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED)
     elif not cfg.TRAIN.SHUFFLE:
         raise InputError(
             "TRAIN.FRAME_CACHE_MB requires TRAIN.SHUFFLE, because it shuffles clips in blocks; set it True"
         )
     else:
         workers = block_workers(workers)
-        sampler = BlockShuffle(clips, cfg.TRAIN.FRAME_CACHE_MB << 20, batch_size=size, process=process, seed=cfg.SEED)
+        order = BlockShuffle(clips, cfg.TRAIN.FRAME_CACHE_MB << 20, batch_size=size, process=process, seed=cfg.SEED)
     return DataLoader(
         clips,
         batch_size=size,
-        sampler=sampler,
+        sampler=EpochSampler(clips, order),
         num_workers=workers,
-        worker_init_fn=forgive_broken_connections,
+        worker_init_fn=outlive_signal,
         pin_memory=cfg.PIN_MEMORY and cuda,
     )
 
@@ -175,7 +175,7 @@ def build_clip_dataset(
     frames: Mapping[int, FrameSource],
     sample_frames: FixedFrames | RandomPair,
     augmentation: Augmentation | None = None,
-    replace_key: bool = False,
+    damaged_key: DamagedKey = "raise",
 ) -> ClipDataset:
     """Return clips of people with the crops and targets that DATASET and MODEL describe.
 
@@ -185,7 +185,7 @@ def build_clip_dataset(
         frames: Frames of each video, by its index.
         sample_frames: Returns the frame offsets of a clip.
         augmentation: Augmentation of the crops; None for the crops of the people.
-        replace_key: Replace a missing or damaged key frame by the nearest frame.
+        damaged_key: What takes the place of a clip whose key frame is damaged.
     """
     return ClipDataset(
         people,
@@ -194,7 +194,7 @@ def build_clip_dataset(
         options=build_clip_options(cfg),
         seed=cfg.SEED,
         augmentation=augmentation,
-        replace_key=replace_key,
+        damaged_key=damaged_key,
     )
 
 

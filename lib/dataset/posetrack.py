@@ -12,7 +12,7 @@ from lib.dataset.images import Listed
 from lib.dataset.people import Person
 from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.frames.images import ImageList
-from lib.frames.store import ImageStore
+from lib.frames.store import DamagedImageError, ImageStore
 from lib.frames.video import FrameFolder
 from lib.pose.crop import box_to_center_scale, clip_box, joints_box, overlaps_image
 from lib.utils.errors import InputError
@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 NUM_JOINTS = len(KEYPOINT_NAMES)
 # Reasons to leave out boxes.
 ABSENT = "of missing images"
+DAMAGED = "of damaged images"
 OUTSIDE = "empty or outside the image"
 
 
@@ -86,7 +87,11 @@ def labeled_people(
                 dropped[ABSENT] += 1
                 continue
             source, number = files.find(v, video, frame)
-            box = clip_to_image(boxes[p], *source.size(number), clip_rule) if clip_rule else _with_area(boxes[p])
+            try:
+                box = clip_to_image(boxes[p], *source.size(number), clip_rule) if clip_rule else _with_area(boxes[p])
+            except DamagedImageError:
+                dropped[DAMAGED] += 1
+                continue
             if box is None:
                 dropped[OUTSIDE] += 1
                 continue

@@ -1,11 +1,13 @@
-"""Orders of clips in which a reading process gets clips that share frames one after another."""
+"""Orders of clips, in which a reading process gets clips that share frames one after another."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import cast
 
 import numpy as np
-from torch.utils.data import Sampler
+from torch.utils.data import DistributedSampler, Sampler
 
-from lib.dataset.clips import ClipDataset
+from lib.dataset.clips import ClipDataset, Clips
 
 
 def share(count: int, process: tuple[int, int]) -> range:
@@ -160,3 +162,35 @@ class BlockShuffle(Sampler[int]):
             size += new_size
         if block:
             yield block
+
+
+class EpochSampler(Sampler[int]):
+    """Order of the clips of an epoch, which can begin in the middle of the epoch.
+
+    Args:
+        clips: The clips, whose frames and crops depend on the epoch too.
+        order: Order of the clips, which depends on the epoch alone.
+    """
+
+    def __init__(self, clips: ClipDataset, order: "DistributedSampler[Clips] | BlockShuffle") -> None:
+        self._clips = clips
+        self._order = order
+        self._start = 0
+
+    def begin(self, epoch: int, start: int = 0) -> None:
+        """Choose the clips of the next pass.
+
+        Args:
+            epoch: Number of the epoch.
+            start: Number of clips at the beginning of the epoch to leave out.
+        """
+        self._clips.epoch = epoch
+        self._order.set_epoch(epoch)
+        self._start = start
+
+    def __len__(self) -> int:
+        """Return the number of clips in a complete epoch."""
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[int]:
+        return islice(cast(Iterator[int], iter(self._order)), self._start, None)

@@ -103,7 +103,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         logger.info("boxes are from the annotations; TEST.COCO_BBOX_FILE %s is not used", cfg.TEST.COCO_BBOX_FILE)
     if not found.people:
         raise InputError(f"{source}: no people to estimate{reasons(found.dropped)}")
-    clips = build_clip_dataset(cfg, found.people, found.frames, _sample_frames(cfg))
+    clips = build_clip_dataset(cfg, found.people, found.frames, _sample_frames(cfg), damaged_key="blank")
     where = f"{len(found.frames)} videos" if videos else f"{len(found.videos[0].frame_names)} images"
     logger.info("%d people in %s%s", len(clips), where, reasons(found.dropped))
     return TestSet(

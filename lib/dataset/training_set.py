@@ -79,9 +79,8 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
         cfg.DATASET.ROT_FACTOR,
         cfg.DATASET.FLIP,
     )
-    return build_clip_dataset(
-        cfg, people, frames, RandomPair(cfg.DATASET.FRAME_DELTAS) if pairs else FixedFrames([0]), augmentation
-    )
+    sample_frames = RandomPair(cfg.DATASET.FRAME_DELTAS) if pairs else FixedFrames([0])
+    return build_clip_dataset(cfg, people, frames, sample_frames, augmentation, damaged_key="another")
 
 
 def build_parts(cfg: CfgNode) -> list[CfgNode]:

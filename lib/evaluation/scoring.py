@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.dataset import TestSet
-from lib.dataset.posetrack import ABSENT
+from lib.dataset.posetrack import ABSENT, DAMAGED
 from lib.evaluation.files import SCORERS, find_scorer
 from lib.evaluation.posetrack import check_truth, evaluate_videos
 from lib.evaluation.posetrack import format_table as format_posetrack
@@ -46,10 +46,9 @@ def is_scorable(data_set: str, test_set: TestSet, tracking: bool = False) -> boo
         return True
     scorer = find_scorer(data_set)
     assert test_set.truth is not None  # only PoseTrack's test sets have none
-    if not scorer.ranked and test_set.dropped[ABSENT]:
-        logger.warning(
-            "not scored, because some images are missing and %s scores one pose for each labeled person", data_set
-        )
+    if not scorer.ranked and (test_set.dropped[ABSENT] or test_set.dropped[DAMAGED]):
+        line = "not scored, because some images are missing or damaged and %s scores one pose for each labeled person"
+        logger.warning(line, data_set)
         return False
     scorer.check(test_set.truth, len(test_set.videos[0].joints))
     if not scorer.ranked and any(person.row < 0 for person in test_set.clips.people):

@@ -1,21 +1,25 @@
 """`Tester`: estimate the people of a test set, write the submission, and score it."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from yacs.config import CfgNode
 
 from lib.core.debug import DebugImages
 from lib.core.predictor import Estimates, Poses, Predictor
 from lib.dataset import TestSet, build_data_set, build_skeleton, build_test_set
+from lib.dataset.posetrack import DAMAGED
 from lib.evaluation.posetrack_submission import TrackPeople, make_submission
 from lib.evaluation.scoring import is_ranked, is_scorable, score_files, score_videos
 from lib.evaluation.submission import Rules, write_results
 from lib.formats.data_sets import DataSet
 from lib.formats.posetrack_set import write_videos
 from lib.pose.skeletons import Skeleton
+from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +64,9 @@ class Tester:
         Returns:
             Counts and, if there is something to score, `table`, `joints` and `score`, the measure to compare trainings
             by. Empty in all processes but the first.
+
+        Raises:
+            InputError: All images with people are damaged, or the heatmaps are not finite.
         """
         count = predictor.num_batches(self.test_set.clips)
 
@@ -74,15 +81,29 @@ class Tester:
             logger.warning("%d missing or damaged frames of clips were replaced by the nearest frame", poses.replaced)
         if self.process[0] > 0:
             return {}
-        videos = self.test_set.videos
+        videos, left_out = self.test_set.videos, self.test_set.dropped.copy()
+        if poses.damaged:
+            self._check_damaged(poses.damaged)
+            left_out[DAMAGED] += len(poses.damaged)
         counts = {"videos": len(videos)} if self.data_set.has_videos else {"images": len(videos[0].frame_names)}
-        result = {"people": len(self.test_set.clips), **counts, "replaced_frames": poses.replaced}
-        left_out = {"boxes_left_out": dict(self.test_set.dropped)}
-        return result | left_out | self._submit(poses, self.folder / "predictions" / name / self.test_set.split)
+        people = len(self.test_set.clips) - len(poses.damaged)
+        result = {"people": people, **counts, "replaced_frames": poses.replaced}
+        others = {"boxes_left_out": dict(left_out)}
+        return result | others | self._submit(poses, self.folder / "predictions" / name / self.test_set.split)
+
+    def _check_damaged(self, damaged: Sequence[int]) -> None:
+        """Warn about people who are left out because their image is damaged."""
+        clips = self.test_set.clips
+        if len(damaged) == len(clips):
+            raise InputError(f"all images with people are damaged, such as {clips.describe(damaged[0])}")
+        line = "left out: %d boxes of damaged images, such as %s"
+        logger.warning(line, len(damaged), clips.describe(damaged[0]))
 
     def _submit(self, poses: Poses, path: Path) -> dict[str, Any]:
         """Write the submission, and return its scores."""
-        people, found = self.test_set.clips.people, (poses.joints, poses.scores, self.rules)
+        kept = np.setdiff1d(np.arange(len(self.test_set.clips)), poses.damaged)
+        people = [self.test_set.clips.people[index] for index in kept]
+        found = poses.joints[kept], poses.scores[kept], self.rules
         if self.data_set.is_posetrack:
             videos = make_submission(self.test_set.videos, people, *found, track=self.track)
             write_videos(path, videos, self.data_set.format)
@@ -90,6 +111,9 @@ class Tester:
             return score_videos(self.test_set.videos, videos, tracking) if self.scorable else {}
         written = write_results(path, self.data_set, self.test_set.videos, people, *found, self.skeleton.sigmas)
         if not self.scorable:
+            return {}
+        if poses.damaged and not is_ranked(self.name):
+            logger.warning("%s is scored person by person, and some images are damaged: not scored", self.name)
             return {}
         assert self.test_set.truth is not None  # only PoseTrack's test sets have none
         return score_files(self.name, self.test_set.truth, written, self.rules.sigma_scale)

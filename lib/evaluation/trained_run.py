@@ -37,10 +37,11 @@ def train_experiment(cfg: CfgNode, experiment: str, force: bool = False) -> Path
         Path to the final weights.
 
     Raises:
-        InputError: Data or weights are missing or broken, or a run in the folder has other settings.
+        InputError: Data or weights are missing or broken, a run in the folder has other settings, or another process
+            is training in the folder.
     """
     files = TrainingFiles(output_folder(cfg, experiment))
-    written = [("training writes", path) for path in (files.final, files.best, files.checkpoint)]
+    written = [("training writes", path) for path in (files.final, files.best, files.checkpoint, files.previous)]
     refuse_inputs(written, [("MODEL.PRETRAINED", cfg.MODEL.PRETRAINED or None)])
     checkpoint = files.find_checkpoint(
         cfg.AUTO_RESUME,
@@ -49,7 +50,7 @@ def train_experiment(cfg: CfgNode, experiment: str, force: bool = False) -> Path
         lambda config: bool(config) and not changes_of_run(config, cfg),
     )
     resumption = build_resumption(cfg, files, checkpoint, force) if checkpoint else None  # before the log file exists
-    with build_run(cfg, experiment, "train") as run:
+    with build_run(cfg, experiment, "train", exclusive=True) as run:
         if run.is_first:
             check_writable(run.folder)
             if cfg.TEST.EVALUATE:

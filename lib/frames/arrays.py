@@ -23,6 +23,14 @@ class ArrayFrames:
                 )
         self._frames = frames
 
+    def describe(self, number: int) -> str:
+        """Return the number of a frame, for messages.
+
+        Args:
+            number: Number of the frame.
+        """
+        return f"frame {number}"
+
     def size(self, number: int) -> tuple[int, int]:
         """Return the width and height of a frame in pixels.
 

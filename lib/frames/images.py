@@ -21,6 +21,14 @@ class ImageList:
         self._names = names
         self._sizes = sizes
 
+    def describe(self, number: int) -> str:
+        """Return the path of an image, for messages.
+
+        Args:
+            number: Number of the image.
+        """
+        return str(self._store.root / self._names[number])
+
     def size(self, number: int) -> tuple[int, int]:
         """Return the width and height of an image in pixels.
 

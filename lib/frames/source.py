@@ -9,6 +9,14 @@ import numpy as np
 class FrameSource(Protocol):
     """Frames by number."""
 
+    def describe(self, number: int) -> str:
+        """Return where a frame comes from, for messages.
+
+        Args:
+            number: Number of the frame.
+        """
+        ...
+
     def size(self, number: int) -> tuple[int, int]:
         """Return the width and height of a frame in pixels.
 

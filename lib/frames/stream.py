@@ -47,6 +47,14 @@ class FrameStream:
                 del self._images[self._left]
         return True
 
+    def describe(self, number: int) -> str:
+        """Return the path of the video and the number of a frame, for messages.
+
+        Args:
+            number: Number of the frame.
+        """
+        return f"{self._video.path}: frame {number}"
+
     def size(self, number: int) -> tuple[int, int]:
         """Return the width and height in pixels, which are the same for all frames.
 
@@ -78,7 +86,7 @@ class FrameStream:
         """
         if self._reach(number):
             return self._images[number]
-        raise DamagedImageError(f"{self._video.path}: frame {number} is damaged")
+        raise DamagedImageError(f"{self.describe(number)} is damaged")
 
     def read_nearest(self, number: int) -> tuple[np.ndarray, bool]:
         """Return a frame, or the nearest one that can be read (the earlier of two), and True if it is the frame itself.

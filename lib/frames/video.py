@@ -91,6 +91,14 @@ class FrameFolder:
         files = [(name, path.stat()) for name, path in paths if path.exists()]
         return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]
 
+    def describe(self, number: int) -> str:
+        """Return the path of an available frame, for messages.
+
+        Args:
+            number: Number of the frame.
+        """
+        return str(self.path / self._names[number])
+
     def size(self, number: int) -> tuple[int, int]:
         """Return the width and height of a frame in pixels, or those of the nearest frame if it is missing or damaged.
 

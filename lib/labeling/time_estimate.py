@@ -101,4 +101,5 @@ def _blank_clips(cfg: CfgNode, size: int, num_frames: int) -> Clips:
         index=torch.arange(size),
         replaced=torch.zeros(size, dtype=torch.int64),
         crops=torch.zeros(size, num_frames, dtype=torch.int64),
+        damaged=torch.zeros(size, dtype=torch.int64),
     )

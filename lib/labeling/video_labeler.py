@@ -123,9 +123,9 @@ def open_labeled_video(options: LabelingOptions, oriented: bool, stages: Stages 
     given = read_person_labels(options.labels, options.video)
     check_video(given.labels, options.labels, options.video, oriented)
     print("\n".join(summarize_labels(given.labels, options.labels)), flush=True)
-    frames = _open_frames(options, oriented, stages)
+    frames, damaged = _open_frames(options, oriented, stages)
     check_images(given.labels, options.labels, options.video, frames, oriented)
-    content = match_frames(given.content, options.labels, frames, options.video)
+    content = match_frames(given.content, options.labels, frames, options.video, damaged)
     kept = _kept_labels(options, content, set(frames.numbers))
     return LabeledVideo(options=options, joints=given.labels.names, frames=frames, content=content, kept=kept)
 
@@ -157,14 +157,14 @@ def propagate_video(video: LabeledVideo, nets: Nets, part: VideoLabels, methods:
     return dense
 
 
-def _open_frames(options: LabelingOptions, oriented: bool, stages: Stages | None) -> FrameFolder:
-    """Return the frames of the video; a video file is unpacked first."""
+def _open_frames(options: LabelingOptions, oriented: bool, stages: Stages | None) -> tuple[FrameFolder, list[int]]:
+    """Return the frames of the video, and the numbers of damaged frames; a video file is unpacked first."""
     if stages and options.video.is_file():
         stages.begin(f"Unpack the frames of {options.video.name}.")
     frames, damaged = open_frames(options.video, options.work / "frames", oriented)
     if damaged:
         print(f"{options.video}: {len(damaged)} damaged frames, the first of which is {damaged[0]}, get no labels.")
-    return frames
+    return frames, damaged
 
 
 def _kept_labels(options: LabelingOptions, content: dict[str, Any], numbers: set[int]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Labels set by a person, of one video or of images, as the content of a COCO-style file."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -13,6 +14,8 @@ from lib.frames.video import FrameFolder
 from lib.labeling.video_match import LEARN_FROM_IMAGES
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number, read_json
+
+DAMAGED = "labels_of_damaged_frames"
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,25 @@ def _choose_video(content: dict[str, Any], labels: Labels, path: Path, video: Pa
     return labels
 
 
-def match_frames(content: dict[str, Any], path: Path, frames: FrameFolder, video: Path) -> dict[str, Any]:
+def match_frames(
+    content: dict[str, Any], path: Path, frames: FrameFolder, video: Path, damaged: Collection[int] = ()
+) -> dict[str, Any]:
     """Return the labels with the file names of the frames, without missing images that have no labels.
+
+    Labels of damaged frames are left out. The entry DAMAGED of `info` counts them.
 
     Args:
         content: Labels of the video.
         path: Path to the labels, for messages.
         frames: Frames of the video.
         video: Path to the video, for messages.
+        damaged: Numbers of the damaged frames, which `frames` does not have.
 
     Raises:
-        InputError: A labeled frame is missing or damaged, a frame is listed twice, or labels are outside a frame.
+        InputError: A labeled frame is missing, all labeled frames are damaged, a frame is listed twice, or labels are
+            outside a frame.
     """
+    content = _without_frames(content, path, damaged)
     labeled, numbers, images, sized = labeled_images(content), set(), [], True
     for index, image in enumerate(content["images"]):
         number = frame_number(image["file_name"])
@@ -90,7 +100,7 @@ def match_frames(content: dict[str, Any], path: Path, frames: FrameFolder, video
                 continue
             first, last = frames.numbers[0], frames.numbers[-1]
             raise InputError(
-                f"{path}: images[{index}]: {image['file_name']} is labeled, but it is missing or damaged: "
+                f"{path}: images[{index}]: {image['file_name']} is labeled, but it is missing: "
                 f"the frames of {video} are {first} to {last}; {LEARN_FROM_IMAGES}"
             )
         number = frames.number_of(image["file_name"])
@@ -105,3 +115,18 @@ def match_frames(content: dict[str, Any], path: Path, frames: FrameFolder, video
     if not sized:
         coco_labels.labels_of(content, path)  # refuses labels outside the frames
     return content
+
+
+def _without_frames(content: dict[str, Any], path: Path, damaged: Collection[int]) -> dict[str, Any]:
+    """Return the labels of the frames that are not damaged, with a count of the others."""
+    left_out = {image["id"] for image in content["images"] if frame_number(image["file_name"]) in damaged}
+    kept = [person for person in content["annotations"] if person["image_id"] not in left_out]
+    count = len(content["annotations"]) - len(kept)
+    if not count:
+        return content
+    if not kept:
+        raise InputError(f"{path}: all labeled frames are damaged")
+    print(f"{path}: {count} labels of damaged frames are left out.")
+    images = [image for image in content["images"] if image["id"] not in left_out]
+    info = (content.get("info") or {}) | {DAMAGED: count}
+    return content | {"images": images, "annotations": kept, "info": info}

@@ -1,9 +1,11 @@
 """Checkpoint files. They are not trusted: only tensors and a few inert types are read, and no code in a file is run."""
 
 import io
+import os
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,17 @@ from lib.utils.files import atomic_path
 _TRAINING = "training"  # key in a state dict's metadata
 
 
-def save_checkpoint(path: str | Path, content: Any) -> None:
+class DamagedCheckpointError(InputError):
+    """Error for a file that is missing, truncated, or damaged, and not known to be of another kind."""
+
+
+def save_checkpoint(path: str | Path, content: Any, previous: Path | None = None) -> None:
     """Write a checkpoint atomically.
 
     Args:
         path: Path to the file.
         content: Tensors, numbers, text, and lists and dictionaries of them, as accepted by `read_checkpoint`.
+        previous: Path in the same folder that an existing file moves to; None: it is replaced.
 
     Raises:
         OSError: The disk is full, or writing is not permitted.
@@ -32,6 +39,8 @@ def save_checkpoint(path: str | Path, content: Any) -> None:
     torch.save(content, buffer)
     with atomic_path(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
+        if previous and Path(path).exists():
+            os.replace(path, previous)
 
 
 def read_checkpoint(path: str | Path) -> Any:
@@ -44,8 +53,9 @@ def read_checkpoint(path: str | Path) -> Any:
         The content of the file.
 
     Raises:
-        InputError: The file is missing, empty, truncated, or not a checkpoint, or contains objects other than tensors,
-            numbers, and other inert values; or the package safetensors is not installed.
+        DamagedCheckpointError: The file is missing, empty, truncated, or not a checkpoint.
+        InputError: The file contains objects other than tensors, numbers, and other inert values; or the package
+            safetensors is not installed.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
@@ -55,17 +65,39 @@ def read_checkpoint(path: str | Path) -> Any:
             warnings.simplefilter("ignore")  # torch warns about protocols that it then rejects with an error
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        raise DamagedCheckpointError(f"{path}: {error.strerror or error}") from None
     except Exception as error:  # corrupt data can raise any exception
         if isinstance(error, pickle.UnpicklingError) and (found := re.search(r"GLOBAL (\S+)", str(error))):
             raise InputError(
                 f"{path}: refused, because loading it would run {found[1]}, which weights do not need; "
                 f"use a file that contains only a state dict"
             ) from None
-        raise InputError(
+        raise DamagedCheckpointError(
             f"{path}: not a checkpoint, or an empty, truncated, or unsafe one; use a file written by torch.save "
             f"that contains only tensors, numbers, and text"
         ) from None
+
+
+def check_content(path: Path) -> None:
+    """Check the checksums in a file of `torch.save`, which PyTorch itself does not check.
+
+    Files in the format of PyTorch before 1.6 have no checksums.
+
+    Args:
+        path: Path to a file that `read_checkpoint` can read.
+
+    Raises:
+        DamagedCheckpointError: The content of the file has changed since it was written.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile as error:
+        damaged = str(error)
+    if damaged is not None:
+        raise DamagedCheckpointError(f"{path}: damaged: the content does not match its checksum ({damaged})")
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

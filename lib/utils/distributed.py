@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from lib.utils.errors import InputError
 
 PATIENCE = timedelta(days=1)
 """Time that a process waits for the others. Only the first process writes and scores results while the others wait to
@@ -26,15 +28,33 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
 
     Yields:
         Rank of this process and number of processes; (0, 1) without `torchrun`.
+
+    Raises:
+        InputError: Another process ended while this one waited for it.
     """
     if num_processes() == 1:
         yield 0, 1
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    _join("nccl" if device.type == "cuda" else "gloo")
     try:
         yield distributed.get_rank(), distributed.get_world_size()
+    except RuntimeError as error:
+        if "gloo/transport" not in str(error):
+            raise
+        raise InputError("another process of this run ended, as its own message says") from None
     finally:
         distributed.destroy_process_group()
+
+
+def _join(backend: str) -> None:
+    """Join the processes that `torchrun` started at the same time.
+
+    After a restart (`torchrun --max-restarts`), its store still holds the addresses of the processes before, so each
+    start has keys of its own.
+    """
+    store, rank, count = next(distributed.rendezvous("env://", timeout=PATIENCE))
+    own = distributed.PrefixStore(f"start_{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    distributed.init_process_group(backend, store=own, rank=rank, world_size=count, timeout=PATIENCE)
 
 
 def num_processes() -> int:
@@ -73,6 +93,20 @@ def broadcast_buffers(net: nn.Module) -> None:
     if distributed.is_initialized():
         for buffer in net.buffers():
             distributed.broadcast(buffer, 0)
+
+
+def highest(values: Sequence[int], device: torch.device) -> list[int]:
+    """Return the highest of all processes' values at each position, the same in every process.
+
+    Args:
+        values: Values of this process.
+        device: Device of this process.
+    """
+    if not distributed.is_initialized():
+        return list(values)
+    tensor = torch.tensor(values, dtype=torch.int64, device=device)
+    distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
+    return [int(value) for value in tensor.tolist()]
 
 
 def local_rank() -> int:

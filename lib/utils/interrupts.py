@@ -1,12 +1,15 @@
 """Handling of Ctrl-C and of the signals that batch systems and containers use to stop a process."""
 
+import math
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import Any, NoReturn
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals of Ctrl-C; of SLURM, `docker stop`, and `kill`; and of a closed terminal."""
@@ -45,33 +48,96 @@ def _heard() -> list[signal.Signals]:
     return [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    # A signal to the whole group also ends the workers of a DataLoader, and PyTorch would raise a RuntimeError.
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def interrupt(number: int) -> NoReturn:
+    """Raise the exception of a signal that ends the process.
+
+    Args:
+        number: Number of the signal.
+
+    Raises:
+        KeyboardInterrupt: Always; `Terminated` unless the signal is SIGINT.
+    """
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    if threading.current_thread() is threading.main_thread():
+        # A signal to the whole group also ends the workers of a DataLoader, and PyTorch would raise a RuntimeError.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     raise Terminated(number)
 
 
+def _terminate(number: int, frame: FrameType | None) -> None:
+    interrupt(number)
+
+
+class HeldSignals:
+    """Signals that end the process, and that are held until the process is ready.
+
+    Args:
+        patience: Seconds after the first signal during which others are held too. A later one ends the process at once.
+
+    Attributes:
+        number: Number of the first signal; 0: none was received.
+    """
+
+    def __init__(self, patience: float = math.inf) -> None:
+        self.number = 0
+        self._patience = patience
+        self._received = 0.0
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def hold(self) -> None:
+        """Hold signals from now on. Only the main thread receives signals, so in other threads this does nothing."""
+        if threading.current_thread() is threading.main_thread():
+            for number in _heard():
+                self._previous[number] = signal.signal(number, self._receive)
+
+    def let_go(self) -> None:
+        """Handle later signals as before `hold`."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Let a signal that was held or that is received in the block end the process at once."""
+        self.let_go()
+        try:
+            if self.number:
+                signal.raise_signal(self.number)
+            yield
+        finally:
+            self.hold()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if not self.number:
+            self.number, self._received = number, now
+        elif now - self._received > self._patience:
+            self.let_go()
+            signal.raise_signal(number)
+
+
 @contextmanager
-def defer_sigint() -> Iterator[None]:
+def defer_sigint(patience: float = math.inf) -> Iterator[HeldSignals]:
     """Defer signals that end the process until the block completes; processes forked in the block do not receive them.
 
     Python loses a KeyboardInterrupt raised during a fork, and the run would continue. Worker processes are ended by
-    their parent anyway. Only the main thread receives interrupts, so in other threads this does nothing.
+    their parent anyway.
+
+    Args:
+        patience: Seconds after the first signal during which others are held too. A later one ends the process at once.
+
+    Yields:
+        The held signals.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pending: list[int] = []
-    previous = {}
+    signals = HeldSignals(patience)
     try:
-        for number in _heard():
-            previous[number] = signal.signal(number, lambda number, frame: pending.append(number))
-        yield
+        signals.hold()
+        yield signals
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-    for pending_number in pending[:1]:
-        signal.raise_signal(pending_number)
+        signals.let_go()
+    if signals.number:
+        signal.raise_signal(signals.number)
 
 
 def call_interruptibly(command: Sequence[str]) -> int:
@@ -122,3 +188,16 @@ def forgive_broken_connections(worker: int) -> None:
             report(kind, error, trace)
 
     sys.excepthook = forgive
+
+
+def outlive_signal(worker: int) -> None:
+    """Let a worker outlive one signal to the process group, for a reader that defers it; for a DataLoader.
+
+    PyTorch's own handler would end the worker, and with it the reader.
+
+    Args:
+        worker: Number of the worker.
+    """
+    forgive_broken_connections(worker)
+    for number in _heard():
+        signal.signal(number, lambda number, frame: signal.signal(number, signal.SIG_DFL))

@@ -173,6 +173,11 @@ def test_unknown_keys_report_source_and_closest_key(tmp_path, key, nearest):
         (["DATASET.SHIFT_FACTOR", "-0.1"], "at least 0"),
         (["TRAIN.EVALUATE_EVERY", "0"], "at least 1"),
         (["TRAIN.CHECKPOINT_EVERY", "0"], "at least 1"),
+        *[
+            (["TRAIN.CHECKPOINT_EVERY", value], "must be a number of epochs \\(2\\), iterations \\(500it\\) or minutes")
+            for value in ("0it", "5h", "1.5m", "m")
+        ],
+        (["TRAIN.NOT_FINITE", "ignore"], "TRAIN.NOT_FINITE is 'ignore'; it can be stop, skip"),
         (["DATASET.PROB_SHIFT", "2"], "DATASET.PROB_SHIFT is 2.0; it must be at most 1"),
         (["DATASET.PROB_HALF_BODY", "1.5"], "DATASET.PROB_HALF_BODY is 1.5; it must be at most 1"),
         (["DATASET.ROT_FACTOR", "-1"], "DATASET.ROT_FACTOR is -1; it must be at least 0"),

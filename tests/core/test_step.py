@@ -25,7 +25,8 @@ def clips(count, num_frames=1, seed=0):
     frames = torch.randint(256, (count, num_frames, 64, 64, 3), generator=generator).to(torch.uint8)
     targets = torch.rand(count, 5, 16, 16, generator=generator)
     crops = torch.arange(count * num_frames).reshape(count, num_frames)
-    return Clips(frames, targets, torch.ones(count, 5, 1), torch.arange(count), torch.zeros(count), crops)
+    zeros = torch.zeros(count)
+    return Clips(frames, targets, torch.ones(count, 5, 1), torch.arange(count), zeros, crops, zeros)
 
 
 def part(batch, first, last):
@@ -52,6 +53,10 @@ def change(options=None, batches=None, **trainer):
     return weights(step) - before, report
 
 
+def run_epoch(step, loader, iterations, report, *, after_step=lambda: None, on_skip=None):
+    train_epoch(step, loader, iterations, report=report, after_step=after_step, on_skip=on_skip)
+
+
 def test_accumulated_batches_are_one_large_batch():
     batch = clips(7)
     large, whole = change(batches=[batch])
@@ -62,14 +67,15 @@ def test_accumulated_batches_are_one_large_batch():
 
 
 def test_an_iteration_takes_as_many_batches_as_are_accumulated():
-    step, iterations = build(options=StepOptions(accumulate=3)), []
-    report = train_epoch(step, [clips(2)] * 7, 30, lambda iteration, _: iterations.append(iteration))
-    assert iterations == [0, 1, 2]  # of 3, 3 and 1 batches
+    step, report, iterations = build(options=StepOptions(accumulate=3)), EpochReport(), []
+    run_epoch(step, [clips(2)] * 7, 30, report, after_step=lambda: iterations.append(step.trainer.iteration))
+    assert iterations == [1, 2, 3]  # of 3, 3 and 1 batches
     assert report.loss.count == 14
     assert report.peak_memory > 10
     assert 0 < report.data_seconds <= report.seconds
     assert report.record()["clips_per_second"] == pytest.approx(14 / report.seconds)
-    report = train_epoch(step, [clips(2)] * 7, 2, lambda *_: None)
+    step, report = build(options=StepOptions(accumulate=3)), EpochReport()
+    run_epoch(step, [clips(2)] * 7, 2, report)
     assert report.loss.count == 12
 
 

@@ -9,11 +9,12 @@ from posetrack_sample import make_video, write_experiment
 from torch import nn, optim
 
 from lib.config import load_config
+from lib.core.origin import build_resumption
 from lib.core.profile import profile
 from lib.core.run import Run
 from lib.core.strategies import pair
 from lib.core.training import build_training
-from lib.core.training_files import save_weights
+from lib.core.training_files import read_training, save_weights
 from lib.utils.errors import InputError
 
 
@@ -34,6 +35,34 @@ def build(tmp_path):
         return build_training(cfg, run)
 
     return build
+
+
+def test_an_epoch_that_was_begun_cannot_be_left_out(build, tmp_path):
+    training = build()
+    training.trainer.epoch, training.trainer.iteration = 2, 1
+    training.files.save_checkpoint(training.trainer, training._describe())
+    keys = ["MODEL.FREEZE_POSE_NET", True, "DATASET.TRAIN_SET", "val"]
+    two, three = (load_config(tmp_path / "small.yaml", [*keys, "TRAIN.END_EPOCH", end]) for end in (2, 3))
+    with pytest.raises(InputError, match=r"in the middle of epoch 2, so TRAIN\.END_EPOCH, 2, must be at least 3"):
+        build_resumption(two, training.files, training.files.checkpoint)
+    assert build_resumption(three, training.files, training.files.checkpoint).state["iteration"] == 1
+
+
+def test_a_damaged_checkpoint_never_replaces_the_one_before(build, tmp_path):
+    first = build()
+    files, described = first.files, first._describe()
+    for first.trainer.iteration in (1, 2):
+        files.save_checkpoint(first.trainer, described)
+    files.checkpoint.write_bytes(files.checkpoint.read_bytes()[:-100])
+    cfg = load_config(tmp_path / "small.yaml", ["MODEL.FREEZE_POSE_NET", True, "DATASET.TRAIN_SET", "val"])
+    resumption = build_resumption(cfg, files, files.checkpoint)
+    assert (resumption.checkpoint, resumption.state["iteration"]) == (files.previous, 1)
+    second = build_training(cfg, first.run, resumption)
+    assert second.trainer.iteration == 1
+    assert not files.checkpoint.exists()
+    files.save_checkpoint(second.trainer, described)
+    assert read_training(files.previous)[0]["iteration"] == 1
+    assert read_training(files.checkpoint)[0]["iteration"] == 1
 
 
 def test_options_are_off_by_default(build):

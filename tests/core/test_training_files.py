@@ -69,9 +69,9 @@ def test_files_of_another_run_are_not_overwritten(tmp_path):
 def test_a_history_is_written_only_with_weights(tmp_path):
     run, trainer = TrainingFiles(tmp_path), build()
     trainer.history.append({"epoch": 0})
-    run.save(trainer, TRAINING, is_best=False, is_last=False, checkpoint=False)
+    run.save_epoch(trainer, TRAINING, is_best=False, is_last=False, checkpoint=False)
     assert not list(tmp_path.iterdir())
-    run.save(trainer, TRAINING, is_best=False, is_last=False, checkpoint=True)
+    run.save_epoch(trainer, TRAINING, is_best=False, is_last=False, checkpoint=True)
     assert run.history.read_text() == '{"epoch": 0}\n'
 
 
@@ -84,9 +84,9 @@ def build(ema_decay=0.0):
 def test_a_checkpoint_contains_the_description_of_its_training(tmp_path):
     run, trainer = TrainingFiles(tmp_path), build()
     trainer.history.append({"epoch": 0, "loss": 0.5})
-    run.save(trainer, TRAINING, is_best=True, is_last=False, checkpoint=False)
+    run.save_epoch(trainer, TRAINING, is_best=True, is_last=False, checkpoint=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.jsonl", "model_best.pth"]
-    run.save(trainer, TRAINING, is_best=False, is_last=True, checkpoint=False)
+    run.save_epoch(trainer, TRAINING, is_best=False, is_last=True, checkpoint=False)
     assert run.final.exists()
     state, training = read_training(run.checkpoint)
     assert training == TRAINING
@@ -103,7 +103,7 @@ def test_averaged_weights_are_loaded_from_a_checkpoint(tmp_path):
     with torch.no_grad():
         trainer.net.weight += 1
     trainer.step()
-    run.save(trainer, TRAINING, is_best=False, is_last=True, checkpoint=True)
+    run.save_epoch(trainer, TRAINING, is_best=False, is_last=True, checkpoint=True)
     for path in (run.checkpoint, run.final):
         assert load_weights(other, path).training == TRAINING
         torch.testing.assert_close(other.weight, trainer.net.weight - 0.5)

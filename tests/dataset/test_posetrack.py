@@ -1,6 +1,7 @@
 import json
 import logging
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_coco_style_file_equals_the_official_folder(root, build):
 def test_clips_of_an_aggregation(root, build):
     make_video(root, "v", num_frames=4, people=1)
     found = build()
-    frames, targets, weights, index, replaced, _ = found.clips[0]
+    frames, targets, weights, index, replaced, *_ = found.clips[0]
     assert frames.shape == (5, 96, 64, 3)
     assert frames.dtype == torch.uint8
     assert torch.equal(frames[0], frames[1])  # A − 1 and A − 2 of the first frame are the first frame
@@ -104,14 +105,21 @@ def test_a_missing_neighbor_is_counted_and_a_missing_key_frame_is_an_error(root,
     assert [found.clips[i].replaced for i in range(len(found.clips))] == [0, 1, 1, 1]  # frames 0, 1, 2, 4
 
 
-def test_a_damaged_key_frame_is_named(root, build):
+def test_a_clip_with_a_damaged_key_frame_is_black_and_says_so(root, build):
     make_video(root, "v", num_frames=3, people=1)
     found = build()
     path = root / "images/val/v/000001.jpg"
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(InputError, match=r"000001\.jpg: damaged or truncated"):
-        found.clips[1]
-    assert found.clips[0].replaced == 1
+    black, before = found.clips[1], found.clips[0]
+    assert (black.damaged, before.damaged) == (1, 0)
+    assert not black.frames.any()
+    assert black.index == 1
+    assert before.frames.any()
+    assert before.replaced == 1
+    assert not set(black.crops.tolist()) & set(before.crops.tolist())
+    assert found.clips.describe(1) == f"{path} (person 1 in the annotations)"
+    detected = found.clips.with_people([replace(person, row=-1) for person in found.clips.people])
+    assert detected.describe(1) == str(path)
 
 
 def test_frames_named_and_counted_otherwise_than_on_disk(root, build):

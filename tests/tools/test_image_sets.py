@@ -247,8 +247,47 @@ def test_missing_images_are_counted(tool, tmp_path):
     assert "AP" in result["table"]
     done, folder = tool("test.py", "jhmdb", people("jhmdb"))
     assert done.returncode == 0, done.stderr
-    assert "not scored, because some images are missing and jhmdb scores one pose" in done.stderr
+    assert "not scored, because some images are missing or damaged and jhmdb scores one pose" in done.stderr
     assert "table" not in json.loads((folder / "result-single.json").read_text())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.7])  # without a header, and truncated
+def test_a_damaged_image_is_counted(tool, tmp_path, share):
+    image = tmp_path / "images/003.png"
+    image.write_bytes(b"\0" + image.read_bytes()[1:] if not share else image.read_bytes()[: int(share * 30_000)])
+
+    def unsized(data_set):  # so that the images' own sizes are read
+        content = people(data_set)
+        return content | {"images": [{key: one[key] for key in ("id", "file_name")} for one in content["images"]]}
+
+    done, folder = tool("test.py", "coco", unsized("coco"))
+    assert done.returncode == 0, done.stderr
+    assert "of damaged images" in done.stderr
+    result = json.loads((folder / "result-single.json").read_text())
+    assert (result["people"], result["boxes_left_out"]) == (2, {"of damaged images": 1})
+    assert "AP" in result["table"]
+    predictions = json.loads((folder / "predictions/single/val.json").read_text())
+    assert {one["image_id"] for one in predictions} == {7}
+    done, folder = tool("test.py", "jhmdb", unsized("jhmdb"))
+    assert done.returncode == 0, done.stderr
+    assert "jhmdb is scored person by person, and some images are " in done.stderr
+    assert "table" not in json.loads((folder / "result-single.json").read_text())
+    done, folder = tool("train.py", "coco", unsized("coco"), "TEST.EVALUATE", "False")
+    assert done.returncode == 0, done.stderr
+    (record,) = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert (record["damaged_clips"], record["samples"]) == ((1, 3) if share else (0, 2))
+    assert "damaged image" in done.stderr or "their image is damaged" in done.stderr
+
+
+def test_a_test_without_a_readable_image_ends(tool, tmp_path):
+    for image in (tmp_path / "images").iterdir():
+        image.write_bytes(image.read_bytes()[:20_000])
+    done, _ = tool("test.py", "coco", people("coco"))
+    assert done.returncode == 2
+    assert "all images with people are damaged, such as " in done.stderr.splitlines()[-1]
+    done, _ = tool("train.py", "coco", people("coco"), "TEST.EVALUATE", "False")
+    assert done.returncode == 2
+    assert "no image of the data set can be read, such as " in done.stderr.splitlines()[-1]
 
 
 def test_names_that_leave_the_folder_are_refused(tool):

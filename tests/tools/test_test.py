@@ -340,9 +340,6 @@ def test_single_frame_weights_are_refused(sample):
 def test_bad_input_is_one_line(sample):
     image = sample / "data/images/val/a_video/000001.jpg"
     whole = image.read_bytes()
-    image.write_bytes(whole[:300])
-    for workers in ("0", "2"):
-        assert refused(sample, "WORKERS", workers).startswith(f"error: {image}: damaged or truncated")
     image.unlink()
     assert "no frame 000001.jpg" in refused(sample)
     image.write_bytes(whole)

@@ -296,6 +296,100 @@ def test_two_processes_train_together(sample):
     assert record["test"]["table"]
 
 
+def test_a_killed_process_is_restarted_and_the_weights_are_those_without(sample):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    keys = ["TEST.EVALUATE", "False", "TRAIN.END_EPOCH", "2", "TRAIN.CHECKPOINT_EVERY", "1it"]
+    keys += ["TRAIN.BATCH_SIZE_PER_GPU", "2"]
+    done = subprocess.run(
+        [*launch, *command(sample, "stage1.yaml", *keys)[1:]], capture_output=True, text=True, cwd=sample, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    _, expected_history, expected = outcome(sample, "stage1")
+    keys += ["EXPERIMENT_NAME", "killed", "PRINT_FREQ", "1"]
+    killed, lines = False, []
+    arguments = [*launch, "--max-restarts", "2", *command(sample, "stage1.yaml", *keys)[1:]]
+    with subprocess.Popen(arguments, cwd=sample, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            lines.append(line)
+            if "Epoch: [0][1/" in line and not killed:
+                killed = True
+                os.kill(find_process(process.pid, rank=1), signal.SIGKILL)
+    text = "".join(lines)
+    assert process.returncode == 0, text
+    assert "another process of this run ended" in text
+    assert re.search(r"checkpoint\.pth: resuming at epoch 0, iteration [12]", text)
+    _, history, final = outcome(sample, "killed")
+    assert_equal(final, expected)
+    assert [(r["epoch"], r["loss"]) for r in history] == [(r["epoch"], r["loss"]) for r in expected_history]
+
+
+def find_process(parent, rank):
+    """The child of torchrun with this rank."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            its_parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            is_it = f"RANK={rank}".encode() in (folder / "environ").read_bytes().split(b"\0")
+        except OSError:  # it has ended, or is another user's
+            continue
+        if int(its_parent) == parent and is_it:
+            return int(folder.name)
+    raise AssertionError(f"no process of rank {rank}")
+
+
+def test_a_second_run_in_the_folder_is_refused_and_a_signal_saves(sample):
+    keys = ["TEST.EVALUATE", "False", "PRINT_FREQ", "1", "WORKERS", "2"]
+    assert train(sample, "stage1.yaml", *keys).returncode == 0
+    _, expected_history, expected = outcome(sample, "stage1")
+    keys += ["EXPERIMENT_NAME", "again"]
+    out = sample / "output/posetrack18/pose_hrnet/again"
+    arguments = {"cwd": sample, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(command(sample, "stage1.yaml", *keys), **arguments) as process:
+        for line in process.stderr:
+            if "Epoch: [0][0/" in line:
+                os.kill(process.pid, signal.SIGSTOP)
+                line = refused(sample, "stage1.yaml", *keys)
+                assert line.startswith(f"error: {out}: another process is writing to this folder")
+                os.kill(process.pid, signal.SIGCONT)
+            if "Epoch: [1][0/" in line:
+                os.killpg(process.pid, signal.SIGTERM)  # as a batch system does it: to the workers too
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 143
+    assert "Traceback" not in rest
+    assert "interrupted in epoch 1 after " in rest
+    assert rest.splitlines()[-1] == "error: terminated"
+    assert not (out / ".lock").exists()
+    done = train(sample, "stage1.yaml", *keys)
+    assert "resuming at epoch 1, iteration " in done.stderr
+    _, history, final = outcome(sample, "again")
+    assert_equal(final, expected)
+    assert [(r["epoch"], r["loss"]) for r in history] == [(r["epoch"], r["loss"]) for r in expected_history]
+
+
+def test_a_disk_that_becomes_full_leaves_the_last_checkpoint(sample):
+    keys = ["TEST.EVALUATE", "False", "TRAIN.CHECKPOINT_EVERY", "1it", "TRAIN.END_EPOCH", "1"]
+    assert train(sample, "stage1.yaml", *keys).returncode == 0
+    out = sample / "output/posetrack18/pose_hrnet/stage1"
+    _, _, expected = outcome(sample, "stage1")
+    size = (out / "checkpoint.pth").stat().st_size
+    keys += ["OUTPUT_DIR", "disk/output", "LOG_DIR", "disk/log"]
+    disk = sample / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={int(2.5 * size)}", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        line = refused(sample, "stage1.yaml", *keys)
+        folder = "disk/output/posetrack18/pose_hrnet/stage1"
+        assert line == f"error: {folder}/checkpoint.pth: No space left on device"
+        assert not list(disk.glob("**/.*"))
+        subprocess.run(["mount", "-o", f"remount,size={8 * size}", str(disk)], check=True)
+        assert "resuming at epoch 0, iteration 2" in train(sample, "stage1.yaml", *keys).stderr
+        assert_equal(torch.load(sample / folder / "final_state.pth", weights_only=True), expected)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
 def test_a_sparse_subset_and_few_iterations(sample):
     keys = ["DATASET.NUM_LABELED_VIDEOS", "2", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", "1"]
     done = train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "1")

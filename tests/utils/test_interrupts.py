@@ -2,10 +2,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from lib.utils.interrupts import defer_sigint, forgive_broken_connections
+from lib.utils.interrupts import defer_sigint, forgive_broken_connections, outlive_signal
 
 
 @pytest.fixture
@@ -23,6 +24,39 @@ def test_an_interrupt_comes_when_the_block_ends(heard):
     assert heard == ["end of block", "signal"]
     os.kill(os.getpid(), signal.SIGINT)
     assert heard[2:] == ["signal"]
+
+
+def test_a_deferred_interrupt_can_be_looked_at_and_released(heard):
+    with defer_sigint() as signals:
+        assert signals.number == 0
+        with signals.released():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert heard == ["signal"]
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (signals.number, heard) == (signal.SIGINT, ["signal"])
+        with signals.released():
+            assert heard == ["signal"] * 2
+
+
+def test_only_interrupts_within_the_patience_are_deferred(heard):
+    with defer_sigint(patience=0.2):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert heard == []
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert heard == ["signal"]
+
+
+@pytest.mark.parametrize(("count", "status"), [(1, 0), (2, -signal.SIGTERM)])
+def test_a_worker_outlives_one_signal(count, status):
+    child = os.fork()
+    if child == 0:
+        outlive_signal(0)
+        for _ in range(count):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
 
 
 def test_an_ignored_interrupt_stays_ignored(heard):
