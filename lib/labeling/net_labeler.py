@@ -12,7 +12,7 @@ from lib.labeling.estimation import build_estimates
 from lib.labeling.options import STAGES, LabelingOptions
 from lib.tracking.boxes import FindPeople, whole_frame
 from lib.tracking.net_finder import build_net_finder
-from lib.utils.checkpoint import read_checkpoint, training_of
+from lib.utils.checkpoint_files import read_checkpoint, training_of
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, read_json
 from lib.utils.progress import Stages

@@ -48,12 +48,24 @@ def build_clips():
     frames = ArrayFrames(rng.integers(0, 256, (CLIPS, 40, 50, 3), dtype=np.uint8))
     center, scale = np.array([25, 20], np.float32), np.array([0.2, 0.2], np.float32)
     people = [
-        Person(0, n, n, center, scale, 1.0, rng.uniform(5, 35, (JOINTS, 2)), np.ones(JOINTS, bool), n)
+        Person(
+            video=0,
+            frame=n,
+            number=n,
+            center=center,
+            scale=scale,
+            box_score=1.0,
+            joints=rng.uniform(5, 35, (JOINTS, 2)),
+            labeled=np.ones(JOINTS, bool),
+            row=n,
+        )
         for n in range(CLIPS)
     ]
     augmentation = Augmentation(POSETRACK, 0.1, 0.5, 0.3, 8, 0.25, 30, True)
-    options = ClipOptions((32, 32), (8, 8), sigma=1.0)
-    return ClipDataset(people, {0: frames}, FixedFrames([0]), options, augmentation=augmentation, damaged_key="another")
+    options = ClipOptions(image_size=(32, 32), heatmap_size=(8, 8), sigma=1.0)
+    return ClipDataset(
+        people, {0: frames}, FixedFrames([0]), options=options, augmentation=augmentation, damaged_key="another"
+    )
 
 
 class Recipe:
@@ -73,8 +85,10 @@ class Recipe:
         clips = build_clips()
         sampler = EpochSampler(clips, DistributedSampler(clips, 1, 0, seed=1))
         self.loader = DataLoader(clips, BATCH_SIZE, sampler=sampler, num_workers=workers)
-        self.run = Run(folder, CPU, (0, 1), "SEED: 0\n", "fp32", lock)
-        self.options = TrainingOptions(epochs, 100, checkpoint_every=interval or Interval(1))
+        self.run = Run(
+            folder=folder, device=CPU, process=(0, 1), config="SEED: 0\n", inference_precision="fp32", lock=lock
+        )
+        self.options = TrainingOptions(end_epoch=epochs, max_iterations=100, checkpoint_every=interval or Interval(1))
         self.step_options = options or StepOptions(accumulate=ACCUMULATE)
 
     def training(self, origin=None):
