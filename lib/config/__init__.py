@@ -312,6 +312,9 @@ def _check(cfg: CfgNode, blame: Callable[..., str]) -> None:
             f"{where}: TEST.AGGREGATE.OFFSETS {offsets} and WEIGHTS {weights}: a weight for each offset, "
             "the key frame (0) first"
         )
+    if cfg.TEST.TRACKER.MOTION == "warp" and not cfg.MODEL.WARP.ENABLED:
+        where = blame("TEST.TRACKER.MOTION", "MODEL.WARP.ENABLED")
+        raise InputError(f"{where}: TEST.TRACKER.MOTION is warp, and needs a PoseWarper; set it flow, velocity or none")
     if cfg.TEST.MODE != "single" and not cfg.MODEL.WARP.ENABLED:
         where = blame("TEST.MODE", "MODEL.WARP.ENABLED")
         raise InputError(f"{where}: TEST.MODE is {cfg.TEST.MODE}, and needs a PoseWarper; set MODEL.WARP.ENABLED True")

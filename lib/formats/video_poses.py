@@ -20,6 +20,7 @@ from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
 PEOPLE_BEGIN = b'"annotations": [\n'
+COLORS = "colors"  # key of a run in progress
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class TrackedPose:
         scores: (J,) scores of the joints.
         score: Score of the person.
         track: Number of the person in the video; −1 until it is known.
+        filled: True if the box was not detected but carried from the frame before (lib.tracking.filling).
+        colors: (J, 3) colors around the joints, for the tracker (lib.tracking.similarity); None if it does not use
+            them. A run in progress keeps them, the finished file does not.
     """
 
     box: np.ndarray
@@ -41,6 +45,8 @@ class TrackedPose:
     scores: np.ndarray
     score: float
     track: int = -1
+    filled: bool = False
+    colors: np.ndarray | None = None
 
     @classmethod
     def rounded(
@@ -147,6 +153,7 @@ class PosesFile:
         size: tuple[int, int],
         names: Sequence[str],
         bones: Sequence[Any],
+        revise: Callable[[Sequence[FramePoses]], list[FramePoses]] | None = None,
     ) -> dict[str, Any]:
         """Write the final file from all frames.
 
@@ -157,19 +164,25 @@ class PosesFile:
             size: Width and height of the video in pixels.
             names: J joint names.
             bones: Pairs of joint indices, from 0.
+            revise: Function from the results of all frames to those to write; None: they are written as they are,
+                without being in memory at once.
 
         Returns:
             The counts: `frames`, `people`, `tracks`, `damaged_frames`, `replaced_frames`, `boxes_left_out`.
         """
         self._open_part.close()
-        counts = self._counts(left_out)
+        frames = self._frames
+        if revise:
+            records = [_record(frame) for frame in revise([_from_record(record) for record in self._frames()])]
+            frames = records.__iter__
+        counts = _count(frames(), left_out)
         category = category_record(names, bones=bones)
         with atomic_path(self.path) as temporary, open(temporary, "wb") as file:
             file.write(b'{"info": ' + orjson.dumps(info | counts | {"made_with": self._made_with}) + b",\n")
             file.write(b'"categories": [' + orjson.dumps(category) + b'],\n"images": [\n')
-            _write_lines(file, self._images(video, size))
+            _write_lines(file, _images(frames(), video, size))
             file.write(b"],\n" + PEOPLE_BEGIN)
-            _write_lines(file, self._people(video))
+            _write_lines(file, _people(frames()))
             file.write(b"]}\n")
         self.part.unlink()
         return counts
@@ -202,32 +215,6 @@ class PosesFile:
             file.readline()
             yield from map(orjson.loads, file)
 
-    def _counts(self, left_out: Counter) -> dict[str, Any]:
-        counts: Counter = Counter(frames=0, people=0, tracks=0, damaged_frames=0, replaced_frames=0)
-        left_out = left_out.copy()
-        for frame in self._frames():
-            counts["frames"] += 1
-            counts["people"] += len(frame["people"])
-            counts["damaged_frames"] += frame["damaged"]
-            counts["replaced_frames"] += frame["replaced"]
-            counts["tracks"] = max([counts["tracks"], *(person["track_id"] + 1 for person in frame["people"])])
-            left_out.update(frame["left_out"])
-        return {**counts, "boxes_left_out": dict(left_out)}
-
-    def _images(self, video: str, size: tuple[int, int]) -> Iterator[dict[str, Any]]:
-        width, height = size
-        for frame in self._frames():
-            number = frame["frame"]
-            image = {"id": number, "file_name": f"{video}#{number}", "frame": number, "width": width, "height": height}
-            yield image | ({"damaged": True} if frame["damaged"] else {})
-
-    def _people(self, video: str) -> Iterator[dict[str, Any]]:
-        count = 0
-        for frame in self._frames():
-            for person in frame["people"]:
-                yield person_record(count, frame["frame"]) | person
-                count += 1
-
 
 def check_part(path: Path) -> None:
     """Check that the `.part` file of a file of poses can be written.
@@ -250,6 +237,39 @@ def _part_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")
 
 
+def _count(frames: Iterable[dict[str, Any]], left_out: Counter) -> dict[str, Any]:
+    """Return the counts of a finished file."""
+    counts: Counter = Counter(frames=0, people=0, tracks=0, damaged_frames=0, replaced_frames=0)
+    left_out = left_out.copy()
+    for frame in frames:
+        counts["frames"] += 1
+        counts["people"] += len(frame["people"])
+        counts["damaged_frames"] += frame["damaged"]
+        counts["replaced_frames"] += frame["replaced"]
+        counts["tracks"] = max([counts["tracks"], *(person["track_id"] + 1 for person in frame["people"])])
+        left_out.update(frame["left_out"])
+    return {**counts, "boxes_left_out": dict(left_out)}
+
+
+def _images(frames: Iterable[dict[str, Any]], video: str, size: tuple[int, int]) -> Iterator[dict[str, Any]]:
+    """Yield the records of the frames."""
+    width, height = size
+    for frame in frames:
+        number = frame["frame"]
+        image = {"id": number, "file_name": f"{video}#{number}", "frame": number, "width": width, "height": height}
+        yield image | ({"damaged": True} if frame["damaged"] else {})
+
+
+def _people(frames: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the records of the people."""
+    count = 0
+    for frame in frames:
+        for person in frame["people"]:
+            kept = {key: value for key, value in person.items() if key != COLORS}
+            yield person_record(count, frame["frame"]) | kept
+            count += 1
+
+
 def _record(frame: FramePoses) -> dict[str, Any]:
     people = [_person(pose) for pose in frame.poses]
     counts = {"damaged": frame.damaged, "replaced": frame.replaced, "left_out": dict(frame.left_out)}
@@ -268,6 +288,8 @@ def _person(pose: TrackedPose) -> dict[str, Any]:
         "bbox_score": pose.box_score,
         "area": round(float(pose.box[2] * pose.box[3]), 3),
         "iscrowd": 0,
+        **({"filled": True} if pose.filled else {}),
+        **({} if pose.colors is None else {COLORS: pose.colors.tolist()}),
     }
 
 
@@ -284,6 +306,8 @@ def _from_person(person: dict[str, Any]) -> TrackedPose:
         scores=np.array(person["scores"], dtype=np.float64),
         score=person["score"],
         track=person["track_id"],
+        filled=person.get("filled", False),
+        colors=np.array(person[COLORS], dtype=np.float64) if COLORS in person else None,
     )
 
 
