@@ -23,19 +23,22 @@ class PoseArrays(NamedTuple):
         joints: (N, J, 2) x, y in pixels.
         scores: (N, J) scores of the joints; joints whose score is not above 0 are not compared.
         boxes: (N, 4) x, y, w, h in pixels.
+        distinct: (N,) how far each pose tells people apart, from 0 to 1 (`distinctness`).
     """
 
     joints: np.ndarray
     scores: np.ndarray
     boxes: np.ndarray
+    distinct: np.ndarray
 
     @classmethod
-    def stack(cls, poses: Sequence[TrackedPose]) -> "PoseArrays":
-        """Return at least one pose as arrays."""
+    def stack(cls, poses: Sequence[TrackedPose], distinct: Sequence[float] | np.ndarray | None = None) -> "PoseArrays":
+        """Return at least one pose as arrays; without `distinct`, all are fully distinct."""
         return cls(
             np.stack([pose.joints for pose in poses]),
             np.stack([pose.scores for pose in poses]),
             np.stack([pose.box for pose in poses]),
+            np.ones(len(poses)) if distinct is None else np.asarray(distinct, dtype=np.float64),
         )
 
 
@@ -43,7 +46,7 @@ def pose_similarities(first: PoseArrays, second: PoseArrays, sigmas: np.ndarray)
     """Return the similarity of each pose with each other one.
 
     It is the weighted mean of OKS over the joints that both have and the IoU of the boxes. The weight of OKS is
-    OKS_SHARE, and less in proportion if they share less than half of the joints.
+    OKS_SHARE, and less in proportion if they share less than half of the joints, or if the poses are not distinct.
 
     Args:
         first: N poses.
@@ -56,14 +59,39 @@ def pose_similarities(first: PoseArrays, second: PoseArrays, sigmas: np.ndarray)
     overlap = box_iou(first.boxes, second.boxes)
     if not len(sigmas):
         return overlap
+    oks, count = _shared_oks(first, second, sigmas)
+    weight = OKS_SHARE * np.minimum(1, 2 * count / len(sigmas)) * first.distinct[:, None] * second.distinct
+    return weight * oks + (1 - weight) * overlap
+
+
+def distinctness(poses: Sequence[TrackedPose], sigmas: np.ndarray) -> np.ndarray:
+    """Return how far the poses of a frame tell people apart: 1 minus the highest OKS with another one.
+
+    Where people cover each other, a net often finds the same pose in the boxes of both.
+
+    Args:
+        poses: P poses of one frame.
+        sigmas: (J,) OKS constants; if empty, all poses are distinct.
+
+    Returns:
+        (P,) from 0 to 1.
+    """
+    if len(poses) < 2 or not len(sigmas):
+        return np.ones(len(poses))
+    arrays = PoseArrays.stack(poses)
+    oks, _ = _shared_oks(arrays, arrays, sigmas)
+    np.fill_diagonal(oks, 0)
+    return 1 - oks.max(axis=1)
+
+
+def _shared_oks(first: PoseArrays, second: PoseArrays, sigmas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return OKS (N, P) over the joints that both poses have, and the number (N, P) of these joints."""
     shared = (first.scores[:, None] > 0) & (second.scores > 0)  # (N, P, J)
     areas = (np.prod(first.boxes[:, 2:], axis=1)[:, None] + np.prod(second.boxes[:, 2:], axis=1)) / 2
     distances = ((first.joints[:, None] - second.joints) ** 2).sum(axis=3)
     falloff = 2 * (2 * sigmas) ** 2 * np.maximum(areas, 1e-9)[..., None]
     count = shared.sum(axis=2)
-    oks = (np.exp(-distances / falloff) * shared).sum(axis=2) / np.maximum(count, 1)
-    weight = OKS_SHARE * np.minimum(1, 2 * count / len(sigmas))
-    return weight * oks + (1 - weight) * overlap
+    return (np.exp(-distances / falloff) * shared).sum(axis=2) / np.maximum(count, 1), count
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:

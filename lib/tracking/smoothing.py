@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-ACCELERATION = 0.03
+ACCELERATION = 0.05
 """Standard deviation of the change of a joint's velocity from frame to frame, as a share of the person's size."""
 POSITION_NOISE = 0.02
 """Standard deviation of the position of a joint with score 1, as a share of the person's size."""

@@ -6,8 +6,10 @@ import numpy as np
 
 from lib.formats.video_poses import TrackedPose
 
-VELOCITY_GAIN = 0.5
-"""Weight of the newest displacement in the velocity of a track."""
+POSITION_GAIN = 0.6
+"""Share of a box's distance from its expected position that counts as movement, not as noise of the box."""
+VELOCITY_GAIN = 0.2
+"""Share of that distance that changes the velocity; more for the first poses of a track."""
 DAMPING = 0.9
 """Factor on the velocity for each frame in which the person is not seen."""
 COLOR_GAIN = 0.2
@@ -20,30 +22,49 @@ class Track:
 
     Attributes:
         id: Number of the track.
-        poses: Its last poses with their frames, the newest first.
+        poses: Its last poses, the newest first, with their frames and how distinct they are.
+        center: (2,) center of the box without its noise.
         velocity: (2,) pixels per frame.
         count: Number of all poses.
         colors: (J, 3) colors around the joints; None if unknown.
     """
 
     id: int
-    poses: list[tuple[int, TrackedPose]] = field(default_factory=list)
+    poses: list[tuple[int, TrackedPose, float]] = field(default_factory=list)
+    center: np.ndarray = field(default_factory=lambda: np.zeros(2))
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
     count: int = 0
     colors: np.ndarray | None = None
 
     def gap(self, frame: int) -> int:
-        """Return the number of frames since the person was seen."""
+        """Return the number of frames since the person was seen.
+
+        Args:
+            frame: Number of the frame.
+        """
         return frame - self.poses[0][0]
 
-    def add(self, frame: int, pose: TrackedPose, votes: int) -> None:
-        """Add the newest pose."""
+    def add(self, frame: int, pose: TrackedPose, distinct: float, votes: int) -> None:
+        """Add the newest pose; an alpha-beta filter follows the center of the box.
+
+        Args:
+            frame: Number of its frame.
+            pose: The pose.
+            distinct: How far it tells people apart (lib.tracking.similarity.distinctness).
+            votes: Number of poses to keep.
+        """
         self.count += 1
-        if self.poses:
-            gap, gain = self.gap(frame), max(VELOCITY_GAIN, 1 / (self.count - 1))
-            step = typical_displacement(self.poses[0][1], pose) / gap
-            self.velocity = (1 - gain) * DAMPING ** (gap - 1) * self.velocity + gain * step
-        self.poses = [(frame, pose), *self.poses[: votes - 1]]
+        center = pose.box[:2] + pose.box[2:] / 2
+        if not self.poses:
+            self.center = center
+        else:
+            gap = self.gap(frame)
+            expected = self.center + self.shift(gap)
+            error = center - expected
+            self.center = expected + max(POSITION_GAIN, 1 / self.count) * error
+            gain = max(VELOCITY_GAIN, 0.5 / self.count**0.5)
+            self.velocity = DAMPING ** (gap - 1) * self.velocity + gain * error / gap
+        self.poses = [(frame, pose, distinct), *self.poses[: votes - 1]]
         if pose.colors is not None:
             old = pose.colors if self.colors is None else self.colors
             mixed = (1 - COLOR_GAIN) * old + COLOR_GAIN * pose.colors
@@ -82,6 +103,11 @@ def shifted_pose(pose: TrackedPose, shift: np.ndarray) -> TrackedPose:
 
 
 def moved_pose(pose: TrackedPose, joints: np.ndarray) -> TrackedPose:
-    """Return a pose with its joints (J, 2) in another frame, and the box moved with them."""
+    """Return a pose with its joints in another frame, and the box moved with them.
+
+    Args:
+        pose: The pose.
+        joints: (J, 2) joints in the other frame.
+    """
     moved = replace(pose, joints=joints)
     return replace(moved, box=shifted_pose(pose, typical_displacement(pose, moved)).box)

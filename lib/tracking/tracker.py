@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from lib.formats.video_poses import TrackedPose
-from lib.tracking.similarity import PoseArrays, color_similarities, pose_similarities
+from lib.tracking.similarity import PoseArrays, color_similarities, distinctness, pose_similarities
 from lib.tracking.track import Track, moved_pose, shifted_pose
 
 Carry = Callable[[Sequence[TrackedPose], int], np.ndarray]
@@ -102,8 +102,8 @@ class Tracker:
         repeated = next((track for track in tracks if tracks.count(track) > 1), None)
         if repeated is not None:
             raise ValueError(f"frame {frame}: track {repeated} has {tracks.count(repeated)} poses")
-        for pose in poses:
-            self._tracks.setdefault(pose.track, Track(pose.track)).add(frame, pose, self.options.votes)
+        for pose, distinct in zip(poses, distinctness(poses, self._sigmas).tolist(), strict=True):
+            self._tracks.setdefault(pose.track, Track(pose.track)).add(frame, pose, distinct, self.options.votes)
             self._next = max(self._next, pose.track + 1)
 
     def missing(self, frame: int, carry: Carry | None = None) -> list[TrackedPose]:
@@ -185,35 +185,35 @@ class Tracker:
             poses: P poses of the frame.
             joints: (N, J, 2) joints of the tracks' last poses, carried to the frame; None: by their velocity.
         """
-        found = PoseArrays.stack(poses)
+        found = PoseArrays.stack(poses, distinctness(poses, self._sigmas))
         total, counts = np.zeros((len(tracks), len(poses))), np.zeros((len(tracks), 1))
         for vote in range(self.options.votes):
             rows = [row for row, track in enumerate(tracks) if len(track.poses) > vote]
             if not rows:
                 break
-            carried = []
+            carried, distinct = [], []
             for row in rows:
-                seen, pose = tracks[row].poses[vote]
+                seen, pose, own = tracks[row].poses[vote]
+                distinct.append(own)
                 if vote == 0 and joints is not None:
                     carried.append(moved_pose(pose, joints[row]))
                 else:
                     carried.append(shifted_pose(pose, self._shift(tracks[row], frame - seen)))
-            total[rows] += pose_similarities(PoseArrays.stack(carried), found, self._sigmas)
+            total[rows] += pose_similarities(PoseArrays.stack(carried, distinct), found, self._sigmas)
             counts[rows] += 1
-        return self._with_colors(total / counts, tracks, poses)
+        return self._with_colors(total / counts, tracks, poses, found.distinct)
 
     def _with_colors(
-        self, similarities: np.ndarray, tracks: Sequence[Track], poses: Sequence[TrackedPose]
+        self, similarities: np.ndarray, tracks: Sequence[Track], poses: Sequence[TrackedPose], distinct: np.ndarray
     ) -> np.ndarray:
         """Return the similarities (N, P) with those of the colors, where these are known and the poses are near."""
-        weight = self.options.color_weight
+        if not self.options.color_weight or not len(self._sigmas):
+            return similarities
         unknown = np.full((len(self._sigmas), 3), np.nan)
         of_tracks = [unknown if track.colors is None else track.colors for track in tracks]
         of_poses = [unknown if pose.colors is None else pose.colors for pose in poses]
-        if not weight or not len(self._sigmas):
-            return similarities
-        colors = color_similarities(np.stack(of_tracks), np.stack(of_poses))
-        mixed = (1 - weight) * similarities + weight * colors
+        weight = self.options.color_weight * distinct  # the same pose has the same colors
+        mixed = (1 - weight) * similarities + weight * color_similarities(np.stack(of_tracks), np.stack(of_poses))
         return np.where(np.isfinite(mixed) & (similarities > 0), mixed, similarities)
 
     def _shift(self, track: Track, gap: int) -> np.ndarray:

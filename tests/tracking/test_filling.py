@@ -34,7 +34,7 @@ def test_someone_whom_the_detector_missed_keeps_the_track():
     (filled,) = scene.step(4, hidden=person(41))
     assert (filled.track, filled.filled) == (0, True)
     np.testing.assert_array_equal(filled.joints, person(41).joints)
-    np.testing.assert_allclose(filled.box, [40, 0, 40, 40], atol=1)  # where the velocity leads
+    np.testing.assert_allclose(filled.box, [40, 0, 40, 40], atol=2)  # about where the velocity leads
     (found,) = scene.step(5, person(50))
     assert (found.track, found.filled) == (0, False)
     assert scene.asked == [4]

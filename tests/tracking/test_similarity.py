@@ -6,7 +6,14 @@ import pytest
 from tracked_people import SIGMAS, person
 
 from lib.nms import oks_iou
-from lib.tracking.similarity import PoseArrays, box_iou, color_similarities, joint_colors, pose_similarities
+from lib.tracking.similarity import (
+    PoseArrays,
+    box_iou,
+    color_similarities,
+    distinctness,
+    joint_colors,
+    pose_similarities,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +50,17 @@ def test_boxes_count_more_where_few_joints_are_shared():
         seen = PoseArrays.stack([replace(moved, scores=np.array(scores, dtype=float))])
         found = pose_similarities(PoseArrays.stack([person(0)]), seen, np.array(SIGMAS))
         assert found[0, 0] == pytest.approx(expected)
+
+
+def test_poses_that_are_the_same_leave_the_boxes_to_decide():
+    """The net finds the front person's pose in both boxes."""
+    front, behind = person(0), replace(person(0), box=np.array([30.0, 0, 40, 40]))
+    np.testing.assert_allclose(distinctness([front, behind, person(300)], np.array(SIGMAS)), [0, 0, 1], atol=1e-6)
+    np.testing.assert_array_equal(distinctness([front], np.array(SIGMAS)), [1])
+    np.testing.assert_array_equal(distinctness([front, behind], np.array(())), [1, 1])
+    both = PoseArrays.stack([front, behind], [0.0, 0.0])
+    found = pose_similarities(both, PoseArrays.stack([front]), np.array(SIGMAS))
+    np.testing.assert_allclose(found, box_iou(both.boxes, front.box[None]))
 
 
 def test_colors_around_joints():
