@@ -47,7 +47,7 @@ def smooth_joints(positions: np.ndarray, scores: np.ndarray, sizes: np.ndarray) 
     known = scores > 0
     noise = (POSITION_NOISE * sizes[:, None]) ** 2 / np.clip(scores, MIN_CERTAINTY, 1)
     states = _smooth(*_filter(positions, known, noise, (ACCELERATION * sizes) ** 2))
-    return np.where(known.any(axis=0, keepdims=True)[..., None], states.means[:, :, 0], positions)
+    return np.where(known.max(axis=0)[:, None], states.means[:, :, 0], positions)
 
 
 def _filter(
