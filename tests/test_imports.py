@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 TIERS = [
     {"tools"},
     {"labeling"},
-    {"propagation", "tracking"},
+    {"tracking"},
+    {"propagation"},
     {"evaluation", "visualization"},
     {"core"},
     {"dataset", "models", "synthetic"},

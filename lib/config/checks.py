@@ -73,6 +73,9 @@ def _check_test(cfg: CfgNode, blame: Callable[..., str]) -> None:
             f"{where}: TEST.AGGREGATE.OFFSETS {offsets} and WEIGHTS {weights} must have the same length, and the first "
             f"offset must be 0 (the key frame)"
         )
+    if cfg.TEST.TRACKER.MOTION == "warp" and not cfg.MODEL.WARP.ENABLED:
+        where = blame("TEST.TRACKER.MOTION", "MODEL.WARP.ENABLED")
+        raise InputError(f"{where}: TEST.TRACKER.MOTION warp requires a PoseWarper; set it flow, velocity or none")
     if cfg.TEST.MODE != "single" and not cfg.MODEL.WARP.ENABLED:
         where = blame("TEST.MODE", "MODEL.WARP.ENABLED")
         raise InputError(f"{where}: TEST.MODE {cfg.TEST.MODE} requires a PoseWarper; set MODEL.WARP.ENABLED True")

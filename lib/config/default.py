@@ -137,6 +137,18 @@ DEFAULTS.TEST.COMPILE = False  # compile the net with torch.compile, once for ea
 DEFAULTS.TEST.EVALUATE = True
 DEFAULTS.TEST.TRACKING = False  # tools/test.py: track people, and compute MOTA, IDF1, and HOTA too (PoseTrack)
 DEFAULTS.TEST.JOINT_THRE = 0.0  # with TRACKING, minimum score of submitted joints: MOTA counts every wrong joint
+DEFAULTS.TEST.TRACKER = CN()  # who is who in a video (tools/demo.py)
+DEFAULTS.TEST.TRACKER.MOTION = "velocity"  # carries poses to the next frame: warp (the PoseWarper), flow (DIS),
+# velocity (constant), none
+DEFAULTS.TEST.TRACKER.ASSIGNMENT = "optimal"  # largest sum of similarities; greedy: the most similar pair first
+DEFAULTS.TEST.TRACKER.MIN_SIMILARITY = 0.02  # of a pose to its track
+DEFAULTS.TEST.TRACKER.MEMORY = 15  # frames after which a person who is out of sight is forgotten
+DEFAULTS.TEST.TRACKER.CONFIDENT = 0.0  # people with a lower box score are linked last and begin no tracks
+DEFAULTS.TEST.TRACKER.VOTES = 1  # number of a track's last poses to compare with
+DEFAULTS.TEST.TRACKER.COLOR_WEIGHT = 0.2  # weight of the colors around the joints in the similarity
+DEFAULTS.TEST.TRACKER.FILL = 0  # look for a person whom the detector missed in up to this many frames in a row
+DEFAULTS.TEST.TRACKER.SMOOTH = False  # when all frames are done: join tracks, fill gaps, smooth the joints
+DEFAULTS.TEST.TRACKER.MIN_LENGTH = 3  # with SMOOTH: remove tracks in fewer frames
 DEFAULTS.TEST.FLIP_TEST = False
 DEFAULTS.TEST.SHIFT_HEATMAP = False  # shift the flip test's heatmaps one cell to the right
 DEFAULTS.TEST.POST_PROCESS = False  # move joints a quarter of a cell toward the higher neighbor
@@ -204,6 +216,8 @@ CHOICES = {
     "TEST.PRECISION": ("fp32", "tf32", "bf16", "fp16", "auto"),
     "TEST.PROPAGATE.FROM": ("labels", "net"),
     "TEST.PROPAGATE.PSEUDO_LABELS": ("unlabeled", "all"),
+    "TEST.TRACKER.MOTION": ("warp", "flow", "velocity", "none"),
+    "TEST.TRACKER.ASSIGNMENT": ("optimal", "greedy"),
     "TEST.JOINT_SCORE": ("heatmap_times_box", "heatmap"),
 }
 
@@ -255,6 +269,13 @@ MIN_VALUES = {
     "TEST.NMS_THRE": 0,
     "TEST.OKS_THRE": 0,
     "TEST.SIGMA_SCALE": 0.01,
+    "TEST.TRACKER.MIN_SIMILARITY": 0,
+    "TEST.TRACKER.MEMORY": 1,
+    "TEST.TRACKER.CONFIDENT": 0,
+    "TEST.TRACKER.VOTES": 1,
+    "TEST.TRACKER.COLOR_WEIGHT": 0,
+    "TEST.TRACKER.FILL": 0,
+    "TEST.TRACKER.MIN_LENGTH": 1,
     "TEST.PROPAGATE.HOP": 1,
     "TEST.PROPAGATE.REFINE": 0,
 }
@@ -270,6 +291,9 @@ MAX_VALUES = {
     "TRAIN.MOMENTUM": 1,
     "TRAIN.EMA": 0.99999,
     "TEST.PROPAGATE.REFINE": 1,
+    "TEST.TRACKER.MIN_SIMILARITY": 1,
+    "TEST.TRACKER.CONFIDENT": 1,
+    "TEST.TRACKER.COLOR_WEIGHT": 1,
     "TEST.IMAGE_THRE": 1,
     "TEST.JOINT_THRE": 1,
     "TEST.NMS_THRE": 1,

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+COLORS = "colors"
+"""Key of the colors of a pose in the file of a run in progress."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedPose:
@@ -19,6 +22,9 @@ class TrackedPose:
         scores: (J,) scores of the joints.
         score: Score of the person.
         track: Number of the person in the video; −1 until it is known.
+        filled: True if the box was not detected but carried from the frame before (lib.tracking.filling).
+        colors: (J, 3) colors around the joints, for the tracker (lib.tracking.similarity); None if it does not use
+            them. A run in progress keeps them, the finished file does not.
     """
 
     box: np.ndarray
@@ -27,6 +33,8 @@ class TrackedPose:
     scores: np.ndarray
     score: float
     track: int = -1
+    filled: bool = False
+    colors: np.ndarray | None = None
 
     @classmethod
     def rounded(
@@ -107,6 +115,8 @@ def pose_record(pose: TrackedPose) -> dict[str, Any]:
         "bbox_score": pose.box_score,
         "area": round(float(pose.box[2] * pose.box[3]), 3),
         "iscrowd": 0,
+        **({"filled": True} if pose.filled else {}),
+        **({} if pose.colors is None else {COLORS: pose.colors.tolist()}),
     }
 
 
@@ -119,4 +129,6 @@ def pose_from_record(person: dict[str, Any]) -> TrackedPose:
         scores=np.array(person["scores"], dtype=np.float64),
         score=person["score"],
         track=person["track_id"],
+        filled=person.get("filled", False),
+        colors=np.array(person[COLORS], dtype=np.float64) if COLORS in person else None,
     )

@@ -14,7 +14,7 @@ from typing import IO, Any
 import orjson
 
 from lib.formats.coco_records import category_record, person_record
-from lib.formats.tracked_poses import FramePoses, TrackedPose, frame_from_record, frame_record, pose_from_record
+from lib.formats.tracked_poses import COLORS, FramePoses, TrackedPose, frame_from_record, frame_record, pose_from_record
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
@@ -85,6 +85,7 @@ class PosesFile:
         size: tuple[int, int],
         names: Sequence[str],
         bones: Sequence[Any],
+        revise: Callable[[Sequence[FramePoses]], list[FramePoses]] | None = None,
     ) -> dict[str, Any]:
         """Write the final file from all frames.
 
@@ -95,19 +96,27 @@ class PosesFile:
             size: Width and height of the video in pixels.
             names: J joint names.
             bones: Pairs of joint indices, from 0.
+            revise: Function from the results of all frames to those to write; None: they are written as they are,
+                without being in memory at once.
 
         Returns:
             The counts: `frames`, `people`, `tracks`, `damaged_frames`, `replaced_frames`, `boxes_left_out`.
         """
         self._open_part.close()
-        counts = self._counts(left_out)
+        frames = self._frames
+        if revise:
+            records = [
+                frame_record(frame) for frame in revise([frame_from_record(record) for record in self._frames()])
+            ]
+            frames = records.__iter__
+        counts = _count(frames(), left_out)
         category = category_record(names, bones=bones)
         with atomic_path(self.path) as temporary, open(temporary, "wb") as file:
             file.write(b'{"info": ' + orjson.dumps(info | counts | {"made_with": self._made_with}) + b",\n")
             file.write(b'"categories": [' + orjson.dumps(category) + b'],\n"images": [\n')
-            _write_lines(file, self._images(video, size))
+            _write_lines(file, _images(frames(), video, size))
             file.write(b"],\n" + PEOPLE_BEGIN)
-            _write_lines(file, self._people(video))
+            _write_lines(file, _people(frames()))
             file.write(b"]}\n")
         self.part.unlink()
         return counts
@@ -140,32 +149,6 @@ class PosesFile:
             file.readline()
             yield from map(orjson.loads, file)
 
-    def _counts(self, left_out: Counter) -> dict[str, Any]:
-        counts: Counter = Counter(frames=0, people=0, tracks=0, damaged_frames=0, replaced_frames=0)
-        left_out = left_out.copy()
-        for frame in self._frames():
-            counts["frames"] += 1
-            counts["people"] += len(frame["people"])
-            counts["damaged_frames"] += frame["damaged"]
-            counts["replaced_frames"] += frame["replaced"]
-            counts["tracks"] = max([counts["tracks"], *(person["track_id"] + 1 for person in frame["people"])])
-            left_out.update(frame["left_out"])
-        return {**counts, "boxes_left_out": dict(left_out)}
-
-    def _images(self, video: str, size: tuple[int, int]) -> Iterator[dict[str, Any]]:
-        width, height = size
-        for frame in self._frames():
-            number = frame["frame"]
-            image = {"id": number, "file_name": f"{video}#{number}", "frame": number, "width": width, "height": height}
-            yield image | ({"damaged": True} if frame["damaged"] else {})
-
-    def _people(self, video: str) -> Iterator[dict[str, Any]]:
-        count = 0
-        for frame in self._frames():
-            for person in frame["people"]:
-                yield person_record(count, frame["frame"]) | person
-                count += 1
-
 
 def check_part(path: Path) -> None:
     """Check that the `.part` file of a file of poses can be written.
@@ -186,6 +169,39 @@ def check_part(path: Path) -> None:
 
 def _part_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")
+
+
+def _count(frames: Iterable[dict[str, Any]], left_out: Counter) -> dict[str, Any]:
+    """Return the counts of a finished file."""
+    counts: Counter = Counter(frames=0, people=0, tracks=0, damaged_frames=0, replaced_frames=0)
+    left_out = left_out.copy()
+    for frame in frames:
+        counts["frames"] += 1
+        counts["people"] += len(frame["people"])
+        counts["damaged_frames"] += frame["damaged"]
+        counts["replaced_frames"] += frame["replaced"]
+        counts["tracks"] = max([counts["tracks"], *(person["track_id"] + 1 for person in frame["people"])])
+        left_out.update(frame["left_out"])
+    return {**counts, "boxes_left_out": dict(left_out)}
+
+
+def _images(frames: Iterable[dict[str, Any]], video: str, size: tuple[int, int]) -> Iterator[dict[str, Any]]:
+    """Yield the records of the frames."""
+    width, height = size
+    for frame in frames:
+        number = frame["frame"]
+        image = {"id": number, "file_name": f"{video}#{number}", "frame": number, "width": width, "height": height}
+        yield image | ({"damaged": True} if frame["damaged"] else {})
+
+
+def _people(frames: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the records of the people."""
+    count = 0
+    for frame in frames:
+        for person in frame["people"]:
+            kept = {key: value for key, value in person.items() if key != COLORS}
+            yield person_record(count, frame["frame"]) | kept
+            count += 1
 
 
 def _made_with(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from yacs.config import CfgNode
 from lib.dataset import build_data_set, build_skeleton
 from lib.dataset.people import Person
 from lib.evaluation.posetrack_submission import Kept, TrackPeople
-from lib.formats.video_poses import TrackedPose
+from lib.formats.tracked_poses import TrackedPose
 from lib.pose.crop import PADDING, PIXELS_PER_SCALE
 from lib.tracking.tracker import Tracker
 from lib.utils.errors import InputError

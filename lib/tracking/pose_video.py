@@ -53,7 +53,7 @@ def estimate_video(estimator: VideoEstimator, part: VideoPart, file: PosesFile, 
 
     def recall(frame: FramePoses) -> None:
         nonlocal done
-        estimator.tracker.recall(frame.number, frame.poses)
+        estimator.recall(frame)
         done = frame.number + 1
 
     file.begin(recall)
@@ -62,7 +62,8 @@ def estimate_video(estimator: VideoEstimator, part: VideoPart, file: PosesFile, 
     reach = max(map(abs, estimator.offsets))
     count = estimator.frames_at_once
     # A damaged frame at the end of a clip is replaced by a frame that may be `reach` frames farther away.
-    frames = FrameStream(video, 2 * (count + 2 * reach), max(0, done - 2 * reach))
+    # The tracker looks at the frame before.
+    frames = FrameStream(video, 2 * (count + 2 * reach), max(0, done - max(1, 2 * reach)))
     end = video.num_frames if part.end is None else part.end
     total = max(0, end - part.start) or None  # the number in the file may be missing or wrong
     try:
@@ -98,7 +99,7 @@ def _finish(
     name = video.path.name
     info = {"description": "Estimated poses; scores are heatmap values", "video": name, "fps": video.fps, **provenance}
     skeleton = estimator.skeleton
-    counts = file.finish(info, unused, name, video.size, skeleton.names, skeleton.bones)
+    counts = file.finish(info, unused, name, video.size, skeleton.names, skeleton.bones, estimator.finish)
     found = "{people} people on {tracks} tracks in {frames} frames, {damaged_frames} of them damaged".format(**counts)
     logger.info("%s: %s%s", file.path, found, reasons(Counter(counts["boxes_left_out"])))
     if not counts["people"]:

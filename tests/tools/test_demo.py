@@ -26,7 +26,7 @@ from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.models import PoseWarper, build_model
-from lib.tracking import estimator, video_run
+from lib.tracking import estimator, filling, tracker, video_run
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
 
@@ -197,13 +197,16 @@ def without_command(content):
     return content
 
 
-def test_an_interrupted_run_resumes_to_the_same_result(demo, root, monkeypatch, caplog):
+@pytest.mark.parametrize("motion", ["velocity", "flow", "warp"])
+def test_an_interrupted_run_resumes_to_the_same_result(demo, root, monkeypatch, caplog, motion):
     caplog.set_level("INFO")
-    arguments = ["--boxes", "boxes.json", "--out", "poses.mp4"]
+    keys = ["TEST.TRACKER.MOTION", motion, "TEST.TRACKER.FILL", "3", "TEST.TRACKER.SMOOTH", str(motion == "flow")]
+    arguments = ["--boxes", "boxes.json", "--out", "poses.mp4", *keys]
+    monkeypatch.setattr(tracker, "CLEAR_SIMILARITY", 2.0)  # look at the images for everyone
     estimate, done = VideoEstimator.estimate, []
 
     def interrupted(self, keys, video):
-        if len(done) == 7:
+        if len(done) == 7:  # two frames behind that in which both people are missing
             raise KeyboardInterrupt
         done.extend(keys)
         return estimate(self, keys, video)
@@ -224,7 +227,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(demo, root, monkeypatch, 
     assert done == list(range(FRAMES))  # nothing twice
     assert len(read_frames("poses.mp4")) == FRAMES
     went_on = (root / "poses.json").read_bytes()
-    demo("--boxes", "boxes.json", "--json", "whole.json")
+    demo("--boxes", "boxes.json", "--json", "whole.json", *keys)
     assert without_command(went_on) == without_command((root / "whole.json").read_bytes())
 
     del done[:]
@@ -233,6 +236,50 @@ def test_an_interrupted_run_resumes_to_the_same_result(demo, root, monkeypatch, 
     assert not done  # the poses are there; the video alone is written again
     assert len(read_frames("poses.mp4")) == FRAMES
     assert (root / "poses.json").read_bytes() == went_on
+
+
+def test_people_whom_the_detector_missed_are_filled(demo, monkeypatch):
+    monkeypatch.setattr(filling, "MIN_SIMILARITY", 0.0)  # an untrained net finds other poses
+    monkeypatch.setattr(filling.GapFiller, "_is_same", lambda *args: True)
+    monkeypatch.setattr(filling.GapFiller, "_similarities", lambda *args: np.full((1, 1), -1.0))
+    demo("--boxes", "boxes.json", "--json", "poses.json", "TEST.TRACKER.FILL", "1")
+    content = read("poses.json")
+    filled = [one for one in content["annotations"] if one["image_id"] == EMPTY]
+    assert [one["track_id"] for one in filled] == [0, 1]
+    assert all(one["filled"] for one in filled)
+    for one in filled:
+        np.testing.assert_allclose(one["bbox"], box(EMPTY, one["track_id"]), atol=4)
+    assert not any("filled" in one or "colors" in one for one in content["annotations"] if one["image_id"] != EMPTY)
+    assert content["info"]["people"] == 2 * FRAMES
+
+
+def test_the_offline_pass_fills_smooths_and_removes_short_tracks(demo, root):
+    boxes = json.loads((root / "boxes.json").read_text())
+    boxes.append({"image_id": 8, "category_id": 1, "bbox": [110, 80, 10, 10], "score": 0.9})  # nobody
+    (root / "boxes.json").write_text(json.dumps(boxes))
+    keys = ["TEST.TRACKER.MIN_SIMILARITY", "0.15"]  # nobody looks like anybody
+    demo("--boxes", "boxes.json", "--out", "plain.mp4", *keys)
+    demo("--boxes", "boxes.json", "--out", "smooth.mp4", *keys, "TEST.TRACKER.SMOOTH", "True")
+    plain, smooth = read("plain.json"), read("smooth.json")
+    assert (plain["info"]["tracks"], smooth["info"]["tracks"]) == (3, 2)
+    assert [one["image_id"] for one in smooth["annotations"]] == [n for n in range(FRAMES) for _ in range(2)]
+    for one in smooth["annotations"]:
+        assert one.get("filled", False) == (one["image_id"] == EMPTY)
+        np.testing.assert_allclose(one["bbox"], box(one["image_id"], one["track_id"]), atol=0.01)
+    assert len(read_frames("smooth.mp4")) == FRAMES
+
+    def jitter(content):
+        people = [one for one in content["annotations"] if one["track_id"] == 0 and one["image_id"] > EMPTY]
+        return np.abs(np.diff([one["keypoints"] for one in people], n=2, axis=0)).mean()
+
+    assert jitter(smooth) < 0.7 * jitter(plain)
+
+
+def test_people_with_a_low_score_and_no_track_are_counted(demo):
+    demo("--boxes", "boxes.json", "--json", "poses.json", "--end", "3", "TEST.TRACKER.CONFIDENT", "0.95")
+    content = read("poses.json")
+    assert content["annotations"] == []
+    assert content["info"]["boxes_left_out"]["with a low score and on no track"] == 6
 
 
 def test_damaged_frames_are_counted_and_skipped(demo, monkeypatch):
@@ -343,6 +390,8 @@ def test_published_weights_need_no_experiment(demo, monkeypatch):
         (["--out", "a.mp4", "--start", "400"], r"clip\.mp4: the video has no frame 400"),
         (["--out", "a.mp4", "TEST.MODE", "propagate"], r"set TEST\.MODE aggregate \(five frames\) or single"),
         (["--out", "a.mp4", "--video", "none.mp4"], r"none\.mp4: no such video file"),
+        (["--out", "a.mp4", "TEST.TRACKER.MOTION", "fast"], r"MOTION is 'fast'; it can be warp, flow, velocity, none"),
+        (["--out", "a.mp4", "TEST.TRACKER.MEMORY", "0"], r"TEST\.TRACKER\.MEMORY is 0; it must be at least 1"),
     ],
 )
 def test_bad_input_is_one_line(demo, root, arguments, message):

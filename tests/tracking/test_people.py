@@ -13,7 +13,16 @@ def person(x, frame, video=0, number=None, score=1.0):
     """Somebody in a box of 40×40 at x."""
     center, scale = box_to_center_scale([x, 0, 40, 40], 1.0)
     number = frame if number is None else number
-    return Person(video, frame, number, center, scale, score, np.zeros((3, 2)), np.zeros(3, dtype=bool))
+    return Person(
+        video=video,
+        frame=frame,
+        number=number,
+        center=center,
+        scale=scale,
+        box_score=score,
+        joints=np.zeros((3, 2)),
+        labeled=np.zeros(3, dtype=bool),
+    )
 
 
 def joints_of(person):
