@@ -1,6 +1,7 @@
 """Tracks of the people of a test set, from their poses in all frames."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -11,7 +12,8 @@ from lib.dataset.people import Person
 from lib.evaluation.posetrack_submission import Kept, TrackPeople
 from lib.formats.tracked_poses import TrackedPose
 from lib.pose.crop import PADDING, PIXELS_PER_SCALE
-from lib.tracking.tracker import Tracker
+from lib.tracking.estimator import build_tracker_options
+from lib.tracking.tracker import Tracker, TrackerOptions
 from lib.utils.errors import InputError
 
 
@@ -23,10 +25,12 @@ class PeopleTracker:
 
     Args:
         sigmas: (J,) OKS constants of the joints.
+        options: Options of the tracker; None: the defaults, without colors.
     """
 
-    def __init__(self, sigmas: Sequence[float]) -> None:
+    def __init__(self, sigmas: Sequence[float], options: TrackerOptions | None = None) -> None:
         self._sigmas = sigmas
+        self._options = options or TrackerOptions(color_weight=0.0)
 
     def __call__(
         self, people: Sequence[Person], joints: np.ndarray, scores: np.ndarray, person_scores: np.ndarray, kept: Kept
@@ -46,7 +50,7 @@ class PeopleTracker:
         ]
         tracks = np.full(len(people), -1, dtype=np.int64)
         for _, places in groupby(kept.items(), key=lambda item: item[0][0]):
-            tracker = Tracker(self._sigmas)
+            tracker = Tracker(self._sigmas, self._options)
             for rows in (rows for _, rows in places if rows):
                 ordered = sorted(rows, key=lambda p: (*people[p].center, *people[p].scale, -people[p].box_score))
                 linked = tracker.link(people[ordered[0]].number, [poses[p] for p in ordered])
@@ -61,7 +65,7 @@ def build_people_tracker(cfg: CfgNode) -> TrackPeople | None:
         cfg: The experiment.
 
     Raises:
-        InputError: TEST.TRACKING is True for a data set without track ids.
+        InputError: TEST.TRACKING is True for a data set without track ids, or a key of TEST.TRACKER is only for videos.
     """
     if not cfg.TEST.TRACKING:
         return None
@@ -70,7 +74,14 @@ def build_people_tracker(cfg: CfgNode) -> TrackPeople | None:
             f"TEST.TRACKING is True, but DATASET.DATASET is {cfg.DATASET.DATASET}, and only PoseTrack's data sets have "
             f"tracks to score; set it False"
         )
-    return PeopleTracker(build_skeleton(cfg).sigmas)
+    unused = {"MOTION": ("velocity", "none"), "CONFIDENT": (0,), "FILL": (0,), "SMOOTH": (False,)}
+    for key, supported in unused.items():
+        if (value := cfg.TEST.TRACKER[key]) not in supported:
+            raise InputError(
+                f"TEST.TRACKER.{key} is {value}, and tests with TEST.TRACKING see no frames while they track: set it "
+                f"{' or '.join(map(str, supported))} (tools/demo.py supports it)"
+            )
+    return PeopleTracker(build_skeleton(cfg).sigmas, replace(build_tracker_options(cfg), color_weight=0.0))
 
 
 def _box(person: Person) -> np.ndarray:

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
+from lib.config import load_config
 from lib.dataset.people import Person
 from lib.pose.crop import box_to_center_scale
-from lib.tracking.people import PeopleTracker
-from lib.tracking.tracker import MEMORY
+from lib.tracking.people import PeopleTracker, build_people_tracker
+from lib.tracking.tracker import TrackerOptions
+from lib.utils.errors import InputError
 
 SIGMAS = (0.1, 0.1, 0.1)
 
@@ -58,9 +60,9 @@ def test_the_order_of_boxes_does_not_matter(seed):
 
 
 def test_frames_count_as_they_do_in_the_video():
-    """Somebody out of sight is forgotten after MEMORY frames, however many of them are annotated."""
-    assert track([person(0, 0, number=0), person(0, 1, number=MEMORY)]) == [0, 0]
-    assert track([person(0, 0, number=0), person(0, 1, number=MEMORY + 1)]) == [0, 1]
+    """Somebody out of sight is forgotten after TrackerOptions().memory frames, however many of them are annotated."""
+    assert track([person(0, 0, number=0), person(0, 1, number=TrackerOptions().memory)]) == [0, 0]
+    assert track([person(0, 0, number=0), person(0, 1, number=TrackerOptions().memory + 1)]) == [0, 1]
 
 
 def test_people_who_are_left_out_have_no_track():
@@ -75,3 +77,12 @@ def test_joints_count_if_they_were_found(score, expected):
     people = [person(0, 0), person(12, 0), person(5, 1)]
     joints = [joints_of(people[0]), joints_of(people[1]), joints_of(people[1])]
     assert track(people, joints=joints, scores=[[1] * 3, [1] * 3, [score] * 3]) == expected
+
+
+@pytest.mark.parametrize(("key", "value"), [("MOTION", "flow"), ("CONFIDENT", 0.5), ("FILL", 2), ("SMOOTH", True)])
+def test_keys_for_videos_alone_are_refused_in_tests(tmp_path, key, value):
+    path = tmp_path / "tracking.yaml"
+    path.write_text("DATASET: {DATASET: posetrack18}\nTEST: {TRACKING: true}\n")
+    assert build_people_tracker(load_config(path)) is not None
+    with pytest.raises(InputError, match=rf"TEST\.TRACKER\.{key} is {value}, and tests with TEST\.TRACKING"):
+        build_people_tracker(load_config(path, [f"TEST.TRACKER.{key}", value]))
