@@ -22,7 +22,12 @@ pytestmark = pytest.mark.skipif(not FOLDER, reason="POSEWARPER_TEST_DATA is not 
 PLACES = {  # by video: frame numbers, and the left, top, right, and bottom of both people there
     "two_people": (
         [0, 25, 50, 75, 99],
-        [[240, 235, 61, 371, 432], [314, 401, 384, 458, 458], [567, 715, 807, 841, 1086], [1168, 1186, 1186, 1308, 1308]],
+        [
+            [240, 235, 61, 371, 432],
+            [314, 401, 384, 458, 458],
+            [567, 715, 807, 841, 1086],
+            [1168, 1186, 1186, 1308, 1308],
+        ],
         [[471, 484, 436, 471, 519], [785, 785, 785, 776, 776], [968, 964, 1086, 885, 977], [1744] * 5],
     ),
     "demo_skeleton": (
