@@ -60,8 +60,8 @@ ROWS: dict[str, list[Any]] = {  # keys of TEST.TRACKER
     "velocity, 3 votes": ["VOTES", 3],
     "velocity, second pass": ["CONFIDENT", 0.6],
     "velocity, filled": ["FILL", 3],
-    "velocity, second pass, filled": ["CONFIDENT", 0.6, "FILL", 3],
-    "the same, offline pass": ["CONFIDENT", 0.6, "FILL", 3, "SMOOTH", True],
+    "second pass, filled": ["CONFIDENT", 0.6, "FILL", 3],
+    "second pass, offline pass": ["CONFIDENT", 0.6, "SMOOTH", True],
 }
 MAX_DISTANCE = 0.5
 """Largest 1 − IoU of boxes that match."""

@@ -15,7 +15,7 @@ from lib.tracking.smoothing import smooth_joints
 from lib.tracking.track import shifted_pose, typical_displacement
 from lib.utils.errors import InputError
 
-MAX_FILLED = 5
+MAX_FILLED = 2
 """Largest number of frames in a row that are filled: in a longer gap, a person may be out of sight."""
 NUM_END_POSES = 4
 """Number of poses at each end of a track that give its velocity there."""
