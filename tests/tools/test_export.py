@@ -112,16 +112,19 @@ def test_demo_takes_an_exported_net_in_place_of_weights(root):
 
 def test_the_example_gives_the_same_poses(root):
     keys = ["TEST.POST_PROCESS", "True", "TEST.FLIP_TEST", "False", "TEST.DARK", "False"]
-    keypoints, _ = run_demo(root, "plain.json", "--model", "net.onnx", *keys)
-    boxes = [box for box in json.loads((root / "boxes.json").read_text()) if box["image_id"] < FRAMES]
-    boxes = [box for box in boxes if box["score"] > 0.5 and box["bbox"][0] < 400]
+    run_demo(root, "plain.json", "--model", "net.onnx", *keys)
+    people = json.loads((root / "plain.json").read_text())["annotations"]
+    boxes = [{"image_id": person["image_id"], "bbox": person["bbox"]} for person in people]
     (root / "usable.json").write_text(json.dumps(boxes))
     files = ["net.onnx", "clip.mp4", "usable.json", "example.json"]
     subprocess.run([sys.executable, ROOT / "examples/onnx_poses.py", *files], cwd=root, check=True)
     poses = json.loads((root / "example.json").read_text())["poses"]
-    expected = sorted(keypoints.reshape(len(keypoints), -1, 3)[..., :2].round(1).tolist())
-    found = sorted(np.round(pose["joints"], 1).tolist() for pose in poses)
-    np.testing.assert_allclose(found, expected, atol=0.3)
+    for person, pose in zip(people, poses, strict=True):
+        expected = np.reshape(person["keypoints"], (-1, 3))
+        found = expected[:, 2] > 0  # the tools leave out joints without a positive score
+        assert found.sum() > 5
+        np.testing.assert_allclose(np.array(pose["joints"])[found], expected[found, :2], atol=0.05)
+        assert (np.array(pose["scores"])[~found] <= 0).all()
 
 
 def test_the_file_describes_the_net(root):
