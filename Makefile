@@ -8,7 +8,7 @@ PYTHON := $(ENV)/bin/python
 STAMPS := build/$(subst /,_,$(ENV))
 export PATH := $(abspath $(ENV)/bin):$(PATH)
 
-.PHONY: ops demo bench gpu-check test test-fast lint format clean FORCE
+.PHONY: ops demo docs bench gpu-check test test-fast lint format clean FORCE
 .DELETE_ON_ERROR:
 
 ops: $(STAMPS)/ops
@@ -16,6 +16,10 @@ ops: $(STAMPS)/ops
 
 demo: ops
 	$(PYTHON) tools/learn.py $(if $(FULL),--experiment full --out output/demo-full,--out output/demo)
+
+# The generated pages of the reference.
+docs: ops
+	$(PYTHON) docs/make_reference.py
 
 bench: ops
 	$(PYTHON) benchmarks/bench_deform_conv.py
