@@ -17,9 +17,11 @@ ops: $(STAMPS)/ops
 demo: ops
 	$(PYTHON) tools/learn.py $(if $(FULL),--experiment full --out output/demo-full,--out output/demo)
 
-# The generated pages of the reference.
+# The generated pages and figures of docs/.
 docs: ops
 	$(PYTHON) docs/make_reference.py
+	$(PYTHON) docs/make_figures.py
+	$(PYTHON) tools/reproduce.py list --markdown > docs/model_zoo.md
 
 bench: ops
 	$(PYTHON) benchmarks/bench_deform_conv.py
