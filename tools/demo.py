@@ -46,6 +46,9 @@ def main() -> None:
         force=args.force,
     )
     run_video(cfg, output_folder(cfg, experiment), options)
+    for path, what in ((options.poses, "poses and tracks"), (options.out, "the video with the poses")):
+        if path:
+            print(f"{path}: {what}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
