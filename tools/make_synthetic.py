@@ -58,8 +58,9 @@ def main() -> None:
         args.overwrite,
         args.label_every,
     )
-    print(f"{args.out}: {args.train} training and {args.val} validation videos; train on them with")
-    print(f"python tools/train.py --cfg experiments/synthetic/demo/single.yaml DATASET.ROOT {args.out}")
+    print(f"{args.out}: {args.train} training and {args.val} validation videos")
+    if args.train:
+        print(f"next: python tools/train.py --cfg experiments/synthetic/demo/single.yaml DATASET.ROOT {args.out}")
 
 
 if __name__ == "__main__":
