@@ -14,6 +14,8 @@ from PIL import Image
 from lib.utils.files import atomic_path
 
 SCENE_MILLISECONDS = 1500
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Colors of curves that color-blind people can tell apart (Okabe and Ito, 2008)."""
 
 
 def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
@@ -57,6 +59,7 @@ def plot_over(
     for axis, (measure, rows) in zip(
         figure.subplots(1, len(measures), squeeze=False)[0], measures.items(), strict=True
     ):
+        axis.set_prop_cycle(color=COLORS)
         for name, row in rows.items():
             means, deviations = zip(*row.values(), strict=True)
             axis.errorbar(list(row), means, yerr=deviations, marker=".", capsize=2, label=name)
