@@ -163,8 +163,8 @@ def draw_flow() -> Figure:
         arrow = {"arrowstyle": "-|>", "color": GRAY, "lw": 1.5, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", (x1 - HALF_WIDTH, y1), (x0 + HALF_WIDTH, y0), arrowprops=arrow)
     for title, path, x, y, color in FLOW:
-        box = {"boxstyle": "round,pad=0.05", "facecolor": color, "edgecolor": "none"}
-        axes.add_patch(FancyBboxPatch((x - 0.36, y - 0.2), 0.72, 0.4, **box))
+        corner, style = (x - 0.36, y - 0.2), "round,pad=0.05"
+        axes.add_patch(FancyBboxPatch(corner, 0.72, 0.4, style, facecolor=color, edgecolor="none"))
         axes.text(x, y + 0.08, title, color="white", ha="center", va="center", fontsize=11, weight="bold")
         axes.text(x, y - 0.1, path, color="white", ha="center", va="center", fontsize=7.5)
     return figure
