@@ -8,7 +8,7 @@ PYTHON := $(ENV)/bin/python
 STAMPS := build/$(subst /,_,$(ENV))
 export PATH := $(abspath $(ENV)/bin):$(PATH)
 
-.PHONY: ops demo bench gpu-check soak test test-fast lint format clean FORCE
+.PHONY: ops demo docs bench gpu-check soak test test-fast lint format clean FORCE
 .DELETE_ON_ERROR:
 
 ops: $(STAMPS)/ops
@@ -16,6 +16,12 @@ ops: $(STAMPS)/ops
 
 demo: ops
 	$(PYTHON) tools/learn.py $(if $(FULL),--experiment full --out output/demo-full,--out output/demo)
+
+# The generated pages and figures of docs/.
+docs: ops
+	$(PYTHON) docs/make_reference.py
+	$(PYTHON) docs/make_figures.py
+	$(PYTHON) tools/reproduce.py list --markdown > docs/model_zoo.md
 
 bench: ops
 	$(PYTHON) benchmarks/bench_deform_conv.py

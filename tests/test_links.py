@@ -28,6 +28,6 @@ def test_links_lead_somewhere(page):
 
 def test_every_page_is_listed():
     listed = (ROOT / "docs/README.md").read_text()
-    assert [page.name for page in PAGES if page.parent.name == "docs" and f"({page.name})" not in listed] == [
+    assert [page.name for page in PAGES if page.parent == ROOT / "docs" and f"({page.name})" not in listed] == [
         "README.md"
     ]

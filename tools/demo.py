@@ -1,7 +1,7 @@
 """Estimate poses in an unlabeled video: write a video with all poses drawn, and a COCO-style file with tracks.
 
 python tools/demo.py --video clip.mp4 --out poses.mp4 --cfg experiments/….yaml TEST.MODEL_FILE weights.pth
-python tools/demo.py --video clip.mp4 --out poses.mp4 --detector models/fasterrcnn_….pth TEST.MODEL_FILE published.pth
+python tools/demo.py --video clip.mp4 --out poses.mp4 --detector detector.pth TEST.MODEL_FILE published.pth
 
 People are found by --detector or read from --boxes; without either, each whole frame is treated as one person.
 Published weights under their published name need no --cfg. An interrupted run resumes when the same command is given
@@ -46,6 +46,9 @@ def main() -> None:
         force=args.force,
     )
     run_video(cfg, output_folder(cfg, experiment), options)
+    for path, what in ((options.poses, "poses and tracks"), (options.out, "the video with the poses")):
+        if path:
+            print(f"{path}: {what}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

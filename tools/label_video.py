@@ -130,11 +130,15 @@ def parse() -> argparse.Namespace:
         "--merge",
         choices=("frames", "fill"),
         default="frames",
-        help="frames: propagate to frames without labels; fill: also people and joints that labeled frames lack",
+        help="frames: propagate to frames without labels; fill: also people and joints that labeled frames lack "
+        "(default: %(default)s)",
     )
     parser.add_argument("--relearn", action="store_true", help="train the nets again on new or corrected labels")
     parser.add_argument(
-        "--recipe", type=Path, default=RECIPE, help="folder of single.yaml and posewarper.yaml (experiments/video)"
+        "--recipe",
+        type=Path,
+        default=RECIPE,
+        help="folder of single.yaml and posewarper.yaml (default: experiments/video)",
     )
     add_arguments(parser)
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the recipe to change")

@@ -56,22 +56,23 @@ def main() -> None:
         "--augment", action="store_true", help="also propagate the labels, train both stages again with them, and test"
     )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiments to change")
-    parser.add_argument("--grid", action="store_true", help="compare several numbers of labeled videos and frames")
-    parser.add_argument(
+    grid = parser.add_argument_group("grid of several runs")
+    grid.add_argument("--grid", action="store_true", help="compare several numbers of labeled videos and frames")
+    grid.add_argument(
         "--videos",
         nargs="+",
         default=[],
         metavar="V",
         help=f"numbers of labeled videos in the grid (default: {_text(GRID_VIDEOS)})",
     )
-    parser.add_argument(
+    grid.add_argument(
         "--frames",
         nargs="+",
         default=[],
         metavar="N",
         help=f"numbers of labeled frames per video in the grid (default: {_text(GRID_FRAMES)})",
     )
-    parser.add_argument(
+    grid.add_argument(
         "--seeds",
         nargs="+",
         default=[],

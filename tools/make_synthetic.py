@@ -25,7 +25,11 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=80, help="number of training videos (default: %(default)s)")
     parser.add_argument("--val", type=int, default=20, help="number of validation videos (default: %(default)s)")
     parser.add_argument(
-        "--label-every", type=int, default=1, metavar="K", help="label only every K-th frame of validation videos"
+        "--label-every",
+        type=int,
+        default=1,
+        metavar="K",
+        help="label only every K-th frame of validation videos (default: %(default)s)",
     )
     parser.add_argument("--mp4", action="store_true", help="also write each video as an .mp4 file")
     parser.add_argument("--processes", type=int, help="number of processes (default: one per core)")
@@ -54,6 +58,9 @@ def main() -> None:
         args.overwrite,
         args.label_every,
     )
+    print(f"{args.out}: {args.train} training and {args.val} validation videos")
+    if args.train:
+        print(f"next: python tools/train.py --cfg experiments/synthetic/demo/single.yaml DATASET.ROOT {args.out}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("predictions", type=Path, nargs="+", help="files of poses, <name>/<split>/<video>.json")
     parser.add_argument("--root", type=Path, required=True, help="folder that contains the frames")
     parser.add_argument("--frames", type=int, nargs="+", required=True, help="numbers of the frames")
-    parser.add_argument("--track", type=int, default=0, help="track id of the person (%(default)s)")
+    parser.add_argument("--track", type=int, default=0, help="track id of the person (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="output .png file")
     parser.add_argument(
         "--exif-orientation", action="store_true", help="orient frames according to EXIF (DATASET.EXIF_ORIENTATION)"
@@ -36,6 +36,7 @@ def main() -> None:
     claim_outputs([("--out", args.out)], read)
     store = ImageStore(args.root, oriented=args.exif_orientation)
     write_strip(args.out, args.annotations, args.predictions, store, frames=args.frames, track=args.track)
+    print(f"{args.out}: {len(args.predictions) + 1} rows of {len(args.frames)} frames")
 
 
 if __name__ == "__main__":

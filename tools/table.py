@@ -53,6 +53,7 @@ def main() -> None:
         print(format_over(measure, rows))
     if args.plot:
         plot_over("frames from the label" if args.over == DISTANCE else args.over, for_plot(measures), args.plot)
+        print(f"{args.plot}: the same as curves")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,9 @@
-"""Run an experiment's net on the people of a test set, write its submission and score it."""
+"""Run an experiment's net on the people of a test set, write its submission and score it.
+
+python tools/test.py --cfg experiments/posetrack/hrnet/w48_384x288_adam_lr1e-4.yaml TEST.MODEL_FILE weights.pth
+
+Predictions and the result go to OUTPUT_DIR/<data set>/<net>/<experiment>/.
+"""
 
 import argparse
 import logging
@@ -16,7 +21,7 @@ logger = logging.getLogger("test")
 def main() -> None:
     """Run the tool."""
     log_to_terminal()
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_force(parser)
     cfg, experiment, args = parse_arguments(parser)
     mode = cfg.TEST.MODE

@@ -1,4 +1,11 @@
-"""Train an experiment's net: stage 1 on single frames, stage 2 (the warping head) on pairs of frames."""
+"""Train an experiment's net: stage 1 on single frames, stage 2 (the warping head) on pairs of frames.
+
+python tools/train.py --cfg experiments/synthetic/demo/single.yaml DATASET.ROOT data/synthetic
+torchrun --nproc_per_node 8 tools/train.py --cfg experiments/posetrack/hrnet/w48_384x288_adam_lr1e-4.yaml
+
+Weights and the log go to OUTPUT_DIR/<data set>/<net>/<experiment>/. With AUTO_RESUME, the same command resumes an
+interrupted run.
+"""
 
 import argparse
 
@@ -12,7 +19,7 @@ from lib.utils.logging import log_to_terminal
 def main() -> None:
     """Run the tool."""
     log_to_terminal()
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_force(parser)
     cfg, experiment, args = parse_arguments(parser)
     if args.prevModelDir and not cfg.TRAIN.RESUME:

@@ -42,8 +42,9 @@ def parse_arguments(
         The configuration, the name of the experiment, and all options.
     """
     example = "experiment file, for example experiments/posetrack/hrnet/….yaml"
-    parser.add_argument("--cfg", required=choose is None, help=example)
-    parser.add_argument(
+    group = parser.add_argument_group("experiment")
+    group.add_argument("--cfg", required=choose is None, help=example)
+    group.add_argument(
         "opts", nargs="*", metavar="KEY VALUE", help="keys of the experiment file to override, each with its value"
     )
     group = parser.add_argument_group("options of HRNet's and SimpleBaseline's tools (each one sets a key)")

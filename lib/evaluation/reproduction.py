@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from itertools import groupby
@@ -69,17 +70,22 @@ def format_page(rows: list[Row]) -> str:
     for name, own in groupby(rows, lambda row: row.id.rpartition("/")[0]):
         table = list(own)
         titles = ["row", *table[0].metrics, "experiment", "weights"]
-        lines = [f"## {name}", "", f"{table[0].protocol}; {table[0].source}.", ""]
+        lines = [f"## {name}", "", _wrap(f"{table[0].protocol}; {table[0].source}."), ""]
         lines += [_cells(titles), "|" + "---|" * len(titles)]
         for row in table:
             experiment = f"[yaml]({os.path.relpath(row.experiment, ROOT / 'docs')})"
             values = [f"{value:.{row.decimals}f}" for value in row.values]
             weights = f"[{Path(row.weights).name}]({row.url})" if row.url else "not published"
             lines.append(_cells([row.id, *values, experiment, weights]))
-        notes = {row.id: [row.note, SERVER if row.scorer == "server" else ""] for row in table}
-        remarks = [f"- {row_id}: {'; '.join(filter(None, parts))}" for row_id, parts in notes.items() if any(parts)]
+        notes = {row.id: "; ".join(filter(None, [row.note, SERVER if row.scorer == "server" else ""])) for row in table}
+        remarks = [_wrap(f"- {row_id}: {note}") for row_id, note in notes.items() if note]
         sections.append("\n".join([*lines, *([""] if remarks else []), *remarks]))
     return "\n\n".join(sections)
+
+
+def _wrap(text: str) -> str:
+    indent = "  " if text.startswith("- ") else ""
+    return textwrap.fill(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _cells(texts: Sequence[str]) -> str:

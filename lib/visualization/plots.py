@@ -14,6 +14,8 @@ from PIL import Image
 from lib.utils.files import atomic_path
 
 SCENE_MILLISECONDS = 1500
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Colors of curves that color-blind people can tell apart (Okabe and Ito, 2008)."""
 
 
 def plot_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
@@ -57,6 +59,7 @@ def plot_over(
     for axis, (measure, rows) in zip(
         figure.subplots(1, len(measures), squeeze=False)[0], measures.items(), strict=True
     ):
+        axis.set_prop_cycle(color=COLORS)
         for name, row in rows.items():
             means, deviations = zip(*row.values(), strict=True)
             axis.errorbar(list(row), means, yerr=deviations, marker=".", capsize=2, label=name)
@@ -96,6 +99,10 @@ class WarpExample:
     label: np.ndarray
     pose: np.ndarray
 
+    def sum(self, heatmaps: np.ndarray) -> np.ndarray:
+        """Return the weighted sum (h, w) of the frames' heatmaps (T, h, w)."""
+        return np.tensordot(self.weights, heatmaps, 1)
+
 
 def plot_warps(examples: Sequence[WarpExample], path: Path) -> None:
     """Plot each example's heatmaps: before the warp over their own crops, after it over the key frame's crop.
@@ -116,23 +123,24 @@ def plot_warps(examples: Sequence[WarpExample], path: Path) -> None:
 
 
 def animate_warp(example: WarpExample, path: Path) -> None:
-    """Write a .gif loop: the frames, a joint's heatmaps before and after the warp, and the resulting pose.
+    """Write a .gif loop: the frames, a joint's heatmaps before and after the warp with their sums, and the pose.
 
     Args:
         example: The example to show.
         path: Path of the .gif file.
     """
     order, joint = np.argsort(example.offsets), example.joint.replace("_", " ")
+    key, count = example.crops[0], len(order)
     frames = [(example.crops[t], None) for t in order]
     before = [(example.crops[t], example.before[t]) for t in order]
-    after = [(example.crops[0], example.after[t]) for t in order]
+    after = [(key, example.after[t]) for t in order]
     scenes = {
-        f"{len(order)} frames": frames,
-        f"{joint}: heatmaps of the frames": before,
-        f"{joint}: heatmaps warped to the key frame": after,
-        "pose of the key frame": [(example.pose, None)],
+        f"{count} frames": frames,
+        f"{joint}: heatmaps of the {count} frames, and their sum": [*before, (key, example.sum(example.before))],
+        f"{joint}: heatmaps warped to the key frame, and their sum": [*after, (key, example.sum(example.after))],
+        f"pose of the key frame, from {count} frames": [*frames, (example.pose, None)],
     }
-    pictures = [Image.fromarray(_draw_scene(title, panels, len(order))) for title, panels in scenes.items()]
+    pictures = [Image.fromarray(_draw_scene(title, panels, count + 1)) for title, panels in scenes.items()]
     with atomic_path(path) as temporary:
         pictures[0].save(
             temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=SCENE_MILLISECONDS, loop=0
@@ -141,15 +149,14 @@ def animate_warp(example: WarpExample, path: Path) -> None:
 
 def _draw_scene(title: str, panels: Sequence[tuple[np.ndarray, np.ndarray | None]], columns: int) -> np.ndarray:
     """Return a picture (H, W, 3), uint8, RGB, of crops and the heatmaps over them; its size depends on `columns`."""
-    figure = Figure(figsize=(1.6 * columns, 2.7), layout="constrained")
+    figure = Figure(figsize=(1.4 * columns, 2.4), layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=10)
-    for axes, (crop, heatmap) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        if heatmap is None:
-            axes.imshow(crop)
-            axes.set_axis_off()
-        else:
-            _overlay(axes, crop, heatmap, None)
+    figure.suptitle(title, fontsize=11)
+    for column, axes in enumerate(figure.subplots(1, columns)):
+        axes.set_axis_off()
+        if column < len(panels):
+            crop, heatmap = panels[column]
+            axes.imshow(crop) if heatmap is None else _overlay(axes, crop, heatmap, None)
     canvas.draw()
     return np.array(canvas.buffer_rgba())[..., :3].copy()
 
@@ -162,9 +169,8 @@ def _plot_warp(example: WarpExample, before: Sequence[Axes], after: Sequence[Axe
         _overlay(before[column], example.crops[t], example.before[t], example.label if offset == 0 else None)
         _overlay(after[column], key, example.after[t], example.label)
         before[column].set_title("key frame" if offset == 0 else f"frame {offset:+d}", fontsize=9)
-    weights = np.asarray(example.weights)[:, None, None]
-    _overlay(before[-1], key, (weights * example.before).sum(axis=0), example.label)
-    _overlay(after[-1], key, (weights * example.after).sum(axis=0), example.label)
+    _overlay(before[-1], key, example.sum(example.before), example.label)
+    _overlay(after[-1], key, example.sum(example.after), example.label)
     before[-1].set_title("weighted sum", fontsize=9)
     before[0].set_ylabel(f"{example.joint.replace('_', ' ')}\nbefore the warp", fontsize=9)
     after[0].set_ylabel("warped to\nthe key frame", fontsize=9)
@@ -173,7 +179,8 @@ def _plot_warp(example: WarpExample, before: Sequence[Axes], after: Sequence[Axe
 def _overlay(axes: Axes, crop: np.ndarray, heatmap: np.ndarray, label: np.ndarray | None) -> None:
     height, width = heatmap.shape
     axes.imshow(crop, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
-    axes.imshow(heatmap, cmap="inferno", alpha=0.65, vmin=0, vmax=max(1e-6, float(heatmap.max())))
+    shares = np.clip(heatmap / max(1e-6, float(heatmap.max())), 0, 1)
+    axes.imshow(shares, cmap="inferno", alpha=0.4 + 0.5 * shares, vmin=0, vmax=1)
     y, x = np.unravel_index(np.argmax(heatmap), heatmap.shape)
     axes.plot(x, y, "c.", markersize=7)
     if label is not None:

@@ -102,8 +102,12 @@ def read_frames(path):
     return [image for _, image in VideoFile(path).frames()]
 
 
-def test_boxes_become_poses_tracks_and_a_video(demo, root):
+def test_boxes_become_poses_tracks_and_a_video(demo, root, capsys):
     demo("--boxes", "boxes.json", "--out", "out/poses.mp4", "--joint-score", "-9")
+    assert capsys.readouterr().out.splitlines() == [
+        "out/poses.json: poses and tracks",
+        "out/poses.mp4: the video with the poses",
+    ]
     content = read("out/poses.json")
     info = content["info"]
     assert (info["frames"], info["people"], info["tracks"], info["damaged_frames"]) == (FRAMES, 2 * FRAMES - 2, 2, 0)

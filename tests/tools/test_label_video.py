@@ -348,6 +348,7 @@ def test_a_video_file_with_labels_of_another_format(clip):
     assert "[1/2] Unpack the frames of clip.mp4." in done.stdout
     assert "[2/2] Propagate the labels." in done.stdout
     assert "[2/2] propagated: 100%" in done.stderr
+    assert done.stdout.splitlines()[-1].startswith(f"{clip}/review.html: open it in a browser")
     assert added[2, 0]["sources"] == [[0, 5], [0, 5], [0, 5], [0]]
     assert added[2, 0]["propagated_from"] == "clip.mp4#0"
     disagreement = added[2, 0]["disagreement"]

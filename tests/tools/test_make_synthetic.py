@@ -30,6 +30,9 @@ def make(folder, *arguments):
 def test_options_are_passed_on(tmp_path):
     done = make(tmp_path, "--preset", "easy", "--seed", "3", "--train", "1", "--val", "0", "--mp4", "--damage", "0.5")
     assert done.returncode == 0, done.stderr
+    made, following = done.stdout.splitlines()
+    assert made == f"{tmp_path}/set: 1 training and 0 validation videos"
+    assert following.endswith(f" DATASET.ROOT {tmp_path}/set")
     settings = json.loads((tmp_path / "set/synthetic.json").read_text())
     assert settings["seed"] == 3
     spec = settings["spec"]

@@ -36,6 +36,7 @@ def test_a_row_for_each_file_and_a_column_for_each_frame(files, tmp_path):
     out = tmp_path / "pictures/strip.png"
     done = strip(files, out, "--frames", 0, 2)
     assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{out}: 2 rows of 2 frames\n"
     picture = cv2.imread(str(out))
     assert picture.shape[0] == 2 * 220
     labels, predictions = np.vsplit(picture.astype(int), 2)

@@ -175,6 +175,7 @@ def test_propagated_labels_by_distance(tmp_path):
         "PCK .05 1 PCK .05 2",
         "warp 85.0 ± 7.1 (n 2) 65.0 ± 7.1 (n 2)",
         "mine copy 40.0 30.0",
+        f"{picture}: the same as curves",
     ]
     assert cv2.imread(str(picture)) is not None
     refused = table(tmp_path, result("single", 60.0), options=["--over", "distance"])
@@ -193,6 +194,7 @@ def test_results_over_a_key_of_the_experiments(tmp_path):
         "AP 20 AP 80",
         "single 45.0 ± 7.1 (n 2) 60.0",
         "aggregate nan 70.0",
+        f"{picture}: the same as curves",
     ]
     assert cv2.imread(str(picture)) is not None
     refused = table(tmp_path, *contents, options=["--over", "TEST.MODE"])
