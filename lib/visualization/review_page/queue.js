@@ -3,9 +3,18 @@
 class Queue {
   constructor(app, review) {
     this.app = app;
-    const pictured = (name) => review[name].filter((one) => app.pictures.has(one.frame));
-    this.lists = { needs: pictured("needs"), suggested: pictured("suggested") };
+    this.lists = { needs: [], suggested: [] };
     this.places = { needs: -1, suggested: -1 }; // in these lists
+    this.fill(review);
+  }
+
+  // Take other lists; the place in them stays at its frame, if that is listed.
+  fill(review) {
+    for (const name of Object.keys(this.lists)) {
+      const { frame } = this.lists[name][this.places[name]] ?? {};
+      this.lists[name] = review[name].filter((one) => this.app.pictures.has(one.frame));
+      this.places[name] = this.lists[name].findIndex((one) => one.frame === frame);
+    }
   }
 
   // A frame to label is done as a whole; doubtful joints are done when a person has set all of them, and a possible
