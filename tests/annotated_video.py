@@ -12,6 +12,7 @@ import numpy as np
 from lib.frames.video_writer import VideoWriter
 
 ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, str(ROOT / "tools" / "annotate.py"), "--no-browser"]
 NAMES = ["nose", "left_ear", "right_ear", "tail"]
 WIDTH, HEIGHT, FRAMES = 320, 240, 41
 SHAPE = np.array([[0, -30], [-22, -6], [22, -6], [0, 34]])
@@ -55,8 +56,8 @@ class Server:
         self.start()
 
     def start(self):
-        command = [sys.executable, str(ROOT / "tools" / "annotate.py"), *self.arguments, "--no-browser"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+        command = [*COMMAND, *self.arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         told = ""
         while not (found := re.search(r"http://\S+", told)):
             line = self.process.stdout.readline()

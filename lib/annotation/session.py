@@ -45,7 +45,7 @@ class Session:
         self._open: dict[int, OpenVideo] = {}
         self._lock = threading.Lock()
         self._windows: dict[str, float] = {}  # when each asked for changes last
-        self._writer = ""
+        self._writer = ""  # "" after a start: the first window that edits goes on
 
     def open(self, index: int) -> OpenVideo:
         """Return an open video; the first call unpacks its frames.
@@ -61,6 +61,8 @@ class Session:
                 video = self.project.open(index)
                 runs = FlowRun(video), TrainingRun(video, self._arguments)
                 self._open[index] = OpenVideo(video, PageView(video), *runs)
+                if video.has_found:  # the run was on before
+                    runs[0].start(video.frames.numbers[0])
             return self._open[index]
 
     def add_window(self) -> tuple[str, bool]:
@@ -78,7 +80,7 @@ class Session:
     def hear(self, name: str) -> bool:
         """Note that a window is open, and return True if it may edit."""
         self._windows[name] = time.monotonic()
-        return name == self._writer
+        return self._writer in ("", name)
 
     def edit(self, index: int, message: Any) -> dict[str, Any]:
         """Apply an edit of a page; it is on disk afterwards.
@@ -94,8 +96,12 @@ class Session:
         """
         if not isinstance(message, dict):
             raise EditError("expected an object")
-        if message.get("window") != self._writer:
+        window = message.get("window")
+        if not isinstance(window, str) or not window:
+            raise EditError("window: expected its name")
+        if self._writer not in ("", window):
             raise OtherWindowError("this project was opened in another window, which edits now; reload to edit here")
+        self._writer = window
         own = self.open(index)
         changed = own.video.change(message)
         if changed:

@@ -119,6 +119,11 @@ class AnnotatedVideo:
             self.labels.load(frames, names)
             self._touch(frames)
 
+    @property
+    def has_found(self) -> bool:
+        """True if a program has found poses."""
+        return bool(self._found)
+
     def key(self, number: int, track: int) -> str:
         """Return the digest of the labels that an individual's propagated pose comes from; "" without a pose."""
         with self._lock:

@@ -119,7 +119,8 @@ def test_a_request_of_another_site_or_form_is_refused(client, session, headers, 
         (b'{"a": NaN}', 400),
         (b"[" * 100_000, 400),
         (b"[]", 422),
-        (b'{"do": 1}', 409),
+        (b'{"do": 1}', 422),
+        (b'{"do": 1, "window": "x"}', 409),
     ],
 )
 def test_a_broken_body_is_refused(client, session, content, status):
@@ -188,9 +189,16 @@ def test_only_the_last_window_edits(client, session):
     assert "another window" in answer.json()["error"]
     assert post(client, "edit", edit(window=second)).status_code == 200
     assert not get(client, f"videos/0/changes?after=0&window={first}").json()["mayEdit"]
-    post(client, "leave", {"window": first})
+    session.remove_window(first)
     post(client, "leave", {"window": second})
     assert session.add_window()[1] is False
+
+
+def test_after_a_start_the_first_window_that_edits_goes_on(client, session):
+    assert get(client, "videos/0/changes?after=0&window=old").json()["mayEdit"]
+    assert get(client, "videos/0/changes?after=0&window=new").json()["mayEdit"]
+    assert post(client, "edit", edit(window="new")).status_code == 200
+    assert post(client, "edit", edit("b", window="old")).status_code == 409
 
 
 def test_joints_are_chosen_in_the_page(folder, tmp_path):

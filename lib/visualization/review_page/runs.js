@@ -28,7 +28,7 @@ class Runs {
     const group = element("span", { className: "group" }, button("propagate", "Propagate"), button("train", "Train nets"),
       button("stopRuns", "Stop"), this.progress, this.text);
     document.querySelector("header .end").before(group);
-    document.getElementById("count").after(this.saved);
+    document.getElementById("count").replaceWith(element("span", { id: "count", hidden: true }), this.saved);
     document.getElementById("title").after(this.#videos());
     this.#exportDialog();
   }
