@@ -141,11 +141,17 @@ class _Routes:
         return video.jpeg(number)
 
     async def changes(self, request: Request) -> Response:
-        after, window = request.query_params.get("after", ""), request.query_params.get("window", "")
-        if not (after.isascii() and after.isdigit() and len(after) < 16):
-            raise HTTPException(400, "after: expected a revision")
-        changes = await run_in_threadpool(self._session.changes, self._video(request), int(after), window)
-        return _json(changes)
+        query = request.query_params
+        revisions = [query.get(key, "") for key in ("after", "listed")]
+        if not all(one.isascii() and one.isdigit() and len(one) < 16 for one in revisions):
+            raise HTTPException(400, "after, listed: expected revisions")
+        after, listed = map(int, revisions)
+        window = query.get("window", "")
+
+        def changes() -> dict[str, Any]:
+            return self._session.changes(self._video(request), after, listed, window=window)
+
+        return _json(await run_in_threadpool(changes))
 
     async def edit(self, request: Request) -> Response:
         message = await _body(request)

@@ -109,11 +109,12 @@ class Session:
             own.flow.touch(at if isinstance(at, int) else changed[0])
         return {"saved": True}
 
-    def changes(self, index: int, revision: int, window: str) -> dict[str, Any]:
-        """Return what has changed in a video after a revision, and the state of the runs."""
+    def changes(self, index: int, revision: int, listed: int, *, window: str) -> dict[str, Any]:
+        """Return what has changed in a video after a revision (`PageView.since`), and the state of the runs."""
         own = self.open(index)
-        runs = {"flow": own.flow.status(), "training": own.training.status()}
-        return own.view.since(revision) | runs | {"mayEdit": self.hear(window)}
+        flow = own.flow.status()
+        changes = own.view.since(revision, listed, is_busy=bool(flow["busy"]))
+        return changes | {"flow": flow, "training": own.training.status(), "mayEdit": self.hear(window)}
 
     def close(self) -> None:
         """Stop all runs, and write everything to disk."""

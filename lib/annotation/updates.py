@@ -26,40 +26,54 @@ class PageView:
     def open(self) -> tuple[Review, dict[str, Any]]:
         """Return all that a page shows when it opens, and its state (see `since`)."""
         with self._video.lock:
-            content, state = self._video.content(), self._state()
-        review = make_review(content, self._video.path.stem, self._video.name)
+            state, content = self._state(), self._video.content()
+        review = self._review(content)
         self._suggest(review)
-        return review, state
+        return review, state | {"listed": state["revision"]}
 
-    def since(self, revision: int) -> dict[str, Any]:
+    def since(self, revision: int, listed: int, *, is_busy: bool) -> dict[str, Any]:
         """Return the frames that changed after a revision, what needs review, and the state.
 
         Args:
-            revision: Revision that the page shows.
+            revision: Revision of the frames that the page shows.
+            listed: Revision of the lists that the page shows.
+            is_busy: More changes are about to come, so the lists, which take longer, wait.
 
         Returns:
-            `revision`; `past` and `future`, names of the steps with their frames; `names` of individuals. If there are
-            changes also `frames`, each with the number, whether it was labeled as a whole, its annotations, and their
-            joints that a program set and the doubts of these; `needs` and `suggested`.
+            `revision`; `past` and `future`, names of the steps with their frames; `names` of individuals. If frames
+            have changed, also `frames`, each with the number, whether it was labeled as a whole, its annotations, and
+            their joints that a program set and the doubts of these, by the sizes of individuals in these frames. If the
+            lists have changed, also `needs`, `suggested`, and their revision `listed`.
         """
         with self._video.lock:
-            state, changed = self._state(), set(self._video.changed_since(revision))
-            if not changed:
-                return state
-            content = self._video.content()
-        review = make_review(content, self._video.path.stem, self._video.name)
-        self._suggest(review)
+            state, changed = self._state(), self._video.changed_since(revision)
+            content = self._video.content(changed)
+        if changed:
+            state["frames"] = self._frames(content)
+        if not is_busy and listed != state["revision"]:
+            state |= self._lists() | {"listed": state["revision"]}
+        return state
+
+    def _frames(self, content: dict[str, Any]) -> list[dict[str, Any]]:
+        data = self._review(content).data
         frames: dict[int, dict[str, Any]] = {
             image["id"]: {"number": image["id"], "isComplete": image["is_labeled"], "people": []}
             for image in content["images"]
-            if image["id"] in changed
         }
-        for place, record in enumerate(content["annotations"]):
-            if record["image_id"] in changed:
-                evidence = {"propagated": review.data["propagated"][place], "doubts": review.data["doubts"][place]}
-                frames[record["image_id"]]["people"].append({"record": record, **evidence})
+        for record, propagated, doubts in zip(content["annotations"], data["propagated"], data["doubts"], strict=True):
+            person = {"record": record, "propagated": propagated, "doubts": doubts}
+            frames[record["image_id"]]["people"].append(person)
+        return list(frames.values())
+
+    def _lists(self) -> dict[str, Any]:
+        content = self._video.content()
+        review = self._review(content)
+        self._suggest(review)
         needs = [self._with_tracks(item, content["annotations"]) for item in review.data["needs"]]
-        return state | {"frames": [*frames.values()], "needs": needs, "suggested": review.data["suggested"]}
+        return {"needs": needs, "suggested": review.data["suggested"]}
+
+    def _review(self, content: dict[str, Any]) -> Review:
+        return make_review(content, self._video.path.stem, self._video.name)
 
     def _state(self) -> dict[str, Any]:
         labels = self._video.labels

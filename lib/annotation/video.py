@@ -73,6 +73,7 @@ class AnnotatedVideo:
         self._method = ""
         self.revision = 0
         self._changed: dict[int, int] = {}  # by number of the frame, the revision
+        self._records: dict[int, list[dict[str, Any]]] = {}  # by number of the frame, its annotations until it changes
         self._lock = threading.RLock()
         self._reading = threading.Lock()  # frames are read by one thread at a time
         self._load()
@@ -109,7 +110,10 @@ class AnnotatedVideo:
     def change(self, message: Any) -> list[int]:
         """Apply a change that a page asks for (`VideoLabels.change`), and return the numbers of the changed frames."""
         with self._lock:
+            names = self.labels.names
             changed = self.labels.change(message)
+            if self.labels.names != names:
+                self._records.clear()  # they have the names of individuals
             self._touch(changed)
         return changed
 
@@ -165,28 +169,31 @@ class AnnotatedVideo:
 
     def _touch(self, numbers: Iterable[int]) -> None:
         self.revision += 1
-        self._changed |= dict.fromkeys(numbers, self.revision)
+        for number in numbers:
+            self._changed[number] = self.revision
+            self._records.pop(number, None)
 
     def changed_since(self, revision: int) -> list[int]:
         """Return the numbers of the frames that changed after a revision, in ascending order."""
         with self._lock:
             return sorted(number for number, changed in self._changed.items() if changed > revision)
 
-    def content(self) -> dict[str, Any]:
-        """Return the labels and the propagated poses of all frames as the content of a COCO-style file.
+    def content(self, numbers: Sequence[int] | None = None) -> dict[str, Any]:
+        """Return labels and propagated poses as the content of a COCO-style file. The id of an image is its number.
 
-        The id of an image is its number.
+        Args:
+            numbers: Numbers of the frames; None for all.
         """
         with self._lock:
             images: list[dict[str, Any]] = []
             annotations: list[dict[str, Any]] = []
-            for number in self.frames.numbers:
+            for number in self.frames.numbers if numbers is None else numbers:
                 labels = self.labels.frames.get(number)
                 width, height = self._sizes[number]
                 name = f"{self.name}#{number}" if self.path.is_file() else self.frames.name(number)
                 image = {"id": number, "file_name": name, "frame_id": number, "width": width, "height": height}
                 images.append(image | {"video_id": 0, "is_labeled": bool(labels and labels.is_complete)})
-                for record in self._records(number):
+                for record in self._records_of(number):
                     annotations.append(person_record(len(annotations) + 1, number) | record)
             info = {PROPAGATED_BY: self._method} if any("scores" in one for one in annotations) else {}
         return {
@@ -197,13 +204,15 @@ class AnnotatedVideo:
             "categories": [category_record(self.names, "individual", self._bones)],
         }
 
-    def _records(self, number: int) -> list[dict[str, Any]]:
+    def _records_of(self, number: int) -> list[dict[str, Any]]:
         """Return the records of the individuals of a frame."""
-        labels = self.labels.frames.get(number)
-        poses = {pose.track: pose for pose in labels.poses} if labels else {}
-        found = {} if labels and labels.is_complete else self._found.get(number, {})
-        records = [self._record(track, poses.get(track), found.get(track)) for track in sorted({*poses, *found})]
-        return [record for record in records if record["num_keypoints"] or "scores" not in record]
+        if number not in self._records:
+            labels = self.labels.frames.get(number)
+            poses = {pose.track: pose for pose in labels.poses} if labels else {}
+            found = {} if labels and labels.is_complete else self._found.get(number, {})
+            records = [self._record(track, poses.get(track), found.get(track)) for track in sorted({*poses, *found})]
+            self._records[number] = [one for one in records if one["num_keypoints"] or "scores" not in one]
+        return self._records[number]
 
     def _record(self, track: int, pose: LabeledPose | None, found: ProgramPose | None) -> dict[str, Any]:
         count = len(self.names)

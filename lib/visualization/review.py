@@ -8,6 +8,7 @@ import base64
 import hashlib
 import html
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,8 +161,8 @@ def _page_data(content: dict[str, Any], poses: ReviewedPoses, needs: np.ndarray)
         "numbers": poses.numbers.tolist(),
         "propagated": [np.flatnonzero(row).tolist() for row in poses.propagated],
         "doubts": [
-            [None if np.isnan(doubt) else round(doubt, 2) for doubt in row] if propagated.any() else None
-            for row, propagated in zip(poses.doubts.tolist(), poses.propagated, strict=True)
+            [None if math.isnan(doubt) else doubt for doubt in row] if propagated.any() else None
+            for row, propagated in zip(np.round(poses.doubts, 2).tolist(), poses.propagated, strict=True)
         ],
         "bones": _bones(category.get("skeleton"), names),
         "sides": sides,

@@ -170,13 +170,15 @@ def test_wrong_tokens_are_slowed_and_the_right_one_is_not():
 def test_changes_say_what_is_new(client, session):
     window, _ = session.add_window()
     assert post(client, "edit", edit(window=window, frame=3)).json() == {"saved": True}
-    changes = get(client, f"videos/0/changes?after=0&window={window}").json()
+    changes = get(client, f"videos/0/changes?after=0&listed=0&window={window}").json()
     assert changes["revision"] == 1
     assert [frame["number"] for frame in changes["frames"]] == [3]
     assert changes["frames"][0]["people"][0]["propagated"] == []
     assert changes["past"] == [{"id": "a", "at": 3}]
-    assert "frames" not in get(client, f"videos/0/changes?after=1&window={window}").json()
-    assert get(client, "videos/0/changes?after=x").status_code == 400
+    assert changes["listed"] == 1
+    assert get(client, "videos/0/changes?after=1&listed=1").json().keys().isdisjoint({"needs", "frames"})
+    assert "frames" not in get(client, f"videos/0/changes?after=1&listed=0&window={window}").json()
+    assert get(client, "videos/0/changes?after=x&listed=0").status_code == 400
 
 
 def test_only_the_last_window_edits(client, session):
@@ -188,15 +190,15 @@ def test_only_the_last_window_edits(client, session):
     assert answer.status_code == 409
     assert "another window" in answer.json()["error"]
     assert post(client, "edit", edit(window=second)).status_code == 200
-    assert not get(client, f"videos/0/changes?after=0&window={first}").json()["mayEdit"]
+    assert not get(client, f"videos/0/changes?after=0&listed=0&window={first}").json()["mayEdit"]
     session.remove_window(first)
     post(client, "leave", {"window": second})
     assert session.add_window()[1] is False
 
 
 def test_after_a_start_the_first_window_that_edits_goes_on(client, session):
-    assert get(client, "videos/0/changes?after=0&window=old").json()["mayEdit"]
-    assert get(client, "videos/0/changes?after=0&window=new").json()["mayEdit"]
+    assert get(client, "videos/0/changes?after=0&listed=0&window=old").json()["mayEdit"]
+    assert get(client, "videos/0/changes?after=0&listed=0&window=new").json()["mayEdit"]
     assert post(client, "edit", edit(window="new")).status_code == 200
     assert post(client, "edit", edit("b", window="old")).status_code == 409
 

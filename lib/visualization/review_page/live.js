@@ -2,18 +2,18 @@
 
 const PAUSE = { busy: 250, idle: 1000 }; // milliseconds between two questions for changes
 
-async function follow(app, connection, runs, revision) {
+async function follow(app, connection, runs, { revision, listed }) {
   for (;;) {
     const { sent } = connection;
-    const answer = await connection.get(`changes?after=${revision}&window=${connection.window}`);
+    const answer = await connection.get(`changes?after=${revision}&listed=${listed}&window=${connection.window}`);
     const isCurrent = connection.sent === sent && !connection.waiting.length;
     if (answer?.status === 200) {
       const { content } = answer;
       runs.show(content);
       if (!content.mayEdit) connection.close("This project was opened in another window, which edits now; reload to edit here.");
-      if (isCurrent && content.revision !== revision) {
+      if (isCurrent) {
         take(app, content);
-        ({ revision } = content);
+        ({ revision, listed = listed } = content);
       }
     }
     if (!connection.waiting.length && !connection.isOver) {
@@ -27,10 +27,12 @@ async function follow(app, connection, runs, revision) {
 function take(app, content) {
   const { model } = app;
   model.receive(content, (frame, one) => frame === app.frame && app.adding && one.from === -1 && !hasJoints(one));
-  if (!content.needs) return;
+  if (!content.needs) return; // the lists have not changed
   const needs = content.needs.map((item) => model.placed(item)).filter(Boolean);
   model.suggested = new Set(content.suggested.map((one) => one.frame));
+  const isFirst = needs.length && !app.queue.lists.needs.length;
   app.queue.fill({ needs, suggested: content.suggested });
+  if (isFirst) document.getElementById("tab-needs").click();
   app.panels.fill();
   app.timeline.repaint();
   app.refresh();
@@ -50,7 +52,7 @@ function startLive() {
     app.queue.follow("suggested", 1);
     if (!model.past.length) app.say("Add an individual (p), click where its joints are; then the next frame to label (m).");
   }
-  follow(app, connection, runs, live.revision);
+  follow(app, connection, runs, live);
 }
 
 startLive();

@@ -51,13 +51,16 @@ class LiveModel extends Model {
     return new Map(after).set(at, people.map((one) => (isOther(one) ? { ...one, propagated: [] } : one)));
   }
 
+  // Returns true if names have changed.
   #takeNames(pairs) {
-    if (JSON.stringify(pairs) !== JSON.stringify([...this.trackNames])) this.trackNames = new Map(pairs);
+    const isSame = JSON.stringify(pairs) === JSON.stringify([...this.trackNames]);
+    if (!isSame) this.trackNames = new Map(pairs);
+    return !isSame;
   }
 
   // Show what the server has. `isKept` is true of people who are being added, whom the server does not know.
   receive({ frames = [], names }, isKept) {
-    this.#takeNames(names);
+    const isRenamed = this.#takeNames(names);
     const changed = [];
     for (const { number, isComplete, people } of frames) {
       if (this.connection.isWaiting(number)) continue; // it comes again
@@ -68,7 +71,7 @@ class LiveModel extends Model {
       else this.edits.delete(frame.index);
       changed.push(frame);
     }
-    this.changed(changed);
+    if (changed.length || isRenamed) this.changed(changed);
   }
 
   #person({ record, propagated, doubts }) {

@@ -25,10 +25,10 @@ class Runs {
       made.dataset.action = action;
       return made;
     };
-    const group = element("span", { className: "group" }, button("propagate", "Propagate"), button("train", "Train nets"),
-      button("stopRuns", "Stop"), this.progress, this.text);
-    document.querySelector("header .end").before(group);
-    document.getElementById("count").replaceWith(element("span", { id: "count", hidden: true }), this.saved);
+    const bar = element("div", { id: "runs" }, button("propagate", "Propagate"), button("train", "Train nets"),
+      button("stopRuns", "Stop"), this.progress, this.text, this.saved);
+    document.querySelector("header").after(bar);
+    document.getElementById("count").hidden = true;
     document.getElementById("title").after(this.#videos());
     this.#exportDialog();
   }
