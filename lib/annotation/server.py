@@ -124,7 +124,7 @@ class _Routes:
             "formats": list(written_formats()),
         }
         data = {"labels": review.labels, "review": to_json(review.data, "page"), "live": to_json(live, "page")}
-        note = f"{len(review.data['numbers'])} frames; project {project.folder}"
+        note = f"{len(review.data['numbers'])} frames, labels in {project.folder.name}"
         head, tail = render_page(
             project.videos[index].name, data | {"note": to_json(note, "page")}, LIVE_SCRIPTS, is_served=True
         )

@@ -90,8 +90,7 @@ class PageView:
             found = suggest_by_appearance(frames.numbers, lambda number: frames.read_nearest(number)[0], MAX_SUGGESTED)
             index = {number: place for place, number in enumerate(frames.numbers)}
             self._first = [
-                {"frame": index[number], "track": 0, "joint": 0, "text": f"stands for {share:.0%} of the video"}
-                for number, share in found
+                {"frame": index[number], "text": f"stands for {share:.0%} of the video"} for number, share in found
             ]
         review.data["suggested"] = self._first
 

@@ -268,7 +268,8 @@ class App {
       labeled: "labeled", corrected: "corrected or accepted", partial: "partly labeled", propagated: "propagated",
       empty: "nobody",
     };
-    document.getElementById("frame").value = frame.number;
+    const field = document.getElementById("frame");
+    if (document.activeElement !== field) field.value = frame.number; // else somebody is typing
     Object.assign(document.getElementById("state"), { textContent: of[state], className: state });
     document.getElementById("count").textContent = `${this.corrected} corrected`;
     const enable = (action, isOn) => { this.buttons.get(action).disabled = !isOn; };

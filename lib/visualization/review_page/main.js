@@ -42,7 +42,7 @@ function listenToButtons(app) {
     if (Number.isFinite(number)) {
       app.go(app.pictured.reduce((best, one) => (near(one) < near(best) ? one : best)).index);
     }
-    app.refresh();
+    field.value = app.frame.number;
     field.blur();
   });
 }

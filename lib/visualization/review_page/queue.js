@@ -30,9 +30,10 @@ class Queue {
     return this.tracks(item).every((track) => model.isSet(model.person(frame, track) ?? { propagated: [] }));
   }
 
-  // The track of an item, and the other one of a possible swap; swaps in frames before may have exchanged them.
+  // The track of an item, and the other one of a possible swap; swaps in frames before may have exchanged them. Frames
+  // that are suggested before anything is labeled have none.
   tracks(item) {
-    if (!item.link) return [item.track];
+    if (!item.link) return item.track === undefined ? [] : [item.track];
     const track = this.app.model.personAt(item.link[1])?.track;
     return track === item.other ? [item.other, item.track] : [item.track, item.other];
   }
@@ -62,7 +63,7 @@ class Queue {
     if (item.link) {
       app.identities.chosen = other;
       app.select(track, app.joint);
-    } else {
+    } else if (track !== undefined) {
       const isLeft = app.model.person(app.frame, track)?.propagated.includes(item.joint);
       const { track: worst, joint } = (isLeft ? null : app.model.mostDoubtful(app.frame)) ?? item;
       app.select(worst, joint);
