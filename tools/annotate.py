@@ -14,10 +14,9 @@ from pathlib import Path
 
 import _init_paths  # noqa: F401
 
+from lib.annotation.person_file import read_file
 from lib.annotation.presets import PRESETS, choose_joints
 from lib.annotation.project import SUFFIX, Project, find_videos
-from lib.annotation.server import serve
-from lib.annotation.session import Session
 from lib.utils.errors import InputError, run
 from lib.utils.logging import log_to_terminal
 
@@ -30,16 +29,21 @@ def main() -> None:
     if args.labels and len(videos) != 1:
         raise InputError(f"--labels {args.labels}: name one video with it, and others later")
     folder = folder or args.project or videos[0].resolve().with_name(videos[0].resolve().stem + SUFFIX)
+    labels = read_file(args.labels, videos[0]) if args.labels else None
+    joints = choose_joints(args.joints.split(",")) if args.joints else None
     project = Project(folder, videos)
-    if args.labels:
-        project.load(project.index(videos[0]), args.labels)
-    if args.joints:
-        project.choose(choose_joints(args.joints.split(",")))
+    if joints:
+        project.choose(joints)
+    if labels:
+        project.load(project.index(videos[0]), *labels)
 
     def tell(address: str) -> None:
         print(f"Annotate at {address}\nLabels are in {folder}. Ctrl-C stops the server.", flush=True)
         if not args.no_browser:
             webbrowser.open(address)
+
+    from lib.annotation.server import serve  # last: PyTorch takes seconds
+    from lib.annotation.session import Session
 
     serve(Session(project, tuple(args.opts)), tell)
 

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 OPTIONS = PropagationOptions(method="dis", priors=("lucas_kanade", "linear"))
 FIRST = 48
 """Number of frames beyond the first or last label that are done first, then twice as many, and so on."""
+PATIENCE = 5.0
+"""Seconds to wait for the thread at the end."""
 
 Unit = tuple[int, int]
 """Number of a frame, and track of an individual in it."""
@@ -78,12 +80,12 @@ class FlowRun:
             self._condition.notify()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, without its results if a long segment is on its way."""
         with self._condition:
             self._is_closed = True
             self._wanted += 1
             self._condition.notify()
-        self._thread.join()
+        self._thread.join(PATIENCE)
 
     def status(self) -> dict[str, object]:
         """Return whether the run is on, and its progress: poses that are done, all, and the seconds left."""

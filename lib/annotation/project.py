@@ -11,9 +11,12 @@ from filelock import FileLock, Timeout
 
 from lib.annotation.journal import Journal
 from lib.annotation.labels import VideoLabels
-from lib.annotation.person_file import read_file
+from lib.annotation.person_file import Match
 from lib.annotation.presets import Joints
 from lib.annotation.video import AnnotatedVideo
+from lib.frames.store import ImageStore
+from lib.frames.video import FrameFolder
+from lib.frames.video_file import VideoFile
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
@@ -150,21 +153,21 @@ class Project:
         """
         return [own.resolve() for own in self.videos].index(video.resolve())
 
-    def load(self, index: int, path: Path) -> None:
-        """Load the labels that a person set in a video from a file, and the joints of the project.
+    def load(self, index: int, joints: Joints, match: Match) -> None:
+        """Load the labels of a file, and the joints of the project.
 
         Args:
             index: Index of the video.
-            path: File of labels in any format.
+            joints: Joints of the file.
+            match: Returns the labels (`lib.annotation.person_file.read_file`).
 
         Raises:
-            InputError: The file cannot be read, has other joints than the project, or the video has labels.
+            InputError: The labels do not fit the video, the project has other joints, or the video has labels.
         """
-        joints, match = read_file(path, self.videos[index])
         self.choose(joints)
         video = self.open(index)
         if video.labels.frames or video.labels.past:
-            raise InputError(f"{path}: {video.path} has labels in {self.folder} already; start without --labels")
+            raise InputError(f"{video.path}: it has labels in {self.folder} already; start without --labels")
         video.load(*match(video.frames))
 
     def states(self) -> list[dict[str, Any]]:
@@ -197,7 +200,7 @@ def find_videos(paths: Sequence[Path]) -> tuple[Path | None, list[Path]]:
         Folder of the project, or None; and the videos.
 
     Raises:
-        InputError: A path does not exist, or two projects are named.
+        InputError: A path does not exist, a video cannot be read, or two projects are named.
     """
     projects, videos = [], []
     for path in paths:
@@ -208,6 +211,11 @@ def find_videos(paths: Sequence[Path]) -> tuple[Path | None, list[Path]]:
             continue
         inside = sorted(one for one in path.iterdir() if one.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else []
         videos += inside or [path]
+    for video in videos:
+        if video.is_file():
+            VideoFile(video)
+        else:
+            FrameFolder(ImageStore(video), ".")
     if len(projects) > 1:
         raise InputError(f"{projects[0]} and {projects[1]} are two projects; name one")
     return (projects[0] if projects else None), videos

@@ -6,6 +6,7 @@ import pytest
 from annotated_video import NAMES, joints, write_video
 
 from lib.annotation.export import export_labels, written_formats
+from lib.annotation.person_file import read_file
 from lib.annotation.presets import PRESETS, choose_joints
 from lib.annotation.project import Project, find_videos
 from lib.annotation.suggestions import suggest_by_appearance
@@ -39,14 +40,18 @@ def test_videos_of_the_same_name_have_folders_of_their_own(tmp_path):
 
 
 def test_paths_name_projects_videos_and_folders(tmp_path):
+    clip = write_video(tmp_path / "clip.mp4", frames=1).read_bytes()
     for name in ("videos/b.mp4", "videos/a.AVI", "videos/notes.txt", "frames/0.png", "project/project.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(clip)
+    (tmp_path / "notes.txt").write_text("no video")
     project, videos = find_videos([tmp_path / name for name in ("project", "videos", "frames")])
     assert project == tmp_path / "project"
     assert videos == [tmp_path / name for name in ("videos/a.AVI", "videos/b.mp4", "frames")]
     with pytest.raises(InputError, match="no such file"):
         find_videos([tmp_path / "missing.mp4"])
+    with pytest.raises(InputError, match="cannot be read as a video"):
+        find_videos([tmp_path / "notes.txt"])
     with pytest.raises(InputError, match="two projects"):
         find_videos([tmp_path / "project", tmp_path / "project"])
 
@@ -62,7 +67,7 @@ def test_labels_of_a_file_are_loaded_once(folder, tmp_path):
     path = tmp_path / "labels.json"
     write_json(path, {"images": images, "annotations": annotations, "categories": [{"id": 1, "keypoints": NAMES}]})
     project = Project(tmp_path / "project", [folder / "clip.mp4"])
-    project.load(0, path)
+    project.load(0, *read_file(path, folder / "clip.mp4"))
     labels = project.open(0).labels
     assert project.joints[0] == tuple(NAMES)
     assert labels.names == {0: "Ann"}
@@ -70,7 +75,7 @@ def test_labels_of_a_file_are_loaded_once(folder, tmp_path):
     assert labels.frames[20].poses[0].open_joints == (2, 3)
     assert project.states() == [{"name": "clip.mp4", "labeled": 2}]
     with pytest.raises(InputError, match="start without --labels"):
-        project.load(0, path)
+        project.load(0, *read_file(path, folder / "clip.mp4"))
     project.close()
 
 
