@@ -173,7 +173,7 @@ def test_a_killed_server_goes_on_where_it_was(clip, serve, open_annotation):
     assert again.page.evaluate(last) == pytest.approx([x, y], abs=0.2)
     for _ in range(20):
         again.press("z")
-    assert again.text("#state") == "nobody"
+    again.page.wait_for_function("() => document.getElementById('state').textContent === 'nobody'")
     again.saved()
     again.page.wait_for_function("() => document.querySelectorAll('#needs li').length === 0")
     told, status = server.interrupt()
