@@ -29,14 +29,15 @@ COUNT_PENDING = """(() => {
 class Review:
     """The page as a person has it, what it asks for and complains of is noted."""
 
-    def __init__(self, context, path):
+    def __init__(self, context, address, size=(WIDTH, HEIGHT)):
+        self.size = size
         self.page = context.new_page()
         self.page.add_init_script(COUNT_PENDING)
         self.asked, self.faults = [], []
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.goto(path.as_uri())
+        self.page.goto(address)
         self.page.wait_for_selector("#state:not(:empty)")
         self.settle()
 
@@ -64,13 +65,13 @@ class Review:
     @property
     def scale(self):
         box = self.page.locator("#picture").bounding_box()
-        return min(box["width"] / WIDTH, box["height"] / HEIGHT)
+        return min(box["width"] / self.size[0], box["height"] / self.size[1])
 
     def place(self, x, y):
         """A point of the frame, on the screen; the picture is fitted."""
         box = self.page.locator("#picture").bounding_box()
-        left = box["x"] + (box["width"] - WIDTH * self.scale) / 2
-        top = box["y"] + (box["height"] - HEIGHT * self.scale) / 2
+        left = box["x"] + (box["width"] - self.size[0] * self.scale) / 2
+        top = box["y"] + (box["height"] - self.size[1] * self.scale) / 2
         return left + (x + 0.5) * self.scale, top + (y + 0.5) * self.scale
 
     def click(self, x, y):

@@ -95,17 +95,21 @@ class Propagator:
             raise ValueError("this method needs a net: build the propagator with one")
         return self._estimate(strategy)
 
-    def propagate(self, people: Sequence[Person], targets: Sequence[Target]) -> PropagatedPoses:
+    def propagate(
+        self, people: Sequence[Person], targets: Sequence[Target], errors: Sequence[float] | None = None
+    ) -> PropagatedPoses:
         """Return the poses of labeled people in other frames.
 
         Args:
             people: Labeled people.
             targets: At least one target.
+            errors: Leave-one-out error of the method and of each prior; None to measure them. NaN gives all methods the
+                same weight.
 
         Raises:
             ValueError: The options need a net, and the propagator has none.
         """
-        return self._propagate(self.leave_one_out_errors(people), people, targets)
+        return self._propagate(self.leave_one_out_errors(people) if errors is None else errors, people, targets)
 
     def propagate_cached(
         self, people: Sequence[Person], targets: Sequence[Target], folder: Path, stamps: Sequence[object]

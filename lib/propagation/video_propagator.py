@@ -56,7 +56,14 @@ class VideoPropagator:
         joints[~labeled] = np.nan
         scores: np.ndarray = labeled.astype(np.float64)
         people = [
-            self._person(number, track, joints[number, track], labeled[number, track])
+            make_person(
+                number,
+                track,
+                joints[number, track],
+                own := labeled[number, track],
+                open_joints=np.flatnonzero(~own).tolist(),
+                aspect_ratio=self._aspect_ratio,
+            )
             for number, track in np.argwhere(labeled.any(axis=2)).tolist()
         ]
         targets = around(people, {0: range(len(frames))}, complete={})
@@ -70,22 +77,41 @@ class VideoPropagator:
                 joints[place][new], scores[place][new] = found[new], own[new]
         return joints, scores
 
-    def _person(self, number: int, track: int, joints: np.ndarray, labeled: np.ndarray) -> Person:
-        (box,) = widen_boxes(joints_box(joints[labeled])[None], NO_BOX)
-        center, scale = box_to_center_scale(box.tolist(), self._aspect_ratio)
-        points = np.where(labeled[:, None], joints, 0)
-        return Person(
-            video=0,
-            frame=number,
-            number=number,
-            center=center,
-            scale=scale,
-            box_score=1.0,
-            joints=points,
-            labeled=labeled,
-            track=track,
-            open_joints=tuple(np.flatnonzero(~labeled).tolist()),
-        )
+
+def make_person(
+    number: int,
+    track: int,
+    joints: np.ndarray,
+    labeled: np.ndarray,
+    *,
+    open_joints: Sequence[int],
+    aspect_ratio: float = 1.0,
+) -> Person:
+    """Return an individual of a frame of video 0, with the crop around its joints.
+
+    Args:
+        number: Number of the frame.
+        track: Number of the individual.
+        joints: (J, 2) x, y in pixels.
+        labeled: (J,) bool.
+        open_joints: Joints that the label says nothing about.
+        aspect_ratio: Width over height of the crop.
+    """
+    points = joints[labeled] if labeled.any() else np.zeros((1, 2))
+    (box,) = widen_boxes(joints_box(points)[None], NO_BOX)
+    center, scale = box_to_center_scale(box.tolist(), aspect_ratio)
+    return Person(
+        video=0,
+        frame=number,
+        number=number,
+        center=center,
+        scale=scale,
+        box_score=1.0,
+        joints=np.where(labeled[:, None], joints, 0),
+        labeled=labeled,
+        track=track,
+        open_joints=tuple(open_joints),
+    )
 
 
 def build_video_propagator(

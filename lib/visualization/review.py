@@ -1,13 +1,16 @@
 """Review page for propagated labels: check and correct them, and choose what to label next, in a single HTML file.
 
-The page itself is in review_page/: markup, style, and scripts that are joined in the order of SCRIPTS.
+The page itself is in review_page/: markup, style, and scripts that are joined in the order of SCRIPTS,
+or, for the page that lib.annotation serves, of LIVE_SCRIPTS.
 """
 
 import base64
 import hashlib
 import html
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +30,13 @@ from lib.visualization.review_poses import ReviewedPoses, read_poses
 logger = logging.getLogger(__name__)
 
 PAGE = Path(__file__).with_name("review_page")
-SCRIPTS = tuple(
-    f"{part}.js"
-    for part in (
-        *("model", "store", "saving", "pictures", "drawing", "stage", "timeline", "panels"),
-        *("queue", "accepting", "identities", "app", "actions", "main"),
-    )
+_COMMON = (
+    *("model", "store", "saving", "pictures", "drawing", "stage", "timeline", "panels"),
+    *("queue", "accepting", "identities", "app", "actions", "main"),
 )
+SCRIPTS = tuple(f"{part}.js" for part in (*_COMMON, "offline"))
+LIVE_SCRIPTS = tuple(f"{part}.js" for part in (*_COMMON, "connection", "live_model", "runs", "live"))
+"""Scripts of the page that lib.annotation serves."""
 BUDGET = 60_000_000
 """Bytes of a page. Browsers open pages of this size within two seconds, and mail and chats accept them."""
 SUGGESTED = 3, 20
@@ -71,22 +74,9 @@ def write_review(
     Raises:
         InputError: A record cannot be shown (the message names it), a frame is missing, or the budget is too small.
     """
-    poses = read_poses(content, name)
-    images = content["images"]
-    # The page marks what it saves as propagated if a joint that a program set is left.
-    info = content.get("info") or {}
-    given = {key: value for key, value in info.items() if key != PROPAGATED_BY}
-    labels = _json(content | ({"info": given} if "info" in content else {}), name)
-    needs = frame_needs(len(images), poses.frame, poses.doubts)
-    for swap in poses.swaps:
-        needs[swap.frame] = max(needs[swap.frame], swap.doubt)
-    data = _page_data(content, poses, needs) | {
-        "name": name,
-        "video": video or name,
-        "propagated_by": info.get(PROPAGATED_BY),
-        "identity": hashlib.sha256(labels).hexdigest()[:16],
-    }
-    head, tail = _page(video or name, {"labels": labels, "review": _json(data, name)})
+    review = make_review(content, name, video or name)
+    images, poses, needs = content["images"], review.poses, review.needs
+    head, tail = render_page(video or name, {"labels": review.labels, "review": to_json(review.data, name)}, SCRIPTS)
     left = budget - len(head) - len(tail) - NOTES
 
     def read(frame: int) -> np.ndarray:
@@ -105,7 +95,7 @@ def write_review(
             f"{stored} of {len(images)} frames have pictures, of about {width}×{height} pixels, "
             f"JPEG quality {QUALITY_STEPS[plan.quality][1]}"
         )
-        file.write(_script("note", _json(note, name)) + tail)
+        file.write(_script("note", to_json(note, name)) + tail)
         size = file.tell()
     if stored < len(images):
         logger.warning("%s: %s: the others are damaged or exceed the limit of %.0f MB", path, note, budget / 1e6)
@@ -130,6 +120,51 @@ def needed_frames(content: dict[str, Any], name: str) -> list[tuple[int, float, 
     ]
 
 
+@dataclass(frozen=True)
+class Review:
+    """What a page shows of a video's labels.
+
+    Attributes:
+        poses: The poses.
+        needs: (F,) how much each frame needs review, from 0 to 1.
+        labels: The content of the labels as JSON that is safe in a page.
+        data: Everything else that the page needs.
+    """
+
+    poses: ReviewedPoses
+    needs: np.ndarray
+    labels: bytes
+    data: dict[str, Any]
+
+
+def make_review(content: dict[str, Any], name: str, video: str) -> Review:
+    """Return what a page shows of a video's labels, frames numbered from 0.
+
+    Args:
+        content: COCO-style, as for `write_review`.
+        name: Name of the labels.
+        video: Name of the video.
+
+    Raises:
+        InputError: A record cannot be shown; the message names it.
+    """
+    poses = read_poses(content, name)
+    # The page marks what it saves as propagated if a joint that a program set is left.
+    info = content.get("info") or {}
+    given = {key: value for key, value in info.items() if key != PROPAGATED_BY}
+    labels = to_json(content | ({"info": given} if "info" in content else {}), name)
+    needs = frame_needs(len(content["images"]), poses.frame, poses.doubts)
+    for swap in poses.swaps:
+        needs[swap.frame] = max(needs[swap.frame], swap.doubt)
+    data = _page_data(content, poses, needs) | {
+        "name": name,
+        "video": video,
+        "propagated_by": info.get(PROPAGATED_BY),
+        "identity": hashlib.sha256(labels).hexdigest()[:16],
+    }
+    return Review(poses, needs, labels, data)
+
+
 def _page_data(content: dict[str, Any], poses: ReviewedPoses, needs: np.ndarray) -> dict[str, Any]:
     """Return the data of the page other than the labels; frames are numbered from 0."""
     category = keypoint_category(content)
@@ -145,8 +180,8 @@ def _page_data(content: dict[str, Any], poses: ReviewedPoses, needs: np.ndarray)
         "numbers": poses.numbers.tolist(),
         "propagated": [np.flatnonzero(row).tolist() for row in poses.propagated],
         "doubts": [
-            [None if np.isnan(doubt) else round(doubt, 2) for doubt in row] if propagated.any() else None
-            for row, propagated in zip(poses.doubts.tolist(), poses.propagated, strict=True)
+            [None if math.isnan(doubt) else doubt for doubt in row] if propagated.any() else None
+            for row, propagated in zip(np.round(poses.doubts, 2).tolist(), poses.propagated, strict=True)
         ],
         "bones": _bones(category.get("skeleton"), names),
         "sides": sides,
@@ -191,7 +226,7 @@ def _bones(given: Any, names: list[str]) -> list[list[int]]:
     return pairs or [list(bone) for bone in named_skeleton(names).bones]
 
 
-def _json(value: Any, name: str) -> bytes:
+def to_json(value: Any, name: str) -> bytes:
     """Serialize to JSON that is safe inside a page: without `<`, so no text can close its element; NaN becomes null."""
     try:
         return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER).replace(b"<", b"\\u003c")
@@ -199,16 +234,27 @@ def _json(value: Any, name: str) -> bytes:
         raise InputError(f"{name}: these labels cannot be stored as JSON: {error}") from None
 
 
-def _page(name: str, data: dict[str, bytes]) -> tuple[bytes, bytes]:
-    """Return the parts of the file before and after the pictures.
+def render_page(
+    title: str, data: dict[str, bytes], scripts: Sequence[str], *, markup: str = "page.html", is_served: bool = False
+) -> tuple[bytes, bytes]:
+    """Return the parts of a page before and after its pictures.
 
-    The content security policy allows only the page's own script and style, by their hashes, and no connections.
+    The content security policy allows only the page's own script and style, by their hashes, and no connections except
+    to the server of a served page.
+
+    Args:
+        title: Title of the page.
+        data: JSON by name, from `to_json`.
+        scripts: Files of review_page/, in order.
+        markup: File of the markup.
+        is_served: The page comes from a server.
     """
     style = (PAGE / "page.css").read_text(encoding="utf-8")
-    script = '"use strict";\n' + "".join((PAGE / part).read_text(encoding="utf-8") for part in SCRIPTS)
+    script = '"use strict";\n' + "".join((PAGE / part).read_text(encoding="utf-8") for part in scripts)
     policy = f"default-src 'none'; script-src {_sum(script)}; style-src {_sum(style)}"
-    text = (PAGE / "page.html").read_text(encoding="utf-8")
-    for mark, value in (("policy", policy), ("style", style), ("title", html.escape(name))):
+    policy += "; connect-src 'self'" if is_served else ""
+    text = (PAGE / markup).read_text(encoding="utf-8")
+    for mark, value in (("policy", policy), ("style", style), ("title", html.escape(title))):
         text = text.replace(f"{{{{{mark}}}}}", value)
     head = text.encode() + b"".join(_script(key, value) for key, value in data.items())
     return head, f"<script>{script}</script>\n</body>\n</html>\n".encode()

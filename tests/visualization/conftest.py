@@ -30,7 +30,7 @@ def path(tmp_path_factory):
 @pytest.fixture
 def review(browser, path):
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    review = Review(context, path)
+    review = Review(context, path.as_uri())
     yield review
     assert review.faults == []
     context.close()
@@ -44,7 +44,7 @@ def open_page(browser, tmp_path):
     def open_page(content):
         write_review(content, read_frame, tmp_path / "review.html", name="mice")
         contexts.append(browser.new_context(viewport={"width": 1280, "height": 800}))
-        review = Review(contexts[-1], tmp_path / "review.html")
+        review = Review(contexts[-1], (tmp_path / "review.html").as_uri())
         pages.append(review)
         return review
 

@@ -251,7 +251,7 @@ def test_dialogs_are_canceled(open_page, tmp_path):
 
 
 def test_another_window_takes_over_swaps_and_names(review, path, tmp_path):
-    other = type(review)(review.page.context, path)
+    other = type(review)(review.page.context, path.as_uri())
     other.go(103)
     other.page.click("#people >> text=track 0")
     other.press("e", "F2")

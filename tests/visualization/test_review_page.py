@@ -147,7 +147,7 @@ def test_corrections_outlive_the_page(review, path, tmp_path):
     review.page.wait_for_selector("#state:not(:empty)")
     assert review.text("#count") == "2 corrected"
     assert review.save(tmp_path) == before
-    other = Review(review.page.context, path)  # the page once more, at the same time
+    other = Review(review.page.context, path.as_uri())  # the page once more, at the same time
     other.go(105)
     other.press("r")
     review.page.wait_for_function("() => document.getElementById('count').textContent === '1 corrected'")
@@ -246,7 +246,7 @@ def test_a_frame_without_a_picture_is_stepped_over(browser, tmp_path, scheme):
 
     write_review(content, read, tmp_path / "review.html", name="mice")
     context = browser.new_context(color_scheme=scheme)
-    review = Review(context, tmp_path / "review.html")
+    review = Review(context, (tmp_path / "review.html").as_uri())
     review.press("Home", "ArrowRight")
     assert review.at[0] == "102"
     review.press("m")

@@ -1,13 +1,14 @@
 // The page as a whole: the current frame and selection, and all actions on them.
 
 class App {
-  constructor(labels, review) {
-    this.model = new Model(labels, review);
+  constructor(model, files) {
+    const { review } = model;
+    this.model = model;
     this.model.store.forgetful = () =>
       this.warn("This browser does not keep corrections: save before you close the page.");
     this.model.store.restore();
     this.model.changed = (frames) => this.#changed(frames);
-    this.pictures = new Pictures();
+    this.pictures = new Pictures(files);
     this.pictured = this.model.frames.filter((frame) => this.pictures.has(frame.index));
     this.tracks = this.model.tracks();
     this.frame = this.pictured[0];
@@ -267,7 +268,8 @@ class App {
       labeled: "labeled", corrected: "corrected or accepted", partial: "partly labeled", propagated: "propagated",
       empty: "nobody",
     };
-    document.getElementById("frame").value = frame.number;
+    const field = document.getElementById("frame");
+    if (document.activeElement !== field) field.value = frame.number; // else somebody is typing
     Object.assign(document.getElementById("state"), { textContent: of[state], className: state });
     document.getElementById("count").textContent = `${this.corrected} corrected`;
     const enable = (action, isOn) => { this.buttons.get(action).disabled = !isOn; };

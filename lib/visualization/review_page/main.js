@@ -42,7 +42,7 @@ function listenToButtons(app) {
     if (Number.isFinite(number)) {
       app.go(app.pictured.reduce((best, one) => (near(one) < near(best) ? one : best)).index);
     }
-    app.refresh();
+    field.value = app.frame.number;
     field.blur();
   });
 }
@@ -58,18 +58,20 @@ function listKeys() {
   document.getElementById("keylist").append(...sections);
 }
 
-function start() {
-  const read = (id) => JSON.parse(document.getElementById(`data-${id}`).textContent);
-  const review = read("review");
+// The JSON of a part of the page.
+function read(id) { return JSON.parse(document.getElementById(`data-${id}`).textContent); }
+
+// Show labels, with pictures from `files`.
+function start(model, files) {
+  const { review } = model;
   Object.assign(document.getElementById("title"), { textContent: review.video, title: `labels: ${review.name}` });
   document.getElementById("note").textContent = read("note");
-  const app = new App(read("labels"), review);
+  const app = new App(model, files);
   document.getElementById("colors").setAttribute("aria-pressed", app.bySide);
   listenToKeys(app);
   listenToButtons(app);
   listKeys();
   app.queue.open();
   app.refresh();
+  return app;
 }
-
-start();

@@ -11,11 +11,14 @@ function element(tag, properties = {}, ...children) {
 class Panels {
   constructor(app) {
     this.app = app;
-    this.lists = ["needs", "suggested"].map((name) => this.#list(name));
+    this.fill();
     this.rows = app.model.names.map((name, joint) => this.#row(name, joint));
     document.querySelector("#joints tbody").append(...this.rows.map((row) => row.line));
     for (const tab of document.querySelectorAll("[role=tab]")) tab.addEventListener("click", () => this.#open(tab));
   }
+
+  // The lists of frames.
+  fill() { this.lists = ["needs", "suggested"].map((name) => this.#list(name)); }
 
   #list(name) {
     const all = this.app.queue.lists[name];
@@ -27,7 +30,7 @@ class Panels {
       button.addEventListener("click", () => this.app.queue.pick(name, place));
       return { name, item, who, button, line: element("li", {}, button) };
     });
-    panel.querySelector("ol").append(...items.map((item) => item.line));
+    panel.querySelector("ol").replaceChildren(...items.map((item) => item.line));
     panel.querySelector("p").textContent =
       all.length > LISTED ? `and ${all.length - LISTED} more` : all.length ? "" : "None.";
     return items;

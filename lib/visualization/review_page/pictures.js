@@ -1,25 +1,21 @@
-// The frames' pictures, stored in the page as base64: decoded on demand, with the most recent ones cached.
+// The frames' pictures: decoded on demand, with the most recent ones cached.
 
 const DECODED_BYTES = 300e6;
 
 class Pictures {
-  constructor() {
-    const elements = [...document.querySelectorAll("script[data-frame]")];
-    this.elements = new Map(elements.map((element) => [Number(element.dataset.frame), element]));
+  constructor(files) {
+    this.files = files; // where they come from
     this.kept = new Map(); // by index of the frame, the longest unused first
   }
 
-  has(index) { return this.elements.has(index); }
+  has(index) { return this.files.has(index); }
 
   // Width and height of the frame itself, whatever those of its picture are.
-  size(index) {
-    const { width, height } = this.elements.get(index).dataset;
-    return [Number(width), Number(height)];
-  }
+  size(index) { return this.files.size(index); }
 
   // A promise of the picture, an ImageBitmap.
   get(index) {
-    const found = this.kept.get(index) ?? createImageBitmap(this.#file(index));
+    const found = this.kept.get(index) ?? this.#decode(index);
     this.kept.delete(index);
     this.kept.set(index, found);
     const [width, height] = this.size(index);
@@ -32,7 +28,24 @@ class Pictures {
     return found;
   }
 
-  #file(index) {
+  async #decode(index) { return createImageBitmap(await this.files.file(index)); }
+}
+
+// Files in the page, as base64.
+class PageFiles {
+  constructor() {
+    const elements = [...document.querySelectorAll("script[data-frame]")];
+    this.elements = new Map(elements.map((element) => [Number(element.dataset.frame), element]));
+  }
+
+  has(index) { return this.elements.has(index); }
+
+  size(index) {
+    const { width, height } = this.elements.get(index).dataset;
+    return [Number(width), Number(height)];
+  }
+
+  file(index) {
     const text = atob(this.elements.get(index).textContent);
     const bytes = new Uint8Array(text.length);
     for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);

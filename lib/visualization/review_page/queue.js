@@ -3,9 +3,18 @@
 class Queue {
   constructor(app, review) {
     this.app = app;
-    const pictured = (name) => review[name].filter((one) => app.pictures.has(one.frame));
-    this.lists = { needs: pictured("needs"), suggested: pictured("suggested") };
+    this.lists = { needs: [], suggested: [] };
     this.places = { needs: -1, suggested: -1 }; // in these lists
+    this.fill(review);
+  }
+
+  // Take other lists; the place in them stays at its frame, if that is listed.
+  fill(review) {
+    for (const name of Object.keys(this.lists)) {
+      const { frame } = this.lists[name][this.places[name]] ?? {};
+      this.lists[name] = review[name].filter((one) => this.app.pictures.has(one.frame));
+      this.places[name] = this.lists[name].findIndex((one) => one.frame === frame);
+    }
   }
 
   // A frame to label is done as a whole; doubtful joints are done when a person has set all of them, and a possible
@@ -21,9 +30,10 @@ class Queue {
     return this.tracks(item).every((track) => model.isSet(model.person(frame, track) ?? { propagated: [] }));
   }
 
-  // The track of an item, and the other one of a possible swap; swaps in frames before may have exchanged them.
+  // The track of an item, and the other one of a possible swap; swaps in frames before may have exchanged them. Frames
+  // that are suggested before anything is labeled have none.
   tracks(item) {
-    if (!item.link) return [item.track];
+    if (!item.link) return item.track === undefined ? [] : [item.track];
     const track = this.app.model.personAt(item.link[1])?.track;
     return track === item.other ? [item.other, item.track] : [item.track, item.other];
   }
@@ -53,7 +63,7 @@ class Queue {
     if (item.link) {
       app.identities.chosen = other;
       app.select(track, app.joint);
-    } else {
+    } else if (track !== undefined) {
       const isLeft = app.model.person(app.frame, track)?.propagated.includes(item.joint);
       const { track: worst, joint } = (isLeft ? null : app.model.mostDoubtful(app.frame)) ?? item;
       app.select(worst, joint);

@@ -1,0 +1,221 @@
+"""A project on disk: videos that share their joints, with the labels of each."""
+
+import os
+import secrets
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from lib.annotation.journal import Journal
+from lib.annotation.labels import VideoLabels
+from lib.annotation.person_file import Match
+from lib.annotation.presets import Joints
+from lib.annotation.video import AnnotatedVideo
+from lib.frames.store import ImageStore
+from lib.frames.video import FrameFolder
+from lib.frames.video_file import VideoFile
+from lib.utils.errors import InputError
+from lib.utils.files import read_json, write_json
+
+FILE = "project.json"
+SUFFIX = "_annotation"
+"""End of the name of a project's folder, after that of its first video."""
+VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+
+
+class Project:
+    """Videos that are annotated together.
+
+    Only one process can have a project open.
+
+    Args:
+        folder: Folder of the project; created if it does not exist.
+        videos: Video files and folders of frames to add.
+
+    Attributes:
+        videos: Paths of the videos.
+        joints: Names of the joints and connected pairs; None until they are chosen.
+        token: Secret that addresses of the project's server contain. It stays the same, so that an open page goes on
+            when the server is started again.
+        port: Port of the last server; 0 for none.
+
+    Raises:
+        InputError: Another process has the project open, or its file is damaged.
+    """
+
+    def __init__(self, folder: Path, videos: Sequence[Path] = ()) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / ".lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(
+                f"{folder}: another tools/annotate.py has this project open; use its page, or stop it first"
+            ) from None
+        self._open: dict[int, AnnotatedVideo] = {}
+        self._opening = threading.Lock()
+        self.videos: list[Path] = []
+        self.joints: Joints | None = None
+        if (folder / FILE).exists():
+            self._load()
+        added = [path for path in videos if path.resolve() not in [own.resolve() for own in self.videos]]
+        self.videos += added
+        if not self.videos:
+            raise InputError(f"{folder}: a project without videos; name one")
+        self.save()
+        self.token, self.port = self._session()
+
+    def _load(self) -> None:
+        path = self.folder / FILE
+        content = read_json(path)
+        if not isinstance(content, dict) or {"videos", "joints", "bones"} - content.keys():
+            raise InputError(f"{path}: not a project of tools/annotate.py")
+        self.videos = [self.folder / video for video in content["videos"]]
+        if content["joints"]:
+            self.joints = tuple(content["joints"]), tuple((a, b) for a, b in content["bones"])
+
+    def save(self) -> None:
+        """Write the list of videos and joints."""
+        names, bones = self.joints or ((), ())
+        videos = [os.path.relpath(path.resolve(), self.folder.resolve()) for path in self.videos]
+        write_json(self.folder / FILE, {"videos": videos, "joints": names, "bones": bones}, indent=True)
+
+    def _session(self) -> tuple[str, int]:
+        path = self.folder / "session.json"
+        if path.exists():
+            session = read_json(path)
+            return session["token"], session["port"]
+        return secrets.token_urlsafe(32), 0
+
+    def keep_session(self, port: int) -> None:
+        """Write the token and the port to a file that only the user can read.
+
+        Args:
+            port: Port of the server.
+        """
+        path, self.port = self.folder / "session.json", port
+        path.unlink(missing_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(f'{{"token": "{self.token}", "port": {port}}}\n')
+
+    def choose(self, joints: Joints) -> None:
+        """Choose the joints of all videos.
+
+        Args:
+            joints: Names of the joints and connected pairs.
+
+        Raises:
+            InputError: The project has other joints.
+        """
+        if self.joints and self.joints[0] != joints[0]:
+            raise InputError(f"{self.folder}: the joints of this project are {', '.join(self.joints[0])}")
+        if not self.joints:
+            self.joints = joints
+            self.save()
+
+    def place(self, index: int) -> Path:
+        """Return the folder of a video's labels.
+
+        Args:
+            index: Index of the video.
+        """
+        stems = [path.stem for path in self.videos]
+        repeated = stems[:index].count(stems[index])
+        return self.folder / (f"{stems[index]}-{repeated + 1}" if repeated else stems[index])
+
+    def open(self, index: int) -> AnnotatedVideo:
+        """Return a video; its frames are unpacked when it is opened for the first time.
+
+        Args:
+            index: Index of the video.
+
+        Raises:
+            InputError: The video cannot be read, a file of the project is damaged, or no joints are chosen.
+        """
+        with self._opening:
+            if index not in self._open:
+                if self.joints is None:
+                    raise InputError(f"{self.folder}: choose the joints first")
+                names, bones = self.joints
+                self._open[index] = AnnotatedVideo(self.videos[index], self.place(index), names, bones)
+            return self._open[index]
+
+    def index(self, video: Path) -> int:
+        """Return the index of a video of the project.
+
+        Args:
+            video: Path of the video.
+        """
+        return [own.resolve() for own in self.videos].index(video.resolve())
+
+    def load(self, index: int, joints: Joints, match: Match) -> None:
+        """Load the labels of a file, and the joints of the project.
+
+        Args:
+            index: Index of the video.
+            joints: Joints of the file.
+            match: Returns the labels (`lib.annotation.person_file.read_file`).
+
+        Raises:
+            InputError: The labels do not fit the video, the project has other joints, or the video has labels.
+        """
+        self.choose(joints)
+        video = self.open(index)
+        if video.labels.frames or video.labels.past:
+            raise InputError(f"{video.path}: it has labels in {self.folder} already; start without --labels")
+        video.load(*match(video.frames))
+
+    def states(self) -> list[dict[str, Any]]:
+        """Return the name and the number of labeled frames of each video."""
+        return [{"name": path.name, "labeled": self._num_labeled(index)} for index, path in enumerate(self.videos)]
+
+    def _num_labeled(self, index: int) -> int:
+        if index in self._open:
+            return len(self._open[index].labels.frames)
+        if self.joints is None or not self.place(index).is_dir():
+            return 0
+        journal = Journal(self.place(index))
+        journal.close()
+        return len(VideoLabels(journal, len(self.joints[0]), frozenset()).frames)
+
+    def close(self) -> None:
+        """Write the latest state of all videos, and let other processes open the project."""
+        for video in self._open.values():
+            video.close()
+        self._lock.release()
+
+
+def find_videos(paths: Sequence[Path]) -> tuple[Path | None, list[Path]]:
+    """Return the project and the videos that paths name.
+
+    Args:
+        paths: Folder of a project, video files, folders of video files, or folders of numbered frames.
+
+    Returns:
+        Folder of the project, or None; and the videos.
+
+    Raises:
+        InputError: A path does not exist, a video cannot be read, or two projects are named.
+    """
+    projects, videos = [], []
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        if (path / FILE).is_file():
+            projects.append(path)
+            continue
+        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else []
+        videos += inside or [path]
+    for video in videos:
+        if video.is_file():
+            VideoFile(video)
+        else:
+            FrameFolder(ImageStore(video), ".")
+    if len(projects) > 1:
+        raise InputError(f"{projects[0]} and {projects[1]} are two projects; name one")
+    return (projects[0] if projects else None), videos

@@ -1,0 +1,267 @@
+"""A video that is being annotated: its frames, what a person and a program said about them, and what a page shows."""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from lib.annotation.journal import Journal
+from lib.annotation.labels import FrameLabels, LabeledPose, VideoLabels
+from lib.formats.coco import JOINT_EVIDENCE, PROPAGATED_BY
+from lib.formats.coco_records import box_around, category_record, person_record
+from lib.frames.unpack import open_frames
+from lib.frames.video import FrameFolder
+from lib.utils.files import read_json, write_json
+
+JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
+
+
+@dataclass(frozen=True)
+class ProgramPose:
+    """Pose that a program found.
+
+    Attributes:
+        joints: J x, y in pixels.
+        scores: J scores; 0 for joints that were not found.
+        sources: For each joint, the numbers of the labeled frames that it comes from.
+        disagreement: J distances in pixels between the results from the labels before and after; None if unknown.
+        key: Digest of the labels that it comes from.
+    """
+
+    joints: Sequence[Sequence[float]]
+    scores: Sequence[float]
+    sources: Sequence[Sequence[int]]
+    disagreement: Sequence[float | None]
+    key: str
+
+
+Found = Mapping[int, Mapping[int, ProgramPose]]
+"""Poses by number of the frame and track."""
+
+
+class AnnotatedVideo:
+    """Frames, labels and propagated poses of a video.
+
+    All methods can be called from several threads.
+
+    Args:
+        path: Video file, or folder of numbered frames.
+        folder: Folder for the frames of a file, the journal, and propagated poses.
+        names: Names of the J joints.
+        bones: Pairs of connected joints, by index.
+
+    Attributes:
+        frames: Frames of the video.
+        labels: What a person said; change it with `change`.
+        revision: Number of changes since the start.
+
+    Raises:
+        InputError: The video cannot be read, or a file of the folder is damaged.
+    """
+
+    def __init__(self, path: Path, folder: Path, names: Sequence[str], bones: Sequence[Sequence[int]]) -> None:
+        self.path, self.folder, self.names = path, folder, list(names)
+        self._bones = bones
+        self.frames = self.open_frames()
+        self._sizes = self._frame_sizes()
+        self.labels = VideoLabels(Journal(folder), len(names), frozenset(self.frames.numbers))
+        self._found: dict[int, dict[int, ProgramPose]] = {}
+        self._method = ""
+        self.revision = 0
+        self._changed: dict[int, int] = {}  # by number of the frame, the revision
+        self._records: dict[int, list[dict[str, Any]]] = {}  # by number of the frame, its annotations until it changes
+        self._lock = threading.RLock()
+        self._reading = threading.Lock()  # frames are read by one thread at a time
+        self._load()
+
+    def _frame_sizes(self) -> dict[int, tuple[int, int]]:
+        numbers = self.frames.numbers
+        if self.path.is_file():
+            return dict.fromkeys(numbers, self.frames.size(numbers[0]))
+        return {number: self.frames.size(number) for number in numbers}
+
+    @property
+    def name(self) -> str:
+        """Name of the file or folder."""
+        return self.path.name
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Lock to hold while several properties are read together."""
+        return self._lock
+
+    def jpeg(self, number: int) -> bytes:
+        """Return a frame as a JPEG file.
+
+        Args:
+            number: Number of the frame, which exists.
+
+        Raises:
+            InputError: The frame and those around it are damaged.
+        """
+        with self._reading:
+            image = self.frames.read_nearest(number)[0]
+        return cv2.imencode(".jpg", image, JPEG)[1].tobytes()
+
+    def change(self, message: Any) -> list[int]:
+        """Apply a change that a page asks for (`VideoLabels.change`), and return the numbers of the changed frames."""
+        with self._lock:
+            names = self.labels.names
+            changed = self.labels.change(message)
+            if self.labels.names != names:
+                self._records.clear()  # they have the names of individuals
+            self._touch(changed)
+        return changed
+
+    def load(self, frames: Mapping[int, FrameLabels], names: Mapping[int, str]) -> None:
+        """Take over the labels of a file (`VideoLabels.load`)."""
+        with self._lock:
+            self.labels.load(frames, names)
+            self._touch(frames)
+
+    @property
+    def has_found(self) -> bool:
+        """True if a program has found poses."""
+        return bool(self._found)
+
+    def key(self, number: int, track: int) -> str:
+        """Return the digest of the labels that an individual's propagated pose comes from; "" without a pose."""
+        with self._lock:
+            pose = self._found.get(number, {}).get(track)
+        return pose.key if pose else ""
+
+    def open_frames(self) -> FrameFolder:
+        """Return the frames for another thread."""
+        return open_frames(self.path, self.folder / "frames")[0]
+
+    def put(self, found: Found, method: str) -> None:
+        """Replace the propagated poses of individuals in some frames.
+
+        Args:
+            found: Poses by number of the frame and track.
+            method: Name of the method.
+        """
+        with self._lock:
+            for number, poses in found.items():
+                self._found.setdefault(number, {}).update(poses)
+            self._method = method
+            self._touch(found)
+
+    def keep(self, wanted: Iterable[tuple[int, int]]) -> None:
+        """Drop propagated poses that no label leads to anymore, and write the others to disk.
+
+        Args:
+            wanted: Numbers of frames and tracks to keep.
+        """
+        kept = set(wanted)
+        with self._lock:
+            for number, poses in self._found.items():
+                gone = [track for track in poses if (number, track) not in kept]
+                for track in gone:
+                    del poses[track]
+                if gone:
+                    self._touch([number])
+            self.save_found()
+
+    def _touch(self, numbers: Iterable[int]) -> None:
+        self.revision += 1
+        for number in numbers:
+            self._changed[number] = self.revision
+            self._records.pop(number, None)
+
+    def changed_since(self, revision: int) -> list[int]:
+        """Return the numbers of the frames that changed after a revision, in ascending order."""
+        with self._lock:
+            return sorted(number for number, changed in self._changed.items() if changed > revision)
+
+    def content(self, numbers: Sequence[int] | None = None) -> dict[str, Any]:
+        """Return labels and propagated poses as the content of a COCO-style file. The id of an image is its number.
+
+        Args:
+            numbers: Numbers of the frames; None for all.
+        """
+        with self._lock:
+            images: list[dict[str, Any]] = []
+            annotations: list[dict[str, Any]] = []
+            for number in self.frames.numbers if numbers is None else numbers:
+                labels = self.labels.frames.get(number)
+                width, height = self._sizes[number]
+                name = f"{self.name}#{number}" if self.path.is_file() else self.frames.name(number)
+                image = {"id": number, "file_name": name, "frame_id": number, "width": width, "height": height}
+                images.append(image | {"video_id": 0, "is_labeled": bool(labels and labels.is_complete)})
+                for record in self._records_of(number):
+                    annotations.append(person_record(len(annotations) + 1, number) | record)
+            info = {PROPAGATED_BY: self._method} if any("scores" in one for one in annotations) else {}
+        return {
+            "info": info,
+            "videos": [{"id": 0, "name": self.name}],
+            "images": images,
+            "annotations": annotations,
+            "categories": [category_record(self.names, "individual", self._bones)],
+        }
+
+    def _records_of(self, number: int) -> list[dict[str, Any]]:
+        """Return the records of the individuals of a frame."""
+        if number not in self._records:
+            labels = self.labels.frames.get(number)
+            poses = {pose.track: pose for pose in labels.poses} if labels else {}
+            found = {} if labels and labels.is_complete else self._found.get(number, {})
+            records = [self._record(track, poses.get(track), found.get(track)) for track in sorted({*poses, *found})]
+            self._records[number] = [one for one in records if one["num_keypoints"] or "scores" not in one]
+        return self._records[number]
+
+    def _record(self, track: int, pose: LabeledPose | None, found: ProgramPose | None) -> dict[str, Any]:
+        count = len(self.names)
+        keypoints = list(pose.keypoints) if pose else [0.0] * 3 * count
+        evidence: dict[str, list[Any]] = {key: [None] * count for key in JOINT_EVIDENCE}
+        open_joints = pose.open_joints if pose else range(count)
+        for joint in open_joints:
+            score = found.scores[joint] if found else 0
+            evidence["scores"][joint] = score
+            if found and score > 0:
+                keypoints[3 * joint : 3 * joint + 3] = *found.joints[joint], 2
+                evidence["sources"][joint] = list(found.sources[joint])
+                evidence["disagreement"][joint] = found.disagreement[joint]
+        points = np.reshape(keypoints, (-1, 3))
+        known = points[:, 2] > 0
+        box = np.round(box_around(points[known, :2]), 3).tolist()
+        record = {
+            "track_id": track,
+            "keypoints": keypoints,
+            "num_keypoints": int(known.sum()),
+            "bbox": box,
+            "area": round(box[2] * box[3], 3),
+            "iscrowd": 0,
+        }
+        if track in self.labels.names:
+            record["track_name"] = self.labels.names[track]
+        return record | (evidence if open_joints else {})
+
+    def save_found(self) -> None:
+        """Write the propagated poses to disk."""
+        with self._lock:
+            poses: dict[str, dict[str, Any]] = {}
+            for number, of_frame in self._found.items():
+                poses[str(number)] = {str(track): list(vars(pose).values()) for track, pose in of_frame.items()}
+            write_json(self.folder / "found.json", {"joints": self.names, "method": self._method, "poses": poses})
+
+    def _load(self) -> None:
+        path = self.folder / "found.json"
+        if path.exists() and (saved := read_json(path))["joints"] == self.names:
+            self._method = saved["method"]
+            self._found = {
+                int(number): {int(track): ProgramPose(*pose) for track, pose in poses.items()}
+                for number, poses in saved["poses"].items()
+            }
+
+    def close(self) -> None:
+        """Write the latest labels and poses to disk: the state for the next start, and a file of labels."""
+        with self._lock:
+            self.labels.save()
+            self.save_found()
+            write_json(self.folder / "labels.json", self.content())
+            self.labels.journal.close()
