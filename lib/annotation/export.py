@@ -10,8 +10,12 @@ from lib.utils.files import claim_outputs, write_json
 
 
 def written_formats() -> dict[str, str]:
-    """Return the suffix of each format that can be written, by name."""
-    return {name: Path(known.patterns[0]).suffix for name, known in FORMATS.items() if known.write and known.patterns}
+    """Return the suffix of each format that can be written in a file of any name, by the name of the format."""
+    return {
+        name: Path(known.patterns[0]).suffix
+        for name, known in FORMATS.items()
+        if known.write and known.patterns and not known.check
+    }
 
 
 def export_labels(video: AnnotatedVideo, format: str) -> tuple[Path, list[str]]:
