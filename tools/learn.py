@@ -36,6 +36,29 @@ from lib.utils.errors import run
 
 def main() -> None:
     """Run the tool."""
+    args = parse()
+    numbers, opts = {}, list(args.opts)
+    for name, minimum in (("videos", 1), ("frames", 1), ("seeds", 0)):
+        numbers[name], others = split_numbers(f"--{name}", getattr(args, name), minimum)
+        opts += others
+    options = complete(LearningOptions(**(vars(args) | numbers | {"opts": opts})))
+    cells = plan_grid(options) if options.grid else {}
+    chains = list(cells.values()) or [plan(options, options.out, options.opts, options.seed)]
+    data = [Chain(options.out, videos_settings(options), [])] if options.grid else []
+    check_outputs(options, chains)
+    keep_settings([*data, *chains])
+    try:
+        run_steps([*plan_videos(options), *itertools.chain(*(chain.steps for chain in chains))])
+    finally:
+        add_seconds(options.out)
+    if options.grid:
+        report_grid(options, cells)
+    else:
+        report(options, chains[0].results)
+
+
+def parse() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for videos, nets, results and pictures")
     names = sorted(path.name for path in EXPERIMENTS.iterdir() if path.is_dir())
@@ -79,25 +102,7 @@ def main() -> None:
         metavar="SEED",
         help="seeds of the choice of labels and of the training in the grid (--seed: of the synthetic videos)",
     )
-    args = parser.parse_intermixed_args()
-    numbers, opts = {}, list(args.opts)
-    for name, minimum in (("videos", 1), ("frames", 1), ("seeds", 0)):
-        numbers[name], others = split_numbers(f"--{name}", getattr(args, name), minimum)
-        opts += others
-    options = complete(LearningOptions(**(vars(args) | numbers | {"opts": opts})))
-    cells = plan_grid(options) if options.grid else {}
-    chains = list(cells.values()) or [plan(options, options.out, options.opts, options.seed)]
-    data = [Chain(options.out, videos_settings(options), [])] if options.grid else []
-    check_outputs(options, chains)
-    keep_settings([*data, *chains])
-    try:
-        run_steps([*plan_videos(options), *itertools.chain(*(chain.steps for chain in chains))])
-    finally:
-        add_seconds(options.out)
-    if options.grid:
-        report_grid(options, cells)
-    else:
-        report(options, chains[0].results)
+    return parser.parse_intermixed_args()
 
 
 def _text(numbers: list[int]) -> str:

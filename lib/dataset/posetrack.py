@@ -76,15 +76,8 @@ def labeled_people(
     for v, video in enumerate(videos):
         boxes = with_boxes(video, joints_box).boxes
         for p, frame in enumerate(video.person_frame):
-            box_alone = not video.has_points[p] and not np.isnan(boxes[p]).any()
-            if video.crowd[p]:
-                dropped["that are crowds"] += 1
-                continue
-            if not video.labeled[p].any() and not box_alone:
-                dropped["without a labeled joint"] += 1
-                continue
-            if frame in files.absent:
-                dropped[ABSENT] += 1
+            if reason := _reason(video, p, boxes[p], frame in files.absent):
+                dropped[reason] += 1
                 continue
             source, number = files.find(v, video, frame)
             try:
@@ -114,6 +107,16 @@ def labeled_people(
                 )
             )
     return PoseTrack(videos=videos, people=people, frames=files.found, dropped=dropped)
+
+
+def _reason(video: VideoAnnotations, person: int, box: np.ndarray, is_absent: bool) -> str | None:
+    """Return the reason to leave a person out before the image is opened; None if there is none."""
+    box_alone = not video.has_points[person] and not np.isnan(box).any()
+    if video.crowd[person]:
+        return "that are crowds"
+    if not video.labeled[person].any() and not box_alone:
+        return "without a labeled joint"
+    return ABSENT if is_absent else None
 
 
 def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], where: str, renamed: Names) -> PoseTrack:
