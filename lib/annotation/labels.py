@@ -1,47 +1,14 @@
 """Labels that a person set in a video, frame by frame, and their history: every step can be undone."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from lib.annotation.edits import EditError, FrameLabels, LabeledPose, is_whole, parse_names, parse_people
 from lib.annotation.journal import Journal
 
 MAX_STEPS = 1000
 """Number of steps that can be undone."""
-MAX_TRACK = 1_000_000
-MAX_NAME = 60
-MAX_POSITION = 1e6
-
-
-class EditError(ValueError):
-    """Error for an edit that is not valid. It changes nothing."""
-
-
-class LabeledPose(NamedTuple):
-    """What a person said about an individual in a frame.
-
-    Attributes:
-        track: Number of the individual.
-        keypoints: x, y, v of each of J joints; v is 0 for missing, 1 for hidden and 2 for visible joints.
-        open_joints: Indices of joints that are left to a program.
-    """
-
-    track: int
-    keypoints: tuple[float, ...]
-    open_joints: tuple[int, ...]
-
-
-class FrameLabels(NamedTuple):
-    """What a person said about a frame.
-
-    Attributes:
-        poses: Individuals with at least one joint that a person set.
-        is_complete: Nobody else is in the frame, and no joint is left to a program.
-    """
-
-    poses: tuple[LabeledPose, ...]
-    is_complete: bool
 
 
 @dataclass
@@ -164,7 +131,7 @@ class VideoLabels:
         name, at, frames = message["do"], message.get("at"), message.get("frames")
         if not isinstance(name, str) or not 1 <= len(name) <= 64:
             raise EditError("do: expected the name of a step")
-        if not _is_whole(at) or at not in self.numbers:
+        if not is_whole(at) or at not in self.numbers:
             raise EditError(f"at: {at!r} is not a frame")
         if not isinstance(frames, dict):
             raise EditError("frames: expected an object")
@@ -174,7 +141,7 @@ class VideoLabels:
                 raise EditError(f"frames: {key!r} is not a frame")
             labels = None if people is None else parse_people(people, self.num_joints, f"frame {key}")
             after[str(int(key))] = labels and _frame_record(labels)
-        return {"do": name, "at": at, "frames": after, "names": _keyed(_parse_names(message.get("names")))}
+        return {"do": name, "at": at, "frames": after, "names": _keyed(parse_names(message.get("names")))}
 
     def _apply(self, entry: dict[str, Any]) -> list[int]:
         """Apply an entry of the journal, and return the numbers of the changed frames."""
@@ -211,78 +178,6 @@ class VideoLabels:
                 self.frames[number] = labels
         self.names = names
         return list(frames)
-
-
-def parse_people(people: Any, num_joints: int, where: str) -> FrameLabels | None:
-    """Return the labels of a frame from the people that a page shows in it.
-
-    Args:
-        people: List of `{"track", "keypoints", "propagated"}`; `propagated` lists the joints that a program set.
-        num_joints: Number of joints.
-        where: Name of the frame, for messages.
-
-    Returns:
-        The labels; None if they say nothing about the frame.
-
-    Raises:
-        EditError: A value is not valid.
-    """
-    if not isinstance(people, list):
-        raise EditError(f"{where}: expected a list of people")
-    poses, is_complete, is_empty = [], True, not people
-    for person in people:
-        pose = _parse_person(person, num_joints, where)
-        is_complete = is_complete and not pose.open_joints
-        seen = any(v for joint, v in enumerate(pose.keypoints[2::3]) if joint not in pose.open_joints)
-        decided_missing = 0 < len(pose.open_joints) < num_joints
-        if seen or decided_missing:
-            poses.append(pose)
-    if len({pose.track for pose in poses}) < len(poses):
-        raise EditError(f"{where}: an individual is there twice")
-    if not poses and not is_empty:
-        return None
-    return FrameLabels(tuple(poses), is_complete)
-
-
-def _parse_person(person: Any, num_joints: int, where: str) -> LabeledPose:
-    if not isinstance(person, dict):
-        raise EditError(f"{where}: expected people as objects")
-    track: Any = person.get("track")
-    keypoints: Any = person.get("keypoints")
-    propagated: Any = person.get("propagated")
-    if not _is_whole(track) or not 0 <= track <= MAX_TRACK:
-        raise EditError(f"{where}: track {track!r}: expected a whole number up to {MAX_TRACK}")
-    if not isinstance(keypoints, list) or len(keypoints) != 3 * num_joints:
-        raise EditError(f"{where}: keypoints: expected {3 * num_joints} numbers")
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in keypoints):
-        raise EditError(f"{where}: keypoints: expected numbers")
-    if not all(math.isfinite(value) and abs(value) <= MAX_POSITION for value in keypoints):
-        raise EditError(f"{where}: keypoints: a position is out of range")
-    if not all(v in (0, 1, 2) for v in keypoints[2::3]):
-        raise EditError(f"{where}: keypoints: v is 0, 1 or 2")
-    joints = range(num_joints)
-    if not isinstance(propagated, list) or not all(_is_whole(joint) and joint in joints for joint in propagated):
-        raise EditError(f"{where}: propagated: expected numbers of joints")
-    open_joints = tuple(sorted(set(propagated)))
-    kept = [value if i % 3 == 2 else float(value) for i, value in enumerate(keypoints)]
-    for joint in joints:
-        if joint in open_joints or not kept[3 * joint + 2]:
-            kept[3 * joint : 3 * joint + 3] = 0.0, 0.0, 0
-    return LabeledPose(track, tuple(kept), open_joints)
-
-
-def _parse_names(names: Any) -> dict[int, str]:
-    if not isinstance(names, dict) or not all(key.isascii() and key.isdigit() for key in names):
-        raise EditError("names: expected an object of tracks")
-    if not all(isinstance(name, str) and 1 <= len(name) <= MAX_NAME for name in names.values()):
-        raise EditError(f"names: expected names of up to {MAX_NAME} characters")
-    if len(set(names.values())) < len(names):
-        raise EditError("names: two individuals have the same name")
-    return {int(track): name for track, name in names.items()}
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _frame_record(labels: FrameLabels) -> list[Any]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from lib.annotation.labels import FrameLabels, LabeledPose
+from lib.annotation.edits import FrameLabels, LabeledPose
 from lib.annotation.presets import Joints
 from lib.formats.coco import OPEN_JOINTS, complete_images
 from lib.frames.video import FrameFolder

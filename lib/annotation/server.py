@@ -14,8 +14,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from lib.annotation.edits import EditError
 from lib.annotation.export import export_labels, written_formats
-from lib.annotation.labels import EditError
 from lib.annotation.presets import PRESETS, choose_joints
 from lib.annotation.security import MAX_BODY, Guard
 from lib.annotation.session import OtherWindowError, Session

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from lib.annotation.edits import EditError
 from lib.annotation.flow_run import FlowRun
-from lib.annotation.labels import EditError
 from lib.annotation.project import Project
 from lib.annotation.training_run import TrainingRun
 from lib.annotation.updates import PageView

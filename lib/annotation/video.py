@@ -9,8 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from lib.annotation.edits import FrameLabels, LabeledPose
 from lib.annotation.journal import Journal
-from lib.annotation.labels import FrameLabels, LabeledPose, VideoLabels
+from lib.annotation.labels import VideoLabels
 from lib.formats.coco import JOINT_EVIDENCE, PROPAGATED_BY
 from lib.formats.coco_records import box_around, category_record, person_record
 from lib.frames.unpack import open_frames

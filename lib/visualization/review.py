@@ -249,7 +249,8 @@ def render_page(
         markup: File of the markup.
         is_served: The page comes from a server.
     """
-    style = (PAGE / "page.css").read_text(encoding="utf-8")
+    styles = ("page.css", "live.css") if is_served else ("page.css",)
+    style = "".join((PAGE / part).read_text(encoding="utf-8") for part in styles)
     script = '"use strict";\n' + "".join((PAGE / part).read_text(encoding="utf-8") for part in scripts)
     policy = f"default-src 'none'; script-src {_sum(script)}; style-src {_sum(style)}"
     policy += "; connect-src 'self'" if is_served else ""

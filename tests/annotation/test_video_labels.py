@@ -3,8 +3,9 @@
 import pytest
 
 from lib.annotation import journal as journal_module
+from lib.annotation.edits import EditError, FrameLabels, LabeledPose
 from lib.annotation.journal import Journal
-from lib.annotation.labels import EditError, FrameLabels, LabeledPose, VideoLabels
+from lib.annotation.labels import VideoLabels
 
 NUMBERS = frozenset(range(10))
 

@@ -143,6 +143,29 @@ def test_a_correction_is_propagated_at_once_and_only_around_it(clip, serve, open
     assert (dense(clip.parent) == before).all()
 
 
+def test_a_swap_holds_although_everything_is_propagated_again(clip, serve, open_annotation):
+    page = open_annotation(serve(clip, "--joints", ",".join(NAMES)))
+    page.label_all()
+    page.press("y")
+    page.page.fill("#frame", "30")  # while results come
+    page.page.wait_for_function("() => document.getElementById('progress').textContent.startsWith('propagated')")
+    page.page.keyboard.press("Enter")
+    page.settle()
+    assert page.at == ("30", "propagated")
+    page.press("e")
+    assert page.at == ("30", "labeled")
+    page.go(35)
+    page.page.wait_for_function("() => document.getElementById('hint').textContent.endsWith('from frames 30, 40.')")
+    page.export()
+    found = dense(clip.parent)
+    for frame in (30, 35, 40):
+        truth = np.array([joints(frame, track) for track in (1, 0)])
+        assert np.linalg.norm(found[frame, ..., :2] - truth, axis=-1).max() < 8
+    page.go(30)
+    page.press("z")
+    page.page.wait_for_function("() => document.getElementById('state').textContent === 'propagated'")
+
+
 def test_a_killed_server_goes_on_where_it_was(clip, serve, open_annotation):
     server = serve(clip, "--joints", ",".join(NAMES))
     page = open_annotation(server)

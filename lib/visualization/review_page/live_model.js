@@ -29,6 +29,12 @@ class LiveModel extends Model {
     this.connection.send({ do: step.id, at: at.number, frames, names: Object.fromEntries(this.trackNames) });
   }
 
+  // Labels of a file and corrections are the same here.
+  state(frame) {
+    const state = super.state(frame);
+    return state === "corrected" ? "labeled" : state;
+  }
+
   undo() { return this.#step("undo", this.past, () => super.undo()); }
 
   redo() { return this.#step("redo", this.future, () => super.redo()); }

@@ -13,7 +13,8 @@ function listenToKeys(app) {
   document.addEventListener("keydown", (event) => {
     const { tagName, type } = event.target;
     if (document.querySelector("dialog[open]")) return;
-    if (tagName === "SELECT" || (tagName === "INPUT" && type === "text")) {
+    const isClosed = event.target.closest("dialog"); // where the focus may stay; an open one was seen above
+    if (!isClosed && (tagName === "SELECT" || (tagName === "INPUT" && type === "text"))) {
       if (event.key === "Escape" || event.key === "Enter") event.target.blur();
       return;
     }
