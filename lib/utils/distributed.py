@@ -30,7 +30,7 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
         Rank of this process and number of processes; (0, 1) without `torchrun`.
 
     Raises:
-        InputError: Another process ended while this one waited for it.
+        InputError: Another process ended while this one waited for it, or did not answer in time.
     """
     if num_processes() == 1:
         yield 0, 1
@@ -41,7 +41,9 @@ def processes(device: torch.device) -> Iterator[tuple[int, int]]:
     except RuntimeError as error:
         if "gloo/transport" not in str(error):
             raise
-        raise InputError("another process of this run ended, as its own message says") from None
+        late = "timed out" in str(error).lower()
+        what = "did not answer in time" if late else "ended, as its own message says"
+        raise InputError(f"another process of this run {what}") from None
     finally:
         distributed.destroy_process_group()
 
