@@ -216,7 +216,8 @@ def test_poses_without_the_name_of_their_track_stay_so_until_it_changes(open_pag
     review.press("F2")
     review.page.keyboard.type("carl")
     review.press("Enter")
-    assert {people(review.save(tmp_path), frame)[1]["track_name"] for frame in range(FRAMES)} == {"carl"}
+    saved = review.save(tmp_path)
+    assert {people(saved, frame)[1]["track_name"] for frame in range(FRAMES)} == {"carl"}
 
 
 @pytest.mark.parametrize("name", ["alice", "track0", "track 0"])
