@@ -53,16 +53,15 @@ def main() -> None:
         content = label_with_nets(options)
     else:
         label = label_from_images if args.images else label_video
-        content = label(options, configure_from(args.recipe, args.opts))
+        content = label(options, configure_from(options.recipe, args.opts))
     write_outputs(options, content)
 
 
 def label_project(args: argparse.Namespace) -> None:
     """Label several videos."""
     project = read_project(args.project) if args.project else list_project(args.video, args.labels, args.out)
-    if args.method is None and project.method:
-        args.method, args.prior = project.method, args.prior or list(project.priors)
-    args.recipe = project.recipe or args.recipe
+    args.method, args.prior = args.method or project.method, args.prior or list(project.priors) or None
+    args.recipe = args.recipe or project.recipe or RECIPE
     args.merge = "fill" if project.fill else args.merge
     args.opts = [*project.settings, *args.opts]
 
@@ -93,7 +92,7 @@ def options_of(args: argparse.Namespace, **files: Any) -> LabelingOptions:
         **files,
         images=args.images,
         nets=args.nets,
-        recipe=args.recipe,
+        recipe=args.recipe or RECIPE,
         every=args.every,
         fill=args.merge == "fill",
         relearn=args.relearn,
@@ -137,7 +136,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--recipe",
         type=Path,
-        default=RECIPE,
         help="folder of single.yaml and posewarper.yaml (default: experiments/video)",
     )
     add_arguments(parser)
@@ -163,7 +161,8 @@ def check(args: argparse.Namespace) -> None:
         if args.project:
             single |= {"--video": args.video, "--labels": args.labels, "--out": args.out}
         if given := [option for option, value in single.items() if value]:
-            raise InputError(f"{given[0]} is for a single video; docs/projects.md describes projects")
+            with_what = "--project" if args.project else "several videos"
+            raise InputError(f"{given[0]} cannot be combined with {with_what}; docs/projects.md describes projects")
         if not args.project and args.out is None:
             raise InputError("--out is missing: it names the folder for the results of several videos")
         return
@@ -176,11 +175,11 @@ def check(args: argparse.Namespace) -> None:
     if args.out is None:
         raise InputError("--out is missing: it names the output file, such as dense.json")
     if len(args.labels) > 1:
-        raise InputError(f"--labels is given {len(args.labels)} times, and --video once")
+        raise InputError(f"got {len(args.labels)} --labels, but only 1 --video")
     if labels is None and args.nets is None:
         raise InputError(
             f"--labels is missing: it names the labels of some frames of {args.video[0]} (docs/labels.md); --nets "
-            f"estimates a video without labels by the nets of an earlier run"
+            f"uses the nets of an earlier run to label a video that has no labels"
         )
     if args.nets and (labels or args.images):
         raise InputError("--nets estimates a video without labels: remove --labels and --images")

@@ -47,7 +47,7 @@ def is_scorable(data_set: str, test_set: TestSet, tracking: bool = False) -> boo
     scorer = find_scorer(data_set)
     assert test_set.truth is not None  # only PoseTrack's test sets have none
     if not scorer.ranked and (test_set.dropped[ABSENT] or test_set.dropped[DAMAGED]):
-        line = "not scored, because some images are missing or damaged and %s scores one pose for each labeled person"
+        line = "not scored: some images are missing or damaged, and %s scores one pose for each person"
         logger.warning(line, data_set)
         return False
     scorer.check(test_set.truth, len(test_set.videos[0].joints))

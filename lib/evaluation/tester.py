@@ -113,7 +113,7 @@ class Tester:
         if not self.scorable:
             return {}
         if poses.damaged and not is_ranked(self.name):
-            logger.warning("%s is scored person by person, and some images are damaged: not scored", self.name)
+            logger.warning("not scored: some images are damaged, and %s scores one pose for each person", self.name)
             return {}
         assert self.test_set.truth is not None  # only PoseTrack's test sets have none
         return score_files(self.name, self.test_set.truth, written, self.rules.sigma_scale)

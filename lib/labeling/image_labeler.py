@@ -88,19 +88,23 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
         )
 
 
-def gather_images(labels: Path, images: Path, folder: Path, oriented: bool) -> VideoLabels:
+def gather_images(labels: Path, images: Path, work: Path, oriented: bool) -> VideoLabels:
     """Return the labels of images as a part of the labels that a pose net is trained on.
 
     Args:
         labels: File of the labels.
         images: Folder of the images.
-        folder: Folder to copy the images to.
+        work: Folder to copy the images to, into a folder named by the images that are labeled.
         oriented: True to rotate images according to their EXIF tags.
 
     Raises:
         InputError: Labels or images cannot be used.
     """
     content = read_person_labels(labels, None).content
+    found = [find_image(images, image["file_name"]) for image in content["images"]]
+    stamps = [(name, (images / name).stat().st_size, (images / name).stat().st_mtime_ns) for name in found if name]
+    digest = hashlib.sha256(json.dumps([str(images.absolute()), stamps]).encode()).hexdigest()[:8]
+    folder = work / f"images-{digest}"
     _copy(labels, images, content, folder, oriented)
     return VideoLabels(name=folder.name, labels=content, frames=folder.absolute(), source=labels, is_pairs=False)
 

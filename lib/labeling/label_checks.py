@@ -50,7 +50,9 @@ def summarize_labels(labels: Labels, path: Path) -> list[str]:
     found = [*_misspelled_joints(labels, own, joints), *_doubtful_tracks(labels, tracks)]
     if pairs := unnamed_sides(labels.names):
         named = ", ".join(f"{left} and {right}" for left, right in pairs[:MAX_PAIRS])
-        found.append(f"{named} look like two sides without a word for left or right: images are not mirrored")
+        found.append(
+            f"{named} look like a left/right pair, but their names do not say so: training will not mirror images"
+        )
     return lines + [f"  check: {line}" for line in found]
 
 
@@ -133,7 +135,7 @@ def _doubtful_tracks(labels: Labels, frames: Frames) -> Iterator[str]:
             if min(around) < number < max(around):
                 yield (
                     f"individual {rare} is labeled in frame {number} alone, where {often} "
-                    f"({_in_frames(len(frames[often]))}) is missing: are they one?"
+                    f"({_in_frames(len(frames[often]))}) is missing: are they the same individual?"
                 )
 
 

@@ -25,7 +25,7 @@ from lib.utils.progress import Stages
 
 TITLES = (
     "Train the pose net on the labeled frames.",
-    "Train the warping head on pairs of a labeled frame and one near it.",
+    "Train the warping head on pairs of a labeled frame and a nearby frame.",
 )
 
 
@@ -142,7 +142,7 @@ def prepare_nets(
         work: Folder of all nets of the run.
         configure: Returns the configuration of a stage.
         videos: Labels of the videos, with the same joints.
-        root: Folder that identifies the videos: other videos are no reason to keep earlier nets.
+        root: Folder that identifies the videos; nets of another folder are not reused.
         measured: Labels are hidden to measure errors, so nets that were trained on other labels are not kept.
         relearn: Train the nets again if the labels changed.
 
@@ -162,7 +162,7 @@ def prepare_nets(
     if recipe.exists() and read_json(recipe)["labels"] != digest:
         places = [nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage for cfg, stage in zip(cfgs, STAGES, strict=True)]
         if (places[1] / FINAL_WEIGHTS).exists() and not relearn:
-            print("The nets are kept, although they were trained on other labels; --relearn trains them on these.")
+            print("Keeping the existing nets, which were trained on different labels; use --relearn to retrain them.")
         elif any((place / CHECKPOINT).exists() for place in places):
             remove_folder(nets)
         else:

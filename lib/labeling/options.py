@@ -37,7 +37,7 @@ class LabelingOptions:
         fill: Also propagate people and joints that labeled frames lack.
         relearn: Train the nets again on new or corrected labels.
         methods: Methods that carry labels to other frames.
-        opts: Keys and values that change the settings of `nets`.
+        opts: Keys and values that override the recipe, or the saved settings of `nets`.
     """
 
     video: Path

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from lib.formats.labels.registry import check_written
+from lib.formats.labels.registry import check_written, read_any_labels
+from lib.propagation.methods import METHODS
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, read_yaml
 
@@ -14,6 +15,8 @@ KEYS = ("videos", "images", "out", "format", "joints", "recipe", "settings", "me
 
 INDEX = "index.html"
 """Name of the page that lists the videos."""
+RESERVED = ("index", "nets")
+"""Names of a project's own files and folders."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +114,7 @@ def read_project(path: Path) -> Project:
         joints=tuple(_names(content, "joints", path)),
         recipe=folder / str(recipe) if recipe else None,
         settings=tuple(part for pair in settings.items() for part in pair),
-        method=content.get("method"),
+        method=_choice(content, "method", (None, *METHODS), path),
         priors=tuple(_names(content, "prior", path)),
         fill=_choice(content, "merge", ("frames", "fill"), path) == "fill",
         draw=_choice(content, "draw", (False, True), path),
@@ -123,18 +126,24 @@ def list_project(videos: Sequence[Path], labels: Sequence[Path], out: Path) -> P
 
     Args:
         videos: The videos.
-        labels: The file of labels of each video, or one file for all of them. Videos without labels come last.
+        labels: The file of labels of each video, in the same order, or one file. A single file that names videos
+            belongs to all videos that it names, any other to the first video. The other videos have no labels.
         out: Folder of the results.
 
     Raises:
-        InputError: There are more files of labels than videos, or two videos have the same name.
+        InputError: There are more files of labels than videos, the file of labels cannot be read, or two videos have
+            the same name.
     """
     if out.suffix:
         raise InputError(f"--out {out}: several videos need a folder for their results")
     if len(labels) > len(videos):
-        raise InputError(f"--labels is given {len(labels)} times, and --video {len(videos)} times")
-    shared = list(labels) * len(videos) if len(labels) == 1 else [*labels, *[None] * (len(videos) - len(labels))]
-    listed = [ProjectVideo(name=video.stem, video=video, labels=own) for video, own in zip(videos, shared, strict=True)]
+        raise InputError(f"got {len(labels)} --labels, but only {len(videos)} --video")
+    given: list[Path | None] = [*labels, *[None] * (len(videos) - len(labels))]
+    if len(labels) == 1:
+        named = {PurePath(frame.video).stem for frame in read_any_labels(labels[0]).frames}
+        if any(video.stem in named for video in videos):
+            given = [labels[0] if video.stem in named else None for video in videos]
+    listed = [ProjectVideo(name=video.stem, video=video, labels=own) for video, own in zip(videos, given, strict=True)]
     return Project(videos=unique_names(listed, "--video"), out=out)
 
 
@@ -146,11 +155,18 @@ def unique_names(videos: Sequence[ProjectVideo], where: str) -> tuple[ProjectVid
         where: Where they are listed, for messages.
 
     Raises:
-        InputError: Two videos have the same name, or there is no label at all.
+        InputError: Two videos have the same name, a name is reserved, a folder of frames has no labels, or there is no
+            label at all.
     """
     repeated = [name for name, count in Counter(video.name.lower() for video in videos).items() if count > 1]
     if repeated:
-        raise InputError(f"{where}: two videos are named {repeated[0]}; give one of them a name: in a project file")
+        raise InputError(f"{where}: two videos are named {repeated[0]}; set `name` for one of them in a project file")
+    if reserved := [video.name for video in videos if video.name.lower() in RESERVED]:
+        raise InputError(
+            f"{where}: the project uses the name {reserved[0]} itself; set another `name` in a project file"
+        )
+    if folders := [video.video for video in videos if video.labels is None and video.video.is_dir()]:
+        raise InputError(f"{where}: {folders[0]} is a folder of frames without labels; nets estimate video files alone")
     if all(video.labels is None for video in videos):
         raise InputError(f"{where}: no video has labels; label some frames of one of them")
     return tuple(videos)

@@ -59,7 +59,7 @@ def label_project(
         configure: Returns the configuration of a stage.
 
     Raises:
-        InputError: Labels or frames cannot be used.
+        InputError: Labels or frames cannot be used. If this concerns a single video, the others are labeled first.
     """
     work_alone()
     recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
@@ -69,10 +69,17 @@ def label_project(
     is_trained = methods.needs_net or any(video.labels is None for video in project.videos)
     with Stages((2 if is_trained else 0) + len(project.videos)) as stages:
         nets, parts = _train(project, options, configure, oriented, stages if is_trained else None)
+        failures = []
         for video in _unclaimed(project):
             stages.begin(f"Label {video.name}.")
-            _label(nets, methods, options[video.name], parts.get(video.name))
+            try:
+                _label(nets, methods, options[video.name], parts.get(video.name))
+            except InputError as error:  # the other videos do not depend on it
+                print(error, flush=True)
+                failures.append(str(error))
     _write_index(project, options)
+    if failures:
+        raise InputError(failures[0])
 
 
 def _train(
@@ -104,7 +111,8 @@ def _train(
         parts, images = _unify(project, labeled, oriented)
         nets = _prepare(project, configure, parts, images, next(iter(options.values())))
         if stages:
-            _announce(nets, stages, list(labeled.values()), len(project.videos))
+            num_images = sum(len(one.labels["annotations"]) for one in images)
+            _announce(nets, stages, list(labeled.values()), num_images, len(project.videos))
             nets.train(stages)
     return nets, parts
 
@@ -113,10 +121,7 @@ def _unify(
     project: Project, labeled: dict[str, LabeledVideo], oriented: bool
 ) -> tuple[dict[str, _Part], list[VideoLabels]]:
     """Return the labels of videos and of images, all with the same joints in the same order."""
-    images = [
-        gather_images(labels, folder, project.out / NETS / f"images{index}", oriented)
-        for index, (folder, labels) in enumerate(project.images)
-    ]
+    images = [gather_images(labels, folder, project.out / NETS, oriented) for folder, labels in project.images]
     names = list(project.joints)
     for source, content in [
         *((video.options.labels, video.kept) for video in labeled.values()),
@@ -159,11 +164,11 @@ def _prepare(
     return nets
 
 
-def _announce(nets: Nets, stages: Stages, labeled: Sequence[LabeledVideo], num_videos: int) -> None:
+def _announce(nets: Nets, stages: Stages, labeled: Sequence[LabeledVideo], num_images: int, num_videos: int) -> None:
     """Print the numbers of labels, and how long the run will take."""
     num_labeled = sum(video.num_labeled for video in labeled)
     print(f"{num_labeled} labeled poses in {len(labeled)} of {num_videos} videos")
-    *training, propagation = nets.estimate_seconds(num_labeled, sum(video.num_poses for video in labeled))
+    *training, propagation = nets.estimate_seconds(num_labeled + num_images, sum(video.num_poses for video in labeled))
     seconds = [*training, *[propagation / num_videos] * num_videos]
     stages.expect(seconds)
     print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
@@ -187,7 +192,7 @@ def _lock(project: Project, name: str, waiting: str = "") -> Iterator[FileLock]:
 
 
 def _unclaimed(project: Project) -> Iterator[ProjectVideo]:
-    """Yield each video while no other process works on it: first those that are free, then those of processes that end.
+    """Lock and yield each video: first the free ones, then the busy ones as other processes release them.
 
     Processes begin at different videos.
     """
@@ -210,7 +215,9 @@ def _unclaimed(project: Project) -> Iterator[ProjectVideo]:
 def _label(nets: Nets, methods: PropagationOptions, options: LabelingOptions, part: _Part | None) -> None:
     """Label a video and write its outputs, unless an earlier run did from the same labels, nets and options."""
     weights = [identity(stage.weights) for stage in nets.stages if stage.weights.exists()]
-    made_from: list[Any] = [identity(options.video), weights, repr(methods), options.fill, options.every, nets.keys]
+    frames: Any = part.video.frames.stamp() if part and options.video.is_dir() else identity(options.video)
+    settings = nets.configure_video(part.labels).dump() if part else [nets.stages[0].cfg.dump(), list(options.opts)]
+    made_from: list[Any] = [frames, weights, settings, repr(methods), options.fill, options.every]
     made_from += [part.video.content if part else None, [str(path) for path in _outputs(options)]]
     digest = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
     record = options.work / RECORD
@@ -219,7 +226,7 @@ def _label(nets: Nets, methods: PropagationOptions, options: LabelingOptions, pa
         and read_json(record)["made_from"] == digest
         and all(path.exists() for path in _outputs(options))
     ):
-        print(f"done before: {options.out}")
+        print(f"already done: {options.out}")
         return
     if part:
         dense = propagate_video(part.video, nets, part.labels, methods)

@@ -77,9 +77,9 @@ def format_cost(changes: Changes, training: float, total: float) -> str:
         total: Expected seconds of the whole run.
     """
     if training:
-        cost = f"trains anew, about {format_minutes(training)}"
+        cost = f"retraining takes about {format_minutes(training)}"
     elif any(matches(key.partition(" ")[0], OF_TRAINING) for key in changes):
-        cost = f"nets trained with these settings exist; the rest takes about {format_minutes(total)}"
+        cost = f"reusing nets trained with these settings; the remaining steps take about {format_minutes(total)}"
     else:
-        cost = f"the nets stay; the rest takes about {format_minutes(total)}"
-    return f"Settings other than in the last run: {format_changes(changes)}: {cost}."
+        cost = f"keeping the nets; the remaining steps take about {format_minutes(total)}"
+    return f"Settings changed since the last run: {format_changes(changes)}: {cost}."

@@ -100,8 +100,8 @@ def match_frames(
                 continue
             first, last = frames.numbers[0], frames.numbers[-1]
             raise InputError(
-                f"{path}: images[{index}]: {image['file_name']} is labeled, but it is missing: "
-                f"the frames of {video} are {first} to {last}; {LEARN_FROM_IMAGES}"
+                f"{path}: images[{index}]: {image['file_name']} is labeled but does not exist in {video}, "
+                f"which has frames {first} to {last}; {LEARN_FROM_IMAGES}"
             )
         number = frames.number_of(image["file_name"])
         if number in numbers:
@@ -113,7 +113,7 @@ def match_frames(
         images.append(image | {"file_name": frames.name(number)})
     content = content | {"images": images}
     if not sized:
-        coco_labels.labels_of(content, path)  # refuses labels outside the frames
+        coco_labels.labels_of(content, path)  # warns of labels outside the frames
     return content
 
 

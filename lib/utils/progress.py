@@ -73,7 +73,7 @@ class Stages:
             told += f", about {format_minutes(self.left)} left"
         print(f"\n{self.prefix}{title} ({told})", flush=True)
         if done:
-            print(f"done before: {done}", flush=True)
+            print(f"already done: {done}", flush=True)
 
     def __enter__(self) -> "Stages":
         return self

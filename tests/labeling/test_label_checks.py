@@ -69,7 +69,7 @@ def test_an_individual_who_became_two(tmp_path):
     ]
     lines = summary(tmp_path, [*rows, (3, "stranger", "nose")])
     assert checks(lines) == [
-        "individual stranger is labeled in frame 3 alone, where 0 (5 frames) is missing: are they one?"
+        "individual stranger is labeled in frame 3 alone, where 0 (5 frames) is missing: are they the same individual?"
     ]
 
 

@@ -79,7 +79,7 @@ def test_the_folder_is_enough(root, monkeypatch, capsys, keys):
     stage = "posewarper" if keys else "single"
     assert f"{stage}/final_state.pth: 3 joints, learned from " in capsys.readouterr().out
     assert label_with_nets(options(root, *keys)) == content
-    assert "done before" in capsys.readouterr().out
+    assert "already done" in capsys.readouterr().out
 
 
 def test_nets_of_whole_images_see_whole_frames(root):

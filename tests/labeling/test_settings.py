@@ -31,7 +31,7 @@ def test_the_first_run_and_the_same_again_say_nothing(told):
 
 def test_training_anew_has_a_price(told):
     told("TRAIN.END_EPOCH", 2)
-    line = "Settings other than in the last run: TRAIN.END_EPOCH was 2 and is 16: trains anew, about 6 minutes.\n"
+    line = "Settings changed since the last run: TRAIN.END_EPOCH was 2 and is 16: retraining takes about 6 minutes.\n"
     assert told("TRAIN.END_EPOCH", 16) == line
     assert told("TRAIN.END_EPOCH", 16) == ""
 
@@ -45,16 +45,17 @@ def test_back_to_nets_that_exist(told):
     told("TRAIN.END_EPOCH", 2)
     line = told("TRAIN.END_EPOCH", 3, seconds=(0.0, 0.0, 130.0))
     assert line.endswith(
-        "TRAIN.END_EPOCH was 2 and is 3: nets trained with these settings exist; the rest takes about 2 minutes.\n"
+        "TRAIN.END_EPOCH was 2 and is 3: reusing nets trained with these settings; the remaining steps take about "
+        "2 minutes.\n"
     )
 
 
 def test_settings_of_propagation_cost_no_training(told):
     told()
     line = told("TEST.PROPAGATE.HOP", 1, seconds=(0.0, 0.0, 130.0), **{"--method": "warp-dis"})
-    assert "TEST.PROPAGATE.HOP was 3 and is 1; --method was warp and is warp-dis: the nets stay" in line
+    assert "TEST.PROPAGATE.HOP was 3 and is 1; --method was warp and is warp-dis: keeping the nets" in line
 
 
 def test_options_without_a_value(told):
     told()
-    assert "--every was not set and is 5: trains anew" in told(**{"--every": 5})
+    assert "--every was not set and is 5: retraining takes" in told(**{"--every": 5})

@@ -33,7 +33,7 @@ def test_labels_of_damaged_frames_are_left_out_and_counted(frames, tmp_path, cap
 
 
 def test_a_missing_frame_and_labels_of_damaged_frames_alone_are_refused(frames, tmp_path):
-    with pytest.raises(InputError, match=r"images\[1\]: clip\.mp4#2 is labeled, but it is missing: the frames of "):
+    with pytest.raises(InputError, match=r"images\[1\]: clip\.mp4#2 is labeled but does not exist in "):
         match_frames(labels(0, 2), tmp_path / "labels.json", frames, tmp_path / "clip.mp4")
     with pytest.raises(InputError, match=r"labels\.json: all labeled frames are damaged"):
         match_frames(labels(2), tmp_path / "labels.json", frames, tmp_path / "clip.mp4", [2])

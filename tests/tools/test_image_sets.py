@@ -247,7 +247,7 @@ def test_missing_images_are_counted(tool, tmp_path):
     assert "AP" in result["table"]
     done, folder = tool("test.py", "jhmdb", people("jhmdb"))
     assert done.returncode == 0, done.stderr
-    assert "not scored, because some images are missing or damaged and jhmdb scores one pose" in done.stderr
+    assert "not scored: some images are missing or damaged, and jhmdb scores one pose" in done.stderr
     assert "table" not in json.loads((folder / "result-single.json").read_text())
 
 
@@ -270,7 +270,7 @@ def test_a_damaged_image_is_counted(tool, tmp_path, share):
     assert {one["image_id"] for one in predictions} == {7}
     done, folder = tool("test.py", "jhmdb", unsized("jhmdb"))
     assert done.returncode == 0, done.stderr
-    assert "jhmdb is scored person by person, and some images are " in done.stderr
+    assert ", and jhmdb scores one pose for each person" in done.stderr
     assert "table" not in json.loads((folder / "result-single.json").read_text())
     done, folder = tool("train.py", "coco", unsized("coco"), "TEST.EVALUATE", "False")
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from lib.formats.labels import plain_csv
+from lib.labeling.project import list_project, read_project
+from lib.utils.errors import InputError
 from tests.tool_runner import run_tool
 
 TOOL = Path(__file__).parents[2] / "tools/label_video.py"
@@ -94,12 +96,12 @@ def test_the_same_command_does_only_what_is_left(root):
     assert call(root, "--project", "project.yaml", *FLOW).returncode == 0
     pages = {name: (root / f"dense/{name}.html").stat().st_mtime_ns for name in ("one", "two")}
     again = call(root, "--project", "project.yaml", *FLOW)
-    assert again.stdout.count("done before: ") == 2
+    assert again.stdout.count("already done: ") == 2
     write_labels(root / "two.csv", 10, names=NAMES[:3], frames=(0, 3, 8))
     (root / "dense/one.html").unlink()
     third = call(root, "--project", "project.yaml", *FLOW)
     assert third.returncode == 0, third.stderr
-    assert "done before" not in third.stdout
+    assert "already done" not in third.stdout
     assert all((root / f"dense/{name}.html").stat().st_mtime_ns > page for name, page in pages.items())
 
 
@@ -219,11 +221,11 @@ def test_a_wrong_project_is_one_line(root, changes, message):
             ["--video", "one", "--video", "two", "--labels", "a", "--out", "dense.json"],
             "need a folder for their results",
         ),
-        (["--project", "project.yaml", "--video", "one"], "--video is for a single video"),
-        (["--project", "project.yaml", "--review", "page.html"], "--review is for a single video"),
+        (["--project", "project.yaml", "--video", "one"], "--video cannot be combined with --project"),
+        (["--project", "project.yaml", "--review", "page.html"], "--review cannot be combined with --project"),
         (
             ["--video", "one", "--labels", "one.csv", "--labels", "two.csv", "--out", "x.json"],
-            "--labels is given 2 times",
+            "got 2 --labels, but only 1 --video",
         ),
     ],
 )
@@ -231,3 +233,21 @@ def test_options_of_projects_that_do_not_go_together(root, arguments, message):
     done = call(root, *arguments, *FLOW)
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
+
+
+def test_one_file_of_labels_without_names_belongs_to_the_first_video(root):
+    project = list_project([root / "one", root / "clip.mp4"], [root / "one.csv"], root / "both")
+    assert [video.labels for video in project.videos] == [root / "one.csv", None]
+
+
+@pytest.mark.parametrize(
+    ("videos", "message"),
+    [
+        ([{"video": "one", "labels": "one.csv", "name": "index"}], "the project uses the name index itself"),
+        ([{"video": "one", "labels": "one.csv"}, {"video": "two"}], "two is a folder of frames without labels"),
+    ],
+)
+def test_videos_that_a_project_cannot_have(root, videos, message):
+    (root / "project.yaml").write_text(yaml.safe_dump({"videos": videos}))
+    with pytest.raises(InputError, match=message):
+        read_project(root / "project.yaml")

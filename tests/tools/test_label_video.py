@@ -93,11 +93,11 @@ def test_sparse_labels_become_dense(video):
     assert set(json.loads(result.read_text())["tracks_by_distance"]) == {"1", "2", "1+"}
 
     again = run(video, "--every", "5", *SHORT)
-    assert again.stdout.count("done before") == 2
-    assert "Settings other than" not in again.stdout
+    assert again.stdout.count("already done") == 2
+    assert "Settings changed" not in again.stdout
     changed = run(video, "--every", "5", *SHORT, "TEST.PROPAGATE.HOP", "1")
-    assert changed.stdout.count("done before") == 2  # nothing that the nets learn from is another
-    assert "Settings other than in the last run: TEST.PROPAGATE.HOP was 3 and is 1: the nets stay" in changed.stdout
+    assert changed.stdout.count("already done") == 2  # nothing that the nets learn from is another
+    assert "Settings changed since the last run: TEST.PROPAGATE.HOP was 3 and is 1: keeping the nets" in changed.stdout
     other = run(video, "--every", "5", "--method", "linear", "TEST.PROPAGATE.REFINE", "0", *SHORT, out="line.json")
     assert other.returncode == 0, other.stderr
     assert "[1/1] Propagate the labels." in other.stdout  # no net is needed
@@ -169,7 +169,7 @@ def test_bad_input_is_reported(video, tmp_path, refusal):
     assert "nothing.json" in refused(labels="nothing.json")
     assert "no joint is labeled" in refused(labels=with_labels(annotations=[]))
     outside = [content["images"][0] | {"file_name": "9999.png"}, *content["images"][1:]]
-    assert "images[0]: 9999.png is labeled, but it is missing" in refused(labels=with_labels(images=outside))
+    assert "images[0]: 9999.png is labeled but does not exist" in refused(labels=with_labels(images=outside))
     twice = [*content["images"], {"id": 1, "file_name": "elsewhere/3.png"}]
     assert "images[12]: frame 3 is listed twice: 3.png" in refused(labels=with_labels(images=twice))
     program = [person | {"scores": [0.5] * 4} for person in content["annotations"]]
@@ -480,7 +480,7 @@ def test_a_net_trained_on_images_labels_a_video(clip, video):
     assert video.size == (200, 200)
     assert len(list(video.frames())) == FRAMES
     again = run(clip, "--images", clip / "images", *keys, frames="clip.mp4")
-    assert again.stdout.count("done before") == 2
+    assert again.stdout.count("already done") == 2
 
 
 def test_missing_images(clip, video, refusal):

@@ -51,7 +51,7 @@ def test_a_demo_in_small(tmp_path):
     times = {path: path.stat().st_mtime_ns for path in out.rglob("*.pth")}
     again = learn(out, *keys)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("done before") == 11
+    assert again.stdout.count("already done") == 11
     assert table in again.stdout
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pth")} == times
     other = learn(out, *keys, "--seed", "1")
@@ -170,7 +170,7 @@ def test_a_grid_ends_in_a_table_and_a_plot(stages, tmp_path):
     grid = ["--grid", "--videos", "1,2", "--seeds", "0", "1", "--frames", "1", "4", "TRAIN.END_EPOCH", "1"]
     done = learn(out, "--cfg", *stages, *grid)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("done before") == 8 * 5
+    assert done.stdout.count("already done") == 8 * 5
     table = (out / "table.txt").read_text()
     assert table in done.stdout
     parts = [[" ".join(line.split()) for line in part.splitlines()] for part in table.strip().split("\n\n")]

@@ -36,7 +36,7 @@ def test_stages_say_how_long_they_took_and_will_take(clock, capsys):
     assert stages.left == 180
     stages.begin("Propagate.", "dense.json")
     assert lines(capsys) == [
-        "", "[3/3] Propagate. (5.0 minutes so far, about 6 minutes left)", "done before: dense.json"
+        "", "[3/3] Propagate. (5.0 minutes so far, about 6 minutes left)", "already done: dense.json"
     ]  # fmt: skip
 
 
