@@ -161,14 +161,14 @@ def unique_names(videos: Sequence[ProjectVideo], where: str) -> tuple[ProjectVid
     repeated = [name for name, count in Counter(video.name.lower() for video in videos).items() if count > 1]
     if repeated:
         raise InputError(f"{where}: two videos are named {repeated[0]}; set `name` for one of them in a project file")
+    if all(video.labels is None for video in videos):
+        raise InputError(f"{where}: no video has labels; label some frames of one of them")
     if reserved := [video.name for video in videos if video.name.lower() in RESERVED]:
         raise InputError(
             f"{where}: the project uses the name {reserved[0]} itself; set another `name` in a project file"
         )
     if folders := [video.video for video in videos if video.labels is None and video.video.is_dir()]:
         raise InputError(f"{where}: {folders[0]} is a folder of frames without labels; nets estimate video files alone")
-    if all(video.labels is None for video in videos):
-        raise InputError(f"{where}: no video has labels; label some frames of one of them")
     return tuple(videos)
 
 

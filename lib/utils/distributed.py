@@ -52,10 +52,13 @@ def _join(backend: str) -> None:
     """Join the processes that `torchrun` started at the same time.
 
     After a restart (`torchrun --max-restarts`), its store still holds the addresses of the processes before, so each
-    start has keys of its own.
+    restart has keys of its own.
     """
+    if not int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)):
+        distributed.init_process_group(backend, timeout=PATIENCE)
+        return
     store, rank, count = next(distributed.rendezvous("env://", timeout=PATIENCE))
-    own = distributed.PrefixStore(f"start_{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    own = distributed.PrefixStore(f"restart_{os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
     distributed.init_process_group(backend, store=own, rank=rank, world_size=count, timeout=PATIENCE)
 
 

@@ -86,8 +86,8 @@ def test_sides_without_a_word(tmp_path):
     assert unnamed_sides(mouse) == [("paw1LH_top", "paw4RH_top"), ("paw2LF_top", "paw3RF_top")]
     assert mirroring_keys(mouse) == ["DATASET.FLIP", False]
     (line,) = checks(summary(tmp_path, [(0, "", name) for name in mouse]))
-    assert line.startswith("paw1LH_top and paw4RH_top, paw2LF_top and paw3RF_top look like two sides")
-    assert line.endswith("images are not mirrored")
+    assert line.startswith("paw1LH_top and paw4RH_top, paw2LF_top and paw3RF_top look like a left/right pair")
+    assert line.endswith("training will not mirror images")
     for names in (["pawL", "pawR"], ["left_ear", "right_ear", "tail"], ["Joystick1", "Joystick2"], ["A", "B"]):
         assert mirroring_keys(names) == []
 

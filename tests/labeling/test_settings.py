@@ -38,7 +38,7 @@ def test_training_anew_has_a_price(told):
 
 def test_keys_of_one_stage_are_told_apart(told):
     told("TRAIN.END_EPOCH", 2)
-    assert "TRAIN.END_EPOCH (single) was 2 and is 16; TRAIN.END_EPOCH (posewarper) was 2 and is 6: trains" in told()
+    assert "TRAIN.END_EPOCH (single) was 2 and is 16; TRAIN.END_EPOCH (posewarper) was 2 and is 6: retraining" in told()
 
 
 def test_back_to_nets_that_exist(told):

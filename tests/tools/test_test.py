@@ -193,7 +193,9 @@ def test_dark_and_udp_decode_five_frames(sample):
     assert len(set(submissions)) == 4
     assert run(sample, *udp, "TEST.DARK", "True").returncode == 0
     assert results(sample)[1]["a_video.json"] == submissions[-1]  # it does so anyway
-    assert "TEST.SHIFT_HEATMAP is True" in refused(sample, *udp, *flip, "TEST.SHIFT_HEATMAP", "True")
+    assert "TEST.SHIFT_HEATMAP must be False with MODEL.TARGET_TYPE udp" in refused(
+        sample, *udp, *flip, "TEST.SHIFT_HEATMAP", "True"
+    )
 
 
 def test_a_split_without_labels_is_submitted_and_not_scored(sample):
@@ -323,7 +325,7 @@ def test_weights_of_another_net(sample):
     assert "other.pth" in refused(sample, "TEST.MODEL_FILE", "other.pth")
     torch.save({"state_dict": {"a": torch.zeros(2)}}, sample / "other.pth")
     assert "other.pth" in refused(sample, "TEST.MODEL_FILE", "other.pth")
-    assert "TEST.MODEL_FILE is not set" in refused(sample, "TEST.MODEL_FILE", "")
+    assert "train the experiment, or set TEST.MODEL_FILE to the weights" in refused(sample, "TEST.MODEL_FILE", "")
 
 
 def test_single_frame_weights_are_refused(sample):
