@@ -209,7 +209,10 @@ def test_propagate_names_the_tool_for_custom_videos(arguments, message):
     ("arguments", "message"),
     [
         (["--labels", "l.json"], "--video is missing: it names the video, or the folder of frames, that l.json labels"),
-        (["--video", "a.mp4"], "--labels is missing: it names the labels of some frames of a.mp4.*--nets uses the nets"),
+        (
+            ["--video", "a.mp4"],
+            "--labels is missing: it names the labels of some frames of a.mp4.*--nets uses the nets",
+        ),
         (["--video", "a.mp4", "--nets", "n", "--labels", "l.json"], "--nets .* remove --labels and --images"),
         (["--video", "a.mp4", "--nets", "n", "--every", "5"], "--nets propagates nothing"),
         (["--video", "a.mp4", "--nets", "nowhere"], "a.mp4: not a video file, which --nets requires"),
