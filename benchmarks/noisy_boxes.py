@@ -17,7 +17,7 @@ TRUE_SCORES, FALSE_SCORES = (0.85, 0.1), (0.5, 0.15)
 
 @dataclass(frozen=True)
 class BoxNoise:
-    """How boxes differ from those of the labels.
+    """Noise of boxes, relative to the boxes of the labels.
 
     Attributes:
         jitter: Standard deviation of a box's center, as a share of its width and height, and of the logarithm of its

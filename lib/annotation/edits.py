@@ -1,4 +1,4 @@
-"""What a person says about frames, and its checks when a page sends it."""
+"""Edits of frames that a page sends, and their checks."""
 
 import math
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ class EditError(ValueError):
 
 
 class LabeledPose(NamedTuple):
-    """What a person said about an individual in a frame.
+    """Labels of an individual in a frame.
 
     Attributes:
         track: Number of the individual.
@@ -27,7 +27,7 @@ class LabeledPose(NamedTuple):
 
 
 class FrameLabels(NamedTuple):
-    """What a person said about a frame.
+    """Labels of a frame.
 
     Attributes:
         poses: Individuals with at least one joint that a person set.

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 MAX_BODY = 32 << 20
 """Bytes of a request's body: a swap in a video of 10,000 frames and four people takes 10 MB."""
 MAX_WRONG = 20
-"""Number of requests with a wrong token in WINDOW seconds before others are refused without a look at their token."""
+"""Number of requests with a wrong token in WINDOW seconds before further wrong ones are answered with 429."""
 WINDOW = 60.0
 HEADERS = [
     (b"cache-control", b"no-store"),

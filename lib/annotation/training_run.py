@@ -77,7 +77,7 @@ class TrainingRun:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the process; the next training starts anew."""
+        """Stop the process; the next training starts from the beginning."""
         process, self._is_stopped = self._process, True
         if process is None or process.poll() is not None:
             return

@@ -1,4 +1,4 @@
-"""What a page shows of a video: all of it when it opens, and what has changed since."""
+"""Updates of a page: the whole video when it opens, then what has changed."""
 
 from typing import Any
 

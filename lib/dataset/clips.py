@@ -41,7 +41,7 @@ class Clips(NamedTuple):
 
 
 DamagedKey = Literal["raise", "nearest", "another", "blank"]
-"""What takes the place of a clip whose key frame is damaged: an error, the same clip with the nearest readable frame,
+"""Replacement of a clip whose key frame is damaged: an error, the same clip with the nearest readable frame,
 the next readable clip (for training), or a clip of black frames, whose estimate is to be left out (for tests)."""
 
 
@@ -111,7 +111,7 @@ class ClipDataset(Dataset[Clips]):
         options: Options of crops and targets.
         seed: Random seed of frames and crops. They are the same for the same seed, `epoch` and clip.
         augmentation: Augmentation of the crops; None for the crop of the person.
-        damaged_key: What takes the place of a clip whose key frame is damaged.
+        damaged_key: Replacement of a clip whose key frame is damaged.
 
     Attributes:
         people: People, one clip each.

@@ -19,7 +19,7 @@ JOINT_EVIDENCE = ("scores", "sources", "disagreement")
 PROPAGATED_BY = "propagated_by"
 """Key of `info`: the method of propagation, in files with joints that a program set."""
 OPEN_JOINTS = "open_joints"
-"""Key of a person: the names of joints that a program set in this frame, which are propagated anew. A person set the
+"""Key of a person: the names of joints that a program set in this frame, which are propagated again. A person set the
 others, or found them to be absent."""
 EXIF_ORIENTATION = "exif_orientation"
 """Key of `info`: the images were oriented according to their EXIF tags."""

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import uvicorn
-from annotated_video import FRAMES, NAMES, joints, write_video
+from annotated_video import FRAMES, NAMES, joints
 from starlette.testclient import TestClient
 
 from lib.annotation.presets import choose_joints
@@ -19,13 +19,6 @@ from lib.annotation.session import Session
 
 PORT, TOKEN = 4321, "secret"
 BASE = f"http://127.0.0.1:{PORT}"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    write_video(folder / "clip.mp4")
-    return folder
 
 
 @pytest.fixture
