@@ -124,7 +124,7 @@ def test_an_interrupted_file_goes_on_after_its_last_whole_line(tmp_path):
     assert not part.exists()
 
 
-def test_other_settings_begin_anew(tmp_path):
+def test_other_settings_start_from_the_beginning(tmp_path):
     path = tmp_path / "poses.json"
     with PosesFile(path, MADE_WITH) as file:
         file.begin(lambda frame: None)

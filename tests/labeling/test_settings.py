@@ -29,7 +29,7 @@ def test_the_first_run_and_the_same_again_say_nothing(told):
     assert told("TRAIN.END_EPOCH", 2, "WORKERS", 0, "PRINT_FREQ", 5, "DATASET.ROOT", "elsewhere") == ""
 
 
-def test_training_anew_has_a_price(told):
+def test_training_again_has_a_price(told):
     told("TRAIN.END_EPOCH", 2)
     line = "Settings changed since the last run: TRAIN.END_EPOCH was 2 and is 16: retraining takes about 6 minutes.\n"
     assert told("TRAIN.END_EPOCH", 16) == line

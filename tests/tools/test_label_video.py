@@ -109,7 +109,7 @@ def test_sparse_labels_become_dense(video):
 
 @pytest.mark.slow
 def test_what_is_written_goes_back_in(video):
-    """Joints with scores are a program's: they are propagated anew from the labels of the same frames."""
+    """Joints with scores are a program's: they are propagated again from the labels of the same frames."""
     few = json.loads((video / "labels.json").read_text())
     few["annotations"] = [one for one in few["annotations"] if one["image_id"] in (50, 61)]
     (video / "few.json").write_text(json.dumps(few))
