@@ -31,11 +31,11 @@ from lib.core.trained_model import build_trained_model
 from lib.dataset import build_clips, build_skeleton
 from lib.dataset.clips import ClipDataset
 from lib.dataset.people import Person
-from lib.dataset.posetrack import person_in_box
+from lib.dataset.video_people import person_in_box
 from lib.evaluation.submission import Rules
-from lib.formats.posetrack import KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.formats.posetrack_set import read_videos
 from lib.formats.tracked_poses import FramePoses
+from lib.formats.video_annotations import KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.synthetic.presets import PRESETS

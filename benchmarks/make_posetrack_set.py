@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.formats import posetrack18
-from lib.formats.posetrack import NO_SCORE, VideoAnnotations
+from lib.formats.video_annotations import NO_SCORE, VideoAnnotations
 from lib.utils.errors import run
 from lib.utils.files import claim_outputs
 

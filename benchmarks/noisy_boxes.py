@@ -9,7 +9,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lib.formats.boxes import DetectedBox
-from lib.formats.posetrack import VideoAnnotations
+from lib.formats.video_annotations import VideoAnnotations
 
 TRUE_SCORES, FALSE_SCORES = (0.85, 0.1), (0.5, 0.15)
 """Mean and standard deviation of the scores of true and false boxes, which are clipped to 0.05 … 1."""

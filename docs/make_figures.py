@@ -18,7 +18,7 @@ from matplotlib.patches import FancyBboxPatch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from lib.formats.posetrack import KEYPOINT_NAMES  # noqa: E402
+from lib.formats.video_annotations import KEYPOINT_NAMES  # noqa: E402
 from lib.pose.crop import box_to_center_scale, crop_image, crop_matrix, transform_points  # noqa: E402
 from lib.pose.draw import draw_pose  # noqa: E402
 from lib.pose.heatmaps import encode  # noqa: E402

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.video_annotations import KEYPOINT_NAMES
 
 WIDTH, HEIGHT = 160, 120
 

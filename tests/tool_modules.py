@@ -2,7 +2,7 @@
 
 import lib.core.training_files
 import lib.dataset.check
-import lib.evaluation.files
+import lib.evaluation.registry
 import lib.evaluation.tester
 import lib.labeling.image_labeler
 import lib.labeling.outputs

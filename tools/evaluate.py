@@ -15,9 +15,9 @@ from typing import Any
 
 import _init_paths  # noqa: F401
 
-from lib.evaluation.files import SCORERS, Scorer, pck_scorer
 from lib.evaluation.pck import NORMALIZERS
-from lib.evaluation.posetrack import evaluate_posetrack, format_table
+from lib.evaluation.posetrack_metrics import evaluate_posetrack, format_table
+from lib.evaluation.registry import SCORERS, Scorer, pck_scorer
 from lib.utils.errors import run
 from lib.utils.files import claim_outputs, refuse_inside, write_json
 

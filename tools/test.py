@@ -31,7 +31,7 @@ def main() -> None:
     from lib.core.predictor import build_predictor  # after the arguments: PyTorch takes seconds
     from lib.core.run import build_run
     from lib.core.trained_model import build_trained_model, build_weights_path
-    from lib.evaluation.results import check_result
+    from lib.evaluation.result_files import check_result
     from lib.evaluation.scoring import format_result
     from lib.evaluation.submission import check_predictions
     from lib.evaluation.tester import build_tester
@@ -39,14 +39,14 @@ def main() -> None:
 
     with build_run(cfg, experiment, f"test-{mode}") as test:
         path = test.folder / f"result-{mode}.json"
-        if test.is_first:
+        if test.is_main_process:
             check_predictions(test.folder / "predictions" / mode, named_paths(cfg))
             check_result(path)
         weights = sha256(build_weights_path(cfg, test.folder))  # raises, before data are read
         tester = build_tester(cfg, test.folder, test.process, track=build_people_tracker(cfg))
         net, forced = build_trained_model(cfg, test.folder, test.device, args.force)
         result = tester.run(build_predictor(cfg, net, test.device, test.process), mode)
-        if not test.is_first:
+        if not test.is_main_process:
             return
         write_json(path, result | {"weights_sha256": weights} | test.describe(forced), indent=True)
         logger.info("result: %s", path)

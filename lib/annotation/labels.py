@@ -33,7 +33,7 @@ class Step:
 
 
 @dataclass
-class VideoLabels:
+class EditedLabels:
     """Labels of a video with their history, in a journal.
 
     Args:

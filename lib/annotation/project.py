@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from lib.annotation.journal import Journal
-from lib.annotation.labels import VideoLabels
+from lib.annotation.labels import EditedLabels
 from lib.annotation.person_file import Match
 from lib.annotation.presets import Joints
 from lib.annotation.video import AnnotatedVideo
@@ -181,7 +181,7 @@ class Project:
             return 0
         journal = Journal(self.place(index))
         journal.close()
-        return len(VideoLabels(journal, len(self.joints[0]), frozenset()).frames)
+        return len(EditedLabels(journal, len(self.joints[0]), frozenset()).frames)
 
     def close(self) -> None:
         """Write the latest state of all videos, and let other processes open the project."""

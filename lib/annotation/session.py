@@ -87,7 +87,7 @@ class Session:
 
         Args:
             index: Index of the video.
-            message: As for `VideoLabels.change`, with the name of the `window`.
+            message: As for `EditedLabels.change`, with the name of the `window`.
 
         Raises:
             EditError: The message is not valid.

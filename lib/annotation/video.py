@@ -11,7 +11,7 @@ import numpy as np
 
 from lib.annotation.edits import FrameLabels, LabeledPose
 from lib.annotation.journal import Journal
-from lib.annotation.labels import VideoLabels
+from lib.annotation.labels import EditedLabels
 from lib.formats.coco import JOINT_EVIDENCE, PROPAGATED_BY
 from lib.formats.coco_records import box_around, category_record, person_record
 from lib.frames.unpack import open_frames
@@ -69,7 +69,7 @@ class AnnotatedVideo:
         self._bones = bones
         self.frames = self.open_frames()
         self._sizes = self._frame_sizes()
-        self.labels = VideoLabels(Journal(folder), len(names), frozenset(self.frames.numbers))
+        self.labels = EditedLabels(Journal(folder), len(names), frozenset(self.frames.numbers))
         self._found: dict[int, dict[int, ProgramPose]] = {}
         self._method = ""
         self.revision = 0
@@ -109,7 +109,7 @@ class AnnotatedVideo:
         return cv2.imencode(".jpg", image, JPEG)[1].tobytes()
 
     def change(self, message: Any) -> list[int]:
-        """Apply a change that a page asks for (`VideoLabels.change`), and return the numbers of the changed frames."""
+        """Apply a change that a page asks for (`EditedLabels.change`), and return the numbers of the changed frames."""
         with self._lock:
             names = self.labels.names
             changed = self.labels.change(message)
@@ -119,7 +119,7 @@ class AnnotatedVideo:
         return changed
 
     def load(self, frames: Mapping[int, FrameLabels], names: Mapping[int, str]) -> None:
-        """Take over the labels of a file (`VideoLabels.load`)."""
+        """Take over the labels of a file (`EditedLabels.load`)."""
         with self._lock:
             self.labels.load(frames, names)
             self._touch(frames)

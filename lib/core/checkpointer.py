@@ -94,7 +94,7 @@ class Checkpointer:
         Args:
             is_after_epoch: True between two epochs.
         """
-        if not self._run.is_first:
+        if not self._run.is_main_process:
             return False
         if self._interval.unit == "epochs":
             return is_after_epoch and self._trainer.epoch % self._interval.count == 0
@@ -106,13 +106,13 @@ class Checkpointer:
         self._iterations, self._time = 0, time.monotonic()
 
     def _save(self) -> None:
-        if self._run.is_first:
+        if self._run.is_main_process:
             with defer_sigint():
                 self._files.save_checkpoint(self._trainer, self._describe())
         self.restart()
 
     def _log_interruption(self) -> None:
-        if self._run.is_first:
+        if self._run.is_main_process:
             logger.warning(
                 "interrupted in epoch %d after %d iterations, and saved in %s: the same command with AUTO_RESUME True "
                 "continues",

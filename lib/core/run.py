@@ -42,7 +42,7 @@ class Run:
     lock: FolderLock | None = None
 
     @property
-    def is_first(self) -> bool:
+    def is_main_process(self) -> bool:
         """True in the process of rank 0, which writes the results."""
         return self.process[0] == 0
 

@@ -88,7 +88,7 @@ class Training:
         """
         trainer, options = self.trainer, self.options
         self._step.net = self._wrap(trainer.net)
-        curves = Curves(log_dir, trainer.epoch) if self.run.is_first else None
+        curves = Curves(log_dir, trainer.epoch) if self.run.is_main_process else None
         if curves:
             self.files.write_history(trainer.history)
         with defer_sigint(PATIENCE) as signals:
@@ -130,7 +130,7 @@ class Training:
         trainer, options, rank = self.trainer, self.options, self.run.process[0]
         has_report = rank < len(trainer.reports)
         report = EpochReport.from_dict(trainer.reports[rank]) if has_report else EpochReport()
-        is_profiled = bool(options.profile) and epoch == first and self.run.is_first
+        is_profiled = bool(options.profile) and epoch == first and self.run.is_main_process
         with profile(self.files.trace, options.profile) if is_profiled else nullcontext() as profiler:
             self._iterate(loader, report, checkpointer, profiler.step if profiler else lambda: None)
         checkpointer.add_report(report)
@@ -171,7 +171,7 @@ class Training:
             iterations=iterations,
             end_epoch=options.end_epoch,
             print_every=options.print_every,
-            show=self.run.is_first,
+            show=self.run.is_main_process,
         )
         with log as log_iteration:
 
@@ -259,7 +259,7 @@ def build_training(cfg: CfgNode, run: Run, resumption: Resumption | None = None,
             "versions": describe(run.device),
         },
     )
-    if resumption and run.is_first:
+    if resumption and run.is_main_process:
         training.files.remove_damaged(resumption.checkpoint)
     return training
 

@@ -12,7 +12,6 @@ from tqdm import tqdm
 from yacs.config import CfgNode
 
 from lib.dataset.images import find_images, read_images
-from lib.dataset.posetrack import Folders
 from lib.dataset.sources import (
     build_annotations_path,
     build_data_set,
@@ -22,7 +21,8 @@ from lib.dataset.sources import (
     build_videos,
 )
 from lib.dataset.training_set import build_parts
-from lib.formats.posetrack import VideoAnnotations
+from lib.dataset.video_people import Folders
+from lib.formats.video_annotations import VideoAnnotations
 from lib.frames.store import ImageStore, decode
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError

@@ -9,10 +9,10 @@ import numpy as np
 from lib.dataset.frame_names import existing_folder
 from lib.dataset.images import Listed
 from lib.dataset.people import Person
-from lib.dataset.posetrack import ABSENT, DAMAGED, NUM_JOINTS, OUTSIDE, Folders, PoseTrack
+from lib.dataset.video_people import ABSENT, DAMAGED, NUM_JOINTS, OUTSIDE, Folders, PoseTrack
 from lib.formats.boxes import DetectedBox
-from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack_set import unlabeled_video, video_names
+from lib.formats.video_annotations import VideoAnnotations
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.nms import nms
 from lib.pose.crop import box_to_center_scale, overlaps_image

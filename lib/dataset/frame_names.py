@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from lib.dataset.people import Person
 from lib.formats.boxes import DetectedBox
-from lib.formats.posetrack import VideoAnnotations
+from lib.formats.video_annotations import VideoAnnotations
 from lib.frames.store import ImageStore
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number

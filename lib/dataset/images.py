@@ -14,7 +14,7 @@ from lib.formats.coco_records import category_record, check_coco, person_record
 from lib.formats.data_sets import DataSet
 from lib.formats.json_fields import is_number, records
 from lib.formats.mpii import read_people
-from lib.formats.posetrack import VideoAnnotations
+from lib.formats.video_annotations import VideoAnnotations
 from lib.frames.images import ImageList
 from lib.frames.store import ImageStore
 from lib.pose.crop import PADDING, PIXELS_PER_SCALE
@@ -34,7 +34,7 @@ BEYOND = 2.0
 
 
 class Listed:
-    """Images of a data set, with the interface that lib.dataset.posetrack.Folders has for the frames of videos.
+    """Images of a data set, with the interface that lib.dataset.video_people.Folders has for the frames of videos.
 
     Args:
         images: The files.

@@ -11,12 +11,12 @@ import numpy as np
 from tqdm import tqdm
 
 from lib.dataset.people import Person, sparse_people
-from lib.dataset.posetrack import clip_to_image, with_boxes
 from lib.dataset.runs import MIN_RUN, labeled_of_run, longest_run
+from lib.dataset.video_people import clip_to_image, with_boxes
 from lib.formats.json_fields import whole_number
-from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack_coco import CocoVideo, coco_content
 from lib.formats.posetrack_set import read_content, read_video, video_files
+from lib.formats.video_annotations import VideoAnnotations
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, frame_number, refuse_inside, write_json
 from lib.utils.label_files import sparse_file_name
@@ -239,7 +239,7 @@ def _number(name: str, path: Path) -> int:
 
 
 def _is_trained_on(part: CocoVideo, person: int) -> bool:
-    """Apply the rule of lib.dataset.posetrack.labeled_people, as far as the size of the image is known."""
+    """Apply the rule of lib.dataset.video_people.labeled_people, as far as the size of the image is known."""
     video, box, image = part.video, part.video.boxes[person], part.images[part.video.person_frame[person]]
     if video.crowd[person] or not video.labeled[person].any():
         return False

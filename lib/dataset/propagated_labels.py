@@ -10,8 +10,15 @@ import numpy as np
 
 from lib.dataset.people import Person
 from lib.formats.coco import PROPAGATED_BY
-from lib.formats.posetrack import KEYPOINT_OF_JOINT, NO_SCORE, PERSON_ARRAYS, VideoAnnotations, take_frames, take_people
 from lib.formats.posetrack_coco import CocoVideo, coco_content
+from lib.formats.video_annotations import (
+    KEYPOINT_OF_JOINT,
+    NO_SCORE,
+    PERSON_ARRAYS,
+    VideoAnnotations,
+    take_frames,
+    take_people,
+)
 from lib.frames.video import FrameFolder
 from lib.utils.files import frame_number, read_json
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.formats.posetrack import VideoAnnotations
+from lib.formats.video_annotations import VideoAnnotations
 from lib.utils.files import frame_number
 
 LABELED_EVERY = 7

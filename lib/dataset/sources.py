@@ -9,11 +9,11 @@ import numpy as np
 from yacs.config import CfgNode
 
 from lib.dataset.images import Listed, find_images, read_images
-from lib.dataset.posetrack import Folders, PoseTrack, joint_boxes, labeled_people
 from lib.dataset.samplers import block_workers
+from lib.dataset.video_people import Folders, PoseTrack, joint_boxes, labeled_people
 from lib.formats.data_sets import DataSet, known_data_sets
-from lib.formats.posetrack import KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.formats.posetrack_set import read_joints, read_videos
+from lib.formats.video_annotations import KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.frames.images import ImageList
 from lib.frames.store import CACHED_BYTES, ImageStore
 from lib.pose.crop import widen_boxes

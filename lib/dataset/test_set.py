@@ -15,7 +15,6 @@ from lib.dataset.frame_names import find_renamed_people, restore_names
 from lib.dataset.images import Listed
 from lib.dataset.loaders import build_clip_dataset, build_offsets
 from lib.dataset.people import Person
-from lib.dataset.posetrack import Folders, PoseTrack, match_ground_truth, reasons
 from lib.dataset.runs import labeled_of_run, longest_run
 from lib.dataset.sources import (
     build_annotations_path,
@@ -28,9 +27,10 @@ from lib.dataset.sources import (
     build_split_name,
     build_videos,
 )
+from lib.dataset.video_people import Folders, PoseTrack, match_ground_truth, reasons
 from lib.formats.boxes import DetectedBox, read_boxes
-from lib.formats.posetrack import VideoAnnotations, take_frames
 from lib.formats.posetrack_set import read_joints, read_videos
+from lib.formats.video_annotations import VideoAnnotations, take_frames
 from lib.frames.images import ImageList
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError

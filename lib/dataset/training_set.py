@@ -10,7 +10,6 @@ from yacs.config import CfgNode
 from lib.dataset.clips import ClipDataset, FixedFrames, RandomPair
 from lib.dataset.loaders import build_clip_dataset
 from lib.dataset.people import Person, is_well_centered, sparse_people
-from lib.dataset.posetrack import reasons, with_boxes
 from lib.dataset.propagated_labels import is_augmented
 from lib.dataset.sources import (
     build_box_rule,
@@ -23,7 +22,8 @@ from lib.dataset.sources import (
     build_videos,
 )
 from lib.dataset.transforms import Augmentation
-from lib.formats.posetrack import VideoAnnotations
+from lib.dataset.video_people import reasons, with_boxes
+from lib.formats.video_annotations import VideoAnnotations
 from lib.frames.images import ImageList
 from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError

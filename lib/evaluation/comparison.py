@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from lib.config.changes import OF_PROCESS, matches
-from lib.evaluation.results import NOTHING, Result, Summary, group_seeds, read_results, summarize
+from lib.evaluation.result_files import NOTHING, Result, Summary, group_seeds, read_results, summarize
 from lib.evaluation.tables import format_rows
 from lib.utils.errors import InputError
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.evaluation.matching import match_poses
+from lib.evaluation.assignment import assign_poses
 from lib.evaluation.oks import BOX_SHARE, check_ids, score_people
 from lib.evaluation.pck import evaluate_pck
 from lib.formats.coco_people import LabeledPeople, PredictedPeople, read_labels, read_predictions
@@ -62,7 +62,7 @@ def evaluate_custom(gt: str | Path, pred: str | Path, sigma_scale: float = 1.0) 
     if lacking:
         logger.warning("no PCK: %d labeled people have no pose with the id of their annotation", len(lacking))
     else:
-        by_pose = evaluate_pck(truth, match_poses(truth, poses, pred), "box")
+        by_pose = evaluate_pck(truth, assign_poses(truth, poses, pred), "box")
     table |= by_pose["table"]
     return {"table": {name: table.get(name, math.nan) for name in COLUMNS}, "joints": by_pose["joints"]}
 

@@ -10,7 +10,7 @@ import motrics
 import numpy as np
 
 from lib.evaluation.posetrack_video import THRESHOLD, Comparison
-from lib.formats.posetrack import JOINT_NAMES
+from lib.formats.video_annotations import JOINT_NAMES
 
 Frames = tuple[list[list[int]], list[list[int]], list[np.ndarray]]
 """For each frame, the tracks of its G labeled joints, the tracks of its P predicted ones, and their distances (G, P)"""

@@ -7,7 +7,7 @@ import numpy as np
 
 from lib.dataset.people import Person
 from lib.evaluation.submission import Rules, box_scores, select
-from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
+from lib.formats.video_annotations import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.pose.skeletons import POSETRACK
 
 Kept = Mapping[tuple[int, int], Sequence[int]]

@@ -8,7 +8,7 @@ from lib.evaluation.clear_mot import Candidate, pair_sequence
 from lib.evaluation.heads import HEAD_SIZE, head_diagonals
 from lib.evaluation.ignore_regions import inside_any
 from lib.evaluation.pairs import pairs_within
-from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
+from lib.formats.video_annotations import JOINT_NAMES, VideoAnnotations
 
 THRESHOLD = 0.5
 """Largest distance of a hit joint in head sizes."""

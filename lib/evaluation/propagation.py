@@ -6,8 +6,8 @@ import numpy as np
 
 from lib.dataset.people import Person
 from lib.evaluation.pck import joint_errors, pck
-from lib.evaluation.posetrack import evaluate_videos
-from lib.formats.posetrack import VideoAnnotations, take_frames
+from lib.evaluation.posetrack_metrics import evaluate_videos
+from lib.formats.video_annotations import VideoAnnotations, take_frames
 
 
 def score_by_distance(

@@ -14,7 +14,7 @@ from yacs.config import CfgNode
 
 from lib.config import load_config, output_folder
 from lib.config.rows import Row
-from lib.evaluation.results import check_result, find_result
+from lib.evaluation.result_files import check_result, find_result
 from lib.evaluation.tables import format_rows
 from lib.utils.commands import ROOT, call, format_command
 from lib.utils.download import checked_sha256

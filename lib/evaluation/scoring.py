@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from lib.dataset import TestSet
-from lib.dataset.posetrack import ABSENT, DAMAGED
-from lib.evaluation.files import SCORERS, find_scorer
-from lib.evaluation.posetrack import check_truth, evaluate_videos
-from lib.evaluation.posetrack import format_table as format_posetrack
+from lib.dataset.video_people import ABSENT, DAMAGED
+from lib.evaluation.posetrack_metrics import check_truth, evaluate_videos
+from lib.evaluation.posetrack_metrics import format_table as format_posetrack
+from lib.evaluation.registry import SCORERS, find_scorer
 from lib.formats.data_sets import is_posetrack
-from lib.formats.posetrack import VideoAnnotations
+from lib.formats.video_annotations import VideoAnnotations
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from lib.dataset.people import Person
 from lib.formats import mpii
 from lib.formats.coco_records import PERSON
 from lib.formats.data_sets import DataSet
-from lib.formats.posetrack import VideoAnnotations
+from lib.formats.video_annotations import VideoAnnotations
 from lib.nms import oks_nms, soft_oks_nms
 from lib.pose.crop import PIXELS_PER_SCALE
 from lib.utils.errors import InputError

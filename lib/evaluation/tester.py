@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 from lib.core.debug import DebugImages
 from lib.core.predictor import Estimates, Poses, Predictor
 from lib.dataset import TestSet, build_data_set, build_skeleton, build_test_set
-from lib.dataset.posetrack import DAMAGED
+from lib.dataset.video_people import DAMAGED
 from lib.evaluation.posetrack_submission import TrackPeople, make_submission
 from lib.evaluation.scoring import is_ranked, is_scorable, score_files, score_videos
 from lib.evaluation.submission import Rules, write_results

@@ -51,7 +51,7 @@ def train_experiment(cfg: CfgNode, experiment: str, force: bool = False) -> Path
     )
     resumption = build_resumption(cfg, files, checkpoint, force) if checkpoint else None  # before the log file exists
     with build_run(cfg, experiment, "train", exclusive=True) as run:
-        if run.is_first:
+        if run.is_main_process:
             check_writable(run.folder)
             if cfg.TEST.EVALUATE:
                 check_predictions(run.folder / "predictions" / TESTS, named_paths(cfg))
@@ -59,7 +59,7 @@ def train_experiment(cfg: CfgNode, experiment: str, force: bool = False) -> Path
                 claim_outputs([("TRAIN.PROFILE writes", files.trace)])
         training = build_training(cfg, run, resumption, force)
         if training.is_done:
-            if run.is_first:
+            if run.is_main_process:
                 training.finish()
             return files.final
         loader = build_training_data(cfg, run)

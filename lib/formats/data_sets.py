@@ -23,8 +23,8 @@ class DataSet:
             the body in lists of their own; mpii; or mpii_trb, COCO's with centers and scales instead of boxes.
         joints: Name of a joint schema of lib/pose/skeletons.yaml, or a list of joint names; the data set's own name if
             left out.
-        scorer: Rule of lib/evaluation/files.py by which predictions are scored; "" for none there (PoseTrack's videos
-            have their own).
+        scorer: Rule of lib/evaluation/registry.py by which predictions are scored; "" for none there (PoseTrack's
+            videos have their own).
         annotations: Usual file under DATASET.ROOT by split.
         images: Usual folder under DATASET.ROOT by split.
         first_pixel: Coordinate of the center of an image's first pixel in a COCO-style file: 0, or MATLAB's 1. (It is

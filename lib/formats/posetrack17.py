@@ -13,7 +13,7 @@ import numpy as np
 
 from lib.formats.json_fields import is_true, whole_number
 from lib.formats.matlab import plain, read_variables
-from lib.formats.posetrack import JOINT_NAMES, NO_SCORE, VideoAnnotations
+from lib.formats.video_annotations import JOINT_NAMES, NO_SCORE, VideoAnnotations
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lib.formats.coco_records import category_record, person_record
 from lib.formats.json_fields import id_column, is_row, is_true, number_column, records, whole_number
-from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
+from lib.formats.video_annotations import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
 

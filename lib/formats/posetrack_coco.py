@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack18 import CATEGORY, person_records, region_keys
+from lib.formats.video_annotations import VideoAnnotations
 
 PEOPLE_PER_IMAGE = 1000  # annotation id = image id * PEOPLE_PER_IMAGE + index in the image
 

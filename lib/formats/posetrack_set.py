@@ -12,7 +12,7 @@ from lib.formats import posetrack17, posetrack18
 from lib.formats.coco_records import check_coco, check_image_ids
 from lib.formats.json_fields import records, whole_number
 from lib.formats.labels.model import check_names
-from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
+from lib.formats.video_annotations import JOINT_NAMES, VideoAnnotations
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_folder, read_json
 

@@ -16,7 +16,7 @@ from lib.tracking.boxes import FindPeople
 from lib.tracking.estimator import build_video_estimator
 from lib.tracking.pose_video import VideoPart, estimate_video, identity
 from lib.utils.files import read_json
-from lib.utils.progress import Stages
+from lib.utils.progress import RunProgress
 
 
 def build_estimates(
@@ -25,7 +25,7 @@ def build_estimates(
     video: Path,
     path: Path,
     *,
-    stages: Stages,
+    progress: RunProgress,
     build_finder: Callable[[nn.Module, torch.device], FindPeople],
 ) -> dict[str, Any]:
     """Return COCO-style labels of every frame of a video file. Call the function again to resume an interrupted run.
@@ -35,7 +35,7 @@ def build_estimates(
         experiment: Name of the experiment.
         video: Video file.
         path: File to write the labels to.
-        stages: Stages of the run, of which this is the next one.
+        progress: Progress of the run, of which this is the next stage.
         build_finder: Builds the function that finds individuals in frames, from the net and its device.
 
     Raises:
@@ -45,7 +45,7 @@ def build_estimates(
         weights = build_weights_path(cfg, run.folder)
         made_with = {"video": identity(video), "weights": identity(weights), "config": cfg.dump()}
         with PosesFile(path, made_with) as file:
-            stages.begin("Estimate each frame of the video.", path if file.finished else None)
+            progress.begin("Estimate each frame of the video.", path if file.finished else None)
             if not file.finished:
                 net, forced = build_trained_model(cfg, run.folder, run.device)
                 estimator = build_video_estimator(cfg, net, run.device, build_finder(net, run.device))

@@ -15,7 +15,7 @@ from lib.frames.store import ImageStore
 from lib.frames.video_file import VideoFile
 from lib.labeling.estimation import build_estimates
 from lib.labeling.label_checks import mirroring_keys, summarize_labels
-from lib.labeling.nets import VideoLabels
+from lib.labeling.nets import TrainingLabels
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import crop_size, repetitions
 from lib.labeling.settings import tell_changes
@@ -26,7 +26,7 @@ from lib.tracking.boxes import whole_frame
 from lib.utils.device import choose_device
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, write_json
-from lib.utils.progress import Stages, format_minutes
+from lib.utils.progress import RunProgress, format_minutes
 
 WHOLE_FRAMES: list[Any] = ["DATASET.BOXES", "file", "TEST.MODE", "single", "TEST.PROPAGATE.REFINE", 0]
 
@@ -78,17 +78,22 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     others = {"joints": ", ".join(names), "--images": str(images), "labels": f"sha256 {digest[:8]}"}
     tell_changes(options.work, {stage: recipe}, others, seconds)
-    with Stages(2) as stages:
-        stages.expect(seconds)
-        stages.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)
+    with RunProgress(2) as progress:
+        progress.expect(seconds)
+        progress.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)
         if not weights.exists():
             train_experiment(cfg, stage)
         return build_estimates(
-            cfg, stage, options.video, work / "dense.json", stages=stages, build_finder=lambda net, device: whole_frame
+            cfg,
+            stage,
+            options.video,
+            work / "dense.json",
+            progress=progress,
+            build_finder=lambda net, device: whole_frame,
         )
 
 
-def gather_images(labels: Path, images: Path, work: Path, oriented: bool) -> VideoLabels:
+def gather_images(labels: Path, images: Path, work: Path, oriented: bool) -> TrainingLabels:
     """Return the labels of images as a part of the labels that a pose net is trained on.
 
     Args:
@@ -106,7 +111,7 @@ def gather_images(labels: Path, images: Path, work: Path, oriented: bool) -> Vid
     digest = hashlib.sha256(json.dumps([str(images.absolute()), stamps]).encode()).hexdigest()[:8]
     folder = work / f"images-{digest}"
     _copy(labels, images, content, folder, oriented)
-    return VideoLabels(name=folder.name, labels=content, frames=folder.absolute(), source=labels, is_pairs=False)
+    return TrainingLabels(name=folder.name, labels=content, frames=folder.absolute(), source=labels, is_pairs=False)
 
 
 def _gather(

@@ -15,7 +15,7 @@ from lib.tracking.net_finder import build_net_finder
 from lib.utils.checkpoint_files import read_checkpoint, training_of
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, read_json
-from lib.utils.progress import Stages
+from lib.utils.progress import RunProgress
 
 LABELS = "labels.json"  # of a folder of nets: the labels that they learned from
 
@@ -55,8 +55,8 @@ def label_with_nets(options: LabelingOptions) -> dict[str, Any]:
         return build_net_finder(cfg, net, device, labels, VideoFile(options.video).size)
 
     path = options.work / "dense.json"
-    with Stages(1) as stages:
-        content = build_estimates(cfg, "estimate", options.video, path, stages=stages, build_finder=find)
+    with RunProgress(1) as progress:
+        content = build_estimates(cfg, "estimate", options.video, path, progress=progress, build_finder=find)
     if not content["annotations"]:
         raise InputError(
             f"{options.video}: the nets of {options.nets} found nothing in {len(content['images'])} frames; label "

@@ -21,7 +21,7 @@ from lib.labeling.time_estimate import estimate_propagation_seconds, estimate_tr
 from lib.utils.device import choose_device
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, remove_folder, write_json
-from lib.utils.progress import Stages
+from lib.utils.progress import RunProgress
 
 TITLES = (
     "Train the pose net on the labeled frames.",
@@ -30,7 +30,7 @@ TITLES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoLabels:
+class TrainingLabels:
     """Labels of a video that nets are trained on.
 
     Attributes:
@@ -49,7 +49,7 @@ class VideoLabels:
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrainingStage:
     """A stage of training."""
 
     name: str
@@ -60,9 +60,9 @@ class Stage:
         """Path to the final weights."""
         return output_folder(self.cfg, self.name) / FINAL_WEIGHTS
 
-    def train(self, stages: Stages, title: str) -> None:
+    def train(self, progress: RunProgress, title: str) -> None:
         """Train the stage, unless an earlier run did."""
-        stages.begin(title, self.weights if self.weights.exists() else None)
+        progress.begin(title, self.weights if self.weights.exists() else None)
         if not self.weights.exists():
             train_experiment(self.cfg, self.name)
 
@@ -81,9 +81,9 @@ class Nets:
     folder: Path
     configure: Configure
     keys: Sequence[Any]
-    stages: tuple[Stage, Stage]
+    stages: tuple[TrainingStage, TrainingStage]
 
-    def configure_video(self, video: VideoLabels, more: Sequence[Any] = ()) -> CfgNode:
+    def configure_video(self, video: TrainingLabels, more: Sequence[Any] = ()) -> CfgNode:
         """Return the configuration in which the second stage propagates the labels of a video.
 
         Args:
@@ -96,7 +96,7 @@ class Nets:
         places += ["MODEL.PRETRAINED", str(self.stages[0].weights), "EXPERIMENT_NAME", STAGES[1], *more]
         return self.configure(STAGES[1], self.keys, places)
 
-    def path(self, kind: str, video: VideoLabels) -> Path:
+    def path(self, kind: str, video: TrainingLabels) -> Path:
         """Return the file that keeps something of a video.
 
         Args:
@@ -105,14 +105,14 @@ class Nets:
         """
         return _path(self.folder, kind, video)
 
-    def train(self, stages: Stages) -> None:
+    def train(self, progress: RunProgress) -> None:
         """Train the stages that earlier runs did not.
 
         Args:
-            stages: Stages of the run, of which these are the next ones.
+            progress: Progress of the run, of which these are the next stages.
         """
         for stage, title in zip(self.stages, TITLES, strict=True):
-            stage.train(stages, title)
+            stage.train(progress, title)
 
     def estimate_seconds(self, num_labeled: int, num_poses: int) -> list[float]:
         """Return the estimated duration of each stage, 0 if it is done, and of the propagation.
@@ -132,7 +132,7 @@ class Nets:
 
 
 def prepare_nets(
-    work: Path, configure: Configure, videos: Sequence[VideoLabels], root: Path, *, measured: bool, relearn: bool
+    work: Path, configure: Configure, videos: Sequence[TrainingLabels], root: Path, *, measured: bool, relearn: bool
 ) -> Nets:
     """Return the nets trained on these labels or on earlier ones, and write the labels beside them.
 
@@ -180,19 +180,19 @@ def prepare_nets(
 
 
 def _stages(
-    nets: Path, configure: Configure, keys: Sequence[Any], videos: Sequence[VideoLabels]
-) -> tuple[Stage, Stage]:
+    nets: Path, configure: Configure, keys: Sequence[Any], videos: Sequence[TrainingLabels]
+) -> tuple[TrainingStage, TrainingStage]:
     """Return the stages: the pose net is trained on all labels, the warping head on those in videos."""
     places = ["OUTPUT_DIR", str(nets), "LOG_DIR", str(nets / "log"), "AUTO_RESUME", True]
     pairs = [video for video in videos if video.is_pairs]
     first = configure(STAGES[0], keys, [*places, *_data_keys(nets, videos), "EXPERIMENT_NAME", STAGES[0]])
-    weights = Stage(STAGES[0], first).weights
+    weights = TrainingStage(STAGES[0], first).weights
     places += ["MODEL.PRETRAINED", str(weights), "EXPERIMENT_NAME", STAGES[1]]
     second = configure(STAGES[1], keys, [*places, *_data_keys(nets, pairs)])
-    return Stage(STAGES[0], first), Stage(STAGES[1], second)
+    return TrainingStage(STAGES[0], first), TrainingStage(STAGES[1], second)
 
 
-def _data_keys(nets: Path, videos: Sequence[VideoLabels]) -> list[Any]:
+def _data_keys(nets: Path, videos: Sequence[TrainingLabels]) -> list[Any]:
     """Return the keys of the data sets: that of the first video, and those of the others."""
     sets: list[dict[str, str]] = [
         {"ROOT": str(video.frames), "TRAIN_ANNOTATIONS": str(_path(nets, "labels", video))} for video in videos
@@ -201,5 +201,5 @@ def _data_keys(nets: Path, videos: Sequence[VideoLabels]) -> list[Any]:
     return [*keys, "DATASET.ALSO", [{"DATASET": "custom", **own} for own in sets[1:]]] if sets[1:] else keys
 
 
-def _path(nets: Path, kind: str, video: VideoLabels) -> Path:
+def _path(nets: Path, kind: str, video: TrainingLabels) -> Path:
     return nets / (f"{kind}/{video.name}.json" if video.name else f"{kind}.json")

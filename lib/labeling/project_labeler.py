@@ -15,7 +15,7 @@ from lib.formats.coco import labeled_images, merge_videos, with_joints
 from lib.formats.posetrack18 import keypoint_category
 from lib.labeling.image_labeler import gather_images
 from lib.labeling.net_labeler import label_with_nets
-from lib.labeling.nets import Nets, VideoLabels, prepare_nets
+from lib.labeling.nets import Nets, TrainingLabels, prepare_nets
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.outputs import write_outputs
 from lib.labeling.project import INDEX, Project, ProjectVideo
@@ -26,7 +26,7 @@ from lib.tracking.pose_video import identity
 from lib.utils.distributed import work_alone
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
-from lib.utils.progress import Stages, format_minutes
+from lib.utils.progress import RunProgress, format_minutes
 from lib.visualization.project_page import VideoSummary, summarize_video, write_index
 
 NETS = "nets"
@@ -42,7 +42,7 @@ class _Part:
     """A labeled video of the project, with the labels that the nets are trained on."""
 
     video: LabeledVideo
-    labels: VideoLabels
+    labels: TrainingLabels
 
 
 def label_project(
@@ -67,11 +67,11 @@ def label_project(
     methods = build_options(recipe[STAGES[1]], next(iter(options.values())).methods)
     oriented = recipe[STAGES[1]].DATASET.EXIF_ORIENTATION
     is_trained = methods.needs_net or any(video.labels is None for video in project.videos)
-    with Stages((2 if is_trained else 0) + len(project.videos)) as stages:
-        nets, parts = _train(project, options, configure, oriented, stages if is_trained else None)
+    with RunProgress((2 if is_trained else 0) + len(project.videos)) as progress:
+        nets, parts = _train(project, options, configure, oriented, progress if is_trained else None)
         failures = []
         for video in _unclaimed(project):
-            stages.begin(f"Label {video.name}.")
+            progress.begin(f"Label {video.name}.")
             try:
                 _label(nets, methods, options[video.name], parts.get(video.name))
             except InputError as error:  # the other videos do not depend on it
@@ -87,7 +87,7 @@ def _train(
     options: dict[str, LabelingOptions],
     configure: Configure,
     oriented: bool,
-    stages: Stages | None,
+    progress: RunProgress | None,
 ) -> tuple[Nets, dict[str, _Part]]:
     """Read all labels and train the nets, while no other process does.
 
@@ -96,7 +96,7 @@ def _train(
         options: Options of each video.
         configure: Returns the configuration of a stage.
         oriented: True to rotate images according to their EXIF tags.
-        stages: Stages of the run; None if no net is needed.
+        progress: Progress of the run; None if no net is needed.
 
     Returns:
         The nets, and the labeled videos by name.
@@ -110,16 +110,16 @@ def _train(
         }
         parts, images = _unify(project, labeled, oriented)
         nets = _prepare(project, configure, parts, images, next(iter(options.values())))
-        if stages:
+        if progress:
             num_images = sum(len(one.labels["annotations"]) for one in images)
-            _announce(nets, stages, list(labeled.values()), num_images, len(project.videos))
-            nets.train(stages)
+            _announce(nets, progress, list(labeled.values()), num_images, len(project.videos))
+            nets.train(progress)
     return nets, parts
 
 
 def _unify(
     project: Project, labeled: dict[str, LabeledVideo], oriented: bool
-) -> tuple[dict[str, _Part], list[VideoLabels]]:
+) -> tuple[dict[str, _Part], list[TrainingLabels]]:
     """Return the labels of videos and of images, all with the same joints in the same order."""
     images = [gather_images(labels, folder, project.out / NETS, oriented) for folder, labels in project.images]
     names = list(project.joints)
@@ -147,7 +147,7 @@ def _prepare(
     project: Project,
     configure: Configure,
     parts: dict[str, _Part],
-    images: Sequence[VideoLabels],
+    images: Sequence[TrainingLabels],
     options: LabelingOptions,
 ) -> Nets:
     """Return the nets, with the labels of all videos in one file beside them."""
@@ -164,13 +164,15 @@ def _prepare(
     return nets
 
 
-def _announce(nets: Nets, stages: Stages, labeled: Sequence[LabeledVideo], num_images: int, num_videos: int) -> None:
+def _announce(
+    nets: Nets, progress: RunProgress, labeled: Sequence[LabeledVideo], num_images: int, num_videos: int
+) -> None:
     """Print the numbers of labels, and how long the run will take."""
     num_labeled = sum(video.num_labeled for video in labeled)
     print(f"{num_labeled} labeled poses in {len(labeled)} of {num_videos} videos")
     *training, propagation = nets.estimate_seconds(num_labeled + num_images, sum(video.num_poses for video in labeled))
     seconds = [*training, *[propagation / num_videos] * num_videos]
-    stages.expect(seconds)
+    progress.expect(seconds)
     print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
 
 

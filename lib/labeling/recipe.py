@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lib.formats.posetrack import VideoAnnotations
+from lib.formats.video_annotations import VideoAnnotations
 
 PIXELS = 160 * 192
 """Largest area of a crop in pixels."""

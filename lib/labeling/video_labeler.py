@@ -9,7 +9,7 @@ from lib.formats.coco import keep_labels, labeled_images
 from lib.frames.unpack import open_frames
 from lib.frames.video import FrameFolder
 from lib.labeling.label_checks import summarize_labels
-from lib.labeling.nets import Nets, VideoLabels, prepare_nets
+from lib.labeling.nets import Nets, TrainingLabels, prepare_nets
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import spaced
 from lib.labeling.settings import tell_changes
@@ -21,7 +21,7 @@ from lib.propagation.propagator import build_options
 from lib.propagation.protocol import format_distances
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number, write_json
-from lib.utils.progress import Stages, format_minutes
+from lib.utils.progress import RunProgress, format_minutes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class LabeledVideo:
         labeled = len(labeled_images(self.kept))
         return f"{self.num_labeled} labeled poses in {labeled} of {len(self.frames.numbers)} frames"
 
-    def as_part(self, name: str = "") -> VideoLabels:
+    def as_part(self, name: str = "") -> TrainingLabels:
         """Return the labels that nets are trained on.
 
         Args:
@@ -66,7 +66,7 @@ class LabeledVideo:
         """
         assert self.options.labels is not None  # it has labels
         frames = self.frames.path.absolute()
-        return VideoLabels(name=name, labels=self.kept, frames=frames, source=self.options.labels)
+        return TrainingLabels(name=name, labels=self.kept, frames=frames, source=self.options.labels)
 
 
 def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
@@ -88,8 +88,8 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     assert options.labels is not None  # callers without --labels use label_with_nets
     recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
     methods = build_options(recipe[STAGES[1]], options.methods)
-    with Stages((3 if methods.needs_net else 1) + options.video.is_file()) as stages:
-        video = open_labeled_video(options, recipe[STAGES[1]].DATASET.EXIF_ORIENTATION, stages)
+    with RunProgress((3 if methods.needs_net else 1) + options.video.is_file()) as progress:
+        video = open_labeled_video(options, recipe[STAGES[1]].DATASET.EXIF_ORIENTATION, progress)
         part = video.as_part()
         nets = prepare_nets(
             options.work, configure, [part], part.frames, measured=options.every is not None, relearn=options.relearn
@@ -97,24 +97,24 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
         print(video.describe())
         if methods.needs_net:
             seconds = nets.estimate_seconds(video.num_labeled, video.num_poses)
-            stages.expect(seconds)
+            progress.expect(seconds)
             print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
             others = {"joints": ", ".join(video.joints), "--every": options.every, "--method": methods.name}
             tell_changes(options.work, recipe, others, seconds)
-            nets.train(stages)
-        stages.begin("Propagate the labels.")
+            nets.train(progress)
+        progress.begin("Propagate the labels.")
         dense = propagate_video(video, nets, part, methods)
     print(f"{video.num_labeled} labeled and {dense.num_propagated} propagated poses")
     return dense.content
 
 
-def open_labeled_video(options: LabelingOptions, oriented: bool, stages: Stages | None) -> LabeledVideo:
+def open_labeled_video(options: LabelingOptions, oriented: bool, progress: RunProgress | None) -> LabeledVideo:
     """Read the labels of a video, check that they belong to it, and unpack its frames.
 
     Args:
         options: Options of its run.
         oriented: True to orient images according to their EXIF tags.
-        stages: Stages of the run, of which unpacking is the next one; None if it is part of the current one.
+        progress: Progress of the run, of which unpacking is the next stage; None if it is part of the current one.
 
     Raises:
         InputError: Labels or frames cannot be used.
@@ -123,14 +123,14 @@ def open_labeled_video(options: LabelingOptions, oriented: bool, stages: Stages 
     given = read_person_labels(options.labels, options.video)
     check_video(given.labels, options.labels, options.video, oriented)
     print("\n".join(summarize_labels(given.labels, options.labels)), flush=True)
-    frames, damaged = _open_frames(options, oriented, stages)
+    frames, damaged = _open_frames(options, oriented, progress)
     check_images(given.labels, options.labels, options.video, frames, oriented)
     content = match_frames(given.content, options.labels, frames, options.video, damaged)
     kept = _kept_labels(options, content, set(frames.numbers))
     return LabeledVideo(options=options, joints=given.labels.names, frames=frames, content=content, kept=kept)
 
 
-def propagate_video(video: LabeledVideo, nets: Nets, part: VideoLabels, methods: PropagationOptions) -> DenseLabels:
+def propagate_video(video: LabeledVideo, nets: Nets, part: TrainingLabels, methods: PropagationOptions) -> DenseLabels:
     """Return the labels of all frames, propagated with trained nets; print and write the errors on hidden labels.
 
     Args:
@@ -157,10 +157,12 @@ def propagate_video(video: LabeledVideo, nets: Nets, part: VideoLabels, methods:
     return dense
 
 
-def _open_frames(options: LabelingOptions, oriented: bool, stages: Stages | None) -> tuple[FrameFolder, list[int]]:
+def _open_frames(
+    options: LabelingOptions, oriented: bool, progress: RunProgress | None
+) -> tuple[FrameFolder, list[int]]:
     """Return the frames of the video, and the numbers of damaged frames; a video file is unpacked first."""
-    if stages and options.video.is_file():
-        stages.begin(f"Unpack the frames of {options.video.name}.")
+    if progress and options.video.is_file():
+        progress.begin(f"Unpack the frames of {options.video.name}.")
     frames, damaged = open_frames(options.video, options.work / "frames", oriented)
     if damaged:
         print(f"{options.video}: {len(damaged)} damaged frames, the first of which is {damaged[0]}, get no labels.")

@@ -44,7 +44,7 @@ def read_person_labels(path: Path, video: Path | None) -> PersonLabels:
     """
     is_coco = find_format(path) == "coco"
     content = read_json(path) if is_coco else coco_labels.content_of(read_any_labels(path))
-    content = coco_labels.set_by_person(content, path)
+    content = coco_labels.keep_manual_labels(content, path)
     labels = coco_labels.labels_of(content, path)
     if video:
         labels = _choose_video(content, labels, path, video)

@@ -43,10 +43,10 @@ def run_augmentation(
         labels = build_sparse_labels(cfg)
         path = out or augmented_path(cfg, labels)
         refuse_inputs([("--out", path)], [("the labels", labels.path)])
-        if not out and run.is_first:
+        if not out and run.is_main_process:
             claim_outputs([("--out", path)])
         content = augment_labels(cfg, labels, options, run, net)
-        if not run.is_first:
+        if not run.is_main_process:
             return
         content["info"] |= run.describe(forced)
         write_json(path, content)

@@ -23,10 +23,10 @@ from lib.dataset import (
     build_skeleton,
 )
 from lib.dataset.people import Person
-from lib.evaluation.posetrack import check_truth, format_table
+from lib.evaluation.posetrack_metrics import check_truth, format_table
 from lib.evaluation.posetrack_submission import make_submission
 from lib.evaluation.propagation import compare_tracks, score_by_distance
-from lib.evaluation.results import check_result
+from lib.evaluation.result_files import check_result
 from lib.evaluation.scoring import score_videos
 from lib.evaluation.submission import Rules, check_predictions
 from lib.evaluation.tables import format_rows
@@ -96,7 +96,7 @@ def run_protocol(
     with build_run(cfg, experiment, f"propagate-{name}") as run:
         predictions = run.folder / "predictions" / f"propagate-{name}"
         path = run.folder / f"result-propagate-{name}.json"
-        if run.is_first:
+        if run.is_main_process:
             check_predictions(predictions, named_paths(cfg))
             check_result(path)
         needs_net = options is None or options.needs_net
@@ -108,7 +108,7 @@ def run_protocol(
         else:
             assert net is not None
             poses = estimate_pseudo_labels(cfg, run, net, runs)
-        if not run.is_first:
+        if not run.is_main_process:
             return
         result = {"name": name, "method": method, "every": every} | score_protocol(cfg, runs, poses, predictions)
         write_json(path, result | weights | run.describe(forced), indent=True)

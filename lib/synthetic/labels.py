@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from lib.formats.coco_records import person_record
-from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.pose.crop import joints_box
 from lib.synthetic.body import Body
 from lib.synthetic.drawing import Drawing, Person, Scene, seen, to_picture

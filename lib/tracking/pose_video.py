@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from lib.dataset.posetrack import reasons
+from lib.dataset.video_people import reasons
 from lib.formats.tracked_poses import FramePoses
 from lib.formats.video_poses import PosesFile
 from lib.frames.stream import FrameStream

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.utils.interrupts import call_interruptibly
-from lib.utils.progress import Stages
+from lib.utils.progress import RunProgress
 
 ROOT = Path(os.path.relpath(Path(__file__).resolve().parents[2]))  # from here, for commands that can be typed
 ROWS = ROOT / "experiments" / "rows.yaml"
@@ -31,10 +31,10 @@ def run_steps(steps: Sequence[Step]) -> None:
     Args:
         steps: The steps to run.
     """
-    stages = Stages(len(steps))
+    progress = RunProgress(len(steps))
     for step in steps:
         done = step.product if step.product and step.product.exists() else None
-        stages.begin(step.title, done)
+        progress.begin(step.title, done)
         if not done and (status := call(step.arguments)):
             sys.exit(status)
 

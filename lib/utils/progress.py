@@ -1,4 +1,4 @@
-"""Progress bars that suit a terminal and do not fill up a log file, and the stages of a run."""
+"""Progress bars that suit a terminal and do not fill up a log file, and the progress of a run through its stages."""
 
 import sys
 import time
@@ -13,8 +13,8 @@ MIN_SECONDS = 5.0
 """Minimum expected duration of a stage whose actual duration tells how fast the machine is."""
 
 
-class Stages:
-    """Report of a run's stages as they begin, with the time so far and the time left; used as a context manager.
+class RunProgress:
+    """Progress of a run, whose stages are printed as they begin with the time so far and left; a context manager.
 
     While the stages run, progress bars show the number of the stage and the time left of the whole run.
 
@@ -22,8 +22,8 @@ class Stages:
         count: Number of stages.
     """
 
-    current: "Stages | None" = None
-    """Stages of the run in this process; None if it has none."""
+    current: "RunProgress | None" = None
+    """RunProgress of the run in this process; None if it has none."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -67,7 +67,7 @@ class Stages:
             self._timed = [self._timed[0] + now - self._stage_start, self._timed[1] + expected]
         self._number += 1
         self._stage_start = now
-        Stages.current = self
+        RunProgress.current = self
         told = f"{(now - self._start) / 60:.1f} minutes so far"
         if self.left is not None:
             told += f", about {format_minutes(self.left)} left"
@@ -75,11 +75,11 @@ class Stages:
         if done:
             print(f"already done: {done}", flush=True)
 
-    def __enter__(self) -> "Stages":
+    def __enter__(self) -> "RunProgress":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        Stages.current = None
+        RunProgress.current = None
 
 
 class _Bar(tqdm):
@@ -88,7 +88,7 @@ class _Bar(tqdm):
     @property
     def format_dict(self) -> MutableMapping[str, Any]:
         values: MutableMapping[str, Any] = super().format_dict
-        if Stages.current and (left := Stages.current.left) is not None:
+        if RunProgress.current and (left := RunProgress.current.left) is not None:
             values["postfix"] = f"whole run: {format_minutes(left)} left"
         return values
 
@@ -103,7 +103,7 @@ def progress_bar(total: int | None, unit: str, *, desc: str = "", **options: Any
         **options: Additional options of tqdm.
     """
     interval = 0.1 if sys.stderr.isatty() else LOG_INTERVAL
-    prefix = Stages.current.prefix if Stages.current else ""
+    prefix = RunProgress.current.prefix if RunProgress.current else ""
     return _Bar(total=total, unit=unit, mininterval=interval, desc=f"{prefix}{desc}" or None, **options)
 
 

@@ -16,7 +16,7 @@ from lib.core.predictor import Poses, Predictor, build_predictor
 from lib.core.strategies import average, gather, single
 from lib.dataset import TestSet, build_data_set, build_image_store, build_skeleton, build_test_set
 from lib.dataset.people import Person
-from lib.formats.posetrack import KEYPOINT_OF_JOINT
+from lib.formats.video_annotations import KEYPOINT_OF_JOINT
 from lib.frames.store import ImageStore
 from lib.frames.video_writer import VideoWriter
 from lib.models import PoseWarper

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from lib.formats.labels.model import Labels
-from lib.formats.posetrack import KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.formats.tracked_poses import TrackedPose
+from lib.formats.video_annotations import KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile

@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib.formats.posetrack import VideoAnnotations
 from lib.formats.posetrack_set import read_video
+from lib.formats.video_annotations import VideoAnnotations
 from lib.frames.store import ImageStore
 from lib.pose.draw import stack
 from lib.utils.errors import InputError

@@ -5,7 +5,7 @@ import pytest
 from lib.annotation import journal as journal_module
 from lib.annotation.edits import EditError, FrameLabels, LabeledPose
 from lib.annotation.journal import Journal
-from lib.annotation.labels import VideoLabels
+from lib.annotation.labels import EditedLabels
 
 NUMBERS = frozenset(range(10))
 
@@ -22,7 +22,7 @@ def step(name, frames, names=None, at=0):
 
 @pytest.fixture
 def open_labels(tmp_path):
-    return lambda: VideoLabels(Journal(tmp_path), 2, NUMBERS)
+    return lambda: EditedLabels(Journal(tmp_path), 2, NUMBERS)
 
 
 def test_joints_of_a_program_are_left_open_and_poses_without_others_are_no_labels(open_labels):

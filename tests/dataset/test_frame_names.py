@@ -12,8 +12,8 @@ from lib.config import load_config
 from lib.dataset import build_test_set
 from lib.dataset.frame_names import find_renamed
 from lib.formats import posetrack17
-from lib.formats.posetrack import take_frames
 from lib.formats.posetrack_set import read_videos
+from lib.formats.video_annotations import take_frames
 from lib.utils.errors import InputError
 
 FOLDER = "bonn_5sec/020910_mpii"

@@ -11,8 +11,8 @@ from posetrack_sample import make_video, write_annotations, write_experiment
 
 from lib.config import load_config
 from lib.dataset import build_training_set
-from lib.dataset.posetrack import Folders, joint_boxes, labeled_people
 from lib.dataset.posetrack_prepare import consecutive, full, read_split, release, sparse
+from lib.dataset.video_people import Folders, joint_boxes, labeled_people
 from lib.formats import posetrack17
 from lib.formats.posetrack_set import read_videos
 from lib.frames.store import ImageStore

@@ -3,7 +3,7 @@ import pytest
 
 from lib.dataset.runs import labeled_of_run, longest_run
 from lib.formats import posetrack17, posetrack18
-from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.video_annotations import KEYPOINT_NAMES
 
 
 def video_2017(people, labeled):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from posetrack_sets import frame, person, write_set
 
-from lib.evaluation.posetrack import evaluate_posetrack, evaluate_videos, format_table
-from lib.formats.posetrack import JOINT_NAMES
+from lib.evaluation.posetrack_metrics import evaluate_posetrack, evaluate_videos, format_table
 from lib.formats.posetrack_set import read_videos
+from lib.formats.video_annotations import JOINT_NAMES
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "poseval"
 

@@ -10,8 +10,8 @@ import posetrack_oracle as oracle
 import pytest
 from posetrack_sets import content_2017, content_2018, frame, person, random_video, write_set
 
-from lib.evaluation.posetrack import evaluate_posetrack
-from lib.formats.posetrack import JOINT_NAMES
+from lib.evaluation.posetrack_metrics import evaluate_posetrack
+from lib.formats.video_annotations import JOINT_NAMES
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "poseval"

@@ -10,8 +10,8 @@ from lib.evaluation.posetrack_submission import make_submission
 from lib.evaluation.submission import Rules, check_predictions, make_results, rescore, write_results
 from lib.formats import mpii
 from lib.formats.data_sets import known_data_sets
-from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE
 from lib.formats.posetrack_set import unlabeled_video, write_videos
+from lib.formats.video_annotations import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE
 from lib.nms import oks_iou
 from lib.pose.skeletons import POSETRACK
 from lib.utils.errors import InputError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.formats.coco import AddedPose, add_poses, complete_images, keep_labels, labeled_images, read_labels
-from lib.formats.labels.coco import set_by_person
+from lib.formats.labels.coco import keep_manual_labels
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.utils.errors import InputError
 
@@ -100,13 +100,13 @@ def test_joints_that_a_labeled_person_lacks_are_filled_and_taken_out_again(tmp_p
     assert told == ([None, None, 0.5], [None, None, [11]], [None, None, 3])
     assert made["annotations"][1:] == content["annotations"][1:]  # he lacks none
     third = AddedPose("11.png", "10.png", 3, joints, np.full(3, 0.5), pose.names, [[10]] * 3, disagreement)
-    again = set_by_person(add_poses(made, [third], {}), "labels.json")
+    again = keep_manual_labels(add_poses(made, [third], {}), "labels.json")
     own = content["annotations"][0] | {"num_keypoints": 2, "open_joints": ["tail"]}
     assert again["annotations"] == [own, content["annotations"][1]]
     assert [image["is_labeled"] for image in again["images"]] == [False, False]
     assert complete_images(again) == set()
     assert "open_joints" not in add_poses(again, [], {})["annotations"][0]
-    assert set_by_person(add_poses(again, [], {}), "labels.json") == again  # not found: still open
+    assert keep_manual_labels(add_poses(again, [], {}), "labels.json") == again  # not found: still open
 
 
 def test_an_image_that_a_program_labeled_is_not_labeled_by_a_person(tmp_path):
@@ -114,9 +114,9 @@ def test_an_image_that_a_program_labeled_is_not_labeled_by_a_person(tmp_path):
     first, second = content["images"]
     content["images"] = [first | {"is_labeled": True}, second | {"is_labeled": True}]
     content["annotations"].append(content["annotations"][0] | {"image_id": 3, "scores": [0.5, 0.5, 0.5]})
-    assert labeled_images(set_by_person(content, "labels.json")) == {7}
+    assert labeled_images(keep_manual_labels(content, "labels.json")) == {7}
     content["annotations"].pop()  # an image in which a person found nobody
-    assert labeled_images(set_by_person(content, "labels.json")) == {3, 7}
+    assert labeled_images(keep_manual_labels(content, "labels.json")) == {3, 7}
 
 
 def test_labels_of_some_frames_are_kept(tmp_path):

@@ -13,8 +13,8 @@ from matlab_files import EMPTY, struct_array, write_posetrack
 from scipy.io import savemat
 
 from lib.formats import posetrack17, posetrack18
-from lib.formats.posetrack import JOINT_NAMES, KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.formats.posetrack_set import read_video, read_videos
+from lib.formats.video_annotations import JOINT_NAMES, KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "poseval"

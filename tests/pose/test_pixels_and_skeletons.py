@@ -3,7 +3,7 @@ import pytest
 import torch
 from torchvision.transforms import functional
 
-from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.pose.pixels import MEAN, STD, normalize
 from lib.pose.skeletons import POSETRACK, named_skeleton, skeleton
 from lib.utils.errors import InputError

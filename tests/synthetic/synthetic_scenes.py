@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.synthetic.body import Body
 from lib.synthetic.drawing import Person, Scene, draw, pose_person
 from lib.synthetic.labels import annotate

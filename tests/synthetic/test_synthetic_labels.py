@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic_scenes import HEIGHT, WIDTH, annotated, make_board, make_person, make_scene
 
-from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.synthetic.drawing import draw, to_picture
 from lib.synthetic.labels import annotate, head_box
 from lib.synthetic.presets import PRESETS

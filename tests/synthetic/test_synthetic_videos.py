@@ -11,8 +11,8 @@ from posetrack_sample import write_experiment
 
 from lib.config import load_config
 from lib.dataset import build_test_set
-from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.formats.posetrack_set import read_videos
+from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.synthetic import videos
 from lib.synthetic.presets import PRESETS, VideoSpec
 from lib.synthetic.videos import SETTINGS, draw_video, make_videos

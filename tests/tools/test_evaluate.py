@@ -161,6 +161,6 @@ def test_poses_that_cannot_be_matched(tmp_path, labels):
 
 def test_scoring_does_not_load_torch_or_scipy():
     """The scorer is small and starts fast; either import would cost more than the scoring."""
-    code = "import sys, lib.evaluation.posetrack; print({'torch', 'scipy'} & set(sys.modules))"
+    code = "import sys, lib.evaluation.posetrack_metrics; print({'torch', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

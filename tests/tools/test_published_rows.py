@@ -16,8 +16,8 @@ from zoo_names import published
 from lib.config import load_config
 from lib.config.rows import read_rows
 from lib.dataset import build_labeled_runs, build_pseudo_labeled, build_test_set
-from lib.evaluation.files import SCORERS
-from lib.evaluation.posetrack import evaluate_posetrack
+from lib.evaluation.posetrack_metrics import evaluate_posetrack
+from lib.evaluation.registry import SCORERS
 from lib.evaluation.reproduction import figures
 from lib.formats import mpii
 from lib.formats.data_sets import known_data_sets

@@ -11,7 +11,7 @@ import torch
 from posetrack_sample import write_experiment
 
 from lib.config import load_config
-from lib.dataset.posetrack import joint_boxes
+from lib.dataset.video_people import joint_boxes
 from lib.formats.posetrack_set import read_videos
 from lib.models import build_model
 from tests.tool_runner import run_tool

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from posetrack_sample import make_video, write_experiment
 
-from lib.evaluation.posetrack import evaluate_posetrack
+from lib.evaluation.posetrack_metrics import evaluate_posetrack
 from lib.frames.video_writer import VideoWriter
 from lib.utils.errors import InputError
 from lib.utils.files import RECORD

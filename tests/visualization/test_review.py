@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from reviewed_video import FRAMES, HEIGHT, NAMES, WIDTH, fill, make_content, read_frame
 
-from lib.formats.posetrack import NO_SCORE
+from lib.formats.video_annotations import NO_SCORE
 from lib.frames.store import DamagedImageError
 from lib.utils.errors import InputError
 from lib.visualization.review import write_review

@@ -5,7 +5,7 @@ from review_browser import OF_PROPAGATION, others, people
 from reviewed_video import LABELED, fill, joints, make_content
 
 from lib.formats.coco import read_labels
-from lib.formats.labels.coco import set_by_person
+from lib.formats.labels.coco import keep_manual_labels
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ def test_a_joint_is_accepted_alone(review, tmp_path, way):
     content = review.save(tmp_path)
     assert (set_joints(content, 3, 1), set_joints(content, 3, 0)) == ([2], [])
     assert people(content, 3)[1]["keypoints"] == people(make_content(), 3)[1]["keypoints"]
-    assert people(set_by_person(content, "labels.json"), 3)[1]["keypoints"][6:9] == [*joints(3, 1)[2], 2]
+    assert people(keep_manual_labels(content, "labels.json"), 3)[1]["keypoints"][6:9] == [*joints(3, 1)[2], 2]
     do(review, way, "z", "undo")
     assert review.save(tmp_path) == make_content()
     do(review, way, "Shift+z", "redo")

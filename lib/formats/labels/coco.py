@@ -16,8 +16,8 @@ from lib.formats.json_fields import id_column, is_true, number_column, records, 
 from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, check_names, from_file
-from lib.formats.posetrack import NO_SCORE
 from lib.formats.posetrack18 import keypoint_category, keypoint_names
+from lib.formats.video_annotations import NO_SCORE
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
@@ -107,7 +107,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     return []
 
 
-def set_by_person(content: Any, path: str | Path) -> dict[str, Any]:
+def keep_manual_labels(content: Any, path: str | Path) -> dict[str, Any]:
     """Return the content of a COCO-style file without joints set by a program, which have scores.
 
     Frames with such joints are not labeled as a whole (`is_labeled` is false). In poses with joints of both kinds,

@@ -12,9 +12,9 @@ from lib.formats import posetrack18
 from lib.formats.labels.frames import frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.model import Labels, from_file, lost
-from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_video
+from lib.formats.video_annotations import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 

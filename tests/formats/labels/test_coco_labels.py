@@ -15,7 +15,7 @@ from lib.formats.labels import cvat_writer as cvat_writing
 from lib.formats.labels import posetrack as posetrack_labels
 from lib.formats.labels.frames import Frame
 from lib.formats.labels.model import from_file
-from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.utils.errors import InputError
 
 NAN = float("nan")

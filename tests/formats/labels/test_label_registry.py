@@ -15,7 +15,7 @@ from lib.formats.labels import coco
 from lib.formats.labels.frames import Frame
 from lib.formats.labels.model import from_file
 from lib.formats.labels.registry import FORMATS, find_format, read_any_labels, write_any_labels
-from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -147,7 +147,7 @@ def test_who_set_what_is_kept_or_told(tmp_path, format):
     expected = np.full_like(scores, NAN) if told else scores
     np.testing.assert_allclose(again.scores[:, columns], expected, rtol=1e-15)
     assert told == (["3 scores: their joints look like those that a person set"] if format == "yolo" else [])
-    content = coco.set_by_person(coco.content_of(again), "labels")
+    content = coco.keep_manual_labels(coco.content_of(again), "labels")
     assert len(labeled_images(content)) == (3 if told else 2)
 
 

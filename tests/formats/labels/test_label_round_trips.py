@@ -27,7 +27,7 @@ from lib.formats.labels import (
 from lib.formats.labels import cvat_writer as cvat_writing
 from lib.formats.labels import posetrack as posetrack_labels
 from lib.formats.labels.frames import Frame, named_frame
-from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.formats.video_annotations import KEYPOINT_NAMES
 
 settings.register_profile("files", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("files")

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lib.evaluation.assignment import assign_poses
 from lib.evaluation.custom import check_custom, evaluate_custom
-from lib.evaluation.matching import match_poses
 from lib.evaluation.oks import check_truth, evaluate_oks
 from lib.evaluation.oks import format_table as format_oks
 from lib.evaluation.pck import evaluate_jhmdb, evaluate_pck
@@ -68,7 +68,7 @@ def _of_poses(
     def score(gt: Path, pred: Path) -> dict[str, Any]:
         truth = _read_truth(gt)
         predicted = read_predictions(read_json(pred), pred, {"keypoints": len(truth.names)}, ranked=False)
-        return evaluate(truth, match_poses(truth, predicted, pred), **options)
+        return evaluate(truth, assign_poses(truth, predicted, pred), **options)
 
     def write(result: dict[str, Any]) -> str:
         return format_rows({name: result[key] for name, key in rows.items()})

@@ -17,8 +17,8 @@ import numpy as np
 from lib.evaluation.identity import IdentityCounts, identify
 from lib.evaluation.posetrack_video import Comparison, Detections, TrackCounts, compare, detect, track
 from lib.evaluation.tables import LIMBS, format_rows, joint_columns
-from lib.formats.posetrack import JOINT_NAMES, VideoAnnotations
 from lib.formats.posetrack_set import read_video, video_files
+from lib.formats.video_annotations import JOINT_NAMES, VideoAnnotations
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lib.evaluation.results import check_result, find_result
+from lib.evaluation.result_files import check_result, find_result
 from lib.utils.errors import InputError
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lib.evaluation.files import pck_scorer
+from lib.evaluation.registry import pck_scorer
 from lib.utils.errors import InputError
 
 TRUTH = {

@@ -10,7 +10,7 @@ import numpy as np
 from lib.dataset.frame_names import Names, existing_folder, frame_key, known_name
 from lib.dataset.images import Listed
 from lib.dataset.people import Person
-from lib.formats.posetrack import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, VideoAnnotations
+from lib.formats.video_annotations import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, VideoAnnotations
 from lib.frames.images import ImageList
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.frames.video import FrameFolder

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from lib.evaluation.matching import match_poses
+from lib.evaluation.assignment import assign_poses
 from lib.formats.coco_people import read_labels, read_predictions
 from lib.utils.errors import InputError
 
@@ -34,7 +34,7 @@ def truth():
 
 
 def matched(truth, poses):
-    return match_poses(truth, read_predictions(poses, "pred.json", {"keypoints": 2}, ranked=False), "pred.json")
+    return assign_poses(truth, read_predictions(poses, "pred.json", {"keypoints": 2}, ranked=False), "pred.json")
 
 
 def first_x(truth, poses):

@@ -9,7 +9,7 @@ from lib.formats.coco_people import LabeledPeople, PredictedPeople
 from lib.utils.errors import InputError
 
 
-def match_poses(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> np.ndarray:
+def assign_poses(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> np.ndarray:
     """Return the pose that was predicted for each person.
 
     The annotation id of a pose is that of its person. If no pose has one, the poses of an image belong to all its

@@ -11,9 +11,9 @@ from posetrack_sample import HEIGHT, WIDTH, annotation, make_video, merge, write
 from lib.config import load_config
 from lib.dataset import build_loader_options, build_test_set
 from lib.dataset.loaders import sequential_loader
-from lib.dataset.posetrack import joint_boxes
-from lib.formats.posetrack import KEYPOINT_NAMES
+from lib.dataset.video_people import joint_boxes
 from lib.formats.posetrack_set import read_videos
+from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.pose.crop import clip_box
 from lib.utils.errors import InputError
 
