@@ -38,7 +38,7 @@ from lib.utils.distributed import processes
 from lib.utils.errors import InputError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-VIDEO_FRAMES = 16  # of the video with shared crops; its clips show no others
+VIDEO_FRAMES = 8  # of the video with shared crops; its clips show no others
 
 
 class Bench:
