@@ -80,18 +80,13 @@ def labeled_people(
                 dropped[reason] += 1
                 continue
             source, number = files.find(v, video, frame)
-            try:
-                box = clip_to_image(boxes[p], *source.size(number), clip_rule) if clip_rule else _with_area(boxes[p])
-            except DamagedImageError:
-                dropped[DAMAGED] += 1
-                continue
-            if box is None:
-                dropped[OUTSIDE] += 1
+            box = _crop_box(boxes[p], source, number, clip_rule)
+            if isinstance(box, str):
+                dropped[box] += 1
                 continue
             joints, labeled = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
             joints[columns], labeled[columns] = video.joints[p], video.labeled[p]
             center, scale = box_to_center_scale(box, aspect_ratio)
-            track = int(video.track_ids[p])
             people.append(
                 Person(
                     video=v,
@@ -103,7 +98,7 @@ def labeled_people(
                     joints=joints,
                     labeled=labeled,
                     row=p,
-                    track=track,
+                    track=int(video.track_ids[p]),
                 )
             )
     return PoseTrack(videos=videos, people=people, frames=files.found, dropped=dropped)
@@ -117,6 +112,18 @@ def _reason(video: VideoAnnotations, person: int, box: np.ndarray, is_absent: bo
     if not video.labeled[person].any() and not box_alone:
         return "without a labeled joint"
     return ABSENT if is_absent else None
+
+
+def _crop_box(box: np.ndarray, source: FrameFolder | ImageList, number: int, clip_rule: str | None) -> np.ndarray | str:
+    """Return the box of a person within the image, or the reason to leave the person out."""
+    if not clip_rule:
+        has_area = np.isfinite(box).all() and (box[2:] > 0).all()
+        return box if has_area else OUTSIDE
+    try:
+        clipped = clip_to_image(box, *source.size(number), clip_rule)
+    except DamagedImageError:
+        return DAMAGED
+    return OUTSIDE if clipped is None else clipped
 
 
 def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], where: str, renamed: Names) -> PoseTrack:
@@ -235,11 +242,6 @@ def clip_to_image(box: np.ndarray, width: float, height: float, rule: str = "las
         rule: Rule for clipping (lib.pose.crop.clip_box).
     """
     return clip_box(box, width, height, rule) if overlaps_image(box, width, height) else None
-
-
-def _with_area(box: np.ndarray) -> np.ndarray | None:
-    """Return a box that is a crop, or None if it has no area."""
-    return box if np.isfinite(box).all() and (box[2:] > 0).all() else None
 
 
 def reasons(dropped: Counter[str]) -> str:
