@@ -32,9 +32,15 @@ bench: ops
 gpu-check: ops $(STAMPS)/requirements-dev
 	$(PYTHON) benchmarks/gpu_check.py
 
-# Hours: random kills of trainings. KILLS=5 is quick.
-soak: ops
-	$(PYTHON) benchmarks/soak_training.py --kills $(or $(KILLS),100)
+# Hours: random kills and damaged inputs; results go to benchmarks/results/. KILLS=5 COUNT=1000 is quicker, `make -k`
+# goes on after a fault, and `make soak-demo` is one of them.
+KILLED := annotation demo labeling training
+SOAKS := inputs serving memory $(KILLED)
+soak: $(SOAKS:%=soak-%)
+soak-%: ops
+	$(PYTHON) benchmarks/soak_$*.py $(if $(SEED),--seed $(SEED)) \
+	  $(if $(KILLS),$(if $(filter $*,$(KILLED)),--kills $(KILLS))) \
+	  $(if $(COUNT),$(if $(filter $*,inputs),--count $(COUNT)))
 
 # A process for each core, of one thread: most of the time goes into tools that the tests start.
 test: ops $(STAMPS)/requirements-dev

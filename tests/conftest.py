@@ -1,3 +1,4 @@
+import signal
 from collections import Counter
 
 import pytest
@@ -13,6 +14,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run files with slow tests first: with several workers, none of them then ends long after the others."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(autouse=True)
+def python_handles_ctrl_c() -> None:
+    """Tools that a test imports leave Ctrl-C to the system (tools/_init_paths.py), which ends the process."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["cpu", CUDA])

@@ -108,6 +108,8 @@ class FlowRun:
                     self._carry(turn)
             except InputError as error:
                 self._message = str(error)
+            except OSError as error:
+                self._message = f"{error.filename}: {error.strerror}"
             except Exception:  # the page is told, and the labels stay
                 logger.exception("propagation failed")
                 self._message = "propagation failed; the terminal has the reason"

@@ -1,13 +1,14 @@
 """Journal of changes on disk: a change is in it before it counts, and a killed process loses none."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path, read_json
+from lib.utils.files import atomic_path, errors_of, read_json
 
 SNAPSHOT_EVERY = 500
 """Number of entries after which a snapshot replaces them."""
@@ -20,6 +21,7 @@ class Journal:
         folder: Folder of the journal, created if necessary. Only one process may have it open.
 
     Attributes:
+        folder: Folder of the journal.
         snapshot: State that the last snapshot holds; None without a snapshot.
         entries: Entries after the snapshot, in order.
 
@@ -29,16 +31,20 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self._log, self._saved = folder / "journal.jsonl", folder / "snapshot.json"
         self.snapshot: Any = None
         self._number = 0
         if self._saved.exists():
             saved = read_json(self._saved)
-            if not isinstance(saved, dict) or {"number", "state"} - saved.keys():
+            if not isinstance(saved, dict) or not isinstance(saved.get("number"), int) or "state" not in saved:
                 raise InputError(f"{self._saved}: not a snapshot of labels; restore it, or remove {folder}")
             self._number, self.snapshot = saved["number"], saved["state"]
         self.entries = self._read()
-        self._file = open(self._log, "ab")  # noqa: SIM115
+        self._file = self._open()
+
+    def _open(self) -> IO[bytes]:
+        return open(self._log, "ab", buffering=0)  # a buffer would write again what has failed
 
     def _read(self) -> list[Any]:
         """Return the entries after the snapshot, and remove an incomplete last line."""
@@ -50,9 +56,10 @@ class Journal:
         for line, text in enumerate(whole.splitlines(), start=1):
             try:
                 number, entry = orjson.loads(text)
+                is_new = number > self._number
             except (ValueError, TypeError):
                 raise InputError(f"{self._log}: line {line} is damaged; remove it to go on without it") from None
-            if number > self._number:
+            if is_new:
                 self._number = number
                 entries.append(entry)
         return entries
@@ -72,23 +79,18 @@ class Journal:
             OSError: The disk is full or fails.
         """
         size = os.fstat(self._file.fileno()).st_size
+        line = memoryview(orjson.dumps([self._number + 1, entry]) + b"\n")
         try:
-            self._file.write(orjson.dumps([self._number + 1, entry]) + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            self._reopen(size)
-            error.filename = error.filename or str(self._log)
+            with errors_of(self._log):
+                while line:  # a full disk takes a part
+                    line = line[self._file.write(line) :]
+                os.fsync(self._file.fileno())
+        except OSError:
+            with suppress(OSError):  # of a disk that became read-only, which took nothing
+                self._file.truncate(size)
             raise
         self._number += 1
         self.entries.append(entry)
-
-    def _reopen(self, size: int) -> None:
-        """Drop what a failed write has left, in memory and on disk."""
-        raw = self._file.detach()
-        raw.close()
-        os.truncate(self._log, size)
-        self._file = open(self._log, "ab")  # noqa: SIM115
 
     def save(self, state: Any) -> None:
         """Replace all entries by a snapshot.

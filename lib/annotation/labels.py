@@ -1,11 +1,13 @@
 """Labels that a person set in a video, frame by frame, and their history: every step can be undone."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from lib.annotation.edits import EditError, FrameLabels, LabeledPose, is_whole, parse_names, parse_people
 from lib.annotation.journal import Journal
+from lib.utils.errors import InputError
 
 MAX_STEPS = 1000
 """Number of steps that can be undone."""
@@ -57,10 +59,25 @@ class EditedLabels:
     future: list[Step] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.journal.snapshot is not None:
-            self._load(self.journal.snapshot)
-        for entry in self.journal.entries:
-            self._apply(entry)
+        try:
+            if self.journal.snapshot is not None:
+                self._load(self.journal.snapshot)
+            for entry in self.journal.entries:
+                self._apply(entry)
+            fits = all(self._fits(pose) for labels in self.frames.values() for pose in labels.poses)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            fits = False
+        if not fits:
+            raise InputError(f"{self.journal.folder}: its labels are damaged; restore the folder, or remove it")
+
+    def _fits(self, pose: LabeledPose) -> bool:
+        joints = range(self.num_joints)
+        return (
+            is_whole(pose.track)
+            and len(pose.keypoints) == 3 * self.num_joints
+            and all(isinstance(value, int | float) for value in pose.keypoints)
+            and all(joint in joints for joint in pose.open_joints)
+        )
 
     def change(self, message: Any) -> list[int]:
         """Apply a change that a page asks for, once it is in the journal.
@@ -85,7 +102,8 @@ class EditedLabels:
         self.journal.append(entry)
         changed = self._apply(entry)
         if self.journal.is_long:
-            self.save()
+            with suppress(OSError):  # the change is on disk already, and the next one tries again
+                self.save()
         return changed
 
     def load(self, frames: Mapping[int, FrameLabels], names: Mapping[int, str]) -> None:

@@ -1,9 +1,11 @@
 """A project on disk: videos that share their joints, with the labels of each."""
 
 import os
+import re
 import secrets
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,12 @@ from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
 from lib.utils.errors import InputError
-from lib.utils.files import read_json, write_json
+from lib.utils.files import atomic_path, read_json, write_json
 
-FILE = "project.json"
+FILE, SESSION = "project.json", "session.json"
+TOKEN_BYTES = 32
+TOKEN = re.compile(r"[\w-]{43}")
+"""Tokens of TOKEN_BYTES bytes."""
 SUFFIX = "_annotation"
 """End of the name of a project's folder, after that of its first video."""
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
@@ -74,9 +79,15 @@ class Project:
         content = read_json(path)
         if not isinstance(content, dict) or {"videos", "joints", "bones"} - content.keys():
             raise InputError(f"{path}: not a project of tools/annotate.py")
-        self.videos = [self.folder / video for video in content["videos"]]
-        if content["joints"]:
-            self.joints = tuple(content["joints"]), tuple((a, b) for a, b in content["bones"])
+        try:
+            self.videos = [self.folder / video for video in content["videos"]]
+            names, bones = tuple(content["joints"]), tuple((a, b) for a, b in content["bones"])
+            is_whole = all(isinstance(name, str) for name in names) and {*sum(bones, ())} <= {*range(len(names))}
+        except (TypeError, ValueError):
+            is_whole = False
+        if not is_whole:
+            raise InputError(f"{path}: damaged; restore it, or remove {self.folder}")
+        self.joints = (names, bones) if names else None
 
     def save(self) -> None:
         """Write the list of videos and joints."""
@@ -85,11 +96,13 @@ class Project:
         write_json(self.folder / FILE, {"videos": videos, "joints": names, "bones": bones}, indent=True)
 
     def _session(self) -> tuple[str, int]:
-        path = self.folder / "session.json"
-        if path.exists():
-            session = read_json(path)
-            return session["token"], session["port"]
-        return secrets.token_urlsafe(32), 0
+        """Return the token and the port of the last server, or a new token if there was none or its file is damaged."""
+        with suppress(InputError):
+            session = read_json(self.folder / SESSION)
+            if isinstance(session, dict) and TOKEN.fullmatch(str(session.get("token"))):
+                port = session.get("port")
+                return session["token"], port if isinstance(port, int) and 0 <= port < 1 << 16 else 0
+        return secrets.token_urlsafe(TOKEN_BYTES), 0
 
     def keep_session(self, port: int) -> None:
         """Write the token and the port to a file that only the user can read.
@@ -97,11 +110,11 @@ class Project:
         Args:
             port: Port of the server.
         """
-        path, self.port = self.folder / "session.json", port
-        path.unlink(missing_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(f'{{"token": "{self.token}", "port": {port}}}\n')
+        self.port = port
+        with atomic_path(self.folder / SESSION) as temporary:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(f'{{"token": "{self.token}", "port": {port}}}\n')
 
     def choose(self, joints: Joints) -> None:
         """Choose the joints of all videos.

@@ -116,6 +116,8 @@ class TrainingRun:
                 self._message = "the nets are trained; their poses replace those of the flow"
             except InputError as error:
                 self._message = str(error)
+            except OSError as error:
+                self._message = f"{error.filename}: {error.strerror}"
 
     def _take(self, content: dict[str, Any], keys: dict[tuple[int, int], str]) -> None:
         """Take over the poses whose labels have not changed since the training began."""

@@ -16,6 +16,7 @@ from lib.formats.coco import JOINT_EVIDENCE, PROPAGATED_BY
 from lib.formats.coco_records import box_around, category_record, person_record
 from lib.frames.unpack import open_frames
 from lib.frames.video import FrameFolder
+from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
@@ -252,12 +253,18 @@ class AnnotatedVideo:
 
     def _load(self) -> None:
         path = self.folder / "found.json"
-        if path.exists() and (saved := read_json(path))["joints"] == self.names:
-            self._method = saved["method"]
-            self._found = {
-                int(number): {int(track): ProgramPose(*pose) for track, pose in poses.items()}
-                for number, poses in saved["poses"].items()
-            }
+        if not path.exists():
+            return
+        saved = read_json(path)
+        try:
+            if saved["joints"] == self.names:
+                self._method = str(saved["method"])
+                self._found = {
+                    int(number): {int(track): _program_pose(pose, len(self.names)) for track, pose in poses.items()}
+                    for number, poses in saved["poses"].items()
+                }
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise InputError(f"{path}: damaged; remove it, and propagate again") from None
 
     def close(self) -> None:
         """Write the latest labels and poses to disk: the state for the next start, and a file of labels."""
@@ -266,3 +273,17 @@ class AnnotatedVideo:
             self.save_found()
             write_json(self.folder / "labels.json", self.content())
             self.labels.journal.close()
+
+
+def _program_pose(record: list[Any], count: int) -> ProgramPose:
+    """Return a pose of `count` joints from its record in the file of propagated poses.
+
+    Raises:
+        ValueError: The record is damaged.
+    """
+    pose = ProgramPose(*record)
+    shapes = np.shape(np.array(pose.joints, dtype=np.float64)), np.shape(np.array(pose.scores, dtype=np.float64))
+    others = len(pose.sources), len(pose.disagreement)
+    if (*shapes, *others) != ((count, 2), (count,), count, count) or not isinstance(pose.key, str):
+        raise ValueError("a pose of other joints")
+    return pose

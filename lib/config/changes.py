@@ -15,6 +15,7 @@ from lib.config.keys import flatten
 from lib.config.legacy import update_stored
 from lib.config.run_folder import BEST_WEIGHTS
 from lib.utils.errors import InputError
+from lib.utils.files import parse_yaml
 
 Changes = dict[str, tuple[Any, Any]]
 """Dictionary that maps each changed key to its earlier and current value."""
@@ -91,8 +92,8 @@ def read_config(text: str) -> dict[str, Any]:
         InputError: The text is not a configuration.
     """
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError:
+        content = parse_yaml(text, "the configuration")
+    except InputError:
         content = None
     if not isinstance(content, dict):
         raise InputError("the configuration stored with the checkpoint or weights is damaged; use another file")

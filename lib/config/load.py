@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from yacs.config import CfgNode
 
 from lib.config.checks import check_config
@@ -15,7 +14,7 @@ from lib.config.interval import is_interval
 from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_key, flatten
 from lib.config.legacy import COMMAND_LINE, Setting, translate, with_article
 from lib.utils.errors import InputError
-from lib.utils.files import read_yaml
+from lib.utils.files import parse_yaml, read_yaml
 from lib.utils.onnx_file import ONNX, metadata_of, open_session
 
 logger = logging.getLogger(__name__)
@@ -78,7 +77,7 @@ def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, di
 
 def _read_content(path: Path) -> Any:
     """Read an experiment file, or the configuration in an ONNX file of tools/export.py."""
-    return yaml.safe_load(metadata_of(open_session(path), path)["config"]) if path.suffix == ONNX else read_yaml(path)
+    return parse_yaml(metadata_of(open_session(path), path)["config"], path) if path.suffix == ONNX else read_yaml(path)
 
 
 def key_value_pairs(overrides: Sequence[Any]) -> list[tuple[str, Any]]:
@@ -103,7 +102,7 @@ def _decode(value: Any) -> Any:
     if isinstance(value, str):
         try:
             return ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two for many brackets
             pass
     return value
 

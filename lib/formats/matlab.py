@@ -1,5 +1,6 @@
 """MATLAB's .mat files: versions 4 to 7 by SciPy; from version 7.3, which is HDF5, only numeric arrays."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,9 @@ import numpy as np
 
 from lib.utils.errors import InputError
 
+MAX_BYTES = 1 << 30
+"""Memory that the variables of a file may take."""
+NUMBER = 8
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _USER_BLOCK = 512  # bytes that MATLAB writes before the HDF5 signature
 
@@ -33,9 +37,12 @@ def read_variables(path: str | Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: {error.strerror}") from None
     if _HDF5 in (start[: len(_HDF5)], start[_USER_BLOCK:]):
         return _read_hdf5(path)
-    from scipy.io import loadmat  # lazy: slow to import, and few callers read .mat files
+    from scipy.io import loadmat, whosmat  # lazy: slow to import, and few callers read .mat files
 
     try:
+        size = sum(NUMBER * math.prod(shape) for _, shape, _ in whosmat(path, appendmat=False))
+        if size > MAX_BYTES:
+            raise ValueError(f"its variables take {size >> 20} MB")
         content = loadmat(path, appendmat=False)
     except Exception as error:  # SciPy raises many types of errors on broken files
         raise InputError(f"{path}: not a .mat file, or a truncated one ({error})") from None

@@ -16,7 +16,7 @@ import orjson
 from lib.formats.coco_records import category_record, person_record
 from lib.formats.tracked_poses import COLORS, FramePoses, TrackedPose, frame_from_record, frame_record, pose_from_record
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path
+from lib.utils.files import atomic_path, errors_of
 
 PEOPLE_BEGIN = b'"annotations": [\n'
 
@@ -40,11 +40,14 @@ class PosesFile:
         self.finished = path.exists() and _made_with(path) == self._made_with
 
     def __enter__(self) -> "PosesFile":
+        if self.finished:  # by a run that was killed before it removed the other file
+            self.part.unlink(missing_ok=True)
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._file:
-            self._file.close()
+            with errors_of(self.part):
+                self._file.close()
 
     def begin(self, recall: Callable[[FramePoses], None]) -> None:
         """Resume after the frames that an earlier run wrote.
@@ -58,9 +61,9 @@ class PosesFile:
             with open(self.part, "rb") as file:
                 if _whole_line(file) == {"made_with": self._made_with}:
                     end = file.tell()
-                    while record := _whole_line(file):
+                    while frame := _whole_frame(file):
                         end = file.tell()
-                        recall(frame_from_record(record))
+                        recall(frame)
         self._file = open(self.part, "r+b" if end else "wb")  # noqa: SIM115 (closed by __exit__)
         self._file.truncate(end)
         self._file.seek(end)
@@ -73,9 +76,10 @@ class PosesFile:
         Args:
             frames: The frames, in order.
         """
-        for frame in frames:
-            self._write(frame_record(frame))
-        self._open_part.flush()
+        with errors_of(self.part):
+            for frame in frames:
+                self._write(frame_record(frame))
+            self._open_part.flush()
 
     def finish(
         self,
@@ -102,7 +106,8 @@ class PosesFile:
         Returns:
             The counts: `frames`, `people`, `tracks`, `damaged_frames`, `replaced_frames`, `boxes_left_out`.
         """
-        self._open_part.close()
+        with errors_of(self.part):
+            self._open_part.close()
         frames = self._frames
         if revise:
             records = [
@@ -126,14 +131,20 @@ class PosesFile:
 
         Yields:
             The number and the people of every frame that has people.
+
+        Raises:
+            InputError: If the file is damaged.
         """
         with open(self.path, "rb") as file:
             for line in file:
                 if line == PEOPLE_BEGIN:
                     break
-            records = (orjson.loads(line.rstrip(b",\n")) for line in file if line.startswith(b"{"))
-            for number, group in groupby(records, key=lambda record: record["image_id"]):
-                yield number, [pose_from_record(person) for person in group]
+            try:
+                records = (orjson.loads(line.rstrip(b",\n")) for line in file if line.startswith(b"{"))
+                for number, group in groupby(records, key=lambda record: record["image_id"]):
+                    yield number, [pose_from_record(person) for person in group]
+            except (KeyError, TypeError, ValueError):
+                raise InputError(f"{self.path}: damaged; remove it, and run the command again") from None
 
     @property
     def _open_part(self) -> IO[bytes]:
@@ -220,6 +231,15 @@ def _whole_line(file: IO[bytes]) -> dict[str, Any] | None:
     try:
         return orjson.loads(line) if line.endswith(b"\n") else None
     except ValueError:
+        return None
+
+
+def _whole_frame(file: IO[bytes]) -> FramePoses | None:
+    """Return the frame of the next record; None at the end of the file, or for a record that is damaged."""
+    record = _whole_line(file)
+    try:
+        return frame_from_record(record) if record else None
+    except (KeyError, TypeError, ValueError):
         return None
 
 

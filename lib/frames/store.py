@@ -19,6 +19,8 @@ from lib.utils.errors import InputError
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # for photos of 90 megapixels and more
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+MAX_BYTES = 1 << 30
+"""Size of the largest file that is read from an archive, decompressed."""
 CACHED_BYTES = 128 << 20  # 21 frames at 1920×1080, or all labeled frames of a small data set
 
 
@@ -88,6 +90,7 @@ class ImageStore:
             DamagedImageError: The file is not an image, or the image is too large.
             InputError: The file is missing or cannot be read.
         """
+        self._check_inside(name)
         path = self.root / name
         try:
             size, has_exif = _read_header(BytesIO(self.read_bytes(name)) if self._zipped else path, path)
@@ -120,7 +123,7 @@ class ImageStore:
             raise InputError(f"{self.root / name}: {error.strerror}") from None
 
     def _check_inside(self, name: str) -> None:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
             raise InputError(
                 f"{name}: not under the image folder {self.root}; set DATASET.IMAGE_DIR to a folder that contains it"
             )
@@ -162,8 +165,12 @@ class _Archive:
 
     def read(self, name: str) -> bytes:
         try:
+            size = self._open().getinfo(name).file_size
+            if size > MAX_BYTES:  # ZipFile reads no more than this size
+                raise DamagedImageError(f"{self._path}@{name}: {size} bytes are too many for an image")
             return self._open().read(name)
-        except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:  # damaged, encrypted, …
+        # Damaged, encrypted, or with a name that says something else than the entry of that name.
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError) as error:
             raise DamagedImageError(f"{self._path}@{name}: {error}") from None
 
     def _open(self) -> zipfile.ZipFile:

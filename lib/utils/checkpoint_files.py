@@ -7,6 +7,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def read_checkpoint(path: str | Path) -> Any:
     path = Path(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    _check_size(path)
     try:
         with torch.serialization.safe_globals(_inert_types()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns about protocols that it then rejects with an error
@@ -76,6 +78,18 @@ def read_checkpoint(path: str | Path) -> Any:
             f"{path}: not a checkpoint, or an empty, truncated, or unsafe one; use a file written by torch.save "
             f"that contains only tensors, numbers, and text"
         ) from None
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a zip file that would take more memory than its size; torch.save does not compress."""
+    with suppress(OSError, zipfile.BadZipFile):  # which torch.load reports
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+        is_stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+        if not is_stored or sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise DamagedCheckpointError(
+                f"{path}: refused, because it is compressed or its parts overlap, which torch.save does not do"
+            )
 
 
 def check_content(path: Path) -> None:

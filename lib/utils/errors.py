@@ -33,7 +33,7 @@ def run(main: Callable[[], None], *, resumes: bool = False) -> None:
         main()
         sys.stdout.flush()
     except InputError as error:
-        _stop(_last_line(error), 2)
+        _stop(_message(error), 2)
     except BrokenPipeError:  # the reader of the output, such as head, has exited
         to_log_file("error: a pipe broke")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the output that Python has not flushed yet
@@ -50,13 +50,15 @@ def run(main: Callable[[], None], *, resumes: bool = False) -> None:
             _stop(f"interrupted{again}", 128 + signal.SIGINT)
 
 
-def _last_line(error: InputError) -> str:
-    """Return the last line of the message, as a data loader's process wraps the error in its own traceback."""
-    *traceback, line = str(error).splitlines()
-    return re.sub(r"^[\w.]+Error: ", "", line) if traceback else line
+def _message(error: InputError) -> str:
+    """Return the message, without the traceback that a data loader's process wraps it in."""
+    text = str(error)
+    return re.sub(r"^[\w.]+Error: ", "", text.splitlines()[-1]) if text.startswith("Caught ") else text
 
 
-def _stop(line: str, status: int) -> None:
+def _stop(text: str, status: int) -> None:
+    # Names in files may contain line breaks, escape codes of terminals, or marks that reverse the text.
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
     to_log_file(f"error: {line}")
     print(f"error: {line}", file=sys.stderr)
     sys.exit(status)

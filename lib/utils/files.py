@@ -1,6 +1,7 @@
 """Reading and writing of whole files: JSON, YAML, atomic writes, protection of files of others."""
 
 import hashlib
+import math
 import os
 import re
 import tempfile
@@ -18,6 +19,9 @@ from lib.utils.unfinished import unfinished
 
 RECORD = ".posewarper"
 """Name of the file that lists a folder's output files with their checksums, in the format of sha256sum."""
+
+MAX_YAML = 1_000_000
+"""Number of values in a YAML file, with those that aliases repeat."""
 
 _claimed: set[str] = set()
 """Real paths of the output files that this process is allowed to write."""
@@ -45,7 +49,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_yaml(path: str | Path) -> Any:
-    """Read a YAML file of plain values.
+    """Read a YAML file of plain values. Its tags make no objects.
 
     Args:
         path: Path to the file.
@@ -54,14 +58,46 @@ def read_yaml(path: str | Path) -> Any:
         The content of the file; None if it is empty.
 
     Raises:
-        InputError: The file is missing, cannot be read, or is not YAML.
+        InputError: The file is missing, cannot be read, is not YAML, or its aliases repeat too many values.
     """
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:  # a null character in the path
+        raise InputError(f"{path}: {error}") from None
+    return parse_yaml(content, path)
+
+
+def parse_yaml(text: str | bytes, path: str | Path) -> Any:
+    """Return the plain values of a YAML text. Its tags make no objects.
+
+    Args:
+        text: The text.
+        path: Path to the file that contains it, for messages.
+
+    Raises:
+        InputError: The text is not YAML, or its aliases repeat too many values.
+    """
+    try:
+        content = yaml.safe_load(text)
+        size = _expanded_size(content, {})
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
+    if size > MAX_YAML:
+        raise InputError(f"{path}: its aliases repeat values to more than {MAX_YAML}; write it without them")
+    return content
+
+
+def _expanded_size(value: Any, known: dict[int, float]) -> float:
+    """Return the number of values in a value, with those that aliases repeat; infinity if it contains itself."""
+    if not isinstance(value, dict | list | set | tuple):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = math.inf
+        inside = [*value, *value.values()] if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_expanded_size(one, known) for one in inside)
+    return known[id(value)]
 
 
 @contextmanager
@@ -77,15 +113,25 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         The temporary path to write to.
     """
     path = Path(path)
+    with errors_of(path), unfinished(path) as folder:
+        temporary = folder / path.name
+        yield temporary
+        _record(path, temporary)
+        os.replace(temporary, path)
+
+
+@contextmanager
+def errors_of(path: str | Path) -> Iterator[None]:
+    """Add the path to errors of the block that do not name a file, such as that of a full disk.
+
+    Args:
+        path: Path of the file or folder that the block writes.
+    """
     try:
-        with unfinished(path) as folder:
-            temporary = folder / path.name
-            yield temporary
-            _record(path, temporary)
-            os.replace(temporary, path)
+        yield
     except OSError as error:
         if error.filename is None:
-            error.filename = str(path)  # the error for a full disk does not name the file
+            error.filename = str(path)
         raise
 
 
@@ -100,7 +146,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         The temporary folder to fill.
     """
     path = Path(path)
-    with unfinished(path) as folder:
+    with errors_of(path), unfinished(path) as folder:
         temporary = folder / path.name
         temporary.mkdir()
         yield temporary

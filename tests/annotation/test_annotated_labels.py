@@ -126,3 +126,20 @@ def test_a_wrong_change_is_refused_and_changes_nothing(open_labels, message, par
         labels.change(message)
     assert open_labels().frames == labels.frames == before
     assert len(labels.journal.entries) == 1
+
+
+def test_a_change_counts_even_if_the_disk_is_too_full_for_a_snapshot(open_labels, monkeypatch):
+    monkeypatch.setattr(journal_module, "SNAPSHOT_EVERY", 2)
+    labels = open_labels()
+
+    def fail(state):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(labels.journal, "save", fail)
+        for number in (1, 2, 3):
+            labels.change(step(f"step {number}", {number: [person()]}))
+    assert open_labels().frames == labels.frames
+    assert len(labels.journal.entries) == 3
+    labels.change(step("last", {1: None}))
+    assert labels.journal.entries == []

@@ -1,5 +1,7 @@
 import errno
 import os
+import resource
+from contextlib import contextmanager
 
 import pytest
 
@@ -65,3 +67,44 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path, monkeypatch):
             journal.append(2)
     journal.append(3)
     assert Journal(tmp_path).entries == [1, 3] == journal.entries
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A context in which files cannot grow beyond some bytes, as on a disk that becomes full in the middle."""
+
+    @contextmanager
+    def limit(size):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limit
+
+
+def test_an_entry_that_a_full_disk_takes_a_part_of_is_not_there(tmp_path, full_disk):
+    journal = Journal(tmp_path)
+    journal.append(1)
+    for _ in range(2):
+        with full_disk(40), pytest.raises(OSError, match=r"File too large: .*journal\.jsonl"):
+            journal.append("long " * 20)
+    assert (tmp_path / "journal.jsonl").read_bytes() == b"[1,1]\n"
+    journal.append(2)
+    assert Journal(tmp_path).entries == [1, 2] == journal.entries
+
+
+@pytest.mark.parametrize("content", [b'["1",1]\n', b"[1,2,3]\n", b"{}\n", b"1\n", b"[null,1]\n"])
+def test_an_entry_of_another_form_is_named(tmp_path, content):
+    (tmp_path / "journal.jsonl").write_bytes(content)
+    with pytest.raises(InputError, match=r"journal\.jsonl: line 1 is damaged"):
+        Journal(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"number": "1", "state": {}}', '{"number": 1}', '{"number":'])
+def test_a_damaged_snapshot_is_named(tmp_path, content):
+    (tmp_path / "snapshot.json").write_text(content)
+    with pytest.raises(InputError, match=r"snapshot\.json: not a"):
+        Journal(tmp_path)

@@ -8,11 +8,11 @@ from annotated_video import NAMES, joints, write_video
 from lib.annotation.export import export_labels, written_formats
 from lib.annotation.person_file import read_file
 from lib.annotation.presets import PRESETS, choose_joints
-from lib.annotation.project import Project, find_videos
+from lib.annotation.project import SESSION, Project, find_videos
 from lib.annotation.suggestions import suggest_by_appearance
 from lib.formats.labels.registry import read_any_labels
 from lib.utils.errors import InputError
-from lib.utils.files import write_json
+from lib.utils.files import read_json, write_json
 
 
 def test_a_project_is_opened_again_with_its_joints_videos_and_address(folder, tmp_path):
@@ -128,3 +128,41 @@ def test_one_frame_of_each_look_is_suggested():
     assert suggest_by_appearance(numbers, read, 4) == found
     assert len(suggest_by_appearance([100, 101], read, 20)) <= 2
     assert suggest_by_appearance([100], read, 20) == [(100, 1.0)]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"token": ""}', '{"token": "short", "port": 1}', '{"token": 3}'])
+def test_a_damaged_session_gets_a_new_secret(folder, tmp_path, content):
+    project = Project(tmp_path / "project", [folder / "clip.mp4"])
+    project.close()
+    (tmp_path / "project" / SESSION).write_text(content)
+    again = Project(tmp_path / "project")
+    assert len(again.token) > 40
+    assert (again.token, again.port) != (project.token, 1)
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("project.json", {"videos": None}),
+        ("project.json", {"joints": [1, 2]}),
+        ("project.json", {"bones": [[0, 99]]}),
+        ("project.json", {"bones": [[0]]}),
+        ("clip/found.json", {"poses": {"0": {"0": [1]}}}),
+        ("clip/found.json", {"poses": {"x": {}}}),
+        ("clip/found.json", {"poses": {"0": {"0": [[[1, 2]], [1], [[]], [None], "key"]}}}),
+        ("clip/found.json", {"joints": NAMES, "poses": 3}),
+        ("clip/snapshot.json", {"state": {"frames": {"0": [True, [[0, [1, 2, 2], []]]]}, "names": {}}}),
+        ("clip/snapshot.json", {"state": 3}),
+        ("clip/snapshot.json", {"state": {"frames": {"0": 3}, "names": {}, "past": [], "future": []}}),
+    ],
+)
+def test_a_damaged_file_of_a_project_is_named(folder, tmp_path, name, change):
+    project = Project(tmp_path / "project", [folder / "clip.mp4"])
+    project.choose(choose_joints(NAMES))
+    project.open(0)
+    project.close()
+    path = tmp_path / "project" / name
+    write_json(path, read_json(path) | change)
+    with pytest.raises(InputError, match=rf"project/{name.split('/')[0]}.* damaged"):
+        Project(tmp_path / "project").open(0)

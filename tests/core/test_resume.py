@@ -194,10 +194,6 @@ def test_a_signal_ends_the_training_after_the_iteration_and_a_checkpoint(tmp_pat
     assert_same(rest.fit(), expected)
 
 
-@pytest.mark.skipif(
-    "PYTEST_XDIST_WORKER" in os.environ,
-    reason="the second Ctrl-C ended a worker of pytest-xdist once: run it without -n",
-)
 def test_a_second_signal_does_not_end_the_writing_of_the_checkpoint(tmp_path, expected, monkeypatch):
     save = TrainingFiles.save_checkpoint
 

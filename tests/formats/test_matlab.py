@@ -8,6 +8,7 @@ import pytest
 from matlab_files import EMPTY, struct_array
 from scipy.io import savemat
 
+from lib.formats import matlab
 from lib.formats.matlab import plain, read_variables
 from lib.utils.errors import InputError
 
@@ -67,3 +68,11 @@ def test_hdf5_values_outside_the_file_are_refused(tmp_path):
         read_variables(tmp_path / "link.h5")
     with pytest.raises(InputError, match=r"storage\.h5: not a \.mat file, .* x is kept in another file"):
         read_variables(tmp_path / "storage.h5")
+
+
+def test_variables_of_more_than_a_limit_are_refused(tmp_path, monkeypatch):
+    savemat(tmp_path / "a.mat", {"x": np.zeros((1000, 100))}, do_compression=True)
+    assert read_variables(tmp_path / "a.mat")["x"].shape == (1000, 100)
+    monkeypatch.setattr(matlab, "MAX_BYTES", 700_000)
+    with pytest.raises(InputError, match=r"a\.mat: not a \.mat file, or a truncated one \(its variables take 0 MB\)"):
+        read_variables(tmp_path / "a.mat")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps
 
+from lib.frames import store
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
@@ -156,6 +157,37 @@ def test_a_damaged_member_of_an_archive(tmp_path):
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(DamagedImageError, match=r"a\.zip@0\.jpg"):
         ImageStore(tmp_path, zipped=True).read("a/0.jpg")
+
+
+def test_a_zip_bomb_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "MAX_BYTES", 10_000)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("0.jpg", b"a" * 10_001)
+    with pytest.raises(DamagedImageError, match=r"a\.zip@0\.jpg: 10001 bytes are too many"):
+        ImageStore(tmp_path, zipped=True).read("a/0.jpg")
+
+
+@pytest.mark.parametrize("name", ["/0.jpg", "../0.jpg", "//0.jpg", "b/../0.jpg"])
+def test_the_name_of_a_member_of_an_archive_leads_nowhere(tmp_path, name):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "0.jpg").write_bytes(jpeg())
+    with zipfile.ZipFile(tmp_path / "a" / "a.zip", "w") as file:
+        file.writestr(name, b"no image")
+    found = ImageStore(tmp_path / "a", zipped=True)
+    for asked in ("a/0.jpg", f"a/{name}"):
+        with pytest.raises(InputError):
+            found.read(asked)
+
+
+@pytest.mark.parametrize("name", ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "a\0.jpg", "b" * 300 + ".jpg"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_names_lead_nowhere_else(tmp_path, name, zipped):
+    (tmp_path / "x.jpg").write_bytes(jpeg())
+    (tmp_path / "root" / "a").mkdir(parents=True)
+    found = ImageStore(tmp_path / "root", zipped)
+    for use in (found.read, found.size, found.read_bytes):
+        with pytest.raises(InputError):
+            use(name)
 
 
 def test_an_image_is_decoded_once_until_it_is_pushed_out(tmp_path):

@@ -1,9 +1,11 @@
 """What is read of files, and what is refused, whatever net they are of."""
 
+import copy
 import json
 import pickle
 import struct
 import sys
+import zipfile
 from types import ModuleType
 
 import numpy as np
@@ -115,6 +117,38 @@ def test_checkpoint_without_weights(path, content):
     torch.save(content, path)
     with pytest.raises(InputError, match=r"contains no weights"):
         load_weights(hrnet(), path)
+
+
+def test_a_zip_bomb_is_refused_unread(path):
+    torch.save({"a": torch.zeros(1 << 22)}, path)
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(path.with_name("bomb"), "w", zipfile.ZIP_DEFLATED) as bomb:
+        for entry in archive.infolist():
+            bomb.writestr(entry.filename, archive.read(entry))
+    path.with_name("bomb").replace(path)
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(InputError, match=r"weights\.pth: refused, because it is compressed"):
+        read_checkpoint(path)
+
+
+def test_a_zip_file_of_overlapping_parts_is_refused(path):
+    torch.save({"a": torch.zeros(1 << 12)}, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        largest = max(archive.infolist(), key=lambda entry: entry.file_size)
+        for number in range(9):
+            again = copy.copy(largest)
+            again.filename = f"{largest.filename}{number}"
+            archive.filelist.append(again)
+        archive._didModify = True
+    with pytest.raises(InputError, match=r"weights\.pth: refused, .* its parts overlap"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("length", [0, 2**62, 2**64 - 1])
+def test_a_safetensors_header_of_any_length_is_one_line(tmp_path, length):
+    pytest.importorskip("safetensors")
+    (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", length) + b"{}" * 50)
+    with pytest.raises(InputError, match=r"a\.safetensors: not a safetensors file"):
+        read_checkpoint(tmp_path / "a.safetensors")
 
 
 def test_missing_file(path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.utils.errors import InputError, run
-from lib.utils.files import RECORD, atomic_folder, atomic_path, claim_outputs, read_json, write_json
+from lib.utils.files import RECORD, atomic_folder, atomic_path, claim_outputs, read_json, read_yaml, write_json
 from lib.utils.logging import log_to_file
 
 
@@ -27,6 +27,7 @@ def outcome(capsys, error):
         (FileNotFoundError(2, "No such file or directory", "a.json"), 2, "error: a.json: No such file or directory\n"),
         (OSError(28, "No space left on device"), 2, "error: No space left on device\n"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
+        (InputError("a\n\x1b[2J\u202egnp.é鼠\0: bad"), 2, "error: a\\n\\x1b[2J\\u202egnp.é鼠\\x00: bad\n"),
         (
             InputError("Caught InputError in worker\nTraceback:\nlib.frames.store.DamagedImageError: b.jpg: bad"),
             2,
@@ -183,3 +184,51 @@ def test_a_file_that_is_not_json_is_named(tmp_path, content):
         read_json(tmp_path / "b.json")
     with pytest.raises(InputError, match="Is a directory"):
         read_json(tmp_path)
+
+
+LAUGHS = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [1", "not a YAML file"),
+        (b"a: \xff", "not a YAML file"),
+        (b"a: 2026-99-99", "not a YAML file"),
+        (b"a: " + b"9" * 5000, "not a YAML file"),
+        (b"[" * 5000, "not a YAML file"),
+        (b"a: !!python/object/apply:os.system [exit]", "not a YAML file"),
+        (b"l0: &l0 [1, 2]\n" + LAUGHS.encode(), "aliases repeat values"),
+        (b"a: &a [*a]", "aliases repeat values"),
+    ],
+)
+def test_a_yaml_file_that_is_damaged_or_hostile_is_named(tmp_path, content, message):
+    (tmp_path / "a.yaml").write_bytes(content)
+    start = time.process_time()
+    with pytest.raises(InputError, match=rf"a\.yaml: .*{message}"):
+        read_yaml(tmp_path / "a.yaml")
+    assert time.process_time() - start < 5
+
+
+def test_aliases_in_a_yaml_file_are_followed(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: &a {x: [1, 2]}\nb: [*a, *a]")
+    assert read_yaml(tmp_path / "a.yaml") == {"a": {"x": [1, 2]}, "b": [{"x": [1, 2]}] * 2}
+
+
+def test_a_path_with_a_null_character_is_refused(tmp_path):
+    with pytest.raises(InputError, match="null"):
+        read_yaml(tmp_path / "a\0.yaml")
+    with pytest.raises(InputError, match="null"):
+        read_json(tmp_path / "a\0.json")
+
+
+@pytest.mark.parametrize("write", [atomic_path, atomic_folder])
+def test_the_error_of_a_full_disk_names_the_file(tmp_path, write):
+    def fill():
+        with write(tmp_path / "a"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device") as error:
+        fill()
+    assert error.value.filename == str(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []

@@ -56,8 +56,13 @@ def write_table(
 
     header = pd.MultiIndex.from_tuples(list(columns), names=list(levels))
     frame = pd.DataFrame(values, columns=header, index=list(index))
+    # In memory, because HDF5 cannot close a file if the disk becomes full.
+    with pd.HDFStore(str(path), mode="w", driver="H5FD_CORE", driver_core_backing_store=0) as store:
+        store.put("df_with_missing", frame, track_times=False)
+        store.flush()
+        image = store._handle.get_file_image()
     with atomic_path(path) as temporary:
-        frame.to_hdf(temporary, key="df_with_missing", mode="w")
+        temporary.write_bytes(image)
 
 
 def _read_fixed(group: h5py.Group) -> tuple[tuple[str, ...], list[Column], list[Index], np.ndarray]:

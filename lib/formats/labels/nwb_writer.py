@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from lib.formats.hdf5 import write_hdf5
 from lib.formats.labels.frames import Frame
 from lib.formats.labels.model import HIDDEN, VISIBLE, Labels, lost, name_tracks
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path
 
 UNTRACKED = "\0"
 """Start of the name of a pose without a track; no name in an HDF5 file has this character."""
@@ -53,8 +53,8 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     session = _session(tracked)
     from pynwb import NWBHDF5IO
 
-    with atomic_path(path) as temporary, NWBHDF5IO(str(temporary), "w") as file:
-        file.write(session)
+    with write_hdf5(path) as file:
+        NWBHDF5IO(file=file, mode="w").write(session)
     return _tell(labels, tracked)
 
 

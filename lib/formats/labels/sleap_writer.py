@@ -12,9 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from lib.formats.hdf5 import write_hdf5
 from lib.formats.labels.frames import Frame
 from lib.formats.labels.model import Labels, lost, name_tracks
-from lib.utils.files import atomic_path
 
 WRITTEN_BY = {"written_by": "PoseWarper"}
 """Provenance of the files, by which sleap.py knows them."""
@@ -71,7 +71,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         "suggestions_json": [],
         "sessions_json": [],
     }
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with write_hdf5(path) as file:
         group = file.create_group("metadata")
         group.attrs["format_id"] = _FORMAT
         group.attrs["json"] = np.bytes_(json.dumps(metadata))

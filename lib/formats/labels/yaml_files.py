@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lib.utils import files
 from lib.utils.errors import InputError
 
 SUFFIXES = (".yaml", ".yml")
@@ -19,12 +18,7 @@ def read_yaml(path: Path) -> dict[Any, Any]:
     Raises:
         InputError: If the file is missing, not YAML, or not a mapping.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
+    content = files.read_yaml(path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a mapping of keys to values")
     return content

@@ -59,14 +59,13 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         place.with_suffix(".txt"): "\n".join([*lines[frame], ""]) for place, frame in zip(places, used, strict=True)
     }
     config = _config(labels, {place.parts[0] for place in places}, {(frame.width, frame.height) for frame in frames})
-    with atomic_folder(folder) as temporary:
+    with atomic_path(path) as file, atomic_folder(folder) as temporary:  # both are complete before either is replaced
         for place, text in texts.items():
             (temporary / place).parent.mkdir(parents=True, exist_ok=True)
             (temporary / place).write_text(text, encoding="utf-8")
         config[_DIGEST] = _digest(temporary)
-    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, default_flow_style=None)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, default_flow_style=None)
+        file.write_text(text, encoding="utf-8")
     outside = int(_outside(labels).sum())
     more = [f"{outside} joints outside their image"] if outside else []
     held = ["hidden", "boxes", "numbers", *(["sizes"] if SIZE in config else [])]
