@@ -63,6 +63,7 @@ IGNORED = {
 RESTORED = (
     "TRAIN.OPTIMIZER",
     "TRAIN.LR",
+    "TRAIN.LAYER_DECAY",
     "TRAIN.LR_FACTOR",
     "TRAIN.LR_STEP",
     "TRAIN.SCHEDULE",
@@ -74,7 +75,13 @@ RESTORED = (
 )
 """Keys that the checkpoint restores to their earlier values regardless of the configuration."""
 
-OF_WEIGHTS = ("MODEL.TARGET_TYPE", "MODEL.SIGMA", "DATASET.COLOR_RGB", "MODEL.EXTRA.STRIDE_IN_1X1")
+OF_WEIGHTS = (
+    "MODEL.TARGET_TYPE",
+    "MODEL.SIGMA",
+    "DATASET.COLOR_RGB",
+    "MODEL.EXTRA.STRIDE_IN_1X1",
+    "MODEL.EXTRA.NUM_HEADS",
+)
 OF_WARP_WEIGHTS = ("MODEL.WARP.DILATIONS",)
 """Training settings that the shapes of weights do not reveal, unlike MODEL.NAME, NUM_JOINTS, and the rest of EXTRA."""
 

@@ -86,6 +86,7 @@ DEFAULTS.TRAIN = CN()
 DEFAULTS.TRAIN.OPTIMIZER = "adam"  # adam | adamw | sgd
 DEFAULTS.TRAIN.PRECISION = "fp32"  # fp32 | tf32 | bf16 | fp16; fp32: CUDNN.ALLOW_TF32 decides on TF32 in convolutions
 DEFAULTS.TRAIN.LR = 0.001  # learning rate
+DEFAULTS.TRAIN.LAYER_DECAY = 1.0  # factor on LR for each layer below the decoder; not 1: pose_vit, see docs/vit.md
 DEFAULTS.TRAIN.LR_FACTOR = 0.1  # factor on the learning rate at each epoch of LR_STEP
 DEFAULTS.TRAIN.LR_STEP = [90, 110]  # epochs after which the learning rate falls
 DEFAULTS.TRAIN.SCHEDULE = "step"  # by LR_FACTOR at LR_STEP; cosine: half a cosine from LR to 0 at END_EPOCH
@@ -247,6 +248,7 @@ MIN_VALUES = {
     "DATASET.ROT_FACTOR": 0,
     "DATASET.SHIFT_FACTOR": 0,
     "TRAIN.LR": 0,
+    "TRAIN.LAYER_DECAY": 0.01,
     "TRAIN.LR_FACTOR": 0,
     "TRAIN.LR_STEP": 0,
     "TRAIN.MOMENTUM": 0,
@@ -287,6 +289,7 @@ MAX_VALUES = {
     "DATASET.SHIFT_FACTOR": 1,
     "DATASET.PROB_SHIFT": 1,
     "DATASET.PROB_HALF_BODY": 1,
+    "TRAIN.LAYER_DECAY": 1,
     "TRAIN.LR_FACTOR": 1,
     "TRAIN.MOMENTUM": 1,
     "TRAIN.EMA": 0.99999,

@@ -15,6 +15,7 @@ EXTRA_KEYS = {name: {EXTRA_SECTION + key for key in keys} for name, keys in EXTR
 # Maps each key to its names in other programs, without the section.
 _SYNONYMS = {
     "TRAIN.LR": "LEARNING_RATE BASE_LR INITIAL_LR",
+    "TRAIN.LAYER_DECAY": "LAYER_DECAY_RATE",
     "TRAIN.LR_FACTOR": "GAMMA",
     "TRAIN.LR_STEP": "LR_STEPS MILESTONES STEPS",
     "TRAIN.WARMUP_ITERATIONS": "WARMUP WARMUP_ITERS",

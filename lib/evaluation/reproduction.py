@@ -75,7 +75,9 @@ def format_page(rows: list[Row]) -> str:
         for row in table:
             experiment = f"[yaml]({os.path.relpath(row.experiment, ROOT / 'docs')})"
             values = [f"{value:.{row.decimals}f}" for value in row.values]
-            weights = f"[{Path(row.weights).name}]({row.url})" if row.url else "not published"
+            weights = (
+                f"[{Path(row.weights).name}]({row.url})" if row.url else f"{Path(row.weights).name}: {row.archive}"
+            )
             lines.append(_cells([row.id, *values, experiment, weights]))
         notes = {row.id: "; ".join(filter(None, [row.note, SERVER if row.scorer == "server" else ""])) for row in table}
         remarks = [_wrap(f"- {row_id}: {note}") for row_id, note in notes.items() if note]

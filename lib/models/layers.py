@@ -1,9 +1,14 @@
 """Layers of all pose nets, their initial values, and the check of the input size."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from lib.utils.errors import InputError
+
+# Kernel size to the padding and output padding with which a transposed convolution of stride 2 doubles the size.
+_DECONV_PADDING = {2: (0, 0), 3: (1, 1), 4: (1, 0)}
 
 
 def conv_bn(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, relu: bool = True) -> nn.Sequential:
@@ -46,6 +51,31 @@ def residual_layer(
     blocks = [block(in_channels, channels, downsample=projection)]
     blocks += [block(out_channels, channels) for _ in range(1, num_blocks)]
     return nn.Sequential(*blocks)
+
+
+def deconv_layers(widths: Sequence[int], kernel_sizes: Sequence[int], bias: bool) -> nn.Sequential:
+    """Return layers of transposed convolution, BatchNorm and ReLU, each of which doubles the resolution.
+
+    Args:
+        widths: Channels of the input and of the output of each layer.
+        kernel_sizes: Kernel size of each layer, 2, 3 or 4.
+        bias: Give the convolutions a bias.
+
+    Raises:
+        InputError: A kernel has another size.
+    """
+    layers: list[nn.Module] = []
+    for in_channels, out_channels, size in zip(widths, widths[1:], kernel_sizes, strict=False):
+        if size not in _DECONV_PADDING:
+            choices = ", ".join(map(str, _DECONV_PADDING))
+            raise InputError(f"MODEL.EXTRA.NUM_DECONV_KERNELS holds {size}: supported kernels are {choices}")
+        padding, output_padding = _DECONV_PADDING[size]
+        layers += [
+            nn.ConvTranspose2d(in_channels, out_channels, size, 2, padding, output_padding, bias=bias),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)
 
 
 def heatmap_layer(in_channels: int, num_joints: int, kernel_size: int) -> nn.Conv2d:

@@ -4,14 +4,14 @@ Xiao, Wu, Wei, Simple Baselines for Human Pose Estimation and Tracking, ECCV 201
 Tensors have the names of the published weights, which are torchvision's for the trunk.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from lib.models.extra import read_extra, read_sizes
-from lib.models.layers import check_size, heatmap_layer, initialize
+from lib.models.layers import check_size, deconv_layers, heatmap_layer, initialize
 from lib.utils.errors import InputError
 
 EXTRA = (
@@ -32,9 +32,6 @@ _TRUNKS = {
     101: (Bottleneck, [3, 4, 23, 3]),
     152: (Bottleneck, [3, 8, 36, 3]),
 }
-
-# Kernel size to the padding and output padding with which a transposed convolution of stride 2 doubles the size.
-_DECONV_PADDING = {2: (0, 0), 3: (1, 1), 4: (1, 0)}
 
 
 class CaffeBottleneck(Bottleneck):  # type: ignore[misc]  # torchvision has no types
@@ -67,7 +64,7 @@ class PoseResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         del self.avgpool, self.fc
         num_deconvs = read_extra(extra, "NUM_DECONV_LAYERS", range(1, 6))
         filters = read_sizes(extra, "NUM_DECONV_FILTERS", num_deconvs)
-        self.deconv_layers = _deconv_layers(
+        self.deconv_layers = deconv_layers(
             [512 * block.expansion, *filters],
             read_sizes(extra, "NUM_DECONV_KERNELS", num_deconvs),
             read_extra(extra, "DECONV_WITH_BIAS", [False, True]),
@@ -94,28 +91,6 @@ class PoseResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (B, 512 or 2048, H/32, W/32)
         heatmaps: Tensor = self.final_layer(self.deconv_layers(x))  # (B, J, H/4, W/4)
         return heatmaps
-
-
-def _deconv_layers(widths: Sequence[int], kernel_sizes: Sequence[int], bias: bool) -> nn.Sequential:
-    """Return layers of transposed convolution, BatchNorm and ReLU, each of which doubles the resolution.
-
-    Args:
-        widths: Channels of the input and of the output of each layer.
-        kernel_sizes: Kernel size of each layer, 2, 3 or 4.
-        bias: Give the convolutions a bias.
-    """
-    layers: list[nn.Module] = []
-    for in_channels, out_channels, size in zip(widths, widths[1:], kernel_sizes, strict=False):
-        if size not in _DECONV_PADDING:
-            choices = ", ".join(map(str, _DECONV_PADDING))
-            raise InputError(f"MODEL.EXTRA.NUM_DECONV_KERNELS holds {size}: supported kernels are {choices}")
-        padding, output_padding = _DECONV_PADDING[size]
-        layers += [
-            nn.ConvTranspose2d(in_channels, out_channels, size, 2, padding, output_padding, bias=bias),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)
 
 
 POSE_NET = PoseResNet

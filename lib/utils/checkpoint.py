@@ -95,10 +95,11 @@ class LoadReport:
 def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | None = None) -> LoadReport:
     """Load the tensors of a checkpoint into a model, converted to the model's dtypes and devices.
 
-    Supported are plain state dicts and training checkpoints, names prefixed with `module.`, MMPose's names, and
-    ImageNet files of ResNet and HRNet (without their classifiers). The trunk must be complete; the layers that a pose
-    net adds to it may be missing. MMPose's files for stage 2 of PoseWarper may store the last layer twice, in the head
-    and in the neck; the one in the neck is used.
+    Supported are plain state dicts and training checkpoints, names prefixed with `module.`, MMPose's names, Hugging
+    Face's names of ViTPose, and ImageNet files (without their classifiers). The trunk must be complete; the layers that
+    a pose net adds to it may be missing. MMPose's files for stage 2 of PoseWarper may store the last layer twice, in
+    the head and in the neck; the one in the neck is used. A pose net with a method `fit_weights`, such as `pose_vit`,
+    converts tensors of other shapes.
 
     Args:
         model: Model to load the weights into, modified in place. It is unchanged if an error is raised.
@@ -118,6 +119,8 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
     _check_layers(layers, own)
     state_dict = find_state_dict(read_checkpoint(path))
     tensors, renamed, overruled = _rename(tensors_of(state_dict, path), own, path)
+    if fit_weights := getattr(getattr(model, "pose_net", model), "fit_weights", None):
+        tensors = fit_weights(tensors)
     nets = {"file_net": net(tensors), "model_net": net(own)}
     if trunk(tensors) and trunk(own) and trunk(tensors) != trunk(own):
         raise InputError(f"{path}: {_compare(**nets)}; use weights of that net, or the experiment of these weights")

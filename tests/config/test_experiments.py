@@ -117,6 +117,57 @@ def test_rules_of_individual_rows():
         assert (cfg.CUDNN.ALLOW_TF32, cfg.TEST.RESCORE) == (True, False), name
 
 
+@pytest.mark.parametrize(
+    ("size", "dim", "depth", "heads", "drop_path", "decay"),
+    [
+        ("s", 384, 12, 12, 0.3, 0.9),
+        ("b", 768, 12, 12, 0.3, 0.75),
+        ("l", 1024, 24, 16, 0.5, 0.8),
+        ("h", 1280, 32, 16, 0.55, 0.85),
+    ],
+)
+@pytest.mark.parametrize("decoder", ["classic", "simple"])
+def test_vitposes_recipe(size, dim, depth, heads, drop_path, decay, decoder):
+    """Of the configurations in ViTPose's repository."""
+    middle = "_simple" if decoder == "simple" else ""
+    cfg = load_config(EXPERIMENTS / f"coco/vit/vit{size}_256x192{middle}_adamw_lr5e-4.yaml")
+    train, data, test, extra = cfg.TRAIN, cfg.DATASET, cfg.TEST, cfg.MODEL.EXTRA
+    assert (extra.EMBED_DIM, extra.DEPTH, extra.NUM_HEADS) == (dim, depth, heads)
+    assert (extra.DROP_PATH_RATE, extra.DECODER) == (drop_path, decoder)
+    assert (train.OPTIMIZER, train.LR, train.LAYER_DECAY, train.WD, train.CLIP_GRADIENT) == (
+        "adamw",
+        5e-4,
+        decay,
+        0.1,
+        1,
+    )
+    assert (train.END_EPOCH, train.LR_STEP, train.LR_FACTOR, train.WARMUP_ITERATIONS) == (210, [170, 200], 0.1, 500)
+    assert (train.BATCH_SIZE_PER_GPU, len(cfg.GPUS), train.CLIP_GRADIENT) == (64, 8, 1)
+    assert (data.FLIP, data.PROB_HALF_BODY, data.NUM_JOINTS_HALF_BODY) == (True, 0.3, 8)
+    assert (data.ROT_FACTOR, data.SCALE_FACTOR, data.PROB_SHIFT, data.COLOR_RGB) == (40, 0.5, 0, True)
+    assert (cfg.MODEL.IMAGE_SIZE, cfg.MODEL.SIGMA, cfg.MODEL.TARGET_TYPE) == ([192, 256], 2, "udp")
+    assert (test.FLIP_TEST, test.SHIFT_HEATMAP, test.USE_GT_BBOX, test.IMAGE_THRE) == (True, False, False, 0)
+    assert (test.OKS_NMS, test.SOFT_NMS, test.OKS_THRE, test.IN_VIS_THRE, test.NMS_THRE) == (True, False, 0.9, 0.2, 1)
+    assert test.JOINT_SCORE == "heatmap"
+
+
+@pytest.mark.parametrize("size", ["b", "h"])
+def test_posewarper_over_vitpose(size):
+    first, second = (
+        load_config(EXPERIMENTS / f"posetrack18/vit/vit{size}_256x192_{name}.yaml")
+        for name in ("adamw_lr5e-4_PoseWarper_stage1", "adam_lr1e-4_PoseWarper_stage2")
+    )
+    coco = load_config(EXPERIMENTS / f"coco/vit/vit{size}_256x192_adamw_lr5e-4.yaml")
+    assert (
+        {**coco.MODEL.EXTRA}
+        == {**first.MODEL.EXTRA, "DECODER": "classic"}
+        == {**second.MODEL.EXTRA, "DECODER": "classic"}
+    )
+    assert (first.MODEL.WARP.ENABLED, first.TEST.MODE, first.TEST.FLIP_TEST) == (False, "single", True)
+    assert (second.MODEL.WARP.ENABLED, second.TEST.MODE, second.TEST.FLIP_TEST) == (True, "aggregate", False)
+    assert (second.MODEL.FREEZE_POSE_NET, second.TRAIN.OPTIMIZER, second.TRAIN.LR) == (True, "adam", 1e-4)
+
+
 def test_ochuman_differs_from_coco_only_in_the_test():
     names = [path.name for path in (EXPERIMENTS / "ochuman/resnet").iterdir()]
     assert len(names) == 6

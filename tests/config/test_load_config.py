@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENTS = {
     "pose_hrnet": ROOT / "experiments/bases/hrnet_w32_adam_lr1e-3.yaml",
     "pose_resnet": ROOT / "experiments/bases/resnet_adam_lr1e-3.yaml",
+    "pose_trunk": ROOT / "experiments/coco/trunk/convnext_tiny_256x192_adamw_lr5e-4.yaml",
+    "pose_vit": ROOT / "experiments/coco/vit/vitb_256x192_adamw_lr5e-4.yaml",
 }
 
 
@@ -276,7 +278,8 @@ def test_keys_of_extra_are_those_that_the_net_reads(name):
 
     cfg = load_config(EXPERIMENTS[name])
     _pose_net(name)(17, Recorded(cfg.MODEL.EXTRA))
-    optional = {"STEM_CHANNELS", "STEM_BLOCKS", "STRIDE_IN_1X1"}  # read from a copy with defaults
+    optional = {"STEM_CHANNELS", "STEM_BLOCKS", "STRIDE_IN_1X1", "DECONV_FILTERS"}  # read from a copy with defaults
+    optional |= {"DROP_PATH_RATE", "POS_EMBED_SIZE", "DECODER"}
     sections = {"STAGE2", "STAGE3", "STAGE4"}
     assert read - sections | {"PRETRAINED_LAYERS"} == set(EXTRA[name]) - optional
 

@@ -43,8 +43,8 @@ def minimal(tmp_path):
 
 
 def test_every_published_row_is_there_once():
-    assert len(ROWS) == len({row.id for row in ROWS}) == 44
-    assert sum(len(row.values) for row in ROWS) == 269
+    assert len(ROWS) == len({row.id for row in ROWS}) == 60
+    assert sum(len(row.values) for row in ROWS) == 325
 
 
 def test_one_checkpoint_by_two_rules():
@@ -88,6 +88,16 @@ def test_weights_that_trainings_start_from_can_be_fetched():
     experiments = [path for kind in ("hrnet", "resnet") for path in PATH.parent.rglob(f"{kind}/[wr]*.yaml")]
     wanted = {Path(load_config(path).MODEL.PRETRAINED).name for path in experiments} - {""}
     assert wanted - known == {"hrnet_w32-36af842e.pth", "hrnet_w48-8ef0771d.pth"}
+
+
+def test_vision_transformers_and_trunks_start_from_maes_files_or_fetched_ones():
+    known = {file_name(url) for url in read_weights(PATH)}
+    experiments = [path for kind in ("vit", "trunk") for path in PATH.parent.rglob(f"*/{kind}/[vc]*.yaml")]
+    wanted = {Path(load_config(path).MODEL.PRETRAINED) for path in experiments}
+    later = {path for path in wanted if path.parts[0] == "output"}  # stage 2, from stage 1
+    mae = {f"mae_pretrain_vit_{size}.pth" for size in ("small", "base", "large", "huge")}
+    assert {path.name for path in wanted - later} - known == mae
+    assert {f"{path.parent.name}.yaml" for path in later} <= {path.name for path in experiments}
 
 
 def test_the_row_of_a_file_s_name(minimal):

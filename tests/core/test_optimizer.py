@@ -6,6 +6,8 @@ from torch import nn
 
 from lib.config import load_config
 from lib.core.optimizer import build_optimizer, build_warm_up
+from lib.models import build_model
+from lib.utils.errors import InputError
 
 
 def build(folder, iterations):
@@ -86,3 +88,58 @@ def test_the_rate_falls_by_a_cosine_and_a_warm_up_multiplies_it(tmp_path):
     cosine = [1 + math.cos(math.pi * epoch / 4) for epoch in range(4)]
     assert used[:4] == pytest.approx(cosine)
     assert used[4:] == pytest.approx([cosine[0] * 0.001, cosine[1] * 0.5005, *cosine[2:]])
+
+
+def decayed(tmp_path, *keys, warp=False):
+    """The groups of a small transformer: what each parameter is trained with."""
+    (tmp_path / "net.yaml").write_text(
+        "MODEL: {NAME: pose_vit, EXTRA: {EMBED_DIM: 8, DEPTH: 2, NUM_HEADS: 2}}\n"
+        "TRAIN: {OPTIMIZER: adamw, LR: 1.0, WD: 0.1, LAYER_DECAY: 0.5}"
+    )
+    cfg = load_config(tmp_path / "net.yaml", [*keys, "MODEL.WARP.ENABLED", warp])
+    net = build_model(cfg)
+    optimizer, _ = build_optimizer(cfg, net)
+    names = {parameter: name.removeprefix("pose_net.") for name, parameter in net.named_parameters()}
+    return {
+        names[parameter]: (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }, optimizer
+
+
+def test_layers_further_from_the_heatmaps_have_lower_rates(tmp_path):
+    trained, optimizer = decayed(tmp_path)
+    net = build_model(load_config(tmp_path / "net.yaml"))
+    assert trained.keys() == {name for name, _ in net.named_parameters()}
+    assert trained["final_layer.weight"] == trained["deconv_layers.0.weight"] == (1, 0.1)
+    assert trained["final_layer.bias"] == trained["last_norm.weight"] == trained["deconv_layers.1.weight"] == (1, 0)
+    assert trained["blocks.1.mlp.fc1.weight"] == (0.5, 0.1)
+    assert trained["blocks.0.attn.qkv.weight"] == (0.25, 0.1)
+    assert trained["blocks.0.attn.qkv.bias"] == trained["blocks.0.norm2.weight"] == (0.25, 0)
+    assert trained["patch_embed.proj.weight"] == (0.125, 0.1)
+    assert trained["pos_embed"] == (0.125, 0)
+    assert optimizer.param_groups[0]["lr"] == 1  # the rate that logs show
+
+
+def test_a_posewarpers_head_has_the_full_rate(tmp_path):
+    trained, _ = decayed(tmp_path, warp=True)
+    assert trained["offsets.0.weight"] == trained["offset_feats.0.conv1.weight"] == (1, 0.1)
+    assert trained["blocks.1.mlp.fc1.weight"] == (0.5, 0.1)
+
+
+def test_a_warm_up_and_steps_keep_the_ratio_of_rates(tmp_path):
+    _, optimizer = decayed(tmp_path)
+    cfg = load_config(tmp_path / "net.yaml", ["TRAIN.WARMUP_ITERATIONS", 2, "TRAIN.LR_STEP", [1]])
+    optimizer, schedule = build_optimizer(cfg, build_model(cfg))
+    before = [group["lr"] for group in optimizer.param_groups]
+    warm_up = build_warm_up(cfg, optimizer)
+    for part in (warm_up, warm_up, schedule):
+        optimizer.step()
+        part.step()
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([rate / 10 for rate in before])
+
+
+def test_a_net_without_numbered_layers_has_no_layer_decay(tmp_path):
+    (tmp_path / "net.yaml").write_text("TRAIN: {LAYER_DECAY: 0.75}")
+    with pytest.raises(InputError, match=r"TRAIN.LAYER_DECAY is 0.75: the pose net has no numbered layers; set it 1"):
+        build_optimizer(load_config(tmp_path / "net.yaml"), nn.Linear(1, 1))

@@ -3,12 +3,15 @@ experiment's net; tests/utils/test_checkpoint.py loads such files into small net
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from golden_models import published_shapes
 from torchvision import models as torchvision_models
+from vit_names import CODES as VIT_CODES
+from vit_names import SIZES, vitpose, written_by
 from zoo_names import CODES, hrnet_trunk, published
 
 from lib.config import load_config
@@ -18,6 +21,7 @@ from lib.utils.weight_names import is_of_head, net, our_names
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 FILES = sorted(path for kind in ("hrnet", "resnet") for path in EXPERIMENTS.rglob(f"{kind}/[wr]*.yaml"))
+VITS = sorted(EXPERIMENTS.rglob("*/vit/vit*.yaml"))
 ROWS = [row for row in read_rows(EXPERIMENTS / "rows.yaml") if "raft" not in row.weights]
 SHAPES = {}  # of nets that were built, by what they were built from
 
@@ -95,9 +99,23 @@ def test_every_experiment_takes_files_of_every_code(path):
         assert {names[name]: shape for name, shape in theirs.items()} == own
 
 
+@pytest.mark.parametrize("path", VITS, ids=lambda path: str(path.relative_to(EXPERIMENTS)))
+def test_every_vision_transformer_takes_files_of_every_program(path):
+    cfg = load_config(path)
+    dim, depth, heads = SIZES[path.stem[3].upper()]
+    assert cfg.MODEL.EXTRA.NUM_HEADS == heads  # which shapes do not tell
+    shapes = vitpose(dim, depth, 17, simple="_simple_" in path.stem)
+    own = {name: shape for name, shape in own_shapes(cfg).items() if not name.startswith(("offset", "deform_conv"))}
+    assert own == shapes
+    tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    for code in VIT_CODES:
+        names = our_names(written_by(code, tensors), own).values()
+        assert {re.sub(r"attn\.(query|key|value)\.", "attn.qkv.", name) for name in names} == own.keys()
+
+
 def test_a_published_rows_net_is_that_of_its_experiment():
     for row in ROWS:
-        assert row.experiment.resolve() in FILES
+        assert row.experiment.resolve() in [*FILES, *VITS]
         settings = [part for pair in row.settings(Path()).items() for part in pair]
         assert load_config(row.experiment, settings).MODEL == load_config(row.experiment).MODEL
 
