@@ -44,8 +44,8 @@ The option `--help` of a tool prints the same. Options without a default are uns
 
 def main() -> None:
     """Write both pages."""
-    (ROOT / "docs/reference_keys.md").write_text(format_keys())
-    (ROOT / "docs/reference_tools.md").write_text(format_tools())
+    (ROOT / "docs/reference_keys.md").write_text(format_keys(), encoding="utf-8")
+    (ROOT / "docs/reference_tools.md").write_text(format_tools(), encoding="utf-8")
 
 
 def format_keys() -> str:
@@ -68,7 +68,7 @@ def read_comments() -> dict[str, str]:
     """Return the comment of each key in lib/config/default.py, '' without one."""
     comments: dict[str, str] = {}
     key = None
-    for line in DEFAULTS.read_text().splitlines():
+    for line in DEFAULTS.read_text(encoding="utf-8").splitlines():
         if found := re.match(r"DEFAULTS\.([\w.]+) = (?!CN\(\))(.*)", line):
             key = found[1]
             comments[key] = found[2].partition("  # ")[2]

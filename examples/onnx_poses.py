@@ -46,7 +46,7 @@ def main(net, video, boxes, out):
     channels = slice(None, None, -1 if about["color_order"] == "rgb" else 1)  # OpenCV reads BGR
     while (frame := reader.read()[1]) is not None:
         frames.append(np.ascontiguousarray(frame[..., channels]))
-    for person in json.loads(Path(boxes).read_text()):
+    for person in json.loads(Path(boxes).read_text(encoding="utf-8")):
         key, matrix = person["image_id"], crop_matrix(person["bbox"], size, is_udp)
         numbers = [min(max(key + offset, 0), len(frames) - 1) for offset in (offsets if name == "frames" else [0])]
         crops = np.stack([cv2.warpAffine(frames[number], matrix, tuple(size)) for number in numbers])
@@ -56,7 +56,7 @@ def main(net, video, boxes, out):
         joints *= (np.array(size) - is_udp) / (np.array(cells) - is_udp)  # cells to pixels of the crop
         joints = (joints - matrix[:, 2]) / np.diag(matrix)  # to pixels of the frame
         poses.append({**person, "joints": joints.round(2).tolist(), "scores": scores})
-    Path(out).write_text(json.dumps({"joints": json.loads(about["joints"]), "poses": poses}))
+    Path(out).write_text(json.dumps({"joints": json.loads(about["joints"]), "poses": poses}), encoding="utf-8")
 
 
 main(*sys.argv[1:])

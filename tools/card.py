@@ -22,7 +22,7 @@ def main() -> None:
     claim_outputs([("--out", args.out)], [("FOLDER", args.folder / "result-train.json")])
     card = format_card(args.folder)
     with atomic_path(args.out) as path:
-        path.write_text(card)
+        path.write_text(card, encoding="utf-8")
     print(f"{args.out}: complete the parts in brackets before you share the weights")
 
 

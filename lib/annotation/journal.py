@@ -1,6 +1,7 @@
 """Journal of changes on disk: a change is in it before it counts, and a killed process loses none."""
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -112,7 +113,9 @@ class Journal:
 
 
 def _sync(folder: Path) -> None:
-    """Force the names of a folder's files to disk."""
+    """Force the names of a folder's files to disk. On Windows, folders cannot be opened, and nothing is done."""
+    if sys.platform == "win32":
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

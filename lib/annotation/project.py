@@ -92,7 +92,7 @@ class Project:
     def save(self) -> None:
         """Write the list of videos and joints."""
         names, bones = self.joints or ((), ())
-        videos = [os.path.relpath(path.resolve(), self.folder.resolve()) for path in self.videos]
+        videos = [Path(os.path.relpath(path.resolve(), self.folder.resolve())).as_posix() for path in self.videos]
         write_json(self.folder / FILE, {"videos": videos, "joints": names, "bones": bones}, indent=True)
 
     def _session(self) -> tuple[str, int]:

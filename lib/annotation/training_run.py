@@ -81,6 +81,9 @@ class TrainingRun:
         process, self._is_stopped = self._process, True
         if process is None or process.poll() is not None:
             return
+        if sys.platform == "win32":
+            process.kill()  # the only way to end it; its workers notice
+            return
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, number)

@@ -205,7 +205,7 @@ class TrainingFiles:
             records: Records of all epochs, in order.
         """
         with atomic_path(self.history) as temporary:
-            temporary.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+            temporary.write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="utf-8")
 
 
 def save_weights(path: Path, net: nn.Module, training: dict[str, Any]) -> None:

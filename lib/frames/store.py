@@ -155,6 +155,9 @@ class _Archive:
         self._path = path
         self._process = -1
 
+    def __reduce__(self) -> "tuple[type[_Archive], tuple[Path]]":
+        return _Archive, (self._path,)  # without the open file, which cannot be pickled
+
     @cached_property
     def folders(self) -> dict[str, list[str]]:
         folders: dict[str, list[str]] = {}

@@ -32,7 +32,7 @@ def report_grid(options: LearningOptions, cells: Mapping[tuple[int, int, int | N
     head = f"AP in percent by the number of labeled videos (V) and of labeled frames per video (N){seeds}"
     table = "\n\n".join([head, *(f"{test}\n{format_over('V', rows)}" for test, rows in grids.items())]) + "\n"
     with atomic_path(out / "table.txt") as path:
-        path.write_text(table)
+        path.write_text(table, encoding="utf-8")
     plot_over("labeled videos", for_plot({f"AP, {test}": rows for test, rows in grids.items()}), out / "grid.png")
     print(f"\n{table}\n{out}/table.txt, {out}/grid.png: this table and its curves")
     print(f"{out}/videos…_frames…/: checkpoints, logs, predictions and results of each cell")
@@ -50,7 +50,7 @@ def report(options: LearningOptions, results: Sequence[Path]) -> None:
     on = "the experiments' test set" if options.cfg else "videos that the nets were not trained on"
     table = f"AP in percent on {on}:\n\n{compare(results)}\n\n{modes}\n"
     with atomic_path(out / "table.txt") as path:
-        path.write_text(table)
+        path.write_text(table, encoding="utf-8")
     print(f"\n{table}\n{out}/curves.png: loss and accuracy in training")
     for name, text in (("warp.png", "heatmaps before and after the warp"), ("warp.gif", "one of them in a loop")):
         if (out / name).exists():

@@ -42,7 +42,7 @@ def label_with_nets(options: LabelingOptions) -> dict[str, Any]:
     labels = _find_labels(weights)
     recipe = options.work / "nets.yaml"
     with atomic_path(recipe) as temporary:
-        temporary.write_text(training_of(read_checkpoint(weights)).get("config", ""))
+        temporary.write_text(training_of(read_checkpoint(weights)).get("config", ""), encoding="utf-8")
     keys = ["TEST.MODE", mode, "TEST.MODEL_FILE", str(weights), "DATASET.TRAIN_ANNOTATIONS", str(labels)]
     keys += ["DATASET.TEST_ANNOTATIONS", "", "DATASET.ROOT", "", "MODEL.PRETRAINED", ""]
     keys += ["OUTPUT_DIR", str(options.work), "LOG_DIR", str(options.work / "log"), "EXPERIMENT_NAME", "estimate"]

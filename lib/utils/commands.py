@@ -10,7 +10,16 @@ from pathlib import Path
 from lib.utils.interrupts import call_interruptibly
 from lib.utils.progress import RunProgress
 
-ROOT = Path(os.path.relpath(Path(__file__).resolve().parents[2]))  # from here, for commands that can be typed
+
+def _from_here(path: Path) -> Path:
+    """Return a path relative to the current folder, as typed in commands; as it is on another drive of Windows."""
+    try:
+        return Path(os.path.relpath(path))
+    except ValueError:
+        return path
+
+
+ROOT = _from_here(Path(__file__).resolve().parents[2])
 ROWS = ROOT / "experiments" / "rows.yaml"
 
 

@@ -4,7 +4,6 @@ import logging
 import os
 import platform
 import random
-import resource
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +11,9 @@ import cv2
 import numpy as np
 import torch
 import torchvision
+
+if sys.platform != "win32":
+    import resource
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +76,14 @@ def peak_memory(device: torch.device) -> float:
 
     Args:
         device: Device to measure.
+
+    Returns:
+        MiB; 0 for a CPU on Windows, where Python does not measure it.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    if sys.platform == "win32":
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes on macOS, KiB elsewhere
 

@@ -1,5 +1,6 @@
 """The exception for invalid input, and its handling on the command line."""
 
+import io
 import os
 import re
 import signal
@@ -8,6 +9,8 @@ from collections.abc import Callable
 
 from lib.utils.interrupts import Terminated, defer_sigint, raise_on_signals
 from lib.utils.logging import to_log_file
+
+SIGPIPE = 13  # also on Windows, where Python has no name for it
 
 
 class InputError(Exception):
@@ -28,6 +31,8 @@ def run(main: Callable[[], None], *, resumes: bool = False) -> None:
         resumes: The same command continues an interrupted run, and the message says so.
     """
     again = "; the same command continues" if resumes else ""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the code page of a Windows pipe lacks most signs
     raise_on_signals()
     try:
         main()
@@ -37,7 +42,7 @@ def run(main: Callable[[], None], *, resumes: bool = False) -> None:
     except BrokenPipeError:  # the reader of the output, such as head, has exited
         to_log_file("error: a pipe broke")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the output that Python has not flushed yet
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(128 + SIGPIPE)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise  # not related to a file, so probably a bug

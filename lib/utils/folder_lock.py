@@ -1,8 +1,8 @@
 """A lock on the folder of a run, so that two runs never write to it at once."""
 
 import errno
-import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import IO
 
 from lib.utils.errors import InputError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 NAME = ".lock"
 
@@ -65,13 +70,12 @@ def lock_folder(folder: Path) -> Iterator[FolderLock]:
                     path.unlink()
 
 
-def _open_locked(path: Path) -> IO[str]:
+def _open_locked(path: Path) -> IO[bytes]:
     """Create, open and lock a file."""
     while True:
-        file = open(path, "a")  # noqa: SIM115 (closed by the caller)
+        file = open(path, "ab")  # noqa: SIM115 (closed by the caller)
         try:
-            # Processes that are forked inherit the locks of fcntl.flock, but not these.
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 file.close()
@@ -79,11 +83,19 @@ def _open_locked(path: Path) -> IO[str]:
                     f"{path.parent}: another process is writing to this folder; wait until it ends, or choose another "
                     f"EXPERIMENT_NAME or OUTPUT_DIR"
                 ) from None
-        if _is_at(path, file):
+        if sys.platform == "win32" or _is_at(path, file):  # an open file cannot be removed on Windows
             return file
         file.close()  # another process removed it when it ended
 
 
-def _is_at(path: Path, file: IO[str]) -> bool:
+def _lock(file: IO[bytes]) -> None:
+    """Lock an open file until it is closed; raise an OSError if another process has locked it."""
+    if sys.platform == "win32":
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:  # processes that are forked inherit the locks of fcntl.flock, but not these
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_at(path: Path, file: IO[bytes]) -> bool:
     """Return True if a path refers to an open file."""
     return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals of Ctrl-C; of SLURM, `docker stop`, and `kill`; and of a closed terminal."""
+STOPPING: tuple[signal.Signals, ...] = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals of Ctrl-C; of SLURM, `docker stop`, and `kill`; and of a closed terminal (not on Windows)."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -59,7 +61,7 @@ def interrupt(number: int) -> NoReturn:
     """
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    if threading.current_thread() is threading.main_thread():
+    if sys.platform != "win32" and threading.current_thread() is threading.main_thread():
         # A signal to the whole group also ends the workers of a DataLoader, and PyTorch would raise a RuntimeError.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     raise Terminated(number)

@@ -36,14 +36,14 @@ def log_to_file(folder: Path, experiment: str, phase: str, header: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{experiment}_{time.strftime('%Y-%m-%d-%H-%M-%S')}_{phase}.log"
     try:
-        path.write_text(f"{header}\n")
+        path.write_text(f"{header}\n", encoding="utf-8")
     except OSError as error:
         error.filename = str(path)  # the error for a full disk does not name the file
         raise
     for earlier in [one for one in logging.getLogger().handlers if isinstance(one, _LogFile)]:
         logging.getLogger().removeHandler(earlier)
         earlier.close()
-    handler = _LogFile(path)
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     logging.getLogger().addHandler(handler)
     return path

@@ -1,15 +1,21 @@
-"""Folders for unfinished output, removed when the process ends or, after a SIGKILL, by the next process."""
+"""Folders for unfinished output, removed when the process ends or, after a SIGKILL, by the next process.
+
+On Windows, folders cannot be locked, so what a killed process left there stays.
+"""
 
 import atexit
-import fcntl
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lib.utils.interrupts import defer_sigint, ignore_signals
+
+if sys.platform != "win32":
+    import fcntl
 
 SUFFIX = ".unfinished"
 
@@ -37,11 +43,8 @@ def unfinished(path: Path) -> Iterator[Path]:
     folder = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}{SUFFIX}")
     _open_folders.add(folder)
     try:
-        handle = _make_locked(folder)
-        try:
+        with _made(folder):
             yield folder
-        finally:
-            os.close(handle)
     finally:
         _remove(folder)
 
@@ -52,6 +55,8 @@ def remove_unfinished(folder: Path) -> None:
     Args:
         folder: Folder to clean up.
     """
+    if sys.platform == "win32":
+        return
     for path in folder.glob(f".*{SUFFIX}"):
         with suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -62,8 +67,22 @@ def remove_unfinished(folder: Path) -> None:
                 os.close(handle)
 
 
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Create a folder, and lock it until the block completes or the process ends for any reason."""
+    if sys.platform == "win32":
+        folder.mkdir()
+        yield
+        return
+    handle = _make_locked(folder)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
 def _make_locked(folder: Path) -> int:
-    """Create and open a folder, and lock it until the process ends for any reason. Return the file descriptor."""
+    """Create, open and lock a folder. Return the file descriptor."""
     while True:
         folder.mkdir()
         try:
@@ -91,4 +110,5 @@ def remove_own_unfinished() -> None:
         _remove(folder)
 
 
-os.register_at_fork(after_in_child=_open_folders.clear)  # the folders belong to the parent
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_open_folders.clear)  # the folders belong to the parent

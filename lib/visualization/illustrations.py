@@ -40,7 +40,8 @@ def read_histories(folders: Mapping[str, Path]) -> dict[str, list[dict[str, Any]
         folders: Folder of each training, by its name.
     """
     paths = {name: folder / "history.jsonl" for name, folder in folders.items()}
-    return {name: [json.loads(line) for line in path.open()] for name, path in paths.items() if path.exists()}
+    texts = {name: path.read_text(encoding="utf-8") for name, path in paths.items() if path.exists()}
+    return {name: [json.loads(line) for line in text.splitlines()] for name, text in texts.items()}
 
 
 @dataclass(frozen=True)
