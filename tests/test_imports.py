@@ -30,7 +30,7 @@ RUNS = {
     "lib/propagation/augmentation.py": {"run_augmentation", "augment_labels", "augmented_path"},
     "lib/propagation/dense_labels.py": {"propagate_dense"},
     "lib/propagation/protocol.py": {"run_protocol", "propagate_runs", "estimate_pseudo_labels", "score_protocol"},
-    "lib/tracking/video_run.py": {"run_video"},
+    "lib/tracking/video_run.py": {"run_videos"},
 }
 """Functions that carry out a part of an experiment. They receive its configuration, as the build functions do."""
 FILES = sorted([*(ROOT / "lib").rglob("*.py"), *(ROOT / "tools").glob("*.py")])

@@ -15,7 +15,7 @@ import _init_paths  # noqa: F401
 
 from lib.config.rows import choose, read_weights
 from lib.utils.commands import ROWS
-from lib.utils.download import fetch_all, file_name, format_state
+from lib.utils.download import fetch_all, format_state
 from lib.utils.errors import InputError, run
 
 
@@ -29,12 +29,12 @@ def main() -> None:
     args = parser.parse_args()
     if bool(args.names) == args.all:
         raise InputError("expected names or --all; tools/download.py list shows the names")
-    users = read_weights(args.rows)
+    files = read_weights(args.rows)
     if args.names == ["list"]:
-        print(format_state(users, args.to))
+        print(format_state(files, args.to))
         return
-    names = {url: [file_name(url), *own] for url, own in users.items()}
-    fetch_all(list(users) if args.all else choose(names, args.names), args.to)
+    names = {file.url: [file.name, *file.users] for file in files}
+    fetch_all(list(names) if args.all else choose(names, args.names), args.to)
 
 
 if __name__ == "__main__":

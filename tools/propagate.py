@@ -46,7 +46,7 @@ def main() -> None:
     cfg, experiment, args = parse_arguments(parser)
     check(args, cfg)
     methods = None if args.method == SINGLE else choose_methods(args, "warp")
-    claim_outputs([("--out", args.out)], [("--cfg", args.cfg), ("--raft", args.raft), *named_paths(cfg)])
+    claim_outputs([("--out", args.out)], [("--cfg", args.cfg), *(methods.files if methods else []), *named_paths(cfg)])
 
     from lib.propagation.augmentation import run_augmentation  # after the arguments: PyTorch takes seconds
     from lib.propagation.protocol import run_protocol

@@ -18,7 +18,7 @@ from lib.annotation.presets import Joints
 from lib.annotation.video import AnnotatedVideo
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
-from lib.frames.video_file import VideoFile
+from lib.frames.video_file import VideoFile, videos_in
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path, read_json, write_json
 
@@ -28,7 +28,6 @@ TOKEN = re.compile(r"[\w-]{43}")
 """Tokens of TOKEN_BYTES bytes."""
 SUFFIX = "_annotation"
 """End of the name of a project's folder, after that of its first video."""
-VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 
 
 class Project:
@@ -222,7 +221,7 @@ def find_videos(paths: Sequence[Path]) -> tuple[Path | None, list[Path]]:
         if (path / FILE).is_file():
             projects.append(path)
             continue
-        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else []
+        inside = videos_in(path) if path.is_dir() else []
         videos += inside or [path]
     for video in videos:
         if video.is_file():

@@ -29,14 +29,15 @@ FLAGS = {
 
 
 def parse_arguments(
-    parser: argparse.ArgumentParser, choose: Callable[[Sequence[str]], list[Any]] | None = None
+    parser: argparse.ArgumentParser,
+    choose: Callable[[Sequence[str], argparse.Namespace], list[Any]] | None = None,
 ) -> tuple[CfgNode, str, argparse.Namespace]:
     """Parse the command line of a tool that runs an experiment.
 
     Args:
         parser: Parser with the tool's own options. --cfg and the other options shared by these tools are added to it.
-        choose: Function that takes the typed keys and values and returns an experiment file followed by the keys and
-            values to change in it. If it is given, --cfg is optional.
+        choose: Function that takes the typed keys and values and all options, and returns an experiment file followed
+            by the keys and values to change in it. If it is given, --cfg is optional.
 
     Returns:
         The configuration, the name of the experiment, and all options.
@@ -59,7 +60,7 @@ def parse_arguments(
     key_value_pairs(args.opts)  # raises an error before the options are appended
     flags = {key: getattr(args, key) for key, _ in FLAGS.values()}
     typed = [*args.opts, *(item for pair in flags.items() if pair[1] is not None for item in pair)]
-    file, *changes = choose(typed) if choose and not args.cfg else [args.cfg]
+    file, *changes = choose(typed, args) if choose and not args.cfg else [args.cfg]
     cfg = load_config(file, [*changes, *typed])
     experiment = cfg.EXPERIMENT_NAME or Path(file).stem
     if args.prevModelDir:

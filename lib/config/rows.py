@@ -1,20 +1,15 @@
 """Rows of published tables (experiments/rows.yaml): their requirements and the experiments that reproduce them."""
 
 import difflib
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lib.utils.commands import ROWS
-from lib.utils.download import file_name
+from lib.utils.download import Download, file_name
 from lib.utils.errors import InputError
 from lib.utils.files import read_yaml
-from lib.utils.onnx_file import ONNX
-
-logger = logging.getLogger(__name__)
 
 SCORERS = ("posetrack", "oks", "pckh", "server")  # server: the test labels are withheld
 HEADLINES = ("Mean", "AP", "Whole AP", "Mean Acc", "MOTA")  # columns that can represent a row
@@ -68,6 +63,7 @@ class Row:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     options: Sequence[str] = ()
     weights_as: str = "TEST.MODEL_FILE"
+    megabytes: int = 0
     note: str = ""
 
     @property
@@ -156,25 +152,51 @@ def read_rows(path: Path) -> list[Row]:
     return _rows(_read(path), path)
 
 
-def read_weights(path: Path) -> dict[str, list[str]]:
-    """Read the URLs of all weights that can be downloaded.
+def read_weights(path: Path) -> list[Download]:
+    """Read all weights that can be downloaded: those of rows, those that trainings start from, and detectors.
 
     Args:
         path: Path to the file of rows.
-
-    Returns:
-        Dictionary that maps each URL to the rows that use the file, or to the training runs that start from it.
 
     Raises:
         InputError: The file is not a valid file of rows, or a URL is invalid.
     """
     content = _read(path)
     users: dict[str, list[str]] = {}
-    published = [(row.id, row.url) for row in _rows(content, path) if row.url]
-    for name, url in [*published, *content.get("starting_weights", {}).items()]:
+    sizes: dict[str, int] = {}
+    detectors = content.get("detectors", {})
+    published = [(row.id, row.url, row.megabytes) for row in _rows(content, path) if row.url]
+    published += [(name, url, 0) for name, url in content.get("starting_weights", {}).items()]
+    published += [(name, str(keys.get("url")), keys.get("megabytes", 0)) for name, keys in detectors.items()]
+    for name, url, megabytes in published:
         file_name(url)  # raises an error if the URL is invalid
         users.setdefault(url, []).append(name)
-    return users
+        sizes[url] = megabytes or sizes.get(url, 0)
+    terms = content.get("terms", {})
+    return [
+        Download(
+            url=url,
+            users=tuple(names),
+            megabytes=sizes[url],
+            terms=next((text for start, text in terms.items() if url.startswith(start)), ""),
+        )
+        for url, names in users.items()
+    ]
+
+
+def read_demo_names(path: Path) -> tuple[str, str]:
+    """Read the names of the detector and of the row whose weights tools/demo.py uses by default.
+
+    Args:
+        path: Path to the file of rows.
+
+    Raises:
+        InputError: The file is not a valid file of rows, or it names neither.
+    """
+    names = _read(path).get("demo", {})
+    if not {"detector", "weights"} <= names.keys():
+        raise InputError(f"{path}: demo must name a detector and the weights of a row")
+    return names["detector"], names["weights"]
 
 
 def row_of_weights(rows: Sequence[Row], name: str) -> Row | None:
@@ -185,32 +207,6 @@ def row_of_weights(rows: Sequence[Row], name: str) -> Row | None:
         name: File name of the weights.
     """
     return next((row for row in rows if Path(row.weights).name == name and row.weights_as == Row.weights_as), None)
-
-
-def published_experiment(opts: Sequence[str]) -> list[Any]:
-    """Return the experiment file of published weights, found by the name of TEST.MODEL_FILE, and the keys it changes.
-
-    ONNX files of tools/export.py hold the configuration of their net.
-
-    Args:
-        opts: Keys and values of the command line.
-
-    Raises:
-        InputError: There are no weights, or their name is not a published one.
-    """
-    weights = dict(zip(opts[::2], opts[1::2], strict=False)).get("TEST.MODEL_FILE")
-    if weights is None:
-        raise InputError("set --cfg to an experiment file, or TEST.MODEL_FILE to published weights")
-    if Path(weights).suffix == ONNX:
-        return [weights]
-    row = row_of_weights(read_rows(ROWS), Path(weights).name)
-    if row is None:
-        raise InputError(
-            f"{weights}: not the name of published weights ({ROWS}); set --cfg to their experiment (for nets of "
-            f"tools/label_video.py: tools/label_video.py --video VIDEO --nets FOLDER --out OUT)"
-        )
-    logger.info("%s: weights of %s, %s", weights, row.id, row.experiment)
-    return [row.experiment, *(part for setting in row.overrides.items() for part in setting)]
 
 
 def choose(names: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> list[str]:

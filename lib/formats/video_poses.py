@@ -85,7 +85,7 @@ class PosesFile:
         self,
         info: dict[str, Any],
         left_out: Counter,
-        video: str,
+        file_name: Callable[[int], str],
         size: tuple[int, int],
         names: Sequence[str],
         bones: Sequence[Any],
@@ -96,7 +96,7 @@ class PosesFile:
         Args:
             info: Values for the `info` of the file, besides the counts.
             left_out: Number of unused boxes that belong to no frame, by reason.
-            video: File name of the video.
+            file_name: Returns the name of a frame by its number.
             size: Width and height of the video in pixels.
             names: J joint names.
             bones: Pairs of joint indices, from 0.
@@ -119,7 +119,7 @@ class PosesFile:
         with atomic_path(self.path) as temporary, open(temporary, "wb") as file:
             file.write(b'{"info": ' + orjson.dumps(info | counts | {"made_with": self._made_with}) + b",\n")
             file.write(b'"categories": [' + orjson.dumps(category) + b'],\n"images": [\n')
-            _write_lines(file, _images(frames(), video, size))
+            _write_lines(file, _images(frames(), file_name, size))
             file.write(b"],\n" + PEOPLE_BEGIN)
             _write_lines(file, _people(frames()))
             file.write(b"]}\n")
@@ -196,12 +196,14 @@ def _count(frames: Iterable[dict[str, Any]], left_out: Counter) -> dict[str, Any
     return {**counts, "boxes_left_out": dict(left_out)}
 
 
-def _images(frames: Iterable[dict[str, Any]], video: str, size: tuple[int, int]) -> Iterator[dict[str, Any]]:
+def _images(
+    frames: Iterable[dict[str, Any]], file_name: Callable[[int], str], size: tuple[int, int]
+) -> Iterator[dict[str, Any]]:
     """Yield the records of the frames."""
     width, height = size
     for frame in frames:
         number = frame["frame"]
-        image = {"id": number, "file_name": f"{video}#{number}", "frame": number, "width": width, "height": height}
+        image = {"id": number, "file_name": file_name(number), "frame": number, "width": width, "height": height}
         yield image | ({"damaged": True} if frame["damaged"] else {})
 
 

@@ -1,9 +1,46 @@
-"""`FrameSource`: the common interface of a folder of frames, a video read once, a list of images, and arrays."""
+"""`FrameSource`, frames by number, and `VideoSource`, frames in order: the common interfaces of all kinds of video."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
+
+class VideoSource(Protocol):
+    """Frames in order: a video file or a folder of images.
+
+    Attributes:
+        path: Path to the file or folder.
+        size: Width and height of all frames in pixels.
+        fps: Frames per second.
+        num_frames: Number of frames, which may be wrong; 0 if unknown.
+        begin: Number of the first frame.
+        first: Number of the first frame that can be decoded.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    fps: float
+    num_frames: int
+    begin: int
+    first: int
+
+    def file_name(self, number: int) -> str:
+        """Return a name for a frame, for label files.
+
+        Args:
+            number: Number of the frame.
+        """
+        ...
+
+    def frames(self, start: int = 0) -> Iterator[tuple[int, np.ndarray | None]]:
+        """Yield the frames from number `start` on, each with its number; None for a damaged frame.
+
+        Args:
+            start: Number of the first frame.
+        """
+        ...
 
 
 class FrameSource(Protocol):

@@ -1,25 +1,25 @@
-"""Sequential access to the frames of a video file, with the interface of a folder of frames."""
+"""Sequential access to the frames of a video, with the interface of a folder of frames."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from lib.frames.source import VideoSource
 from lib.frames.store import DamagedImageError
-from lib.frames.video_file import VideoFile
 
 
 class FrameStream:
-    """Frames of a video file that is read once, with a window of the last frames; otherwise like a FrameFolder.
+    """Frames of a video that is read once, with a window of the last frames; otherwise like a FrameFolder.
 
     Args:
-        video: Video file.
+        video: Video.
         window: Number of frames to keep. Reading a frame that has left the window is an error. The window must be at
             least twice as long as a clip.
         start: Number of the first frame to read.
     """
 
-    def __init__(self, video: VideoFile, window: int, start: int = 0) -> None:
+    def __init__(self, video: VideoSource, window: int, start: int = 0) -> None:
         self._video = video
         self._window = window
         self._frames = video.frames(start)

@@ -12,8 +12,20 @@ from av.container import InputContainer
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 
+VIDEO_SUFFIXES = (
+    ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv"
+)  # fmt: skip
 MAX_THREADS = 8  # each holds a few frames
 MAX_FAILURES = 100  # consecutive read errors after which a file is considered finished
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """Return the video files in a folder, by their suffixes, sorted.
+
+    Args:
+        folder: Path to the folder.
+    """
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
 
 
 class VideoFile:
@@ -26,6 +38,7 @@ class VideoFile:
         size: Width and height in pixels as displayed: rotated as the file requests, with pixels enlarged to be square.
         fps: Frames per second according to the file, the mean if they vary; 25 if unknown.
         num_frames: Number of frames according to the file, which may be wrong; 0 if unknown.
+        begin: Number of the first frame, which is 0.
         first: Number of the first frame that can be decoded.
 
     Raises:
@@ -40,6 +53,7 @@ class VideoFile:
             self.fps = float(stream.average_rate or stream.guessed_rate or 25)
             self.num_frames = stream.frames or round((container.duration or 0) / av.time_base * self.fps)
             aspect = stream.sample_aspect_ratio or 1
+        self.begin = 0
         self.first, first = next((found for found in _decoded(self.path, threads=1) if found[1]), (-1, None))
         if first is None:
             raise InputError(f"{path}: none of its frames can be decoded")
@@ -47,6 +61,14 @@ class VideoFile:
         self._coded_size = wide, high
         self._quarter_turns = round(first.rotation / 90) % 4  # counterclockwise
         self.size = (high, wide) if self._quarter_turns % 2 else (wide, high)
+
+    def file_name(self, number: int) -> str:
+        """Return a name for a frame, such as clip.mp4#12.
+
+        Args:
+            number: Number of the frame.
+        """
+        return f"{self.path.name}#{number}"
 
     def frames(self, start: int = 0) -> Iterator[tuple[int, np.ndarray | None]]:
         """Yield all frames from number `start` on, in the order in which a player shows them.

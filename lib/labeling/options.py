@@ -77,7 +77,7 @@ class LabelingOptions:
             ("--labels", self.labels),
             ("--video", self.video),
             ("--images", self.images),
-            ("--raft", self.methods.raft),
+            *self.methods.files,
         ]
         read += [("--recipe", self.recipe / f"{stage}.yaml") for stage in STAGES]
         read += [("--nets", self.nets)]

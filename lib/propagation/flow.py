@@ -1,16 +1,14 @@
 """Labels that follow the optical flow from frame to frame: baselines that learn nothing.
 
-PoseWarper's table has FlowNet2 here. DIS and Lucas-Kanade are from OpenCV, RAFT is from torchvision.
+PoseWarper's table has FlowNet2 here. DIS and Lucas-Kanade are from OpenCV, RAFT is from torchvision. Other models of
+dense flow need only be a FlowModel.
 """
 
-import math
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,8 +18,10 @@ from torchvision.models.optical_flow import raft_large
 from lib.dataset.people import Person
 from lib.frames.image_cache import ImageCache
 from lib.frames.source import FrameSource
+from lib.propagation.paths import LabelPath, label_paths, region
 from lib.propagation.targets import PropagatedPoses, Target
 from lib.utils.checkpoint import load_weights
+from lib.utils.errors import InputError
 
 Read = Callable[[int, int], np.ndarray]
 """Function from the index of a video and a frame number to the image that a Step takes."""
@@ -29,12 +29,9 @@ Read = Callable[[int, int], np.ndarray]
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Function from two images and joints (P, 2) in the first to the joints in the second, and (P,) bool, True if found."""
 
-MARGIN = 0.25
-"""Margin around the joints in which dense flow is computed, as a share of the longer side of their box."""
-MIN_MARGIN = 32
-"""Smallest such margin, in pixels."""
-MIN_SIDE = 128
-"""Smallest side of the region in pixels: RAFT takes no smaller image."""
+FlowModel = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Function from two images (N, 3, H, W) float32 RGB from 0 to 255 to the flow (N, 2, H, W) x, y in pixels."""
+
 MAX_SIDE = 384
 """Longest side of the region for DIS in pixels. Larger ones are scaled down, which is faster and no less accurate."""
 GRAY_BYTES = 256 << 20
@@ -71,29 +68,6 @@ class GrayFrames:
             return self._images.get((video, number), read)
 
 
-class _Path(NamedTuple):
-    """Path of one person's joints away from a labeled frame.
-
-    Attributes:
-        video: Index of the video.
-        start: Number of the labeled frame.
-        direction: 1 or -1.
-        person: Index of the person.
-        ends: Indices of targets by frame number.
-    """
-
-    video: int
-    start: int
-    direction: int
-    person: int
-    ends: dict[int, list[int]]
-
-    @property
-    def last(self) -> int:
-        """Number of the farthest frame."""
-        return max(self.ends, key=lambda number: abs(number - self.start))
-
-
 def along_flow(
     read: Read, people: Sequence[Person], targets: Sequence[Target], step: Step, *, threads: int = 1
 ) -> PropagatedPoses:
@@ -112,7 +86,7 @@ def along_flow(
     num_joints = len(people[targets[0].person].joints)
     result = PropagatedPoses(np.zeros((len(targets), num_joints, 2)), np.zeros((len(targets), num_joints)))
 
-    def follow(path: _Path) -> None:
+    def follow(path: LabelPath) -> None:
         person = people[path.person]
         joints, known = person.joints.astype(np.float64), person.labeled.copy()
         image = read(path.video, path.start)
@@ -129,22 +103,9 @@ def along_flow(
                 result.joints[index], result.scores[index] = joints, known
 
     with _one_thread_each(), ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(follow, _paths(people, targets)):
+        for _ in pool.map(follow, label_paths(people, targets)):
             pass  # raises the exception of a path
     return result
-
-
-def _paths(people: Sequence[Person], targets: Sequence[Target]) -> list[_Path]:
-    """Return the paths to all targets, sorted so that paths over the same frames are adjacent."""
-    ends: dict[tuple[int, int], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for index, target in enumerate(targets):
-        direction = -1 if target.number < people[target.person].number else 1
-        ends[target.person, direction][target.number].append(index)
-    paths = [
-        _Path(people[person].video, people[person].number, direction, person, dict(own))
-        for (person, direction), own in ends.items()
-    ]
-    return sorted(paths, key=lambda path: (path.video, min(path.start, path.last), path.person))
 
 
 @contextmanager
@@ -188,7 +149,7 @@ def dis(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.n
     Returns:
         (P, 2) joints in the second image, and (P,) bool, all True.
     """
-    rows, columns = _region(first.shape, joints)
+    rows, columns = region(first.shape, joints)
     size = np.array([columns.stop - columns.start, rows.stop - rows.start])
     scaled = np.round(size * min(1.0, MAX_SIDE / size.max())).astype(int)
     pair = [
@@ -214,40 +175,43 @@ def load_raft(path: Path) -> torch.nn.Module:
     return net.eval()
 
 
-def raft(net: torch.nn.Module, device: torch.device) -> Step:
-    """Return a Step on BGR images that follows dense flow by torchvision's RAFT.
+def raft(net: torch.nn.Module) -> FlowModel:
+    """Return the FlowModel of torchvision's RAFT.
 
     Args:
-        net: torchvision.models.optical_flow.raft_large or raft_small, on `device`, in evaluation mode.
-        device: Device of the net.
+        net: torchvision.models.optical_flow.raft_large or raft_small, in evaluation mode.
+    """
+
+    def flow(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = net(first / 127.5 - 1, second / 127.5 - 1)[-1]
+        return found
+
+    return flow
+
+
+def dense(model: FlowModel, device: torch.device, multiple: int = 32) -> Step:
+    """Return a Step on BGR images that follows the dense flow of a model.
+
+    Args:
+        model: Computes the flow.
+        device: Device of the model.
+        multiple: Number that divides the height and width of the images that the model gets.
     """
 
     def step(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        rows, columns = _region(first.shape, joints)
-        pair = np.stack([first[rows, columns], second[rows, columns]])[..., ::-1].astype(np.float32) / 127.5 - 1  # RGB
+        rows, columns = region(first.shape, joints)
+        pair = np.stack([first[rows, columns], second[rows, columns]])[..., ::-1].astype(np.float32)  # RGB
         height, width = pair.shape[1:3]
-        images = torch.from_numpy(pair).movedim(3, 1).to(device)  # (2, 3, H, W), from -1 to 1
-        images = torch.nn.functional.pad(images, (0, -width % 8, 0, -height % 8), mode="replicate")
+        images = torch.from_numpy(pair).movedim(3, 1).to(device)  # (2, 3, H, W)
+        images = torch.nn.functional.pad(images, (0, -width % multiple, 0, -height % multiple), mode="replicate")
         with torch.inference_mode():
-            flow = net(images[:1], images[1:])[-1][0]  # (2, H, W)
-        flow = flow[:, :height, :width].movedim(0, 2).float().cpu().numpy()
-        return joints + _sample(flow, joints - (columns.start, rows.start)), np.ones(len(joints), dtype=bool)
+            flow = model(images[:1], images[1:])
+        if flow.shape != (1, 2, *images.shape[2:]):
+            raise InputError(f"the flow model returned {tuple(flow.shape)} for two images {tuple(images[:1].shape)}")
+        found = flow[0, :, :height, :width].movedim(0, 2).float().cpu().numpy()
+        return joints + _sample(found, joints - (columns.start, rows.start)), np.ones(len(joints), dtype=bool)
 
     return step
-
-
-def _region(shape: Sequence[int], joints: np.ndarray) -> tuple[slice, slice]:
-    """Return the rows and columns of an image (H, W, …) around joints (P, 2) on which flow is computed."""
-    low, high = joints.min(axis=0), joints.max(axis=0)
-    margin = max(MARGIN * float((high - low).max()), MIN_MARGIN)
-    slices = []
-    for axis, length in ((1, shape[0]), (0, shape[1])):
-        start, stop = math.floor(low[axis] - margin), math.ceil(high[axis] + margin) + 1
-        short = max(MIN_SIDE - (stop - start), 0)
-        start = min(max(start - short // 2, 0), max(length - MIN_SIDE, 0))
-        stop = min(max(stop + short - short // 2, start + MIN_SIDE), length)
-        slices.append(slice(start, stop))
-    return slices[0], slices[1]
 
 
 def _sample(flow: np.ndarray, joints: np.ndarray) -> np.ndarray:

@@ -5,18 +5,21 @@ The entries import their modules only when they are built, so that command lines
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lib.utils.cores import num_cores
+from lib.utils.hooks import load_function
 
 if TYPE_CHECKING:
+    from lib.dataset.people import Person
     from lib.propagation.propagator import Propagator
-    from lib.propagation.targets import PropagationMethod
+    from lib.propagation.targets import PropagatedPoses, PropagationMethod, Target
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,34 @@ def _raft(propagator: Propagator) -> PropagationMethod:
 
     weights = propagator.options.raft
     assert weights is not None  # PropagationOptions refuses raft without weights
-    step = flow.raft(flow.load_raft(weights).to(propagator.device), propagator.device)
-    return partial(flow.along_flow, read, step=step)
+    net = flow.load_raft(weights).to(propagator.device)
+    return partial(flow.along_flow, read, step=flow.dense(flow.raft(net), propagator.device, 8))
+
+
+def _flow(propagator: Propagator) -> PropagationMethod:
+    from lib.propagation import flow
+
+    def read(video: int, number: int) -> np.ndarray:
+        return propagator.frames[video].read_nearest(number)[0]
+
+    model = load_function(str(propagator.options.flow_model), "--flow-model")(propagator.device)
+    return partial(flow.along_flow, read, step=flow.dense(model, propagator.device))
+
+
+def _tracker(propagator: Propagator) -> PropagationMethod:
+    from lib.propagation.trackers import TRACKERS, along_tracks
+
+    name = str(propagator.options.tracker)
+    known, _, weights = name.partition(":")
+    if known in TRACKERS:
+        tracker = TRACKERS[known](Path(weights), propagator.device)
+    else:
+        tracker = load_function(name, "--tracker")(propagator.device)
+
+    def follow(people: Sequence[Person], targets: Sequence[Target]) -> PropagatedPoses:
+        return along_tracks(propagator.frames, people, targets, tracker)
+
+    return follow
 
 
 METHODS: dict[str, MethodSpec] = {
@@ -84,5 +113,7 @@ METHODS: dict[str, MethodSpec] = {
     "lucas_kanade": MethodSpec("sparse optical flow at the joints, frame by frame", _lucas_kanade),
     "dis": MethodSpec("dense optical flow, OpenCV's DIS, frame by frame", _dis),
     "raft": MethodSpec("dense optical flow, torchvision's RAFT, frame by frame", _raft),
+    "flow": MethodSpec("dense optical flow of another model, --flow-model, frame by frame", _flow),
+    "tracker": MethodSpec("a point tracker, --tracker", _tracker),
 }
 """All methods, by name."""

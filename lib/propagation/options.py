@@ -3,10 +3,15 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from lib.propagation.methods import METHODS
 from lib.utils.errors import InputError
+from lib.utils.hooks import check_function
+
+TRACKER_PACKAGES = {"cotracker3": "cotracker", "tapnext": "tapnet"}
+"""Packages of the trackers in lib.propagation.trackers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +24,8 @@ class PropagationOptions:
             their leave-one-out errors.
         fuse: Use the labels on both sides of a frame, not only the nearer one.
         raft: Path to the weights of torchvision's raft_large.
+        flow_model: Function that returns the model of dense flow, as FILE.py:FUNCTION or MODULE:FUNCTION.
+        tracker: Point tracker: NAME:WEIGHTS of TRACKERS in lib.propagation.trackers, or a function that returns it.
         from_labels: Warp the labels; otherwise warp the net's own heatmaps of the labeled frame.
         hop: Largest number of frames that one warp bridges.
         follow: Move the crop along with the pose after each hop.
@@ -37,6 +44,8 @@ class PropagationOptions:
     priors: tuple[str, ...] = ()
     fuse: bool = False
     raft: Path | None = None
+    flow_model: str | None = None
+    tracker: str | None = None
     from_labels: bool = True
     hop: int = 3
     follow: bool = True
@@ -53,6 +62,12 @@ class PropagationOptions:
             raise InputError(f"--prior {others[0]}: choose from {', '.join(_priors())}")
         if "raft" in used and not self.raft:
             raise InputError("raft needs --raft WEIGHTS, a file of torchvision's raft_large")
+        if "flow" in used:
+            if not self.flow_model:
+                raise InputError("flow needs --flow-model FILE.py:FUNCTION, a model of dense flow")
+            check_function(self.flow_model, "--flow-model")
+        if "tracker" in used:
+            _check_tracker(self.tracker)
         if self.method == "copy" and self.priors:
             raise InputError(
                 "--prior uses both sides, and copying from both sides is linear interpolation: use --method linear"
@@ -73,10 +88,37 @@ class PropagationOptions:
         return self.fuse or bool(self.priors) or self.method == "linear"
 
     @property
+    def files(self) -> list[tuple[str, Path]]:
+        """Files that the methods read, each with its option."""
+        options = [("--raft", str(self.raft)), ("--flow-model", self.flow_model), ("--tracker", self.tracker)]
+        found = [(option, _file_of(name)) for option, name in options if name]
+        return [(option, path) for option, path in found if path.is_file()]
+
+    @property
     def name(self) -> str:
         """Name of the options, used in file names."""
         parts = [self.method, *self.priors, *(["fused"] if self.fuse else []), *(["refined"] if self.refine else [])]
         return "-".join(parts)
+
+
+def _check_tracker(tracker: str | None) -> None:
+    if not tracker:
+        raise InputError("tracker needs --tracker, such as cotracker3:WEIGHTS or FILE.py:FUNCTION")
+    name, _, weights = tracker.partition(":")
+    if name not in TRACKER_PACKAGES:
+        check_function(tracker, "--tracker")
+    elif find_spec(TRACKER_PACKAGES[name]) is None:
+        raise InputError(
+            f"--tracker {tracker}: the package {TRACKER_PACKAGES[name]} is not installed (docs/propagation.md)"
+        )
+    elif not Path(weights).is_file():
+        raise InputError(f"--tracker {tracker}: expected {name}:WEIGHTS with a file of weights (docs/propagation.md)")
+
+
+def _file_of(name: str) -> Path:
+    """Return the file in FILE.py:FUNCTION, NAME:FILE, or FILE."""
+    module, _, rest = name.rpartition(":")
+    return Path(module if module.endswith(".py") else rest)
 
 
 def _priors() -> list[str]:
@@ -102,6 +144,15 @@ def add_arguments(parser: argparse.ArgumentParser, others: Mapping[str, str] | N
         help="use this method too, from both sides, and weight all by their leave-one-out errors",
     )
     parser.add_argument("--raft", type=Path, metavar="WEIGHTS", help="weights of torchvision's raft_large")
+    parser.add_argument(
+        "--flow-model", metavar="FUNCTION", help="function that returns a model of dense flow, FILE.py:FUNCTION"
+    )
+    parser.add_argument(
+        "--tracker",
+        metavar="TRACKER",
+        help="cotracker3:WEIGHTS or tapnext:WEIGHTS, if installed, or a function that returns a point tracker, "
+        "FILE.py:FUNCTION",
+    )
 
 
 def choose_methods(args: argparse.Namespace, method: str, priors: Sequence[str] = ()) -> PropagationOptions:
@@ -117,5 +168,10 @@ def choose_methods(args: argparse.Namespace, method: str, priors: Sequence[str] 
     """
     default_priors = priors if args.method is None else ()
     return PropagationOptions(
-        method=args.method or method, priors=tuple(args.prior or default_priors), fuse=args.fuse, raft=args.raft
+        method=args.method or method,
+        priors=tuple(args.prior or default_priors),
+        fuse=args.fuse,
+        raft=args.raft,
+        flow_model=args.flow_model,
+        tracker=args.tracker,
     )

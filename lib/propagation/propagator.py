@@ -124,8 +124,8 @@ class Propagator:
         """
         if self._is_shared:
             return self.propagate(people, targets)
-        raft = self.options.raft and self.options.raft.stat()
-        settings = [self.options, *self._settings, raft and (raft.st_size, raft.st_mtime_ns)]
+        files = [path.stat() for _, path in self.options.files]
+        settings = [self.options, *self._settings, *((file.st_size, file.st_mtime_ns) for file in files)]
         settings += stamps
         path = folder / f"errors-{hashlib.sha256(repr(settings).encode()).hexdigest()[:16]}.json"
         errors: list[Any] = read_json(path) if path.exists() else [None]  # null in the file: an unknown error

@@ -12,8 +12,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from lib.dataset.video_people import reasons
 from lib.formats.tracked_poses import FramePoses
 from lib.formats.video_poses import PosesFile
+from lib.frames.source import VideoSource
+from lib.frames.store import ImageStore
 from lib.frames.stream import FrameStream
-from lib.frames.video_file import VideoFile
 from lib.tracking.boxes import ListedBoxes
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
@@ -24,15 +25,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VideoPart:
-    """A range of frames of a video file.
+    """A range of frames of a video.
 
     Attributes:
-        video: Video file.
+        video: Video.
         start: Number of the first frame.
         end: Number of the frame after the last one, or None for the end of the video.
     """
 
-    video: VideoFile
+    video: VideoSource
     start: int = 0
     end: int | None = None
 
@@ -99,7 +100,7 @@ def _finish(
     name = video.path.name
     info = {"description": "Estimated poses; scores are heatmap values", "video": name, "fps": video.fps, **provenance}
     skeleton = estimator.skeleton
-    counts = file.finish(info, unused, name, video.size, skeleton.names, skeleton.bones, estimator.finish)
+    counts = file.finish(info, unused, video.file_name, video.size, skeleton.names, skeleton.bones, estimator.finish)
     found = "{people} people on {tracks} tracks in {frames} frames, {damaged_frames} of them damaged".format(**counts)
     logger.info("%s: %s%s", file.path, found, reasons(Counter(counts["boxes_left_out"])))
     if not counts["people"]:
@@ -107,13 +108,15 @@ def _finish(
 
 
 def identity(path: Path) -> dict[str, Any]:
-    """Return properties that identify a file without reading it.
+    """Return properties that identify a file, or a folder of images, without reading it.
 
     Args:
-        path: Path to the file.
+        path: Path to the file or folder.
 
     Raises:
         OSError: The file does not exist.
     """
-    status = path.stat()
-    return {"file": path.name, "bytes": status.st_size, "modified": status.st_mtime}
+    files = [path / name for name in ImageStore(path).list(".")] if path.is_dir() else [path]
+    status = [file.stat() for file in files]
+    size, modified = sum(one.st_size for one in status), max((one.st_mtime for one in status), default=0.0)
+    return {"file": path.name, "bytes": size, "modified": modified}

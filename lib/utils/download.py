@@ -6,7 +6,8 @@ The content of a file is only hashed, never interpreted.
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError, URLError
@@ -23,6 +24,34 @@ SCHEMES = ("http", "https")
 
 _SAFE_NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 _CHECKSUM = re.compile(r"-([0-9a-f]{8})(?:_\d{8})?\.\w+$")  # …-4abf88db_20211130.pth, …-ff5fadd5.pth
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """A published file.
+
+    Attributes:
+        url: URL of the file.
+        users: Names that it goes by, such as the rows that use it.
+        megabytes: Its size; 0 if unknown.
+        terms: Terms of use; empty if unknown.
+    """
+
+    url: str
+    users: tuple[str, ...] = ()
+    megabytes: int = 0
+    terms: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return file_name(self.url)
+
+    @property
+    def facts(self) -> str:
+        """Size and terms in words."""
+        size = f"{self.megabytes} MB" if self.megabytes else "size unknown"
+        return f"{size}, {self.terms or 'terms: see the publisher'}"
 
 
 def file_name(url: str) -> str:
@@ -136,19 +165,54 @@ def fetch_all(urls: Iterable[str], folder: Path) -> None:
         sys.exit(2)
 
 
-def format_state(users: Mapping[str, Sequence[str]], folder: Path) -> str:
-    """Return the state of each file and its users as text.
+def fetch_missing(missing: Mapping[Path, Download], *, agreed: bool) -> None:
+    """Download the files that a command needs, after the user agrees.
 
     Args:
-        users: Names of the rows that use each file, by URL.
+        missing: Published files by the path where they are needed.
+        agreed: The user has agreed already; otherwise, ask on a terminal.
+
+    Raises:
+        InputError: The user does not agree or cannot be asked, or a download fails. The message names each missing
+            file, its path, and its URL.
+    """
+    if not missing:
+        return
+    listed = " and ".join(f"{path} ({file.facts}) from {file.url}" for path, file in missing.items())
+    can_ask = sys.stdin.isatty() and sys.stderr.isatty()
+    if not agreed and not can_ask:
+        raise InputError(f"missing {listed}: add --yes to download, or put the files there by other means")
+    print(f"downloading {listed}" if agreed else f"missing {listed}", file=sys.stderr, flush=True)
+    if not agreed and not _ask("Download? [y/N] "):
+        raise InputError(f"not downloaded; put {listed} by other means")
+    waiting = list(missing.items())
+    while waiting:
+        path, file = waiting.pop(0)
+        try:
+            print(fetch(file.url, path.parent), file=sys.stderr, flush=True)
+        except InputError as error:
+            others = "".join(f", and {later.url} to {place}" for place, later in waiting)
+            raise InputError(f"{error}{others}") from None
+
+
+def _ask(question: str) -> bool:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def format_state(files: Iterable[Download], folder: Path) -> str:
+    """Return the state of each file, its size and terms, and its users as text.
+
+    Args:
+        files: Published files.
         folder: Folder to download to.
     """
     lines = []
-    for url, rows in users.items():
-        name = file_name(url)
-        states = {"there": folder / name, "begun": partial_path(folder / name)}
-        state = next((word for word, path in states.items() if path.exists()), "-")
-        lines.append(f"{state:<6} {name}\n       {', '.join(rows)}")
+    for file in files:
+        path = folder / file.name
+        states = {"there": path, "begun": partial_path(path)}
+        state = next((word for word, place in states.items() if place.exists()), "-")
+        lines.append(f"{state:<6} {file.name} ({file.facts})\n       {', '.join(file.users)}")
     return "\n".join(lines)
 
 
@@ -219,6 +283,8 @@ def _next_time(path: Path) -> str:
 
 
 def _failure(url: str, path: Path, reason: Exception | str) -> InputError:
+    if isinstance(reason, TimeoutError):
+        reason = "no answer (timed out)"
     if isinstance(reason, URLError) and not isinstance(reason, HTTPError):
         reason = f"no connection ({reason.reason})"
     line = " ".join(str(reason).split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -45,10 +46,10 @@ def log_header(config: str) -> str:
 
 
 def command_line() -> str:
-    """Return the command of this process as it was typed, including torchrun if it was used."""
+    """Return the command of this process as it was typed, with torchrun if it was used, and no passwords of URLs."""
     processes = os.environ.get("LOCAL_WORLD_SIZE")
     start = ["torchrun", "--nproc_per_node", processes] if processes else ["python"]
-    return shlex.join([*start, *sys.argv])
+    return re.sub(r"://[^/@\s]*@", "://", shlex.join([*start, *sys.argv]))
 
 
 @cache

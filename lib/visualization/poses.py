@@ -11,6 +11,7 @@ import numpy as np
 from lib.formats.labels.model import Labels
 from lib.formats.tracked_poses import TrackedPose
 from lib.formats.video_annotations import KEYPOINT_OF_JOINT, VideoAnnotations
+from lib.frames.image_sequence import FOLDER_FPS
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile
@@ -19,8 +20,6 @@ from lib.pose.draw import draw_number, draw_pose, track_color
 from lib.pose.skeletons import POSETRACK, Skeleton, named_skeleton
 
 logger = logging.getLogger(__name__)
-
-FOLDER_FPS = 25  # frames per second of a video made from images
 
 
 def draw_people(image: np.ndarray, video: VideoAnnotations, frame: int, min_score: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import yaml
 
 from lib.config import load_config
 from lib.config.rows import choose, read_rows, read_weights, row_of_weights
-from lib.utils.download import file_name, named_checksum
+from lib.utils.download import Download, named_checksum
 from lib.utils.errors import InputError
 
 PATH = Path(__file__).parents[2] / "experiments/rows.yaml"
@@ -26,9 +26,11 @@ tables:
     experiment: a.yaml
     overrides: {WORKERS: 1, SEED: 1}
     rows:
-      first: {values: [0.5, 0.25], url: "https://a.org/net-01234567.pth", overrides: {SEED: 2}}
+      first: {values: [0.5, 0.25], url: "https://a.org/net-01234567.pth", overrides: {SEED: 2}, megabytes: 7}
       second: {values: [50, 25], url: "https://a.org/all.zip", weights: models/inside.pth, boxes: data/a/boxes.json}
 starting_weights: {start: "https://a.org/net-01234567.pth"}
+detectors: {detector/d: {url: "https://b.org/d-00000000.pth", megabytes: 5}}
+terms: {"https://a.org/": free}
 """
 
 
@@ -77,14 +79,14 @@ def test_a_row_has_an_experiment_that_loads(row, tmp_path):
         assert cfg.TEST.USE_GT_BBOX or cfg.TEST.COCO_BBOX_FILE == (str(data_dir / row.boxes) if row.boxes else "")
 
 
-@pytest.mark.parametrize("url", read_weights(PATH))
-def test_weights_carry_a_checksum(url):
-    assert named_checksum(file_name(url)) or file_name(url) == "PoseWarper_supp_files.zip"
+@pytest.mark.parametrize("name", [file.name for file in read_weights(PATH)])
+def test_weights_carry_a_checksum(name):
+    assert named_checksum(name) or name == "PoseWarper_supp_files.zip"
 
 
 def test_weights_that_trainings_start_from_can_be_fetched():
     """But for HRNet's of ImageNet, whose names' digits are not known to be a checksum."""
-    known = {file_name(url) for url in read_weights(PATH)}
+    known = {file.name for file in read_weights(PATH)}
     experiments = [path for kind in ("hrnet", "resnet") for path in PATH.parent.rglob(f"{kind}/[wr]*.yaml")]
     wanted = {Path(load_config(path).MODEL.PRETRAINED).name for path in experiments} - {""}
     assert wanted - known == {"hrnet_w32-36af842e.pth", "hrnet_w48-8ef0771d.pth"}
@@ -167,15 +169,16 @@ def test_an_empty_folder_is_not_there(minimal, tmp_path):
 
 
 def test_weights_and_who_needs_them(minimal):
-    assert read_weights(minimal()) == {
-        "https://a.org/net-01234567.pth": ["a/table/first", "start"],
-        "https://a.org/all.zip": ["a/table/second"],
-    }
+    assert read_weights(minimal()) == [
+        Download(url="https://a.org/net-01234567.pth", users=("a/table/first", "start"), megabytes=7, terms="free"),
+        Download(url="https://a.org/all.zip", users=("a/table/second",), terms="free"),
+        Download(url="https://b.org/d-00000000.pth", users=("detector/d",), megabytes=5),
+    ]
 
 
 def test_weights_that_were_not_published(minimal):
     path = minimal('url: "https://a.org/all.zip", weights', "weights")
-    assert list(read_weights(path)) == ["https://a.org/net-01234567.pth"]
+    assert [file.name for file in read_weights(path)] == ["net-01234567.pth", "d-00000000.pth"]
     assert read_rows(path)[1].weights_file(Path()).source == "the archive"
 
 
@@ -191,6 +194,8 @@ def test_weights_that_were_not_published(minimal):
         ("scorer: oks", "scorer: oks\n    columns: {mAP: AP}", "columns: mAP is not one of metrics"),
         ("protocol: p", "protocoll: p", "unexpected keyword argument 'protocoll'"),
         ("https://a.org/net-01234567.pth", "file:///net-01234567.pth", "not an http or https URL"),
+        ("https://b.org/d-00000000.pth", "b.org/d-00000000.pth", "not an http or https URL"),
+        ('url: "https://b.org/d-00000000.pth", ', "", "None: not an http or https URL"),
         ("tables:", "table:", "must have the keys files and tables"),
         ("files: {", "files: ", "not a YAML file"),
     ],

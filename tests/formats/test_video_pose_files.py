@@ -31,7 +31,9 @@ def write(path, frames=FRAMES, made_with=MADE_WITH):
     with PosesFile(path, made_with) as file:
         file.begin(lambda frame: None)
         file.append(frames)
-        return file.finish({"video": "clip.mp4", "fps": 25.0}, Counter(low=4), "clip.mp4", (640, 480), NAMES, BONES)
+        return file.finish(
+            {"video": "clip.mp4", "fps": 25.0}, Counter(low=4), "clip.mp4#{}".format, (640, 480), NAMES, BONES
+        )
 
 
 def kept(path, made_with=MADE_WITH):
@@ -118,7 +120,7 @@ def test_an_interrupted_file_goes_on_after_its_last_whole_line(tmp_path):
         assert seen[0].left_out == {"outside": 2}
         assert seen[1].damaged
         file.append(FRAMES[2:])
-        file.finish({"video": "clip.mp4", "fps": 25.0}, Counter(low=4), "clip.mp4", (640, 480), NAMES, BONES)
+        file.finish({"video": "clip.mp4", "fps": 25.0}, Counter(low=4), "clip.mp4#{}".format, (640, 480), NAMES, BONES)
     write(tmp_path / "whole.json")
     assert path.read_bytes() == (tmp_path / "whole.json").read_bytes()
     assert not part.exists()

@@ -7,6 +7,7 @@ from torchvision.models.optical_flow import raft_large
 from lib.dataset.people import Person
 from lib.frames.arrays import ArrayFrames
 from lib.propagation import flow
+from lib.propagation.paths import region
 from lib.propagation.targets import Target
 from lib.utils.errors import InputError
 
@@ -112,7 +113,7 @@ def test_frames_are_decoded_once_within_bounds(frames, monkeypatch):
     ],
 )
 def test_dense_flow_is_computed_around_the_joints(joints, expected):
-    rows, columns = flow._region((600, 800), np.array(joints, dtype=float))
+    rows, columns = region((600, 800), np.array(joints, dtype=float))
     (top, bottom), (left, right) = expected
     assert rows.stop - rows.start >= 128
     assert columns.stop - columns.start >= 128
@@ -137,7 +138,7 @@ class KnownFlow(torch.nn.Module):
 
 
 def test_raft_gets_normalized_padded_images(frames):
-    step = flow.raft(KnownFlow(), torch.device("cpu"))
+    step = flow.dense(flow.raft(KnownFlow()), torch.device("cpu"), 8)
     poses = flow.along_flow(
         lambda video, number: frames[video].read(number), [person(0, [[50, 40]])], [Target(0, 2)], step
     )

@@ -16,7 +16,8 @@ import pytest
 import torch
 from posetrack_sample import write_experiment
 
-from lib.config import load_config, rows
+from lib.config import load_config
+from lib.config.published import published_experiment
 from lib.core.predictor import build_predictor
 from lib.dataset import build_clips
 from lib.dataset.detections import person_in_box
@@ -30,7 +31,9 @@ from lib.tracking import estimator, filling, tracker, video_run
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
 
-TOOL = Path(__file__).parents[2] / "tools/demo.py"
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / "tools/demo.py"
+ROWS = ROOT / "experiments/rows.yaml"
 FRAMES, EMPTY = 12, 5
 
 
@@ -83,6 +86,7 @@ def demo(root, monkeypatch):
     """Runs the tool in this process."""
     monkeypatch.syspath_prepend(str(TOOL.parent))
     tool = importlib.import_module("demo")
+    monkeypatch.setattr(tool, "ROWS", ROWS)  # from any folder
     monkeypatch.chdir(root)
 
     def call(*arguments, cfg=("--cfg", "small.yaml")):
@@ -368,15 +372,12 @@ def test_people_found_by_a_detector(demo, monkeypatch):
     assert [(one["bbox"], one["bbox_score"], one["track_id"]) for one in people] == [([10, 20, 40, 70], 0.75, 0)] * 3
 
 
-def test_published_weights_need_no_experiment(demo, monkeypatch):
-    monkeypatch.setattr(rows, "ROWS", TOOL.parents[1] / "experiments/rows.yaml")  # from any folder
+def test_published_weights_need_no_experiment():
     opts = ["TEST.MODEL_FILE", "models/res50_aic_none.pth"]
     with pytest.raises(InputError, match=r"aic_none\.pth: not the name of published .* --nets FOLDER"):
-        rows.published_experiment(opts)
-    with pytest.raises(InputError, match="set --cfg to an experiment file"):
-        rows.published_experiment([])
+        published_experiment(opts, ROWS)
     opts[1] = "elsewhere/hrnet_w48_posetrack18_384x288_posewarper_stage2-4abf88db_20211130.pth"
-    experiment, *changes = rows.published_experiment(opts)
+    experiment, *changes = published_experiment(opts, ROWS)
     cfg = load_config(experiment, [*changes, *opts])
     assert (cfg.TEST.MODE, cfg.MODEL.WARP.ENABLED, cfg.TEST.MODEL_FILE) == ("aggregate", True, opts[1])
 
@@ -384,7 +385,6 @@ def test_published_weights_need_no_experiment(demo, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing to write"),
         (["--out", "poses.avi"], r"--out poses\.avi: expected a \.mp4 file"),
         (["--out", "clip.mp4"], r"--out clip\.mp4: this is the input file of"),
         (["--boxes", "boxes.json", "--json", "boxes.json"], r"--json boxes\.json: this is the input file of"),

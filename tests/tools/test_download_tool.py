@@ -27,9 +27,10 @@ tables:
     needs: []
     experiment: none.yaml
     rows:
-      good: {values: [1.0], url: ADDRESS/GOOD}
+      good: {values: [1.0], url: ADDRESS/GOOD, megabytes: 12}
       bad: {values: [1.0], url: ADDRESS/BAD}
 starting_weights: {start: ADDRESS/GOOD, gone: ADDRESS/GONE}
+terms: {ADDRESS/: free}
 """
 
 
@@ -79,9 +80,9 @@ def test_list(server, tmp_path):
     (tmp_path / "models" / GOOD).write_bytes(CONTENT)
     (tmp_path / "models" / f"{BAD}.posewarper-part").touch()
     lines = download(tmp_path, "list").stdout.splitlines()
-    assert lines[:2] == [f"there  {GOOD}", "       a/table/good, start"]
-    assert lines[2] == f"begun  {BAD}"
-    assert lines[4] == f"-      {GONE}"
+    assert lines[:2] == [f"there  {GOOD} (12 MB, free)", "       a/table/good, start"]
+    assert lines[2] == f"begun  {BAD} (size unknown, free)"
+    assert lines[4] == f"-      {GONE} (size unknown, free)"
     assert server.ranges == []
 
 

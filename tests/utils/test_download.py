@@ -1,6 +1,7 @@
 """Downloads from a local server that can break off, ignore ranges, redirect and lie."""
 
 import hashlib
+import socket
 
 import numpy as np
 import pytest
@@ -133,6 +134,14 @@ def test_stalled_server(server, tmp_path):
     server.stalls, server.break_at = True, 100_000
     assert "interrupted (timed out); the same command resumes it" in refused(server.url, tmp_path, timeout=3)
     assert (tmp_path / f"{NAME}.posewarper-part").stat().st_size == 100_000
+
+
+def test_server_that_does_not_answer(monkeypatch, tmp_path):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/{NAME}"
+        assert f"{url}: no answer (timed out); you can also download" in refused(url, tmp_path, timeout=0.3)
+    assert names(tmp_path) == []
 
 
 def test_a_web_page_is_no_file(server, tmp_path):

@@ -4,7 +4,7 @@ import sys
 
 import torch
 
-from lib.utils.provenance import commit, describe_run, log_header
+from lib.utils.provenance import command_line, commit, describe_run, log_header
 
 
 def git(folder, *words):
@@ -40,3 +40,8 @@ def test_the_record_of_a_run(monkeypatch):
     assert log_header("SEED: 0\n") == f"# {record['command']}\n# commit {commit()}\nSEED: 0\n"
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert describe_run(torch.device("cpu"), "")["command"].startswith("torchrun --nproc_per_node 2 tools/test.py ")
+
+
+def test_passwords_in_urls_are_left_out(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["tools/demo.py", "--video", "rtsp://me:secret@camera/1", "--out", "a@b.mp4"])
+    assert command_line() == "python tools/demo.py --video rtsp://camera/1 --out a@b.mp4"
