@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.formats import mpii, posetrack17, posetrack18
 from lib.formats.coco_people import read_labels, read_predictions
 from lib.formats.matlab import read_variables
-from lib.formats.posetrack import KEYPOINT_NAMES
 from lib.formats.posetrack_set import read_content, read_videos
 from lib.formats.tracked_poses import FramePoses, TrackedPose
+from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.formats.video_poses import PosesFile, check_part
 from lib.utils.files import read_json, write_json
 

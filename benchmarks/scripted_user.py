@@ -20,7 +20,7 @@ from clips import JOINTS, TRACKS, keypoints
 from soaking import ROOT, memory_of, start
 
 from lib.annotation.journal import Journal
-from lib.annotation.labels import VideoLabels
+from lib.annotation.labels import EditedLabels
 
 WINDOW = "scripted"
 TIMEOUT = 60.0
@@ -73,7 +73,7 @@ class _Memory:
         pass
 
 
-def _state(labels: VideoLabels) -> tuple[Any, ...]:
+def _state(labels: EditedLabels) -> tuple[Any, ...]:
     return labels.frames, labels.names, labels.past, labels.future
 
 
@@ -91,7 +91,7 @@ class ScriptedUser:
     """
 
     def __init__(self, frames: int, rng: np.random.Generator) -> None:
-        self.expected = VideoLabels(cast(Journal, _Memory()), len(JOINTS), frozenset(range(frames)))
+        self.expected = EditedLabels(cast(Journal, _Memory()), len(JOINTS), frozenset(range(frames)))
         self.faults: list[str] = []
         self.edits = 0
         self._frames = frames
@@ -141,7 +141,7 @@ class ScriptedUser:
         """
         journal = Journal(project / "clip")
         journal.close()
-        found = _state(VideoLabels(journal, len(JOINTS), self.expected.numbers))
+        found = _state(EditedLabels(journal, len(JOINTS), self.expected.numbers))
         accepted = [_state(self.expected)]
         if self._pending is not None:
             changed = copy.deepcopy(self.expected)

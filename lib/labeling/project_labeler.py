@@ -103,8 +103,9 @@ def _train(
     """
     with _lock(project, "nets", "Another process prepares the nets of this project; waiting for it.") as lock:
         lock.acquire()
+        videos = [video.video for video in project.videos]
         labeled = {
-            video.name: open_labeled_video(options[video.name], oriented, None)
+            video.name: open_labeled_video(options[video.name], oriented, None, others=videos)
             for video in project.videos
             if video.labels
         }

@@ -1,6 +1,8 @@
 """Training on the labeled frames of a video, and propagation of their labels to all other frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lib.core.run import build_run
@@ -108,20 +110,23 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
     return dense.content
 
 
-def open_labeled_video(options: LabelingOptions, oriented: bool, progress: RunProgress | None) -> LabeledVideo:
+def open_labeled_video(
+    options: LabelingOptions, oriented: bool, progress: RunProgress | None, *, others: Sequence[Path] = ()
+) -> LabeledVideo:
     """Read the labels of a video, check that they belong to it, and unpack its frames.
 
     Args:
         options: Options of its run.
         oriented: True to orient images according to their EXIF tags.
         progress: Progress of the run, of which unpacking is the next stage; None if it is part of the current one.
+        others: Other videos of the same project.
 
     Raises:
         InputError: Labels or frames cannot be used.
     """
     assert options.labels is not None  # callers without --labels use label_with_nets
     given = read_person_labels(options.labels, options.video)
-    check_video(given.labels, options.labels, options.video, oriented)
+    check_video(given.labels, options.labels, options.video, oriented, others=others)
     print("\n".join(summarize_labels(given.labels, options.labels)), flush=True)
     frames, damaged = _open_frames(options, oriented, progress)
     check_images(given.labels, options.labels, options.video, frames, oriented)

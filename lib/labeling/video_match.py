@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
 
@@ -32,7 +32,9 @@ FOLDERS = ("data", "default", "frames", "image", "images", "img", "imgs", SINGLE
 LEARN_FROM_IMAGES = "tools/label_video.py --images FOLDER learns from labels of images that are not frames of the video"
 
 
-def check_video(labels: Labels, path: Path, video: Path, oriented: bool = False) -> None:
+def check_video(
+    labels: Labels, path: Path, video: Path, oriented: bool = False, *, others: Sequence[Path] = ()
+) -> None:
     """Refuse labels of frames of another size than those of a video, and warn of labels of a video of another name.
 
     The size of a labeled frame is that in the labels, or of its image beside the label file.
@@ -42,9 +44,10 @@ def check_video(labels: Labels, path: Path, video: Path, oriented: bool = False)
         path: File of the labels.
         video: Video file, or folder of numbered frames.
         oriented: True to orient images according to their EXIF tags.
+        others: Other videos of the same project, whose labels are refused.
 
     Raises:
-        InputError: The sizes differ, or the video cannot be read.
+        InputError: The sizes differ, the labels are of one of `others`, or the video cannot be read.
     """
     labeled = [labels.frames[index] for index in np.unique(labels.frame)]
     beside = ImageStore(path.parent, oriented=oriented)
@@ -62,6 +65,11 @@ def check_video(labels: Labels, path: Path, video: Path, oriented: bool = False)
             )
     names = sorted({frame.video for frame in labeled} - {""})
     if names and not any(_is_name(name, video) for name in names):
+        if swapped := [other for other in others if other.stem.casefold() in map(_stem, names)]:
+            raise InputError(
+                f"{path}: these are labels of {swapped[0]}, another video of the project, not of {video}: are the "
+                f"labels of two videos swapped?"
+            )
         logger.warning("%s: these are labels of %s; the video is %s", path, ", ".join(names[:3]), video)
 
 
@@ -119,13 +127,18 @@ def _frame_sizes(video: Path, oriented: bool) -> Callable[[int], tuple[int, int]
 
 def _is_name(name: str, video: Path) -> bool:
     """Return True if a label file probably means this video: by its name or a part of it, or by a folder it is in."""
-    stem = PurePath(name.replace("\\", "/")).stem.casefold()
+    stem = _stem(name)
     places = [video.stem.casefold(), *(parent.name.casefold() for parent in video.resolve().parents)]
     if stem in FOLDERS or stem in places:
         return True
     return any(
         re.match(re.escape(short) + r"[^a-z0-9]", long) for short, long in ((stem, places[0]), (places[0], stem))
     )
+
+
+def _stem(name: str) -> str:
+    """Return the name of a video in a label file, without folders and suffix, in lower case."""
+    return PurePath(name.replace("\\", "/")).stem.casefold()
 
 
 def _correlation(image: np.ndarray, other: np.ndarray) -> float:

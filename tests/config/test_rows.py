@@ -93,7 +93,7 @@ def test_weights_that_trainings_start_from_can_be_fetched():
 
 
 def test_vision_transformers_and_trunks_start_from_maes_files_or_fetched_ones():
-    known = {file_name(url) for url in read_weights(PATH)}
+    known = {file.name for file in read_weights(PATH)}
     experiments = [path for kind in ("vit", "trunk") for path in PATH.parent.rglob(f"*/{kind}/[vc]*.yaml")]
     wanted = {Path(load_config(path).MODEL.PRETRAINED) for path in experiments}
     later = {path for path in wanted if path.parts[0] == "output"}  # stage 2, from stage 1

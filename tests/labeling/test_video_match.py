@@ -68,6 +68,15 @@ def test_another_name_is_a_warning(video, tmp_path, caplog, name, warns):
     assert bool(caplog.text) is warns
 
 
+def test_labels_of_another_video_of_the_project_are_refused(video, tmp_path, caplog):
+    videos = [video, tmp_path / "Robot.mp4"]
+    message = r"labels\.json: these are labels of .*Robot\.mp4, another video of the project, not of .*clip\.mp4: .*sw"
+    with pytest.raises(InputError, match=message):
+        check_video(labels_of(Frame("robot.avi", 3)), tmp_path / "labels.json", video, others=videos)
+    check_video(labels_of(Frame("clip.mp4", 3)), tmp_path / "labels.json", video, others=videos)
+    assert not caplog.text
+
+
 def test_a_folder_of_frames_has_the_name_of_a_folder_above_it(video, tmp_path, caplog):
     open_frames(video, tmp_path / "robot/frames")
     check_video(labels_of(Frame("robot.mp4", 3)), tmp_path / "labels.json", tmp_path / "robot/frames")
