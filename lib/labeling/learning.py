@@ -9,6 +9,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config import load_config, output_folder
+from lib.config.changes import read_config
 from lib.config.run_folder import FINAL_WEIGHTS
 from lib.labeling.learning_options import FRAMES, VIDEOS, LearningOptions
 from lib.labeling.options import STAGES
@@ -137,7 +138,15 @@ def add_seconds(folder: Path) -> None:
 
 
 def _has_settings(record: Any, settings: dict[str, Any]) -> bool:
-    return isinstance(record, dict) and record | settings == record
+    """Return True if a stored record has these settings; keys that its version did not have count as defaults."""
+    if not isinstance(record, dict) or not isinstance(record.get("configs", []), list):
+        return False
+
+    def read(values: dict[str, Any]) -> dict[str, Any]:
+        return values | {"configs": [read_config(str(text)) for text in values.get("configs", [])]}
+
+    known = read(record)
+    return known | read(settings) == known
 
 
 def plan(options: LearningOptions, out: Path, opts: Sequence[str], seed: int | None) -> Chain:

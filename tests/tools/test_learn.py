@@ -86,6 +86,15 @@ def test_the_record_of_a_run_has_its_settings_and_command(tmp_path):
         assert json.loads(record.read_text()) == other
 
 
+def test_a_run_of_a_version_with_fewer_keys_has_their_defaults(tmp_path):
+    path = TOOLS.parent / "experiments/synthetic/demo/single.yaml"
+    cfg = load_config(path)
+    write_json(tmp_path / "learn.json", {"configs": [cfg.dump().replace("  LAYER_DECAY: 1.0\n", "")]})
+    keep_settings([Chain(tmp_path, {"configs": [cfg.dump()]}, [])])
+    with pytest.raises(InputError, match="other settings"):
+        keep_settings([Chain(tmp_path, {"configs": [load_config(path, ["TRAIN.LAYER_DECAY", 0.5]).dump()]}, [])])
+
+
 def test_bad_input_is_one_line_and_status_2(tmp_path):
     done = learn(tmp_path / "demo", "TRAIN.LRR", "1")
     assert done.returncode == 2
