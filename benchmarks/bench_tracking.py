@@ -87,7 +87,7 @@ class KnownPoses:
         predict: Estimates poses; None: nothing is found in other boxes.
     """
 
-    device, held_frames = torch.device("cpu"), 1
+    device, shares_crops = torch.device("cpu"), False
 
     def __init__(self, video: Video, predictor: Any) -> None:
         self._video = video

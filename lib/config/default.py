@@ -119,8 +119,8 @@ DEFAULTS.TEST.MODE = "single"  # single | pair | aggregate | average | propagate
 DEFAULTS.TEST.AGGREGATE = CN()
 DEFAULTS.TEST.AGGREGATE.OFFSETS = [0, -1, -2, 1, 2]  # frames relative to the key frame
 DEFAULTS.TEST.AGGREGATE.WEIGHTS = [0.3, 0.25, 0.1, 0.25, 0.1]  # weights of these frames in the sum
-DEFAULTS.TEST.AGGREGATE.SHARE_CROPS = False  # keep a person's crop while it moves little, so that the pose net
-# processes each frame once rather than once for each clip that contains it
+DEFAULTS.TEST.AGGREGATE.SHARE_CROPS = False  # take the heatmaps of neighboring frames from the person's crops there, so
+# that the pose net processes each frame once rather than once for each clip that contains it
 DEFAULTS.TEST.PROPAGATE = CN()
 DEFAULTS.TEST.PROPAGATE.FROM = "labels"  # warp the key frame's labels, or the net's heatmaps (net)
 DEFAULTS.TEST.PROPAGATE.HOP = 3  # maximum distance of one warp in frames; longer distances take several warps

@@ -16,7 +16,6 @@ from lib.core.shared_crops import SharedCrops
 from lib.core.strategies import COMBINATIONS, STRATEGIES, FlipTest, Strategy
 from lib.dataset import build_loader_options, build_skeleton
 from lib.dataset.clips import ClipDataset, Clips
-from lib.dataset.held_crops import hold_crops
 from lib.dataset.loaders import Batches, LoaderOptions, sequential_loader
 from lib.models import PoseWarper
 from lib.models.inference import build_inference_form
@@ -119,9 +118,9 @@ class Predictor:
         self._sizer = BatchSizer(device, grows=self._loader.batch_size is None)
 
     @property
-    def held_frames(self) -> int:
-        """Maximum number of frames that share a crop."""
-        return self._shared.hold.max_frames if self._shared else 1
+    def shares_crops(self) -> bool:
+        """True if clips of neighboring frames share crops, so that many frames at once are faster."""
+        return self._shared is not None
 
     def batches(self, clips: ClipDataset, **progress: Any) -> Iterator[Estimates]:
         """Estimate this process's share of the clips, in order unless they share crops.
@@ -189,13 +188,11 @@ class Predictor:
         return len(loader)
 
     def _read(self, clips: ClipDataset) -> tuple[ClipDataset, DataLoader[Clips]]:
-        """Return the clips, with crops held over several frames if they are shared, and their batches."""
+        """Return the clips, which share crops if the predictor does, and their batches."""
         order = None
         if self._shared:
             self._shared.forget()
-            reach = max(clips.offsets) - min(clips.offsets)
-            people, order = hold_crops(clips.people, self._shared.hold, reach)
-            clips = clips.with_people(people)
+            clips, order = clips.with_shared_crops()
         cuda = self.device.type == "cuda"
         return clips, sequential_loader(clips, self._loader, process=self._process, cuda=cuda, order=order)
 

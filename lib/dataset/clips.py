@@ -1,4 +1,4 @@
-"""Clips, the input of nets: the same crop of several frames, and target heatmaps of the first frame."""
+"""Clips, the input of nets: a crop of several frames, and target heatmaps of the first frame."""
 
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from lib.dataset.crop_chains import CropChains
 from lib.dataset.people import Person
 from lib.dataset.transforms import Augmentation, DrawnCrop
 from lib.frames.source import FrameSource
 from lib.frames.store import DamagedImageError
-from lib.pose.crop import crop_image, crop_matrix, transform_points
+from lib.pose.crop import cell_stride, crop_image, crop_matrix, transform_points
 from lib.pose.heatmaps import encode
 from lib.utils.errors import InputError
 
@@ -29,6 +30,8 @@ class Clips(NamedTuple):
         replaced: (B,) number of frames that were replaced by the nearest one.
         crops: (B, T) int64, equal for the same crop of the same frame in one data set.
         damaged: (B,) 1 if the key frame of the wanted clip is damaged, see DamagedKey; else 0.
+        moves: (B, T, 2, 2) float32, factor and shift in x and in y from cells of the key frame's crop to cells of each
+            frame's crop; 1 and 0 unless clips share crops.
     """
 
     frames: torch.Tensor
@@ -38,6 +41,7 @@ class Clips(NamedTuple):
     replaced: torch.Tensor | int
     crops: torch.Tensor
     damaged: torch.Tensor | int
+    moves: torch.Tensor
 
 
 DamagedKey = Literal["raise", "nearest", "another", "blank"]
@@ -138,6 +142,7 @@ class ClipDataset(Dataset[Clips]):
         self._damaged_key = damaged_key
         self._seed = seed
         self._augmentation = augmentation
+        self._chains: CropChains | None = None
 
     @property
     def udp(self) -> bool:
@@ -164,6 +169,16 @@ class ClipDataset(Dataset[Clips]):
         clips = copy(self)
         clips.people = people
         return clips
+
+    def with_shared_crops(self) -> tuple["ClipDataset", list[int]]:
+        """Return the same clips, whose other frames have the crops of the same people there, and an order of the clips.
+
+        A crop that several clips contain has the same number in `Clips.crops`. In the returned order, neighboring clips
+        share most of their crops.
+        """
+        clips = copy(self)
+        clips._chains = CropChains(self.people, max(self.offsets) - min(self.offsets))
+        return clips, clips._chains.order
 
     def __len__(self) -> int:
         return len(self.people)
@@ -253,9 +268,11 @@ class ClipDataset(Dataset[Clips]):
         if self._augmentation:
             crop = self._augmentation.draw(person, images[0].shape[1], size, rng, self.udp)
         else:
-            matrix = crop_matrix(person.center, person.scale, 0.0, size, udp=self.udp)
-            crop = DrawnCrop(matrix, np.arange(len(person.joints)))
-        frames = np.stack([crop_image(image, crop.matrix, size) for image in images])  # (T, H, W, 3)
+            crop = DrawnCrop(self._crop_matrix(index), np.arange(len(person.joints)))
+        matrices = [crop.matrix] * len(numbers)
+        if self._chains:
+            matrices = [self._crop_matrix(self._chains.nearest(index, number)) for number in numbers]
+        frames = np.stack([crop_image(*pair, size) for pair in zip(images, matrices, strict=True)])  # (T, H, W, 3)
         if self.options.rgb:
             frames = frames[..., ::-1].copy()
         joints = transform_points(person.joints[crop.joint_order], crop.matrix)
@@ -264,8 +281,30 @@ class ClipDataset(Dataset[Clips]):
         targets, weights = encode(
             joints, labeled, size, self.options.heatmap_size, self.options.sigma, unbiased, self.udp
         )
-        place = (*crop.matrix.ravel().tolist(),)
-        crops = torch.tensor([hash((person.video, number, place)) for number in numbers])
+        places = [tuple(matrix.ravel().tolist()) for matrix in matrices]
+        crops = [hash((person.video, number, place)) for number, place in zip(numbers, places, strict=True)]
         return Clips(
-            torch.from_numpy(frames), torch.from_numpy(targets), torch.from_numpy(weights), index, replaced, crops, 0
+            frames=torch.from_numpy(frames),
+            targets=torch.from_numpy(targets),
+            target_weights=torch.from_numpy(weights),
+            index=index,
+            replaced=replaced,
+            crops=torch.tensor(crops),
+            damaged=0,
+            moves=torch.from_numpy(self._moves(crop.matrix, matrices)),
         )
+
+    def _crop_matrix(self, index: int) -> np.ndarray:
+        """Return the transform (2, 3) from the image to the crop of a person."""
+        person = self.people[index]
+        return crop_matrix(person.center, person.scale, 0.0, self.options.image_size, udp=self.udp)
+
+    def _moves(self, key: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
+        """Return factors and shifts (T, 2, 2) from cells of the key frame's crop to cells of the frames' crops."""
+        moves = np.tile(np.array([1, 0], np.float32), (len(matrices), 2, 1))
+        stride = cell_stride(self.options.image_size, self.options.heatmap_size, self.udp)
+        for move, matrix in zip(moves, matrices, strict=True):
+            if (matrix != key).any():  # crops that are shared are not rotated
+                move[:, 0] = matrix.diagonal() / key.diagonal()
+                move[:, 1] = (matrix[:, 2] - move[:, 0] * key[:, 2]) / stride
+        return moves

@@ -102,4 +102,5 @@ def _blank_clips(cfg: CfgNode, size: int, num_frames: int) -> Clips:
         replaced=torch.zeros(size, dtype=torch.int64),
         crops=torch.zeros(size, num_frames, dtype=torch.int64),
         damaged=torch.zeros(size, dtype=torch.int64),
+        moves=torch.tensor([1.0, 0.0]).expand(size, num_frames, 2, 2),
     )

@@ -31,6 +31,8 @@ from lib.tracking.tracker import Carry, Tracker, TrackerOptions
 
 FRAMES_AT_ONCE = {"cuda": 8, "cpu": 1}
 """Frames per batch by device type. On a CPU, larger batches are no faster and delay the saving of finished frames."""
+FRAMES_WITH_SHARED_CROPS = 16
+"""Frames to estimate in one call if clips share crops."""
 
 
 class VideoEstimator:
@@ -82,8 +84,10 @@ class VideoEstimator:
 
     @property
     def frames_at_once(self) -> int:
-        """Number of frames to estimate in one call: the frames that share crops, or a batch, whichever is larger."""
-        return max(FRAMES_AT_ONCE[self.predictor.device.type], self.predictor.held_frames)
+        """Number of frames to estimate in one call."""
+        if self.predictor.shares_crops:
+            return FRAMES_WITH_SHARED_CROPS
+        return FRAMES_AT_ONCE[self.predictor.device.type]
 
     def recall(self, frame: FramePoses) -> None:
         """Take the tracks of a frame from an earlier run.

@@ -26,7 +26,8 @@ def clips(count, num_frames=1, seed=0):
     targets = torch.rand(count, 5, 16, 16, generator=generator)
     crops = torch.arange(count * num_frames).reshape(count, num_frames)
     zeros = torch.zeros(count)
-    return Clips(frames, targets, torch.ones(count, 5, 1), torch.arange(count), zeros, crops, zeros)
+    moves = torch.tensor([1.0, 0.0]).expand(count, num_frames, 2, 2)
+    return Clips(frames, targets, torch.ones(count, 5, 1), torch.arange(count), zeros, crops, zeros, moves)
 
 
 def part(batch, first, last):
