@@ -134,7 +134,8 @@ def _packets(container: InputContainer, stream: av.VideoStream, shown: str) -> I
 
 @contextmanager
 def _opened(source: str, shown: str) -> Iterator[InputContainer]:
-    name, kind, options = source, None, {}
+    name, kind = source, None
+    options: dict[str, str] = {}
     if source.isdecimal():
         if platform.system() not in WEBCAMS:
             raise InputError(f"{shown}: webcams are supported on Linux and macOS; use the address of a stream")
