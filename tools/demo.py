@@ -82,7 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("people")
     group.add_argument(
-        "--detector", type=Path, help="weights of a torchvision detector (default for published nets: a published one)"
+        "--detector",
+        type=Path,
+        help="weights of a torchvision detector, or a YOLOX in an ONNX file (default for published nets: a published "
+        "detector)",
     )
     group.add_argument("--boxes", type=Path, help="boxes of people, a JSON list of image_id (frame), bbox and score")
     group.add_argument(

@@ -23,10 +23,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="file to write, .onnx or .pt2")
     parser.add_argument(
-        "--frames", type=int, help="frames of a clip; 1: the single-frame net (those of TEST.AGGREGATE)"
+        "--frames", type=int, help="frames of a clip; 1: the single-frame net (default: those of TEST.AGGREGATE)"
     )
     parser.add_argument(
-        "--precision", choices=("fp32", "fp16"), default="fp32", help="type of the convolutions (%(default)s)"
+        "--precision", choices=("fp32", "fp16"), default="fp32", help="type of the convolutions (default: %(default)s)"
     )
     parser.add_argument(
         "--split", action="store_true", help="write the pose net and the warp as two files, NAME-pose and NAME-warp"

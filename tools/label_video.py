@@ -104,42 +104,41 @@ def options_of(args: argparse.Namespace, **files: Any) -> LabelingOptions:
 def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
+    group = parser.add_argument_group("input")
+    group.add_argument(
         "--video", type=Path, action="append", default=[], help="video file, or folder of numbered frames"
     )
-    parser.add_argument(
+    group.add_argument(
         "--labels",
         type=Path,
         action="append",
         default=[],
         help="labels of some of its frames (docs/labels.md), once for each video or once for all",
     )
-    parser.add_argument("--project", type=Path, help="project file, in place of --video and --labels")
-    parser.add_argument(
-        "--out", type=Path, help="output file, in the format of its suffix; a folder for several videos"
+    group.add_argument("--project", type=Path, help="project file, in place of --video and --labels")
+    group.add_argument("--images", type=Path, help="folder of the labeled images, if they are not frames of the video")
+    group.add_argument("--nets", type=Path, help="folder of an earlier run: its nets estimate a video without labels")
+    group = parser.add_argument_group("output")
+    group.add_argument("--out", type=Path, help="output file, in the format of its suffix; a folder for several videos")
+    group.add_argument("--review", type=Path, help="output page to check and correct the labels, an .html file")
+    group.add_argument("--draw", type=Path, help="output video with the labels, an .mp4 file")
+    group = parser.add_argument_group("training")
+    group.add_argument("--relearn", action="store_true", help="train the nets again on new or corrected labels")
+    group.add_argument(
+        "--recipe", type=Path, help="folder of single.yaml and posewarper.yaml (default: experiments/video)"
     )
-    parser.add_argument("--review", type=Path, help="output page to check and correct the labels, an .html file")
-    parser.add_argument("--draw", type=Path, help="output video with the labels, an .mp4 file")
-    parser.add_argument("--images", type=Path, help="folder of the labeled images, if they are not frames of the video")
-    parser.add_argument("--nets", type=Path, help="folder of an earlier run: its nets estimate a video without labels")
-    parser.add_argument(
-        "--every", type=int, help="keep labels this many frames apart, and measure the error on the others"
-    )
-    parser.add_argument(
+    group.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the recipe to change")
+    group = add_arguments(parser, METHOD, PRIORS)
+    group.add_argument(
         "--merge",
         choices=("frames", "fill"),
         default="frames",
         help="frames: propagate to frames without labels; fill: also people and joints that labeled frames lack "
         "(default: %(default)s)",
     )
-    parser.add_argument("--relearn", action="store_true", help="train the nets again on new or corrected labels")
-    parser.add_argument(
-        "--recipe",
-        type=Path,
-        help="folder of single.yaml and posewarper.yaml (default: experiments/video)",
+    group.add_argument(
+        "--every", type=int, help="keep labels this many frames apart, and measure the error on the others"
     )
-    add_arguments(parser)
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the recipe to change")
     args = parser.parse_intermixed_args()
     check(args)
     return args

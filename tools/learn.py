@@ -100,7 +100,7 @@ def parse() -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="SEED",
-        help="seeds of the choice of labels and of the training in the grid (--seed: of the synthetic videos)",
+        help="seeds of the choice of labels and of the training in the grid (default: --seed, that of the videos)",
     )
     return parser.parse_intermixed_args()
 

@@ -22,6 +22,7 @@ from lib.utils.errors import InputError, run
 from lib.utils.files import claim_outputs
 from lib.utils.logging import log_to_terminal
 
+METHOD = "warp"
 SINGLE = "single"
 SINGLE_HELP = "the pose net's own estimates, without labels (TEST.PROPAGATE.PSEUDO_LABELS, TEST.USE_GT_BBOX)"
 EVERY = 7  # the paper's
@@ -32,7 +33,7 @@ def main() -> None:
     """Run the tool."""
     log_to_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser, {SINGLE: SINGLE_HELP})
+    add_arguments(parser, METHOD, others={SINGLE: SINGLE_HELP})
     add_force(parser)
     parser.add_argument("--every", type=int, help=f"number of frames from one label to the next (default: {EVERY})")
     parser.add_argument("--out", type=Path, help="output .json file of TEST.PROPAGATE.SAVE")
@@ -45,7 +46,7 @@ def main() -> None:
         )
     cfg, experiment, args = parse_arguments(parser)
     check(args, cfg)
-    methods = None if args.method == SINGLE else choose_methods(args, "warp")
+    methods = None if args.method == SINGLE else choose_methods(args, METHOD)
     claim_outputs([("--out", args.out)], [("--cfg", args.cfg), *(methods.files if methods else []), *named_paths(cfg)])
 
     from lib.propagation.augmentation import run_augmentation  # after the arguments: PyTorch takes seconds

@@ -25,8 +25,11 @@ TIMEOUT = 30.0
 PATIENCE = 1.0
 """Seconds after Ctrl-C from which another one ends the program at once."""
 STREAM = re.compile(r"(https?|rtsps?|rtmps?|udp|srt)://", re.IGNORECASE)
-WEBCAMS = {"Linux": ("/dev/video{}", "v4l2"), "Darwin": ("{}", "avfoundation")}
-"""Name of a webcam by its number, and FFmpeg's format, by operating system."""
+WEBCAMS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "Linux": ("/dev/video{}", "v4l2", {}),
+    "Darwin": ("{}", "avfoundation", {"framerate": "30"}),  # its default of 29.97 is refused by most webcams
+}
+"""Name of a webcam by its number, FFmpeg's format, and its options, by operating system."""
 
 
 def is_live(source: str) -> bool:
@@ -132,13 +135,14 @@ def _packets(container: InputContainer, stream: av.VideoStream, shown: str) -> I
 @contextmanager
 def _opened(source: str, shown: str) -> Iterator[InputContainer]:
     name, kind = source, None
+    options: dict[str, str] = {}
     if source.isdecimal():
         if platform.system() not in WEBCAMS:
             raise InputError(f"{shown}: webcams are supported on Linux and macOS; use the address of a stream")
-        pattern, kind = WEBCAMS[platform.system()]
+        pattern, kind, options = WEBCAMS[platform.system()]
         name = pattern.format(source)
     try:
-        container = av.open(name, format=kind, timeout=TIMEOUT)
+        container = av.open(name, format=kind, options=options, timeout=TIMEOUT)
     except (av.FFmpegError, OSError) as error:
         reason = error.strerror or error
         raise InputError(f"{shown}: cannot be opened: {reason}; check the address or the webcam") from None

@@ -126,33 +126,44 @@ def _priors() -> list[str]:
     return [name for name, method in METHODS.items() if method.is_prior]
 
 
-def add_arguments(parser: argparse.ArgumentParser, others: Mapping[str, str] | None = None) -> None:
-    """Add the options that choose methods.
+def add_arguments(
+    parser: argparse.ArgumentParser, method: str, priors: Sequence[str] = (), *, others: Mapping[str, str] | None = None
+) -> argparse._ArgumentGroup:
+    """Add the options that choose methods, and return their group.
 
     Args:
         parser: Argument parser of a tool.
+        method: Method that the tool uses without --method.
+        priors: Priors that it uses without --method and --prior.
         others: Further choices of this tool, with descriptions.
     """
+    group = parser.add_argument_group("propagation")
     methods = {name: method.description for name, method in METHODS.items()} | dict(others or {})
     listed = "; ".join(f"{name}: {text}" for name, text in methods.items())
-    parser.add_argument("--method", choices=methods, help=f"method that carries labels to other frames; {listed}")
-    parser.add_argument("--fuse", action="store_true", help="use the labels on both sides of a frame")
-    parser.add_argument(
+    group.add_argument(
+        "--method",
+        choices=methods,
+        help=f"method that carries labels to other frames (default: {method}); {listed}",
+    )
+    group.add_argument("--fuse", action="store_true", help="use the labels on both sides of a frame")
+    defaults = f" (default without --method: {', '.join(priors)})" if priors else ""
+    group.add_argument(
         "--prior",
         choices=_priors(),
         action="append",
-        help="use this method too, from both sides, and weight all by their leave-one-out errors",
+        help=f"use this method too, from both sides, and weight all by their leave-one-out errors{defaults}",
     )
-    parser.add_argument("--raft", type=Path, metavar="WEIGHTS", help="weights of torchvision's raft_large")
-    parser.add_argument(
+    group.add_argument("--raft", type=Path, metavar="WEIGHTS", help="weights of torchvision's raft_large")
+    group.add_argument(
         "--flow-model", metavar="FUNCTION", help="function that returns a model of dense flow, FILE.py:FUNCTION"
     )
-    parser.add_argument(
+    group.add_argument(
         "--tracker",
         metavar="TRACKER",
         help="cotracker3:WEIGHTS or tapnext:WEIGHTS, if installed, or a function that returns a point tracker, "
         "FILE.py:FUNCTION",
     )
+    return group
 
 
 def choose_methods(args: argparse.Namespace, method: str, priors: Sequence[str] = ()) -> PropagationOptions:

@@ -22,8 +22,10 @@ from lib.tracking.detector import Detector, load_detector
 from lib.tracking.estimator import build_video_estimator
 from lib.tracking.pose_video import VideoPart, estimate_video, identity
 from lib.tracking.video_jobs import VideoJob
+from lib.tracking.yolox import YoloxDetector
 from lib.utils.device import choose_device, describe, make_reproducible
 from lib.utils.errors import InputError
+from lib.utils.onnx_file import ONNX
 from lib.utils.precision import choose_precision
 from lib.utils.progress import progress_bar
 from lib.utils.provenance import describe_command
@@ -37,7 +39,7 @@ class VideoRunOptions:
     """Options of a run.
 
     Attributes:
-        detector: Path to weights of a torchvision detector; None to use `boxes`.
+        detector: Path to weights of a torchvision detector, or to a YOLOX in an ONNX file; None to use `boxes`.
         boxes: Path to a file of boxes; None, without a detector, to treat each whole frame as one person.
         box_score: Minimum score of a box.
         joint_score: Minimum score of a joint to draw.
@@ -133,6 +135,8 @@ def _origin(options: VideoRunOptions, cfg: CfgNode, weights: Path, device: torch
 
 def _build_finder(options: VideoRunOptions, device: torch.device) -> FindPeople:
     """Build the function that finds people in frames."""
+    if options.detector and options.detector.suffix == ONNX:
+        return YoloxDetector(options.detector, device, options.box_score)
     if options.detector:
         return Detector(load_detector(options.detector, device), device, options.box_score)
     return ListedBoxes(options.boxes, options.box_score) if options.boxes else whole_frame

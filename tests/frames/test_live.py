@@ -85,7 +85,7 @@ def test_raw_images_are_encoded(tmp_path, webcam):
 
 
 @pytest.mark.parametrize("codec", ["libx264", "rawvideo"])
-def test_ctrl_c_ends_the_recording(tmp_path, webcam, codec):
+def test_ctrl_c_ends_the_recording(tmp_path, webcam, ctrl_c, codec):
     webcam(write_clip(tmp_path / "clip.avi", frames=20, codec=codec, b_frames=0), at=7)
     record("0", tmp_path / "a.mkv")
     assert numbers(VideoFile(tmp_path / "a.mkv")) == list(range(8))

@@ -372,6 +372,20 @@ def test_people_found_by_a_detector(demo, monkeypatch):
     assert [(one["bbox"], one["bbox_score"], one["track_id"]) for one in people] == [([10, 20, 40, 70], 0.75, 0)] * 3
 
 
+def test_an_onnx_file_is_a_yolox(demo, monkeypatch):
+    class Yolox:
+        def __init__(self, path, device, min_score):
+            assert (path, device, min_score) == (Path("yolox.onnx"), torch.device("cpu"), 0.3)
+
+        def __call__(self, numbers, images):
+            return [[DetectedBox(image=n, num_frames=0, box=np.array([10.0, 20, 40, 70]), score=0.75)] for n in numbers]
+
+    Path("yolox.onnx").touch()
+    monkeypatch.setattr(video_run, "YoloxDetector", Yolox)
+    demo("--detector", "yolox.onnx", "--box-score", "0.3", "--json", "poses.json", "--end", "2")
+    assert [one["bbox"] for one in read("poses.json")["annotations"]] == [[10, 20, 40, 70]] * 2
+
+
 def test_published_weights_need_no_experiment():
     opts = ["TEST.MODEL_FILE", "models/res50_aic_none.pth"]
     with pytest.raises(InputError, match=r"aic_none\.pth: not the name of published .* --nets FOLDER"):

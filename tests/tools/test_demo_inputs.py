@@ -149,7 +149,7 @@ def test_a_stream(demo):
     assert num_frames("cam-poses.mp4") == num_frames("cam.mkv") == 5
 
 
-def test_ctrl_c_ends_the_recording_of_a_webcam_and_the_video_is_finished(demo, monkeypatch):
+def test_ctrl_c_ends_the_recording_of_a_webcam_and_the_video_is_finished(demo, monkeypatch, ctrl_c):
     write_clip(Path("clip.mp4"), frames=20, b_frames=0)
     opened = live.av.open
 
