@@ -87,7 +87,7 @@ endif
 	@touch $@
 else
 COMPARE = from importlib.metadata import version; from packaging.requirements import Requirement; \
-	needs = [Requirement(line) for line in open("requirements.txt")]; \
+	needs = [Requirement(line) for line in open("requirements.txt").read().split()]; \
 	assert all(own.specifier.contains(version(own.name), prereleases=True) for own in needs)
 $(STAMPS)/requirements: requirements.txt
 	@mkdir -p $(@D)
