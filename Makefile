@@ -1,15 +1,23 @@
 # `make` builds the compiled parts of lib/ in place. docs/build.md says more.
 #
-# The Python in use: an active virtual or conda environment as it is, else .venv, which is made here.
+# The Python in use: an active virtual or conda environment as it is, else .venv, which is made here; with TORCH=cpu,
+# .venv gets a PyTorch without CUDA from PyTorch's own index.
 
 ACTIVE := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX))
 ENV := $(or $(ACTIVE),.venv)
 PYTHON := $(ENV)/bin/python
 STAMPS := build/$(subst /,_,$(ENV))
+TORCH_INDEX = https://download.pytorch.org/whl/$(TORCH)
+# An environment that uv made has no pip.
+PIP = $(if $(shell $(PYTHON) -c "import pip" 2>&1),uv pip,$(PYTHON) -m pip)
 export PATH := $(abspath $(ENV)/bin):$(PATH)
 
-.PHONY: ops demo docs bench gpu-check soak test test-fast lint format clean FORCE
+.PHONY: ops demo docs docs-site bench gpu-check soak test test-fast lint format clean FORCE
 .DELETE_ON_ERROR:
+
+ifneq ($(and $(TORCH),$(ACTIVE)),)
+$(error TORCH=$(TORCH) is for .venv, but $(ACTIVE) is active: pip install torch torchvision --index-url $(TORCH_INDEX))
+endif
 
 ops: $(STAMPS)/ops
 	@echo "The compiled parts are up to date."
@@ -22,6 +30,11 @@ docs: ops
 	$(PYTHON) docs/make_reference.py
 	$(PYTHON) docs/make_figures.py
 	$(PYTHON) tools/reproduce.py list --markdown > docs/model_zoo.md
+
+# docs/ as a web site, in build/site.
+docs-site: $(STAMPS)/requirements-docs
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+	@echo "Open build/site/index.html."
 
 bench: ops
 	$(PYTHON) benchmarks/bench_deform_conv.py
@@ -63,6 +76,8 @@ clean:
 	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 MISSING = { echo "error: $(ENV) lacks something of requirements.txt: pip install -r requirements.txt" >&2; exit 2; }
+UNREACHED = { echo "error: TORCH=$(TORCH): $(TORCH_INDEX) cannot be reached, or does not exist; without TORCH=$(TORCH), \
+make installs PyPI's PyTorch" >&2; exit 2; }
 
 ifeq ($(ACTIVE),)
 .venv/pyvenv.cfg:
@@ -70,18 +85,25 @@ ifeq ($(ACTIVE),)
 
 $(STAMPS)/requirements: requirements.txt .venv/pyvenv.cfg
 	@mkdir -p $(@D)
+ifneq ($(TORCH),)
+	@$(PYTHON) -c 'from urllib.request import urlopen; urlopen("$(TORCH_INDEX)/", timeout=30)' 2>/dev/null || $(UNREACHED)
+	$(PYTHON) -m pip install --quiet torch torchvision --index-url $(TORCH_INDEX)
+endif
 	$(PYTHON) -m pip install --quiet -r requirements.txt
 	@touch $@
 else
-# Without an index or a folder to install from, pip only compares what is there with what is required.
+COMPARE = from importlib.metadata import version; from packaging.requirements import Requirement; \
+	needs = [Requirement(line) for line in open("requirements.txt").read().split()]; \
+	assert all(own.specifier.contains(version(own.name), prereleases=True) for own in needs)
 $(STAMPS)/requirements: requirements.txt
 	@mkdir -p $(@D)
-	@PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(PYTHON) -m pip install --no-index -r $< >/dev/null 2>&1 || $(MISSING)
+	@$(PYTHON) -c '$(COMPARE)' 2>/dev/null || $(MISSING)
 	@touch $@
 endif
 
-$(STAMPS)/requirements-dev: requirements-dev.txt requirements-export.txt $(STAMPS)/requirements
-	$(PYTHON) -m pip install --quiet -r requirements-dev.txt
+$(STAMPS)/requirements-dev: requirements-dev.txt requirements-export.txt requirements-hub.txt requirements-docs.txt
+$(STAMPS)/requirements-%: requirements-%.txt $(STAMPS)/requirements
+	$(PIP) install --quiet -r $<
 	@touch $@
 
 # What a build depends on besides its sources. The file changes only when one of them does; then all is built again.

@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 
 from lib.config import load_config
 from lib.core.video_predictor import VideoPredictor, build_video_predictor
+from lib.evaluation.hub import EXPERIMENT, WEIGHTS, keys_of, pull
 from lib.propagation.video_propagator import VideoPropagator, build_video_propagator
 
 dependencies = ["torch", "torchvision", "yacs", "numpy", "cv2"]
@@ -55,6 +56,25 @@ def propagator(
         lib.utils.errors.InputError: A file is missing or of another net, or a key or method is unknown.
     """
     return build_video_propagator(_load(experiment, weights, settings), torch.device(device), method, priors)
+
+
+def from_pretrained(
+    repository: str, revision: str | None = None, device: str = "cpu", settings: Mapping[str, Any] | None = None
+) -> VideoPredictor:
+    """Return the predictor of a net that tools/hub.py uploaded to the Hugging Face Hub.
+
+    Args:
+        repository: Name of the repository, OWNER/NAME.
+        revision: Branch, tag, or commit; None: the main branch.
+        device: Device to run on, such as "cuda:0".
+        settings: Keys of its experiment to change, such as {"TEST.FLIP_TEST": True}.
+
+    Raises:
+        lib.utils.errors.InputError: The package huggingface_hub is missing, the net cannot be downloaded, or a key is
+            unknown.
+    """
+    folder = pull(repository, revision)
+    return predictor(folder / EXPERIMENT, folder / WEIGHTS, device, keys_of(folder) | dict(settings or {}))
 
 
 def _load(experiment: str | Path, weights: str | Path, settings: Mapping[str, Any] | None) -> CfgNode:

@@ -7,11 +7,18 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
-import torch
-from Cython.Build import cythonize
-from setuptools import Extension, setup
+WITHOUT = "go without: PyTorch and NumPy stand in, several times slower (docs/build.md)"
+if sys.platform == "win32":
+    sys.exit(f"error: the compiled parts are for Linux and macOS; on Windows, {WITHOUT}")
+if not shutil.which(os.environ.get("CXX", "c++")):
+    sys.exit(f"error: no C++ compiler is found ({os.environ.get('CXX', 'c++')}): install one (g++), or {WITHOUT}")
+
+import torch  # noqa: E402
+from Cython.Build import cythonize  # noqa: E402
+from setuptools import Extension, setup  # noqa: E402
 
 NVCC = shutil.which("nvcc")
 if NVCC and not (os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")):
@@ -55,8 +62,12 @@ def deform_conv_extension(with_cuda: bool) -> Extension:
         [f"{CSRC}/deform_conv_cpu.cpp"] + ([f"{CSRC}/deform_conv_cuda.cu"] if with_cuda else []),
         depends=[f"{CSRC}/{name}" for name in ("geometry.h", "vectors.h", "deform_conv_kernel.h", "sampling.cuh")],
         # GCC 12 takes its own AVX-512 intrinsics for uninitialized, sixty times over.
-        # OpenMP when compiling only: at link time torch's own runtime is found, and its threads are shared.
-        extra_compile_args={"cxx": ["-O3", "-fopenmp", "-Wno-maybe-uninitialized"], "nvcc": ["-O3"]},
+        # OpenMP when compiling only: at link time torch's own runtime is found, and its threads are shared. Apple's
+        # compiler has no OpenMP: there, the operation runs in one thread.
+        extra_compile_args={
+            "cxx": ["-O3"] if sys.platform == "darwin" else ["-O3", "-fopenmp", "-Wno-maybe-uninitialized"],
+            "nvcc": ["-O3"],
+        },
         py_limited_api=True,  # no Python in it: loaded by torch, and fit for every interpreter
     )
 

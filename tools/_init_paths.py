@@ -17,5 +17,6 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 if missing := [
     name for name in ("torch", "yacs", "orjson", "cv2", "av", "h5py", "defusedxml") if find_spec(name) is None
 ]:
-    print(f"error: {sys.executable} lacks {', '.join(missing)}: run make, then . .venv/bin/activate", file=sys.stderr)
+    hint = "run make and activate .venv, or pip install -r requirements.txt"
+    print(f"error: {sys.executable} lacks {', '.join(missing)}: {hint}", file=sys.stderr)
     sys.exit(2)

@@ -1,11 +1,13 @@
 """Checkpoint files. They are not trusted: only tensors and a few inert types are read, and no code in a file is run."""
 
 import io
+import json
 import os
 import pickle
 import re
 import warnings
 import zipfile
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,7 @@ from torch import Tensor
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
+SAFETENSORS = ".safetensors"
 _TRAINING = "training"  # key in a state dict's metadata
 
 
@@ -59,7 +62,7 @@ def read_checkpoint(path: str | Path) -> Any:
             safetensors is not installed.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
+    if path.suffix == SAFETENSORS:
         return _read_safetensors(path)
     _check_size(path)
     try:
@@ -116,15 +119,40 @@ def check_content(path: Path) -> None:
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        from safetensors.torch import load_file  # optional, as no published row uses this format
+        import safetensors.torch  # optional, as no published row uses this format
     except ImportError:
         raise InputError(f"{path}: this kind of file requires a package: pip install safetensors") from None
     try:
-        return load_file(path)
+        with safetensors.safe_open(path, "pt") as file:
+            tensors = OrderedDict((name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118
+            training = json.loads((file.metadata() or {}).get(_TRAINING, "{}"))
+        tensors._metadata = {"": {_TRAINING: training}}  # type: ignore[attr-defined]  # as Module.state_dict does
+        return tensors
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except Exception:  # corrupt data can raise any exception
         raise InputError(f"{path}: not a safetensors file, or an empty or truncated one") from None
+
+
+def save_safetensors(path: str | Path, state_dict: Mapping[str, Tensor]) -> None:
+    """Write a state dict as a `.safetensors` file, with the record of `with_training`, atomically.
+
+    Args:
+        path: Path to the file.
+        state_dict: Tensors by name.
+
+    Raises:
+        InputError: The package safetensors is not installed.
+        OSError: The disk is full, or writing is not permitted.
+    """
+    try:
+        from safetensors.torch import save
+    except ImportError:
+        raise InputError(f"{path}: this kind of file requires a package: pip install safetensors") from None
+    tensors = {name: tensor.contiguous() for name, tensor in state_dict.items()}
+    content = save(tensors, {"format": "pt", _TRAINING: json.dumps(training_of(state_dict))})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from posetrack_sample import write_experiment
@@ -19,6 +18,7 @@ from lib.utils.errors import InputError
 from tests.tool_runner import run_tool
 from tests.tools.test_demo import FRAMES, write_boxes, write_video
 
+onnxruntime = pytest.importorskip("onnxruntime")  # it has no wheels for Python 3.10
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 

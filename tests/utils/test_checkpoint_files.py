@@ -15,7 +15,7 @@ from small_nets import assert_loaded, hrnet, noisy_weights
 from torch import Tensor
 
 from lib.utils.checkpoint import load_weights
-from lib.utils.checkpoint_files import read_checkpoint
+from lib.utils.checkpoint_files import read_checkpoint, save_safetensors, training_of, with_training
 from lib.utils.errors import InputError
 
 
@@ -190,7 +190,26 @@ def test_safetensors(tmp_path):
         load_weights(model, path)
 
 
+def test_safetensors_keep_the_record_of_the_training(tmp_path):
+    pytest.importorskip("safetensors")
+    path, model = tmp_path / "model.safetensors", hrnet()
+    weights, record = model.to(memory_format=torch.channels_last).state_dict(), {"config": "A: 1", "joints": ["nose"]}
+    save_safetensors(path, with_training(weights, record))
+    assert training_of(read_checkpoint(path)) == record
+    own = hrnet()
+    report = load_weights(own, path)
+    report.raise_if_incomplete()
+    assert report.training == record
+    assert_loaded(own, weights)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"training":"{', b'"training":"['))
+    with pytest.raises(InputError, match="not a safetensors file"):
+        read_checkpoint(path)
+
+
 def test_safetensors_without_the_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     with pytest.raises(InputError, match=r"model\.safetensors: .*: pip install safetensors$"):
         load_weights(hrnet(), tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match=r"model\.safetensors: .*: pip install safetensors$"):
+        save_safetensors(tmp_path / "model.safetensors", {})
