@@ -59,9 +59,13 @@ def _join_attention(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name in tensors:
         if match := _QUERY.fullmatch(name):
             names = [f"{match[1]}{part}.{match[2]}" for part in ("query", "key", "value")]
-            if all(part in tensors for part in names):
+            if all(part in tensors and _fits_below(tensors[part], tensors[name]) for part in names):
                 result[f"{match[1]}qkv.{match[2]}"] = torch.cat([result.pop(part) for part in names])
     return result
+
+
+def _fits_below(tensor: Tensor, other: Tensor) -> bool:
+    return 0 < tensor.ndim == other.ndim and tensor.shape[1:] == other.shape[1:]
 
 
 def _join_experts(tensors: Mapping[str, Tensor], width: int) -> dict[str, Tensor]:
@@ -71,7 +75,7 @@ def _join_experts(tensors: Mapping[str, Tensor], width: int) -> dict[str, Tensor
         if match and name == f"{match[1]}experts.{EXPERT}.{match[2]}":
             shared = f"{match[1]}fc2.{match[2]}"
             # Files that ViTPose's own tool split by data set are joined already, and still have the experts.
-            if shared in result and len(result[shared]) < width:
+            if shared in result and _fits_below(tensors[name], result[shared]) and len(result[shared]) < width:
                 result[shared] = torch.cat([result[shared], tensors[name]])
     return result
 
@@ -94,6 +98,8 @@ def _fit_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:
 
 def _grid_of(count: int) -> tuple[int, int] | None:
     """Return the rows and columns of a number of patches: of a square image, or one of four to three."""
+    if count < 1:
+        return None
     side = math.isqrt(count)
     if side * side == count:
         return side, side

@@ -41,6 +41,7 @@ def changed(load, *keys, base=()):
         ("DATASET.NUM_LABELED_VIDEOS", 5),
         ("DATASET.FLIP", False),
         ("TRAIN.BATCH_SIZE_PER_GPU", 3),
+        ("TRAIN.LAYER_DECAY", 0.75),
         ("TRAIN.LR_STEP", [1]),
         ("TRAIN.PRECISION", "bf16"),
         ("TRAIN.ACCUMULATE", 2),
@@ -148,6 +149,14 @@ def test_caffe_and_pytorch_resnet_weights_differ(load):
     resnet = ["MODEL.NAME", "pose_resnet", "MODEL.WARP.ENABLED", False, "TEST.MODE", "single"]
     changes = changes_of_weights(weights_of(load, *resnet), load(*resnet, "MODEL.EXTRA.STRIDE_IN_1X1", True), JOINTS)
     assert changes == {"MODEL.EXTRA.STRIDE_IN_1X1": (False, True)}
+
+
+def test_attention_heads_are_not_told_by_the_shapes_of_weights(tmp_path):
+    path = tmp_path / "vit.yaml"
+    path.write_text("MODEL: {NAME: pose_vit, EXTRA: {EMBED_DIM: 12, DEPTH: 1, NUM_HEADS: 2}}")
+    other = load_config(path, ["MODEL.EXTRA.NUM_HEADS", 3, "MODEL.EXTRA.DROP_PATH_RATE", 0.1])
+    changes = changes_of_weights(weights_of(lambda: load_config(path)), other, JOINTS)
+    assert changes == {"MODEL.EXTRA.NUM_HEADS": (2, 3)}
 
 
 def test_settings_that_may_differ_from_those_of_weights(load):

@@ -145,6 +145,25 @@ def test_positions_of_an_unknown_grid_are_refused(tmp_path):
         loaded(tmp_path, random_weights(dict(vit(48, 3, patches=45))), tiny())
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("backbone.encoder.layer.1.attention.attention.key.weight", (40, 40)),
+        ("backbone.encoder.layer.1.attention.attention.value.bias", ()),
+        ("backbone.encoder.layer.1.mlp.fc2.weight", ()),
+        ("backbone.embeddings.position_embeddings", (1, 0, 48)),
+        ("backbone.embeddings.patch_embeddings.projection.weight", (48, 3, 14, 15)),
+    ],
+)
+def test_tensors_of_other_shapes_are_refused(tmp_path, name, shape):
+    tensors = written_by("huggingface", random_weights(vitpose(48, 3, 5, patches=24)))
+    for block in range(3):
+        tensors[f"backbone.encoder.layer.{block}.mlp.experts.0.weight"] = torch.zeros(12, 192)
+    tensors[name] = torch.zeros(shape)
+    with pytest.raises(InputError, match="that are needed are not among them"):
+        loaded(tmp_path, tensors, tiny())
+
+
 def test_a_net_of_another_size_is_named(tmp_path):
     weights = random_weights(vitpose(32, 2, 5, patches=24))
     with pytest.raises(InputError, match="contains ViT-32x2 with 5 joints, but the experiment's net is ViT-48x3"):
