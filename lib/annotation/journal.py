@@ -1,5 +1,6 @@
 """Journal of changes on disk: a change is in it before it counts, and a killed process loses none."""
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -77,12 +78,14 @@ class Journal:
             entry: Value of JSON's types.
 
         Raises:
-            OSError: The disk is full or fails.
+            OSError: The disk is full or fails, or the folder was removed.
         """
         size = os.fstat(self._file.fileno()).st_size
         line = memoryview(orjson.dumps([self._number + 1, entry]) + b"\n")
         try:
             with errors_of(self._log):
+                if not os.path.samestat(os.stat(self._log), os.fstat(self._file.fileno())):
+                    raise FileNotFoundError(errno.ENOENT, "the folder was removed or replaced")
                 while line:  # a full disk takes a part
                     line = line[self._file.write(line) :]
                 os.fsync(self._file.fileno())

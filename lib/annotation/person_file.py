@@ -1,7 +1,7 @@
 """Labels of a file as what a person said about the frames of a video."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from lib.annotation.edits import FrameLabels, LabeledPose
@@ -12,8 +12,9 @@ from lib.labeling.video_labels import match_frames, read_person_labels
 from lib.pose.skeletons import named_skeleton
 from lib.utils.files import frame_number
 
-Match = Callable[[FrameFolder], tuple[dict[int, FrameLabels], dict[int, str]]]
-"""Function from the frames of the video to the labels by number of the frame, and the names of individuals by track."""
+Match = Callable[[FrameFolder, Collection[int]], tuple[dict[int, FrameLabels], dict[int, str]]]
+"""Function from the frames of the video and the numbers of damaged ones to the labels by number of the frame, without
+those of damaged frames, and the names of individuals by track."""
 
 
 def read_file(path: Path, video: Path) -> tuple[Joints, Match]:
@@ -32,8 +33,8 @@ def read_file(path: Path, video: Path) -> tuple[Joints, Match]:
     given = read_person_labels(path, video)
     names, edges = tuple(given.labels.names), tuple((a, b) for a, b in given.labels.edges)
 
-    def match(frames: FrameFolder) -> tuple[dict[int, FrameLabels], dict[int, str]]:
-        content = match_frames(given.content, path, frames, video)
+    def match(frames: FrameFolder, damaged: Collection[int]) -> tuple[dict[int, FrameLabels], dict[int, str]]:
+        content = match_frames(given.content, path, frames, video, damaged)
         complete = complete_images(content)
         numbers = {image["id"]: frame_number(image["file_name"]) or 0 for image in content["images"]}
         poses: dict[int, list[LabeledPose]] = defaultdict(list)

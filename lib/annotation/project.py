@@ -180,7 +180,7 @@ class Project:
         video = self.open(index)
         if video.labels.frames or video.labels.past:
             raise InputError(f"{video.path}: it has labels in {self.folder} already; start without --labels")
-        video.load(*match(video.frames))
+        video.load(*match(video.frames, video.damaged))
 
     def states(self) -> list[dict[str, Any]]:
         """Return the name and the number of labeled frames of each video."""
@@ -197,6 +197,7 @@ class Project:
 
     def close(self) -> None:
         """Write the latest state of all videos, and let other processes open the project."""
+        self.save()  # in case that the folder was removed
         for video in self._open.values():
             video.close()
         self._lock.release()

@@ -58,6 +58,7 @@ class AnnotatedVideo:
 
     Attributes:
         frames: Frames of the video.
+        damaged: Numbers of the frames of a file that cannot be decoded.
         labels: What a person said; change it with `change`.
         revision: Number of changes since the start.
 
@@ -68,7 +69,7 @@ class AnnotatedVideo:
     def __init__(self, path: Path, folder: Path, names: Sequence[str], bones: Sequence[Sequence[int]]) -> None:
         self.path, self.folder, self.names = path, folder, list(names)
         self._bones = bones
-        self.frames = self.open_frames()
+        self.frames, self.damaged = open_frames(path, folder / "frames")
         self._sizes = self._frame_sizes()
         self.labels = EditedLabels(Journal(folder), len(names), frozenset(self.frames.numbers))
         self._found: dict[int, dict[int, ProgramPose]] = {}

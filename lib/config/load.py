@@ -69,7 +69,7 @@ def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, di
     if not isinstance(content, dict):
         raise InputError(f"{path}: an experiment file must be a mapping (lines of KEY: VALUE)")
     base = content.pop(BASE_KEY, None)
-    if not isinstance(base, (str, type(None))):
+    if not isinstance(base, (str, type(None))) or not (base or "").isprintable():
         raise InputError(f"{path}: {BASE_KEY} is {base!r}; it must name one file")
     layers = _file_layers(path.parent / base, (*heirs, path.resolve())) if base else []
     return [*layers, (str(path), flatten(content))]

@@ -3,7 +3,6 @@
 import os
 import warnings
 import zipfile
-import zlib
 from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
@@ -15,6 +14,7 @@ from PIL import Image
 
 from lib.frames.image_cache import ImageCache
 from lib.utils.errors import InputError
+from lib.utils.files import ZIP_ERRORS
 
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # for photos of 90 megapixels and more
 
@@ -172,15 +172,14 @@ class _Archive:
             if size > MAX_BYTES:  # ZipFile reads no more than this size
                 raise DamagedImageError(f"{self._path}@{name}: {size} bytes are too many for an image")
             return self._open().read(name)
-        # Damaged, encrypted, or with a name that says something else than the entry of that name.
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, KeyError) as error:
+        except ZIP_ERRORS as error:
             raise DamagedImageError(f"{self._path}@{name}: {error}") from None
 
     def _open(self) -> zipfile.ZipFile:
         if self._process != os.getpid():
             try:
                 self._file = zipfile.ZipFile(self._path)
-            except zipfile.BadZipFile as error:
+            except ZIP_ERRORS as error:
                 raise InputError(f"{self._path}: {error}") from None
             self._process = os.getpid()
         return self._file

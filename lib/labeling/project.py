@@ -173,7 +173,8 @@ def unique_names(videos: Sequence[ProjectVideo], where: str) -> tuple[ProjectVid
 
 
 def _read_video(record: Any, folder: Path, where: str) -> ProjectVideo:
-    if not isinstance(record, dict) or not isinstance(record.get("video"), str):
+    texts = [record.get("video"), record.get("labels") or ""] if isinstance(record, dict) else [None]
+    if not all(isinstance(text, str) for text in texts):
         raise InputError(f"{where}: expected video: PATH and, for labeled ones, labels: PATH")
     if unknown := [key for key in record if key not in ("video", "labels", "name")]:
         raise InputError(f"{where}: unknown key {unknown[0]}; it can be video, labels, name")

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from lib.utils.errors import InputError
-from lib.utils.files import atomic_path
+from lib.utils.files import ZIP_ERRORS, atomic_path
 
 SAFETENSORS = ".safetensors"
 _TRAINING = "training"  # key in a state dict's metadata
@@ -85,7 +85,7 @@ def read_checkpoint(path: str | Path) -> Any:
 
 def _check_size(path: Path) -> None:
     """Refuse a zip file that would take more memory than its size; torch.save does not compress."""
-    with suppress(OSError, zipfile.BadZipFile):  # which torch.load reports
+    with suppress(OSError, *ZIP_ERRORS):  # which torch.load reports
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
         is_stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
@@ -111,7 +111,7 @@ def check_content(path: Path) -> None:
             return
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except zipfile.BadZipFile as error:
+    except ZIP_ERRORS as error:
         damaged = str(error)
     if damaged is not None:
         raise DamagedCheckpointError(f"{path}: damaged: the content does not match its checksum ({damaged})")

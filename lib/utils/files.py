@@ -4,7 +4,10 @@ import hashlib
 import math
 import os
 import re
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +18,22 @@ import yaml
 
 from lib.utils.errors import InputError
 from lib.utils.interrupts import defer_sigint
-from lib.utils.unfinished import unfinished
+from lib.utils.unfinished import SUFFIX, unfinished
 
 RECORD = ".posewarper"
 """Name of the file that lists a folder's output files with their checksums, in the format of sha256sum."""
 
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    RuntimeError,  # encrypted
+    NotImplementedError,  # compressed in another way
+    LookupError,
+    ValueError,
+)
+"""Errors of zipfile for archives that are damaged or of an unknown kind, besides OSError."""
 MAX_YAML = 1_000_000
 """Number of values in a YAML file, with those that aliases repeat."""
 
@@ -122,7 +136,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def errors_of(path: str | Path) -> Iterator[None]:
-    """Add the path to errors of the block that do not name a file, such as that of a full disk.
+    """Name the path in errors of the block that name no file, such as that of a full disk, or a temporary one.
 
     Args:
         path: Path of the file or folder that the block writes.
@@ -130,8 +144,8 @@ def errors_of(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
+        if error.filename is None or SUFFIX in str(error.filename):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
 
 

@@ -1,6 +1,7 @@
 import errno
 import os
 import resource
+import shutil
 from contextlib import contextmanager
 
 import pytest
@@ -108,3 +109,34 @@ def test_a_damaged_snapshot_is_named(tmp_path, content):
     (tmp_path / "snapshot.json").write_text(content)
     with pytest.raises(InputError, match=r"snapshot\.json: not a"):
         Journal(tmp_path)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_an_entry_is_refused_if_the_folder_is_gone(tmp_path, is_replaced):
+    journal = Journal(tmp_path / "own")
+    journal.append(1)
+    shutil.rmtree(tmp_path / "own")
+    if is_replaced:
+        Journal(tmp_path / "own")
+    with pytest.raises(OSError, match=r"own/journal\.jsonl"):
+        journal.append(2)
+    journal.save(journal.entries)  # at the end, everything is written again
+    assert Journal(tmp_path / "own").snapshot == [1]
+
+
+def test_a_disk_that_became_read_only_leaves_the_journal_as_it_was(tmp_path):
+    journal = Journal(tmp_path)
+    journal.append(1)
+
+    class ReadOnly:
+        def __getattr__(self, name):
+            if name in ("write", "truncate"):
+                raise OSError(errno.EROFS, "Read-only file system")
+            return getattr(file, name)
+
+    file, journal._file = journal._file, ReadOnly()
+    with pytest.raises(OSError, match=r"Read-only file system: .*journal\.jsonl"):
+        journal.append(2)
+    journal._file = file
+    journal.append(3)
+    assert Journal(tmp_path).entries == [1, 3] == journal.entries

@@ -130,6 +130,21 @@ def test_one_frame_of_each_look_is_suggested():
     assert suggest_by_appearance([100], read, 20) == [(100, 1.0)]
 
 
+def test_labels_of_damaged_frames_are_left_out_and_counted(folder, tmp_path, capsys):
+    keypoints = [value for x, y in joints(0, 0) for value in (x, y, 2)]
+    annotations = [{"id": n, "image_id": n, "track_id": 0, "keypoints": keypoints} for n in (0, 20)]
+    images = [{"id": number, "file_name": f"clip.mp4#{number}"} for number in (0, 20)]
+    path = tmp_path / "labels.json"
+    write_json(path, {"images": images, "annotations": annotations, "categories": [{"id": 1, "keypoints": NAMES}]})
+    project = Project(tmp_path / "project", [folder / "clip.mp4"])
+    project.choose(choose_joints(NAMES))
+    project.open(0).damaged = [20]
+    project.load(0, *read_file(path, folder / "clip.mp4"))
+    assert [*project.open(0).labels.frames] == [0]
+    assert "1 labels of damaged frames are left out" in capsys.readouterr().out
+    project.close()
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"token": ""}', '{"token": "short", "port": 1}', '{"token": 3}'])
 def test_a_damaged_session_gets_a_new_secret(folder, tmp_path, content):
     project = Project(tmp_path / "project", [folder / "clip.mp4"])

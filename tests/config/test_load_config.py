@@ -346,7 +346,7 @@ def test_data_dir_is_joined_before_the_paths_of_further_data_sets(tmp_path):
     assert further["TRAIN_ANNOTATIONS"] == "t.json"  # looked for in more than one place
 
 
-@pytest.mark.parametrize("text", ["- a", "a: [", "\x00", "_BASE_: [a]"])
+@pytest.mark.parametrize("text", ["- a", "a: [", "\x00", "_BASE_: [a]", '_BASE_: "a\\0"', '_BASE_: "\\ud83d"'])
 def test_invalid_experiment_files(tmp_path, text):
     with pytest.raises(InputError, match=r"a\.yaml: "):
         load_config(write(tmp_path, "a.yaml", text))

@@ -159,6 +159,14 @@ def test_a_damaged_member_of_an_archive(tmp_path):
         ImageStore(tmp_path, zipped=True).read("a/0.jpg")
 
 
+def test_an_archive_with_a_name_that_is_no_text_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("é.jpg", jpeg())
+    (tmp_path / "a.zip").write_bytes((tmp_path / "a.zip").read_bytes().replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(InputError, match=r"a\.zip: 'utf-8' codec can't decode"):
+        ImageStore(tmp_path, zipped=True).list("a")
+
+
 def test_a_zip_bomb_is_refused_unread(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "MAX_BYTES", 10_000)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:

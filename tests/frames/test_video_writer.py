@@ -1,3 +1,5 @@
+import resource
+
 import av
 import cv2
 import numpy as np
@@ -51,3 +53,19 @@ def test_interrupted_writing_leaves_no_file(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         break_off()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_the_video_that_was_there(tmp_path):
+    path = tmp_path / "video.mp4"
+    write(path)
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*/video\.mp4'$") as error:
+            write(path, (320, 240))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert error.value.filename == str(path)
+    assert [one.name for one in tmp_path.iterdir()] == ["video.mp4"]
+    assert path.read_bytes() == before

@@ -195,6 +195,8 @@ def test_one_pair_of_nets_is_trained_on_all_labels_and_images(root):
         ({"videos": [{"video": "one", "labels": "one.csv"}] * 2}, "two videos are named one"),
         ({"videos": [{"video": "one", "label": "one.csv"}]}, "videos[0]: unknown key label"),
         ({"videos": [{"video": "one", "labels": "one.csv", "name": "../x"}]}, "cannot be the name of a file"),
+        ({"videos": [{"video": "one", "labels": {"a": 1}}]}, "videos[0]: expected video: PATH"),
+        ({"videos": [{"video": "one", "labels": ["one.csv"]}]}, "videos[0]: expected video: PATH"),
         ({"format": "docx"}, "project.yaml: format:"),
         ({"formats": "csv"}, "unknown key formats"),
         ({"merge": "all"}, "merge is 'all'; it can be frames or fill"),

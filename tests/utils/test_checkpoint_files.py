@@ -15,7 +15,14 @@ from small_nets import assert_loaded, hrnet, noisy_weights
 from torch import Tensor
 
 from lib.utils.checkpoint import load_weights
-from lib.utils.checkpoint_files import read_checkpoint, save_safetensors, training_of, with_training
+from lib.utils.checkpoint_files import (
+    DamagedCheckpointError,
+    check_content,
+    read_checkpoint,
+    save_safetensors,
+    training_of,
+    with_training,
+)
 from lib.utils.errors import InputError
 
 
@@ -128,6 +135,16 @@ def test_a_zip_bomb_is_refused_unread(path):
     assert path.stat().st_size < 1 << 20
     with pytest.raises(InputError, match=r"weights\.pth: refused, because it is compressed"):
         read_checkpoint(path)
+
+
+def test_a_checkpoint_with_a_name_that_is_no_text_is_named(path):
+    torch.save(noisy_weights(hrnet()), path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("é", b"")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    for read in (read_checkpoint, check_content):
+        with pytest.raises(DamagedCheckpointError, match=r"weights\.pth: "):
+            read(path)
 
 
 def test_a_zip_file_of_overlapping_parts_is_refused(path):

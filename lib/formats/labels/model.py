@@ -121,8 +121,8 @@ def from_file(
         category: What an individual is called.
 
     Raises:
-        InputError: If nothing is labeled, an individual is in a frame twice, a frame or a name is repeated, or a number
-            is infinite.
+        InputError: If nothing is labeled, an individual is in a frame twice, a frame or a name is repeated, a number is
+            infinite, or an edge is not a pair of joints.
     """
     track_names = dict(track_names or {})
     _check_unique(path, names, frames, track_names)
@@ -139,6 +139,8 @@ def from_file(
     if any(np.isinf(numbers).any() for numbers in (joints, scores, boxes)):
         raise InputError(f"{path}: a coordinate or score is not a finite number")
     names, edges, frames = tuple(names), tuple(edges), tuple(frames)
+    if not all(0 <= joint < len(names) for edge in edges for joint in edge):
+        raise InputError(f"{path}: a line of the skeleton leads to a joint that does not exist")
     visibility = visibility.astype(np.uint8)
     labels = Labels(names, edges, frames, frame, track, joints, visibility, scores, boxes, track_names, category)
     _check_tracks(labels, path)

@@ -106,6 +106,7 @@ def test_what_a_file_does_not_tell():
         ({"frames": [Frame("", 3), Frame("", 3)]}, "frame #3 is listed more than once"),
         ({"track_names": {1: "bob", 2: "bob"}}, "two individuals are named 'bob'"),
         ({"joints": [[1, 2, 3, 4], [1, np.inf, 3, 4]]}, "not a finite number"),
+        ({"edges": [(0, 9)]}, "a line of the skeleton leads to a joint"),
     ],
 )
 def test_files_that_cannot_be_used(changes, fault):
