@@ -12,7 +12,8 @@ import numpy as np
 
 from lib.annotation.video import AnnotatedVideo, ProgramPose
 from lib.dataset.people import Person
-from lib.propagation.fusion import leave_one_out_targets, left_out_labels, opposite_labels
+from lib.propagation.fusion import opposite_labels
+from lib.propagation.leave_one_out import leave_one_out_targets, left_out_labels
 from lib.propagation.memo import label_digest
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import Propagator

@@ -20,7 +20,7 @@ from lib.utils.progress import progress_bar
 CHUNK = 100
 """Smallest number of targets to propagate at once, except for the last ones; limits how much an interruption loses."""
 
-VERSION = 3
+VERSION = 4
 """Version of the methods. Increase it when their results change: cached segments are then propagated again."""
 
 logger = logging.getLogger(__name__)

@@ -30,6 +30,12 @@ MIN_AGREEMENT = 1e-3
 """Smallest agreement, for joints whose sources all disagree."""
 ROUNDS = 10
 """Number of iterations of the robust mean."""
+ALIKE = 1.0
+"""Logarithm of the weight of a source whose surroundings are equal to the label's, relative to one without likeness."""
+
+Likeness = Callable[[Sequence[Person], Sequence[Target], np.ndarray], np.ndarray]
+"""Function from labeled people, M targets and joints (M, J, 2) to the likeness (M, J) of the image around the joints to
+that around the label's (lib.propagation.likeness)."""
 
 
 def opposite_labels(people: Sequence[Person], targets: Sequence[Target]) -> list[Target | None]:
@@ -172,76 +178,30 @@ def _sides(
     return (near, far), weights
 
 
-def left_out_labels(people: Sequence[Person]) -> list[tuple[int, int, int]]:
-    """Return the labels that lie between two others of the same person, in the order of frames.
-
-    Args:
-        people: Labeled people.
-
-    Returns:
-        Indices of the label before, the label itself, and the label after.
-    """
-    tracks: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index in sorted((p for p in range(len(people)) if people[p].track >= 0), key=lambda p: people[p].number):
-        tracks[people[index].video, people[index].track].append(index)
-    between = [labels for track in tracks.values() for labels in zip(track, track[1:], track[2:], strict=False)]
-    return sorted(between, key=lambda labels: (people[labels[1]].video, people[labels[1]].number))
-
-
-def leave_one_out_targets(people: Sequence[Person], left_out: Sequence[tuple[int, int, int]]) -> list[Target]:
-    """Return targets in all frames on the way to left-out labels from the labels before and after.
-
-    Args:
-        people: Labeled people.
-        left_out: Left-out labels, as returned by `left_out_labels`.
-    """
-    targets = []
-    for before, own, after in left_out:
-        number = people[own].number
-        targets += [Target(before, passed) for passed in range(people[before].number + 1, number + 1)]
-        targets += [Target(after, passed) for passed in range(people[after].number - 1, number - 1, -1)]
-    return targets
-
-
-def leave_one_out_error(people: Sequence[Person], method: PropagationMethod) -> float:
-    """Return the error of a method on left-out labels, each propagated from the labels before and after it.
-
-    Args:
-        people: Labeled people.
-        method: Method to measure.
-
-    Returns:
-        Median over joints, as a share of the longer side of the person's crop; NaN if no label lies between two others
-        of the same person.
-    """
-    between = left_out_labels(people)
-    if not between:
-        return float("nan")
-    poses = fuse_sides(people, [Target(before, people[own].number) for before, own, _ in between], method)
-    errors = []
-    for (_, own, _), joints, scores in zip(between, poses.joints, poses.scores, strict=True):
-        known = people[own].labeled & (scores > 0)
-        size = people[own].scale.max() * PIXELS_PER_SCALE
-        errors += (np.linalg.norm(joints - people[own].joints, axis=1)[known] / size).tolist()
-    return float(np.median(errors)) if errors else float("nan")
-
-
 def combine(
-    people: Sequence[Person], targets: Sequence[Target], methods: Sequence[PropagationMethod], errors: Sequence[float]
+    people: Sequence[Person],
+    targets: Sequence[Target],
+    methods: Sequence[PropagationMethod],
+    errors: Sequence[float],
+    likeness: Likeness,
 ) -> PropagatedPoses:
     """Return the robust mean of poses propagated by several methods from the labels on both sides.
 
     Each method is weighted by the inverse square of its error, and its two sides by their scores and the inverse of
-    their distances in frames. Copied labels are interpolated between the two sides; they do not count for a joint that
-    only one side has.
+    their distances in frames. The weight also grows with the likeness of the image around the joint to that around the
+    label's joint. Copied labels are interpolated between the two sides; they do not count for a joint that only one
+    side has.
 
     Args:
         people: Labeled people.
         targets: At least one target.
         methods: Propagation methods that use one side.
-        errors: Error of each method from `leave_one_out_error`. If one is NaN, all methods have the same weight.
+        errors: Leave-one-out error of each method (lib.propagation.leave_one_out). If one is NaN, all methods have the
+            same weight.
+        likeness: Likeness of the image around joints to that around the label's joints.
     """
     known = np.isfinite(errors).all()
+    others = opposite_labels(people, targets)
     sources, weights = [], []
     sides: list[tuple[list[PropagatedPoses], list[np.ndarray]]] = [([], []), ([], [])]
     for method, error in zip(methods, errors, strict=True):
@@ -250,11 +210,13 @@ def combine(
         if method is copy_labels:  # the two sides differ by the person's motion
             middle = fuse(ends, shares)
             sources.append(middle)
-            weights.append(trust * ((shares[0] > 0) & (shares[1] > 0)))
+            alike = _alike(people, targets, middle.joints, likeness)
+            weights.append(trust * alike * ((shares[0] > 0) & (shares[1] > 0)))
         else:
-            total = np.sum(shares, axis=0)
+            total = np.where((total := np.sum(shares, axis=0)) > 0, total, 1)
             sources += ends
-            weights += [trust * share / np.where(total > 0, total, 1) for share in shares]
+            for end, share, labels in zip(ends, shares, (targets, others), strict=True):
+                weights.append(trust * share / total * _alike(people, labels, end.joints, likeness))
             for (own, counts), end, share in zip(sides, ends, shares, strict=True):
                 own.append(end)
                 counts.append(trust * (share > 0))
@@ -264,6 +226,17 @@ def combine(
         return poses
     disagreement = _disagreement([fuse(*side) for side in sides], [np.sum(counts, axis=0) for _, counts in sides])
     return poses._replace(disagreement=disagreement)
+
+
+def _alike(
+    people: Sequence[Person], targets: Sequence[Target | None], joints: np.ndarray, likeness: Likeness
+) -> np.ndarray:
+    """Return the factor (M, J) by which the likeness of joints (M, J, 2) changes their weight; 1 without a target."""
+    factors = np.ones(joints.shape[:2])
+    rows = [row for row, target in enumerate(targets) if target]
+    if rows:
+        factors[rows] = np.exp(ALIKE * likeness(people, [target for target in targets if target], joints[rows]))
+    return factors
 
 
 def refine(

@@ -22,15 +22,9 @@ from lib.frames.source import FrameSource
 from lib.frames.video import FrameFolder
 from lib.propagation import flow
 from lib.propagation.cache import propagate_cached
-from lib.propagation.fusion import (
-    combine,
-    fuse_sides,
-    joint_sources,
-    leave_one_out_error,
-    leave_one_out_targets,
-    left_out_labels,
-    refine,
-)
+from lib.propagation.fusion import combine, fuse_sides, joint_sources, refine
+from lib.propagation.leave_one_out import leave_one_out_error, leave_one_out_targets, left_out_labels
+from lib.propagation.likeness import likeness
 from lib.propagation.memo import Memo
 from lib.propagation.methods import METHODS
 from lib.propagation.options import PropagationOptions
@@ -181,7 +175,8 @@ class Propagator:
         options = self.options
         method = self._method(options.method)
         if options.priors:
-            poses = combine(people, targets, [method, *map(self._method, options.priors)], errors)
+            methods = [method, *map(self._method, options.priors)]
+            poses = combine(people, targets, methods, errors, partial(likeness, self.gray))
         elif options.both_sides:
             poses = fuse_sides(people, targets, method)
         else:

@@ -6,17 +6,23 @@ from labeled_person import person
 
 from lib.core.predictor import Poses
 from lib.propagation.fusion import (
+    ALIKE,
     EVEN_SCORE,
     combine,
     fuse,
     fuse_sides,
     joint_sources,
-    leave_one_out_error,
     opposite_labels,
     refine,
     robust_fuse,
 )
+from lib.propagation.leave_one_out import leave_one_out_error
 from lib.propagation.targets import PropagatedPoses, Target, copy_labels
+
+
+def unlike(people, targets, joints):
+    """A likeness that tells nothing."""
+    return np.zeros(joints.shape[:2])
 
 
 def test_the_opposite_label_is_of_the_same_person():
@@ -86,7 +92,7 @@ def test_an_outlier_among_several_is_outvoted():
 
 def test_a_joint_with_one_label_is_not_interpolated():
     people = [person(0, x=0), person(4, x=2, labeled=(True, False))]
-    poses = combine(people, [Target(0, 2)], [shifted(2), copy_labels], [0.1, 0.1])
+    poses = combine(people, [Target(0, 2)], [shifted(2), copy_labels], [0.1, 0.1], unlike)
     np.testing.assert_allclose(poses.joints[0, 1], [12, 2])  # the second joint: the first label's, moved
 
 
@@ -119,23 +125,38 @@ def test_the_error_of_a_method_is_measured_on_left_out_labels():
 
 def test_methods_are_weighted_by_their_errors():
     people, targets = [person(0, x=0), person(4, x=1)], [Target(0, 2)]
-    poses = combine(people, targets, [shifted(0), shifted(2)], [0.1, 0.2])
+    poses = combine(people, targets, [shifted(0), shifted(2)], [0.1, 0.2], unlike)
     np.testing.assert_allclose(poses.joints[0, 0], [0.5 + 2 / 5, 1])  # 0.5 and 2.5, weights 4 : 1
-    faint = combine(people, targets, [shifted(0), shifted(2, score=0.1)], [0.1, 0.2])
+    faint = combine(people, targets, [shifted(0), shifted(2, score=0.1)], [0.1, 0.2], unlike)
     np.testing.assert_allclose(faint.joints, poses.joints)  # the scores of a method do not affect its error
-    unknown = combine(people, targets, [shifted(0), shifted(2)], [float("nan"), 0.2])
+    unknown = combine(people, targets, [shifted(0), shifted(2)], [float("nan"), 0.2], unlike)
     np.testing.assert_allclose(unknown.joints[0, 0], [0.5 + 1, 1])
-    together = combine([person(0), person(4)], targets, [shifted(0), shifted(0, score=0.1)], [0.1, 0.2])
+    together = combine([person(0), person(4)], targets, [shifted(0), shifted(0, score=0.1)], [0.1, 0.2], unlike)
     np.testing.assert_allclose(together.scores, 0.8 + 0.1 / 5)
+
+
+def test_a_source_whose_surroundings_are_like_those_of_the_label_has_more_weight():
+    def at_label(people, targets, joints):
+        labels = np.array([people[target.person].joints for target in targets])
+        return (joints == labels).all(axis=2)
+
+    targets = [Target(0, 2)]
+    joints = combine([person(0)], targets, [shifted(0), shifted(2)], [0.1, 0.1], at_label).joints
+    np.testing.assert_allclose(joints[0, 0], [2 / (1 + np.exp(ALIKE)), 1])
+    sides = [person(0), person(4, x=8)]  # the first method is like the label before, the second like that after
+    joints = combine(sides, targets, [shifted(0), shifted(1)], [0.1, 0.1], at_label).joints
+    assert 4 < joints[0, 0, 0] < 4.5
+    joints = combine(sides, targets, [copy_labels, shifted(0)], [0.1, 0.1], at_label).joints
+    np.testing.assert_allclose(joints[0, 0], [4, 1])
 
 
 def test_disagreement_lowers_the_score():
     people, targets = [person(0)], [Target(0, 2)]  # 200 pixels the crop: an agreement of 2
-    disagreement = combine(people, targets, [shifted(0), shifted(4)], [0.1, 0.1])  # each 2 from the mean
-    together, alone = (combine(people, targets, [shifted(0)] * number, [0.1] * number) for number in (2, 1))
+    disagreement = combine(people, targets, [shifted(0), shifted(4)], [0.1, 0.1], unlike)  # each 2 from the mean
+    together, alone = (combine(people, targets, [shifted(0)] * number, [0.1] * number, unlike) for number in (2, 1))
     np.testing.assert_allclose(disagreement.scores, together.scores * np.exp(-0.5))
     np.testing.assert_allclose(together.scores, alone.scores)
-    absent = combine(people, targets, [shifted(0), shifted(40, score=0)], [0.1, 0.1])
+    absent = combine(people, targets, [shifted(0), shifted(40, score=0)], [0.1, 0.1], unlike)
     np.testing.assert_allclose(absent.scores, alone.scores)  # one that knows nothing does not disagree
 
 
@@ -145,10 +166,10 @@ def test_disagreement_of_two_sides():
     assert fuse_sides(people, targets, copy_labels).disagreement is None  # they lie apart as the person moves
     for poses in (
         fuse_sides(people, targets, shifted(3)),
-        combine(people, targets, [shifted(3), shifted(5), copy_labels], [0.1, 0.2, 0.1]),
+        combine(people, targets, [shifted(3), shifted(5), copy_labels], [0.1, 0.2, 0.1], unlike),
     ):
         np.testing.assert_allclose(poses.disagreement, [[8, np.nan], [np.nan, np.nan]])
-    assert combine(people, targets, [copy_labels, copy_labels], [0.1, 0.1]).disagreement is None
+    assert combine(people, targets, [copy_labels, copy_labels], [0.1, 0.1], unlike).disagreement is None
 
     def pulled(people, targets):  # forward by 1, backward by 2
         poses = copy_labels(people, targets)
@@ -156,7 +177,7 @@ def test_disagreement_of_two_sides():
         return PropagatedPoses(poses.joints + np.stack([steps, 0 * steps], axis=1)[:, None], poses.scores)
 
     # Each side is the mean by trust: 4 × 1 + 0 and 8 − (4 × 2 + 0) / 5, and at the first joint alone there are two.
-    both = combine(people, targets[:1], [pulled, shifted(0)], [0.1, 0.2])
+    both = combine(people, targets[:1], [pulled, shifted(0)], [0.1, 0.2], unlike)
     np.testing.assert_allclose(both.disagreement[0, 0], 8 - 8 / 5 - 4 / 5)
 
 
@@ -169,9 +190,9 @@ def test_the_frames_that_joints_come_from():
 
 def test_a_copied_label_counts_only_between_two_labels():
     people, targets = [person(0, x=0), person(4, x=2)], [Target(0, 2), Target(1, 6)]
-    poses = combine(people, targets, [shifted(2), copy_labels], [0.1, 0.1])
+    poses = combine(people, targets, [shifted(2), copy_labels], [0.1, 0.1], unlike)
     np.testing.assert_allclose(poses.joints[:, 0, 0], [1 + 1, 2 + 2])
-    lone = combine(people, targets, [copy_labels, copy_labels], [0.1, 0.1])
+    lone = combine(people, targets, [copy_labels, copy_labels], [0.1, 0.1], unlike)
     np.testing.assert_allclose(lone.joints[1], people[1].joints)
 
 
