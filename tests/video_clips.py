@@ -60,6 +60,7 @@ def write_clip(
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height = size
         stream.pix_fmt, stream.gop_size = pix_fmt, gop
+        stream.codec_context.thread_count = 2  # the same packets on any machine
         stream.codec_context.max_b_frames = 0 if codec in ("gif", "mjpeg", "libvpx-vp9") else b_frames
         stream.codec_context.sample_aspect_ratio = Fraction(aspect)
         if times:

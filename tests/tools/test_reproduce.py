@@ -113,7 +113,7 @@ def test_list_in_an_empty_folder(tmp_path):
     assert done.returncode == 0, done.stderr
     assert line_of(done.stdout, GT_ROW) == [GT_ROW, "Mean", "85.0", "no", "no"]
     rows = [line for line in done.stdout.splitlines() if "/" in line.split(" ")[0]]
-    assert len(rows) == 44
+    assert len(rows) == 60
     assert not any(tmp_path.iterdir())
 
 
