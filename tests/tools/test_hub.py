@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from lib.formats.video_annotations import KEYPOINT_NAMES
 from posetrack_sample import make_video, write_experiment
 
 from lib.config import load_config
 from lib.dataset import build_skeleton
 from lib.evaluation import hub
 from lib.formats.posetrack_set import read_videos
+from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.models import build_model
 from lib.utils.checkpoint_files import save_checkpoint, with_training
 from lib.utils.errors import InputError
