@@ -11,8 +11,8 @@ from typing import Any
 from lib.utils.commands import ROWS
 from lib.utils.download import file_name
 from lib.utils.errors import InputError
-from lib.utils.files import read_yaml
 from lib.utils.onnx_file import ONNX
+from lib.utils.yaml_files import read_yaml
 
 logger = logging.getLogger(__name__)
 
