@@ -15,7 +15,7 @@ from lib.config.keys import flatten
 from lib.config.legacy import update_stored
 from lib.config.run_folder import BEST_WEIGHTS
 from lib.utils.errors import InputError
-from lib.utils.files import parse_yaml
+from lib.utils.yaml_files import parse_yaml
 
 Changes = dict[str, tuple[Any, Any]]
 """Dictionary that maps each changed key to its earlier and current value."""

@@ -14,8 +14,8 @@ from lib.config.interval import is_interval
 from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_key, flatten
 from lib.config.legacy import COMMAND_LINE, Setting, translate, with_article
 from lib.utils.errors import InputError
-from lib.utils.files import parse_yaml, read_yaml
 from lib.utils.onnx_file import ONNX, metadata_of, open_session
+from lib.utils.yaml_files import parse_yaml, read_yaml
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lib.utils.download import Download, file_name
 from lib.utils.errors import InputError
-from lib.utils.files import read_yaml
+from lib.utils.yaml_files import read_yaml
 
 SCORERS = ("posetrack", "oks", "pckh", "server")  # server: the test labels are withheld
 HEADLINES = ("Mean", "AP", "Whole AP", "Mean Acc", "MOTA")  # columns that can represent a row

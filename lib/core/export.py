@@ -1,6 +1,7 @@
 """Export of nets to ONNX and torch.export files that run without this repository, checked before they are kept."""
 
 import copy
+import io
 import json
 import logging
 import time
@@ -254,7 +255,9 @@ def _save_program(part: _Part, path: Path) -> None:
         for name, child in list(module.named_children()):
             if isinstance(child, DeformConv2d):
                 setattr(module, name, _PortableDeformConv(child))
-    torch.export.save(_trace(net, part.example), path, extra_files={"metadata.json": json.dumps(dict(part.metadata))})
+    buffer = io.BytesIO()  # torch.export.save to a file reports a full disk as a RuntimeError
+    torch.export.save(_trace(net, part.example), buffer, extra_files={"metadata.json": json.dumps(dict(part.metadata))})
+    path.write_bytes(buffer.getbuffer())
 
 
 def _open_program(path: Path) -> Run:

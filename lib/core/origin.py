@@ -93,7 +93,7 @@ class Origin:
                 changes["MODEL.PRETRAINED"] = values
         elif earlier != pretrained:
             changes["MODEL.PRETRAINED"] = earlier, pretrained
-        if (before := self.starts[-1]["processes"]) != processes:
+        if (before := self.starts[-1].get("processes")) != processes:
             changes["number of processes"] = before, processes
         if self.annotations and self.annotations != annotations:
             changes["content of the training annotations"] = (
@@ -186,7 +186,7 @@ def resume(trainer: Trainer, resumption: Resumption, count: int) -> Origin:
     checkpoint, changes = resumption.checkpoint, resumption.changes
     try:
         trainer.load_state_dict(resumption.state)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         line = str(error).splitlines()[0]
         raise InputError(
             f"{checkpoint}: this experiment cannot resume it ({line}); start a new run with another EXPERIMENT_NAME"

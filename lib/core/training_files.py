@@ -255,9 +255,25 @@ def read_training(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     state = read_checkpoint(path)
     check_content(path)
     training = training_of(state.get("state_dict")) if isinstance(state, dict) else {}
-    if not {"starts", "pretrained", "seconds"} <= training.keys() or "optimizer" not in state:
+    if not (isinstance(state, dict) and _is_whole(state, training)):
         raise InputError(
             f"{path}: not a checkpoint that tools/train.py can resume from; if it contains weights, start a new run "
             f"with MODEL.PRETRAINED {path} EXPERIMENT_NAME …, without TRAIN.RESUME and TRAIN.CHECKPOINT"
         )
     return state, training
+
+
+def _is_whole(state: dict[str, Any], training: dict[str, Any]) -> bool:
+    """Return True if the state of a trainer and the description of its training have what a resumption needs."""
+    starts, history = training.get("starts"), state.get("history", [])
+    return (
+        {"pretrained", "seconds"} <= training.keys()
+        and isinstance(training["seconds"], int | float)
+        and isinstance(starts, list)
+        and all(isinstance(start, dict) for start in starts or [None])
+        and "optimizer" in state
+        and isinstance(state.get("epoch"), int)
+        and isinstance(state.get("iteration", 0), int)
+        and isinstance(history, list)
+        and all(isinstance(record, dict) for record in history)
+    )

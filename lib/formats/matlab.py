@@ -1,6 +1,8 @@
 """MATLAB's .mat files: versions 4 to 7 by SciPy; from version 7.3, which is HDF5, only numeric arrays."""
 
-import math
+import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,12 @@ import numpy as np
 from lib.utils.errors import InputError
 
 MAX_BYTES = 1 << 30
-"""Memory that the variables of a file may take."""
-NUMBER = 8
+"""Size of the variables of a file together, decompressed."""
+_HEADER, _TAG = 128, 8
+"""Bytes of the header of a file, and of the tag of a variable."""
+_COMPRESSED = 15
+"""Type of a compressed variable."""
+_BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _USER_BLOCK = 512  # bytes that MATLAB writes before the HDF5 signature
 
@@ -37,16 +43,45 @@ def read_variables(path: str | Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: {error.strerror}") from None
     if _HDF5 in (start[: len(_HDF5)], start[_USER_BLOCK:]):
         return _read_hdf5(path)
-    from scipy.io import loadmat, whosmat  # lazy: slow to import, and few callers read .mat files
+    from scipy.io import loadmat  # lazy: slow to import, and few callers read .mat files
 
     try:
-        size = sum(NUMBER * math.prod(shape) for _, shape, _ in whosmat(path, appendmat=False))
-        if size > MAX_BYTES:
-            raise ValueError(f"its variables take {size >> 20} MB")
-        content = loadmat(path, appendmat=False)
+        content = loadmat(io.BytesIO(_decompressed(Path(path).read_bytes())))
     except Exception as error:  # SciPy raises many types of errors on broken files
         raise InputError(f"{path}: not a .mat file, or a truncated one ({error})") from None
     return {name: value for name, value in content.items() if not name.startswith("__")}
+
+
+def _decompressed(content: bytes) -> bytes:
+    """Return the content of a file with its variables decompressed; SciPy crashes on some truncated streams.
+
+    Args:
+        content: Content of a file.
+
+    Raises:
+        ValueError: A variable is truncated, or all together are too large.
+    """
+    order = _BYTE_ORDERS.get(content[_HEADER - 2 : _HEADER])
+    if order is None:  # version 4, which does not compress
+        return content
+    parts, position, left = [content[:_HEADER]], _HEADER, MAX_BYTES
+    while position < len(content):
+        kind, size = struct.unpack_from(f"{order}II", content, position)
+        end = position + _TAG + size
+        part = content[position:end]
+        if kind == _COMPRESSED:
+            stream = zlib.decompressobj()
+            part = stream.decompress(part[_TAG:], left + 1)
+            if len(part) <= left and not stream.eof:
+                raise ValueError("a variable ends too early")
+        if end > len(content):
+            raise ValueError("a variable ends too early")
+        if len(part) > left:
+            raise ValueError(f"its variables take more than {MAX_BYTES} bytes")
+        left -= len(part)
+        parts.append(part)
+        position = end
+    return b"".join(parts)
 
 
 def plain(value: np.ndarray) -> list[Any]:

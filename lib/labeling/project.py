@@ -9,7 +9,8 @@ from typing import Any
 from lib.formats.labels.registry import check_written, read_any_labels
 from lib.propagation.methods import METHODS
 from lib.utils.errors import InputError
-from lib.utils.files import claim_outputs, read_yaml
+from lib.utils.files import claim_outputs
+from lib.utils.yaml_files import read_yaml
 
 KEYS = ("videos", "images", "out", "format", "joints", "recipe", "settings", "method", "prior", "merge", "draw")
 

@@ -7,10 +7,17 @@ from torch import nn, optim
 from lib.core.trainer import Trainer
 from lib.core.training_files import TrainingFiles, read_training, save_weights
 from lib.utils.checkpoint import load_weights
-from lib.utils.checkpoint_files import training_of
+from lib.utils.checkpoint_files import training_of, with_training
 from lib.utils.errors import InputError
 
-TRAINING = {"config": "SEED: 0\n", "joints": ["nose"], "epochs": 1, "starts": [], "pretrained": None, "seconds": 1.5}
+TRAINING = {
+    "config": "SEED: 0\n",
+    "joints": ["nose"],
+    "epochs": 1,
+    "starts": [{"processes": 1}],
+    "pretrained": None,
+    "seconds": 1.5,
+}
 
 
 def find(run, auto_resume=True, resume=False, given=""):
@@ -95,6 +102,32 @@ def test_a_checkpoint_contains_the_description_of_its_training(tmp_path):
     for path in (run.best, run.final, run.checkpoint):
         content = torch.load(path, weights_only=True)
         assert training_of(content.get("state_dict", content)) == TRAINING
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epoch", "1"),
+        ("iteration", None),
+        ("history", {}),
+        ("history", [1]),
+        ("starts", []),
+        ("starts", [3]),
+        ("starts", None),
+        ("seconds", "long"),
+    ],
+)
+def test_a_checkpoint_with_a_value_of_another_kind_is_refused(tmp_path, key, value):
+    run, trainer = TrainingFiles(tmp_path), build()
+    run.save_checkpoint(trainer, TRAINING)
+    state, training = read_training(run.checkpoint)
+    changes = {key: value}
+    if key in TRAINING:
+        with_training(state["state_dict"], training | changes)
+        changes = {}
+    torch.save(state | changes, run.checkpoint)
+    with pytest.raises(InputError, match=r"checkpoint\.pth: not a checkpoint that tools/train\.py can resume from"):
+        read_training(run.checkpoint)
 
 
 def test_averaged_weights_are_loaded_from_a_checkpoint(tmp_path):

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -164,6 +165,21 @@ def test_a_file_that_differs_is_not_kept(root, monkeypatch):
     with pytest.raises(InputError, match=r"other\.pt2: not written: it differs from PyTorch by"):
         export.export_net(cfg, root, Path("other.pt2"), frames=1, precision="fp32", split=False)
     assert not list(root.glob("other*"))
+
+
+@pytest.mark.parametrize("name", ["full.onnx", "full.pt2"])
+def test_a_full_disk_leaves_nothing(root, monkeypatch, name):
+    monkeypatch.chdir(root)
+    cfg = load_config("small.yaml", ["TEST.MODEL_FILE", "tiny.pth"])
+    before = {path.name for path in root.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match=rf"File too large: '{name}'"):
+            export.export_net(cfg, root, Path(name), frames=1, precision="fp32", split=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name for path in root.iterdir()} == before
 
 
 def test_files_of_another_origin_are_refused(root):

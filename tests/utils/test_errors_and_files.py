@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from lib.utils.errors import InputError, run
-from lib.utils.files import RECORD, atomic_folder, atomic_path, claim_outputs, read_json, read_yaml, write_json
+from lib.utils.files import RECORD, atomic_folder, atomic_path, claim_outputs, read_json, write_json
 from lib.utils.logging import log_to_file
+from lib.utils.yaml_files import read_yaml
 
 
 def outcome(capsys, error):
@@ -195,6 +196,7 @@ LAUGHS = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in ran
         (b"a: [1", "not a YAML file"),
         (b"a: \xff", "not a YAML file"),
         (b"a: 2026-99-99", "not a YAML file"),
+        (b'a: ["\\ud83d"]', "not a YAML file"),
         (b"a: " + b"9" * 5000, "not a YAML file"),
         (b"[" * 5000, "not a YAML file"),
         (b"a: !!python/object/apply:os.system [exit]", "not a YAML file"),

@@ -1,11 +1,16 @@
 """Frames of custom videos and their names in label files."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
+from lib.utils.errors import InputError
 from lib.utils.files import frame_number
+
+MAX_NUMBER = 2**53
+"""Largest whole number that all programs read from JSON as it is."""
 
 
 @dataclass(frozen=True)
@@ -101,3 +106,20 @@ def tell_renumbered(frames: Sequence[Frame], names: Sequence[str]) -> list[str]:
     told = [named_frame(name) for name in names]
     other = sum((one.video, one.number) != (frame.video, frame.number) for one, frame in zip(told, frames, strict=True))
     return [f"{other} frames whose image names give another number or video"] if other else []
+
+
+def check_frames(frames: Sequence[Frame], path: str | Path) -> None:
+    """Check that frames are unique, and that other programs can read their numbers.
+
+    Args:
+        frames: The frames of a file.
+        path: The file, for error messages.
+
+    Raises:
+        InputError: If a frame is listed twice, or has a number or a size above MAX_NUMBER.
+    """
+    if huge := [frame for frame in frames if max(frame.number, frame.width, frame.height) > MAX_NUMBER]:
+        raise InputError(f"{path}: frame {frame_name(huge[0])}: its number or size is larger than {MAX_NUMBER}")
+    times = Counter(frame.identity for frame in frames)
+    if twice := [frame for frame in frames if times[frame.identity] > 1]:
+        raise InputError(f"{path}: frame {frame_name(twice[0])} is listed more than once")

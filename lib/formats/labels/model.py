@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.formats.labels.frames import Frame, frame_name, named_frame
+from lib.formats.labels.frames import Frame, check_frames, frame_name, named_frame
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,8 @@ def from_file(
         frames: F frames.
         frame: P indices into `frames`.
         joints: (P, J, 2) x, y in pixels; NaN if not labeled.
-        visibility: (P, J) 0 not labeled, 1 hidden, 2 visible. By default, all finite joints are visible.
+        visibility: (P, J) 0 not labeled, 1 hidden, 2 visible; other values become the nearest. By default, all finite
+            joints are visible.
         track: P numbers of individuals; −1 if unknown. If all are unknown and no frame has several poses, all become
             individual 0.
         scores: (P, J) scores; NaN if set by a person, the default.
@@ -128,7 +129,8 @@ def from_file(
     _check_unique(path, names, frames, track_names)
     frame, joints = np.asarray(frame, dtype=np.int64), np.asarray(joints, dtype=np.float64)
     joints = joints.reshape(len(frame), len(names), 2)
-    visibility = np.where(np.isnan(joints).any(axis=2), NOT_LABELED, VISIBLE if visibility is None else visibility)
+    flags = VISIBLE if visibility is None else np.clip(np.nan_to_num(visibility), NOT_LABELED, VISIBLE)
+    visibility = np.where(np.isnan(joints).any(axis=2), NOT_LABELED, flags)
     labeled = visibility > NOT_LABELED
     if not labeled.any():
         raise InputError(f"{path}: no joint is labeled; label some frames first")
@@ -161,10 +163,7 @@ def _check_unique(
     if not names:
         raise InputError(f"{path}: no joint is labeled; label some frames first")
     check_names(names, f"{path}: the list of joints")
-    times = Counter(frame.identity for frame in frames)
-    listed_twice = [frame for frame in frames if times[frame.identity] > 1]
-    if listed_twice:
-        raise InputError(f"{path}: frame {frame_name(listed_twice[0])} is listed more than once")
+    check_frames(frames, path)
     repeated = [name for name, count in Counter(track_names.values()).items() if count > 1]
     if repeated:
         raise InputError(f"{path}: two individuals are named {repeated[0]!r}: rename one of them")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lib.utils import files
+from lib.utils import yaml_files
 from lib.utils.errors import InputError
 
 SUFFIXES = (".yaml", ".yml")
@@ -18,7 +18,7 @@ def read_yaml(path: Path) -> dict[Any, Any]:
     Raises:
         InputError: If the file is missing, not YAML, or not a mapping.
     """
-    content = files.read_yaml(path)
+    content = yaml_files.read_yaml(path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a mapping of keys to values")
     return content

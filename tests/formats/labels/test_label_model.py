@@ -106,12 +106,19 @@ def test_what_a_file_does_not_tell():
         ({"frames": [Frame("", 3), Frame("", 3)]}, "frame #3 is listed more than once"),
         ({"track_names": {1: "bob", 2: "bob"}}, "two individuals are named 'bob'"),
         ({"joints": [[1, 2, 3, 4], [1, np.inf, 3, 4]]}, "not a finite number"),
+        ({"frames": [Frame("", 3), Frame("", 10**20)]}, "frame #100000000000000000000: its number or size is larger"),
+        ({"frames": [Frame("", 3), Frame("", 4, "", 10**20, 5)]}, "frame #4: its number or size is larger"),
         ({"edges": [(0, 9)]}, "a line of the skeleton leads to a joint"),
     ],
 )
 def test_files_that_cannot_be_used(changes, fault):
     with pytest.raises(InputError, match=f"^f.csv: .*{fault}"):
         read(**changes)
+
+
+def test_flags_out_of_range_are_the_nearest():
+    labels = read(visibility=np.array([[256.0, -1], [3, NAN]]))
+    assert labels.visibility.tolist() == [[2, 0], [2, 0]]
 
 
 def test_joints_outside_their_image_stay_and_are_told(caplog):
