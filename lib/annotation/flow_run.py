@@ -13,7 +13,7 @@ import numpy as np
 from lib.annotation.video import AnnotatedVideo, ProgramPose
 from lib.dataset.people import Person
 from lib.propagation.fusion import opposite_labels
-from lib.propagation.leave_one_out import leave_one_out_targets, left_out_labels
+from lib.propagation.leave_one_out import LeaveOneOut, leave_one_out_targets, left_out_labels
 from lib.propagation.memo import label_digest
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import Propagator
@@ -23,7 +23,7 @@ from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-OPTIONS = PropagationOptions(method="dis", priors=("lucas_kanade", "linear"))
+OPTIONS = PropagationOptions(method="dis", priors=("lucas_kanade", "linear"), score_probabilities=True)
 FIRST = 48
 """Number of frames beyond the first or last label that are done first, then twice as many, and so on."""
 PATIENCE = 5.0
@@ -43,8 +43,7 @@ class FlowRun:
     def __init__(self, video: AnnotatedVideo) -> None:
         self._video = video
         self._propagator = Propagator(OPTIONS, {0: video.open_frames()})
-        self._unknown = [np.nan] * (1 + len(OPTIONS.priors))
-        self._errors = list(self._unknown)
+        self._unknown = self._left_out = LeaveOneOut([np.nan] * len(OPTIONS.names))
         self._rough: set[Unit] = set()  # done without known errors of the methods
         self._condition = threading.Condition()
         self._wanted = self._seen = 0
@@ -125,7 +124,7 @@ class FlowRun:
         targets = around(people, {0: self._video.frames.numbers}, {0: complete})
         units = units_of(people, targets)
         keys = unit_keys(people, targets, units)
-        is_known = bool(np.isfinite(self._errors).all())
+        is_known = self._left_out.is_known
         stale = [unit for unit in units if self._video.key(*unit) != keys[unit] or (is_known and unit in self._rough)]
         with self._condition:
             self._done, self._total, self._start = 0, len(stale), time.monotonic()
@@ -141,7 +140,7 @@ class FlowRun:
             self._carry(turn)
 
     def _propagate(self, people: Sequence[Person], targets: Sequence[Target], keys: dict[Unit, str]) -> None:
-        poses = self._propagator.propagate(people, targets, self._errors)
+        poses = self._propagator.propagate(people, targets, self._left_out)
         joined, poses, sources = join_joints(people, targets, poses, self._propagator.joint_sources(people, targets))
         disagreement = np.full(poses.scores.shape, np.nan) if poses.disagreement is None else poses.disagreement
         found: dict[int, dict[int, ProgramPose]] = defaultdict(dict)
@@ -165,9 +164,8 @@ class FlowRun:
             self._propagator.propagate(people, leave_one_out_targets(people, [label]), self._unknown)
         if not left_out or turn != self._wanted:
             return False
-        errors = self._propagator.leave_one_out_errors(people)
-        self._errors = errors if np.isfinite(errors).all() else list(self._unknown)
-        return self._errors is errors
+        self._left_out = self._propagator.leave_one_out(people)
+        return self._left_out.is_known
 
 
 def labeled_people(video: AnnotatedVideo) -> tuple[list[Person], set[int]]:

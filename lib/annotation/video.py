@@ -12,7 +12,7 @@ import numpy as np
 from lib.annotation.edits import FrameLabels, LabeledPose
 from lib.annotation.journal import Journal
 from lib.annotation.labels import EditedLabels
-from lib.formats.coco import JOINT_EVIDENCE, PROPAGATED_BY
+from lib.formats.coco import JOINT_EVIDENCE, PROBABILITY, PROPAGATED_BY, SCORES
 from lib.formats.coco_records import box_around, category_record, person_record
 from lib.frames.unpack import open_frames
 from lib.frames.video import FrameFolder
@@ -198,7 +198,8 @@ class AnnotatedVideo:
                 images.append(image | {"video_id": 0, "is_labeled": bool(labels and labels.is_complete)})
                 for record in self._records_of(number):
                     annotations.append(person_record(len(annotations) + 1, number) | record)
-            info = {PROPAGATED_BY: self._method} if any("scores" in one for one in annotations) else {}
+            is_propagated = any("scores" in one for one in annotations)
+            info = {PROPAGATED_BY: self._method, SCORES: PROBABILITY} if is_propagated else {}
         return {
             "info": info,
             "videos": [{"id": 0, "name": self.name}],

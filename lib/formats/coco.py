@@ -18,6 +18,10 @@ JOINT_EVIDENCE = ("scores", "sources", "disagreement")
 """Keys that describe each joint that was not labeled by a person."""
 PROPAGATED_BY = "propagated_by"
 """Key of `info`: the method of propagation, in files with joints that a program set."""
+SCORES = "scores"
+"""Key of `info`: the meaning of the joints' scores, if it is known."""
+PROBABILITY = "p(error < 5 %)"
+"""Value of SCORES: the probability that a joint is less than 5 % of the person's size from where it should be."""
 OPEN_JOINTS = "open_joints"
 """Key of a person: the names of joints that a program set in this frame, which are propagated again. A person set the
 others, or found them to be absent."""

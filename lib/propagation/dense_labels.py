@@ -15,7 +15,9 @@ from lib.evaluation.propagation import compare_tracks
 from lib.formats.coco import (
     EXIF_ORIENTATION,
     OPEN_JOINTS,
+    PROBABILITY,
     PROPAGATED_BY,
+    SCORES,
     AddedPose,
     add_poses,
     complete_images,
@@ -79,6 +81,7 @@ def propagate_dense(
     added = _added_poses(folders, people, targets, poses, skeleton.names, sources)
     info = {PROPAGATED_BY: options.name, EXIF_ORIENTATION: cfg.DATASET.EXIF_ORIENTATION, **run.describe()}
     del info["seconds"]  # the same labels make the same file
+    info[SCORES] = PROBABILITY if options.score_probabilities else None
     dense = add_poses(content, added, info)
     errors = None
     if cfg.DATASET.TEST_ANNOTATIONS:

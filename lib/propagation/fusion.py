@@ -101,7 +101,7 @@ def robust_fuse(
     Returns:
         Mean joints, and mean scores multiplied by the agreement. The agreement is the weighted mean of a Gaussian of
         width AGREEMENT over the distances from the result. It is at least MIN_AGREEMENT, because a score of 0 marks
-        an unknown joint.
+        an unknown joint. The spread is the weighted mean of the distances.
     """
     fused = fuse(sources, weights)
     for _ in range(ROUNDS):
@@ -110,8 +110,10 @@ def robust_fuse(
     away = _distances(sources, fused, sizes)
     near = [own * np.exp(-((far / AGREEMENT) ** 2) / 2) for own, far in zip(weights, away, strict=True)]
     total = np.sum(weights, axis=0)
-    agreement = np.sum(near, axis=0) / np.where(total > 0, total, 1)
-    return PropagatedPoses(fused.joints, fused.scores * np.maximum(agreement, MIN_AGREEMENT))
+    total = np.where(total > 0, total, 1)
+    agreement = np.sum(near, axis=0) / total
+    spread = np.sum([own * far for own, far in zip(weights, away, strict=True)], axis=0) / total
+    return PropagatedPoses(fused.joints, fused.scores * np.maximum(agreement, MIN_AGREEMENT), spread=spread)
 
 
 def _distances(sources: Sequence[PropagatedPoses], fused: PropagatedPoses, sizes: np.ndarray) -> list[np.ndarray]:

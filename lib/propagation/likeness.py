@@ -28,7 +28,8 @@ def likeness(read: Read, people: Sequence[Person], targets: Sequence[Target], jo
         joints: (M, J, 2) joints in the frames of the targets.
 
     Returns:
-        (M, J) correlations of the two patches, from −1 to 1, near 0 for patches without content.
+        (M, J) correlations of the two patches, from −1 to 1, near 0 for patches without content and 0 for joints that
+        are not labeled.
     """
     own: dict[int, np.ndarray] = {}
     found = np.zeros(joints.shape[:2])
@@ -40,7 +41,8 @@ def likeness(read: Read, people: Sequence[Person], targets: Sequence[Target], jo
         other = _patches(read(person.video, target.number), joints[row], radius)
         norms = np.linalg.norm(own[target.person], axis=1), np.linalg.norm(other, axis=1)
         least = NOISE * SAMPLES
-        found[row] = (own[target.person] * other).sum(axis=1) / np.hypot(norms[0], least) / np.hypot(norms[1], least)
+        products = (own[target.person] * other).sum(axis=1) / np.hypot(norms[0], least) / np.hypot(norms[1], least)
+        found[row] = np.where(person.labeled, products, 0)
     return found
 
 

@@ -35,6 +35,8 @@ class PropagationOptions:
         sigma: Standard deviation of the labels' heatmaps in cells.
         learned_from_labels: The net was trained on the labels that it propagates. Its leave-one-out error is then too
             small, and the best error of the priors replaces it if it is larger.
+        score_probabilities: With priors, the score of a joint is the probability that its error is small
+            (lib.propagation.probability).
 
     Raises:
         InputError: Options contradict each other, or weights are missing.
@@ -53,9 +55,10 @@ class PropagationOptions:
     refine: float = 0.0
     sigma: float = 2.0
     learned_from_labels: bool = False
+    score_probabilities: bool = False
 
     def __post_init__(self) -> None:
-        used = [self.method, *self.priors]
+        used = self.names
         if unknown := [name for name in used if name not in METHODS]:
             raise InputError(f"{unknown[0]}: unknown method; choose from {', '.join(METHODS)}")
         if others := [name for name in self.priors if not METHODS[name].is_prior]:
@@ -78,9 +81,14 @@ class PropagationOptions:
             raise InputError("--prior: a method is named twice")
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the method and of the priors."""
+        return self.method, *self.priors
+
+    @property
     def needs_net(self) -> bool:
         """True if a net is used."""
-        return self.refine > 0 or any(METHODS[name].needs_net for name in (self.method, *self.priors))
+        return self.refine > 0 or any(METHODS[name].needs_net for name in self.names)
 
     @property
     def both_sides(self) -> bool:
@@ -97,7 +105,7 @@ class PropagationOptions:
     @property
     def name(self) -> str:
         """Name of the options, used in file names."""
-        parts = [self.method, *self.priors, *(["fused"] if self.fuse else []), *(["refined"] if self.refine else [])]
+        parts = [*self.names, *(["fused"] if self.fuse else []), *(["refined"] if self.refine else [])]
         return "-".join(parts)
 
 

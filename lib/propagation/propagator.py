@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,17 @@ from lib.frames.video import FrameFolder
 from lib.propagation import flow
 from lib.propagation.cache import propagate_cached
 from lib.propagation.fusion import combine, fuse_sides, joint_sources, refine
-from lib.propagation.leave_one_out import leave_one_out_error, leave_one_out_targets, left_out_labels
+from lib.propagation.leave_one_out import LeaveOneOut, measure
 from lib.propagation.likeness import likeness
 from lib.propagation.memo import Memo
 from lib.propagation.methods import METHODS
 from lib.propagation.options import PropagationOptions
+from lib.propagation.probability import probabilities, shift
 from lib.propagation.targets import EstimateClips, PropagatedPoses, PropagationMethod, Target, copy_labels
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
-
-LEFT_OUT = 8
-"""Number of labels to leave out at a time."""
 
 Estimate = Callable[[Strategy], EstimateClips]
 """Function from a strategy to a function that runs the experiment's net with it over clips of people."""
@@ -90,20 +88,20 @@ class Propagator:
         return self._estimate(strategy)
 
     def propagate(
-        self, people: Sequence[Person], targets: Sequence[Target], errors: Sequence[float] | None = None
+        self, people: Sequence[Person], targets: Sequence[Target], left_out: LeaveOneOut | None = None
     ) -> PropagatedPoses:
         """Return the poses of labeled people in other frames.
 
         Args:
             people: Labeled people.
             targets: At least one target.
-            errors: Leave-one-out error of the method and of each prior; None to measure them. NaN gives all methods the
-                same weight.
+            left_out: What `leave_one_out` returned; None to measure it. Errors of NaN give all methods the same weight.
 
         Raises:
             ValueError: The options need a net, and the propagator has none.
         """
-        return self._propagate(self.leave_one_out_errors(people) if errors is None else errors, people, targets)
+        left_out = left_out or self.leave_one_out(people)
+        return _calibrated(self._propagate(left_out.errors, people, targets), left_out)
 
     def propagate_cached(
         self, people: Sequence[Person], targets: Sequence[Target], folder: Path, stamps: Sequence[object]
@@ -122,12 +120,14 @@ class Propagator:
         settings = [self.options, *self._settings, *((file.st_size, file.st_mtime_ns) for file in files)]
         settings += stamps
         path = folder / f"errors-{hashlib.sha256(repr(settings).encode()).hexdigest()[:16]}.json"
-        errors: list[Any] = read_json(path) if path.exists() else [None]  # null in the file: an unknown error
-        if None in errors:
-            errors = self.leave_one_out_errors(people)
-            write_json(path, errors)
-        method = partial(self._propagate, errors)
-        return propagate_cached(people, targets, method, folder / "segments", repr([errors, *settings]))
+        kept: dict[str, Any] = read_json(path) if path.exists() else {"errors": [None]}  # null: an unknown error
+        if None in kept["errors"]:
+            kept = asdict(self.leave_one_out(people))
+            write_json(path, kept)
+        left_out = LeaveOneOut(**kept)
+        method = partial(self._propagate, left_out.errors)
+        key = repr([left_out.errors, *settings])
+        return _calibrated(propagate_cached(people, targets, method, folder / "segments", key), left_out)
 
     def joint_sources(self, people: Sequence[Person], targets: Sequence[Target]) -> list[list[list[int]]]:
         """Return the numbers of the labeled frames that each joint of each target comes from, in ascending order.
@@ -138,36 +138,14 @@ class Propagator:
         """
         return joint_sources(people, targets, self.options.both_sides)
 
-    def leave_one_out_errors(self, people: Sequence[Person]) -> list[float]:
-        """Return the leave-one-out error of the method and of each prior.
+    def leave_one_out(self, people: Sequence[Person]) -> LeaveOneOut:
+        """Return the errors of the method and of each prior on left-out labels; none without priors.
 
         Args:
             people: Labeled people.
-
-        Returns:
-            Medians over joints, as shares of the crop's longer side; NaN if no label lies between two others of the
-            same person. Empty without priors.
         """
-        options = self.options
-        if not options.priors:
-            return []
-        names = options.method, *options.priors
-        methods = [self._method(name) for name in names]
-        left_out = left_out_labels(people)
-        for start in range(0, len(left_out), LEFT_OUT):  # frames that one method reads are in memory for the next
-            targets = leave_one_out_targets(people, left_out[start : start + LEFT_OUT])
-            for method in methods:
-                method(people, targets)
-        errors = [leave_one_out_error(people, method) for method in methods]
-        if not np.isfinite(errors).all():
-            logger.info("no label lies between two others of the same person: %s have equal weights", ", ".join(names))
-            return errors
-        shares = [f"{name} {100 * error:.2f} %" for name, error in zip(names, errors, strict=True)]
-        logger.info("leave-one-out errors (median, share of the crop's longer side): %s", ", ".join(shares))
-        if METHODS[options.method].needs_net and options.learned_from_labels and errors[0] < min(errors[1:]):
-            logger.info("the net was trained on these labels: %s has the weight of the best prior", names[0])
-            errors[0] = min(errors[1:])
-        return errors
+        names = self.options.names if self.options.priors else ()
+        return measure(people, [self._method(name) for name in names], self.options, self._fuse)
 
     def _propagate(
         self, errors: Sequence[float], people: Sequence[Person], targets: Sequence[Target]
@@ -175,8 +153,7 @@ class Propagator:
         options = self.options
         method = self._method(options.method)
         if options.priors:
-            methods = [method, *map(self._method, options.priors)]
-            poses = combine(people, targets, methods, errors, partial(likeness, self.gray))
+            poses = self._fuse([self._method(name) for name in options.names], errors, people, targets)
         elif options.both_sides:
             poses = fuse_sides(people, targets, method)
         else:
@@ -191,7 +168,22 @@ class Propagator:
         def look(share: float) -> EstimateClips:
             return estimate(partial(near_labels, spread=share, sigma=options.sigma))
 
-        return refine(look, people, targets, poses, spread=options.refine)
+        refined = refine(look, people, targets, poses, spread=options.refine)
+        return refined._replace(scores=poses.scores) if options.score_probabilities else refined
+
+    def _fuse(
+        self,
+        methods: Sequence[PropagationMethod],
+        errors: Sequence[float],
+        people: Sequence[Person],
+        targets: Sequence[Target],
+    ) -> PropagatedPoses:
+        """Return the poses fused from several methods."""
+        alike = partial(likeness, self.gray)
+        poses = combine(people, targets, methods, errors, alike)
+        if not self.options.score_probabilities:
+            return poses
+        return poses._replace(scores=probabilities(people, targets, poses, alike))
 
     def _method(self, name: str) -> PropagationMethod:
         """Return a method that propagates each label from its own side."""
@@ -199,6 +191,11 @@ class Propagator:
             method = METHODS[name].build(self)
             self._methods[name] = method if method is copy_labels else Memo(method)
         return self._methods[name]
+
+
+def _calibrated(poses: PropagatedPoses, left_out: LeaveOneOut) -> PropagatedPoses:
+    """Return poses whose scores, if they are probabilities, include what left-out labels say."""
+    return poses._replace(scores=shift(poses.scores, np.array(left_out.offsets))) if left_out.offsets else poses
 
 
 def build_options(cfg: CfgNode, methods: PropagationOptions) -> PropagationOptions:
@@ -217,7 +214,8 @@ def build_options(cfg: CfgNode, methods: PropagationOptions) -> PropagationOptio
         relative=keys.RELATIVE,
         refine=keys.REFINE,
         sigma=cfg.MODEL.SIGMA,
-        learned_from_labels=build_data_set(cfg).is_custom,
+        learned_from_labels=(is_custom := build_data_set(cfg).is_custom),
+        score_probabilities=is_custom and bool(methods.priors),
     )
 
 

@@ -1,7 +1,6 @@
 """Targets of propagation, and the warp that takes labels to them.
 
-The warp moves a label within a crop, on heatmaps. lib.propagation.flow moves it in the image, and
-lib.propagation.fusion combines several poses into one.
+The warp moves a label within a crop, on heatmaps. lib.propagation.flow moves it in the image.
 """
 
 from bisect import bisect_left
@@ -44,11 +43,13 @@ class PropagatedPoses(NamedTuple):
         scores: (M, J) float64; 0 or less if the position of the joint is unknown.
         disagreement: (M, J) pixels between the poses from the label before and from the label after; NaN where only one
             of them has the joint; None if each pose comes from one label, or if labels are copied.
+        spread: (M, J) mean distance of fused sources from the pose, as a share of the crop's longer side; or None.
     """
 
     joints: np.ndarray
     scores: np.ndarray
     disagreement: np.ndarray | None = None
+    spread: np.ndarray | None = None
 
 
 def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Target]:
@@ -61,8 +62,7 @@ def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list
     labeled = _by_frame(people)
     targets = []
     for video, number in wanted:
-        frames = labeled[video]
-        if frames:
+        if frames := labeled[video]:
             source = min(frames, key=lambda other: (abs(other - number), other))
             targets += [Target(person, number) for person in frames[source]]
     return targets

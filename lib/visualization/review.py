@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from lib.formats.coco import PROPAGATED_BY
+from lib.formats.coco import PROPAGATED_BY, SCORES
 from lib.formats.posetrack18 import keypoint_category
 from lib.pose.skeletons import named_skeleton
 from lib.utils.errors import InputError
@@ -186,6 +186,7 @@ def _page_data(content: dict[str, Any], poses: ReviewedPoses, needs: np.ndarray)
         "bones": _bones(category.get("skeleton"), names),
         "sides": sides,
         "doubtful": DOUBTFUL,
+        "scores": (content.get("info") or {}).get(SCORES) or "",
         "needs": _needs(content, poses, needs),
         "suggested": [_why(content, poses, frame) for frame in suggested],
     }

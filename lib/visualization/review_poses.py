@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.formats.coco import PROBABILITY, SCORES
 from lib.formats.json_fields import id_column, is_true, number_column
 from lib.formats.labels.coco import joint_scores
 from lib.formats.posetrack18 import keypoint_category
@@ -76,7 +77,8 @@ def read_poses(content: dict[str, Any], name: str) -> ReviewedPoses:
     labeled[frame[~crowd]] = True
     labeled[frame[propagated.any(axis=1)]] = False
     sizes = _sizes(keypoints, track)
-    doubts = joint_doubts(scores, disagreements, sizes)
+    is_probability = (content.get("info") or {}).get(SCORES) == PROBABILITY  # which the disagreement is a part of
+    doubts = joint_doubts(scores, np.full_like(scores, np.nan) if is_probability else disagreements, sizes)
     points = np.where(keypoints[:, :, 2:] > 0, keypoints[:, :, :2], np.nan)
     alone = np.where(crowd, -1 - np.arange(len(track)), track)  # crowds have no identity
     swaps = possible_swaps(frame, alone, points, sizes=sizes, is_checked=~propagated.all(axis=1))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from reviewed_video import FRAMES, HEIGHT, NAMES, WIDTH, fill, make_content, read_frame
 
+from lib.formats.coco import PROBABILITY, SCORES
 from lib.formats.video_annotations import NO_SCORE
 from lib.frames.store import DamagedImageError
 from lib.utils.errors import InputError
@@ -52,6 +53,22 @@ def test_a_page_has_labels_and_pictures_in_order_of_the_frames(tmp_path):
     assert "<title>mice: review</title>" in page
     assert "12 of 12 frames" in data(page, "note")
     assert not [path for path in tmp_path.iterdir() if path.name != "review.html"]
+
+
+def test_a_probability_includes_the_disagreement(tmp_path):
+    content = make_content()
+    plain = data(written(tmp_path, content), "review")
+    content["info"][SCORES] = PROBABILITY
+    review = data(written(tmp_path, content), "review")
+    scores = [person.get("scores") for person in content["annotations"]]
+    for row, doubts in zip(scores, review["doubts"], strict=True):
+        if row and doubts:
+            expected = [
+                None if doubt is None else round(1 - score, 2) for score, doubt in zip(row, doubts, strict=True)
+            ]
+            assert doubts == expected
+    assert plain["doubts"] != review["doubts"]
+    assert (plain["scores"], review["scores"]) == ("", "p(error < 5 %)")
 
 
 def test_frames_are_ranked_with_a_reason(tmp_path):

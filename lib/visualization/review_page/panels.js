@@ -67,7 +67,7 @@ class Panels {
       const { score, disagreement, doubt } = app.model.evidence(person, joint);
       const isSet = person && score === undefined && (v !== MISSING || person.from >= 0);
       row.score.textContent = isSet ? "✓" : v === MISSING || score === undefined ? "" : score.toFixed(2);
-      row.score.title = isSet ? "set by a person" : "";
+      row.score.title = isSet ? "set by a person" : app.model.review.scores;
       const isKnown = v !== MISSING && disagreement != null;
       row.disagreement.textContent = isKnown ? disagreement.toFixed(disagreement < 10 ? 1 : 0) : "";
       row.score.className = row.disagreement.className = doubt > app.model.review.doubtful ? "doubtful" : "";
