@@ -68,7 +68,7 @@ def label(folder: Path, work: Work, method: str, seed: int, opts: list[str]) -> 
     seconds = time.perf_counter() - start
     if done.returncode:
         sys.exit(f"label_video.py ended with status {done.returncode}")
-    begins = [60 * float(minutes) for minutes in re.findall(r"\(([\d.]+) minutes so far\)", done.stdout)]
+    begins = [60 * float(minutes) for minutes in re.findall(r"\(([\d.]+) minutes so far", done.stdout)]
     (result,) = out.with_suffix("").glob("*/custom/*/posewarper/result-propagate-*.json")
     errors = json.loads(result.read_text())["tracks_by_distance"]
     announced = re.search(r"Time on this machine: about (.*)\.", done.stdout)

@@ -111,7 +111,7 @@ def check_extra(key: str, where: str, net: str) -> None:
     """
     if key not in EXTRA_KEYS[net]:
         others = ", ".join(name for name, keys in EXTRA_KEYS.items() if key in keys)
-        raise InputError(f"{where} is a key of {others}; MODEL.NAME is {net}")
+        raise InputError(f"{where} is a key of {others}; MODEL.NAME is {net}; start from an experiment of {net}")
 
 
 def _meant(key: str) -> str:

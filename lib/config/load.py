@@ -71,6 +71,8 @@ def _file_layers(path: Path, heirs: tuple[Path, ...] = ()) -> list[tuple[str, di
     base = content.pop(BASE_KEY, None)
     if not isinstance(base, (str, type(None))) or not (base or "").isprintable():
         raise InputError(f"{path}: {BASE_KEY} is {base!r}; it must name one file")
+    if base and not (path.parent / base).exists():
+        raise InputError(f"{path}: {BASE_KEY} is {base}: there is no such file; the path is relative to {path.name}")
     layers = _file_layers(path.parent / base, (*heirs, path.resolve())) if base else []
     return [*layers, (str(path), flatten(content))]
 

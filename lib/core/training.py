@@ -121,7 +121,10 @@ class Training:
             )
         if curves:
             curves.close()
-            logger.info("done: %s", self.files.final)
+            best = (
+                f"; weights of the best test: {self.files.best.name}" if evaluate and self.files.best.exists() else ""
+            )
+            logger.info("done: %s%s", self.files.final, best)
 
     def _train_epoch(
         self, loader: DataLoader[Clips], checkpointer: Checkpointer, first: int, epoch: int

@@ -145,7 +145,7 @@ def build_sparse_labels(cfg: CfgNode) -> SparseLabels:
         raise InputError(f"{annotations}: no people to train on{reasons(found.dropped)}")
     labeled = {(person.video, person.frame) for person in people}
     where = f"labeled frames of {len({video for video, _ in labeled})} videos" if has_videos else "images"
-    logger.info("training on %d people in %d %s%s", len(people), len(labeled), where, reasons(found.dropped))
+    logger.info("labels: %d people in %d %s%s", len(people), len(labeled), where, reasons(found.dropped))
     return SparseLabels(path=annotations, videos=videos, people=people, frames=found.frames)
 
 

@@ -114,7 +114,7 @@ def _write(source: VideoFile, target: "_Target") -> None:
 
 
 def _tell_size(folder: Path, size: float, count: int) -> None:
-    logger.info("%s: %d frames take about %.1f MB", folder, count, size * count / 1e6)
+    logger.info("%s: %d frames need about %.1f MB on disk", folder, count, size * count / 1e6)
 
 
 class _Target:

@@ -66,7 +66,9 @@ def measure(
     errors = [leave_one_out_error(people, method) for method in methods]
     if not np.isfinite(errors).all():
         names = ", ".join(options.names)
-        logger.info("no label lies between two others of the same person: %s have equal weights", names)
+        logger.info(
+            "too few labels to compare methods, which takes three of the same person: %s have equal weights", names
+        )
         return LeaveOneOut(errors)
     shares = [f"{name} {100 * error:.2f} %" for name, error in zip(options.names, errors, strict=True)]
     logger.info("leave-one-out errors (median, share of the crop's longer side): %s", ", ".join(shares))

@@ -108,7 +108,7 @@ def _tracker(propagator: Propagator) -> PropagationMethod:
 
 METHODS: dict[str, MethodSpec] = {
     "warp": MethodSpec("PoseWarper's head", _warp, is_prior=False, needs_net=True),
-    "copy": MethodSpec("leave labels where they are", _copy, is_prior=False),
+    "copy": MethodSpec("copy the label unchanged", _copy, is_prior=False),
     "linear": MethodSpec("the straight line between two labels of the same person", _copy),  # copied from both sides
     "lucas_kanade": MethodSpec("sparse optical flow at the joints, frame by frame", _lucas_kanade),
     "dis": MethodSpec("dense optical flow, OpenCV's DIS, frame by frame", _dis),

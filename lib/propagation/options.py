@@ -22,7 +22,7 @@ class PropagationOptions:
         method: Name of a method in METHODS.
         priors: Names of further methods that have `is_prior`. All methods are used from both sides and weighted by
             their leave-one-out errors.
-        fuse: Use the labels on both sides of a frame, not only the nearer one.
+        fuse: Combine the labels before and after each frame, instead of using the nearer one.
         raft: Path to the weights of torchvision's raft_large.
         flow_model: Function that returns the model of dense flow, as FILE.py:FUNCTION or MODULE:FUNCTION.
         tracker: Point tracker: NAME:WEIGHTS of TRACKERS in lib.propagation.trackers, or a function that returns it.
@@ -153,7 +153,7 @@ def add_arguments(
         choices=methods,
         help=f"method that carries labels to other frames (default: {method}); {listed}",
     )
-    group.add_argument("--fuse", action="store_true", help="use the labels on both sides of a frame")
+    group.add_argument("--fuse", action="store_true", help="combine the labels before and after each frame")
     defaults = f" (default without --method: {', '.join(priors)})" if priors else ""
     group.add_argument(
         "--prior",

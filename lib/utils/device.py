@@ -31,7 +31,8 @@ def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if len(gpus) != len(present):
-        logger.info("GPUS asks for %s, the machine has %d: using %s", tuple(gpus), count, device)
+        found = f"this machine has {count} GPUs" if count else "no GPU was found"
+        logger.info("GPUS is %s, but %s: using %s", tuple(gpus), found, device)
     elif len(present) > 1 and "WORLD_SIZE" not in os.environ:
         logger.info("using %s; to use all of GPUS: torchrun --nproc_per_node %d tools/…", device, len(present))
     return device

@@ -30,7 +30,7 @@ def run(main: Callable[[], None], *, resumes: bool = False) -> None:
         main: Main function of the tool, called without arguments.
         resumes: The same command continues an interrupted run, and the message says so.
     """
-    again = "; the same command continues" if resumes else ""
+    again = "; run the same command again to resume" if resumes else ""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # the code page of a Windows pipe lacks most signs
     raise_on_signals()

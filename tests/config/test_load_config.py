@@ -50,6 +50,14 @@ def test_circular_bases_are_rejected(tmp_path):
         load_config(path)
 
 
+def test_a_base_that_is_missing_is_named_with_its_file(tmp_path):
+    path = write(tmp_path, "a.yaml", "_BASE_: b.yaml")
+    with pytest.raises(
+        InputError, match=r"a\.yaml: _BASE_ is b\.yaml: there is no such file; the path is relative to a"
+    ):
+        load_config(path)
+
+
 def test_the_configuration_is_frozen(tmp_path):
     cfg = load_config(write(tmp_path, "a.yaml", ""))
     with pytest.raises(AttributeError):
@@ -246,7 +254,7 @@ def test_invalid_values_are_reported_in_one_line(tmp_path, overrides, message):
         (
             "MODEL: {EXTRA: {STEM_CHANNELS: 8}}",
             ["MODEL.NAME", "pose_resnet"],
-            "a.yaml: MODEL.EXTRA.STEM_CHANNELS is a key of pose_hrnet; MODEL.NAME is pose_resnet",
+            "a.yaml: MODEL.EXTRA.STEM_CHANNELS is a key of pose_hrnet; MODEL.NAME is pose_resnet; start from an",
         ),
     ],
 )

@@ -129,5 +129,5 @@ def test_disk_usage_is_reported_once(clip, tmp_path, caplog):
         unpack(clip, tmp_path / "frames")
     [record] = caplog.records
     size = sum(path.stat().st_size for path in (tmp_path / "frames").glob("*.jpg")) / 1e6
-    told = re.fullmatch(r".*/frames: 200 frames take about (.+) MB", record.getMessage())
+    told = re.fullmatch(r".*/frames: 200 frames need about (.+) MB on disk", record.getMessage())
     assert float(told[1]) == pytest.approx(size, rel=0.2)

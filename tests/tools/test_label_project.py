@@ -181,7 +181,7 @@ def test_one_pair_of_nets_is_trained_on_all_labels_and_images(root):
     nets = list((root / "dense/nets").glob("*/custom/*/*/final_state.pth"))
     assert sorted(path.parent.name for path in nets) == ["posewarper", "single"]
     logs = "".join(path.read_text() for path in (root / "dense/nets").rglob("*.log"))
-    assert "training on 2 people in 2 labeled frames" in logs  # the images
+    assert "labels: 2 people in 2 labeled frames" in logs  # the images
     assert [len(dense(root, name)[0]) for name in ("one", "two")] == [FRAMES, FRAMES]
 
 

@@ -393,7 +393,7 @@ def test_a_disk_that_becomes_full_leaves_the_last_checkpoint(sample):
 def test_a_sparse_subset_and_few_iterations(sample):
     keys = ["DATASET.NUM_LABELED_VIDEOS", "2", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", "1"]
     done = train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "1")
-    assert "training on 4 people in 2 labeled frames of 2 videos" in done.stderr
+    assert "labels: 4 people in 2 labeled frames of 2 videos" in done.stderr
     keys = ["MODEL.ITER", "2", "TRAIN.END_EPOCH", "1", "EXPERIMENT_NAME", "few"]
     train(sample, "stage1.yaml", *keys)
     assert outcome(sample, "few")[1][0]["samples"] == 8
@@ -429,7 +429,7 @@ def test_videos_and_people_without_labels_are_left_out(sample):
     change(sample, "video_0", without_joints)
     done = train(sample, "stage2.yaml", "TRAIN.END_EPOCH", "1", "TEST.EVALUATE", "False")
     assert done.returncode == 0, done.stderr
-    assert "training on 7 people in 4 labeled frames of 2 videos" in done.stderr
+    assert "labels: 7 people in 4 labeled frames of 2 videos" in done.stderr
 
 
 def test_a_label_that_is_not_a_number_is_named(sample):

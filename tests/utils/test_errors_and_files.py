@@ -46,7 +46,7 @@ def test_an_interruption_says_that_the_same_command_continues(capsys):
 
     with pytest.raises(SystemExit):
         run(main, resumes=True)
-    assert capsys.readouterr().err == "error: interrupted; the same command continues\n"
+    assert capsys.readouterr().err == "error: interrupted; run the same command again to resume\n"
 
 
 def test_internal_errors_keep_their_traceback():
