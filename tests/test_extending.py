@@ -132,7 +132,7 @@ def test_a_propagation_method_is_an_entry(house, tmp_path):
 
 
 def test_pose_nets_are_the_modules_that_list_their_keys(tmp_path):
-    assert {"pose_hrnet", "pose_resnet", "pose_trunk", "pose_vit"} == set(EXTRA)
+    assert set(EXTRA) == {"pose_hrnet", "pose_resnet", "pose_trunk", "pose_vit"}
     for name in EXTRA:
         assert isinstance(lib.models._pose_net(name), type)
     for name in ("pose_warper", "pose_nothing", "layers"):
