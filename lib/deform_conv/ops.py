@@ -4,6 +4,7 @@ This module defines their schemas, fake kernels and autograd. The compiled libra
 for the CPU and for CUDA. The operators do not check their arguments; lib.deform_conv.deform_conv2d does.
 """
 
+import functools
 import warnings
 from pathlib import Path
 from typing import Any, NoReturn
@@ -57,10 +58,13 @@ def has_kernel(device_type: str) -> bool:
     if torch._C._dispatch_has_kernel_for_dispatch_key("posewarper::deform_conv2d", key):
         return True
     reason = _not_loaded or f"built without {key}"
-    warnings.warn(
-        f"deform_conv2d on {key} runs as plain PyTorch, several times slower: {reason}; run `make`", stacklevel=1
-    )
+    _warn(f"deform_conv2d on {key} runs as plain PyTorch, several times slower: {reason}; run `make`")
     return False
+
+
+@functools.cache  # Python repeats a warning after every change of its filters, such as warnings.catch_warnings
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=1)
 
 
 @torch.library.register_fake("posewarper::deform_conv2d", lib=_library)  # type: ignore[untyped-decorator]

@@ -4,6 +4,7 @@ Of equal scores, the one that comes first in the input is chosen first. `make` c
 not built, NumPy computes the same more slowly.
 """
 
+import multiprocessing
 import warnings
 
 import numpy as np
@@ -14,9 +15,10 @@ try:
 except ImportError:
     from lib.nms import reference as kernels  # type: ignore[no-redef]  # both have the same functions
 
-    warnings.warn(
-        "lib.nms is not built for this Python and runs in NumPy, several times slower; run `make`", stacklevel=1
-    )
+    if multiprocessing.current_process().name == "MainProcess":  # once, and not in each worker of a loader
+        warnings.warn(
+            "lib.nms is not built for this Python and runs in NumPy, several times slower; run `make`", stacklevel=1
+        )
 
 
 def nms(boxes: np.ndarray, thresh: float) -> list[int]:

@@ -222,9 +222,11 @@ def test_without_a_library_the_reference_runs_and_says_so_once(tmp_path):
     shutil.copytree(package, tmp_path / "lib" / "deform_conv", ignore=shutil.ignore_patterns("*.so", "csrc"))
     (tmp_path / "lib" / "__init__.py").touch()
     script = (
-        "import torch; from lib.deform_conv import deform_conv2d\n"
-        "for _ in range(2): print(deform_conv2d(torch.ones(1, 1, 2, 2), torch.zeros(1, 2, 2, 2),"
-        " torch.ones(1, 1, 1, 1)).sum().item())"
+        "import torch, warnings; from lib.deform_conv import deform_conv2d\n"
+        "image, offset, weight = torch.ones(1, 1, 2, 2), torch.zeros(1, 2, 2, 2), torch.ones(1, 1, 1, 1)\n"
+        "for _ in range(2):\n"
+        "    print(deform_conv2d(image, offset, weight).sum().item())\n"
+        "    warnings.simplefilter('ignore', ResourceWarning)"
     )
     run = subprocess.run(
         [sys.executable, "-c", script],

@@ -1,12 +1,15 @@
 """The NMS: golden keep lists, the compiled loops against their NumPy twin, hand-made cases, bad input."""
 
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import lib.nms
 import lib.nms.suppression as subject
 from lib.nms import nms, oks_iou, oks_nms, reference, soft_oks_nms
 
@@ -171,3 +174,18 @@ def test_numpy_fallback_without_the_extension_is_logged(monkeypatch):
     with pytest.warns(UserWarning, match="run `make`"):
         import lib.nms.suppression as fresh
     assert fresh.kernels is reference
+
+
+def test_what_stands_in_is_said_once_and_not_in_workers(tmp_path):
+    package = Path(lib.nms.__file__).parent
+    shutil.copytree(package, tmp_path / "lib" / "nms", ignore=shutil.ignore_patterns("*.so"))
+    (tmp_path / "lib" / "__init__.py").touch()
+    (tmp_path / "main.py").write_text(
+        "import multiprocessing, lib.nms\n"
+        "if __name__ == '__main__':\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        print(pool.apply(abs, (-1,)))\n"
+    )
+    run = subprocess.run([sys.executable, tmp_path / "main.py"], capture_output=True, text=True, check=True)
+    assert run.stdout == "1\n"
+    assert run.stderr.count("lib.nms is not built for this Python and runs in NumPy") == 1
