@@ -21,8 +21,9 @@ logger = logging.getLogger(__name__)
 LEFT_OUT = 8
 """Number of labels to leave out at a time."""
 
-Fuse = Callable[[Sequence[PropagationMethod], Sequence[float], Sequence[Person], Sequence[Target]], PropagatedPoses]
-"""Function from methods, their errors, labeled people and targets to poses whose scores are probabilities."""
+Fuse = Callable[..., PropagatedPoses]
+"""Function from methods, their errors, labeled people and targets to poses whose scores are probabilities. Its keyword
+`is_refined` is False if the net may not refine them."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def measure(
     if not options.score_probabilities:
         return LeaveOneOut(errors)
     first = int(knows_labels)  # the net finds left-out labels too well
-    fused = partial(fuse, methods[first:], errors[first:])
+    fused = partial(fuse, methods[first:], errors[first:], is_refined=not options.learned_from_labels)
     return LeaveOneOut(errors, leave_one_out_offsets(people, fused).tolist())
 
 

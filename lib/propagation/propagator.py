@@ -150,17 +150,16 @@ class Propagator:
     def _propagate(
         self, errors: Sequence[float], people: Sequence[Person], targets: Sequence[Target]
     ) -> PropagatedPoses:
+        method = self._method(self.options.method)
+        if self.options.priors:
+            return self._fuse([self._method(name) for name in self.options.names], errors, people, targets)
+        poses = fuse_sides(people, targets, method) if self.options.both_sides else method(people, targets)
+        return self._refine(people, targets, poses)
+
+    def _refine(self, people: Sequence[Person], targets: Sequence[Target], poses: PropagatedPoses) -> PropagatedPoses:
         options = self.options
-        method = self._method(options.method)
-        if options.priors:
-            poses = self._fuse([self._method(name) for name in options.names], errors, people, targets)
-        elif options.both_sides:
-            poses = fuse_sides(people, targets, method)
-        else:
-            poses = method(people, targets)
         if not options.refine:
             return poses
-
         if self._estimate_single is None:
             raise ValueError("refinement needs a net: build the propagator with one")
         estimate = self._estimate_single
@@ -168,8 +167,7 @@ class Propagator:
         def look(share: float) -> EstimateClips:
             return estimate(partial(near_labels, spread=share, sigma=options.sigma))
 
-        refined = refine(look, people, targets, poses, spread=options.refine)
-        return refined._replace(scores=poses.scores) if options.score_probabilities else refined
+        return refine(look, people, targets, poses, spread=options.refine)
 
     def _fuse(
         self,
@@ -177,10 +175,13 @@ class Propagator:
         errors: Sequence[float],
         people: Sequence[Person],
         targets: Sequence[Target],
+        is_refined: bool = True,
     ) -> PropagatedPoses:
-        """Return the poses fused from several methods."""
+        """Return the poses fused from several methods, refined unless the net knows the labels that are left out."""
         alike = partial(likeness, self.gray)
         poses = combine(people, targets, methods, errors, alike)
+        if is_refined:
+            poses = self._refine(people, targets, poses)
         if not self.options.score_probabilities:
             return poses
         return poses._replace(scores=probabilities(people, targets, poses, alike))
