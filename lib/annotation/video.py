@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from lib.annotation.edits import FrameLabels, LabeledPose
+from lib.annotation.joints import ProjectJoints
 from lib.annotation.journal import Journal
 from lib.annotation.labels import EditedLabels
 from lib.formats.coco import JOINT_EVIDENCE, PROPAGATED_BY
@@ -18,6 +19,8 @@ from lib.frames.unpack import open_frames
 from lib.frames.video import FrameFolder
 from lib.utils.files import read_json, write_json
 
+FOUND = "found.json"
+"""File of the propagated poses in the folder of a video."""
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
 
 
@@ -39,6 +42,18 @@ class ProgramPose:
     disagreement: Sequence[float | None]
     key: str
 
+    def pick(self, places: Sequence[int | None]) -> "ProgramPose":
+        """Return the pose with other joints.
+
+        Args:
+            places: Index of each joint here; None for a joint that was not looked for.
+        """
+        own = zip(self.joints, self.scores, self.sources, self.disagreement, strict=True)
+        found: list[tuple[Any, ...]] = [*own, ([0.0, 0.0], 0.0, [], None)]
+        picked = [found[-1 if place is None else place] for place in places]
+        joints, scores, sources, disagreement = (list(part) for part in zip(*picked, strict=True))
+        return ProgramPose(joints, scores, sources, disagreement, self.key)
+
 
 Found = Mapping[int, Mapping[int, ProgramPose]]
 """Poses by number of the frame and track."""
@@ -52,8 +67,7 @@ class AnnotatedVideo:
     Args:
         path: Video file, or folder of numbered frames.
         folder: Folder for the frames of a file, the journal, and propagated poses.
-        names: Names of the J joints.
-        bones: Pairs of connected joints, by index.
+        joints: The J joints.
 
     Attributes:
         frames: Frames of the video.
@@ -64,12 +78,12 @@ class AnnotatedVideo:
         InputError: The video cannot be read, or a file of the folder is damaged.
     """
 
-    def __init__(self, path: Path, folder: Path, names: Sequence[str], bones: Sequence[Sequence[int]]) -> None:
-        self.path, self.folder, self.names = path, folder, list(names)
-        self._bones = bones
+    def __init__(self, path: Path, folder: Path, joints: ProjectJoints) -> None:
+        self.path, self.folder, self.names = path, folder, list(joints.names)
+        self._joints = joints
         self.frames = self.open_frames()
         self._sizes = self._frame_sizes()
-        self.labels = EditedLabels(Journal(folder), len(names), frozenset(self.frames.numbers))
+        self.labels = EditedLabels(Journal(folder), joints.columns, frozenset(self.frames.numbers))
         self._found: dict[int, dict[int, ProgramPose]] = {}
         self._method = ""
         self.revision = 0
@@ -89,6 +103,11 @@ class AnnotatedVideo:
     def name(self) -> str:
         """Name of the file or folder."""
         return self.path.name
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Columns of the joints in the labels on disk."""
+        return self._joints.columns
 
     @property
     def lock(self) -> threading.RLock:
@@ -202,7 +221,7 @@ class AnnotatedVideo:
             "videos": [{"id": 0, "name": self.name}],
             "images": images,
             "annotations": annotations,
-            "categories": [category_record(self.names, "individual", self._bones)],
+            "categories": [category_record(self.names, "individual", self._joints.bones)],
         }
 
     def _records_of(self, number: int) -> list[dict[str, Any]]:
@@ -243,21 +262,27 @@ class AnnotatedVideo:
         return record | (evidence if open_joints else {})
 
     def save_found(self) -> None:
-        """Write the propagated poses to disk."""
+        """Write the propagated poses to disk; without any, there is no file."""
         with self._lock:
+            if not self._found:
+                (self.folder / FOUND).unlink(missing_ok=True)
+                return
             poses: dict[str, dict[str, Any]] = {}
             for number, of_frame in self._found.items():
                 poses[str(number)] = {str(track): list(vars(pose).values()) for track, pose in of_frame.items()}
-            write_json(self.folder / "found.json", {"joints": self.names, "method": self._method, "poses": poses})
+            content = {"columns": self._joints.columns, "method": self._method, "poses": poses}
+            write_json(self.folder / FOUND, content)
 
     def _load(self) -> None:
-        path = self.folder / "found.json"
-        if path.exists() and (saved := read_json(path))["joints"] == self.names:
-            self._method = saved["method"]
-            self._found = {
-                int(number): {int(track): ProgramPose(*pose) for track, pose in poses.items()}
-                for number, poses in saved["poses"].items()
-            }
+        path = self.folder / FOUND
+        if not path.exists():
+            return
+        saved = read_json(path)
+        columns = saved.get("columns") or range(len(saved["joints"]))  # files of projects whose joints could not change
+        places = [columns.index(column) if column in columns else None for column in self._joints.columns]
+        self._method = saved["method"]
+        for number, poses in saved["poses"].items():
+            self._found[int(number)] = {int(track): ProgramPose(*pose).pick(places) for track, pose in poses.items()}
 
     def close(self) -> None:
         """Write the latest labels and poses to disk: the state for the next start, and a file of labels."""
