@@ -69,6 +69,15 @@ def test_the_page_and_frames_are_served(client):
     assert get(client, "videos/1/").status_code == 404
 
 
+def test_the_list_of_videos_has_their_states(client, session):
+    assert get(client, "videos/").json() == [{"name": "clip.mp4", "labeled": 0, "propagated": False}]
+    window, _ = session.add_window()
+    post(client, "edit", edit(window=window))
+    get(client, "videos/0/")
+    (video,) = get(client, "videos/").json()
+    assert (video["labeled"], video["needs"], video["flow"]["on"]) == (1, 0, False)
+
+
 @pytest.mark.parametrize(
     "path",
     ["", "/", "/videos/0/", "/videos/0/frames/0", "/secre/videos/0/", "/secrets/", "/Secret/videos/0/", "/%73ecre/"],

@@ -272,7 +272,7 @@ def test_joints_are_added_paired_and_removed_later(clip, serve, open_annotation)
     page.press("z")  # the tail was placed last
     last = "document.querySelector('#joints tbody tr:last-child td:nth-child(4)').textContent"
     page.page.wait_for_function(f"() => {last} === 'missing'")
-    assert page.faults == ["Failed to load resource: the server responded with a status of 428 (Precondition Required)"]
+    assert [fault for fault in page.faults if "428" not in fault] == []  # Chromium notes the refusal
 
 
 def test_a_second_window_is_told_and_the_first_one_edits_no_more(clip, serve, open_annotation):

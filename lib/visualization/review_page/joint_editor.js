@@ -23,6 +23,7 @@ class JointEditor {
     this.bones = bones.map(([a, b]) => [this.rows[a], this.rows[b]]);
     this.#fill();
     this.dialog.showModal();
+    this.list.querySelector("input").focus();
   }
 
   #button(textContent, run) {
