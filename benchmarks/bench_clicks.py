@@ -1,11 +1,17 @@
 """Measure how many labels and drags a video takes, with an annotator by program.
 
 python benchmarks/bench_clicks.py --seeds 0 1 2 --drags 40 --out clicks.json
+python benchmarks/bench_clicks.py --video frames --truth labels.json --every 15 --until 99
 
-The video is synthetic, and every joint of it is known. The annotator labels a few frames, chosen by appearance as the
-page of tools/annotate.py suggests them, evenly, or at random, and propagates (optical flow and interpolation). Then it
-takes what needs review most, drags the joint if it is wrong by more than 0.05 of the pose's size, else accepts it, and
-propagates again. The table has the share of joints within 0.05 after so many drags.
+Every joint of the video is known; without --video, it is synthetic. The annotator labels a few frames, chosen by
+appearance as the page of tools/annotate.py suggests them, evenly, or at random, and propagates (optical flow and
+interpolation). Then it takes what needs review most, drags the joint if it is wrong by more than 0.05 of the pose's
+size, else accepts it, and propagates again. The table has the share of joints within 0.05 after so many drags.
+
+With --video, every N-th frame is labeled, and the annotator goes on until enough joints are within 0.05. The number of
+drags is compared with that of the stretches that were wrong before the first one: consecutive frames in which a joint
+of an individual is wrong, which a single drag should mend. A click is a placed or dragged joint; IMPose (arXiv
+2606.04480) reports clicks per video, and per tracklet of 84 frames.
 """
 
 import argparse
@@ -22,15 +28,19 @@ from timing import keep, output_file
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lib.annotation.flow_run import FlowRun
+from lib.annotation.joints import ProjectJoints
 from lib.annotation.suggestions import suggest_by_appearance
 from lib.annotation.video import AnnotatedVideo
 from lib.synthetic.presets import PRESETS
 from lib.synthetic.videos import make_videos
+from lib.utils.files import frame_number
 from lib.visualization.ranking import CLOSE
 from lib.visualization.review import make_review
 
 SPEC = replace(PRESETS["easy"], width=320, height=240, frames=60, people=(2, 2), tempo=0.5)
 CHOICES = ("appearance", "even", "random")
+TRACKLET = 84
+"""Frames of a tracklet in IMPose's measure."""
 
 
 class Annotator:
@@ -78,18 +88,28 @@ class Annotator:
 
     def pck(self):
         """Share of all joints in the truth that are within CLOSE."""
+        total = sum(int((points[:, 2] > 0).sum()) for points in self.truth.values())
+        return 1 - len(self.wrong()) / total
+
+    def wrong(self):
+        """Track, joint, and frame of each joint in the truth that is not within CLOSE."""
         found = {
             (one["image_id"], one["track_id"]): np.reshape(one["keypoints"], (-1, 3))
             for one in self.video.content()["annotations"]
         }
-        right = total = 0
+        wrong = []
         for (number, track), points in self.truth.items():
             own = found.get((number, track))
             for joint in np.flatnonzero(points[:, 2] > 0).tolist():
-                total += 1
-                if own is not None and own[joint, 2]:
-                    right += self.distance(number, track, joint, own[joint, :2]) <= CLOSE
-        return right / total
+                is_found = own is not None and own[joint, 2]
+                if not is_found or self.distance(number, track, joint, own[joint, :2]) > CLOSE:
+                    wrong.append((track, joint, number))
+        return wrong
+
+    def num_stretches(self):
+        """Number of stretches of consecutive frames in which a joint is wrong."""
+        wrong = set(self.wrong())
+        return sum((track, joint, number - 1) not in wrong for track, joint, number in wrong)
 
     def review(self):
         """Drag or accept what needs review most; return the frame and True for a drag, or None if nothing is left."""
@@ -116,14 +136,18 @@ class Annotator:
         return number, is_drag
 
 
-def read_truth(path):
+def read_truth(path, last=None):
+    """Return keypoints (J, 3) by number and track, and the names of the joints; `last` is the last frame to read."""
     content = json.loads(path.read_text())
-    order = {image["id"]: place for place, image in enumerate(content["images"])}
+    numbers = [frame_number(Path(image["file_name"]).name) for image in content["images"]]
+    order = {image["id"]: number for image, number in zip(content["images"], numbers, strict=True)}
     truth = {}
     for one in content["annotations"]:
+        if last is not None and order[one["image_id"]] > last:
+            continue
         points = np.reshape(one["keypoints"], (-1, 3)).astype(float)
         points[:, 2] = 2 * (points[:, 2] > 0)
-        truth[order[one["image_id"]], one["track_id"]] = points
+        truth[order[one["image_id"]], one.get("track_id", 0)] = points
     return truth, content["categories"][0]["keypoints"]
 
 
@@ -131,7 +155,7 @@ def measure(folder, how, labels, drags, seed):
     """Return the curve, a list of drags and PCK, and the number of accepted joints."""
     truth, names = read_truth(folder / "annotations/val/500000_synthetic.json")
     with tempfile.TemporaryDirectory() as work:
-        video = AnnotatedVideo(folder / "images/val/500000_synthetic", Path(work), names, [])
+        video = AnnotatedVideo(folder / "images/val/500000_synthetic", Path(work), ProjectJoints.chosen((names, ())))
         annotator = Annotator(video, truth)
         for number in annotator.choose(how, labels, seed):
             annotator.label(number)
@@ -150,6 +174,45 @@ def measure(folder, how, labels, drags, seed):
     return {"seed": seed, "frames": how, "labels": labels, "pck": pck, "accepted": accepted}
 
 
+def measure_until(args):
+    """Label every N-th frame of a video, and review until enough joints are right; return the figures."""
+    truth, names = read_truth(args.truth, args.last)
+    numbers = sorted({number for number, _ in truth})
+    with tempfile.TemporaryDirectory() as work:
+        frames = Path(work, "frames")
+        frames.mkdir()
+        for path in args.video.iterdir():
+            if frame_number(path.name) in numbers:
+                (frames / path.name).symlink_to(path.resolve())
+        video = AnnotatedVideo(frames, Path(work), ProjectJoints.chosen((names, ())))
+        annotator = Annotator(video, truth)
+        labeled = numbers[:: args.every]
+        for number in labeled:
+            annotator.label(number)
+        annotator.propagate(numbers[0])
+        wrong, stretches = len(annotator.wrong()), annotator.num_stretches()
+        print(f"{len(labeled)} of {len(numbers)} frames labeled: {wrong} joints wrong in {stretches} stretches")
+        pck, accepted = [annotator.pck()], 0
+        while pck[-1] < args.until / 100 and (step := annotator.review()):
+            annotator.propagate(step[0])
+            accepted += not step[1]
+            if step[1]:
+                pck.append(annotator.pck())
+                print(f"drag {len(pck) - 1}: {100 * pck[-1]:.2f} % right, {accepted} accepted", flush=True)
+        annotator.run.close()
+        video.close()
+    drags, tracklets = len(pck) - 1, len(truth) / TRACKLET
+    clicks = drags + sum(int((truth[key][:, 2] > 0).sum()) for key in truth if key[0] in labeled)
+    print(
+        f"{drags} drags ({drags / max(stretches, 1):.2f} per stretch), {accepted} accepted; {clicks} clicks with labels"
+    )
+    print(
+        f"per tracklet of {TRACKLET} frames: {drags / tracklets:.1f} drags, {clicks / tracklets:.1f} clicks with labels"
+    )
+    figures = {"wrong": wrong, "stretches": stretches, "accepted": accepted, "clicks": clicks}
+    return figures | {"pck": [round(one, 4) for one in pck]}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -157,7 +220,19 @@ def main():
     parser.add_argument("--drags", type=int, default=40, help="number of drags (default: %(default)s)")
     parser.add_argument("--frames", choices=CHOICES, nargs="+", default=CHOICES, help="choice of the labeled frames")
     parser.add_argument("--out", type=output_file, help="file to keep the figures in")
+    parser.add_argument("--video", type=Path, help="folder of numbered frames, in place of synthetic videos")
+    parser.add_argument("--truth", type=Path, help="COCO-style labels of all of its frames")
+    parser.add_argument("--last", type=int, help="number of the last frame to use (default: that of the video)")
+    parser.add_argument("--every", type=int, default=15, help="frames from label to label (default: %(default)s)")
+    parser.add_argument("--until", type=float, default=99.0, help="percentage of right joints (default: %(default)s)")
     args = parser.parse_args()
+    if bool(args.video) != bool(args.truth):
+        parser.error("--video and --truth belong together")
+    if args.video:
+        figure = measure_until(args)
+        if args.out:
+            keep(args.out, [figure])
+        return
     shown = sorted({0, 5, 10, 20, args.drags})
     print("seed  frames      " + "".join(f"{drags:>8}" for drags in shown) + "  drags; accepted")
     figures = []

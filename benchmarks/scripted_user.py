@@ -91,7 +91,7 @@ class ScriptedUser:
     """
 
     def __init__(self, frames: int, rng: np.random.Generator) -> None:
-        self.expected = EditedLabels(cast(Journal, _Memory()), len(JOINTS), frozenset(range(frames)))
+        self.expected = EditedLabels(cast(Journal, _Memory()), tuple(range(len(JOINTS))), frozenset(range(frames)))
         self.faults: list[str] = []
         self.edits = 0
         self._frames = frames
@@ -112,7 +112,9 @@ class ScriptedUser:
         """
         if self._pending is None:
             self._pending = self._choose()
-        self._ask(address, "POST", "videos/0/edit", self._pending | {"window": WINDOW})
+        self._ask(
+            address, "POST", "videos/0/edit", self._pending | {"window": WINDOW, "columns": list(range(len(JOINTS)))}
+        )
         self.expected.change(self._pending)
         self._pending = None
         self.edits += 1
@@ -141,7 +143,7 @@ class ScriptedUser:
         """
         journal = Journal(project / "clip")
         journal.close()
-        found = _state(EditedLabels(journal, len(JOINTS), self.expected.numbers))
+        found = _state(EditedLabels(journal, tuple(range(len(JOINTS))), self.expected.numbers))
         accepted = [_state(self.expected)]
         if self._pending is not None:
             changed = copy.deepcopy(self.expected)

@@ -60,7 +60,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--labels", type=Path, help="labels of the video to begin with (docs/labels.md)")
     parser.add_argument(
-        "--joints", help=f"names of the joints, separated by commas, or one of {', '.join(PRESETS)} (default: ask)"
+        "--joints",
+        help=f"names of the joints, separated by commas, or one of {', '.join(PRESETS)} (default: ask); in a project "
+        "that has joints, those of the same name keep their labels",
     )
     parser.add_argument("--project", type=Path, help=f"folder of the project (default: VIDEO{SUFFIX})")
     parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")

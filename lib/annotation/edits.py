@@ -25,6 +25,12 @@ class LabeledPose(NamedTuple):
     keypoints: tuple[float, ...]
     open_joints: tuple[int, ...]
 
+    @property
+    def is_label(self) -> bool:
+        """True if a person placed a joint, or decided that some are missing and left others to a program."""
+        is_placed = any(v for joint, v in enumerate(self.keypoints[2::3]) if joint not in self.open_joints)
+        return is_placed or 0 < len(self.open_joints) < len(self.keypoints) // 3
+
 
 class FrameLabels(NamedTuple):
     """Labels of a frame.
@@ -58,9 +64,7 @@ def parse_people(people: Any, num_joints: int, where: str) -> FrameLabels | None
     for person in people:
         pose = _parse_person(person, num_joints, where)
         is_complete = is_complete and not pose.open_joints
-        seen = any(v for joint, v in enumerate(pose.keypoints[2::3]) if joint not in pose.open_joints)
-        decided_missing = 0 < len(pose.open_joints) < num_joints
-        if seen or decided_missing:
+        if pose.is_label:
             poses.append(pose)
     if len({pose.track for pose in poses}) < len(poses):
         raise EditError(f"{where}: an individual is there twice")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lib.annotation.edits import EditError, FrameLabels, LabeledPose, is_whole, parse_names, parse_people
+from lib.annotation.joints import show_labels, store_labels
 from lib.annotation.journal import Journal
 from lib.utils.errors import InputError
 
@@ -20,8 +21,8 @@ class Step:
     Attributes:
         name: Name of the step, unique in the history.
         at: Number of the frame where it was made.
-        before: Labels of the frames that it changes, by number; None for frames without labels.
-        after: Their labels after it.
+        before: Labels of the frames that it changes, by number, as stored; None for frames without labels.
+        after: Their labels after it, as stored.
         names_before: Names of individuals by track.
         names_after: Their names after it.
     """
@@ -40,19 +41,21 @@ class EditedLabels:
 
     Args:
         journal: Journal of the labels; what it holds is applied.
-        num_joints: Number of joints.
+        columns: Columns of the J joints: in the journal, each keeps its column when others are added or removed.
         numbers: Numbers of the video's frames.
 
     Attributes:
-        frames: Labels by number of the frame.
+        stored: Labels by number of the frame, with a joint for each column.
+        frames: Labels by number of the frame, with J joints.
         names: Names of individuals by track.
         past: Steps that can be undone, the last one made last.
         future: Steps that can be redone, the next one last.
     """
 
     journal: Journal
-    num_joints: int
+    columns: tuple[int, ...]
     numbers: frozenset[int]
+    stored: dict[int, FrameLabels] = field(default_factory=dict)
     frames: dict[int, FrameLabels] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     past: list[Step] = field(default_factory=list)
@@ -71,10 +74,10 @@ class EditedLabels:
             raise InputError(f"{self.journal.folder}: its labels are damaged; restore the folder, or remove it")
 
     def _fits(self, pose: LabeledPose) -> bool:
-        joints = range(self.num_joints)
+        joints = range(len(self.columns))
         return (
             is_whole(pose.track)
-            and len(pose.keypoints) == 3 * self.num_joints
+            and len(pose.keypoints) == 3 * len(self.columns)
             and all(isinstance(value, int | float) for value in pose.keypoints)
             and all(joint in joints for joint in pose.open_joints)
         )
@@ -113,20 +116,20 @@ class EditedLabels:
             frames: Labels by number of the frame.
             names: Names of individuals by track.
         """
-        records = {str(number): _frame_record(labels) for number, labels in frames.items()}
+        records = {str(number): self._record(number, labels) for number, labels in frames.items()}
         entry = {"do": "load", "at": min(frames, default=0), "frames": records, "names": _keyed(names)}
         self.journal.append(entry)
         self._apply(entry)
 
     def save(self) -> None:
         """Write a snapshot."""
-        frames = {str(number): _frame_record(labels) for number, labels in self.frames.items()}
+        frames = {str(number): _frame_record(labels) for number, labels in self.stored.items()}
         past, future = ([_step_record(step) for step in steps] for steps in (self.past, self.future))
         self.journal.save({"frames": frames, "names": _keyed(self.names), "past": past, "future": future})
 
     def _load(self, state: dict[str, Any]) -> None:
-        self.frames = {int(number): _frame_labels(record) for number, record in state["frames"].items()}
-        self.names = _numbered(state["names"])
+        frames = {int(number): _frame_labels(record) for number, record in state["frames"].items()}
+        self._set(frames, _numbered(state["names"]))
         self.past, self.future = ([_step(record) for record in state[key]] for key in ("past", "future"))
 
     def _entry(self, message: Any) -> dict[str, Any] | None:
@@ -157,9 +160,14 @@ class EditedLabels:
         for key, people in frames.items():
             if not (key.isascii() and key.isdigit() and int(key) in self.numbers):
                 raise EditError(f"frames: {key!r} is not a frame")
-            labels = None if people is None else parse_people(people, self.num_joints, f"frame {key}")
-            after[str(int(key))] = labels and _frame_record(labels)
+            labels = None if people is None else parse_people(people, len(self.columns), f"frame {key}")
+            after[str(int(key))] = self._record(int(key), labels)
         return {"do": name, "at": at, "frames": after, "names": _keyed(parse_names(message.get("names")))}
+
+    def _record(self, number: int, labels: FrameLabels | None) -> list[Any] | None:
+        """Return a record of labels to be stored."""
+        stored = store_labels(labels, self.columns, self.stored.get(number))
+        return stored and _frame_record(stored)
 
     def _apply(self, entry: dict[str, Any]) -> list[int]:
         """Apply an entry of the journal, and return the numbers of the changed frames."""
@@ -177,7 +185,7 @@ class EditedLabels:
         after = {int(number): record and _frame_labels(record) for number, record in entry["frames"].items()}
         names = _numbered(entry["names"])
         last = self.past[-1] if self.past else None
-        before = {number: self.frames.get(number) for number in after}
+        before = {number: self.stored.get(number) for number in after}
         if last and last.name == entry["do"]:
             last.before = before | last.before
             last.after = last.after | after
@@ -190,12 +198,23 @@ class EditedLabels:
 
     def _set(self, frames: Mapping[int, FrameLabels | None], names: dict[int, str]) -> list[int]:
         for number, labels in frames.items():
-            if labels is None:
-                self.frames.pop(number, None)
-            else:
-                self.frames[number] = labels
+            shown = labels and show_labels(labels, self.columns)
+            for held, value in ((self.stored, labels), (self.frames, shown)):
+                if value is None:
+                    held.pop(number, None)
+                else:
+                    held[number] = value
         self.names = names
         return list(frames)
+
+    def count(self, column: int) -> int:
+        """Return the number of poses in which a person placed a joint.
+
+        Args:
+            column: Column of the joint.
+        """
+        poses = [pose for labels in self.stored.values() for pose in labels.poses if column not in pose.open_joints]
+        return sum(any(pose.keypoints[3 * column + 2 : 3 * column + 3]) for pose in poses)
 
 
 def _frame_record(labels: FrameLabels) -> list[Any]:

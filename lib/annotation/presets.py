@@ -34,13 +34,24 @@ def choose_joints(names: Sequence[str]) -> Joints:
     Raises:
         InputError: There are no names, too many, one is empty or too long, or two are equal.
     """
+    names = check_names(names)
+    return PRESETS[names[0]] if len(names) == 1 and names[0] in PRESETS else (names, named_skeleton(names).bones)
+
+
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of joints without spaces around them.
+
+    Args:
+        names: Names.
+
+    Raises:
+        InputError: There are no names, too many, one is empty or too long, or two are equal.
+    """
     names = tuple(name.strip() for name in names)
-    if len(names) == 1 and names[0] in PRESETS:
-        return PRESETS[names[0]]
     if not 1 <= len(names) <= MAX_JOINTS:
         raise InputError(f"{len(names)} joints: name 1 to {MAX_JOINTS}")
     if bad := [name for name in names if not 1 <= len(name) <= MAX_NAME]:
         raise InputError(f"the joint {bad[0]!r}: a name has 1 to {MAX_NAME} characters")
     if repeated := [name for name in names if names.count(name) > 1]:
         raise InputError(f"two joints are named {repeated[0]!r}")
-    return names, named_skeleton(names).bones
+    return names

@@ -11,11 +11,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from lib.annotation.joints import ProjectJoints
 from lib.annotation.journal import Journal
 from lib.annotation.labels import EditedLabels
 from lib.annotation.person_file import Match
 from lib.annotation.presets import Joints
-from lib.annotation.video import AnnotatedVideo
+from lib.annotation.video import FOUND, AnnotatedVideo
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile, videos_in
@@ -30,6 +31,10 @@ SUFFIX = "_annotation"
 """End of the name of a project's folder, after that of its first video."""
 
 
+class LabeledJointError(InputError):
+    """Error for the removal of a joint that has labels."""
+
+
 class Project:
     """Videos that are annotated together.
 
@@ -41,7 +46,7 @@ class Project:
 
     Attributes:
         videos: Paths of the videos.
-        joints: Names of the joints and connected pairs; None until they are chosen.
+        joints: Joints of all videos; None until they are chosen.
         token: Secret that addresses of the project's server contain. It stays the same, so that an open page goes on
             when the server is started again.
         port: Port of the last server; 0 for none.
@@ -62,8 +67,9 @@ class Project:
             ) from None
         self._open: dict[int, AnnotatedVideo] = {}
         self._opening = threading.Lock()
+        self._counts: dict[int, int] = {}  # labeled frames of videos that are not open
         self.videos: list[Path] = []
-        self.joints: Joints | None = None
+        self.joints: ProjectJoints | None = None
         if (folder / FILE).exists():
             self._load()
         added = [path for path in videos if path.resolve() not in [own.resolve() for own in self.videos]]
@@ -80,19 +86,15 @@ class Project:
             raise InputError(f"{path}: not a project of tools/annotate.py")
         try:
             self.videos = [self.folder / video for video in content["videos"]]
-            names, bones = tuple(content["joints"]), tuple((a, b) for a, b in content["bones"])
-            is_whole = all(isinstance(name, str) for name in names) and {*sum(bones, ())} <= {*range(len(names))}
+            self.joints = ProjectJoints.read(content) if content["joints"] else None
         except (TypeError, ValueError):
-            is_whole = False
-        if not is_whole:
-            raise InputError(f"{path}: damaged; restore it, or remove {self.folder}")
-        self.joints = (names, bones) if names else None
+            raise InputError(f"{path}: damaged; restore it, or remove {self.folder}") from None
 
     def save(self) -> None:
         """Write the list of videos and joints."""
-        names, bones = self.joints or ((), ())
+        joints = self.joints or ProjectJoints((), (), ())
         videos = [Path(os.path.relpath(path.resolve(), self.folder.resolve())).as_posix() for path in self.videos]
-        write_json(self.folder / FILE, {"videos": videos, "joints": names, "bones": bones}, indent=True)
+        write_json(self.folder / FILE, {"videos": videos, **joints.record()}, indent=True)
 
     def _session(self) -> tuple[str, int]:
         """Return the token and the port of the last server, or a new token if there was none or its file is damaged."""
@@ -116,17 +118,50 @@ class Project:
                 file.write(f'{{"token": "{self.token}", "port": {port}}}\n')
 
     def choose(self, joints: Joints) -> None:
-        """Choose the joints of all videos.
+        """Choose the joints of all videos, or other ones: joints of the same name keep their labels.
 
         Args:
             joints: Names of the joints and connected pairs.
 
         Raises:
-            InputError: The project has other joints.
+            LabeledJointError: A joint with labels would be removed.
         """
-        if self.joints and self.joints[0] != joints[0]:
-            raise InputError(f"{self.folder}: the joints of this project are {', '.join(self.joints[0])}")
-        if not self.joints:
+        if self.joints is None:
+            self.joints = ProjectJoints.chosen(joints)
+            self.save()
+        elif self.joints.names != tuple(joints[0]):
+            new = self.joints.rename(joints)
+            self.check_removal(new)
+            self.change(new)
+
+    def check_removal(self, joints: ProjectJoints) -> None:
+        """Check that no joint with labels is removed.
+
+        Args:
+            joints: The joints from now on.
+
+        Raises:
+            LabeledJointError: A removed joint has labels.
+        """
+        assert self.joints is not None
+        removed = self.joints.without(joints)
+        all_labels = [self._labels(index) for index in range(len(self.videos))] if removed else []
+        for name, column in removed.items():
+            if count := sum(labels.count(column) for labels in all_labels if labels):
+                poses = "1 pose" if count == 1 else f"{count} poses"
+                raise LabeledJointError(f"{name} has labels in {poses}: confirm its removal on the page")
+
+    def change(self, joints: ProjectJoints) -> None:
+        """Change the joints of all videos. Open videos are closed; open them again to use them.
+
+        Args:
+            joints: The joints from now on.
+        """
+        with self._opening:
+            for video in self._open.values():
+                video.close()
+            self._open.clear()
+            self._counts.clear()
             self.joints = joints
             self.save()
 
@@ -153,8 +188,8 @@ class Project:
             if index not in self._open:
                 if self.joints is None:
                     raise InputError(f"{self.folder}: choose the joints first")
-                names, bones = self.joints
-                self._open[index] = AnnotatedVideo(self.videos[index], self.place(index), names, bones)
+                self._open[index] = AnnotatedVideo(self.videos[index], self.place(index), self.joints)
+                self._counts.pop(index, None)
             return self._open[index]
 
     def index(self, video: Path) -> int:
@@ -176,6 +211,8 @@ class Project:
         Raises:
             InputError: The labels do not fit the video, the project has other joints, or the video has labels.
         """
+        if self.joints and self.joints.names != joints[0]:
+            raise InputError(f"{self.folder}: the joints of this project are {', '.join(self.joints.names)}")
         self.choose(joints)
         video = self.open(index)
         if video.labels.frames or video.labels.past:
@@ -183,17 +220,39 @@ class Project:
         video.load(*match(video.frames, video.damaged))
 
     def states(self) -> list[dict[str, Any]]:
-        """Return the name and the number of labeled frames of each video."""
-        return [{"name": path.name, "labeled": self._num_labeled(index)} for index, path in enumerate(self.videos)]
+        """Return of each video the name, the number of labeled frames, and whether a program has found poses."""
+        return [
+            {"name": path.name, "labeled": self._num_labeled(index), "propagated": self._is_propagated(index)}
+            for index, path in enumerate(self.videos)
+        ]
+
+    def open_labeled(self) -> list[AnnotatedVideo]:
+        """Return all videos with labels; their frames are unpacked if necessary."""
+        return [self.open(index) for index in range(len(self.videos)) if self._num_labeled(index)]
+
+    def _is_propagated(self, index: int) -> bool:
+        """Return True if a program has found poses in a video."""
+        if index in self._open:
+            return self._open[index].has_found
+        return (self.place(index) / FOUND).exists()
 
     def _num_labeled(self, index: int) -> int:
         if index in self._open:
             return len(self._open[index].labels.frames)
+        if index not in self._counts:
+            labels = self._labels(index)
+            self._counts[index] = len(labels.frames) if labels else 0
+        return self._counts[index]
+
+    def _labels(self, index: int) -> EditedLabels | None:
+        """Return the labels of a video that may not be open; None if it never was."""
+        if index in self._open:
+            return self._open[index].labels
         if self.joints is None or not self.place(index).is_dir():
-            return 0
+            return None
         journal = Journal(self.place(index))
         journal.close()
-        return len(EditedLabels(journal, len(self.joints[0]), frozenset()).frames)
+        return EditedLabels(journal, self.joints.columns, frozenset())
 
     def close(self) -> None:
         """Write the latest state of all videos, and let other processes open the project."""

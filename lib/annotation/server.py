@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp
 from lib.annotation.edits import EditError
 from lib.annotation.export import export_labels, written_formats
 from lib.annotation.presets import PRESETS, choose_joints
+from lib.annotation.project import LabeledJointError
 from lib.annotation.security import MAX_BODY, Guard
 from lib.annotation.session import OtherWindowError, Session
 from lib.utils.errors import InputError
@@ -36,11 +38,13 @@ def make_app(session: Session, token: str, port: int) -> ASGIApp:
     routes = _Routes(session)
     paths: list[tuple[str, str, Callable[[Request], Any]]] = [
         ("/", "GET", routes.root),
+        ("/videos/", "GET", routes.videos),
         ("/videos/{video:int}/", "GET", routes.page),
         ("/videos/{video:int}/frames/{number:int}", "GET", routes.frame),
         ("/videos/{video:int}/changes", "GET", routes.changes),
         ("/videos/{video:int}/edit", "POST", routes.edit),
         ("/videos/{video:int}/joints", "POST", routes.joints),
+        ("/videos/{video:int}/skeleton", "POST", routes.skeleton),
         ("/videos/{video:int}/run", "POST", routes.run),
         ("/videos/{video:int}/export", "POST", routes.export),
         ("/videos/{video:int}/leave", "POST", routes.leave),
@@ -50,6 +54,7 @@ def make_app(session: Session, token: str, port: int) -> ASGIApp:
         exception_handlers={
             HTTPException: _refused(lambda error: error.status_code, lambda error: error.detail),
             EditError: _refused(lambda error: 422),
+            LabeledJointError: _refused(lambda error: 428),  # the page asks, and sends it again
             InputError: _refused(lambda error: 422),
             OtherWindowError: _refused(lambda error: 409),
             OSError: _refused(lambda error: 507, lambda error: f"{error.filename}: {error.strerror}"),
@@ -102,6 +107,9 @@ class _Routes:
     async def root(self, request: Request) -> Response:
         return RedirectResponse("videos/0/")
 
+    async def videos(self, request: Request) -> Response:
+        return _json(await run_in_threadpool(self._session.states))
+
     async def page(self, request: Request) -> Response:
         return HTMLResponse(await run_in_threadpool(self._page, self._video(request)))
 
@@ -120,7 +128,8 @@ class _Routes:
             "window": window,
             "isOther": is_other,
             "video": index,
-            "videos": project.states(),
+            "numVideos": len(project.videos),
+            "joints": asdict(project.joints) | {"pairs": project.joints.pairs},
             "formats": list(written_formats()),
         }
         data = {"labels": review.labels, "review": to_json(review.data, "page"), "live": to_json(live, "page")}
@@ -162,7 +171,15 @@ class _Routes:
         names = (await _body(request)).get("joints")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise HTTPException(422, "joints: expected a list of names")
+        if self._session.project.joints:
+            raise HTTPException(409, "the joints are chosen; reload the page to change them")
         await run_in_threadpool(self._session.project.choose, choose_joints(names))
+        return _json({})
+
+    async def skeleton(self, request: Request) -> Response:
+        self._video(request)
+        message = await _body(request)
+        await run_in_threadpool(self._session.change_joints, message)
         return _json({})
 
     async def run(self, request: Request) -> Response:
@@ -172,8 +189,8 @@ class _Routes:
             raise HTTPException(422, "near: expected the number of a frame")
         actions: dict[Any, list[Callable[[], None]]] = {
             "propagate": [lambda: own.flow.start(near)],
-            "train": [own.training.start],
-            "stop": [own.flow.stop, own.training.stop],
+            "train": [self._session.training.start],
+            "stop": [own.flow.stop, self._session.training.stop],
         }
         if message.get("do") not in actions:
             raise HTTPException(422, "do: expected propagate, train or stop")

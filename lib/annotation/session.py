@@ -8,6 +8,7 @@ from typing import Any
 
 from lib.annotation.edits import EditError
 from lib.annotation.flow_run import FlowRun
+from lib.annotation.joints import parse_joints
 from lib.annotation.project import Project
 from lib.annotation.training_run import TrainingRun
 from lib.annotation.updates import PageView
@@ -18,17 +19,16 @@ SILENCE = 10.0
 
 
 class OtherWindowError(Exception):
-    """Error for an edit by a window that is not the last one that was opened."""
+    """Error for an edit by a window that is not the last one that was opened, or that shows other joints."""
 
 
 @dataclass(frozen=True)
 class OpenVideo:
-    """An open video, what pages show of it, and the runs in the background."""
+    """An open video, what pages show of it, and its propagation in the background."""
 
     video: AnnotatedVideo
     view: PageView
     flow: FlowRun
-    training: TrainingRun
 
 
 class Session:
@@ -37,11 +37,14 @@ class Session:
     Args:
         project: The project.
         arguments: More arguments of tools/label_video.py, which trains the nets.
+
+    Attributes:
+        training: Training of nets on the labels of all videos.
     """
 
     def __init__(self, project: Project, arguments: tuple[str, ...] = ()) -> None:
         self.project = project
-        self._arguments = arguments
+        self.training = TrainingRun(project.folder / "nets", project.open_labeled, arguments)
         self._open: dict[int, OpenVideo] = {}
         self._lock = threading.Lock()
         self._windows: dict[str, float] = {}  # when each asked for changes last
@@ -59,11 +62,21 @@ class Session:
         with self._lock:
             if index not in self._open:
                 video = self.project.open(index)
-                runs = FlowRun(video), TrainingRun(video, self._arguments)
-                self._open[index] = OpenVideo(video, PageView(video), *runs)
+                flow = FlowRun(video)
+                self._open[index] = OpenVideo(video, PageView(video), flow)
                 if video.has_found:  # the run was on before
-                    runs[0].start(video.frames.numbers[0])
+                    flow.start(video.frames.numbers[0])
             return self._open[index]
+
+    def states(self) -> list[dict[str, Any]]:
+        """Return the state of each video (`Project.states`), and of those that are open also `flow` and `needs`.
+
+        `flow` is the state of the propagation, and `needs` the number of frames and possible swaps that need review.
+        """
+        states = self.project.states()
+        for index, own in list(self._open.items()):
+            states[index] |= {"flow": own.flow.status(), "needs": own.view.num_needs}
+        return states
 
     def add_window(self) -> tuple[str, bool]:
         """Return a name for a new window, which may edit from now on, and True if another one is open."""
@@ -94,14 +107,7 @@ class Session:
             OtherWindowError: Another window was opened later.
             OSError: The edit cannot be written to disk.
         """
-        if not isinstance(message, dict):
-            raise EditError("expected an object")
-        window = message.get("window")
-        if not isinstance(window, str) or not window:
-            raise EditError("window: expected its name")
-        if self._writer not in ("", window):
-            raise OtherWindowError("this project was opened in another window, which edits now; reload to edit here")
-        self._writer = window
+        self._check_writer(message)
         own = self.open(index)
         changed = own.video.change(message)
         if changed:
@@ -109,16 +115,56 @@ class Session:
             own.flow.touch(at if isinstance(at, int) else changed[0])
         return {"saved": True}
 
+    def _check_writer(self, message: Any) -> None:
+        """Check that a message comes from the window that may edit, and that this shows the present joints."""
+        if not isinstance(message, dict):
+            raise EditError("expected an object")
+        window = message.get("window")
+        if not isinstance(window, str) or not window:
+            raise EditError("window: expected its name")
+        if self._writer not in ("", window):
+            raise OtherWindowError("this project was opened in another window, which edits now; reload to edit here")
+        if self.project.joints and message.get("columns") != list(self.project.joints.columns):
+            raise OtherWindowError("the joints of this project have changed; reload the page")
+        self._writer = window
+
+    def change_joints(self, message: Any) -> None:
+        """Change the joints of all videos; runs are stopped, and pages must be loaded again.
+
+        Args:
+            message: `{"joints": [{"column": number or null, "name": name}], "bones": pairs by index, "remove": true to
+                remove joints with labels}` and, as for `edit`, `window` and `columns`.
+
+        Raises:
+            EditError: The message is not valid.
+            InputError: The joints are not valid.
+            LabeledJointError: A joint with labels would be removed.
+            OtherWindowError: Another window was opened later.
+        """
+        self._check_writer(message)
+        if self.project.joints is None:
+            raise EditError("choose the joints first")
+        joints = self.project.joints.change(*parse_joints(message))
+        if message.get("remove") is not True:
+            self.project.check_removal(joints)
+        with self._lock:
+            self.training.stop()
+            for own in self._open.values():
+                own.flow.close()
+            self._open.clear()
+            self.project.change(joints)
+
     def changes(self, index: int, revision: int, listed: int, *, window: str) -> dict[str, Any]:
         """Return what has changed in a video after a revision (`PageView.since`), and the state of the runs."""
         own = self.open(index)
         flow = own.flow.status()
         changes = own.view.since(revision, listed, is_busy=bool(flow["busy"]))
-        return changes | {"flow": flow, "training": own.training.status(), "mayEdit": self.hear(window)}
+        state = {"mayEdit": self.hear(window), "columns": own.video.columns}
+        return changes | {"flow": flow, "training": self.training.status(), **state}
 
     def close(self) -> None:
         """Stop all runs, and write everything to disk."""
+        self.training.stop()
         for own in self._open.values():
-            own.training.stop()
             own.flow.close()
         self.project.close()

@@ -17,10 +17,14 @@ class PageView:
 
     Args:
         video: The video.
+
+    Attributes:
+        num_needs: Number of frames and possible swaps that need review; None before a page has asked.
     """
 
     def __init__(self, video: AnnotatedVideo) -> None:
         self._video = video
+        self.num_needs: int | None = None
         self._first: list[dict[str, Any]] | None = None  # suggestions by appearance
 
     def open(self) -> tuple[Review, dict[str, Any]]:
@@ -29,6 +33,7 @@ class PageView:
             state, content = self._state(), self._video.content()
         review = self._review(content)
         self._suggest(review)
+        self.num_needs = len(review.data["needs"])
         return review, state | {"listed": state["revision"]}
 
     def since(self, revision: int, listed: int, *, is_busy: bool) -> dict[str, Any]:
@@ -69,6 +74,7 @@ class PageView:
         content = self._video.content()
         review = self._review(content)
         self._suggest(review)
+        self.num_needs = len(review.data["needs"])
         needs = [self._with_tracks(item, content["annotations"]) for item in review.data["needs"]]
         return {"needs": needs, "suggested": review.data["suggested"]}
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from lib.annotation.edits import FrameLabels, LabeledPose
+from lib.annotation.joints import ProjectJoints
 from lib.annotation.journal import Journal
 from lib.annotation.labels import EditedLabels
 from lib.formats.coco import JOINT_EVIDENCE, PROBABILITY, PROPAGATED_BY, SCORES
@@ -19,6 +20,8 @@ from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
+FOUND = "found.json"
+"""File of the propagated poses in the folder of a video."""
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
 
 
@@ -40,6 +43,18 @@ class ProgramPose:
     disagreement: Sequence[float | None]
     key: str
 
+    def pick(self, places: Sequence[int | None]) -> "ProgramPose":
+        """Return the pose with other joints.
+
+        Args:
+            places: Index of each joint here; None for a joint that was not looked for.
+        """
+        own = zip(self.joints, self.scores, self.sources, self.disagreement, strict=True)
+        found: list[tuple[Any, ...]] = [*own, ([0.0, 0.0], 0.0, [], None)]
+        picked = [found[-1 if place is None else place] for place in places]
+        joints, scores, sources, disagreement = (list(part) for part in zip(*picked, strict=True))
+        return ProgramPose(joints, scores, sources, disagreement, self.key)
+
 
 Found = Mapping[int, Mapping[int, ProgramPose]]
 """Poses by number of the frame and track."""
@@ -53,8 +68,7 @@ class AnnotatedVideo:
     Args:
         path: Video file, or folder of numbered frames.
         folder: Folder for the frames of a file, the journal, and propagated poses.
-        names: Names of the J joints.
-        bones: Pairs of connected joints, by index.
+        joints: The J joints.
 
     Attributes:
         frames: Frames of the video.
@@ -66,12 +80,12 @@ class AnnotatedVideo:
         InputError: The video cannot be read, or a file of the folder is damaged.
     """
 
-    def __init__(self, path: Path, folder: Path, names: Sequence[str], bones: Sequence[Sequence[int]]) -> None:
-        self.path, self.folder, self.names = path, folder, list(names)
-        self._bones = bones
+    def __init__(self, path: Path, folder: Path, joints: ProjectJoints) -> None:
+        self.path, self.folder, self.names = path, folder, list(joints.names)
+        self._joints = joints
         self.frames, self.damaged = open_frames(path, folder / "frames")
         self._sizes = self._frame_sizes()
-        self.labels = EditedLabels(Journal(folder), len(names), frozenset(self.frames.numbers))
+        self.labels = EditedLabels(Journal(folder), joints.columns, frozenset(self.frames.numbers))
         self._found: dict[int, dict[int, ProgramPose]] = {}
         self._method = ""
         self.revision = 0
@@ -91,6 +105,11 @@ class AnnotatedVideo:
     def name(self) -> str:
         """Name of the file or folder."""
         return self.path.name
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Columns of the joints in the labels on disk."""
+        return self._joints.columns
 
     @property
     def lock(self) -> threading.RLock:
@@ -205,7 +224,7 @@ class AnnotatedVideo:
             "videos": [{"id": 0, "name": self.name}],
             "images": images,
             "annotations": annotations,
-            "categories": [category_record(self.names, "individual", self._bones)],
+            "categories": [category_record(self.names, "individual", self._joints.bones)],
         }
 
     def _records_of(self, number: int) -> list[dict[str, Any]]:
@@ -246,25 +265,31 @@ class AnnotatedVideo:
         return record | (evidence if open_joints else {})
 
     def save_found(self) -> None:
-        """Write the propagated poses to disk."""
+        """Write the propagated poses to disk; without any, there is no file."""
         with self._lock:
+            if not self._found:
+                (self.folder / FOUND).unlink(missing_ok=True)
+                return
             poses: dict[str, dict[str, Any]] = {}
             for number, of_frame in self._found.items():
                 poses[str(number)] = {str(track): list(vars(pose).values()) for track, pose in of_frame.items()}
-            write_json(self.folder / "found.json", {"joints": self.names, "method": self._method, "poses": poses})
+            content = {"columns": self._joints.columns, "method": self._method, "poses": poses}
+            write_json(self.folder / FOUND, content)
 
     def _load(self) -> None:
-        path = self.folder / "found.json"
+        path = self.folder / FOUND
         if not path.exists():
             return
         saved = read_json(path)
         try:
-            if saved["joints"] == self.names:
-                self._method = str(saved["method"])
-                self._found = {
-                    int(number): {int(track): _program_pose(pose, len(self.names)) for track, pose in poses.items()}
-                    for number, poses in saved["poses"].items()
-                }
+            # Files of projects whose joints could not change have no columns.
+            columns = saved.get("columns") or range(len(saved["joints"]))
+            places = [columns.index(column) if column in columns else None for column in self._joints.columns]
+            self._method = str(saved["method"])
+            self._found = {
+                int(number): {int(track): _program_pose(pose, len(columns)).pick(places) for track, pose in of.items()}
+                for number, of in saved["poses"].items()
+            }
         except (LookupError, TypeError, ValueError, AttributeError):
             raise InputError(f"{path}: damaged; remove it, and propagate again") from None
 

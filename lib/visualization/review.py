@@ -35,7 +35,9 @@ _COMMON = (
     *("queue", "accepting", "identities", "app", "actions", "main"),
 )
 SCRIPTS = tuple(f"{part}.js" for part in (*_COMMON, "offline"))
-LIVE_SCRIPTS = tuple(f"{part}.js" for part in (*_COMMON, "connection", "live_model", "runs", "live"))
+LIVE_SCRIPTS = tuple(
+    f"{part}.js" for part in (*_COMMON, "connection", "live_model", "joint_editor", "videos", "runs", "live")
+)
 """Scripts of the page that lib.annotation serves."""
 BUDGET = 60_000_000
 """Bytes of a page. Browsers open pages of this size within two seconds, and mail and chats accept them."""
@@ -240,8 +242,8 @@ def render_page(
 ) -> tuple[bytes, bytes]:
     """Return the parts of a page before and after its pictures.
 
-    The content security policy allows only the page's own script and style, by their hashes, and no connections except
-    to the server of a served page.
+    The content security policy allows only the page's own script and style, by their hashes, its empty icon, which
+    browsers ask a server for otherwise, and no connections except to the server of a served page.
 
     Args:
         title: Title of the page.
@@ -253,7 +255,7 @@ def render_page(
     styles = ("page.css", "live.css") if is_served else ("page.css",)
     style = "".join((PAGE / part).read_text(encoding="utf-8") for part in styles)
     script = '"use strict";\n' + "".join((PAGE / part).read_text(encoding="utf-8") for part in scripts)
-    policy = f"default-src 'none'; script-src {_sum(script)}; style-src {_sum(style)}"
+    policy = f"default-src 'none'; script-src {_sum(script)}; style-src {_sum(style)}; img-src data:"
     policy += "; connect-src 'self'" if is_served else ""
     text = (PAGE / markup).read_text(encoding="utf-8")
     for mark, value in (("policy", policy), ("style", style), ("title", html.escape(title))):

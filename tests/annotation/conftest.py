@@ -1,6 +1,7 @@
 import pytest
 from annotated_video import NAMES, joints, write_video
 
+from lib.annotation.joints import ProjectJoints
 from lib.annotation.video import AnnotatedVideo
 
 
@@ -13,7 +14,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def video(folder, tmp_path):
-    return AnnotatedVideo(folder / "clip.mp4", tmp_path / "clip", NAMES, [(0, 1)])
+    return AnnotatedVideo(folder / "clip.mp4", tmp_path / "clip", ProjectJoints.chosen((NAMES, [(0, 1)])))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def step(name, frames, names=None, at=0):
 
 @pytest.fixture
 def open_labels(tmp_path):
-    return lambda: EditedLabels(Journal(tmp_path), 2, NUMBERS)
+    return lambda: EditedLabels(Journal(tmp_path), (0, 1), NUMBERS)
 
 
 def test_joints_of_a_program_are_left_open_and_poses_without_others_are_no_labels(open_labels):

@@ -8,6 +8,7 @@ from annotated_video import FRAMES, NAMES, joints
 
 from lib.annotation import flow_run
 from lib.annotation.flow_run import FlowRun
+from lib.annotation.joints import ProjectJoints
 from lib.annotation.video import AnnotatedVideo
 from lib.utils.errors import InputError
 
@@ -54,7 +55,7 @@ def test_all_frames_get_poses_and_say_where_they_come_from(video, run, label):
     distances = np.linalg.norm(keypoints(video)[..., :2] - truth, axis=-1)
     assert (distances < 3.5).mean() > 0.95
     content = video.content()
-    assert content["info"] == {"propagated_by": "dis-lucas_kanade-linear"}
+    assert content["info"] == {"propagated_by": "dis-lucas_kanade-linear", "scores": "p(error < 5 %)"}
     person = next(one for one in content["annotations"] if one["image_id"] == 7)
     assert person["sources"] == [[0, 20]] * 4
     assert [image["id"] for image in content["images"] if image["is_labeled"]] == [0, 20, 40]
@@ -109,7 +110,7 @@ def test_poses_of_the_present_labels_are_not_replaced(video, run, label, puts, t
     run.start(0)
     wait(run)
     video.close()
-    again = AnnotatedVideo(video.path, tmp_path / "clip", NAMES, [(0, 1)])
+    again = AnnotatedVideo(video.path, tmp_path / "clip", ProjectJoints.chosen((NAMES, [(0, 1)])))
     assert (keypoints(again) == keypoints(video)).all()
     other = FlowRun(again)
     other.start(0)

@@ -16,6 +16,7 @@ from lib.annotation.project import Project
 from lib.annotation.security import MAX_BODY, MAX_WRONG, WINDOW, Guard
 from lib.annotation.server import make_app
 from lib.annotation.session import Session
+from lib.annotation.video import ProgramPose
 
 PORT, TOKEN = 4321, "secret"
 BASE = f"http://127.0.0.1:{PORT}"
@@ -46,7 +47,8 @@ def post(client, path, message, **options):
 def edit(name="a", window=None, frame=0, track=0):
     keypoints = [value for x, y in joints(frame, track) for value in (x, y, 2)]
     people = [{"track": track, "keypoints": keypoints, "propagated": []}]
-    return {"do": name, "at": frame, "frames": {str(frame): people}, "names": {}, "window": window}
+    message = {"do": name, "at": frame, "frames": {str(frame): people}, "names": {}}
+    return message | {"window": window, "columns": [0, 1, 2, 3]}
 
 
 def state(session):
@@ -65,6 +67,15 @@ def test_the_page_and_frames_are_served(client):
     assert picture.content.startswith(b"\xff\xd8")
     assert get(client, f"videos/0/frames/{FRAMES}").status_code == 404
     assert get(client, "videos/1/").status_code == 404
+
+
+def test_the_list_of_videos_has_their_states(client, session):
+    assert get(client, "videos/").json() == [{"name": "clip.mp4", "labeled": 0, "propagated": False}]
+    window, _ = session.add_window()
+    post(client, "edit", edit(window=window))
+    get(client, "videos/0/")
+    (video,) = get(client, "videos/").json()
+    assert (video["labeled"], video["needs"], video["flow"]["on"]) == (1, 0, False)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +114,30 @@ def test_a_request_of_another_site_or_form_is_refused(client, session, headers, 
     assert post(client, "edit", edit(window=window), headers={"origin": BASE}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["edit", "skeleton", "joints", "run", "export", "leave"])
+def test_no_address_obeys_without_the_token_or_another_site(client, session, folder, path):
+    window, _ = session.add_window()
+    joints = {"joints": [{"column": 0, "name": "a"}], "bones": [], "remove": True}
+    of_path = {
+        "edit": edit(window=window),
+        "skeleton": joints | {"window": window, "columns": [0, 1, 2, 3]},
+        "joints": {"joints": ["a"]},
+        "run": {"do": "propagate", "near": 0},
+        "export": {"format": "coco"},
+        "leave": {"window": window},
+    }
+    before, joints_before = sorted(folder.rglob("*")), session.project.joints
+    for address in (f"{BASE}/videos/0/{path}", f"{BASE}/wrong/videos/0/{path}"):
+        assert client.post(address, json=of_path[path]).status_code == 403
+    for headers in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        assert post(client, path, of_path[path], headers=headers).status_code == 403
+    assert state(session) == ({}, 0, 0)
+    assert session.project.joints == joints_before
+    assert not session.open(0).flow.is_on
+    assert sorted(folder.rglob("*")) == before
+    assert session.add_window()[1]  # the window did not leave
+
+
 @pytest.mark.parametrize(
     ("content", "status"),
     [
@@ -133,6 +168,14 @@ def test_a_wrong_edit_is_refused_with_the_reason(client, session):
     assert state(session) == ({}, 0, 0)
 
 
+def test_a_body_of_100_mb_is_refused(client, session):
+    window, _ = session.add_window()
+    content = json.dumps(edit(window=window)).encode() + b" " * (100 << 20)
+    headers = {"content-type": "application/json"}
+    assert client.post(f"/{TOKEN}/videos/0/edit", content=content, headers=headers).status_code == 413
+    assert state(session) == ({}, 0, 0)
+
+
 def test_a_long_body_without_a_length_is_refused(client, session):
     window, _ = session.add_window()
 
@@ -158,6 +201,15 @@ def test_wrong_tokens_are_slowed_and_the_right_one_is_not():
     assert client.get(f"/{TOKEN}/").status_code == 204
     now[0] = WINDOW + 1
     assert client.get("/0/").status_code == 403
+
+
+def test_guesses_of_the_token_change_nothing_and_the_page_goes_on(client, session):
+    window, _ = session.add_window()
+    for number in range(1000):
+        answer = client.post(f"{BASE}/{TOKEN[:-1]}{number}/videos/0/edit", json=edit(window=window))
+        assert answer.status_code in (403, 429)
+    assert state(session) == ({}, 0, 0)
+    assert post(client, "edit", edit(window=window)).json() == {"saved": True}
 
 
 def test_changes_say_what_is_new(client, session):
@@ -206,8 +258,57 @@ def test_joints_are_chosen_in_the_page(folder, tmp_path):
     assert project.joints is None
     assert post(client, "joints", {"joints": ["mouse"]}).status_code == 200
     assert "tail_base" in get(client, "videos/0/").text
-    assert post(client, "joints", {"joints": ["a", "b"]}).status_code == 422
+    assert post(client, "joints", {"joints": ["a", "b"]}).status_code == 409
     session.close()
+
+
+def skeleton(window, rows, **more):
+    joints = [{"column": column, "name": name} for column, name in rows]
+    return {"joints": joints, "bones": [], "window": window, "columns": [0, 1, 2, 3]} | more
+
+
+def test_joints_are_changed_and_the_removal_of_labels_is_confirmed(client, session):
+    window, _ = session.add_window()
+    post(client, "edit", edit(window=window))
+    session.open(0).video.put({3: {0: ProgramPose([[1, 2]] * 4, [0.5] * 4, [[0]] * 4, [None] * 4, "key")}}, "flow")
+    rows = [(0, "nose"), (1, "left_ear"), (2, "right_ear"), (None, "paw")]
+    assert post(client, "skeleton", skeleton("other", rows)).status_code == 409
+    assert post(client, "skeleton", skeleton(window, rows, columns=[0, 1])).status_code == 409
+    answer = post(client, "skeleton", skeleton(window, rows))
+    assert answer.status_code == 428
+    assert answer.json()["error"].startswith("tail has labels in 1 pose:")
+    assert session.project.joints.names == tuple(NAMES)
+    assert post(client, "skeleton", skeleton(window, rows, bones=[[0, 3]], remove=True)).status_code == 200
+    assert session.project.joints.removed == (("tail", 3),)
+    assert post(client, "edit", edit("b", window=window)).status_code == 409
+    content = session.open(0).video.content()
+    assert content["categories"][0]["keypoints"] == ["nose", "left_ear", "right_ear", "paw"]
+    assert content["categories"][0]["skeleton"] == [[1, 4]]
+    labeled, found = content["annotations"]
+    assert labeled["keypoints"][9:] == [0, 0, 0]
+    assert (labeled["num_keypoints"], found["scores"]) == (3, [0.5, 0.5, 0.5, 0])
+    assert get(client, f"videos/0/changes?after=0&listed=0&window={window}").json()["columns"] == [0, 1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"joints": {}},
+        {"joints": [1]},
+        {"joints": [{"column": 0}]},
+        {"joints": [{"column": "0", "name": "a"}]},
+        {"bones": 1},
+        {"bones": [[0]]},
+        {"bones": [[0, "1"]]},
+        {"bones": [[0, 9]]},
+        {"joints": []},
+    ],
+)
+def test_wrong_joints_change_nothing(client, session, wrong):
+    window, _ = session.add_window()
+    before = session.project.joints
+    assert post(client, "skeleton", skeleton(window, [(0, "a")]) | wrong).status_code == 422
+    assert session.project.joints == before
 
 
 def test_it_listens_on_the_loopback_address_and_survives_what_is_no_request(session):

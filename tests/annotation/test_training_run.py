@@ -3,8 +3,12 @@
 import time
 
 import pytest
+from annotated_video import FRAMES, NAMES
 
+from lib.annotation.joints import ProjectJoints
 from lib.annotation.training_run import TrainingRun
+from lib.annotation.video import AnnotatedVideo
+from lib.utils.files import read_json
 
 SHORT = ("TRAIN.END_EPOCH", "1", "DATASET.REPEAT", "2", "MODEL.IMAGE_SIZE", "[96,96]", "WORKERS", "0")
 
@@ -16,10 +20,21 @@ def wait(run):
         time.sleep(0.1)
 
 
-def test_poses_of_nets_replace_others_unless_the_labels_have_changed(video, label):
-    run = TrainingRun(video, SHORT)
+@pytest.fixture
+def start_run(tmp_path):
+    """Begin a training of videos."""
+
+    def start_run(*videos, arguments=SHORT):
+        run = TrainingRun(tmp_path / "nets", lambda: videos, arguments)
+        run.start()
+        return run
+
+    return start_run
+
+
+def test_poses_of_nets_replace_others_unless_the_labels_have_changed(video, label, start_run):
     label(video, (0, 20, 40))
-    run.start()
+    run = start_run(video)
     assert run.is_busy
     label(video, (10,), tracks=(0, 1))
     wait(run)
@@ -32,10 +47,27 @@ def test_poses_of_nets_replace_others_unless_the_labels_have_changed(video, labe
     assert person["sources"] == [[20, 40]] * 4
 
 
-def test_a_stopped_training_ends_and_changes_nothing(video, label):
-    run = TrainingRun(video, SHORT)
+def test_nets_learn_from_all_videos_and_label_all(video, folder, tmp_path, label, start_run):
+    joints = ProjectJoints.chosen((NAMES, [(0, 1)]))
+    other, done = (AnnotatedVideo(folder / "clip.mp4", tmp_path / name, joints) for name in ("other", "done"))
     label(video, (0, 20))
-    run.start()
+    label(other, (10, 30))
+    label(done, range(FRAMES))  # nothing is left to do
+    run = start_run(video, other, done)
+    wait(run)
+    assert run.status()["message"].startswith("the nets are trained")
+    for own, first, last in ((video, 0, 20), (other, 10, 30)):
+        found = {one["image_id"] for one in own.content()["annotations"] if "scores" in one}
+        assert found >= {*range(first + 1, last)}
+        assert not found & {first, last}
+    assert not done.has_found
+    learned = [read_json(path) for path in (tmp_path / "nets" / "results" / "nets").glob("*/labels/*.json")]
+    assert [len(content["annotations"]) for content in learned] == [4, 4]
+
+
+def test_a_stopped_training_ends_and_changes_nothing(video, label, start_run):
+    label(video, (0, 20))
+    run = start_run(video)
     process = run._process
     run.stop()
     wait(run)
@@ -44,16 +76,14 @@ def test_a_stopped_training_ends_and_changes_nothing(video, label):
     assert {one["image_id"] for one in video.content()["annotations"]} == {0, 20}
 
 
-def test_without_labels_it_says_so(video):
-    run = TrainingRun(video, SHORT)
-    run.start()
+def test_without_labels_it_says_so(video, start_run):
+    run = start_run(video)
     assert not run.is_busy
     assert run.status()["message"].startswith("label some frames first")
 
 
-def test_wrong_keys_are_told(video, label):
-    run = TrainingRun(video, ("TRAIN.END_EPOC", "1"))
+def test_wrong_keys_are_told(video, label, start_run):
     label(video, (0, 20))
-    run.start()
+    run = start_run(video, arguments=("TRAIN.END_EPOC", "1"))
     wait(run)
     assert "TRAIN.END_EPOCH" in run.status()["message"]

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import pytest
@@ -6,16 +7,30 @@ from reviewed_video import make_content, read_frame
 
 from lib.visualization.review import write_review
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PROGRAMS = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "firefox": ("firefox", "firefox-esr"),
+}
+"""Names of the program of each browser."""
+DEFAULT = os.environ.get("POSEWARPER_TEST_BROWSER", "chromium")
+"""Browser of tests that do not name one."""
 
 
 @pytest.fixture(scope="session")
-def browser():
+def browser(request):
+    """The browser that a test names (`IN_BOTH_BROWSERS`), or the default one."""
+    name = getattr(request, "param", DEFAULT)
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no chromium is installed: its review page is not tried")
+    program = next(filter(None, map(shutil.which, PROGRAMS[name])), None)
+    if program is None:
+        pytest.skip(f"no {name} is installed: its pages are not tried")
+    channel = {"channel": "moz-firefox"} if name == "firefox" else {}  # an unpatched Firefox, by WebDriver BiDi
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM)
+        browser = getattr(started, name).launch(executable_path=program, **channel)
+        try:
+            browser.new_context().close()
+        except playwright.Error as error:
+            pytest.skip(f"Playwright cannot drive {name} {browser.version}: {str(error).splitlines()[0]}")
         yield browser
         browser.close()
 

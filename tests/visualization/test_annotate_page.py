@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 from annotated_video import COMMAND, FRAMES, HEIGHT, NAMES, WIDTH, Server, joints, write_video
-from review_browser import Review
+from review_browser import IN_BOTH_BROWSERS, Review
 
 from lib.formats.coco import read_labels
 
@@ -105,6 +105,7 @@ def dense(folder):
     return found
 
 
+@IN_BOTH_BROWSERS
 def test_from_a_video_without_labels_to_labels_of_all_frames(clip, serve, open_annotation):
     page = open_annotation(serve(clip, "--joints", ",".join(NAMES)))
     assert page.text("#title") == "clip.mp4"
@@ -206,6 +207,7 @@ def test_a_killed_server_goes_on_where_it_was(clip, serve, open_annotation):
     assert saved["annotations"] == []
 
 
+@IN_BOTH_BROWSERS
 def test_the_keyboard_is_enough(clip, serve, open_annotation, browser):
     server = serve(clip)
     new = browser.new_page()
@@ -232,6 +234,47 @@ def test_the_keyboard_is_enough(clip, serve, open_annotation, browser):
     assert label["keypoints"] == pytest.approx([*middle, 2, middle[0] + 1, middle[1] + 10, 2], abs=0.02)
 
 
+@IN_BOTH_BROWSERS
+def test_joints_are_added_paired_and_removed_later(clip, serve, open_annotation):
+    page = open_annotation(serve(clip, "--joints", "nose,paw,hand,tail"))
+    page.label(0, 0)
+    page.saved()
+    page.press("v")
+    editor = page.page.locator("#joint-editor")
+    editor.get_by_label("Left joint").select_option(label="paw")
+    editor.get_by_label("Right joint").select_option(label="hand")
+    editor.get_by_label("Name of the pair").fill("paw")
+    editor.get_by_text("Pair", exact=True).click()
+    editor.get_by_text("Add a joint").click()
+    page.page.keyboard.type("ear")
+    editor.get_by_label("Second joint of a bone").select_option(label="ear")
+    editor.get_by_text("Connect").click()
+    editor.locator("ol li").nth(3).get_by_text("Remove").click()  # tail
+    editor.get_by_text("Save").click()
+    page.page.wait_for_function("() => document.getElementById('joint-refusal').textContent.startsWith('tail has')")
+    with page.page.expect_navigation():
+        editor.get_by_text("its labels stay").click()
+    page.page.wait_for_selector("#state:not(:empty)")
+    page.go(0)
+    assert page.page.locator("#joints td:first-child").all_inner_texts() == ["nose", "left_paw", "right_paw", "ear"]
+    assert page.text("#state") == "partly labeled"
+    assert page.page.evaluate("() => read('review').bones") == [[0, 3]]
+    page.press("v")
+    assert editor.locator("ol span").all_inner_texts() == ["", "⇄ right_paw", "⇄ left_paw", ""]
+    editor.get_by_text("Add a joint").click()
+    page.page.keyboard.type("tail")
+    with page.page.expect_navigation():
+        editor.get_by_text("Save").click()
+    page.page.wait_for_selector("#state:not(:empty)")
+    page.go(0)
+    states = page.page.locator("#joints td:nth-child(4)").all_inner_texts()
+    assert states == ["visible", "visible", "visible", "missing", "visible"]
+    page.press("z")  # the tail was placed last
+    last = "document.querySelector('#joints tbody tr:last-child td:nth-child(4)').textContent"
+    page.page.wait_for_function(f"() => {last} === 'missing'")
+    assert [fault for fault in page.faults if "428" not in fault] == []  # Chromium notes the refusal
+
+
 def test_a_second_window_is_told_and_the_first_one_edits_no_more(clip, serve, open_annotation):
     server = serve(clip, "--joints", "nose")
     first = open_annotation(server)
@@ -251,7 +294,19 @@ def test_the_videos_of_a_project_are_listed(clip, serve, open_annotation):
     page = open_annotation(serve(clip, other, "--joints", "nose"))
     page.label(0, 0)
     page.saved()
-    page.page.select_option("#videos", "1")
+    page.press("o")
+    page.page.wait_for_selector("#videos[open]")
+    page.page.locator("#videos a", has_text="other.mp4").press("Enter")
     page.page.wait_for_function("() => document.getElementById('title')?.textContent === 'other.mp4'")
     page.settle()
-    assert page.page.locator("#videos option").all_text_contents() == ["clip.mp4 (1 labeled)", "other.mp4 (0 labeled)"]
+    page.page.get_by_text("Video 2 of 2").click()
+    page.page.wait_for_selector("#videos[open]")
+    rows = page.page.locator("#videos tbody tr").all_inner_texts()
+    assert [row.split("\t") for row in rows] == [["clip.mp4", "1", "labeled"], ["other.mp4", "", "not labeled yet"]]
+    page.press("Escape")
+    page.label(0, 0)
+    page.propagate()
+    page.press("o")
+    page.page.wait_for_selector("#videos[open]")
+    assert page.page.locator("#videos tbody tr").all_inner_texts()[1].endswith("\tpropagated, nothing to review")
+    assert page.faults == []

@@ -3,8 +3,8 @@
 const RETRY = 1000; // milliseconds
 
 class Connection {
-  constructor(window_) {
-    this.window = window_;
+  constructor(window_, columns) {
+    [this.window, this.columns] = [window_, columns]; // the columns say which joints this page shows
     this.waiting = []; // changes in order; the first one is on its way
     this.sent = 0; // number of changes so far
     this.isSending = false;
@@ -53,7 +53,7 @@ class Connection {
     this.isSending = true;
     this.tell("saving", "Saving …");
     while (this.waiting.length) {
-      const answer = await this.post("edit", { ...this.waiting[0], window: this.window });
+      const answer = await this.post("edit", { ...this.waiting[0], window: this.window, columns: this.columns });
       if (answer?.status === 200) {
         this.waiting.shift();
       } else if (!answer || answer.status >= 500) {

@@ -10,6 +10,10 @@ async function follow(app, connection, runs, { revision, listed }) {
     if (answer?.status === 200) {
       const { content } = answer;
       runs.show(content);
+      if (String(content.columns) !== String(connection.columns)) {
+        connection.close("The joints of this project have changed; reload the page.");
+        return;
+      }
       if (!content.mayEdit) connection.close("This project was opened in another window, which edits now; reload to edit here.");
       if (isCurrent) {
         take(app, content);
@@ -40,7 +44,7 @@ function take(app, content) {
 
 function startLive() {
   const live = read("live");
-  const connection = new Connection(live.window);
+  const connection = new Connection(live.window, live.joints.columns);
   const runs = new Runs(live, connection);
   const model = new LiveModel(read("labels"), read("review"), live, connection);
   const app = start(model, new ServerFiles(model.frames));

@@ -2,9 +2,10 @@
 
 const RUN_ACTIONS = {
   propagate: [["y"], "propagate the labels to all frames, and again after each change", (app) => app.runs.run("propagate")],
-  train: [["Shift+y"], "train nets on the labels: minutes; their poses replace the others", (app) => app.runs.run("train")],
+  train: [["Shift+y"], "train nets on the labels of all videos: minutes; their poses replace the others", (app) => app.runs.run("train")],
   stopRuns: [["Shift+Escape"], "stop both", (app) => app.runs.run("stop")],
-  videos: [["o"], "another video", () => document.getElementById("videos").focus()],
+  joints: [["v"], "change the joints, pairs, and bones", (app) => app.runs.joints.open()],
+  videos: [["o"], "another video", (app) => app.runs.videos.open()],
 };
 
 class Runs {
@@ -28,19 +29,12 @@ class Runs {
     const bar = element("div", { id: "runs" }, button("propagate", "Propagate"), button("train", "Train nets"),
       button("stopRuns", "Stop"), this.progress, this.text, this.saved);
     document.querySelector("header").after(bar);
+    document.querySelector("#joints").after(button("joints", "Joints …"));
+    this.joints = new JointEditor(live, connection);
     document.getElementById("count").hidden = true;
-    document.getElementById("title").after(this.#videos());
+    this.videos = new Videos(live, connection);
+    document.getElementById("title").after(this.videos.button);
     this.#exportDialog();
-  }
-
-  #videos() {
-    const options = this.live.videos.map(({ name, labeled }, index) => element("option", {
-      value: index, selected: index === this.live.video, textContent: `${name} (${labeled} labeled)`,
-    }));
-    const select = element("select", { id: "videos", hidden: options.length < 2 }, ...options);
-    select.setAttribute("aria-label", "Video");
-    select.addEventListener("change", () => window.location.assign(`../${select.value}/`));
-    return select;
   }
 
   #exportDialog() {
