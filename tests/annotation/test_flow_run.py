@@ -54,7 +54,7 @@ def test_all_frames_get_poses_and_say_where_they_come_from(video, run, label):
     distances = np.linalg.norm(keypoints(video)[..., :2] - truth, axis=-1)
     assert (distances < 3.5).mean() > 0.95
     content = video.content()
-    assert content["info"] == {"propagated_by": "dis-lucas_kanade-linear"}
+    assert content["info"] == {"propagated_by": "dis-lucas_kanade-linear", "scores": "p(error < 5 %)"}
     person = next(one for one in content["annotations"] if one["image_id"] == 7)
     assert person["sources"] == [[0, 20]] * 4
     assert [image["id"] for image in content["images"] if image["is_labeled"]] == [0, 20, 40]
