@@ -8,6 +8,7 @@ from annotated_video import FRAMES, NAMES, joints
 
 from lib.annotation import flow_run
 from lib.annotation.flow_run import FlowRun
+from lib.annotation.joints import ProjectJoints
 from lib.annotation.video import AnnotatedVideo
 from lib.utils.errors import InputError
 
@@ -109,7 +110,7 @@ def test_poses_of_the_present_labels_are_not_replaced(video, run, label, puts, t
     run.start(0)
     wait(run)
     video.close()
-    again = AnnotatedVideo(video.path, tmp_path / "clip", NAMES, [(0, 1)])
+    again = AnnotatedVideo(video.path, tmp_path / "clip", ProjectJoints.chosen((NAMES, [(0, 1)])))
     assert (keypoints(again) == keypoints(video)).all()
     other = FlowRun(again)
     other.start(0)
