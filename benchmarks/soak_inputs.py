@@ -5,7 +5,7 @@ python benchmarks/soak_inputs.py --first 1234 --count 1
 
 Files of labels are also converted, and videos unpacked; a refused file must leave nothing half-written. Everything but
 an InputError, and an OSError that a tool reports in one line, counts as a traceback. The files are read in a process of
-its own, so that a crash counts too. The second command repeats a case, and prints its traceback.
+its own, so that a crash counts too. The second command repeats a case. Ctrl-C ends the soak with what was read.
 """
 
 import argparse
@@ -90,7 +90,11 @@ def soak(folder: Path, args: argparse.Namespace) -> Soak:
         process = context.Process(target=work, args=(own, range(case, end), args.seed, sender))
         process.start()
         sender.close()
-        begin, case = case, _follow(receiver, case, results, found)
+        begin = case
+        try:
+            case = _follow(receiver, case, results, found)
+        except KeyboardInterrupt:  # what was read until now counts
+            case = end
         process.kill()
         process.join()
         shutil.rmtree(own, ignore_errors=True)

@@ -144,6 +144,12 @@ def memory_of(process: int) -> float:
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def processor_time(process: int) -> float:
+    """Return the seconds of processor time of a process, which other load on the machine does not change much."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def checksums(folder: Path, *patterns: str) -> dict[str, str]:
     """Return the checksums of the files of a folder that fit a pattern, by their paths in it."""
     paths = (path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
