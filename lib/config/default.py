@@ -42,7 +42,6 @@ DEFAULTS.MODEL.WARP = CN()
 DEFAULTS.MODEL.WARP.ENABLED = False  # PoseWarper: the pose net with the warping head
 DEFAULTS.MODEL.WARP.NUM_BLOCKS = 20  # residual blocks of the warping head
 DEFAULTS.MODEL.WARP.NUM_CHANNELS = 128  # channels of the residual blocks
-DEFAULTS.MODEL.WARP.SHARED = False  # one head for all joints, which fits any skeleton; not in the paper
 DEFAULTS.MODEL.WARP.DILATIONS = [3, 6, 12, 18, 24]  # dilations of the deformable convolutions, averaged at the end
 
 DEFAULTS.LOSS = CN()

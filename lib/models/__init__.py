@@ -42,7 +42,6 @@ def build_model(cfg: CfgNode) -> nn.Module:
         num_blocks=cfg.MODEL.WARP.NUM_BLOCKS,
         num_channels=cfg.MODEL.WARP.NUM_CHANNELS,
         dilations=cfg.MODEL.WARP.DILATIONS,
-        shared=cfg.MODEL.WARP.SHARED,
         weights=cfg.TEST.AGGREGATE.WEIGHTS if cfg.TEST.MODE in ("aggregate", "average") else (0.0, 1.0),
         freeze_pose_net=cfg.MODEL.FREEZE_POSE_NET,
     )

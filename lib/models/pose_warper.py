@@ -32,8 +32,6 @@ class PoseWarper(nn.Module):
         num_blocks: Residual blocks between the difference of the heatmaps and the offsets.
         num_channels: Width of these blocks.
         dilations: Dilation of each deformable convolution.
-        shared: Use one head for all joints: it sees the heatmaps of one joint at a time, and its weights fit any
-            skeleton. The paper's head sees those of all joints together.
         weights: Default weight of each frame of a clip, the key frame first.
         freeze_pose_net: Train only the head; the pose net gets no gradients and keeps its BatchNorm statistics.
     """
@@ -46,15 +44,12 @@ class PoseWarper(nn.Module):
         num_blocks: int = 20,
         num_channels: int = 128,
         dilations: Sequence[int] = (3, 6, 12, 18, 24),
-        shared: bool = False,
         weights: Sequence[float] = (0.0, 1.0),
         freeze_pose_net: bool = False,
     ) -> None:
         super().__init__()
         self.weights = tuple(weights)
         self.freeze_pose_net = freeze_pose_net
-        self.shared = shared
-        num_joints = 1 if shared else num_joints  # of the head
         self.pose_net = pose_net
         self.offset_feats = residual_layer(BasicBlock, num_joints, num_channels, num_blocks)
         num_offsets = 2 * 3 * 3 * num_joints  # Δy and Δx of each kernel tap, separately for each joint
@@ -116,14 +111,6 @@ class PoseWarper(nn.Module):
         Returns:
             Maps (N, J, h, w) of the target frame.
         """
-        if not self.shared:
-            return self._warp(values, source, target)
-        values_of, source_of, target_of = (maps.flatten(0, 1).unsqueeze(1) for maps in (values, source, target))
-        warped = self._warp(values_of, source_of, source_of if source is target else target_of)  # (N · J, 1, h, w)
-        return torch.unflatten(warped.squeeze(1), 0, values.shape[:2])
-
-    def _warp(self, values: Tensor, source: Tensor, target: Tensor) -> Tensor:
-        """Warp maps of as many joints as the head has."""
         offsets = self._still_offsets(source) if source is target else self._offsets(target - source)
         warped = torch.zeros_like(values)  # (N, J, h, w)
         for count, (offset, deform_conv) in enumerate(zip(offsets, self.deform_conv, strict=True), start=1):

@@ -39,29 +39,6 @@ def test_untrained_head_is_the_identity(num_joints):
     assert torch.equal(model.warp(values, source=source, target=target), values)
 
 
-@pytest.mark.parametrize("still", [False, True], ids=["moving", "still"])
-@torch.no_grad()
-def test_a_shared_head_warps_each_joint_by_its_own_heatmaps(still):
-    model = fill(small_warper(shared=True))
-    values, source, target = (noise(seed, 2, 5, 16, 8) for seed in range(3))
-    target = source if still else target
-    warped = model.warp(values, source=source, target=target)
-    assert warped.shape == values.shape
-    single = fill(PoseWarper(nn.Identity(), 1, num_blocks=2, num_channels=8, dilations=(1, 2, 3)))
-    for joint in range(5):
-        own = [maps[:, joint : joint + 1] for maps in (values, source, target)]
-        own[2] = own[1] if still else own[2]
-        torch.testing.assert_close(warped[:, joint : joint + 1], single.warp(own[0], source=own[1], target=own[2]))
-
-
-def test_a_shared_head_fits_any_skeleton():
-    of_five, of_seven = small_warper(5, shared=True), small_warper(7, shared=True)
-    head = {name for name in of_five.state_dict() if name.startswith(("offset", "deform_conv"))}
-    assert all(of_five.state_dict()[name].shape == of_seven.state_dict()[name].shape for name in head)
-    values = noise(0, 2, 7, 16, 8)
-    assert torch.equal(of_seven.eval().warp(values, source=values, target=noise(1, 2, 7, 16, 8)), values)  # untrained
-
-
 def test_initial_values():
     torch.manual_seed(0)
     model = small_warper()
