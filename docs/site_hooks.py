@@ -37,7 +37,8 @@ def read_nav(text: str) -> list[dict[str, Any]]:
     nav: list[dict[str, Any]] = [{"Home": "README.md"}]
     for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         title = section.partition("\n")[0].partition(":")[0]
-        pages = dict.fromkeys(site_path(f"docs/{link}") for link in LINK.findall(section) if "//" not in link)
+        found = (link for link in LINK.findall(section) if "//" not in link and link.endswith(".md"))
+        pages = dict.fromkeys(site_path(f"docs/{link}") for link in found)
         nav.append({title: list(pages)})
     return [*nav, {"API": [api_path(title) for title in API]}]
 
