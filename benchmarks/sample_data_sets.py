@@ -37,14 +37,14 @@ def add_poses(add: Callable) -> None:
                 file.begin(lambda frame: None)
                 file.append(frames)
                 if name == "poses":
-                    file.finish({}, Counter(), "clip.mp4", (WIDTH, HEIGHT), JOINTS, [])
+                    file.finish({}, Counter(), lambda number: f"clip.mp4#{number}", (WIDTH, HEIGHT), JOINTS, [])
 
     def read(folder: Path) -> None:
         check_part(folder / "more.json")
         with PosesFile(folder / "more.json", made_with) as file:
             file.begin(lambda frame: None)
             file.append(frames)
-            file.finish({}, Counter(), "clip.mp4", (WIDTH, HEIGHT), JOINTS, [])
+            file.finish({}, Counter(), lambda number: f"clip.mp4#{number}", (WIDTH, HEIGHT), JOINTS, [])
         list(PosesFile(folder / "poses.json", made_with).people())
 
     add("poses", write, read)
