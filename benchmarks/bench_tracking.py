@@ -30,8 +30,8 @@ from lib.core.predictor import Poses, build_predictor
 from lib.core.trained_model import build_trained_model
 from lib.dataset import build_clips, build_skeleton
 from lib.dataset.clips import ClipDataset
+from lib.dataset.detections import person_in_box
 from lib.dataset.people import Person
-from lib.dataset.video_people import person_in_box
 from lib.evaluation.submission import Rules
 from lib.formats.posetrack_set import read_videos
 from lib.formats.tracked_poses import FramePoses
