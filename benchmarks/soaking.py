@@ -36,7 +36,7 @@ MESSAGES = "stderr.txt"
 
 @dataclass
 class Soak:
-    """What a soak did and found.
+    """Result of a soak.
 
     Attributes:
         kills: Number of kills by signal.

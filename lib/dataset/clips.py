@@ -160,16 +160,6 @@ class ClipDataset(Dataset[Clips]):
         assert isinstance(self._sample_frames, FixedFrames)  # random pairs do not share crops
         return self._sample_frames.offsets
 
-    def with_people(self, people: Sequence[Person]) -> "ClipDataset":
-        """Return the same clips of other people, such as the same people in other crops.
-
-        Args:
-            people: People, one clip each.
-        """
-        clips = copy(self)
-        clips.people = people
-        return clips
-
     def with_shared_crops(self) -> tuple["ClipDataset", list[int]]:
         """Return the same clips, whose other frames have the crops of the same people there, and an order of the clips.
 

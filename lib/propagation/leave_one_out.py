@@ -28,12 +28,12 @@ Fuse = Callable[..., PropagatedPoses]
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """What labels that were left out say about propagation.
+    """Results of propagation to labels that were left out.
 
     Attributes:
         errors: Error of each method as a share of the longer side of the person's crop, median over joints; NaN if no
             label lies between two others of the same person.
-        offsets: (J,) what they add to the log-odds of each joint's probability (lib.propagation.probability); empty if
+        offsets: (J,) numbers to add to the log-odds of each joint's probability (lib.propagation.probability); empty if
             they were not measured.
     """
 
@@ -49,7 +49,7 @@ class LeaveOneOut:
 def measure(
     people: Sequence[Person], methods: Sequence[PropagationMethod], options: PropagationOptions, fuse: Fuse
 ) -> LeaveOneOut:
-    """Return what left-out labels say about several methods.
+    """Propagate to left-out labels by several methods, and return the results.
 
     Args:
         people: Labeled people.

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.formats.boxes import DetectedBox, read_boxes
+from lib.nms import nms
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
 
@@ -26,6 +27,20 @@ def whole_frame(numbers: Sequence[int], images: Sequence[np.ndarray]) -> list[li
         [DetectedBox(image=n, num_frames=0, box=np.array([0.0, 0.0, *size]), score=1.0)]
         for n, size in zip(numbers, sizes, strict=True)
     ]
+
+
+def distinct_boxes(number: int, boxes: np.ndarray, scores: np.ndarray, max_overlap: float) -> list[DetectedBox]:
+    """Return the boxes of a frame that do not overlap better ones too much, the best one first.
+
+    Args:
+        number: Number of the frame.
+        boxes: (N, 4) x, y, width, height in pixels.
+        scores: (N,) scores.
+        max_overlap: IoU of two boxes above which the one with the lower score is left out.
+    """
+    corners = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - 1, scores[:, None]])
+    kept = nms(corners, max_overlap)
+    return [DetectedBox(image=number, num_frames=0, box=boxes[index], score=float(scores[index])) for index in kept]
 
 
 class ListedBoxes:

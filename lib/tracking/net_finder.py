@@ -14,9 +14,9 @@ from lib.dataset.sources import build_box_rule, build_skeleton, build_videos
 from lib.formats.boxes import DetectedBox
 from lib.models import PoseWarper
 from lib.models.inference import build_inference_form
-from lib.nms import nms
 from lib.pose.crop import PIXELS_PER_SCALE, box_to_center_scale, joints_box, widen_boxes
 from lib.pose.pixels import normalize
+from lib.tracking.boxes import distinct_boxes
 from lib.utils.files import read_json
 
 STRIDE = 32
@@ -96,9 +96,7 @@ class NetFinder:
         if not found:
             return []
         boxes, scores = np.array([box for box, _ in found]), np.array([score for _, score in found])
-        corners = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - 1, scores[:, None]])
-        kept = nms(corners, MAX_OVERLAP)[: self._most]
-        return [DetectedBox(image=number, num_frames=0, box=boxes[index], score=float(scores[index])) for index in kept]
+        return distinct_boxes(number, boxes, scores, MAX_OVERLAP)[: self._most]
 
     def _search(self, image: np.ndarray, scale: float) -> list[tuple[np.ndarray, float]]:
         """Return the box (4,) and score of each individual at a scale."""

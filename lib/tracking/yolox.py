@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from lib.formats.boxes import DetectedBox
-from lib.nms import nms
+from lib.tracking.boxes import distinct_boxes
 from lib.utils.errors import InputError
 from lib.utils.onnx_file import open_session
 
@@ -80,11 +80,7 @@ class YoloxDetector:
         centers = (found[:, :2] + self._cells[kept]) * strides[:, None]
         sides = np.exp(found[:, 2:4]) * strides[:, None]
         boxes = np.hstack([centers - sides / 2, sides]) / factor  # x, y, w, h
-        corners = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - 1, scores[:, None]])
-        return [
-            DetectedBox(image=number, num_frames=0, box=boxes[index], score=float(scores[index]))
-            for index in nms(corners, MAX_OVERLAP)
-        ]
+        return distinct_boxes(number, boxes, scores, MAX_OVERLAP)
 
     def _run(self, padded: np.ndarray) -> np.ndarray:
         """Return the output (N, 5 + classes) for an image (H, W, 3) uint8 BGR of the input's size."""

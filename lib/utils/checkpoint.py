@@ -126,11 +126,8 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
         raise InputError(f"{path}: {_compare(**nets)}; use weights of that net, or the experiment of these weights")
 
     asked = {name for name in own if layers is None or "*" in layers or name.split(".")[0] in layers}
-    fitting = {
-        name: tensors[name]
-        for name in own
-        if name in asked and name in tensors and tensors[name].shape == own[name].shape
-    }
+    present = [name for name in own if name in asked and name in tensors]
+    fitting = {name: tensors[name] for name in present if tensors[name].shape == own[name].shape}
     # Files from before PyTorch 0.4.1 have no batch counts, which BatchNorm with a momentum does not use anyway.
     lacking = [name for name in own if name not in fitting and not name.endswith("num_batches_tracked")]
     needed = [name for name in lacking if not fitting or (name in asked and not is_of_head(name))]
@@ -142,16 +139,15 @@ def load_weights(model: nn.Module, path: str | Path, layers: Collection[str] | N
         )
     _check_finite(fitting, path)
     model.load_state_dict(fitting, strict=False)
-    present = [name for name in lacking if name in tensors]
     return LoadReport(
         path=path,
         **nets,
         loaded=list(fitting),
         renamed={old: new for old, new in renamed.items() if new in fitting},
         missing=[name for name in lacking if name not in tensors],
-        unasked=[name for name in present if name not in asked],
+        unasked=[name for name in lacking if name in tensors and name not in asked],
         unexpected=[name for name in tensors if name not in own],
-        other_shape=[(name, tuple(tensors[name].shape), tuple(own[name].shape)) for name in present if name in asked],
+        other_shape=[(name, tuple(tensors[name].shape), tuple(own[name].shape)) for name in present if name in lacking],
         training=training_of(state_dict),
         overruled=overruled,
     )

@@ -58,7 +58,7 @@ def test_shared_crops_give_the_same_poses(sample, mode, flip):
     clips = build_test_set(cfg).clips
     still = clips.people[:2]
     people = [replace(one, center=still[i % 2].center, scale=still[i % 2].scale) for i, one in enumerate(clips.people)]
-    clips, net = clips.with_people(people), make_net(cfg)
+    clips.people, net = people, make_net(cfg)
     index, joints, scores, passes = predict(cfg, clips, net)
     assert passes == 18 * 5 * (1 + (flip == "True"))
     shared_index, shared_joints, shared_scores, shared_passes = predict(shared, clips, net)
@@ -108,7 +108,7 @@ def test_heatmaps_of_other_crops_are_moved_to_that_of_the_key_frame(sample, targ
         )
         for number in range(9)
     ]
-    clips = clips.with_people(people)
+    clips.people = people
     own, moved = estimate(cfg, clips, net), estimate(shared, clips, net)
     monkeypatch.setattr(shared_crops, "_move", lambda heatmaps, moves: heatmaps)
     unmoved = estimate(shared, clips, net)

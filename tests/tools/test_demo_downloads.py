@@ -69,7 +69,7 @@ def demo(tmp_path, monkeypatch):
 
 
 def wanted(demo):
-    """What the tool says about the two files."""
+    """The lines of the tool about the two files."""
     address = demo.server.address
     return (
         f"models/{demo.tiny} (1 MB, free for all) from {address}/{demo.tiny} and "

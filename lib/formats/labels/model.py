@@ -138,16 +138,22 @@ def from_file(
     scores = np.where(labeled, np.nan if scores is None else scores, np.nan)
     track = _complete_tracks(track, frame)
     boxes = np.full((len(frame), 4), np.nan) if boxes is None else boxes
-    if any(np.isinf(numbers).any() for numbers in (joints, scores, boxes)):
-        raise InputError(f"{path}: a coordinate or score is not a finite number")
     names, edges, frames = tuple(names), tuple(edges), tuple(frames)
-    if not all(0 <= joint < len(names) for edge in edges for joint in edge):
-        raise InputError(f"{path}: a line of the skeleton leads to a joint that does not exist")
+    _check_values(path, len(names), edges, (joints, scores, boxes))
     visibility = visibility.astype(np.uint8)
     labels = Labels(names, edges, frames, frame, track, joints, visibility, scores, boxes, track_names, category)
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
     return labels
+
+
+def _check_values(
+    path: str | Path, num_joints: int, edges: Iterable[tuple[int, int]], numbers: Iterable[np.ndarray]
+) -> None:
+    if any(np.isinf(array).any() for array in numbers):
+        raise InputError(f"{path}: a coordinate or score is not a finite number")
+    if not all(0 <= joint < num_joints for edge in edges for joint in edge):
+        raise InputError(f"{path}: a line of the skeleton leads to a joint that does not exist")
 
 
 def _complete_tracks(track: Sequence[int] | np.ndarray | None, frame: np.ndarray) -> np.ndarray:

@@ -65,7 +65,7 @@ def test_the_old_file_stays_if_the_disk_becomes_full(tmp_path, kind, capfd):
 
 @pytest.fixture(scope="module")
 def events():
-    """What Python opens: files and connections, in a list that can be emptied."""
+    """List of the files and connections that Python opens; it can be emptied."""
     events = []
     sys.addaudithook(lambda event, given: events.append(str(given)) if event in ("open", "socket.connect") else None)
     return events
