@@ -152,7 +152,7 @@ def _add_yaml(add: Callable) -> None:
         video.labels.save()
         video.change({"undo": "a2"})
         video.change({"do": "b", "at": 1, "frames": {"1": None}, "names": {}})
-        video.save_found()
+        video.save_propagated()
         video.labels.journal.close()
         project._lock.release()
 
