@@ -54,7 +54,6 @@ def build_clips(root: Path, num_videos: int, cached_bytes: int) -> ClipDataset:
             number=n,
             center=np.array([250 + 280 * p, 540], np.float32),
             scale=scale,
-            box_score=1.0,
             joints=np.zeros((17, 2)),
             labeled=np.zeros(17, bool),
         )

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import torch
-from timing import keep, median_and_spread, output_file, time_in_turns
+from timing import keep, median_and_spread, output_file, time_in_turns, timed_modules
 from torch import nn
 from torch.nn.functional import conv2d
 
@@ -165,30 +165,6 @@ def bench_op(
         row = {"work": "the deformable convolutions of five frames", "precision": name, "device": str(bench.device)}
         row |= {"threads": torch.get_num_threads(), "ms": ms, "spread": spread}
         bench.add(row | {"peer_ms": peer_ms, "peer_spread": peer_spread, "ratio": peer_ms / ms})
-
-
-@contextmanager
-def timed_modules(modules: nn.ModuleList, finish: Callable[[], None]):
-    """Add the milliseconds spent in modules to the last number of the list that this yields."""
-    spent: list[float] = []
-    started = 0.0
-
-    def start(*_: object) -> None:
-        nonlocal started
-        finish()
-        started = time.perf_counter()
-
-    def stop(*_: object) -> None:
-        finish()
-        spent[-1] += 1e3 * (time.perf_counter() - started)
-
-    hooks = [module.register_forward_pre_hook(start) for module in modules]
-    hooks += [module.register_forward_hook(stop) for module in modules]
-    try:
-        yield spent
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def bench_shared_crops(bench: Bench) -> None:

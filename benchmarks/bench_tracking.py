@@ -30,8 +30,7 @@ from lib.core.predictor import Poses, build_predictor
 from lib.core.trained_model import build_trained_model
 from lib.dataset import build_clips, build_skeleton
 from lib.dataset.clips import ClipDataset
-from lib.dataset.detections import person_in_box
-from lib.dataset.people import Person
+from lib.dataset.people import Person, unlabeled_person
 from lib.evaluation.submission import Rules
 from lib.formats.posetrack_set import read_videos
 from lib.formats.tracked_poses import FramePoses
@@ -105,6 +104,12 @@ class KnownPoses:
         return Poses(np.zeros((*shape, 2)), np.zeros(shape, np.float32), 0)
 
 
+def _person(noisy: NoisyBox, number: int, aspect: float, num_joints: int) -> Person:
+    """Return the person in a noisy box."""
+    box = noisy.box
+    return unlabeled_person(box.box, aspect, frame=number, number=number, num_joints=num_joints, box_score=box.score)
+
+
 def _key(person: Person) -> tuple[int, bytes, bytes]:
     return person.number, person.center.tobytes(), person.scale.tobytes()
 
@@ -129,15 +134,13 @@ def label_poses(video: Video, rng: np.random.Generator, num_joints: int, aspect:
             else:
                 joints[columns] = (x, y) + rng.random((len(columns), 2)) * (w, h)
                 scores[columns] = rng.uniform(0.05, 0.4, len(columns))
-            video.poses[_key(person_in_box(one.box, 0, number, number, aspect, num_joints))] = joints, scores
+            video.poses[_key(_person(one, number, aspect, num_joints))] = joints, scores
 
 
 def net_poses(video: Video, predictor: Any, cfg: CfgNode, aspect: float) -> float:
     """Estimate the poses of the noisy boxes, and return the seconds of the processor per frame."""
     people = [
-        person_in_box(one.box, 0, number, number, aspect, cfg.MODEL.NUM_JOINTS)
-        for number, noisy in enumerate(video.boxes)
-        for one in noisy
+        _person(one, number, aspect, cfg.MODEL.NUM_JOINTS) for number, noisy in enumerate(video.boxes) for one in noisy
     ]
     start = time.process_time()
     poses = predictor.predict(build_clips(cfg, people, {0: video.frames}, cfg.TEST.AGGREGATE.OFFSETS), disable=True)

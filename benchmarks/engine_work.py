@@ -23,7 +23,7 @@ from lib.core.step import StepOptions, TrainingStep
 from lib.core.strategies import pair
 from lib.core.trainer import Trainer
 from lib.dataset.clips import ClipDataset, ClipOptions, Clips, FixedFrames
-from lib.dataset.people import Person
+from lib.dataset.people import unlabeled_person
 from lib.frames.arrays import ArrayFrames
 from lib.models import PoseWarper, build_model
 from lib.pose.pixels import normalize
@@ -113,19 +113,9 @@ def build_clips(cfg: CfgNode, num_frames: int) -> ClipDataset:
     """Return one clip for each frame of a video of random pixels with one person, who stands still."""
     width, height = cfg.MODEL.IMAGE_SIZE
     frames = np.random.default_rng(0).integers(0, 256, (num_frames, 2 * height, 2 * width, 3), dtype=np.uint8)
-    joints, labeled = np.zeros((cfg.MODEL.NUM_JOINTS, 2)), np.zeros(cfg.MODEL.NUM_JOINTS, bool)
-    center, scale = np.array([width, height], np.float32), np.array([width, height], np.float32) / 200
+    box = np.array([0.6 * width, 0.6 * height, 0.8 * width, 0.8 * height])  # the crop is a quarter larger
     people = [
-        Person(
-            video=0,
-            frame=number,
-            number=number,
-            center=center,
-            scale=scale,
-            box_score=1.0,
-            joints=joints,
-            labeled=labeled,
-        )
+        unlabeled_person(box, width / height, frame=number, number=number, num_joints=cfg.MODEL.NUM_JOINTS)
         for number in range(num_frames)
     ]
     options = ClipOptions(image_size=tuple(cfg.MODEL.IMAGE_SIZE), heatmap_size=tuple(cfg.MODEL.HEATMAP_SIZE))

@@ -27,7 +27,7 @@ from lib.core.trainer import build_trainer
 from lib.core.training_files import TrainingFiles
 from lib.formats.boxes import read_boxes
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import Labels, from_file
+from lib.formats.labels.model import Labels, checked_labels
 from lib.formats.labels.registry import FORMATS, read_any_labels, write_any_labels
 from lib.frames.store import ImageStore
 from lib.frames.unpack import unpack
@@ -86,7 +86,7 @@ def make_samples(folder: Path) -> list[Sample]:
 def labels(tracks: tuple[int, ...] = TRACKS, image: str = "") -> Labels:
     """Return labels of three frames."""
     people = [(place, frame, track) for place, frame in enumerate(FRAMES) for track in tracks]
-    return from_file(
+    return checked_labels(
         "sample",
         JOINTS,
         [Frame("" if image else "clip.mp4", frame, image and image.format(frame), WIDTH, HEIGHT) for frame in FRAMES],
@@ -152,7 +152,7 @@ def _add_yaml(add: Callable) -> None:
         video.labels.save()
         video.change({"undo": "a2"})
         video.change({"do": "b", "at": 1, "frames": {"1": None}, "names": {}})
-        video.save_found()
+        video.save_propagated()
         video.labels.journal.close()
         project._lock.release()
 

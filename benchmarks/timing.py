@@ -7,25 +7,27 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, write_json
 
-FEWEST_RUNS = 5
+MIN_RUNS = 5
 
 
 def time_in_turns(
     functions: Mapping[str, Callable[[], object]], seconds: float, finish: Callable[[], object] = lambda: None
 ) -> dict[str, list[float]]:
-    """Run functions in turns, for `seconds` in total and at least FEWEST_RUNS times each, after one warm-up run.
+    """Run functions in turns, for `seconds` in total and at least MIN_RUNS times each, after one warm-up run.
 
     Args:
         functions: Functions to time, by name.
@@ -39,7 +41,7 @@ def time_in_turns(
     for function in functions.values():
         function()
     stop = time.perf_counter() + seconds
-    while time.perf_counter() < stop or len(next(iter(times.values()))) < FEWEST_RUNS:
+    while time.perf_counter() < stop or len(next(iter(times.values()))) < MIN_RUNS:
         for name, function in functions.items():
             finish()
             start = time.perf_counter()
@@ -47,6 +49,30 @@ def time_in_turns(
             finish()
             times[name].append(1e3 * (time.perf_counter() - start))
     return times
+
+
+@contextmanager
+def timed_modules(modules: nn.ModuleList, finish: Callable[[], None]) -> Iterator[list[float]]:
+    """Add the milliseconds spent in modules to the last number of the list that this yields."""
+    spent: list[float] = []
+    started = 0.0
+
+    def start(*_: object) -> None:
+        nonlocal started
+        finish()
+        started = time.perf_counter()
+
+    def stop(*_: object) -> None:
+        finish()
+        spent[-1] += 1e3 * (time.perf_counter() - started)
+
+    hooks = [module.register_forward_pre_hook(start) for module in modules]
+    hooks += [module.register_forward_hook(stop) for module in modules]
+    try:
+        yield spent
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def median_and_spread(times: list[float]) -> tuple[float, float]:

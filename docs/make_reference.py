@@ -16,7 +16,7 @@ from unittest.mock import patch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from lib.config import default  # noqa: E402
+from lib.config import default, limits  # noqa: E402
 from lib.config.pose_nets import EXTRA  # noqa: E402
 
 DEFAULTS = ROOT / "lib/config/default.py"
@@ -84,19 +84,19 @@ def _literal(value: object) -> str:
 
 
 def _values(key: str) -> str:
-    if key in default.CHOICES:
-        return ", ".join(f"`{choice}`" for choice in default.CHOICES[key])
-    least, most = default.MIN_VALUES.get(key), default.MAX_VALUES.get(key)
-    if least is not None and most is not None:
-        bounds = f"{least} to {most}"
+    if key in limits.CHOICES:
+        return ", ".join(f"`{choice}`" for choice in limits.CHOICES[key])
+    low, high = limits.MIN_VALUES.get(key), limits.MAX_VALUES.get(key)
+    if low is not None and high is not None:
+        bounds = f"{low} to {high}"
     else:
-        bounds = f"≥ {least}" if least is not None else f"≤ {most}" if most is not None else ""
-    return f"{bounds}, `auto`" if key in default.AUTOMATIC else bounds
+        bounds = f"≥ {low}" if low is not None else f"≤ {high}" if high is not None else ""
+    return f"{bounds}, `auto`" if key in limits.AUTOMATIC else bounds
 
 
 def _without_choices(key: str, meaning: str) -> str:
     """Return the meaning of a key without a list of its values, which have a column of their own."""
-    choices = " | ".join(default.CHOICES.get(key, ()))
+    choices = " | ".join(limits.CHOICES.get(key, ()))
     return meaning.removeprefix(choices).removeprefix("; ") if choices else meaning
 
 

@@ -14,7 +14,6 @@ def person(number, track=0, video=0, x=0.0, labeled=(True, True), open_joints=()
         number=number,
         center=center,
         scale=scale,
-        box_score=1.0,
         joints=joints,
         labeled=np.array(labeled),
         track=track,

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from lib.annotation.video import AnnotatedVideo, ProgramPose
+from lib.annotation.propagated import ProgramPose
+from lib.annotation.video import AnnotatedVideo
 from lib.dataset.people import Person
 from lib.propagation.fusion import opposite_labels
 from lib.propagation.leave_one_out import LeaveOneOut, leave_one_out_targets, left_out_labels
@@ -147,11 +148,11 @@ class FlowRun:
         for row, target in enumerate(joined):
             unit = target.number, people[target.person].track
             found[unit[0]][unit[1]] = ProgramPose(
-                np.round(poses.joints[row], 3).tolist(),
-                np.round(np.maximum(poses.scores[row], 0), 4).tolist(),
-                [list(own) for own in sources[row]],
-                [None if np.isnan(value) else round(value, 3) for value in disagreement[row].tolist()],
-                keys[unit],
+                joints=np.round(poses.joints[row], 3).tolist(),
+                scores=np.round(np.maximum(poses.scores[row], 0), 4).tolist(),
+                sources=[list(own) for own in sources[row]],
+                disagreement=[None if np.isnan(value) else round(value, 3) for value in disagreement[row].tolist()],
+                key=keys[unit],
             )
         self._video.put(found, OPTIONS.name)
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from lib.annotation import propagated
 from lib.annotation.joints import ProjectJoints
 from lib.annotation.journal import Journal
 from lib.annotation.labels import EditedLabels
 from lib.annotation.person_file import Match
 from lib.annotation.presets import Joints
-from lib.annotation.video import FOUND, AnnotatedVideo
+from lib.annotation.video import AnnotatedVideo
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.frames.video_file import VideoFile, videos_in
@@ -233,8 +234,8 @@ class Project:
     def _is_propagated(self, index: int) -> bool:
         """Return True if a program has found poses in a video."""
         if index in self._open:
-            return self._open[index].has_found
-        return (self.place(index) / FOUND).exists()
+            return self._open[index].is_propagated
+        return (self.place(index) / propagated.FILE).exists()
 
     def _num_labeled(self, index: int) -> int:
         if index in self._open:

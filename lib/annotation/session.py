@@ -64,7 +64,7 @@ class Session:
                 video = self.project.open(index)
                 flow = FlowRun(video)
                 self._open[index] = OpenVideo(video, PageView(video), flow)
-                if video.has_found:  # the run was on before
+                if video.is_propagated:  # the run was on before
                     flow.start(video.frames.numbers[0])
             return self._open[index]
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lib.annotation.flow_run import Unit, labeled_people, unit_keys, units_of
-from lib.annotation.video import AnnotatedVideo, ProgramPose
+from lib.annotation.propagated import ProgramPose
+from lib.annotation.video import AnnotatedVideo
 from lib.formats.coco import JOINT_EVIDENCE, PROPAGATED_BY
 from lib.propagation.targets import around
 from lib.utils.errors import InputError
@@ -167,14 +168,14 @@ def _take(part: _Part) -> None:
         unit = numbers[person["image_id"]], person.get("track_id", 0)
         if "scores" not in person or unit not in part.keys or present.get(unit) != part.keys[unit]:
             continue
-        points = person["keypoints"]
+        keypoints = person["keypoints"]
         scores, sources, disagreement = (person[key] for key in JOINT_EVIDENCE)
         found[unit[0]][unit[1]] = ProgramPose(
-            [points[at : at + 2] for at in range(0, len(points), 3)],
-            [score or 0 for score in scores],
-            [own or [] for own in sources],
-            disagreement,
-            part.keys[unit],
+            joints=[keypoints[at : at + 2] for at in range(0, len(keypoints), 3)],
+            scores=[score or 0 for score in scores],
+            sources=[own or [] for own in sources],
+            disagreement=disagreement,
+            key=part.keys[unit],
         )
     part.video.put(found, content["info"][PROPAGATED_BY])
-    part.video.save_found()
+    part.video.save_propagated()

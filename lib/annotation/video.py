@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,51 +12,14 @@ from lib.annotation.edits import FrameLabels, LabeledPose
 from lib.annotation.joints import ProjectJoints
 from lib.annotation.journal import Journal
 from lib.annotation.labels import EditedLabels
+from lib.annotation.propagated import FILE, PosesByFrame, ProgramPose, ProgramPoses
 from lib.formats.coco import JOINT_EVIDENCE, PROBABILITY, PROPAGATED_BY, SCORES
-from lib.formats.coco_records import box_around, category_record, person_record
+from lib.formats.coco_records import category_record, person_record, pose_record
 from lib.frames.unpack import open_frames
 from lib.frames.video import FrameFolder
-from lib.utils.errors import InputError
-from lib.utils.files import read_json, write_json
+from lib.utils.files import write_json
 
-FOUND = "found.json"
-"""File of the propagated poses in the folder of a video."""
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 90]
-
-
-@dataclass(frozen=True)
-class ProgramPose:
-    """Pose that a program found.
-
-    Attributes:
-        joints: J x, y in pixels.
-        scores: J scores; 0 for joints that were not found.
-        sources: For each joint, the numbers of the labeled frames that it comes from.
-        disagreement: J distances in pixels between the results from the labels before and after; None if unknown.
-        key: Digest of the labels that it comes from.
-    """
-
-    joints: Sequence[Sequence[float]]
-    scores: Sequence[float]
-    sources: Sequence[Sequence[int]]
-    disagreement: Sequence[float | None]
-    key: str
-
-    def pick(self, places: Sequence[int | None]) -> "ProgramPose":
-        """Return the pose with other joints.
-
-        Args:
-            places: Index of each joint here; None for a joint that was not looked for.
-        """
-        own = zip(self.joints, self.scores, self.sources, self.disagreement, strict=True)
-        found: list[tuple[Any, ...]] = [*own, ([0.0, 0.0], 0.0, [], None)]
-        picked = [found[-1 if place is None else place] for place in places]
-        joints, scores, sources, disagreement = (list(part) for part in zip(*picked, strict=True))
-        return ProgramPose(joints, scores, sources, disagreement, self.key)
-
-
-Found = Mapping[int, Mapping[int, ProgramPose]]
-"""Poses by number of the frame and track."""
 
 
 class AnnotatedVideo:
@@ -86,14 +48,12 @@ class AnnotatedVideo:
         self.frames, self.damaged = open_frames(path, folder / "frames")
         self._sizes = self._frame_sizes()
         self.labels = EditedLabels(Journal(folder), joints.columns, frozenset(self.frames.numbers))
-        self._found: dict[int, dict[int, ProgramPose]] = {}
-        self._method = ""
+        self._propagated = ProgramPoses(folder / FILE, joints.columns)
         self.revision = 0
         self._changed: dict[int, int] = {}  # by number of the frame, the revision
         self._records: dict[int, list[dict[str, Any]]] = {}  # by number of the frame, its annotations until it changes
         self._lock = threading.RLock()
         self._reading = threading.Lock()  # frames are read by one thread at a time
-        self._load()
 
     def _frame_sizes(self) -> dict[int, tuple[int, int]]:
         numbers = self.frames.numbers
@@ -146,32 +106,30 @@ class AnnotatedVideo:
             self._touch(frames)
 
     @property
-    def has_found(self) -> bool:
+    def is_propagated(self) -> bool:
         """True if a program has found poses."""
-        return bool(self._found)
+        return bool(self._propagated)
 
     def key(self, number: int, track: int) -> str:
         """Return the digest of the labels that an individual's propagated pose comes from; "" without a pose."""
         with self._lock:
-            pose = self._found.get(number, {}).get(track)
+            pose = self._propagated.in_frame(number).get(track)
         return pose.key if pose else ""
 
     def open_frames(self) -> FrameFolder:
         """Return the frames for another thread."""
         return open_frames(self.path, self.folder / "frames")[0]
 
-    def put(self, found: Found, method: str) -> None:
+    def put(self, poses: PosesByFrame, method: str) -> None:
         """Replace the propagated poses of individuals in some frames.
 
         Args:
-            found: Poses by number of the frame and track.
+            poses: The new poses.
             method: Name of the method.
         """
         with self._lock:
-            for number, poses in found.items():
-                self._found.setdefault(number, {}).update(poses)
-            self._method = method
-            self._touch(found)
+            self._propagated.put(poses, method)
+            self._touch(poses)
 
     def keep(self, wanted: Iterable[tuple[int, int]]) -> None:
         """Drop propagated poses that no label leads to anymore, and write the others to disk.
@@ -179,15 +137,10 @@ class AnnotatedVideo:
         Args:
             wanted: Numbers of frames and tracks to keep.
         """
-        kept = set(wanted)
         with self._lock:
-            for number, poses in self._found.items():
-                gone = [track for track in poses if (number, track) not in kept]
-                for track in gone:
-                    del poses[track]
-                if gone:
-                    self._touch([number])
-            self.save_found()
+            if changed := self._propagated.keep(wanted):
+                self._touch(changed)
+            self._propagated.save()
 
     def _touch(self, numbers: Iterable[int]) -> None:
         self.revision += 1
@@ -217,8 +170,8 @@ class AnnotatedVideo:
                 images.append(image | {"video_id": 0, "is_labeled": bool(labels and labels.is_complete)})
                 for record in self._records_of(number):
                     annotations.append(person_record(len(annotations) + 1, number) | record)
-            is_propagated = any("scores" in one for one in annotations)
-            info = {PROPAGATED_BY: self._method, SCORES: PROBABILITY} if is_propagated else {}
+            has_scores = any("scores" in one for one in annotations)
+            info = {PROPAGATED_BY: self._propagated.method, SCORES: PROBABILITY} if has_scores else {}
         return {
             "info": info,
             "videos": [{"id": 0, "name": self.name}],
@@ -232,7 +185,7 @@ class AnnotatedVideo:
         if number not in self._records:
             labels = self.labels.frames.get(number)
             poses = {pose.track: pose for pose in labels.poses} if labels else {}
-            found = {} if labels and labels.is_complete else self._found.get(number, {})
+            found = {} if labels and labels.is_complete else self._propagated.in_frame(number)
             records = [self._record(track, poses.get(track), found.get(track)) for track in sorted({*poses, *found})]
             self._records[number] = [one for one in records if one["num_keypoints"] or "scores" not in one]
         return self._records[number]
@@ -249,68 +202,20 @@ class AnnotatedVideo:
                 keypoints[3 * joint : 3 * joint + 3] = *found.joints[joint], 2
                 evidence["sources"][joint] = list(found.sources[joint])
                 evidence["disagreement"][joint] = found.disagreement[joint]
-        points = np.reshape(keypoints, (-1, 3))
-        known = points[:, 2] > 0
-        box = np.round(box_around(points[known, :2]), 3).tolist()
-        record = {
-            "track_id": track,
-            "keypoints": keypoints,
-            "num_keypoints": int(known.sum()),
-            "bbox": box,
-            "area": round(box[2] * box[3], 3),
-            "iscrowd": 0,
-        }
+        record = {"track_id": track, **pose_record(np.reshape(keypoints, (-1, 3))), "keypoints": keypoints}
         if track in self.labels.names:
             record["track_name"] = self.labels.names[track]
         return record | (evidence if open_joints else {})
 
-    def save_found(self) -> None:
+    def save_propagated(self) -> None:
         """Write the propagated poses to disk; without any, there is no file."""
         with self._lock:
-            if not self._found:
-                (self.folder / FOUND).unlink(missing_ok=True)
-                return
-            poses: dict[str, dict[str, Any]] = {}
-            for number, of_frame in self._found.items():
-                poses[str(number)] = {str(track): list(vars(pose).values()) for track, pose in of_frame.items()}
-            content = {"columns": self._joints.columns, "method": self._method, "poses": poses}
-            write_json(self.folder / FOUND, content)
-
-    def _load(self) -> None:
-        path = self.folder / FOUND
-        if not path.exists():
-            return
-        saved = read_json(path)
-        try:
-            # Files of projects whose joints could not change have no columns.
-            columns = saved.get("columns") or range(len(saved["joints"]))
-            places = [columns.index(column) if column in columns else None for column in self._joints.columns]
-            self._method = str(saved["method"])
-            self._found = {
-                int(number): {int(track): _program_pose(pose, len(columns)).pick(places) for track, pose in of.items()}
-                for number, of in saved["poses"].items()
-            }
-        except (LookupError, TypeError, ValueError, AttributeError):
-            raise InputError(f"{path}: damaged; remove it, and propagate again") from None
+            self._propagated.save()
 
     def close(self) -> None:
         """Write the latest labels and poses to disk: the state for the next start, and a file of labels."""
         with self._lock:
             self.labels.save()
-            self.save_found()
+            self._propagated.save()
             write_json(self.folder / "labels.json", self.content())
             self.labels.journal.close()
-
-
-def _program_pose(record: list[Any], count: int) -> ProgramPose:
-    """Return a pose of `count` joints from its record in the file of propagated poses.
-
-    Raises:
-        ValueError: The record is damaged.
-    """
-    pose = ProgramPose(*record)
-    shapes = np.shape(np.array(pose.joints, dtype=np.float64)), np.shape(np.array(pose.scores, dtype=np.float64))
-    others = len(pose.sources), len(pose.disagreement)
-    if (*shapes, *others) != ((count, 2), (count,), count, count) or not isinstance(pose.key, str):
-        raise ValueError("a pose of other joints")
-    return pose

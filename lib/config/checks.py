@@ -6,8 +6,8 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from lib.config.default import CHOICES, MAX_VALUES, MIN_VALUES
 from lib.config.keys import flatten
+from lib.config.limits import CHOICES, MAX_VALUES, MIN_VALUES
 from lib.utils.errors import InputError
 
 STRIDE = 32  # stride of the pose nets' coarsest features

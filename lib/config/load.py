@@ -9,10 +9,11 @@ from typing import Any
 from yacs.config import CfgNode
 
 from lib.config.checks import check_config
-from lib.config.default import ALSO, AUTOMATIC, DEFAULTS, INTERVALS, PATHS
+from lib.config.default import ALSO, DEFAULTS, PATHS
 from lib.config.interval import is_interval
 from lib.config.keys import BASE_KEY, EXTRA_SECTION, KNOWN, check_extra, check_key, flatten
 from lib.config.legacy import COMMAND_LINE, Setting, translate, with_article
+from lib.config.limits import AUTOMATIC, INTERVALS
 from lib.utils.errors import InputError
 from lib.utils.onnx_file import ONNX, metadata_of, open_session
 from lib.utils.yaml_files import parse_yaml, read_yaml

@@ -12,9 +12,9 @@ from lib.core.predictor import Predictor, build_predictor
 from lib.core.trained_model import build_trained_model
 from lib.dataset import build_clip_options, build_offsets
 from lib.dataset.clips import ClipDataset, ClipOptions, FixedFrames
-from lib.dataset.people import Person
+from lib.dataset.people import unlabeled_person
 from lib.frames.arrays import ArrayFrames
-from lib.pose.crop import box_to_center_scale, clip_box
+from lib.pose.crop import clip_box
 
 
 class PosesInFrame(NamedTuple):
@@ -71,19 +71,8 @@ class VideoPredictor:
                 clipped = clip_box(box, *source.size(number))
                 if clipped is None:
                     raise ValueError(f"frame {number}: the box {box} is not inside the frame")
-                center, scale = box_to_center_scale(clipped.tolist(), width / height)
-                joints, labeled = np.zeros((self._num_joints, 2)), np.zeros(self._num_joints, dtype=bool)
                 people.append(
-                    Person(
-                        video=0,
-                        frame=number,
-                        number=number,
-                        center=center,
-                        scale=scale,
-                        box_score=1.0,
-                        joints=joints,
-                        labeled=labeled,
-                    )
+                    unlabeled_person(clipped, width / height, frame=number, number=number, num_joints=self._num_joints)
                 )
         counts = [sum(person.frame == number for person in people) for number in range(len(frames))]
         if not people:

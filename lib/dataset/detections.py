@@ -8,14 +8,14 @@ import numpy as np
 
 from lib.dataset.frame_names import existing_folder
 from lib.dataset.images import Listed
-from lib.dataset.people import Person
+from lib.dataset.people import unlabeled_person
 from lib.dataset.video_people import ABSENT, DAMAGED, NUM_JOINTS, OUTSIDE, Folders, PoseTrack
 from lib.formats.boxes import DetectedBox
 from lib.formats.posetrack_set import unlabeled_video, video_names
 from lib.formats.video_annotations import VideoAnnotations
 from lib.frames.store import DamagedImageError, ImageStore
 from lib.nms import nms
-from lib.pose.crop import box_to_center_scale, overlaps_image
+from lib.pose.crop import overlaps_image
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
 
@@ -56,7 +56,10 @@ def detected_people(
             continue
         kept, others = usable_boxes(by_frame[v, frame], *size, nms_threshold)
         dropped.update(others)
-        people += [person_in_box(box, v, frame, number, aspect_ratio, num_joints) for box in kept]
+        place = {"video": v, "frame": frame, "number": number}
+        people += [
+            unlabeled_person(box.box, aspect_ratio, num_joints=num_joints, box_score=box.score, **place) for box in kept
+        ]
     return PoseTrack(videos=videos, people=people, frames=files.found, dropped=dropped)
 
 
@@ -75,32 +78,6 @@ def usable_boxes(
     kept = _suppress(inside, nms_threshold)
     reasons = {OUTSIDE: len(boxes) - len(inside)}
     return kept, Counter(reasons | {"suppressed by a better box": len(inside) - len(kept)})
-
-
-def person_in_box(
-    box: DetectedBox, video: int, frame: int, number: int, aspect_ratio: float, num_joints: int
-) -> Person:
-    """Return a person without labels in a detected box, which is not clipped.
-
-    Args:
-        box: Detected box.
-        video: Index of the video.
-        frame: Index of the frame among the annotated frames of the video.
-        number: Number of the frame among the files of the video.
-        aspect_ratio: Width / height of the crop.
-        num_joints: Number of joints of the net.
-    """
-    center, scale = box_to_center_scale(box.box, aspect_ratio)
-    return Person(
-        video=video,
-        frame=frame,
-        number=number,
-        center=center,
-        scale=scale,
-        box_score=box.score,
-        joints=np.zeros((num_joints, 2)),
-        labeled=np.zeros(num_joints, dtype=bool),
-    )
 
 
 def videos_of(boxes: Sequence[DetectedBox], store: ImageStore) -> list[VideoAnnotations]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.pose.crop import PIXELS_PER_SCALE
+from lib.pose.crop import PIXELS_PER_SCALE, box_to_center_scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +18,9 @@ class Person:
         number: Number of the key frame among the files of the video.
         center: Center (2,) float32 of the crop (lib.pose.crop).
         scale: Scale (2,) float32 of the crop (lib.pose.crop).
-        box_score: Score of the detector; 1 for a ground-truth box.
         joints: Joints (J, 2) float64, x and y in image pixels.
         labeled: (J,) bool, True for labeled joints.
+        box_score: Score of the detector; 1 for a ground-truth box.
         row: Index among the annotated people of the video; −1 for a detected person.
         track: Number of the person in the video; −1 if it is not known.
         open_joints: Indices of joints that this label says nothing about; the labels of other frames decide on them.
@@ -32,9 +32,9 @@ class Person:
     number: int
     center: np.ndarray
     scale: np.ndarray
-    box_score: float
     joints: np.ndarray
     labeled: np.ndarray
+    box_score: float = 1.0
     row: int = -1
     track: int = -1
     open_joints: tuple[int, ...] = ()
@@ -45,6 +45,40 @@ class Person:
         decided: np.ndarray = np.ones(len(self.labeled), dtype=bool)
         decided[list(self.open_joints)] = False
         return decided
+
+
+def unlabeled_person(
+    box: Sequence[float] | np.ndarray,
+    aspect_ratio: float,
+    *,
+    frame: int,
+    number: int,
+    num_joints: int,
+    video: int = 0,
+    box_score: float = 1.0,
+) -> Person:
+    """Return a person without labels whose crop is around a box.
+
+    Args:
+        box: x, y, width, height in pixels.
+        aspect_ratio: Width / height of the crop.
+        frame: Index of the frame among the annotated frames of the video.
+        number: Number of the frame among the files of the video.
+        num_joints: Number of joints of the net.
+        video: Index of the video.
+        box_score: Score of the box.
+    """
+    center, scale = box_to_center_scale(box, aspect_ratio)
+    return Person(
+        video=video,
+        frame=frame,
+        number=number,
+        center=center,
+        scale=scale,
+        joints=np.zeros((num_joints, 2)),
+        labeled=np.zeros(num_joints, dtype=bool),
+        box_score=box_score,
+    )
 
 
 def sparse_people(people: Sequence[Person], num_videos: int, num_frames: int, seed: int) -> list[Person]:

@@ -176,7 +176,6 @@ def sparse(videos: Sequence[CocoVideo], num_videos: int, num_frames: int, seed: 
             number=0,
             center=np.zeros(2),
             scale=np.ones(2),
-            box_score=1.0,
             joints=part.video.joints[p],
             labeled=part.video.labeled[p],
         )

@@ -94,7 +94,6 @@ def labeled_people(
                     number=number,
                     center=center,
                     scale=scale,
-                    box_score=1.0,
                     joints=joints,
                     labeled=labeled,
                     row=p,

@@ -75,3 +75,20 @@ def person_record(number: int, image_id: int, category_id: int = PERSON) -> dict
         category_id: Id of the category.
     """
     return {"id": number, "image_id": image_id, "category_id": category_id}
+
+
+def pose_record(keypoints: np.ndarray) -> dict[str, Any]:
+    """Return the keys of a pose in a person's record, with the box around its joints in thousandths of a pixel.
+
+    Args:
+        keypoints: (J, 3) x, y and v; v is 0 for missing joints.
+    """
+    known = keypoints[:, 2] > 0
+    box = np.round(box_around(keypoints[known, :2]), 3).tolist()
+    return {
+        "keypoints": keypoints.ravel().tolist(),
+        "num_keypoints": int(known.sum()),
+        "bbox": box,
+        "area": round(box[2] * box[3], 3),
+        "iscrowd": 0,
+    }

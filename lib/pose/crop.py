@@ -44,13 +44,13 @@ def joints_box(points: np.ndarray, rule: str = "posetrack18") -> np.ndarray:
     return np.concatenate([low - (factor - 1) / 2 * size, factor * size])
 
 
-def widen_boxes(boxes: np.ndarray, given: np.ndarray) -> np.ndarray:
+def widen_boxes(boxes: np.ndarray, given: np.ndarray | None = None) -> np.ndarray:
     """Widen boxes around joints that lie on a line, or around a single joint, so that they can be cropped.
 
     Args:
         boxes: (P, 4) x, y, w, h around the joints (see `joints_box`); NaN for people without joints.
-        given: (P, 4) other boxes, used for people with one joint. If this box has no size, the person gets a square of
-            LONE_JOINT pixels.
+        given: (P, 4) other boxes, used for people with one joint. Without a box of positive size, the person gets a
+            square of LONE_JOINT pixels.
 
     Returns:
         (P, 4) boxes without a side shorter than a quarter of the other.
@@ -59,7 +59,8 @@ def widen_boxes(boxes: np.ndarray, given: np.ndarray) -> np.ndarray:
     sides = np.maximum(boxes[:, 2:], longer / 4)
     wide = np.hstack([boxes[:, :2] - (sides - boxes[:, 2:]) / 2, sides])
     lone = np.hstack([boxes[:, :2] - LONE_JOINT / 2, np.full_like(sides, LONE_JOINT)])
-    lone = np.where((given[:, 2:] > 0).all(axis=1, keepdims=True), given, lone)
+    if given is not None:
+        lone = np.where((given[:, 2:] > 0).all(axis=1, keepdims=True), given, lone)
     return np.where(longer > 0, wide, np.where(np.isnan(boxes), boxes, lone))
 
 

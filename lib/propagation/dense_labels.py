@@ -12,14 +12,13 @@ from lib.core.run import Run
 from lib.dataset import build_skeleton, build_sparse_labels, build_truth
 from lib.dataset.people import Person
 from lib.evaluation.propagation import compare_tracks
+from lib.formats.added_poses import AddedPose, add_poses
 from lib.formats.coco import (
     EXIF_ORIENTATION,
     OPEN_JOINTS,
     PROBABILITY,
     PROPAGATED_BY,
     SCORES,
-    AddedPose,
-    add_poses,
     complete_images,
     read_labels,
 )
@@ -142,9 +141,9 @@ def _added_poses(
         folder = folders[person.video]
         added.append(
             AddedPose(
-                folder.name(target.number),
-                folder.name(person.number),
-                person.track,
+                file_name=folder.name(target.number),
+                source=folder.name(person.number),
+                track=person.track,
                 joints=poses.joints[row],
                 scores=poses.scores[row],
                 names=names,

@@ -90,16 +90,7 @@ def _track(tracker: Tracker, clip: Sequence[np.ndarray], joints: np.ndarray) -> 
 
 
 def cotracker3(weights: Path, device: torch.device) -> Tracker:
-    """Return CoTracker3 (offline) of the installed package `cotracker`; its weights are under CC BY-NC 4.0.
-
-    Args:
-        weights: Path to scaled_offline.pth.
-        device: Device to put the net on.
-
-    Raises:
-        ImportError: The package is not installed.
-        InputError: The weights cannot be read.
-    """
+    """Return CoTracker3 of the package `cotracker` with the weights scaled_offline.pth (CC BY-NC 4.0)."""
     from cotracker.predictor import CoTrackerPredictor
 
     net = CoTrackerPredictor(checkpoint=None)
@@ -117,15 +108,7 @@ def cotracker3(weights: Path, device: torch.device) -> Tracker:
 
 
 def tapnext(weights: Path, device: torch.device) -> Tracker:
-    """Return TAPNext of the installed package `tapnet` (Apache-2.0).
-
-    Args:
-        weights: Path to bootstapnext_ckpt.npz.
-        device: Device to put the net on.
-
-    Raises:
-        ImportError: The package is not installed.
-    """
+    """Return TAPNext of the package `tapnet` (Apache-2.0) with the weights bootstapnext_ckpt.npz."""
     from tapnet.tapnext.tapnext_torch import TAPNext
     from tapnet.tapnext.tapnext_torch_utils import restore_model_from_jax_checkpoint
 
@@ -147,4 +130,6 @@ def tapnext(weights: Path, device: torch.device) -> Tracker:
 
 
 TRACKERS: dict[str, Callable[[Path, torch.device], Tracker]] = {"cotracker3": cotracker3, "tapnext": tapnext}
-"""Trackers of installed packages, by name."""
+"""Loaders of the trackers of installed packages, by name, from the path to the weights and the device to run on.
+
+They raise ImportError if the package is not installed, and InputError if the weights cannot be read."""

@@ -16,8 +16,6 @@ from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import Propagator, build_options, build_propagator
 from lib.propagation.targets import around
 
-NO_BOX = np.full((1, 4), np.nan)
-
 
 class VideoPropagator:
     """Propagate the labels of some frames of a video to its other frames.
@@ -97,8 +95,8 @@ def make_person(
         open_joints: Joints that the label says nothing about.
         aspect_ratio: Width over height of the crop.
     """
-    points = joints[labeled] if labeled.any() else np.zeros((1, 2))
-    (box,) = widen_boxes(joints_box(points)[None], NO_BOX)
+    known = joints[labeled] if labeled.any() else np.zeros((1, 2))
+    (box,) = widen_boxes(joints_box(known)[None])
     center, scale = box_to_center_scale(box.tolist(), aspect_ratio)
     return Person(
         video=0,
@@ -106,7 +104,6 @@ def make_person(
         number=number,
         center=center,
         scale=scale,
-        box_score=1.0,
         joints=np.where(labeled[:, None], joints, 0),
         labeled=labeled,
         track=track,

@@ -1,6 +1,7 @@
 """Boxes to look for people in without a detector: the whole frame, or boxes from a file."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,28 @@ from lib.utils.files import frame_number
 
 FindPeople = Callable[[Sequence[int], Sequence[np.ndarray]], list[list[DetectedBox]]]
 """Function from frame numbers and images (H, W, 3) uint8 BGR to the boxes of each frame."""
+
+
+class FrameByFrame(ABC):
+    """Finder of people that looks at one frame at a time."""
+
+    def __call__(self, numbers: Sequence[int], images: Sequence[np.ndarray]) -> list[list[DetectedBox]]:
+        """Return the boxes of each frame.
+
+        Args:
+            numbers: Numbers of the frames.
+            images: Images of the frames, (H, W, 3) uint8 BGR each.
+        """
+        return [self.find(number, image) for number, image in zip(numbers, images, strict=True)]
+
+    @abstractmethod
+    def find(self, number: int, image: np.ndarray) -> list[DetectedBox]:
+        """Return the boxes of a frame.
+
+        Args:
+            number: Number of the frame.
+            image: Image of the frame, (H, W, 3) uint8 BGR.
+        """
 
 
 def whole_frame(numbers: Sequence[int], images: Sequence[np.ndarray]) -> list[list[DetectedBox]]:

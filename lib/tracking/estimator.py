@@ -13,8 +13,8 @@ from yacs.config import CfgNode
 from lib.core.predictor import Predictor, build_predictor
 from lib.dataset import build_clips, build_offsets, build_skeleton
 from lib.dataset.clips import ClipDataset
-from lib.dataset.detections import person_in_box, usable_boxes
-from lib.dataset.people import Person
+from lib.dataset.detections import usable_boxes
+from lib.dataset.people import Person, unlabeled_person
 from lib.evaluation.submission import Rules, select
 from lib.evaluation.tester import build_rules
 from lib.formats.boxes import DetectedBox
@@ -158,7 +158,15 @@ class VideoEstimator:
     ) -> tuple[list[TrackedPose], dict[tuple[int, int], list[int]]]:
         """Return the poses in boxes with their frames, and the indices of those to keep, by video (0) and frame."""
         people = [
-            person_in_box(box, 0, number, number, self._aspect_ratio, self.skeleton.num_joints) for number, box in boxes
+            unlabeled_person(
+                box.box,
+                self._aspect_ratio,
+                frame=number,
+                number=number,
+                num_joints=self.skeleton.num_joints,
+                box_score=box.score,
+            )
+            for number, box in boxes
         ]
         found = self.predictor.predict(self._build_clips(people, video), disable=True)
         chosen, scores = select(people, found.joints, found.scores, self._rules, self.skeleton.sigmas)

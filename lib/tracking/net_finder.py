@@ -16,7 +16,7 @@ from lib.models import PoseWarper
 from lib.models.inference import build_inference_form
 from lib.pose.crop import PIXELS_PER_SCALE, box_to_center_scale, joints_box, widen_boxes
 from lib.pose.pixels import normalize
-from lib.tracking.boxes import distinct_boxes
+from lib.tracking.boxes import FrameByFrame, distinct_boxes
 from lib.utils.files import read_json
 
 STRIDE = 32
@@ -37,14 +37,13 @@ SPREAD = 0.1
 """Distance of a joint from that of a labeled pose that counts as like, as a share of the longer side of the pose."""
 RECENTERED = 2
 """Number of times that a window is centered on the joints in it."""
-NO_BOX = np.full((1, 4), np.nan)
 MAX_OVERLAP = 0.3
 """IoU of two boxes above which the one with the lower score is left out."""
 MAX_TRIED = 30
 """Maximum number of windows to look at for each scale."""
 
 
-class NetFinder:
+class NetFinder(FrameByFrame):
     """Finder of the individuals in frames by the heatmaps of a pose net.
 
     The net runs on the whole frame, resized so that individuals are as large as in its crops. An individual is where a
@@ -82,16 +81,13 @@ class NetFinder:
         self._rule = rule
         self._rgb = rgb
 
-    def __call__(self, numbers: Sequence[int], images: Sequence[np.ndarray]) -> list[list[DetectedBox]]:
-        """Return the boxes of each frame.
+    def find(self, number: int, image: np.ndarray) -> list[DetectedBox]:
+        """Return the boxes of a frame.
 
         Args:
-            numbers: Numbers of the frames.
-            images: Images of the frames, (H, W, 3) uint8 BGR each.
+            number: Number of the frame.
+            image: Image of the frame, (H, W, 3) uint8 BGR.
         """
-        return [self._boxes(number, image) for number, image in zip(numbers, images, strict=True)]
-
-    def _boxes(self, number: int, image: np.ndarray) -> list[DetectedBox]:
         found = [one for scale in self._scales for one in self._search(image, scale)]
         if not found:
             return []
@@ -117,7 +113,7 @@ class NetFinder:
             score = float(values.mean()) * self._likeness(joints)
             if score >= MIN_SCORE:
                 box = joints_box(joints[values >= values.max() / 2] * CELL / scale, self._rule)
-                found.append((widen_boxes(box[None], NO_BOX)[0], score))
+                found.append((widen_boxes(box[None])[0], score))
         return found
 
     def _likeness(self, joints: np.ndarray) -> float:

@@ -1,6 +1,5 @@
 """Detection of people with YOLOX in an ONNX file, which is light enough for a CPU."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -8,7 +7,7 @@ import numpy as np
 import torch
 
 from lib.formats.boxes import DetectedBox
-from lib.tracking.boxes import distinct_boxes
+from lib.tracking.boxes import FrameByFrame, distinct_boxes
 from lib.utils.errors import InputError
 from lib.utils.onnx_file import open_session
 
@@ -24,7 +23,7 @@ CLASS = 0
 """Index of the class person."""
 
 
-class YoloxDetector:
+class YoloxDetector(FrameByFrame):
     """Detector of the people in frames: YOLOX as exported by its tools/export_onnx.py (Ge et al., arXiv 2107.08430).
 
     The net takes an image (1, 3, H, W), float32 BGR from 0 to 255, scaled to fit at the top left. For each cell of the
@@ -58,16 +57,13 @@ class YoloxDetector:
                 f"be ({len(self._cells)}, 5 + classes)"
             )
 
-    def __call__(self, numbers: Sequence[int], images: Sequence[np.ndarray]) -> list[list[DetectedBox]]:
-        """Return the boxes of each frame.
+    def find(self, number: int, image: np.ndarray) -> list[DetectedBox]:
+        """Return the boxes of a frame.
 
         Args:
-            numbers: Numbers of the frames.
-            images: Images of the frames, (H, W, 3) uint8 BGR each.
+            number: Number of the frame.
+            image: Image of the frame, (H, W, 3) uint8 BGR.
         """
-        return [self._boxes(number, image) for number, image in zip(numbers, images, strict=True)]
-
-    def _boxes(self, number: int, image: np.ndarray) -> list[DetectedBox]:
         height, width = self._size
         factor = min(height / image.shape[0], width / image.shape[1])
         size = int(image.shape[1] * factor), int(image.shape[0] * factor)

@@ -13,10 +13,10 @@ from starlette.testclient import TestClient
 
 from lib.annotation.presets import choose_joints
 from lib.annotation.project import Project
+from lib.annotation.propagated import ProgramPose
 from lib.annotation.security import MAX_BODY, MAX_WRONG, WINDOW, Guard
 from lib.annotation.server import make_app
 from lib.annotation.session import Session
-from lib.annotation.video import ProgramPose
 
 PORT, TOKEN = 4321, "secret"
 BASE = f"http://127.0.0.1:{PORT}"
@@ -270,7 +270,8 @@ def skeleton(window, rows, **more):
 def test_joints_are_changed_and_the_removal_of_labels_is_confirmed(client, session):
     window, _ = session.add_window()
     post(client, "edit", edit(window=window))
-    session.open(0).video.put({3: {0: ProgramPose([[1, 2]] * 4, [0.5] * 4, [[0]] * 4, [None] * 4, "key")}}, "flow")
+    pose = ProgramPose(joints=[[1, 2]] * 4, scores=[0.5] * 4, sources=[[0]] * 4, disagreement=[None] * 4, key="key")
+    session.open(0).video.put({3: {0: pose}}, "flow")
     rows = [(0, "nose"), (1, "left_ear"), (2, "right_ear"), (None, "paw")]
     assert post(client, "skeleton", skeleton("other", rows)).status_code == 409
     assert post(client, "skeleton", skeleton(window, rows, columns=[0, 1])).status_code == 409

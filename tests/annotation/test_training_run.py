@@ -60,7 +60,7 @@ def test_nets_learn_from_all_videos_and_label_all(video, folder, tmp_path, label
         found = {one["image_id"] for one in own.content()["annotations"] if "scores" in one}
         assert found >= {*range(first + 1, last)}
         assert not found & {first, last}
-    assert not done.has_found
+    assert not done.is_propagated
     learned = [read_json(path) for path in (tmp_path / "nets" / "results" / "nets").glob("*/labels/*.json")]
     assert [len(content["annotations"]) for content in learned] == [4, 4]
 

@@ -54,7 +54,6 @@ def build_clips():
             number=n,
             center=center,
             scale=scale,
-            box_score=1.0,
             joints=rng.uniform(5, 35, (JOINTS, 2)),
             labeled=np.ones(JOINTS, bool),
             row=n,

@@ -15,7 +15,6 @@ def person(number, x, width=0.6, video=0):
         number=number,
         center=center,
         scale=scale,
-        box_score=1.0,
         joints=np.zeros((1, 2)),
         labeled=np.zeros(1, dtype=bool),
     )

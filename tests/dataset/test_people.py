@@ -10,7 +10,6 @@ PEOPLE = [
         number=f,
         center=np.zeros(2),
         scale=np.ones(2),
-        box_score=1.0,
         joints=np.zeros((17, 2)),
         labeled=np.ones(17, dtype=bool),
     )
@@ -56,7 +55,6 @@ def test_well_centered_people(distance, count, kept):
         number=0,
         center=np.array([100.0, 50.0]),
         scale=np.ones(2),
-        box_score=1.0,
         joints=joints,
         labeled=labeled,
     )

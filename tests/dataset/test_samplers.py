@@ -43,7 +43,6 @@ def person(video, number):
         number=number,
         center=center,
         scale=scale,
-        box_score=1.0,
         joints=np.full((17, 2), 60.0),
         labeled=np.ones(17, bool),
     )

@@ -29,7 +29,6 @@ def person(labeled=None, seed=0):
         number=0,
         center=np.float32([80, 60]),
         scale=np.float32([0.6, 0.8]),
-        box_score=1.0,
         joints=joints,
         labeled=labeled,
     )

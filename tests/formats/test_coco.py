@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lib.formats.coco import AddedPose, add_poses, complete_images, keep_labels, labeled_images, read_labels
+from lib.formats.added_poses import AddedPose, add_poses
+from lib.formats.coco import complete_images, keep_labels, labeled_images, read_labels
 from lib.formats.labels.coco import keep_manual_labels
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.utils.errors import InputError
@@ -55,8 +56,18 @@ def test_existing_content_is_kept_and_people_are_added(tmp_path):
         np.array([0.5, 0, 0.25]),
         np.array([7, 8, np.nan]),
     )
-    first = AddedPose("11.png", "10.png", 2, joints, scores, names, [[10, 13], [10], [10]], disagreement)
-    second = AddedPose("12.png", "10.png", -1, np.zeros((3, 2)), np.zeros(3), names, [[], [], []], np.zeros(3))
+    first = AddedPose(
+        file_name="11.png",
+        source="10.png",
+        track=2,
+        joints=joints,
+        scores=scores,
+        names=names,
+        sources=[[10, 13], [10], [10]],
+        disagreement=disagreement,
+    )
+    nothing = {"joints": np.zeros((3, 2)), "scores": np.zeros(3), "sources": [[], [], []], "disagreement": np.zeros(3)}
+    second = replace(first, file_name="12.png", track=-1, **nothing)
     made = add_poses(content, [first, second], {"by": "us"})
     assert content == before
     assert made["annotations"][:2] == before["annotations"]
@@ -90,7 +101,14 @@ def test_joints_that_a_labeled_person_lacks_are_filled_and_taken_out_again(tmp_p
     content = read_labels(write(tmp_path))
     joints, disagreement = np.array([[50.0, 60], [70, 80], [90, 95]]), np.array([1.5, 2, 3])
     pose = AddedPose(
-        "10.png", "11.png", 1, joints, np.full(3, 0.5), ["nose", "left_ear", "tail"], [[11]] * 3, disagreement
+        file_name="10.png",
+        source="11.png",
+        track=1,
+        joints=joints,
+        scores=np.full(3, 0.5),
+        names=["nose", "left_ear", "tail"],
+        sources=[[11]] * 3,
+        disagreement=disagreement,
     )
     whole = replace(pose, track=2)
     made = add_poses(content, [pose, whole], {})
@@ -99,7 +117,7 @@ def test_joints_that_a_labeled_person_lacks_are_filled_and_taken_out_again(tmp_p
     told = person["scores"], person["sources"], person["disagreement"]
     assert told == ([None, None, 0.5], [None, None, [11]], [None, None, 3])
     assert made["annotations"][1:] == content["annotations"][1:]  # he lacks none
-    third = AddedPose("11.png", "10.png", 3, joints, np.full(3, 0.5), pose.names, [[10]] * 3, disagreement)
+    third = replace(pose, file_name="11.png", source="10.png", track=3, sources=[[10]] * 3)
     again = keep_manual_labels(add_poses(made, [third], {}), "labels.json")
     own = content["annotations"][0] | {"num_keypoints": 2, "open_joints": ["tail"]}
     assert again["annotations"] == [own, content["annotations"][1]]

@@ -57,7 +57,6 @@ def test_clips_of_people_come_from_either(clip, tmp_path):
             number=number,
             center=np.full(2, 56.0),
             scale=np.full(2, 0.5),
-            box_score=1.0,
             joints=np.zeros((3, 2)),
             labeled=np.zeros(3, bool),
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.frames.unpack import open_frames
 from lib.frames.video_writer import VideoWriter
 from lib.labeling.video_match import check_images, check_video, find_image
@@ -31,7 +31,7 @@ def video(tmp_path):
 
 
 def labels_of(*frames):
-    return from_file("labels.json", ["nose"], frames, range(len(frames)), np.full((len(frames), 1, 2), 5.0))
+    return checked_labels("labels.json", ["nose"], frames, range(len(frames)), np.full((len(frames), 1, 2), 5.0))
 
 
 @pytest.mark.parametrize("is_folder", [False, True])

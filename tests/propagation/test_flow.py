@@ -35,7 +35,6 @@ def person(number, joints, labeled=None):
         number=number,
         center=np.zeros(2),
         scale=np.ones(2),
-        box_score=1.0,
         joints=joints,
         labeled=labeled,
     )

@@ -20,7 +20,7 @@ from lib.config import load_config
 from lib.config.published import published_experiment
 from lib.core.predictor import build_predictor
 from lib.dataset import build_clips
-from lib.dataset.detections import person_in_box
+from lib.dataset.people import unlabeled_person
 from lib.formats.boxes import DetectedBox
 from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
@@ -148,11 +148,10 @@ def test_the_poses_are_those_of_the_test(demo, root):
         cv2.imwrite(str(root / f"frames/{number}.png"), image)
     cfg = load_config(root / "small.yaml")
     content = read("poses.json")
-    boxes = [
-        DetectedBox(image=one["image_id"], num_frames=0, box=np.array(one["bbox"]), score=0.9)
+    people = [
+        unlabeled_person(one["bbox"], 64 / 96, frame=one["image_id"], number=one["image_id"], num_joints=17)
         for one in content["annotations"]
     ]
-    people = [person_in_box(box, 0, box.image, box.image, 64 / 96, 17) for box in boxes]
     clips = build_clips(cfg, people, {0: FrameFolder(ImageStore(root), "frames")}, [0, -1, -2, 1, 2])
     net = build_model(cfg).eval()
     net.load_state_dict(torch.load("tiny.pth"))

@@ -15,7 +15,7 @@ from lib.formats.coco_records import box_around, category_record, check_coco, pe
 from lib.formats.json_fields import id_column, is_true, number_column, records, whole_number
 from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, check_names, from_file
+from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, check_names, checked_labels
 from lib.formats.posetrack18 import keypoint_category, keypoint_names
 from lib.formats.video_annotations import NO_SCORE
 from lib.utils.errors import InputError
@@ -77,7 +77,7 @@ def labels_of(content: Any, path: str | Path) -> Labels:
     seen, flags = keypoints[:, :, 2] > 0, keypoints[:, :, 2]
     track = id_column(people, "track_id", where, -1)
     track_names = {int(t): person["track_name"] for t, person in zip(track, people, strict=True) if _name(person)}
-    return from_file(
+    return checked_labels(
         path,
         names,
         _frames(content, images, path),

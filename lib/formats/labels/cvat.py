@@ -7,8 +7,7 @@ pixel is subtracted here, and added when writing, in decimal arithmetic so that 
 import logging
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -18,38 +17,15 @@ from defusedxml import DefusedXmlException, ElementTree
 
 from lib.formats.json_fields import is_true, whole_number
 from lib.formats.labels import cvat_writer
+from lib.formats.labels.cvat_interpolation import JointTrack, Keyframe, interpolate_poses
 from lib.formats.labels.frames import Frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, from_file
+from lib.formats.labels.model import Labels, checked_labels
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
 _HALF = Decimal("0.5")
-_NO_PERSON = 1.0  # score of a joint that CVAT interpolated between two keyframes
 _MAX_FRAMES = 1_000_000
-_MAX_JOINTS = 5_000_000  # of all poses, including interpolated ones: about 5 s and 1 GB
-
-
-@dataclass(frozen=True)
-class _Key:
-    """A joint in a keyframe."""
-
-    x: float
-    y: float
-    outside: bool
-    occluded: bool
-    score: float
-
-
-@dataclass
-class _Path:
-    """A joint of a track: its keyframes by frame number, and the last frame in which the file lists it."""
-
-    track: Element
-    who: int
-    joint: str
-    keys: dict[int, _Key] = field(default_factory=dict)
-    last: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,6 +55,45 @@ def read(path: str | Path) -> Labels:
             the frame.
     """
     root = _parse(path)
+    tracks, are_skeletons = _tracks(root, path)
+    if are_skeletons:
+        joints = [joint for index, track in tracks for joint in _skeleton(track, index, path)]
+        category = tracks[0][1].get("label", "")
+        names, edges = _skeleton_joints(root, [track for _, track in tracks], path)
+    else:
+        joints = [_points(track, f"{path}: track {track.get('id', index)}") for index, track in tracks]
+        category, names, edges = "", list(dict.fromkeys(joint.name for joint in joints)), []
+    if not joints:
+        raise InputError(f"{path}: no joint is labeled: its skeletons have no points")
+    task = _task(root, joints, path)
+    are_shapes = _are_shapes(joints)
+    if are_shapes:
+        ends = [max(joint.keyframes, default=0) for joint in joints]
+    elif any(element.get("keyframe") == "0" for element in root.iter()):  # an export with all frames
+        ends = [joint.last for joint in joints]
+    else:
+        ends = [task.stop] * len(joints)
+    frame_of_pose, who, cells = interpolate_poses(list(zip(joints, ends, strict=True)), task.step, names, path)
+    numbers, frame = np.unique(frame_of_pose, return_inverse=True)
+    return checked_labels(
+        path,
+        names,
+        [Frame(task.video, number, "", task.width, task.height) for number in numbers.tolist()],
+        frame,
+        cells[:, :, :2],
+        visibility=cells[:, :, 2],
+        track=[-1] * len(who) if are_shapes and are_skeletons else who,
+        scores=cells[:, :, 3],
+        edges=edges,
+        category=category,
+    )
+
+
+def _tracks(root: Element, path: str | Path) -> tuple[list[tuple[int, Element]], bool]:
+    """Return the tracks of skeletons and True or, if there are none, the tracks of points and False.
+
+    Each track has its index in the file.
+    """
     tracks = root.findall("track")
     if root.tag != "annotations" or not tracks:
         images = " (for images)" if root.find("image") is not None else ""
@@ -91,36 +106,7 @@ def read(path: str | Path) -> Labels:
         logger.warning("%s: tracks that are not %s are left out: %d", path, kind, len(tracks) - len(used))
     if not used:
         raise InputError(f"{path}: no track has a skeleton or points")
-    if kind == "skeleton":
-        paths = [one for index, track in used for one in _skeleton(track, index, path)]
-        category = used[0][1].get("label", "")
-        names, edges = _skeleton_joints(root, [track for _, track in used], path)
-    else:
-        paths = [_points(track, f"{path}: track {track.get('id', index)}") for index, track in used]
-        category, names, edges = "", list(dict.fromkeys(one.joint for one in paths)), []
-    if not paths:
-        raise InputError(f"{path}: no joint is labeled: its skeletons have no points")
-    task = _task(root, paths, path)
-    if _are_shapes(paths):
-        ends, told = [max(one.keys, default=0) for one in paths], kind == "points"
-    elif any(element.get("keyframe") == "0" for element in root.iter()):  # an export with all frames
-        ends, told = [one.last for one in paths], True
-    else:
-        ends, told = [task.stop] * len(paths), True
-    frame_of_pose, who, cells = _poses(list(zip(paths, ends, strict=True)), task.step, names, path)
-    numbers, frame = np.unique(frame_of_pose, return_inverse=True)
-    return from_file(
-        path,
-        names,
-        [Frame(task.video, number, "", task.width, task.height) for number in numbers.tolist()],
-        frame,
-        cells[:, :, :2],
-        visibility=cells[:, :, 2],
-        track=who if told else [-1] * len(who),
-        scores=cells[:, :, 3],
-        edges=edges,
-        category=category,
-    )
+    return used, kind == "skeleton"
 
 
 def _parse(path: str | Path) -> Element:
@@ -136,34 +122,34 @@ def _parse(path: str | Path) -> Element:
         raise InputError(f"{path}: not an XML file ({error})") from None
 
 
-def _skeleton(track: Element, index: int, path: str | Path) -> list[_Path]:
+def _skeleton(track: Element, index: int, path: str | Path) -> list[JointTrack]:
     """Return the joints of a track of skeletons."""
     where = f"{path}: track {track.get('id', index)}"
     who = whole_number(track.get("id", index))
     if who is None or who < 0:
         raise InputError(f"{where}: 'id' must be a whole number")
-    paths: dict[str, _Path] = {}
+    joints: dict[str, JointTrack] = {}
     for shape in track.findall("skeleton"):
         for element in shape.findall("points"):
             name = element.get("label")
             if not name:
                 raise InputError(f"{where}: a point without a label, frame {shape.get('frame')}")
-            _add(paths.setdefault(name, _Path(track, who, name)), element, shape, where)
-    return list(paths.values())
+            _add(joints.setdefault(name, JointTrack(track, who, name)), element, shape, where)
+    return list(joints.values())
 
 
-def _points(track: Element, where: str) -> _Path:
+def _points(track: Element, where: str) -> JointTrack:
     """Return the joint of a track of points."""
     name, who = track.get("label"), whole_number(track.get("group_id", 0))
     if not name or who is None or who < 0:
         raise InputError(f"{where}: points need a label, and group_id must be a whole number")
-    joint = _Path(track, who, name)
+    joint = JointTrack(track, who, name)
     for shape in track.findall("points"):
         _add(joint, shape, shape, where)
     return joint
 
 
-def _add(joint: _Path, element: Element, shape: Element, where: str) -> None:
+def _add(joint: JointTrack, element: Element, shape: Element, where: str) -> None:
     """Add a point, which is an element of `shape` or `shape` itself, if it is a keyframe."""
     number = whole_number(shape.get("frame"))
     if number is None or number < 0:
@@ -177,11 +163,12 @@ def _add(joint: _Path, element: Element, shape: Element, where: str) -> None:
     except (InvalidOperation, ValueError):
         x = y = math.nan
     if not (math.isfinite(x) and math.isfinite(y)):
-        raise InputError(f"{where}: frame {number}: {joint.joint} must be one point, x,y, not {text!r}")
-    if number in joint.keys:
-        raise InputError(f"{where}: frame {number}: {joint.joint} is repeated")
+        raise InputError(f"{where}: frame {number}: {joint.name} must be one point, x,y, not {text!r}")
+    if number in joint.keyframes:
+        raise InputError(f"{where}: frame {number}: {joint.name} is repeated")
     outside = is_true(shape.get("outside", "0")) or is_true(element.get("outside", "0"))
-    joint.keys[number] = _Key(x, y, outside, is_true(element.get("occluded", "0")), _score(element, where))
+    occluded = is_true(element.get("occluded", "0"))
+    joint.keyframes[number] = Keyframe(x=x, y=y, outside=outside, occluded=occluded, score=_score(element, where))
 
 
 def _score(element: Element, where: str) -> float:
@@ -224,13 +211,13 @@ def _edges(drawing: str, names: list[str]) -> list[tuple[int, int]]:
     return [(joint_of[start], joint_of[end]) for start, end in lines if start in joint_of and end in joint_of]
 
 
-def _task(root: Element, paths: list[_Path], path: str | Path) -> _Task:
+def _task(root: Element, joints: list[JointTrack], path: str | Path) -> _Task:
     def number(name: str) -> int:
         return max(whole_number(next(root.iterfind(f"meta//{name}"), Element("")).text) or 0, 0)
 
     frame_filter = next(root.iterfind("meta//frame_filter"), Element("")).text or ""
     step = re.search(r"step\s*=\s*(\d{1,9})", frame_filter)
-    stop = max(number("stop_frame"), *(one.last for one in paths))
+    stop = max(number("stop_frame"), *(joint.last for joint in joints))
     if stop > _MAX_FRAMES:
         raise InputError(f"{path}: frame {stop}: only videos of up to {_MAX_FRAMES} frames are supported")
     return _Task(
@@ -242,78 +229,18 @@ def _task(root: Element, paths: list[_Path], path: str | Path) -> _Task:
     )
 
 
-def _are_shapes(paths: list[_Path]) -> bool:
+def _are_shapes(joints: list[JointTrack]) -> bool:
     """Return True if CVAT exported shapes of single frames as tracks, whose ids have no meaning."""
     frames: dict[int, set[int]] = {}
-    for one in paths:
-        frames.setdefault(id(one.track), set()).update(number for number, key in one.keys.items() if not key.outside)
+    for joint in joints:
+        shown = (number for number, keyframe in joint.keyframes.items() if not keyframe.outside)
+        frames.setdefault(id(joint.track), set()).update(shown)
     single = all(len(numbers) <= 1 for numbers in frames.values())
     return (
         single
         and len(set().union(*frames.values())) > 1
-        and not any(one.track.get("source") == "file" for one in paths)
+        and not any(joint.track.get("source") == "file" for joint in joints)
     )
-
-
-def _between(joint: _Path, last: int, step: int) -> np.ndarray:
-    """Return (N, 5) frame, x, y, visibility and score of a joint, for the frames up to `last` that show it."""
-    keys = sorted(joint.keys.items())
-    starts = np.array([number for number, _ in keys], dtype=np.int64)
-    ends = np.append(starts[1:], max(last, *joint.keys, 0) + 1)[: len(keys)]
-    xy = np.array([(key.x, key.y) for _, key in keys]).reshape(-1, 2)
-    goals = np.vstack([xy[1:], xy[-1:]])
-    outside = np.array([key.outside for _, key in keys], dtype=bool)
-    scores = np.array([key.score for _, key in keys])
-    visibility = np.array([HIDDEN if key.occluded else VISIBLE for _, key in keys], dtype=np.int64)
-    counts = np.where(outside, 0, 1 + (ends - starts - 1) // step)
-    key = np.repeat(np.arange(len(keys)), counts)
-    after = (np.arange(len(key)) - np.repeat(np.cumsum(counts) - counts, counts)) * step  # frames since the keyframe
-    share = after / (ends - starts)[key]
-    places = xy[key] + (goals - xy)[key] * share[:, None]
-    return np.column_stack([starts[key] + after, places, visibility[key], np.where(after > 0, _NO_PERSON, scores[key])])
-
-
-def _poses(
-    paths: Sequence[tuple[_Path, int]], step: int, names: list[str], path: str | Path
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Combine joints, given with their last frames, into poses.
-
-    Returns:
-        (P,) frames, (P,) individuals, and (P, J, 4) x, y, visibility, score.
-    """
-    individuals = sorted({one.who for one, _ in paths})
-    rank, joint_of = ({value: place for place, value in enumerate(values)} for values in (individuals, names))
-    tables, owners, joints, total = [], [], [], 0
-    for one, last in paths:
-        tables.append(_between(one, last, step))
-        owners.append(np.full(len(tables[-1]), rank[one.who]))
-        joints.append(np.full(len(tables[-1]), joint_of[one.joint]))
-        total += len(tables[-1])
-        _check_size(total, path)
-    rows = np.concatenate(tables)
-    poses, pose = np.unique(
-        rows[:, 0].astype(np.int64) * len(individuals) + np.concatenate(owners), return_inverse=True
-    )
-    _check_size(len(poses) * len(names), path)
-    frame, who = poses // len(individuals), np.array(individuals)[poses % len(individuals)]
-    place = pose * len(names) + np.concatenate(joints)
-    again = np.flatnonzero(np.bincount(place, minlength=1) > 1)
-    if len(again):
-        first, joint = divmod(int(again[0]), len(names))
-        raise InputError(
-            f"{path}: frame {frame[first]}: individual {who[first]} has two {names[joint]}; distinguish individuals "
-            "by skeletons with ids or by groups of points"
-        )
-    cells = np.tile([np.nan, np.nan, NOT_LABELED, np.nan], (len(poses) * len(names), 1))
-    cells[place] = rows[:, 1:]
-    return frame, who, cells.reshape(-1, len(names), 4)
-
-
-def _check_size(joints: int, path: str | Path) -> None:
-    if joints > _MAX_JOINTS:
-        raise InputError(
-            f"{path}: over {_MAX_JOINTS} joints, including interpolated ones; export a shorter job, or end its tracks"
-        )
 
 
 def _recognizes(path: Path, start: bytes) -> bool:

@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent, tost
 
 import numpy as np
 
-from lib.formats.labels.model import HIDDEN, Labels, lost
+from lib.formats.labels.losses import lost, lost_file_names
+from lib.formats.labels.model import HIDDEN, Labels
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
@@ -58,17 +59,9 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     indent(root)
     with atomic_path(path) as temporary:
         ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
-    named = sum(bool(frame.file_name) for frame in labels.frames)
-    more = [f"{named} file names of frames: their numbers stand for them"] if named else []
-    held = [
-        "hidden",
-        "scores",
-        "tracks",
-        "numbers",
-        *(["edges"] if labels.category else []),
-        *(["sizes"] if any(size) else []),
-    ]
-    return more + lost(labels, *held)
+    optional = {"edges": labels.category, "sizes": any(size)}
+    held = ["hidden", "scores", "tracks", "numbers", *(part for part, is_held in optional.items() if is_held)]
+    return lost_file_names(labels.frames) + lost(labels, *held)
 
 
 def _step(numbers: list[int]) -> int:

@@ -21,9 +21,10 @@ import numpy as np
 
 from lib.formats.hdf5 import is_hdf5, open_hdf5
 from lib.formats.labels.deeplabcut_h5 import Column, Index, read_table, write_table
-from lib.formats.labels.frames import Frame, image_names, named_frame, tell_missing, tell_renumbered
+from lib.formats.labels.frames import Frame, image_names, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import Labels, from_file, lost, name_tracks, number_tracks
+from lib.formats.labels.losses import lost, lost_file_names, lost_images, lost_numbers
+from lib.formats.labels.model import Labels, checked_labels, name_tracks, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
@@ -106,7 +107,7 @@ def labels_of(table: Table, path: Path) -> Labels:
     likelihood = chosen[:, :, 2]
     if "scorer" in table.levels and table.columns[0][0] == _SCORER:
         likelihood = np.where(likelihood == 1, np.nan, likelihood)
-    return from_file(
+    return checked_labels(
         path,
         names,
         [_frame(entry, path) for entry in table.index],
@@ -244,7 +245,7 @@ def _named(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[str
         raise InputError(
             f"{path}: two frames would have the same image name: their videos differ only in folder or extension"
         )
-    more = tell_missing(labels.frames) + tell_renumbered(labels.frames, names)
+    more = lost_images(labels.frames) + lost_numbers(labels.frames, names)
     return list(names), list(range(len(names))), more
 
 
@@ -259,9 +260,9 @@ def _numbered(labels: Labels, path: Path) -> tuple[list[Index], list[int], list[
         raise InputError(f"{path}: frame {max(numbers)}: too many frames for a table with a row for each of them")
     index: list[Index] = list(range(max(numbers) + 1))
     video = labels.frames[0].video
-    added, named = len(index) - len(numbers), sum(bool(frame.file_name) for frame in labels.frames)
+    added = len(index) - len(numbers)
     more = [f"{added} frames between the labeled ones get an empty row"] if added else []
-    more += [f"{named} file names of frames: their numbers stand for them"] if named else []
+    more += lost_file_names(labels.frames)
     return index, numbers, more + ([f"the video's name, {video}"] if _frame(0, path).video != video else [])
 
 

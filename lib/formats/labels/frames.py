@@ -86,28 +86,6 @@ def image_names(frames: Sequence[Frame], folder: str = "", digits: int = 6) -> l
     ]
 
 
-def tell_missing(frames: Sequence[Frame]) -> list[str]:
-    """Return a line for what a format of images loses if frames have no image; or none.
-
-    Args:
-        frames: The frames.
-    """
-    missing = sum(not frame.file_name for frame in frames)
-    return [f"image files of {missing} frames: extract them, under the names in the file"] if missing else []
-
-
-def tell_renumbered(frames: Sequence[Frame], names: Sequence[str]) -> list[str]:
-    """Return a line for frames whose image names in a file tell another number or video; or none.
-
-    Args:
-        frames: The frames.
-        names: Their image names in the file.
-    """
-    told = [named_frame(name) for name in names]
-    other = sum((one.video, one.number) != (frame.video, frame.number) for one, frame in zip(told, frames, strict=True))
-    return [f"{other} frames whose image names give another number or video"] if other else []
-
-
 def check_frames(frames: Sequence[Frame], path: str | Path) -> None:
     """Check that frames are unique, and that other programs can read their numbers.
 

@@ -20,7 +20,7 @@ from lib.formats.labels import label_studio_writer
 from lib.formats.labels.frames import Frame, image_names, named_frame
 from lib.formats.labels.label_format import LabelFormat
 from lib.formats.labels.label_studio_writer import HALF_PIXEL, INDIVIDUAL
-from lib.formats.labels.model import Labels, from_file, number_tracks
+from lib.formats.labels.model import Labels, checked_labels, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
@@ -71,7 +71,7 @@ def read(path: str | Path) -> Labels:
     cells = np.array([[pose.joints.get(name, [np.nan] * 3) for name in names] for pose in poses])
     cells = cells.reshape(len(poses), len(names), 3)
     categories = [pose.category for pose in poses if pose.category]
-    return from_file(
+    return checked_labels(
         path,
         names,
         frames,

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from lib.formats.labels.frames import Frame, frame_name, image_names, tell_missing
-from lib.formats.labels.model import Labels, lost, name_tracks
+from lib.formats.labels.frames import Frame, frame_name, image_names
+from lib.formats.labels.losses import lost, lost_images
+from lib.formats.labels.model import Labels, name_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
 
@@ -60,7 +61,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     )
     more = [f"{unsized} images without labels lose their width and height"] if unsized else []
     held = ("scores", "boxes", "sizes", "tracks", "track names", "no track", "empty frames", "numbers")
-    return more + tell_missing(labels.frames) + lost(labels, *held)
+    return more + lost_images(labels.frames) + lost(labels, *held)
 
 
 def _regions(labels: Labels, tracks: dict[int, str], poses: Sequence[int], by_person: bool) -> list[dict[str, Any]]:

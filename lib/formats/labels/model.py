@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.formats.labels.frames import Frame, check_frames, frame_name, named_frame
+from lib.formats.labels.frames import Frame, check_frames, frame_name
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Labels:
         return self.visibility > NOT_LABELED
 
 
-def from_file(
+def checked_labels(
     path: str | Path,
     names: Sequence[str],
     frames: Sequence[Frame],
@@ -100,26 +100,25 @@ def from_file(
     track_names: Mapping[int, str] | None = None,
     category: str = "individual",
 ) -> Labels:
-    """Return labels that were read from a file, after validating them; every reader ends with this call.
+    """Return the labels of a file, checked and completed; every reader ends with this call.
 
     Coordinates and scores of joints that are not labeled become NaN. Labels outside their image are kept, with a
     warning.
 
     Args:
-        path: The file, for error messages.
+        path: The file, for messages.
         names: J joint names.
         frames: F frames.
         frame: P indices into `frames`.
         joints: (P, J, 2) x, y in pixels; NaN if not labeled.
-        visibility: (P, J) 0 not labeled, 1 hidden, 2 visible; other values become the nearest. By default, all finite
-            joints are visible.
+        visibility: (P, J) values as in `Labels`; others become the nearest. By default, all finite joints are visible.
         track: P numbers of individuals; −1 if unknown. If all are unknown and no frame has several poses, all become
             individual 0.
         scores: (P, J) scores; NaN if set by a person, the default.
         boxes: (P, 4) x, y, width, height; NaN if there is none, the default.
         edges: Pairs of connected joints, by index.
         track_names: Names of some of the tracks.
-        category: What an individual is called.
+        category: Name of the kind of individual.
 
     Raises:
         InputError: If nothing is labeled, an individual is in a frame twice, a frame or a name is repeated, a number is
@@ -127,20 +126,17 @@ def from_file(
     """
     track_names = dict(track_names or {})
     _check_unique(path, names, frames, track_names)
-    frame, joints = np.asarray(frame, dtype=np.int64), np.asarray(joints, dtype=np.float64)
-    joints = joints.reshape(len(frame), len(names), 2)
+    frame = np.asarray(frame, dtype=np.int64)
+    joints = np.asarray(joints, dtype=np.float64).reshape(len(frame), len(names), 2)
     flags = VISIBLE if visibility is None else np.clip(np.nan_to_num(visibility), NOT_LABELED, VISIBLE)
-    visibility = np.where(np.isnan(joints).any(axis=2), NOT_LABELED, flags)
+    visibility = np.where(np.isnan(joints).any(axis=2), NOT_LABELED, flags).astype(np.uint8)
     labeled = visibility > NOT_LABELED
-    if not labeled.any():
-        raise InputError(f"{path}: no joint is labeled; label some frames first")
     joints = np.where(labeled[:, :, None], joints, np.nan)
     scores = np.where(labeled, np.nan if scores is None else scores, np.nan)
-    track = _complete_tracks(track, frame)
     boxes = np.full((len(frame), 4), np.nan) if boxes is None else boxes
     names, edges, frames = tuple(names), tuple(edges), tuple(frames)
-    _check_values(path, len(names), edges, (joints, scores, boxes))
-    visibility = visibility.astype(np.uint8)
+    _check_values(path, labeled, edges, (joints, scores, boxes))
+    track = _complete_tracks(track, frame)
     labels = Labels(names, edges, frames, frame, track, joints, visibility, scores, boxes, track_names, category)
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
@@ -148,11 +144,13 @@ def from_file(
 
 
 def _check_values(
-    path: str | Path, num_joints: int, edges: Iterable[tuple[int, int]], numbers: Iterable[np.ndarray]
+    path: str | Path, labeled: np.ndarray, edges: Iterable[tuple[int, int]], numbers: Iterable[np.ndarray]
 ) -> None:
+    if not labeled.any():
+        raise InputError(f"{path}: no joint is labeled; label some frames first")
     if any(np.isinf(array).any() for array in numbers):
         raise InputError(f"{path}: a coordinate or score is not a finite number")
-    if not all(0 <= joint < num_joints for edge in edges for joint in edge):
+    if not all(0 <= joint < labeled.shape[1] for edge in edges for joint in edge):
         raise InputError(f"{path}: a line of the skeleton leads to a joint that does not exist")
 
 
@@ -280,37 +278,3 @@ def name_tracks(labels: Labels) -> dict[int, str]:
     """Return the name of each track in use, in ascending order by number: its own, or `track7`."""
     tracks: Sequence[int] = np.unique(labels.track[labels.track >= 0]).tolist()
     return {track: labels.track_names.get(track, f"track{track}") for track in tracks}
-
-
-def lost(labels: Labels, *held: str) -> list[str]:
-    """Describe the parts of the labels that a format cannot hold.
-
-    Args:
-        labels: The labels.
-        *held: Parts that the format can hold: edges, hidden, scores, boxes, sizes, tracks, track names, no track, empty
-            frames, empty people, numbers.
-
-    Returns:
-        One line for each part that is lost.
-    """
-    used, tracks = set(labels.frame.tolist()), set(labels.track.tolist())
-    found = {
-        "edges": (len(labels.edges), "edges of the skeleton"),
-        "hidden": ((labels.visibility == HIDDEN).sum(), "hidden joints: they become visible"),
-        "scores": ((~np.isnan(labels.scores)).sum(), "scores: their joints look like those that a person set"),
-        "boxes": ((~np.isnan(labels.boxes).any(axis=1)).sum(), "boxes"),
-        "numbers": (
-            sum(
-                (named := named_frame(frame_name(frame))).number != frame.number or named.video != frame.video
-                for frame in labels.frames
-            ),
-            "frames whose file names lack their number or video",
-        ),
-        "sizes": (sum(frame.width > 0 for frame in labels.frames), "frames' width and height"),
-        "tracks": (0 if tracks == {0} else len(tracks - {-1}), "individuals: their poses have no track"),
-        "track names": (len(labels.track_names), "names of individuals: they become numbers"),
-        "no track": ((labels.track < 0).sum(), "poses without a track: they become individuals"),
-        "empty frames": (len(labels.frames) - len(used), "frames without labels"),
-        "empty people": ((~labels.labeled.any(axis=1)).sum(), "poses without a labeled joint"),
-    }
-    return [f"{count} {what}" for key, (count, what) in found.items() if count and key not in held]

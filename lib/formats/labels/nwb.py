@@ -18,7 +18,7 @@ from lib.formats.hdf5 import is_hdf5, open_hdf5
 from lib.formats.labels import nwb_writer
 from lib.formats.labels.frames import Frame, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, from_file, number_tracks
+from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, checked_labels, number_tracks
 from lib.formats.labels.nwb_writer import UNTRACKED, safe_name
 from lib.utils.errors import InputError
 
@@ -82,7 +82,7 @@ def read(path: str | Path) -> Labels:
     frames = {frame: index for index, frame in enumerate(dict.fromkeys(frame for frame, _ in keys))}
     numbers, track_names = number_tracks(who for _, who in rows if not who.startswith(UNTRACKED))
     cells = np.array([rows[key] for key in keys]).reshape(len(keys), len(names), 4)
-    return from_file(
+    return checked_labels(
         path,
         names,
         list(frames),

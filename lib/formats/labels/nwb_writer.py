@@ -12,7 +12,8 @@ import numpy as np
 
 from lib.formats.hdf5 import write_hdf5
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import HIDDEN, VISIBLE, Labels, lost, name_tracks
+from lib.formats.labels.losses import lost
+from lib.formats.labels.model import HIDDEN, VISIBLE, Labels, name_tracks
 from lib.utils.errors import InputError
 
 UNTRACKED = "\0"

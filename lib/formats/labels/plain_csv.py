@@ -15,7 +15,8 @@ import numpy as np
 
 from lib.formats.labels.frames import Frame, frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, from_file, lost, name_tracks, number_tracks
+from lib.formats.labels.losses import lost
+from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, checked_labels, name_tracks, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 
@@ -59,7 +60,7 @@ def read(path: str | Path) -> Labels:
     joints = {name: j for j, name in enumerate(dict.fromkeys(row["joint"] for _, row in rows if row["joint"]))}
     poses, cells = _poses(rows, joints, path)
     numbers, track_names = number_tracks(track for _, track in poses if track)
-    return from_file(
+    return checked_labels(
         path,
         list(joints),
         [_frame(name) for name in frames],

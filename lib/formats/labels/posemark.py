@@ -18,7 +18,8 @@ from lib.formats.json_fields import whole_number
 from lib.formats.labels import coco
 from lib.formats.labels.frames import Frame, frame_name
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import Labels, lost
+from lib.formats.labels.losses import lost, lost_file_names
+from lib.formats.labels.model import Labels
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, write_json
 
@@ -165,11 +166,10 @@ def _numbers(labels: Labels, name: _Name, path: str | Path) -> list[int]:
 def _tell(labels: Labels, name: _Name, images: set[str]) -> list[str]:
     """Return one line for each thing that a file cannot hold."""
     others = sum(Path(frame.file_name).name not in images for frame in labels.frames)
-    named = sum(bool(frame.file_name) for frame in labels.frames)
     if name.kind == "frame":
         more = [f"image names of {others} frames: save them under the names in the file"] if others else []
     else:
-        more = [f"{named} file names of frames: their numbers stand for them"] if named else []
+        more = lost_file_names(labels.frames)
     video = labels.frames[0].video
     more += [f"the video's name, {video}"] if video not in ("", name.video) else []
     held = ["edges", "hidden", "scores", "boxes", "sizes", "tracks", "track names", "no track"]

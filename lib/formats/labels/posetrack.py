@@ -11,7 +11,8 @@ import numpy as np
 from lib.formats import posetrack18
 from lib.formats.labels.frames import frame_name, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import Labels, from_file, lost
+from lib.formats.labels.losses import lost
+from lib.formats.labels.model import Labels, checked_labels
 from lib.formats.posetrack18 import keypoint_category
 from lib.formats.posetrack_set import read_video
 from lib.formats.video_annotations import KEYPOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
@@ -40,7 +41,7 @@ def read(path: str | Path) -> Labels:
     joints[:, _COLUMNS] = np.where(labeled[:, :, None], video.joints, np.nan)
     scores[:, _COLUMNS] = np.where(video.scores == NO_SCORE, np.nan, video.scores)
     frames = [named_frame(name) for name in video.frame_names]
-    return from_file(
+    return checked_labels(
         path,
         KEYPOINT_NAMES,
         frames,

@@ -18,7 +18,7 @@ import numpy as np
 from lib.formats.hdf5 import is_hdf5, open_hdf5
 from lib.formats.labels.frames import Frame, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import Labels, from_file, number_tracks
+from lib.formats.labels.model import Labels, checked_labels, number_tracks
 from lib.formats.labels.sleap_writer import BODY_EDGE, PREDICTED, WRITTEN_BY, write
 from lib.utils.errors import InputError
 
@@ -78,7 +78,7 @@ def read(path: str | Path) -> Labels:
     hidden = np.isfinite(cells[:, :, :2]).all(axis=2) & (cells[:, :, 2] == 0)
     if hidden.any():
         logger.warning("%s: invisible points, which count as not labeled: %d", path, hidden.sum())
-    return from_file(
+    return checked_labels(
         path,
         names,
         frames,

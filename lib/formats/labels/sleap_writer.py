@@ -14,7 +14,8 @@ import numpy as np
 
 from lib.formats.hdf5 import write_hdf5
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import Labels, lost, name_tracks
+from lib.formats.labels.losses import lost
+from lib.formats.labels.model import Labels, name_tracks
 
 WRITTEN_BY = {"written_by": "PoseWarper"}
 """Provenance of the files, by which sleap.py knows them."""

@@ -18,7 +18,7 @@ from lib.formats.json_fields import whole_number
 from lib.formats.labels import yolo_writer
 from lib.formats.labels.frames import Frame, named_frame
 from lib.formats.labels.label_format import LabelFormat
-from lib.formats.labels.model import NOT_LABELED, VISIBLE, Labels, check_names, from_file
+from lib.formats.labels.model import NOT_LABELED, VISIBLE, Labels, check_names, checked_labels
 from lib.formats.labels.yaml_files import has_keys, read_yaml
 from lib.formats.labels.yolo_writer import SPLITS
 from lib.utils.errors import InputError
@@ -72,7 +72,7 @@ def read(path: str | Path) -> Labels:
     poses = np.array(rows).reshape(len(rows), _BOX + 3 * num_joints)
     cells = poses[:, _BOX:].reshape(-1, num_joints, 3)
     used = sorted({int(row[0]) for row in rows})
-    return from_file(
+    return checked_labels(
         path,
         names,
         frames,

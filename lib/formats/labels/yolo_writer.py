@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import yaml
 
-from lib.formats.labels.frames import frame_name, image_names, tell_missing, tell_renumbered
-from lib.formats.labels.model import Labels, lost
+from lib.formats.labels.frames import frame_name, image_names
+from lib.formats.labels.losses import lost, lost_images, lost_numbers
+from lib.formats.labels.model import Labels
 from lib.formats.labels.yaml_files import read_yaml
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_folder, atomic_path
@@ -70,7 +71,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     more = [f"{outside} joints outside their image"] if outside else []
     held = ["hidden", "boxes", "numbers", *(["sizes"] if SIZE in config else [])]
     inside = [PurePosixPath(*place.parts[1:]).as_posix() for place in places]
-    more += tell_missing(frames) + tell_renumbered(frames, inside)
+    more += lost_images(frames) + lost_numbers(frames, inside)
     return more + lost(labels, *held)
 
 

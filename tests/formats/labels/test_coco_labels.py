@@ -14,7 +14,7 @@ from lib.formats.labels import cvat
 from lib.formats.labels import cvat_writer as cvat_writing
 from lib.formats.labels import posetrack as posetrack_labels
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.utils.errors import InputError
 
@@ -117,7 +117,7 @@ def test_what_is_written_can_be_propagated(tmp_path):
     """It is a file that `tools/propagate.py --labels` and pycocotools take."""
     frames = [Frame("v", number, f"{number:06}.png", 64, 48) for number in (3, 7)]
     joints = [[1, 2, 5, 8], [3, 4, NAN, NAN]]
-    labels = from_file("x", ["nose", "tail"], frames, [0, 1], joints, track=[2, 2])
+    labels = checked_labels("x", ["nose", "tail"], frames, [0, 1], joints, track=[2, 2])
     coco_labels.write(tmp_path / "labels.json", labels)
     content = coco.read_labels(tmp_path / "labels.json")
     assert [image["file_name"] for image in content["images"]] == ["000003.png", "000007.png"]
@@ -130,7 +130,7 @@ def test_what_is_written_can_be_propagated(tmp_path):
 
 def test_posetrack_has_its_own_joints(tmp_path):
     frames = [Frame("v", 3, "v/000003.jpg", 64, 48)]
-    labels = from_file("x", ["nose", "snout"], frames, [0], [[1, 2, 3, 4]], edges=[(0, 1)])
+    labels = checked_labels("x", ["nose", "snout"], frames, [0], [[1, 2, 3, 4]], edges=[(0, 1)])
     assert posetrack_labels.write(tmp_path / "v.json", labels) == [
         "1 joints that PoseTrack does not have",
         "1 edges of the skeleton",
@@ -140,8 +140,8 @@ def test_posetrack_has_its_own_joints(tmp_path):
     assert read.joints[0, KEYPOINT_NAMES.index("nose")].tolist() == [1, 2]
     assert read.labeled.sum() == 1
     with pytest.raises(InputError, match="has none of the joints snout"):
-        posetrack_labels.write(tmp_path / "w.json", from_file("x", ["snout"], frames, [0], [[1, 2]]))
-    several = from_file("x", ["nose"], [Frame("v", 3), Frame("w", 3)], [0, 1], [[1, 2], [3, 4]])
+        posetrack_labels.write(tmp_path / "w.json", checked_labels("x", ["snout"], frames, [0], [[1, 2]]))
+    several = checked_labels("x", ["nose"], [Frame("v", 3), Frame("w", 3)], [0, 1], [[1, 2], [3, 4]])
     with pytest.raises(InputError, match="holds one video"):
         posetrack_labels.write(tmp_path / "w.json", several)
     assert [Path(path).name for path in tmp_path.iterdir()] == ["v.json"]
@@ -159,7 +159,7 @@ def test_the_first_category_with_joints_counts(tmp_path, joints):
 
 def test_joints_labeled_one_by_one_stay_so(tmp_path):
     """CVAT's points have no category, and are no skeletons again on their way back."""
-    labels = from_file("x", ["nose"], [Frame("v", 3)], [0], [[[1, 2]]], category="")
+    labels = checked_labels("x", ["nose"], [Frame("v", 3)], [0], [[[1, 2]]], category="")
     coco_labels.write(tmp_path / "a.json", labels)
     read_back = coco_labels.read(tmp_path / "a.json")
     assert read_back.category == ""

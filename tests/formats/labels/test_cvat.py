@@ -8,7 +8,7 @@ import pytest
 from lib.formats.labels import cvat
 from lib.formats.labels import cvat_writer as cvat_writing
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.utils.errors import InputError
 
 NAN = float("nan")
@@ -157,7 +157,7 @@ def test_shapes_of_single_frames_are_no_tracks(tmp_path):
 
 def test_poses_end_where_the_next_frame_is_without_them(tmp_path):
     points = [[[1, 2], [3, 4]], [[5, 6], [NAN, NAN]], [[7, 8], [9, 10]]]
-    labels = from_file("x", ["a", "b"], [Frame("v", number) for number in (3, 4, 9)], [0, 1, 2], points)
+    labels = checked_labels("x", ["a", "b"], [Frame("v", number) for number in (3, 4, 9)], [0, 1, 2], points)
     assert cvat_writing.write(tmp_path / "a.xml", labels) == []
     root = cvat.ElementTree.parse(tmp_path / "a.xml").getroot()
     shown = {
@@ -174,7 +174,7 @@ def test_poses_end_where_the_next_frame_is_without_them(tmp_path):
 
 
 def test_joints_that_a_program_set_have_their_score_as_an_attribute(tmp_path):
-    labels = from_file("x", ["nose", "tail"], [Frame("", 1)], [0], [1, 2, 3, 4], scores=np.array([[0.25, NAN]]))
+    labels = checked_labels("x", ["nose", "tail"], [Frame("", 1)], [0], [1, 2, 3, 4], scores=np.array([[0.25, NAN]]))
     cvat_writing.write(tmp_path / "a.xml", labels)
     text = (tmp_path / "a.xml").read_text()
     assert text.count('<attribute name="score">0.25</attribute>') == 1
@@ -185,7 +185,7 @@ def test_joints_that_a_program_set_have_their_score_as_an_attribute(tmp_path):
 
 
 def test_evenly_spaced_frames_are_those_of_the_task(tmp_path):
-    labels = from_file(
+    labels = checked_labels(
         "x", ["a"], [Frame("v", number) for number in (10, 15, 20)], [0, 2], [[1, 2], [3, 4]], track=[0, 0]
     )
     cvat_writing.write(tmp_path / "a.xml", labels)
@@ -203,7 +203,7 @@ def test_evenly_spaced_frames_are_those_of_the_task(tmp_path):
     ],
 )
 def test_labels_that_cvat_cannot_hold(tmp_path, frames, fault):
-    labels = from_file("x", ["a"], frames, [0, 1], [[1, 2], [3, 4]])
+    labels = checked_labels("x", ["a"], frames, [0, 1], [[1, 2], [3, 4]])
     with pytest.raises(InputError, match=fault):
         cvat_writing.write(tmp_path / "a.xml", labels)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 
 from lib.formats.labels import deeplabcut
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.utils.errors import InputError
 
 NAN = float("nan")
@@ -90,7 +90,9 @@ def test_what_is_written_is_what_deeplabcut_writes(tmp_path):
 
 
 def test_one_animal_has_the_short_header_and_frames_of_a_video_get_names(tmp_path):
-    labels = from_file("x", ["nose"], [Frame("a/clip.mp4", 7), Frame("a/clip.mp4", 1200)], [0, 1], [[1, 2], [3, 4]])
+    labels = checked_labels(
+        "x", ["nose"], [Frame("a/clip.mp4", 7), Frame("a/clip.mp4", 1200)], [0, 1], [[1, 2], [3, 4]]
+    )
     lines = deeplabcut.write(tmp_path / "out.csv", labels)
     assert (tmp_path / "out.csv").read_text() == (
         "scorer,out,out\nbodyparts,nose,nose\ncoords,x,y\n"
@@ -101,7 +103,7 @@ def test_one_animal_has_the_short_header_and_frames_of_a_video_get_names(tmp_pat
 
 def test_estimates_have_a_row_for_each_frame(tmp_path):
     joints, scores = [[1, 2, 5, 6], [3, 4, NAN, NAN]], np.array([[NAN, 0.5], [0.25, NAN]])
-    labels = from_file("x", ["nose", "tail"], [Frame("clip", 1), Frame("clip", 3)], [0, 1], joints, scores=scores)
+    labels = checked_labels("x", ["nose", "tail"], [Frame("clip", 1), Frame("clip", 3)], [0, 1], joints, scores=scores)
     lines = deeplabcut.write(tmp_path / "clipDLC_x.csv", labels)
     assert (tmp_path / "clipDLC_x.csv").read_text().splitlines()[2:] == [
         "coords,x,y,likelihood,x,y,likelihood",
@@ -126,7 +128,7 @@ def test_estimates_have_a_row_for_each_frame(tmp_path):
     ],
 )
 def test_labels_that_a_table_cannot_hold(tmp_path, frames, track, fault):
-    labels = from_file("x", ["nose"], frames, [0, 1], [[1, 2], [3, 4]], track=track, scores=np.ones((2, 1)))
+    labels = checked_labels("x", ["nose"], frames, [0, 1], [[1, 2], [3, 4]], track=track, scores=np.ones((2, 1)))
     with pytest.raises(InputError, match=fault):
         deeplabcut.write(tmp_path / "out.csv", labels)
     assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ import yaml
 
 from lib.formats.labels import deeplabcut
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.formats.labels.registry import find_format, read_any_labels
 from lib.utils.errors import InputError
 
@@ -15,7 +15,7 @@ NAN = float("nan")
 
 def labels_of_a_video(video, names, joints, **changes):
     frames = [Frame(video, number, f"labeled-data/{video}/img{number:03}.png") for number in range(len(joints))]
-    return from_file("x", names, frames, range(len(joints)), joints, **changes)
+    return checked_labels("x", names, frames, range(len(joints)), joints, **changes)
 
 
 @pytest.fixture

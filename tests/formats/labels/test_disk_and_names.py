@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.formats.labels.registry import FORMATS, read_any_labels, write_any_labels
 
 NAMES = {
@@ -32,7 +32,7 @@ def labels(kind, frames, video="clip.mp4"):
     video = "" if image else video
     points = np.random.default_rng(0).uniform(1, 90, (frames, 2, 2))
     shown = [Frame(video, number, image.format(number), 100, 100) for number in range(frames)]
-    return from_file("labels", ("nose", "tail"), shown, range(frames), points, track=[0] * frames)
+    return checked_labels("labels", ("nose", "tail"), shown, range(frames), points, track=[0] * frames)
 
 
 def contents(folder):

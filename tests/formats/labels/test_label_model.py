@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lib.formats.labels.frames import Frame, frame_name, named_frame
-from lib.formats.labels.model import Labels, from_file, lost, name_tracks, number_tracks, take_video
+from lib.formats.labels.losses import lost
+from lib.formats.labels.model import Labels, checked_labels, name_tracks, number_tracks, take_video
 from lib.utils.errors import InputError
 
 NAN = float("nan")
@@ -86,7 +87,7 @@ def test_individuals_are_numbered_and_named():
 def read(**changes):
     joints = changes.pop("joints", [[1, 2, NAN, NAN], [3, 4, 5, 6]])
     frames = changes.pop("frames", [Frame("", 3), Frame("", 4)])
-    return from_file("f.csv", ["nose", "tail"], frames, changes.pop("frame", [0, 1]), joints, **changes)
+    return checked_labels("f.csv", ["nose", "tail"], frames, changes.pop("frame", [0, 1]), joints, **changes)
 
 
 def test_what_a_file_does_not_tell():

@@ -13,7 +13,7 @@ from scipy.io import loadmat
 from lib.formats.coco import labeled_images
 from lib.formats.labels import coco
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.formats.labels.registry import FORMATS, find_format, read_any_labels, write_any_labels
 from lib.formats.video_annotations import KEYPOINT_NAMES
 from lib.utils.errors import InputError
@@ -27,7 +27,7 @@ NAN = float("nan")
 def small(**changes):
     frames = [Frame("v", number, f"labeled-data/v/img{number:03}.png") for number in (3, 7, 40)]
     joints = [[1, 2, 5, 8.25], [3, 4, NAN, NAN], [1 / 3, 9, 0.1, 2]]
-    return from_file("x", ["nose", "left_ear"], frames, [0, 1, 2], joints, **changes)
+    return checked_labels("x", ["nose", "left_ear"], frames, [0, 1, 2], joints, **changes)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_who_set_what_is_kept_or_told(tmp_path, format):
         pytest.importorskip("ndx_pose")
     frames = [Frame(f"{CLIP}.mp4", number, "", 64, 48) for number in range(3)]
     scores = np.array([[NAN, NAN], [NAN, 0.5], [0.25, 1]])
-    labels = from_file("x", ["nose", "left_ankle"], frames, range(3), [[[8, 4], [16, 24]]] * 3, scores=scores)
+    labels = checked_labels("x", ["nose", "left_ankle"], frames, range(3), [[[8, 4], [16, 24]]] * 3, scores=scores)
     lost = write_any_labels(tmp_path / FILES[format], labels, format)
     told = [line for line in lost if "scores" in line]
     again = read_any_labels(tmp_path / FILES[format])

@@ -9,7 +9,7 @@ import pytest
 
 from lib.formats.labels import label_studio, label_studio_writer
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.formats.labels.registry import find_format, read_any_labels, write_any_labels
 from lib.utils.errors import InputError
 
@@ -99,7 +99,7 @@ def mixed():
     joints = [[[1, 2], [3, 4]], [[5.25, 6], [7, 8]], [[9, 10], [NAN, NAN]]]
     scores = [[NAN, 0.5], [0.25, 0.75], [NAN, NAN]]
     boxes = np.array([[0, 1, 20, 30], [NAN] * 4, [NAN] * 4])
-    return from_file(
+    return checked_labels(
         "x", ["nose", "tail"], frames, [0, 0, 1], joints, scores=np.array(scores), boxes=boxes, track=[0, 5, 0],
         track_names={0: "bob"}, category="mouse",
     )  # fmt: skip
@@ -179,5 +179,5 @@ def test_exports_that_are_none(tmp_path, content, fault):
 
 def test_frames_without_a_size(tmp_path):
     with pytest.raises(InputError, match=r"the size of frame a.mp4#3 is unknown; convert with --size WIDTHxHEIGHT"):
-        label_studio_writer.write(tmp_path / "a.json", from_file("x", ["a"], [Frame("a.mp4", 3)], [0], [1, 2]))
+        label_studio_writer.write(tmp_path / "a.json", checked_labels("x", ["a"], [Frame("a.mp4", 3)], [0], [1, 2]))
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 
 from lib.formats.labels import nwb, nwb_writer, registry
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.formats.labels.registry import find_format, read_any_labels, write_any_labels
 from lib.utils.errors import InputError
 
@@ -105,7 +105,7 @@ def mixed(images=False):
     joints = [[[1, 2], [3, 4]], [[5.25, 6], [7, 8]], [[9, 10], [NAN, NAN]], [[1, 1], [2, 2]]]
     scores = np.array([[NAN, 0.5], [0.25, 0.75], [NAN, NAN], [NAN, NAN]])
     visibility = np.array([[1, 2], [2, 2], [2, 0], [2, 2]])
-    return from_file(
+    return checked_labels(
         "x", ["nose", "tail"], frames, [0, 0, 1, 1], joints, visibility=visibility, scores=scores, track=[0, 1, 0, -1],
         edges=[(0, 1)], track_names={0: "alice", 1: "bob"},
     )  # fmt: skip
@@ -162,7 +162,7 @@ def test_what_sleap_io_writes():
 def test_what_is_lost_is_told(tmp_path):
     pytest.importorskip("ndx_pose")
     frames = [Frame("", 1), Frame("", 2)]
-    labels = from_file(
+    labels = checked_labels(
         "x", ["a/b"], frames, [0, 0, 0], [[[1, 2]]] * 3, scores=np.array([[0.5], [0.5], [NAN]]), track=[7, -1, -1],
         visibility=np.array([[1], [2], [2]]), track_names={7: "x:y"}, boxes=np.ones((3, 4)),
     )  # fmt: skip
@@ -188,7 +188,7 @@ def test_what_is_lost_is_told(tmp_path):
 )
 def test_labels_that_a_file_cannot_hold(tmp_path, frames, names, fault):
     with pytest.raises(InputError, match=fault):
-        nwb_writer.write(tmp_path / "a.nwb", from_file("x", names, frames, [0, 1], np.ones((2, len(names), 2))))
+        nwb_writer.write(tmp_path / "a.nwb", checked_labels("x", names, frames, [0, 1], np.ones((2, len(names), 2))))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lib.formats.labels import posemark
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.formats.labels.registry import check_written, find_format, read_any_labels, write_any_labels
 from lib.utils.errors import InputError
 
@@ -64,13 +64,13 @@ def test_clip_labels_are_frames_of_the_clip(tmp_path):
 
 def labels_of(frames, people=None, **changes):
     people = range(len(frames)) if people is None else people
-    return from_file("x", ["snout"], frames, people, [[[1, 2]]] * len(people), **changes)
+    return checked_labels("x", ["snout"], frames, people, [[[1, 2]]] * len(people), **changes)
 
 
 def test_a_clip_lists_all_of_its_frames(tmp_path):
     frames = [Frame(f"{SESSION}.mp4", number, f"img{number}.png", 64, 48) for number in (1002, 1000)]
     lines = posemark.write(tmp_path / f"{CLIP}_cliplabels.json", labels_of(frames, scores=np.array([[np.nan], [0.5]])))
-    assert lines == ["2 file names of frames: their numbers stand for them", f"the video's name, {SESSION}.mp4"]
+    assert lines == ["2 file names of frames: only their numbers are written", f"the video's name, {SESSION}.mp4"]
     content = json.loads((tmp_path / f"{CLIP}_cliplabels.json").read_text())
     assert [(image["id"], image["file_name"]) for image in content["images"]] == [
         (number, f"{SESSION}_frame-{1000 + number}") for number in range(3)

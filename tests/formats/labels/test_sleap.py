@@ -16,7 +16,7 @@ from label_cases import assert_same
 
 from lib.formats.labels import sleap
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file
+from lib.formats.labels.model import checked_labels
 from lib.utils.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "golden/labels/two_videos.slp"
@@ -188,7 +188,7 @@ def mixed(**changes):
     joints = [[[1, 2], [3, 4]], [[5.25, 6], [7, 8]], [[9, 10], [NAN, NAN]], [[1, 1], [2, 2]]]
     scores = [[NAN, 0.5], [0.25, 0.75], [NAN, NAN], [NAN, NAN]]
     track = [0, 1, 0, -1]
-    return from_file("x", ["nose", "tail"], frames, [0, 0, 1, 2], joints, scores=scores, track=track, **changes)
+    return checked_labels("x", ["nose", "tail"], frames, [0, 0, 1, 2], joints, scores=scores, track=track, **changes)
 
 
 def test_a_pose_of_a_person_and_a_program_corrects_a_prediction(tmp_path):

@@ -7,7 +7,7 @@ from PIL import Image
 
 from lib.formats.labels import yolo, yolo_writer
 from lib.formats.labels.frames import Frame
-from lib.formats.labels.model import from_file, with_size
+from lib.formats.labels.model import checked_labels, with_size
 from lib.formats.labels.registry import check_written, find_format, read_any_labels
 from lib.utils.errors import InputError
 
@@ -109,7 +109,7 @@ def test_the_size_is_that_after_exifs_rotation(data_set):
 def small(**changes):
     frames = [Frame("cage.mp4", 3, "", 64, 48), Frame("cage.mp4", 12, "", 64, 48), Frame("cage.mp4", 20, "", 64, 48)]
     joints = [[[32, 12], [16, 24]], [[64, 48], [-1, 2]]]
-    return from_file("x", ["left_ear", "right_ear"], frames, [0, 1], joints, **changes)
+    return checked_labels("x", ["left_ear", "right_ear"], frames, [0, 1], joints, **changes)
 
 
 def test_what_is_written(tmp_path):
@@ -142,18 +142,20 @@ def test_what_is_written(tmp_path):
 
 def test_no_image_leads_out_of_the_data_set(tmp_path):
     frames = [Frame("", 1, "../../a1.png", 9, 9), Frame("", 2, "/b/2.png", 9, 9), Frame("", 3, "C:\\c\\3.png", 9, 9)]
-    yolo_writer.write(tmp_path / "data.yaml", from_file("x", ["a"], frames, range(3), [[1, 1]] * 3))
+    yolo_writer.write(tmp_path / "data.yaml", checked_labels("x", ["a"], frames, range(3), [[1, 1]] * 3))
     found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.txt"))
     assert found == [f"labels/train/{name}.txt" for name in ("a1", "b/2", "c/3")]
 
 
 def test_labels_that_cannot_be_written(tmp_path):
-    unsized = from_file("x", ["a"], [Frame("cage.mp4", 3)], [0], [1, 2])
+    unsized = checked_labels("x", ["a"], [Frame("cage.mp4", 3)], [0], [1, 2])
     with pytest.raises(InputError, match=r"the size of frame cage.mp4#3 is unknown; convert with --size"):
         yolo_writer.write(tmp_path / "data.yaml", unsized)
     twins = [Frame("", 1, "a/1.png"), Frame("", 1, "a/1.jpg")]
     with pytest.raises(InputError, match="two frames would have the same labels"):
-        yolo_writer.write(tmp_path / "data.yaml", with_size(from_file("x", ["a"], twins, [0, 1], [1, 2, 3, 4]), 9, 9))
+        yolo_writer.write(
+            tmp_path / "data.yaml", with_size(checked_labels("x", ["a"], twins, [0, 1], [1, 2, 3, 4]), 9, 9)
+        )
     assert list(tmp_path.iterdir()) == []
 
 
