@@ -18,7 +18,8 @@ def check_config(cfg: CfgNode, blame: Callable[..., str]) -> None:
 
     Args:
         cfg: The complete configuration.
-        blame: Returns the source and name of a key, or of the one of several keys that was set last, for messages.
+        blame: Returns the source and name of a key, or of the one of several keys that was set last, for messages. It
+            leaves out the name of the first of several keys, with which the rest of the message begins.
 
     Raises:
         InputError: A value is out of range, or contradicts another one.
