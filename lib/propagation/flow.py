@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torchvision.models.optical_flow import raft_large
 
 from lib.dataset.people import Person
 from lib.frames.image_cache import ImageCache
@@ -170,6 +169,8 @@ def load_raft(path: Path) -> torch.nn.Module:
     Raises:
         InputError: The file does not exist, or its weights belong to another net.
     """
+    from torchvision.models.optical_flow import raft_large  # takes seconds: first the files are checked
+
     net: torch.nn.Module = raft_large(weights=None)
     load_weights(net, path).raise_if_incomplete()
     return net.eval()

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import torch
-import torchvision
 
 if sys.platform != "win32":
     import resource
@@ -95,6 +94,8 @@ def describe(device: torch.device) -> dict[str, str | bool]:
     Args:
         device: Device that the result was computed on.
     """
+    import torchvision  # takes seconds: first the files of an experiment are checked
+
     modules = (torch, torchvision, np, cv2)
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or 'CPU'}"
     return {
