@@ -135,13 +135,12 @@ class Predictor:
         Raises:
             InputError: A key frame is damaged.
         """
-        rank, _ = self._process
         clips, loader = self._read(clips)
         upcoming = cast(Batches, loader.batch_sampler)
         self._sizer.begin(upcoming)
         with defer_sigint():
             batches = iter(loader)
-        bar = progress_bar(len(upcoming.clips), "person", **{"disable": rank > 0, **progress})
+        bar = progress_bar(len(upcoming.clips), "person", **progress)
         with bar, logging_redirect_tqdm():
             for batch in batches:
                 yield self._estimate(batch, clips, upcoming)
