@@ -198,19 +198,18 @@ def resume(trainer: Trainer, resumption: Resumption, count: int) -> Origin:
     return resumption.origin
 
 
-def check_pretrained(cfg: CfgNode) -> None:
-    """Check that the initial weights of an experiment exist.
+def check_pretrained(path: str) -> None:
+    """Check that initial weights exist.
 
     Args:
-        cfg: The experiment.
+        path: MODEL.PRETRAINED of an experiment; empty for random weights.
 
     Raises:
-        InputError: MODEL.PRETRAINED is not a file.
+        InputError: The path is not a file.
     """
-    path = Path(cfg.MODEL.PRETRAINED)
-    if not cfg.MODEL.PRETRAINED or path.is_file():
+    if not path or Path(path).is_file():
         return
-    if path.is_dir():
+    if Path(path).is_dir():
         raise InputError(f"MODEL.PRETRAINED: {path} is a folder; name the file of the weights")
     raise InputError(
         f"MODEL.PRETRAINED: {path} does not exist; docs/training.md describes where to get such files, and "
@@ -239,7 +238,7 @@ def start(cfg: CfgNode, trainer: Trainer, count: int, force: bool) -> Origin:
     elif cfg.MODEL.FREEZE_POSE_NET:
         logger.warning("MODEL.PRETRAINED is not set: the frozen pose net has random weights")
     else:
-        logger.warning("MODEL.PRETRAINED is not set: the net starts with random weights")
+        logger.info("MODEL.PRETRAINED is not set: the net starts with random weights")
     origin = Origin(
         pretrained=sha256(Path(cfg.MODEL.PRETRAINED)) if cfg.MODEL.PRETRAINED else None,
         annotations=_build_annotation_digests(cfg),

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
-from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
 from lib.core.batching import BatchSizer
@@ -141,7 +140,7 @@ class Predictor:
         with defer_sigint():
             batches = iter(loader)
         bar = progress_bar(len(upcoming.clips), "person", **progress)
-        with bar, logging_redirect_tqdm():
+        with bar:
             for batch in batches:
                 yield self._estimate(batch, clips, upcoming)
                 bar.update(len(batch.index))

@@ -58,7 +58,7 @@ def train_experiment(cfg: CfgNode, experiment: str, force: bool = False) -> Path
             if cfg.TRAIN.PROFILE:
                 claim_outputs([("TRAIN.PROFILE writes", files.trace)])
         if not resumption:
-            check_pretrained(cfg)
+            check_pretrained(cfg.MODEL.PRETRAINED)
         loader = build_training_data(cfg, run)  # before the net: missing files are reported at once
         tester = build_tester(cfg, run.folder, run.process) if cfg.TEST.EVALUATE else None
         training = build_training(cfg, run, resumption, force)

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lib.dataset.people import Person
 from lib.propagation.fusion import opposite_labels
@@ -57,7 +56,7 @@ def propagate_cached(
     if done:
         logger.info("%d of %d segments between labels are in the cache", len(done), len(groups))
     count = len(targets) - sum(len(groups[group]) for group in left)
-    with progress_bar(len(targets), "pose", desc="propagated", initial=count) as bar, logging_redirect_tqdm():
+    with progress_bar(len(targets), "pose", desc="propagated", initial=count) as bar:
         for chunk in _chunks(left, groups):
             rows = [row for group in chunk for row in groups[group]]
             poses = method(people, [targets[row] for row in rows])

@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lib.dataset.people import Person
 from lib.frames.image_cache import ImageCache
@@ -108,7 +107,7 @@ def along_flow(
 
     paths, lock = label_paths(people, targets), threading.Lock()
     bar = progress_bar(sum(path.num_steps for path in paths), "frame", desc="optical flow", delay=2, leave=False)
-    with bar, logging_redirect_tqdm(), _one_thread_each(), ThreadPoolExecutor(threads) as pool:
+    with bar, _one_thread_each(), ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(follow, paths):
             pass  # raises the exception of a path
     return result

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lib.dataset.people import Person
 from lib.pose.crop import PIXELS_PER_SCALE
@@ -20,7 +19,7 @@ from lib.utils.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
-LEFT_OUT = 8
+LEFT_OUT = 4
 """Number of labels to leave out at a time."""
 
 Fuse = Callable[..., PropagatedPoses]
@@ -86,7 +85,7 @@ def _propagate_left_out(people: Sequence[Person], methods: Sequence[PropagationM
     """Propagate to left-out labels by methods that remember their poses (lib.propagation.memo), and show progress."""
     left_out = left_out_labels(people)
     total = len(left_out) * len(methods)
-    with progress_bar(total, "label", desc="compare methods", disable=not total) as bar, logging_redirect_tqdm():
+    with progress_bar(total, "label", desc="compare methods", disable=not total) as bar:
         for start in range(0, len(left_out), LEFT_OUT):  # frames that one method reads are in memory for the next
             block = left_out[start : start + LEFT_OUT]
             targets = leave_one_out_targets(people, block)

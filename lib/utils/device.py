@@ -1,5 +1,6 @@
 """Choice and setup of the device, and a record of the environment of a result."""
 
+import functools
 import logging
 import os
 import platform
@@ -17,6 +18,11 @@ if sys.platform != "win32":
 logger = logging.getLogger(__name__)
 
 
+@functools.cache  # a command may choose its device several times
+def _warn_once(message: str) -> None:
+    logger.warning("%s", message)
+
+
 def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
     """Return the GPU for a process among the requested GPUs that exist, or the CPU; log what is missing.
 
@@ -31,7 +37,7 @@ def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
         torch.cuda.set_device(device)
     if len(gpus) != len(present):
         found = f"this machine has {count} GPUs" if count else "no GPU was found"
-        logger.info("GPUS is %s, but %s: using %s", tuple(gpus), found, device)
+        _warn_once(f"GPUS is {tuple(gpus)}, but {found}: using {device}")
     elif len(present) > 1 and "WORLD_SIZE" not in os.environ:
         logger.info("using %s; to use all of GPUS: torchrun --nproc_per_node %d tools/…", device, len(present))
     return device
