@@ -97,7 +97,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     if not videos and cfg.TEST.MODE != "single":
         raise InputError(f"TEST.MODE {cfg.TEST.MODE}: {cfg.DATASET.DATASET} has only single images, no videos")
     if cfg.TEST.SOFT_NMS and not cfg.TEST.OKS_NMS:
-        raise InputError("TEST.SOFT_NMS requires TEST.OKS_NMS; set it True")
+        raise InputError("TEST.SOFT_NMS requires TEST.OKS_NMS; set it to True")
     found, source, truth = _videos(cfg) if videos else _images(cfg)
     if cfg.TEST.COCO_BBOX_FILE and (cfg.TEST.USE_GT_BBOX or build_data_set(cfg).has_crops):
         logger.info("boxes are from the annotations; TEST.COCO_BBOX_FILE %s is not used", cfg.TEST.COCO_BBOX_FILE)
@@ -105,7 +105,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         raise InputError(f"{source}: no people to estimate{reasons(found.dropped)}")
     clips = build_clip_dataset(cfg, found.people, found.frames, _sample_frames(cfg), damaged_key="blank")
     where = f"{len(found.frames)} videos" if videos else f"{len(found.videos[0].frame_names)} images"
-    logger.info("%d people in %s%s", len(clips), where, reasons(found.dropped))
+    logger.info("test set: %d people in %s%s", len(clips), where, reasons(found.dropped))
     return TestSet(
         clips, found.videos, build_split_name(cfg, train=False), found.dropped, _scorable(cfg, found, truth), truth
     )
@@ -242,7 +242,7 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
     found = build_people(cfg, videos)
     sources = [person for person in found.people if person.frame in labeled[person.video]]
     if not sources:
-        raise InputError(f"{annotations}: nobody in the labeled frames{reasons(found.dropped)}")
+        raise InputError(f"{annotations}: no people in the labeled frames{reasons(found.dropped)}")
     logger.info(
         "%d people in %d labeled of %d frames, %d videos%s",
         len(sources),
