@@ -88,6 +88,6 @@ def build_run(cfg: CfgNode, experiment: str, phase: str, exclusive: bool = False
             device=device,
             process=process,
             config=cfg.dump(),
-            inference_precision=choose_precision(cfg.TEST.PRECISION, device),
+            inference_precision=choose_precision("TEST.PRECISION", cfg.TEST.PRECISION, device),
             lock=lock,
         )

@@ -197,7 +197,7 @@ def test_unknown_keys_report_source_and_closest_key(tmp_path, key, nearest):
         (["DATASET.ROT_FACTOR", "-1"], "DATASET.ROT_FACTOR is -1; it must be at least 0"),
         (["DATASET.NUM_LABELED_VIDEOS", "-2"], "DATASET.NUM_LABELED_VIDEOS is -2; it must be at least -1"),
         (["TRAIN.LR", "nan"], "TRAIN.LR"),
-        (["TRAIN.PRECISION", "fp64"], "TRAIN.PRECISION is 'fp64'; it can be fp32, tf32, bf16, fp16"),
+        (["TRAIN.PRECISION", "fp64"], "TRAIN.PRECISION is 'fp64'; it can be fp32, tf32, bf16, fp16, auto"),
         (
             ["TRAIN.PRECISION", "tf32", "CUDNN.ALLOW_TF32", "False"],
             "TRAIN.PRECISION is tf32, but CUDNN.ALLOW_TF32 is False",
