@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from yacs.config import CfgNode
 
@@ -131,7 +132,8 @@ def count_operations(net: PoseWarper, cfg: CfgNode) -> Operations:
     """Count the operations of the pose net and of the warping head, the deformable convolutions aside."""
     width, height = cfg.MODEL.IMAGE_SIZE
     device = next(net.parameters()).device
-    with torch.no_grad(), FlopCounterMode(display=False) as pose_net:
+    # The counter does not know the fused attention of the CPU.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as pose_net:
         heatmaps = net.pose_net(torch.zeros(1, 3, height, width, device=device))
     with torch.no_grad(), FlopCounterMode(display=False) as head:
         features = net.offset_feats(heatmaps)

@@ -177,6 +177,18 @@ def test_ochuman_differs_from_coco_only_in_the_test():
         assert {key for key in ours if ours[key] != coco[key]} == changed
 
 
+def test_posewarper_plus_differs_from_posewarper_only_in_the_test():
+    paper, plus = (
+        flatten(load_config(EXPERIMENTS / f"synthetic/demo/{name}.yaml")) for name in ("posewarper", "posewarper_plus")
+    )
+    changed = {
+        "TEST.FLIP_TEST",
+        "TEST.SHIFT_HEATMAP",
+        *(f"TEST.AGGREGATE.{key}" for key in ("OFFSETS", "WEIGHTS", "SHARE_CROPS")),
+    }
+    assert {key for key in plus if plus[key] != paper[key]} == changed
+
+
 @pytest.mark.parametrize(("stage", "mode", "epochs", "batch"), [(1, "single", 10, 16), (2, "aggregate", 20, 8)])
 def test_mmposes_posewarper(stage, mode, epochs, batch):
     cfg = load_config(EXPERIMENTS / f"posetrack18/hrnet/w48_384x288_adam_lr1e-4_PoseWarper_stage{stage}.yaml")
