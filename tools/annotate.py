@@ -4,8 +4,8 @@ python tools/annotate.py clip.mp4
 python tools/annotate.py clip.mp4 other.mp4 --joints nose,left_ear,right_ear
 python tools/annotate.py clip.mp4 --labels labels.csv
 
-The page is served to this computer alone, at an address with a secret. Everything is stored in a folder beside the
-first video, and the same command goes on where it was. docs/annotate.md explains the page.
+Only this computer can open the page, at an address that contains a secret. Everything is stored in a folder beside the
+first video; run the same command again to continue. docs/annotate.md explains the page.
 """
 
 import argparse
@@ -58,14 +58,14 @@ def parse() -> argparse.Namespace:
         metavar="VIDEO",
         help="video file, folder of videos or of numbered frames, or folder of a project",
     )
-    parser.add_argument("--labels", type=Path, help="labels of the video to begin with (docs/labels.md)")
+    parser.add_argument("--labels", type=Path, help="labels of the video to start from (docs/labels.md)")
     parser.add_argument(
         "--joints",
         help=f"names of the joints, separated by commas, or one of {', '.join(PRESETS)} (default: ask); in a project "
         "that has joints, those of the same name keep their labels",
     )
     parser.add_argument("--project", type=Path, help=f"folder of the project (default: VIDEO{SUFFIX})")
-    parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
     parser.add_argument("--opts", nargs="*", default=[], metavar="KEY VALUE", help="keys of the nets' recipe to change")
     return parser.parse_args()
 

@@ -5,9 +5,9 @@ python tools/demo.py --video folder --out results --detector models/fasterrcnn_m
 python tools/demo.py --video 0 --out poses.mp4
 python tools/demo.py --video clip.mp4 --out poses.mp4 --cfg experiments/….yaml TEST.MODEL_FILE weights.pth
 
-Without --cfg and TEST.MODEL_FILE, a published net estimates the poses of people whom a published detector finds; both
-are downloaded to models/ after a question. Published weights under their published name need no --cfg. An interrupted
-run resumes when the same command is given again.
+Without --cfg and TEST.MODEL_FILE, a published detector finds people, and a published net estimates their poses; the
+tool asks before it downloads them to models/. Published weights with their published name need no --cfg. Run the same
+command again to resume an interrupted run.
 """
 
 import argparse
@@ -93,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--box-score", type=float, default=0.5, help="minimum score of a box (default: %(default)s)")
     group = parser.add_argument_group("download of published weights")
-    group.add_argument("--yes", action="store_true", help="download missing weights without a question")
+    group.add_argument("--yes", action="store_true", help="download missing weights without asking")
     group.add_argument("--rows", type=Path, default=ROWS, help="file of the published rows (default: %(default)s)")
 
 

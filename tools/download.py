@@ -4,8 +4,8 @@ python tools/download.py list
 python tools/download.py posewarper/gt-boxes
 python tools/download.py resnet/coco raft_large_C_T_SKHT_V2-ff5fadd5.pth
 
-A name is a row or table of tools/reproduce.py, initial weights of a training, a detector of people, or a file name. An
-interrupted download resumes when the same command is given again.
+A name is a row or table of tools/reproduce.py, initial weights of a training, a detector of people, or a file name. Run
+the same command again to resume an interrupted download.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 python tools/hub.py push output/posetrack18/pose_hrnet/posewarper OWNER/NAME
 python tools/hub.py pull OWNER/NAME --out models/NAME
 
-`push` uploads the weights of a training as a .safetensors file, its experiment, and a model card. Log in before, with
+`push` uploads the weights of a training as a .safetensors file, its experiment, and a model card. First, log in with
 `hf auth login`. `pull` downloads them and prints how to use them.
 """
 

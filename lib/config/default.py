@@ -134,7 +134,7 @@ DEFAULTS.TEST.BATCH_SIZE_PER_GPU = 32  # auto: as many clips as fit into a GPU's
 DEFAULTS.TEST.PRECISION = "fp32"  # fp32 | tf32 | bf16 | fp16 | auto; fp32: CUDNN.ALLOW_TF32 decides on TF32 in
 # convolutions; auto: bf16 if the device multiplies it in hardware, else fp32
 DEFAULTS.TEST.COMPILE = False  # compile the net with torch.compile, once for each batch size
-DEFAULTS.TEST.EVALUATE = True  # score the predictions, if the labels are there
+DEFAULTS.TEST.EVALUATE = True  # score the predictions if there are labels
 DEFAULTS.TEST.TRACKING = False  # tools/test.py: track people, and compute MOTA, IDF1, and HOTA too (PoseTrack)
 DEFAULTS.TEST.JOINT_THRE = 0.0  # with TRACKING, minimum score of submitted joints: MOTA counts every wrong joint
 DEFAULTS.TEST.TRACKER = CN()  # who is who in a video (tools/demo.py)

@@ -19,7 +19,7 @@ from lib.labeling.nets import TrainingLabels
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import crop_size, repetitions
 from lib.labeling.settings import tell_changes
-from lib.labeling.time_estimate import estimate_inference_seconds, estimate_training_seconds
+from lib.labeling.time_estimate import MEASURING, estimate_inference_seconds, estimate_training_seconds
 from lib.labeling.video_labels import read_person_labels
 from lib.labeling.video_match import find_image
 from lib.tracking.boxes import whole_frame
@@ -70,6 +70,7 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     cfg = configure(stage, keys, places)
     weights = output_folder(cfg, stage) / FINAL_WEIGHTS
     print(f"{len(content['annotations'])} labeled poses in {len(sizes)} images")
+    print(MEASURING, flush=True)
     device = choose_device(cfg.GPUS)
     clips = len(content["annotations"]) * cfg.DATASET.REPEAT
     seconds = [0.0 if weights.exists() else estimate_training_seconds(cfg, clips, device)]

@@ -17,7 +17,7 @@ from lib.formats.posetrack_set import read_videos
 from lib.labeling.label_checks import mirroring_keys
 from lib.labeling.options import STAGES, Configure
 from lib.labeling.recipe import box_sizes, crop_size, repetitions
-from lib.labeling.time_estimate import estimate_propagation_seconds, estimate_training_seconds
+from lib.labeling.time_estimate import MEASURING, estimate_propagation_seconds, estimate_training_seconds
 from lib.utils.device import choose_device
 from lib.utils.errors import InputError
 from lib.utils.files import read_json, remove_folder, write_json
@@ -115,12 +115,13 @@ class Nets:
             stage.train(progress, title)
 
     def estimate_seconds(self, num_labeled: int, num_poses: int) -> list[float]:
-        """Return the estimated duration of each stage, 0 if it is done, and of the propagation.
+        """Measure and return the estimated duration of each stage, 0 if it is done, and of the propagation.
 
         Args:
             num_labeled: Number of labeled poses.
             num_poses: Number of poses to propagate.
         """
+        print(MEASURING, flush=True)
         cfg = self.stages[1].cfg
         device = choose_device(cfg.GPUS)
         clips = num_labeled * cfg.DATASET.REPEAT

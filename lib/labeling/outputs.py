@@ -33,6 +33,8 @@ def write_outputs(options: LabelingOptions, content: dict[str, Any]) -> None:
     if options.draw:
         render_labels(options.draw, options.video, labels, oriented)
     print(f"{options.out}: {len(content['annotations'])} poses")
+    if options.draw:
+        print(f"{options.draw}: the video with the labels")
     if options.review:
         print(f"{options.review}: open it in a browser, correct the labels, and pass the saved file to --labels")
 

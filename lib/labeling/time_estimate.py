@@ -22,6 +22,8 @@ from lib.utils.cores import num_cores
 
 SIDES = 2
 """Number of labels that each pose is propagated from: one before and one after."""
+MEASURING = "Measuring the speed of this machine …"
+"""Line to print before these functions, which take some seconds."""
 CLIPS = 4
 """Number of clips in the timed batch of propagation."""
 

@@ -244,7 +244,7 @@ def build_propagator(
             predictor = build_predictor(cfg, own_net, device, process, strategy)
 
             def run(people: list[Person], offsets: list[int]) -> Poses:
-                return predictor.predict(build_clips(cfg, people, frames, offsets), delay=2, leave=False)
+                return predictor.predict(build_clips(cfg, people, frames, offsets), desc="net", delay=2, leave=False)
 
             return run
 

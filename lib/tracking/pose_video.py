@@ -99,7 +99,7 @@ def _finish(
     info = {"description": "Estimated poses; scores are heatmap values", "video": name, "fps": video.fps, **provenance}
     skeleton = estimator.skeleton
     counts = file.finish(info, unused, video.file_name, video.size, skeleton.names, skeleton.bones, estimator.finish)
-    found = "{people} people on {tracks} tracks in {frames} frames, {damaged_frames} of them damaged".format(**counts)
+    found = "{people} poses on {tracks} tracks; {frames} frames, {damaged_frames} of them damaged".format(**counts)
     logger.info("%s: %s%s", file.path, found, reasons(Counter(counts["boxes_left_out"])))
     if not counts["people"]:
         logger.warning("%s: nobody was found in %d frames of %s", file.path, counts["frames"], name)

@@ -36,8 +36,8 @@ def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if len(gpus) != len(present):
-        found = f"this machine has {count} GPUs" if count else "no GPU was found"
-        _warn_once(f"GPUS is {tuple(gpus)}, but {found}: using {device}")
+        found = f"GPUS is {tuple(gpus)}, but this machine has {count}" if count else "no GPU was found"
+        _warn_once(f"{found}: using {device}")
     elif len(present) > 1 and "WORLD_SIZE" not in os.environ:
         logger.info("using %s; to use all of GPUS: torchrun --nproc_per_node %d tools/…", device, len(present))
     return device

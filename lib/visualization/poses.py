@@ -1,6 +1,5 @@
 """Drawing of the people of a video on its frames."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -18,8 +17,6 @@ from lib.frames.video_file import VideoFile
 from lib.frames.video_writer import VideoWriter
 from lib.pose.draw import draw_number, draw_pose, track_color
 from lib.pose.skeletons import POSETRACK, Skeleton, named_skeleton
-
-logger = logging.getLogger(__name__)
 
 
 def draw_people(image: np.ndarray, video: VideoAnnotations, frame: int, min_score: float) -> np.ndarray:
@@ -83,7 +80,6 @@ def render_poses(
             own = poses(number)
             picture = picture if image is None else draw_tracks(image, own, skeleton, min_score)
             movie.write(picture)
-    logger.info("%s", path)
 
 
 def render_labels(path: Path, video: Path, labels: Labels, oriented: bool = False) -> None:

@@ -38,14 +38,14 @@ class Accepting {
 
   mark() {
     this.start = this.app.frame.index;
-    this.app.say(`A stretch starts here, at frame ${this.app.frame.number}.`);
+    this.app.say(`The range starts here, at frame ${this.app.frame.number}.`);
     this.app.refresh();
   }
 
   // Frames without a picture are left out: nobody has seen them.
   stretch() {
     const { app } = this;
-    if (this.start === null) { app.say("Mark the frame where the stretch starts first."); return; }
+    if (this.start === null) { app.say("First, mark the frame where the range starts ([)."); return; }
     const [first, last] = [this.start, app.frame.index].sort((a, b) => a - b);
     const frames = app.pictured.filter((frame) => frame.index >= first && frame.index <= last);
     this.unmark();

@@ -40,7 +40,7 @@ class Identities {
     if (partner === undefined) { app.say("There is nobody to swap with."); return; }
     const exchanged = new Map([[track, partner], [partner, track]]);
     const after = renumbered(model, (frame) => isChosen(frame.index), exchanged);
-    if (!after.size) { app.say(`Neither ${model.label(track)} nor ${model.label(partner)} is there.`); return; }
+    if (!after.size) { app.say(`Neither ${model.label(track)} nor ${model.label(partner)} is in these frames.`); return; }
     app.adding = null;
     model.change(app.frame, after);
     this.chosen = track;
@@ -134,7 +134,7 @@ class Identities {
     const isTaken = app.tracks.some((one) => one !== track && [model.label(one), `track${one}`].includes(name));
     if (isTaken) { app.say(`Another track is called ${name}: merge the two, or choose another name.`); return; }
     model.change(app.frame, new Map(), { names });
-    app.say(`It is called ${model.label(track)} now.`);
+    app.say(`The name is now ${model.label(track)}.`);
   }
 }
 

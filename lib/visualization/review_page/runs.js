@@ -55,7 +55,7 @@ class Runs {
   }
 
   async run(what) {
-    if (what === "train") this.app.say("Nets are trained in the background; you can go on.");
+    if (what === "train") this.app.say("The nets are training in the background; you can keep working.");
     const answer = await this.connection.post("run", { do: what, near: this.app.frame.number });
     if (answer?.content.error) this.app.say(answer.content.error);
   }
