@@ -73,7 +73,7 @@ def _build_evaluation(cfg: CfgNode, run: Run, trainer: Trainer) -> Callable[[], 
     tester = build_tester(cfg, run.folder, run.process)
 
     def evaluate() -> dict[str, Any]:
-        result = tester.run(build_predictor(cfg, trainer.result, run.device, run.process), TESTS)
+        result = tester.run(build_predictor(cfg, trainer.result, run.device, process=run.process), TESTS)
         if "table" in result:
             logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
         return {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}

@@ -113,7 +113,7 @@ def _results(task: dict[str, Any], where: str) -> Iterator[tuple[list[dict[str, 
 
 
 def _poses(task: dict[str, Any], frame: int, where: str) -> tuple[list[_Pose], tuple[int, int]]:
-    """Return the individuals of a task, and the size of its image, 0 if no region tells it."""
+    """Return the individuals of a task, and the size of its image, 0 if no region has it."""
     poses: dict[Any, _Pose] = {}
     size = (0, 0)
     annotated = False
@@ -198,7 +198,7 @@ def _add_box(pose: _Pose, region: dict[str, Any], size: tuple[int, int], where: 
 
 
 def _frame(task: dict[str, Any], size: tuple[int, int], where: str) -> Frame:
-    """Return the frame of a task: its image, and the number in a video that `meta` may tell."""
+    """Return the frame of a task: its image, and its number in a video, if `meta` has one."""
     texts = [value for value in task["data"].values() if isinstance(value, str)]
     given = task["data"].get("image", next(iter(texts), ""))
     name = _image_name(given) if isinstance(given, str) else ""

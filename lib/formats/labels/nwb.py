@@ -186,12 +186,12 @@ def _places(series: h5py.Group, count: int, video: _Video) -> np.ndarray:
 
 def _trained(groups: list[h5py.Group], names: list[str], path: Path) -> Iterator[tuple[Key, np.ndarray]]:
     """Yield the poses of training data, as `_estimated` does."""
-    told = [re.fullmatch(r"(?:skeleton_)?instance_?(\d*)", group.name.rpartition("/")[2]) for group in groups]
+    instances = [re.fullmatch(r"(?:skeleton_)?instance_?(\d*)", group.name.rpartition("/")[2]) for group in groups]
     ids = [group.attrs.get("id") for group in groups]
-    numbered = any(name and id is not None and str(id) != name[1] for name, id in zip(told, ids, strict=True))
-    for group, name, id in zip(groups, told, ids, strict=True):
+    numbered = any(name and id is not None and str(id) != name[1] for name, id in zip(instances, ids, strict=True))
+    for group, name, id in zip(groups, instances, ids, strict=True):
         who = group.name.rpartition("/")[2]
-        if name:  # an id that is the place in the frame tells nobody apart
+        if name:  # an id that is a position in the frame identifies nobody
             who = f"track{id}" if numbered and id is not None else UNTRACKED + group.name
         joints = _in_two_dimensions(group["node_locations"], path)
         seen = group["node_visibility"][()] if "node_visibility" in group else np.ones(len(names), dtype=bool)
