@@ -5,7 +5,7 @@ python tools/annotate.py clip.mp4 other.mp4 --joints nose,left_ear,right_ear
 python tools/annotate.py clip.mp4 --labels labels.csv
 
 The page is served to this computer alone, at an address with a secret. Everything is stored in a folder beside the
-first video, and the same command continues where it stopped. docs/annotate.md explains the page.
+first video, and the same command goes on where it was. docs/annotate.md explains the page.
 """
 
 import argparse

@@ -24,7 +24,7 @@ from lib.formats.labels.model import Labels, checked_labels, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _NO_SCORE = 1.0  # of a prediction without a score
 _ANNOTATED = ("annotations", "completions")  # Label Studio 1.0 and its predecessors
 
@@ -103,7 +103,7 @@ def _results(task: dict[str, Any], where: str) -> Iterator[tuple[list[dict[str, 
             raise InputError(f"{where}: '{key}' must be a list")
         given = [one for one in listed if isinstance(one, dict) and not one.get("was_cancelled")]  # some are ids
         if len(given) > 1:
-            _LOG.warning("%s: the last of %d %s counts", where, len(given), key)
+            logger.warning("%s: the last of %d %s counts", where, len(given), key)
         for one in given[-1:]:
             own = one.get("score")
             yield (

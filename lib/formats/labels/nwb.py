@@ -22,7 +22,7 @@ from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, check
 from lib.formats.labels.nwb_writer import UNTRACKED, safe_name
 from lib.utils.errors import InputError
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _NO_CONFIDENCE = 1.0
 
@@ -159,7 +159,8 @@ def _estimated(group: h5py.Group, names: list[str], path: Path) -> Iterator[tupl
         cells[np.searchsorted(places, own), joint] = np.insert(values, 2, VISIBLE, axis=1)
     whole = bool((places == np.rint(places)).all())
     if not whole:
-        _LOG.warning("%s: %s has no frame rate: its frames are numbered in the order of their times", path, group.name)
+        text = "%s: %s has no frame rate: its frames are numbered in the order of their times"
+        logger.warning(text, path, group.name)
     who = "track0" if name.startswith("PoseEstimation") else UNTRACKED + group.name if name == "untracked" else name
     for number, pose in zip(places.astype(int).tolist() if whole else range(len(places)), cells, strict=True):
         if not np.isnan(pose[:, :2]).all():
