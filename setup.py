@@ -34,13 +34,13 @@ CSRC = "lib/deform_conv/csrc"
 
 
 def missing_for_cuda() -> str | None:
-    """What the CUDA part cannot be built without; None if nothing is missing."""
+    """Return what the CUDA part cannot be built without; None if nothing is missing."""
     if torch.version.cuda is None:
         return f"torch {torch.__version__} is not a CUDA build"
     if CUDA_HOME is None or not Path(CUDA_HOME, "bin", "nvcc").exists():
         return "nvcc is not found (set CUDA_HOME or put nvcc on the PATH)"
-    told = subprocess.run([Path(CUDA_HOME, "bin", "nvcc"), "--version"], capture_output=True, text=True, check=True)
-    release = re.search(r"release (\d+)\.\d+", told.stdout)
+    output = subprocess.run([Path(CUDA_HOME, "bin", "nvcc"), "--version"], capture_output=True, text=True, check=True)
+    release = re.search(r"release (\d+)\.\d+", output.stdout)
     if release is None or release[1] != torch.version.cuda.split(".")[0]:
         found = release[0] if release else "of unknown release"
         return f"nvcc is {found}, torch is built for CUDA {torch.version.cuda}: their major versions must be equal"
@@ -48,7 +48,7 @@ def missing_for_cuda() -> str | None:
 
 
 def gpu_architectures() -> str:
-    """The architectures to compile for: the caller's list, else those of the GPUs that are there, else Hopper."""
+    """Return the architectures to compile for: the caller's list, else those of the present GPUs, else Hopper."""
     if os.environ.get("TORCH_CUDA_ARCH_LIST"):
         return os.environ["TORCH_CUDA_ARCH_LIST"]
     found = {torch.cuda.get_device_capability(device) for device in range(torch.cuda.device_count())}

@@ -8,9 +8,9 @@ appearance as the page of tools/annotate.py suggests them, evenly, or at random,
 interpolation). Then it takes what needs review most, drags the joint if it is wrong by more than 0.05 of the pose's
 size, else accepts it, and propagates again. The table has the share of joints within 0.05 after so many drags.
 
-With --video, every N-th frame is labeled, and the annotator goes on until enough joints are within 0.05. The number of
-drags is compared with that of the stretches that were wrong before the first one: consecutive frames in which a joint
-of an individual is wrong, which a single drag should mend. A click is a placed or dragged joint; IMPose (arXiv
+With --video, every N-th frame is labeled, and the annotator adds more until enough joints are within 0.05. The
+number of drags is compared with that of the stretches that were wrong before the first one: consecutive frames in which
+a joint of an individual is wrong, which a single drag should mend. A click is a placed or dragged joint; IMPose (arXiv
 2606.04480) reports clicks per video, and per tracklet of 84 frames.
 """
 

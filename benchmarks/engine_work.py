@@ -164,7 +164,7 @@ def predictor_of(
         InputError: A key is unknown, or a value not supported.
     """
     device = next(net.parameters()).device
-    return build_predictor(read_experiment(quick, settings), copy.deepcopy(net), device, process)
+    return build_predictor(read_experiment(quick, settings), copy.deepcopy(net), device, process=process)
 
 
 def plain_step(cfg: CfgNode, net: PoseWarper, batch: Clips) -> Callable[[], None]:

@@ -29,7 +29,7 @@ def mutate(content: bytes, name: str, rng: np.random.Generator) -> bytes:
 
     Args:
         content: Content of a file.
-        name: Name of the file, which tells how its values are written.
+        name: Name of the file, which determines how its values are written.
         rng: Source of all random choices.
     """
     of_values, of_words = (0.8, 0.1) if name.endswith(VALUED) else (0.0, 0.6 if name.endswith(WORDED) else 0.1)

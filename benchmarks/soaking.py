@@ -100,7 +100,7 @@ def kill_runs(
         kills: Number of kills. The run after the last one is not killed.
         seed: Seed of the moments and signals.
         command: Returns the command whose results go to a folder.
-        outcome: Returns what is compared, by name, of a complete run in a folder.
+        outcome: Returns the values to compare, by name, of a complete run in a folder.
     """
     rng, soak, runs = np.random.default_rng(seed), Soak(), 0
     begin = time.monotonic()

@@ -45,7 +45,7 @@ def main() -> None:
 
 def make_clip(folder: Path, spec: VideoSpec = SPEC) -> tuple[Path, Path]:
     """Return a video and its labels."""
-    make_videos(folder / "set", spec, {"val": 1}, SEED, 1, movies=True, label_every=EVERY)
+    make_videos(folder / "set", spec, {"val": 1}, seed=SEED, processes=1, as_mp4=True, label_every=EVERY)
     clip = folder / "clip.mp4"
     next((folder / "set/videos").rglob("*.mp4")).rename(clip)
     return clip, next((folder / "set/annotations/val").glob("*.json"))

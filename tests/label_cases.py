@@ -54,16 +54,16 @@ def labels(
     if named and used == list(range(len(used))) and draw(st.booleans()):
         track_names = {who: f"{draw(NAMES)} {who}" for who in used}
     return Labels(
-        joint_names,
-        tuple(draw(st.lists(pairs, max_size=3))) if edges else (),
-        chosen,
-        frame,
-        track,
-        np.where(shown[:, :, None], joints, np.nan),
-        visibility,
-        np.where(shown, values, np.nan),
-        box,
-        track_names,
+        names=joint_names,
+        edges=tuple(draw(st.lists(pairs, max_size=3))) if edges else (),
+        frames=chosen,
+        frame=frame,
+        track=track,
+        joints=np.where(shown[:, :, None], joints, np.nan),
+        visibility=visibility,
+        scores=np.where(shown, values, np.nan),
+        boxes=box,
+        track_names=track_names,
     )
 
 

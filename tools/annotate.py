@@ -37,7 +37,7 @@ def main() -> None:
     if labels:
         project.load(project.index(videos[0]), *labels)
 
-    def tell(address: str) -> None:
+    def show(address: str) -> None:
         print(f"Annotate at {address}\nLabels are in {folder}. Ctrl-C stops the server.", flush=True)
         if not args.no_browser:
             webbrowser.open(address)
@@ -45,7 +45,7 @@ def main() -> None:
     from lib.annotation.server import serve  # last: PyTorch takes seconds
     from lib.annotation.session import Session
 
-    serve(Session(project, tuple(args.opts)), tell)
+    serve(Session(project, tuple(args.opts)), show)
 
 
 def parse() -> argparse.Namespace:

@@ -24,7 +24,7 @@ import _init_paths  # noqa: F401 (first: makes lib importable)
 from yacs.config import CfgNode
 
 from lib.config import load_config
-from lib.labeling.options import LabelingOptions
+from lib.labeling.options import Configure, LabelingOptions
 from lib.labeling.project import ProjectVideo, list_project, read_project
 from lib.propagation.options import add_arguments, choose_methods
 from lib.utils.errors import InputError, run
@@ -78,11 +78,11 @@ def label_project(args: argparse.Namespace) -> None:
     label(project, options, configure_from(args.recipe, args.opts))
 
 
-def configure_from(recipe: Path, opts: Sequence[Any]) -> Any:
+def configure_from(recipe: Path, opts: Sequence[Any]) -> Configure:
     """Return the function that returns the configuration of a stage of the recipe."""
 
-    def configure(stage: str, keys: Sequence[Any], places: Sequence[Any] = ()) -> CfgNode:
-        return load_config(recipe / f"{stage}.yaml", [*keys, *opts, *places])
+    def configure(stage: str, keys: Sequence[Any] = (), fixed: Sequence[Any] = ()) -> CfgNode:
+        return load_config(recipe / f"{stage}.yaml", [*keys, *opts, *fixed])
 
     return configure
 

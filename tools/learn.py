@@ -81,27 +81,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="keys of the experiments to change")
     grid = parser.add_argument_group("grid of several runs")
     grid.add_argument("--grid", action="store_true", help="compare several numbers of labeled videos and frames")
-    grid.add_argument(
-        "--videos",
-        nargs="+",
-        default=[],
-        metavar="V",
-        help=f"numbers of labeled videos in the grid (default: {_text(GRID_VIDEOS)})",
-    )
-    grid.add_argument(
-        "--frames",
-        nargs="+",
-        default=[],
-        metavar="N",
-        help=f"numbers of labeled frames per video in the grid (default: {_text(GRID_FRAMES)})",
-    )
-    grid.add_argument(
-        "--seeds",
-        nargs="+",
-        default=[],
-        metavar="SEED",
-        help="seeds of the choice of labels and of the training in the grid (default: --seed, that of the videos)",
-    )
+    frames = f"numbers of labeled frames per video in the grid (default: {_text(GRID_FRAMES)})"
+    seeds = "seeds of the choice of labels and of the training in the grid (default: --seed, that of the videos)"
+    for option, metavar, text in (
+        ("--videos", "V", f"numbers of labeled videos in the grid (default: {_text(GRID_VIDEOS)})"),
+        ("--frames", "N", frames),
+        ("--seeds", "SEED", seeds),
+    ):
+        grid.add_argument(option, nargs="+", default=[], metavar=metavar, help=text)
     return parser.parse_intermixed_args()
 
 

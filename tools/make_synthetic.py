@@ -52,11 +52,11 @@ def main() -> None:
         args.out,
         replace(PRESETS[args.preset], **given),
         {"train": args.train, "val": args.val},
-        args.seed,
-        args.processes,
-        args.mp4,
-        args.overwrite,
-        args.label_every,
+        seed=args.seed,
+        processes=args.processes,
+        as_mp4=args.mp4,
+        overwrite=args.overwrite,
+        label_every=args.label_every,
     )
     print(f"{args.out}: {args.train} training and {args.val} validation videos")
     if args.train:

@@ -45,7 +45,7 @@ def main() -> None:
         weights = sha256(build_weights_path(cfg, test.folder))  # raises, before data are read
         tester = build_tester(cfg, test.folder, test.process, track=build_people_tracker(cfg))
         net, forced = build_trained_model(cfg, test.folder, test.device, args.force)
-        result = tester.run(build_predictor(cfg, net, test.device, test.process), mode)
+        result = tester.run(build_predictor(cfg, net, test.device, process=test.process), mode)
         if not test.is_main_process:
             return
         write_json(path, result | {"weights_sha256": weights} | test.describe(forced), indent=True)

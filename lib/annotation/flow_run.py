@@ -18,7 +18,7 @@ from lib.propagation.leave_one_out import LeaveOneOut, leave_one_out_targets, le
 from lib.propagation.memo import label_digest
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import Propagator
-from lib.propagation.targets import Target, around, join_joints
+from lib.propagation.targets import Target, dense_targets, join_joints
 from lib.propagation.video_propagator import make_person
 from lib.utils.errors import InputError
 
@@ -111,7 +111,7 @@ class FlowRun:
                 self._message = str(error)
             except OSError as error:
                 self._message = f"{error.filename}: {error.strerror}"
-            except Exception:  # the page is told, and the labels stay
+            except Exception:  # the page shows it, and the labels are kept
                 logger.exception("propagation failed")
                 self._message = "propagation failed; the terminal has the reason"
             with self._condition:
@@ -122,7 +122,7 @@ class FlowRun:
     def _carry(self, turn: int) -> None:
         """Propagate to all poses that do not come from the present labels."""
         people, complete = labeled_people(self._video)
-        targets = around(people, {0: self._video.frames.numbers}, {0: complete})
+        targets = dense_targets(people, {0: self._video.frames.numbers}, {0: complete})
         units = units_of(people, targets)
         keys = unit_keys(people, targets, units)
         is_known = self._left_out.is_known

@@ -22,7 +22,7 @@ class JointRow(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProjectJoints:
     """Joints of all videos of a project.
 
@@ -46,7 +46,7 @@ class ProjectJoints:
             joints: Names and connected pairs.
         """
         names, bones = joints
-        return cls(tuple(names), tuple(bones), tuple(range(len(names))))
+        return cls(names=tuple(names), bones=tuple(bones), columns=tuple(range(len(names))))
 
     @classmethod
     def read(cls, content: dict[str, Any]) -> "ProjectJoints":
@@ -65,7 +65,7 @@ class ProjectJoints:
         is_whole_list = all(isinstance(name, str) for name in names) and {*sum(bones, ())} <= {*range(len(names))}
         if not is_whole_list or len(columns) != len(names) or not all(map(is_whole, columns)):
             raise ValueError("names, bones, and columns do not agree")
-        return cls(names, bones, columns, removed)
+        return cls(names=names, bones=bones, columns=columns, removed=removed)
 
     def record(self) -> dict[str, Any]:
         """Return the joints as values of JSON's types."""
@@ -73,7 +73,7 @@ class ProjectJoints:
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Pairs of a left and a right joint, by index: their names say so, here as in all files of labels."""
+        """Pairs of a left and a right joint, by index, derived from their names as in all files of labels."""
         return mirror_pairs(self.names)
 
     def change(self, rows: Sequence[JointRow], bones: Sequence[tuple[int, int]]) -> "ProjectJoints":
@@ -106,7 +106,9 @@ class ProjectJoints:
             columns.append(column)
         left += [pair for pair in zip(self.names, self.columns, strict=True) if pair[1] not in columns]
         distinct = {frozenset(bone): bone for bone in reversed(bones)}
-        return ProjectJoints(names, tuple(reversed(distinct.values())), tuple(columns), tuple(left))
+        return ProjectJoints(
+            names=names, bones=tuple(reversed(distinct.values())), columns=tuple(columns), removed=tuple(left)
+        )
 
     def rename(self, joints: Joints) -> "ProjectJoints":
         """Return joints of other names; those of the same name stay the same joints, with the bones between them.

@@ -14,7 +14,7 @@ MAX_STEPS = 1000
 """Number of steps that can be undone."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Step:
     """Step of the history.
 
@@ -191,7 +191,16 @@ class EditedLabels:
             last.after = last.after | after
             last.names_after = names
         else:
-            self.past.append(Step(entry["do"], entry["at"], before, after, self.names, names))
+            self.past.append(
+                Step(
+                    name=entry["do"],
+                    at=entry["at"],
+                    before=before,
+                    after=after,
+                    names_before=self.names,
+                    names_after=names,
+                )
+            )
             del self.past[:-MAX_STEPS]
         self.future = []
         return self._set(after, names)
@@ -239,7 +248,14 @@ def _step(record: list[Any]) -> Step:
     before, after = (
         {int(number): labels and _frame_labels(labels) for number, labels in frames.items()} for frames in sides
     )
-    return Step(name, at, before, after, _numbered(names_before), _numbered(names_after))
+    return Step(
+        name=name,
+        at=at,
+        before=before,
+        after=after,
+        names_before=_numbered(names_before),
+        names_after=_numbered(names_after),
+    )
 
 
 def _keyed(names: Mapping[int, str]) -> dict[str, str]:

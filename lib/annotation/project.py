@@ -48,8 +48,8 @@ class Project:
     Attributes:
         videos: Paths of the videos.
         joints: Joints of all videos; None until they are chosen.
-        token: Secret that addresses of the project's server contain. It stays the same, so that an open page goes on
-            when the server is started again.
+        token: Secret that addresses of the project's server contain. It stays the same, so that an open page works
+            after a restart of the server.
         port: Port of the last server; 0 for none.
 
     Raises:
@@ -93,7 +93,7 @@ class Project:
 
     def save(self) -> None:
         """Write the list of videos and joints."""
-        joints = self.joints or ProjectJoints((), (), ())
+        joints = self.joints or ProjectJoints(names=(), bones=(), columns=())
         videos = [Path(os.path.relpath(path.resolve(), self.folder.resolve())).as_posix() for path in self.videos]
         write_json(self.folder / FILE, {"videos": videos, **joints.record()}, indent=True)
 

@@ -48,7 +48,7 @@ class Session:
         self._open: dict[int, OpenVideo] = {}
         self._lock = threading.Lock()
         self._windows: dict[str, float] = {}  # when each asked for changes last
-        self._writer = ""  # "" after a start: the first window that edits goes on
+        self._writer = ""  # "" after a start: the first window that edits keeps the right to
 
     def open(self, index: int) -> OpenVideo:
         """Return an open video; the first call unpacks its frames.

@@ -16,7 +16,7 @@ from lib.annotation.flow_run import Unit, labeled_people, unit_keys, units_of
 from lib.annotation.propagated import ProgramPose
 from lib.annotation.video import AnnotatedVideo
 from lib.formats.coco import JOINT_EVIDENCE, PROPAGATED_BY
-from lib.propagation.targets import around
+from lib.propagation.targets import dense_targets
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number, read_json, write_json
 
@@ -143,7 +143,7 @@ class TrainingRun:
 def _present_keys(video: AnnotatedVideo) -> dict[Unit, str]:
     """Return the digests of the labels that the pose of each individual in each frame would come from."""
     people, complete = labeled_people(video)
-    targets = around(people, {0: video.frames.numbers}, {0: complete})
+    targets = dense_targets(people, {0: video.frames.numbers}, {0: complete})
     return unit_keys(people, targets, units_of(people, targets))
 
 

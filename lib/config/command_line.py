@@ -64,7 +64,7 @@ def parse_arguments(
     cfg = load_config(file, [*changes, *typed])
     experiment = cfg.EXPERIMENT_NAME or Path(file).stem
     if args.prevModelDir:
-        cfg = _take_up(cfg, experiment, args.prevModelDir)
+        cfg = _continue_run(cfg, experiment, args.prevModelDir)
     return cfg, experiment, args
 
 
@@ -77,7 +77,7 @@ def add_force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="accept weights or a checkpoint with different settings")
 
 
-def _take_up(cfg: CfgNode, experiment: str, folder: str) -> CfgNode:
+def _continue_run(cfg: CfgNode, experiment: str, folder: str) -> CfgNode:
     """Add the results of an earlier run in another OUTPUT_DIR to a configuration (--prevModelDir in HRNet's tools).
 
     HRNet's code copied that folder into OUTPUT_DIR; here the configuration points to its files. As in HRNet's code,
@@ -94,16 +94,16 @@ def _take_up(cfg: CfgNode, experiment: str, folder: str) -> CfgNode:
     Raises:
         InputError: The folder has no results of the experiment.
     """
-    place = Path(cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
-    checkpoint, weights = (Path(folder, place, name) for name in (CHECKPOINT, FINAL_WEIGHTS))
+    run = Path(cfg.DATASET.DATASET, cfg.MODEL.NAME, experiment)
+    checkpoint, weights = (Path(folder, run, name) for name in (CHECKPOINT, FINAL_WEIGHTS))
     if not checkpoint.exists() and not weights.exists():
         raise InputError(f"--prevModelDir: neither {checkpoint} nor {weights} exists")
     cfg = cfg.clone()
     cfg.defrost()
-    is_there = Path(cfg.OUTPUT_DIR, place, checkpoint.name).exists()
+    is_there = Path(cfg.OUTPUT_DIR, run, checkpoint.name).exists()
     if not cfg.TRAIN.CHECKPOINT and (is_there or checkpoint.exists()):
         cfg.TRAIN.RESUME, cfg.TRAIN.CHECKPOINT = True, "" if is_there else str(checkpoint)
-    if weights.exists() and not cfg.TEST.MODEL_FILE and not Path(cfg.OUTPUT_DIR, place, weights.name).exists():
+    if weights.exists() and not cfg.TEST.MODEL_FILE and not Path(cfg.OUTPUT_DIR, run, weights.name).exists():
         cfg.TEST.MODEL_FILE = str(weights)
     cfg.freeze()
     return cfg

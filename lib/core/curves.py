@@ -15,7 +15,7 @@ from tensorboardX.record_writer import RecordWriter
 class Curves:
     """Curves of a training.
 
-    Events are written at once: the thread of tensorboardX's SummaryWriter would print the errors of a full disk.
+    Events are written immediately: the thread of tensorboardX's SummaryWriter would print the errors of a full disk.
 
     Args:
         folder: Path to the folder of the events, which is created if necessary.

@@ -39,7 +39,7 @@ MAX_BATCH = 1024
 Run = Callable[[np.ndarray], np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Exported:
     """An exported file.
 
@@ -56,7 +56,7 @@ class Exported:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Part:
     """A net to export: from one input, named `name`, to heatmaps."""
 
@@ -122,14 +122,24 @@ def export_net(
     clip = torch.randn(1, frames, 3, height, width, generator=generator)
     if not split:
         example = clip if frames > 1 else clip[:, 0]
-        parts = [_Part(out, net, "frames" if frames > 1 else "images", example, metadata)]
+        parts = [
+            _Part(path=out, net=net, name="frames" if frames > 1 else "images", example=example, metadata=metadata)
+        ]
     else:
         assert isinstance(net, PoseWarper)  # the caller refuses to split others
         with torch.no_grad():
             heatmaps = net.estimate(clip)
         parts = [
-            _Part(_with_suffix(out, "-pose"), net.pose_net, "images", clip[:, 0], metadata),
-            _Part(_with_suffix(out, "-warp"), _Aggregation(net), "heatmaps", heatmaps, metadata),
+            _Part(
+                path=_with_suffix(out, "-pose"), net=net.pose_net, name="images", example=clip[:, 0], metadata=metadata
+            ),
+            _Part(
+                path=_with_suffix(out, "-warp"),
+                net=_Aggregation(net),
+                name="heatmaps",
+                example=heatmaps,
+                metadata=metadata,
+            ),
         ]
     return [_export(part, precision) for part in parts]
 
@@ -196,7 +206,7 @@ def _export(part: _Part, precision: str) -> Exported:
             )
         eager = _time(lambda: _eager(part.net, part.example))
         seconds = _time(lambda: run(part.example.numpy()))
-    return Exported(part.path, error, eager, seconds)
+    return Exported(path=part.path, error=error, eager_seconds=eager, seconds=seconds)
 
 
 def _save_onnx(part: _Part, path: Path) -> None:

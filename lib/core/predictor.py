@@ -218,6 +218,7 @@ def build_predictor(
     cfg: CfgNode,
     net: nn.Module,
     device: torch.device,
+    *,
     process: tuple[int, int] = (0, 1),
     strategy: Strategy | None = None,
 ) -> Predictor:

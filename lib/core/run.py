@@ -81,7 +81,11 @@ def build_run(cfg: CfgNode, experiment: str, phase: str, exclusive: bool = False
         if process[0] == 0:
             logger.info("log: %s", log_to_file(folder, experiment, phase, header=log_header(cfg.dump())))
         make_reproducible(
-            cfg.SEED, cfg.CUDNN.BENCHMARK, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32
+            cfg.SEED,
+            benchmark=cfg.CUDNN.BENCHMARK,
+            deterministic=cfg.CUDNN.DETERMINISTIC,
+            enabled=cfg.CUDNN.ENABLED,
+            allow_tf32=cfg.CUDNN.ALLOW_TF32,
         )
         yield Run(
             folder=folder,

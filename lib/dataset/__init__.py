@@ -1,5 +1,6 @@
 """From an experiment file to clips of people: which annotations, which frames, which loader."""
 
+from lib.dataset.labeled_runs import LabeledRuns, build_labeled_runs, build_pseudo_labeled
 from lib.dataset.loaders import (
     build_clip_options,
     build_clips,
@@ -8,7 +9,7 @@ from lib.dataset.loaders import (
     build_training_loader,
 )
 from lib.dataset.sources import build_data_set, build_image_store, build_skeleton
-from lib.dataset.test_set import LabeledRuns, TestSet, build_labeled_runs, build_pseudo_labeled, build_test_set
+from lib.dataset.test_set import TestSet, build_test_set
 from lib.dataset.training_set import build_sparse_labels, build_training_set, build_truth
 
 __all__ = [

@@ -47,7 +47,7 @@ class ListedImage:
     is_there: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Listing:
     """Contents of the annotations of a split.
 
@@ -114,7 +114,13 @@ def _build_listing(cfg: CfgNode, path: Path, train: bool) -> Listing:
         videos = [read_images(path, build_data_set(cfg), build_skeleton(cfg))[0]]
         images = _find_images(store, build_image_folders(cfg, train), videos[0].frame_names)
     people = sum(int(video.labeled.any(axis=1).sum()) for video in videos)
-    return Listing(path, store, images, people, sum(int(video.labeled.sum()) for video in videos))
+    return Listing(
+        annotations=path,
+        store=store,
+        images=images,
+        people=people,
+        joints=sum(int(video.labeled.sum()) for video in videos),
+    )
 
 
 def _find_frames(store: ImageStore, videos: Iterable[VideoAnnotations]) -> list[ListedImage]:

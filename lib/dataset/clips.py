@@ -87,7 +87,7 @@ class RandomPair:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipOptions:
-    """How crops and their target heatmaps are made.
+    """Options of crops and their target heatmaps.
 
     Attributes:
         image_size: Width and height of the crops in pixels.

@@ -9,7 +9,7 @@ import numpy as np
 from lib.dataset.frame_names import existing_folder
 from lib.dataset.images import Listed
 from lib.dataset.people import unlabeled_person
-from lib.dataset.video_people import ABSENT, DAMAGED, NUM_JOINTS, OUTSIDE, Folders, PoseTrack
+from lib.dataset.video_people import ABSENT, DAMAGED, NUM_JOINTS, OUTSIDE, Folders, VideoPeople
 from lib.formats.boxes import DetectedBox
 from lib.formats.posetrack_set import unlabeled_video, video_names
 from lib.formats.video_annotations import VideoAnnotations
@@ -28,7 +28,7 @@ def detected_people(
     aspect_ratio: float,
     nms_threshold: float,
     num_joints: int = NUM_JOINTS,
-) -> PoseTrack:
+) -> VideoPeople:
     """Return people in detected boxes, which are not clipped.
 
     Args:
@@ -60,7 +60,7 @@ def detected_people(
         people += [
             unlabeled_person(box.box, aspect_ratio, num_joints=num_joints, box_score=box.score, **place) for box in kept
         ]
-    return PoseTrack(videos=videos, people=people, frames=files.found, dropped=dropped)
+    return VideoPeople(videos=videos, people=people, frames=files.found, dropped=dropped)
 
 
 def usable_boxes(

@@ -174,6 +174,7 @@ def build_clip_dataset(
     people: list[Person],
     frames: Mapping[int, FrameSource],
     sample_frames: FixedFrames | RandomPair,
+    *,
     augmentation: Augmentation | None = None,
     damaged_key: DamagedKey = "raise",
 ) -> ClipDataset:

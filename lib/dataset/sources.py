@@ -10,7 +10,7 @@ from yacs.config import CfgNode
 
 from lib.dataset.images import Listed, find_images, read_images
 from lib.dataset.samplers import block_workers
-from lib.dataset.video_people import Folders, PoseTrack, joint_boxes, labeled_people
+from lib.dataset.video_people import Folders, VideoPeople, joint_boxes, labeled_people
 from lib.formats.data_sets import DataSet, known_data_sets
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.formats.video_annotations import KEYPOINT_OF_JOINT, VideoAnnotations
@@ -122,7 +122,7 @@ def _check_numbers(videos: Sequence[VideoAnnotations], path: Path) -> None:
             name_of[number] = name
 
 
-def build_people(cfg: CfgNode, videos: Sequence[VideoAnnotations]) -> PoseTrack:
+def build_people(cfg: CfgNode, videos: Sequence[VideoAnnotations]) -> VideoPeople:
     """Return the labeled people in videos.
 
     Args:
@@ -195,7 +195,7 @@ def build_image_folders(cfg: CfgNode, train: bool) -> list[str]:
     return list(dict.fromkeys([usual, "images", "."]))
 
 
-def build_image_people(cfg: CfgNode, images: VideoAnnotations, files: Listed) -> PoseTrack:
+def build_image_people(cfg: CfgNode, images: VideoAnnotations, files: Listed) -> VideoPeople:
     """Return the labeled people in a data set of images.
 
     Args:

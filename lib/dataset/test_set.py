@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,6 @@ from lib.dataset.detections import detected_people, videos_of
 from lib.dataset.frame_names import find_renamed_people, restore_names
 from lib.dataset.images import Listed
 from lib.dataset.loaders import build_clip_dataset, build_offsets
-from lib.dataset.people import Person
-from lib.dataset.runs import labeled_of_run, longest_run
 from lib.dataset.sources import (
     build_annotations_path,
     build_data_set,
@@ -27,12 +25,10 @@ from lib.dataset.sources import (
     build_split_name,
     build_videos,
 )
-from lib.dataset.video_people import Folders, PoseTrack, match_ground_truth, reasons
+from lib.dataset.video_people import Folders, VideoPeople, match_ground_truth, reasons
 from lib.formats.boxes import DetectedBox, read_boxes
 from lib.formats.posetrack_set import read_joints, read_videos
-from lib.formats.video_annotations import VideoAnnotations, take_frames
-from lib.frames.images import ImageList
-from lib.frames.video import FrameFolder
+from lib.formats.video_annotations import VideoAnnotations
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -40,7 +36,7 @@ logger = logging.getLogger(__name__)
 MPII_TRUTH = ("gt_valid.mat", "mpii_gt_val.mat")  # HRNet's and MMPose's name; the lists in JSON have no head boxes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TestSet:
     """People to estimate, and ground truth to score the estimates against.
 
@@ -50,7 +46,7 @@ class TestSet:
             else the annotations.
         split: Name of the split.
         dropped: Number of boxes that were left out, by reason.
-        scorable: True if labels exist, and head boxes if distances are measured in them.
+        has_ground_truth: True if labels exist, and head boxes if distances are measured in them.
         truth: Ground-truth file of a data set of images or of custom data; None for PoseTrack.
     """
 
@@ -58,29 +54,8 @@ class TestSet:
     videos: Sequence[VideoAnnotations]
     split: str
     dropped: Counter[str]
-    scorable: bool
+    has_ground_truth: bool
     truth: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabeledRuns:
-    """Runs of consecutive annotated frames, some of which keep their labels.
-
-    Attributes:
-        videos: Annotations of the runs.
-        people: People in the runs, sorted by video and frame.
-        sources: People in the labeled frames.
-        labeled: Indices of the labeled frames of each run.
-        frames: Frames of each video, by its index.
-        split: Name of the split.
-    """
-
-    videos: Sequence[VideoAnnotations]
-    people: list[Person]
-    sources: list[Person]
-    labeled: Sequence[Sequence[int]]
-    frames: Mapping[int, FrameFolder | ImageList]
-    split: str
 
 
 def build_test_set(cfg: CfgNode) -> TestSet:
@@ -107,11 +82,16 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     where = f"{len(found.frames)} videos" if videos else f"{len(found.videos[0].frame_names)} images"
     logger.info("test set: %d people in %s%s", len(clips), where, reasons(found.dropped))
     return TestSet(
-        clips, found.videos, build_split_name(cfg, train=False), found.dropped, _scorable(cfg, found, truth), truth
+        clips=clips,
+        videos=found.videos,
+        split=build_split_name(cfg, train=False),
+        dropped=found.dropped,
+        has_ground_truth=_has_ground_truth(cfg, found, truth),
+        truth=truth,
     )
 
 
-def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
+def _has_ground_truth(cfg: CfgNode, found: VideoPeople, truth: Path | None) -> bool:
     """Return True if labels exist, and everything else that their scorer requires."""
     labeled = any(video.labeled.any() for video in found.videos)
     heads = any(np.isfinite(video.head_boxes).any() for video in found.videos)
@@ -119,7 +99,7 @@ def _scorable(cfg: CfgNode, found: PoseTrack, truth: Path | None) -> bool:
     return labeled and (heads or not in_heads) and (truth is None or truth.exists())
 
 
-def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
+def _videos(cfg: CfgNode) -> tuple[VideoPeople, str, Path | None]:
     """Return the people in videos, the name of their source, and the ground-truth file of custom data."""
     annotations = build_annotations_path(cfg, train=False)
     custom = build_data_set(cfg).is_custom
@@ -135,7 +115,7 @@ def _videos(cfg: CfgNode) -> tuple[PoseTrack, str, Path | None]:
             raise InputError("TEST.USE_GT_BBOX requires annotations; set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
         found = build_people(cfg, videos)
     else:
-        found = _detected_in_videos(cfg, videos, videos)
+        found = build_detected_people(cfg, videos, videos)
     if cfg.DATASET.GT_DIR and annotations != Path(cfg.DATASET.GT_DIR):
         truth = read_videos(cfg.DATASET.GT_DIR)
         renamed = {}
@@ -160,7 +140,7 @@ def _check_custom(cfg: CfgNode, annotations: Path | None) -> None:
         )
 
 
-def _images(cfg: CfgNode) -> tuple[PoseTrack, str, Path]:
+def _images(cfg: CfgNode) -> tuple[VideoPeople, str, Path]:
     """Return the people in a data set of images, the name of their source, and the ground-truth file."""
     images, files, path = build_images(cfg, train=False)
     data_set = build_data_set(cfg)
@@ -188,15 +168,18 @@ def _boxes(cfg: CfgNode) -> tuple[list[DetectedBox], Counter[str]]:
     return read_boxes(cfg.TEST.COCO_BBOX_FILE, cfg.TEST.IMAGE_THRE)
 
 
-def _detected_in_videos(
+def build_detected_people(
     cfg: CfgNode, videos: Sequence[VideoAnnotations], whole: Sequence[VideoAnnotations]
-) -> PoseTrack:
+) -> VideoPeople:
     """Return the people in the detected boxes that TEST names.
 
     Args:
         cfg: The experiment.
         videos: Annotated videos or parts of them; if there are none, the videos of the boxes are used.
         whole: The same videos with all of their annotated frames.
+
+    Raises:
+        InputError: The file of boxes is missing or broken, or its frames cannot be found.
     """
     boxes, dropped = _boxes(cfg)
     store = build_image_store(cfg)
@@ -209,86 +192,11 @@ def _detected_in_videos(
 
 def _detected(
     cfg: CfgNode, videos: Sequence[VideoAnnotations], boxes: Sequence[DetectedBox], files: Folders | Listed
-) -> PoseTrack:
+) -> VideoPeople:
     (width, height), joints = cfg.MODEL.IMAGE_SIZE, cfg.MODEL.NUM_JOINTS
     return detected_people(
         videos, boxes, files, aspect_ratio=width / height, nms_threshold=cfg.TEST.NMS_THRE, num_joints=joints
     )
-
-
-def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
-    """Return the longest annotated run of each test video, some of whose frames are labeled (paper, video propagation).
-
-    Args:
-        cfg: The experiment.
-        every: Interval between labeled frames (lib.dataset.runs).
-
-    Raises:
-        InputError: Annotations or frames are missing, no run is long enough for a label, or no person is labeled.
-    """
-    annotations = _propagated_path(cfg)
-    videos, labeled = [], []
-    for video in build_videos(cfg, annotations):
-        run = longest_run(video)
-        if kept := labeled_of_run(len(run), every):
-            videos.append(take_frames(video, run))
-            labeled.append(kept)
-        else:
-            logger.warning("%s: left out: fewer than %d consecutive annotated frames", video.name, every // 2 + 1)
-    if not videos:
-        raise InputError(
-            f"{annotations}: no video has {every // 2 + 1} consecutive annotated frames, so none is labeled"
-        )
-    found = build_people(cfg, videos)
-    sources = [person for person in found.people if person.frame in labeled[person.video]]
-    if not sources:
-        raise InputError(f"{annotations}: no people in the labeled frames{reasons(found.dropped)}")
-    logger.info(
-        "%d people in %d labeled of %d frames, %d videos%s",
-        len(sources),
-        sum(map(len, labeled)),
-        sum(len(video.frame_names) for video in videos),
-        len(videos),
-        reasons(found.dropped),
-    )
-    return LabeledRuns(
-        videos=videos,
-        people=found.people,
-        sources=sources,
-        labeled=labeled,
-        frames=found.frames,
-        split=build_split_name(cfg, train=False),
-    )
-
-
-def _propagated_path(cfg: CfgNode) -> Path:
-    """Return the path to the labels that are propagated over test videos."""
-    annotations = Path(cfg.DATASET.GT_DIR) if cfg.DATASET.GT_DIR else build_annotations_path(cfg, train=False)
-    if annotations is None:
-        raise InputError("there are no labels to propagate: set DATASET.TEST_ANNOTATIONS or DATASET.ROOT")
-    return annotations
-
-
-def build_pseudo_labeled(cfg: CfgNode, runs: LabeledRuns) -> list[Person]:
-    """Return the people of runs whose pseudo-labels a pose net estimates.
-
-    TEST.PROPAGATE.PSEUDO_LABELS selects all frames of the runs or the unlabeled ones, TEST.USE_GT_BBOX the boxes.
-
-    Args:
-        cfg: The experiment.
-        runs: Labeled runs.
-
-    Raises:
-        InputError: The box file is missing or broken, or its frames cannot be found.
-    """
-    people = runs.people
-    if not cfg.TEST.USE_GT_BBOX:
-        found = _detected_in_videos(cfg, runs.videos, build_videos(cfg, _propagated_path(cfg)))
-        logger.info("%d detected people in the runs%s", len(found.people), reasons(found.dropped))
-        people = found.people
-    if cfg.TEST.PROPAGATE.PSEUDO_LABELS == "all":
-        return people
-    return [person for person in people if person.frame not in runs.labeled[person.video]]
 
 
 def _sample_frames(cfg: CfgNode) -> FixedFrames | RandomPair:

@@ -70,17 +70,17 @@ def build_training_set(cfg: CfgNode) -> ClipDataset:
     if (cfg.DATASET.FLIP or cfg.TEST.FLIP_TEST) and not skeleton.flip_pairs:
         logger.warning("images are mirrored, but no joint names have two sides, such as left_paw and right_paw")
     augmentation = Augmentation(
-        skeleton,
-        cfg.DATASET.SHIFT_FACTOR,
-        cfg.DATASET.PROB_SHIFT,
-        cfg.DATASET.PROB_HALF_BODY,
-        cfg.DATASET.NUM_JOINTS_HALF_BODY,
-        cfg.DATASET.SCALE_FACTOR,
-        cfg.DATASET.ROT_FACTOR,
-        cfg.DATASET.FLIP,
+        skeleton=skeleton,
+        shift=cfg.DATASET.SHIFT_FACTOR,
+        shift_probability=cfg.DATASET.PROB_SHIFT,
+        half_body_probability=cfg.DATASET.PROB_HALF_BODY,
+        half_body_joints=cfg.DATASET.NUM_JOINTS_HALF_BODY,
+        scale=cfg.DATASET.SCALE_FACTOR,
+        rotation=cfg.DATASET.ROT_FACTOR,
+        flip=cfg.DATASET.FLIP,
     )
     sample_frames = RandomPair(cfg.DATASET.FRAME_DELTAS) if pairs else FixedFrames([0])
-    return build_clip_dataset(cfg, people, frames, sample_frames, augmentation, damaged_key="another")
+    return build_clip_dataset(cfg, people, frames, sample_frames, augmentation=augmentation, damaged_key="another")
 
 
 def build_parts(cfg: CfgNode) -> list[CfgNode]:

@@ -14,7 +14,7 @@ ROTATION_PROBABILITY = 0.6
 FLIP_PROBABILITY = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Augmentation:
     """Random changes of a crop, in the order of HRNet's code. MMPose mirrors earlier and makes the same crops.
 

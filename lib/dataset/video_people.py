@@ -28,7 +28,7 @@ OUTSIDE = "empty or outside the image"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoseTrack:
+class VideoPeople:
     """Videos and the people in them.
 
     Attributes:
@@ -53,7 +53,7 @@ def labeled_people(
     num_joints: int = NUM_JOINTS,
     clip_rule: str | None = "last_pixel",
     joints_box: str = "posetrack18",
-) -> PoseTrack:
+) -> VideoPeople:
     """Return the annotated people in their ground-truth boxes, or in boxes around their joints (2017).
 
     People without a labeled joint are left out, unless the file has only boxes.
@@ -100,12 +100,12 @@ def labeled_people(
                     track=int(video.track_ids[p]),
                 )
             )
-    return PoseTrack(videos=videos, people=people, frames=files.found, dropped=dropped)
+    return VideoPeople(videos=videos, people=people, frames=files.found, dropped=dropped)
 
 
 def _reason(video: VideoAnnotations, person: int, box: np.ndarray, is_absent: bool) -> str | None:
     """Return the reason to leave a person out before the image is opened; None if there is none."""
-    box_alone = not video.has_points[person] and not np.isnan(box).any()
+    box_alone = not video.has_joint_list[person] and not np.isnan(box).any()
     if video.crowd[person]:
         return "that are crowds"
     if not video.labeled[person].any() and not box_alone:
@@ -125,7 +125,9 @@ def _crop_box(box: np.ndarray, source: FrameFolder | ImageList, number: int, cli
     return OUTSIDE if clipped is None else clipped
 
 
-def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], where: str, renamed: Names) -> PoseTrack:
+def match_ground_truth(
+    found: VideoPeople, truth: Sequence[VideoAnnotations], where: str, renamed: Names
+) -> VideoPeople:
     """Return the same people with the videos and frames of the official ground truth, which a submission must have.
 
     Videos of the ground truth that are not annotated are left out.
@@ -139,27 +141,27 @@ def match_ground_truth(found: PoseTrack, truth: Sequence[VideoAnnotations], wher
     Raises:
         InputError: A frame with people is not in the ground truth.
     """
-    places = {frame_key(name): (v, f) for v, video in enumerate(truth) for f, name in enumerate(video.frame_names)}
+    listed = {frame_key(name): (v, f) for v, video in enumerate(truth) for f, name in enumerate(video.frame_names)}
 
-    def place(name: str) -> tuple[int, int] | None:
-        return places.get(frame_key(known_name(name, renamed)))
+    def find(name: str) -> tuple[int, int] | None:
+        return listed.get(frame_key(known_name(name, renamed)))
 
-    listed = (place(name) for video in found.videos for name in video.frame_names)
-    kept = sorted({pair[0] for pair in listed if pair})
+    indices = (find(name) for video in found.videos for name in video.frame_names)
+    kept = sorted({pair[0] for pair in indices if pair})
     if len(kept) < len(truth):
         logger.warning("%s: %d of %d videos are tested and scored", where, len(kept), len(truth))
     people: list[Person] = []
     frames: dict[int, FrameFolder | ImageList] = {}
     for person in found.people:
         name = found.videos[person.video].frame_names[person.frame]
-        own = place(name)
+        own = find(name)
         if own is None:
             raise InputError(f"{where}: the ground truth does not list the frame {name}")
         v, frame = own
         people.append(replace(person, video=kept.index(v), frame=frame))
         frames[kept.index(v)] = found.frames[person.video]
     people.sort(key=lambda person: (person.video, person.frame))
-    return PoseTrack(videos=[truth[v] for v in kept], people=people, frames=frames, dropped=found.dropped)
+    return VideoPeople(videos=[truth[v] for v in kept], people=people, frames=frames, dropped=found.dropped)
 
 
 class Folders:

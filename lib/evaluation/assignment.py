@@ -30,13 +30,13 @@ def assign_poses(truth: LabeledPeople, predicted: PredictedPeople, path: str | P
     if any(given) and not all(given):
         raise InputError(f"{path}: predictions[{given.index(False)}]: no annotation_id, but other poses have one")
     people = _by_id(truth, predicted, path) if any(given) else _by_order(truth, predicted, path)
-    points = np.full(truth.joints.shape, np.nan)
-    points[people] = predicted.keypoints[:, :, :2]
-    missing = np.flatnonzero(truth.labeled.any(axis=1) & np.isnan(points[:, 0, 0]))
+    joints = np.full(truth.joints.shape, np.nan)
+    joints[people] = predicted.keypoints[:, :, :2]
+    missing = np.flatnonzero(truth.labeled.any(axis=1) & np.isnan(joints[:, 0, 0]))
     if len(missing):
         image_id, own_id = truth.person_images[missing[0]], truth.annotation_ids[missing[0]]
         raise InputError(f"{path}: no pose for annotation {own_id} of image_id {image_id} ({len(missing)} lack one)")
-    return points
+    return joints
 
 
 def _by_id(truth: LabeledPeople, predicted: PredictedPeople, path: str | Path) -> list[int]:

@@ -85,16 +85,16 @@ def cheapest_pairs(candidates: list[Candidate]) -> list[Candidate]:
     if len(of_object) == len(candidates) == len({pair.hypothesis for pair in candidates}):
         return candidates  # there is only one choice
     chosen: dict[int, Candidate] = {}  # by hypothesis
-    while reached := _cheapest_chains(of_object, chosen):
-        free = [hypothesis for hypothesis in reached if hypothesis not in chosen]
+    while chains := _cheapest_chains(of_object, chosen):
+        free = [hypothesis for hypothesis in chains if hypothesis not in chosen]
         if not free:
             break
-        partner = {pair.object: hypothesis for hypothesis, pair in chosen.items()}
-        hypothesis: int | None = min(free, key=lambda end: reached[end][0])
+        hypothesis_of = {pair.object: hypothesis for hypothesis, pair in chosen.items()}
+        hypothesis: int | None = min(free, key=lambda end: chains[end][0])
         while hypothesis is not None:  # walk back along the chain: each object takes the next hypothesis
-            pair = reached[hypothesis][1]
+            pair = chains[hypothesis][1]
             chosen[hypothesis] = pair
-            hypothesis = partner.get(pair.object)
+            hypothesis = hypothesis_of.get(pair.object)
     return [pair for pair in candidates if chosen.get(pair.hypothesis) is pair]
 
 
@@ -105,15 +105,15 @@ def _cheapest_chains(
     paired = {pair.object for pair in chosen.values()}
     queue = [object_ for object_ in of_object if object_ not in paired]
     cost = dict.fromkeys(queue, 0.0)
-    reached: dict[int, tuple[float, Candidate]] = {}
+    chains: dict[int, tuple[float, Candidate]] = {}
     for object_ in queue:  # the queue grows during the loop
         for pair in of_object[object_]:
             total = cost[object_] + pair.distance
-            if pair.hypothesis in reached and total >= reached[pair.hypothesis][0] - 1e-12:
+            if pair.hypothesis in chains and total >= chains[pair.hypothesis][0] - 1e-12:
                 continue
-            reached[pair.hypothesis] = (total, pair)
+            chains[pair.hypothesis] = (total, pair)
             owner = chosen.get(pair.hypothesis)
             if owner is not None:
                 cost[owner.object] = total - owner.distance
                 queue.append(owner.object)
-    return reached
+    return chains

@@ -125,10 +125,10 @@ def _labeled_images(truth: LabeledPeople, content: dict[str, Any]) -> list[int]:
 def _take(predicted: PredictedPeople, kept: np.ndarray) -> PredictedPeople:
     """Return the people where `kept` (P,) is True."""
     return PredictedPeople(
-        predicted.images[kept],
-        predicted.categories[kept],
-        [own for own, keep in zip(predicted.annotation_ids, kept, strict=True) if keep],
-        predicted.keypoints[kept],
-        predicted.areas[kept],
-        {key: scores[kept] for key, scores in predicted.scores.items()},
+        images=predicted.images[kept],
+        categories=predicted.categories[kept],
+        annotation_ids=[own for own, keep in zip(predicted.annotation_ids, kept, strict=True) if keep],
+        keypoints=predicted.keypoints[kept],
+        areas=predicted.areas[kept],
+        scores={key: scores[kept] for key, scores in predicted.scores.items()},
     )

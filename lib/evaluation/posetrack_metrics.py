@@ -101,7 +101,7 @@ def format_table(result: dict[str, dict]) -> str:
     return format_rows({"AP": result["table"], **scores})
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _VideoScore:
     detections: Detections
     tracks: tuple[TrackCounts, IdentityCounts] | None  # None without tracking
@@ -163,10 +163,10 @@ def _score_video(
     comparison = compare(truth, predicted)
     _check_head_boxes(truth, comparison, truth_name)
     return _VideoScore(
-        detect(comparison),
-        (track(comparison), identify(comparison)) if tracking else None,
-        fault and f"{predicted_name}: {fault}",
-        _largest_count(predicted),
+        detections=detect(comparison),
+        tracks=(track(comparison), identify(comparison)) if tracking else None,
+        fault=fault and f"{predicted_name}: {fault}",
+        largest_count=_largest_count(predicted),
     )
 
 
@@ -215,7 +215,7 @@ def _largest_count(video: VideoAnnotations) -> int | None:
 
 
 def _check_track_ids(truth: VideoAnnotations, where: str) -> None:
-    if (truth.track_ids[truth.has_points] < 0).any():
+    if (truth.track_ids[truth.has_joint_list] < 0).any():
         raise InputError(f"{where}: a person has no track id: tracks cannot be scored")
 
 

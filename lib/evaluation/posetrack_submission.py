@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lib.dataset.people import Person
-from lib.evaluation.submission import Rules, box_scores, select
+from lib.evaluation.submission import Rules, box_scores, select_people
 from lib.formats.video_annotations import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.pose.skeletons import POSETRACK
 
@@ -20,7 +20,7 @@ submit to track ids (P,), from 0 in each video. A joint with score 0 was not fou
 DUMMY_SCORE = -100.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Submitted:
     """P people as submitted: joints (P, J, 2), True for given joints (P, J), scores (P, J) and (P,), track ids (P,)."""
 
@@ -56,7 +56,7 @@ def make_submission(
     Returns:
         One VideoAnnotations per video, with estimates in place of annotations.
     """
-    kept, person_scores = select(people, joints, scores, rules, POSETRACK.sigmas)
+    kept, person_scores = select_people(people, joints, scores, rules, POSETRACK.sigmas)
     joint_scores = scores * (box_scores(people)[:, None] if rules.times_box else 1.0)
     given = joint_scores >= rules.min_joint_score
     kept = {place: [p for p in rows if given[p, list(KEYPOINT_OF_JOINT)].any()] for place, rows in kept.items()}
@@ -66,7 +66,9 @@ def make_submission(
         tracks = np.zeros(len(people), dtype=np.int64)
         for rows in kept.values():
             tracks[rows] = np.arange(len(rows))
-    submitted = _Submitted(joints, given, joint_scores, person_scores, tracks)
+    submitted = _Submitted(
+        joints=joints, given=given, joint_scores=joint_scores, person_scores=person_scores, tracks=tracks
+    )
     filled = []
     for v, video in enumerate(videos):
         rows_of_frame = [kept.get((v, frame), []) for frame in range(len(video.frame_names))]
@@ -98,7 +100,7 @@ def _fill(
         video,
         ignore_regions=[[] for _ in video.frame_names],
         person_frame=np.array([frame for frame, _ in rows], dtype=np.int64),
-        has_points=np.ones(n, dtype=bool),
+        has_joint_list=np.ones(n, dtype=bool),
         joints=filled,
         present=present,
         labeled=present,

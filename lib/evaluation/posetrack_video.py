@@ -69,7 +69,7 @@ class Comparison:
     distances: np.ndarray
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Detections:
     """The joints of all P predicted people as detections, in the order of frames and people.
 
@@ -86,7 +86,7 @@ class Detections:
     num_labeled: np.ndarray
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TrackCounts:
     """CLEAR-MOT counts of each joint; `+` adds the counts of several videos.
 
@@ -120,7 +120,9 @@ def compare(truth: VideoAnnotations, predicted: VideoAnnotations) -> Comparison:
     """
     counts = np.bincount(truth.person_frame, minlength=len(truth.frame_names)) > 0
     labeled, found = (
-        _without_ignored(_persons(video).select(video.has_points & counts[video.person_frame]), truth.ignore_regions)
+        _without_ignored(
+            _persons(video).select(video.has_joint_list & counts[video.person_frame]), truth.ignore_regions
+        )
         for video in (truth, predicted)
     )
     truth_of_pair, predicted_of_pair = pairs_within(labeled.frames, found.frames)
@@ -179,7 +181,9 @@ def detect(comparison: Comparison) -> Detections:
     matched = kept[_best(truth_of_pair[kept], share[kept])]
     hits_of_person = np.zeros((len(predicted), len(JOINT_NAMES)), dtype=bool)
     hits_of_person[predicted_of_pair[matched]] = hits[matched]
-    return Detections(predicted.scores, predicted.present, hits_of_person, truth.present.sum(axis=0))
+    return Detections(
+        scores=predicted.scores, present=predicted.present, hits=hits_of_person, num_labeled=truth.present.sum(axis=0)
+    )
 
 
 def _best(group: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -219,4 +223,6 @@ def track(comparison: Comparison) -> TrackCounts:
     bounds = np.searchsorted(joint, np.arange(len(JOINT_NAMES) + 1))
     pairings = [pair_sequence(candidates[bounds[k] : bounds[k + 1]]) for k in range(len(JOINT_NAMES))]
     detections, switches, distance = np.array(pairings).T
-    return TrackCounts(objects, hypotheses, detections, switches, distance)
+    return TrackCounts(
+        objects=objects, hypotheses=hypotheses, detections=detections, switches=switches, distance=distance
+    )

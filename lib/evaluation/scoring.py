@@ -37,7 +37,7 @@ def is_scorable(data_set: str, test_set: TestSet, tracking: bool = False) -> boo
     Raises:
         InputError: Ground truth or boxes cannot be scored, or the data set has no scorer.
     """
-    if not test_set.scorable:
+    if not test_set.has_ground_truth:
         lacking = "there are no labels, or no head boxes or gt_valid.mat (MPII)"
         logger.info("not scored, because %s; submit the predictions to the benchmark's server", lacking)
         return False

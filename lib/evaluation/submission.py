@@ -41,7 +41,7 @@ class Rules:
         soft: Use the soft variant of `oks_nms`.
         oks_threshold: OKS above which two people count as one.
         sigma_scale: Factor on the sigmas of `oks_nms`.
-        visible_threshold: Joint score above which a joint counts in the re-scoring.
+        rescore_threshold: Joint score above which a joint counts in re-scoring.
         min_joint_score: Minimum score of the joints in PoseTrack's submission.
     """
 
@@ -51,7 +51,7 @@ class Rules:
     soft: bool = False
     oks_threshold: float = 0.9
     sigma_scale: float = 1.0
-    visible_threshold: float = 0.2
+    rescore_threshold: float = 0.2
     min_joint_score: float = -math.inf
 
 
@@ -60,6 +60,7 @@ def make_results(
     people: Sequence[Person],
     joints: np.ndarray,
     scores: np.ndarray,
+    *,
     rules: Rules,
     sigmas: Sequence[float],
     first_pixel: int = 0,
@@ -79,7 +80,7 @@ def make_results(
         A record for each person: image_id; category_id; keypoints (x, y, score of each joint), an array because lists
         of many people take gigabytes; score; and the annotation's id for a ground-truth box.
     """
-    kept, person_scores = select(people, joints, scores, rules, sigmas)
+    kept, person_scores = select_people(people, joints, scores, rules, sigmas)
     keypoints = np.concatenate([np.round(joints + first_pixel, 3), scores[..., None]], axis=2).reshape(len(people), -1)
     results = []
     for person in (person for chosen in kept.values() for person in chosen):
@@ -100,6 +101,7 @@ def write_results(
     data_set: DataSet,
     videos: Sequence[VideoAnnotations],
     people: Sequence[Person],
+    *,
     joints: np.ndarray,
     scores: np.ndarray,
     rules: Rules,
@@ -127,12 +129,15 @@ def write_results(
         mpii.write_predictions(path, listed)
     else:
         path = path.with_name(f"{path.name}.json")
-        write_json(path, make_results(videos, people, joints, scores, rules, sigmas, data_set.first_pixel))
+        write_json(
+            path,
+            make_results(videos, people, joints, scores, rules=rules, sigmas=sigmas, first_pixel=data_set.first_pixel),
+        )
     logger.info("predictions: %s", path)
     return path
 
 
-def select(
+def select_people(
     people: Sequence[Person], joints: np.ndarray, scores: np.ndarray, rules: Rules, sigmas: Sequence[float]
 ) -> tuple[dict[tuple[int, int], list[int]], np.ndarray]:
     """Return the people to submit, as indices by video and frame, and the scores (P,) of all people.
@@ -145,7 +150,7 @@ def select(
         sigmas: (J,) constants of OKS.
     """
     person_scores = (
-        rescore(people, scores, rules.visible_threshold) if rules.rescore or rules.oks_nms else box_scores(people)
+        rescore(people, scores, rules.rescore_threshold) if rules.rescore or rules.oks_nms else box_scores(people)
     )
     kept: dict[tuple[int, int], list[int]] = {}
     for place, group in groupby(range(len(people)), key=lambda p: (people[p].video, people[p].frame)):
@@ -185,9 +190,9 @@ def _suppress(
     sigmas: Sequence[float],
 ) -> list[int]:
     areas = np.array([np.prod(people[p].scale.astype(np.float64) * PIXELS_PER_SCALE) for p in chosen])
-    select = soft_oks_nms if rules.soft else oks_nms
+    suppress = soft_oks_nms if rules.soft else oks_nms
     scaled = rules.sigma_scale * np.array(sigmas)
-    kept = select(joints[chosen], person_scores[chosen], areas, scaled, rules.oks_threshold)
+    kept = suppress(joints[chosen], person_scores[chosen], areas, scaled, rules.oks_threshold)
     return [chosen[index] for index in kept]
 
 

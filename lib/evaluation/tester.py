@@ -25,7 +25,7 @@ from lib.utils.logging import detail_level
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tester:
     """A test set, and how its poses are submitted and scored.
 
@@ -35,7 +35,7 @@ class Tester:
         skeleton: Joints of the data set.
         rules: Rules for scores and for leaving out people.
         data_set: The data set.
-        scorable: True if the test is scored.
+        is_scored: True if the test is scored.
         folder: Folder of the run, for predictions and debug images.
         process: Rank and number of the processes that share the clips. Only the first one writes and scores.
         print_every: Number of batches between two lines of progress in the log.
@@ -48,7 +48,7 @@ class Tester:
     skeleton: Skeleton
     rules: Rules
     data_set: DataSet
-    scorable: bool
+    is_scored: bool
     folder: Path
     process: tuple[int, int]
     print_every: int
@@ -104,14 +104,23 @@ class Tester:
         """Write the submission, and return its scores."""
         kept = np.setdiff1d(np.arange(len(self.test_set.clips)), poses.damaged)
         people = [self.test_set.clips.people[index] for index in kept]
-        found = poses.joints[kept], poses.scores[kept], self.rules
+        joints, scores = poses.joints[kept], poses.scores[kept]
         if self.data_set.is_posetrack:
-            videos = make_submission(self.test_set.videos, people, *found, track=self.track)
+            videos = make_submission(self.test_set.videos, people, joints, scores, self.rules, track=self.track)
             write_videos(path, videos, self.data_set.format)
             tracking = self.track is not None
-            return score_videos(self.test_set.videos, videos, tracking) if self.scorable else {}
-        written = write_results(path, self.data_set, self.test_set.videos, people, *found, self.skeleton.sigmas)
-        if not self.scorable:
+            return score_videos(self.test_set.videos, videos, tracking) if self.is_scored else {}
+        written = write_results(
+            path,
+            self.data_set,
+            self.test_set.videos,
+            people,
+            joints=joints,
+            scores=scores,
+            rules=self.rules,
+            sigmas=self.skeleton.sigmas,
+        )
+        if not self.is_scored:
             return {}
         if poses.damaged and not is_ranked(self.name):
             logger.warning("not scored: some images are damaged, and %s scores one pose for each person", self.name)
@@ -136,17 +145,17 @@ def build_tester(
     """
     name, test_set, skeleton = cfg.DATASET.DATASET, build_test_set(cfg), build_skeleton(cfg)
     if cfg.TEST.EVALUATE:
-        scorable = is_scorable(name, test_set, tracking=track is not None)
+        is_scored = is_scorable(name, test_set, tracking=track is not None)
     else:
         logger.info("TEST.EVALUATE is false: not scored")
-        scorable = False
+        is_scored = False
     return Tester(
         name=name,
         test_set=test_set,
         skeleton=skeleton,
         rules=replace(build_rules(cfg), min_joint_score=cfg.TEST.JOINT_THRE) if track else build_rules(cfg),
         data_set=build_data_set(cfg),
-        scorable=scorable,
+        is_scored=is_scored,
         folder=folder,
         process=process,
         print_every=cfg.PRINT_FREQ,
@@ -182,5 +191,5 @@ def build_rules(cfg: CfgNode) -> Rules:
         soft=cfg.TEST.SOFT_NMS,
         oks_threshold=cfg.TEST.OKS_THRE,
         sigma_scale=cfg.TEST.SIGMA_SCALE,
-        visible_threshold=cfg.TEST.IN_VIS_THRE,
+        rescore_threshold=cfg.TEST.IN_VIS_THRE,
     )

@@ -75,7 +75,7 @@ def _build_evaluation(cfg: CfgNode, run: Run, trainer: Trainer, tester: Tester) 
     """Return a function that tests the current net of a training."""
 
     def evaluate() -> dict[str, Any]:
-        result = tester.run(build_predictor(cfg, trainer.result, run.device, run.process), TESTS)
+        result = tester.run(build_predictor(cfg, trainer.result, run.device, process=run.process), TESTS)
         if "table" in result:
             logger.info("\n%s", format_result(cfg.DATASET.DATASET, result))
         return {"mode": cfg.TEST.MODE, "table": result.get("table"), "score": result.get("score")}

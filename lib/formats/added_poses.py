@@ -56,7 +56,7 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
     """
     content = copy.deepcopy(content)
     content["info"] = (content.get("info") or {}) | info
-    own_names = keypoint_category(content)["keypoints"]
+    names = keypoint_category(content)["keypoints"]
     size = {key: value for key, value in content["images"][0].items() if key in ("width", "height")}
     ids = {image["file_name"]: image["id"] for image in content["images"]}
     labeled = {(one["image_id"], one.get("track_id", -1)): one for one in content["annotations"]}
@@ -68,22 +68,22 @@ def add_poses(content: dict[str, Any], poses: Sequence[AddedPose], info: dict[st
             content["images"].append({"id": next_image, "file_name": pose.file_name, "is_labeled": False, **size})
             next_image += 1
         if (person := labeled.get((ids[pose.file_name], pose.track))) is not None:
-            _fill(person, pose, own_names)
+            _fill(person, pose, names)
             continue
         start = person_record(next_person, ids[pose.file_name], keypoint_category(content).get("id", PERSON))
-        content["annotations"].append(start | _record(pose, own_names))
+        content["annotations"].append(start | _record(pose, names))
         next_person += 1
     for person in content["annotations"]:
-        _close(person, own_names)
+        _close(person, names)
     return content
 
 
-def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str, list[Any]]]:
+def _joints(pose: AddedPose, names: list[str]) -> tuple[np.ndarray, dict[str, list[Any]]]:
     """Return the pose in the file's joint order, (J, 3), and the evidence for each joint, null for missing joints."""
-    keypoints = np.zeros((len(own_names), 3))
-    evidence: dict[str, list[Any]] = {key: [None] * len(own_names) for key in JOINT_EVIDENCE}
+    keypoints = np.zeros((len(names), 3))
+    evidence: dict[str, list[Any]] = {key: [None] * len(names) for key in JOINT_EVIDENCE}
     for row in np.flatnonzero(pose.scores > 0).tolist():
-        joint = own_names.index(pose.names[row])
+        joint = names.index(pose.names[row])
         keypoints[joint] = *np.round(pose.joints[row], 3), 2
         disagreement = pose.disagreement[row]
         values = (
@@ -96,10 +96,10 @@ def _joints(pose: AddedPose, own_names: list[str]) -> tuple[np.ndarray, dict[str
     return keypoints, evidence
 
 
-def _fill(person: dict[str, Any], pose: AddedPose, own_names: list[str]) -> None:
+def _fill(person: dict[str, Any], pose: AddedPose, names: list[str]) -> None:
     """Add the joints that a person's record lacks."""
     keypoints = np.reshape(person["keypoints"], (-1, 3)).astype(float)
-    added, evidence = _joints(pose, own_names)
+    added, evidence = _joints(pose, names)
     lacking = (keypoints[:, 2] == 0) & (added[:, 2] > 0)
     if not lacking.any():
         return
@@ -109,15 +109,15 @@ def _fill(person: dict[str, Any], pose: AddedPose, own_names: list[str]) -> None
         person[key] = [value if lacks else None for value, lacks in zip(values, lacking, strict=True)]
 
 
-def _close(person: dict[str, Any], own_names: list[str]) -> None:
+def _close(person: dict[str, Any], names: list[str]) -> None:
     """Give joints that were left open and not found the score 0; without it, a person would seem to have set them."""
     for name in person.pop(OPEN_JOINTS, ()):
-        scores = person.setdefault("scores", [None] * len(own_names))
-        scores[own_names.index(name)] = scores[own_names.index(name)] or 0
+        scores = person.setdefault("scores", [None] * len(names))
+        scores[names.index(name)] = scores[names.index(name)] or 0
 
 
-def _record(pose: AddedPose, own_names: list[str]) -> dict[str, Any]:
-    keypoints, evidence = _joints(pose, own_names)
+def _record(pose: AddedPose, names: list[str]) -> dict[str, Any]:
+    keypoints, evidence = _joints(pose, names)
     record = {
         **pose_record(keypoints),
         **evidence,

@@ -65,7 +65,7 @@ class LabeledPeople:
         return (self.keypoints[:, :, 2] > 0) & ~self.crowd[:, None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictedPeople:
     """The P people of a file of predictions.
 

@@ -77,8 +77,8 @@ def read(content: dict[str, Any], path: str | Path) -> VideoAnnotations:
 
     num_persons = len(persons)
     scores = np.array([person["scores"] for person in persons]).reshape(num_persons, _NUM_JOINTS)
-    points = np.array([person["points"] for person in persons]).reshape(num_persons, _NUM_JOINTS, 2)
-    present = ~np.isnan(points[:, :, 0])
+    joints = np.array([person["joints"] for person in persons]).reshape(num_persons, _NUM_JOINTS, 2)
+    present = ~np.isnan(joints[:, :, 0])
     has_persons = np.bincount(np.array(person_frame, dtype=np.int64), minlength=len(frames)) > 0
     return VideoAnnotations(
         name=Path(path).stem,
@@ -90,8 +90,8 @@ def read(content: dict[str, Any], path: str | Path) -> VideoAnnotations:
         nframes=len(frames),
         ignore_regions=ignore_regions,
         person_frame=np.array(person_frame, dtype=np.int64),
-        has_points=np.array([person["has_points"] for person in persons], dtype=bool),
-        joints=np.where(present[:, :, None], points, 0),
+        has_joint_list=np.array([person["has_joint_list"] for person in persons], dtype=bool),
+        joints=np.where(present[:, :, None], joints, 0),
         present=present,
         labeled=present.copy(),
         scores=scores,
@@ -133,7 +133,7 @@ def _annorect(video: VideoAnnotations, person: int) -> dict[str, Any]:
         rect["score"] = [float(video.person_scores[person])]
     if not np.isnan(video.head_boxes[person]).any():
         rect.update(zip(_HEAD_BOX, video.head_boxes[person].reshape(4, 1).tolist(), strict=True))
-    if video.has_points[person]:
+    if video.has_joint_list[person]:
         points = []
         for joint in np.flatnonzero(video.present[person]).tolist():
             x, y = video.joints[person, joint].tolist()
@@ -156,22 +156,22 @@ def _is_nobody(rect: Any) -> bool:
 
 def _person(rect: dict[str, Any]) -> dict[str, Any]:
     """Convert one `annorect` entry; coordinates of joints that it does not list are NaN."""
-    points = [[math.nan, math.nan] for _ in JOINT_NAMES]
+    joints = [[math.nan, math.nan] for _ in JOINT_NAMES]
     scores = [NO_SCORE] * _NUM_JOINTS
     body = _first(rect.get("annopoints"))
-    has_points = isinstance(body, dict) and "point" in body
-    for point in _many(body["point"]) if has_points else []:
+    has_joint_list = isinstance(body, dict) and "point" in body
+    for point in _many(body["point"]) if has_joint_list else []:
         joint = _number(point, "id", -1)
-        if joint not in range(_NUM_JOINTS) or not math.isnan(points[int(joint)][0]):
+        if joint not in range(_NUM_JOINTS) or not math.isnan(joints[int(joint)][0]):
             continue  # the official tool accepts 15 ids and uses the first point of each
-        points[int(joint)] = [_number(point, "x"), _number(point, "y")]
+        joints[int(joint)] = [_number(point, "x"), _number(point, "y")]
         scores[int(joint)] = _number(point, "score", NO_SCORE)
     track_id = _number(rect, "track_id", -1)
     if whole_number(track_id) is None:
         raise _MalformedError(f"'track_id' must be a whole number, not {track_id}")
     return {
-        "has_points": has_points,
-        "points": points,
+        "has_joint_list": has_joint_list,
+        "joints": joints,
         "scores": scores,
         "score": _number(rect, "score", math.nan),
         "track_id": int(track_id),

@@ -64,7 +64,7 @@ def read(content: dict[str, Any], path: str | Path, names: Sequence[str] = _JOIN
         nframes=(images and whole_number(images[0].get("nframes"))) or len(images),
         ignore_regions=[_ignore_regions(image, f"{path}: images[{index}]") for index, image in enumerate(images)],
         person_frame=person_frame,
-        has_points=np.array([bool(annotation.get("keypoints")) for annotation in annotations], dtype=bool)[order],
+        has_joint_list=np.array([bool(annotation.get("keypoints")) for annotation in annotations], dtype=bool)[order],
         joints=keypoints[:, :, :2],
         present=present,
         labeled=keypoints[:, :, 2] > 0,
@@ -144,7 +144,7 @@ def person_records(video: VideoAnnotations) -> list[dict[str, Any]]:
         annotation = person_record(person + 1, video.image_ids[frame])
         if video.track_ids[person] >= 0:
             annotation["track_id"] = int(video.track_ids[person])
-        if video.has_points[person]:
+        if video.has_joint_list[person]:
             annotation["keypoints"] = keypoints[person].ravel().tolist()
             annotation["scores"] = scores[person].tolist() if has_scores[person] else []
         if video.crowd[person]:

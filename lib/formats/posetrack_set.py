@@ -169,7 +169,7 @@ def unlabeled_video(name: str, frame_names: list[str], nframes: int) -> VideoAnn
         nframes=max(nframes, len(frame_names)),
         ignore_regions=[[] for _ in frame_names],
         person_frame=np.zeros(0, dtype=np.int64),
-        has_points=np.zeros(0, dtype=bool),
+        has_joint_list=np.zeros(0, dtype=bool),
         joints=np.zeros((0, joints, 2)),
         present=np.zeros((0, joints), dtype=bool),
         labeled=np.zeros((0, joints), dtype=bool),

@@ -71,7 +71,7 @@ class VideoAnnotations:
         nframes: Number of frames in the video, which may be more than the file lists.
         ignore_regions: For each frame, the polygons in which nothing is scored, each (n, 2) float64.
         person_frame: (P,) int, index into the frames.
-        has_points: (P,) bool, False for a person with no list of joints at all, as opposed to an empty list.
+        has_joint_list: (P,) bool, False for a person without a list of joints, as opposed to an empty list.
         joints: (P, 15, 2) float64 x, y in the order of JOINT_NAMES; 0 where a joint is not `present`. (P, J, 2) in the
             requested order for a COCO-style file with other joints.
         present: (P, 15) bool, True if the joint is given: it is in the list (2017), or x, y, v are not all 0 (2018).
@@ -92,7 +92,7 @@ class VideoAnnotations:
     nframes: int
     ignore_regions: list[list[np.ndarray]]
     person_frame: np.ndarray
-    has_points: np.ndarray
+    has_joint_list: np.ndarray
     joints: np.ndarray
     present: np.ndarray
     labeled: np.ndarray
@@ -107,7 +107,7 @@ class VideoAnnotations:
 
 PERSON_ARRAYS = (
     "person_frame",
-    "has_points",
+    "has_joint_list",
     "joints",
     "present",
     "labeled",

@@ -109,11 +109,11 @@ def _write(source: VideoFile, target: "_Target") -> None:
             if size := target.add(number, image):
                 sizes.append(size)
                 if len(sizes) == SAMPLED:
-                    _tell_size(target.folder, sum(sizes) / SAMPLED, source.num_frames or 1000)
+                    _log_size(target.folder, sum(sizes) / SAMPLED, source.num_frames or 1000)
     target.num_frames = number + 1
 
 
-def _tell_size(folder: Path, size: float, count: int) -> None:
+def _log_size(folder: Path, size: float, count: int) -> None:
     logger.info("%s: %d frames need about %.1f MB on disk", folder, count, size * count / 1e6)
 
 

@@ -8,17 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from lib.config import output_folder
-from lib.config.run_folder import FINAL_WEIGHTS
-from lib.evaluation.trained_run import train_experiment
 from lib.frames.store import ImageStore
 from lib.frames.video_file import VideoFile
 from lib.labeling.estimation import build_estimates
 from lib.labeling.label_checks import mirroring_keys, summarize_labels
-from lib.labeling.nets import TrainingLabels
+from lib.labeling.nets import TrainingLabels, TrainingStage, run_keys
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import crop_size, repetitions
-from lib.labeling.settings import tell_changes
+from lib.labeling.settings import report_changes
 from lib.labeling.time_estimate import MEASURING, estimate_inference_seconds, estimate_training_seconds
 from lib.labeling.video_labels import read_person_labels
 from lib.labeling.video_match import find_image
@@ -53,37 +50,34 @@ def label_from_images(options: LabelingOptions, configure: Configure) -> dict[st
     assert images is not None  # callers without --images use label_video
     assert options.labels is not None  # and those without --labels label_with_nets
     stage = STAGES[0]
-    recipe = configure(stage, WHOLE_FRAMES, ())  # refuses wrong keys before anything is done
+    recipe = configure(stage, WHOLE_FRAMES)  # refuses wrong keys before anything is done
     given = read_person_labels(options.labels, None)
     print("\n".join(summarize_labels(given.labels, options.labels)), flush=True)
     content, names = given.content, given.labels.names
     keys = [*WHOLE_FRAMES, "MODEL.NUM_JOINTS", len(names), *mirroring_keys(names)]
-    cfg = configure(stage, keys, ())
+    cfg = configure(stage, keys)
     learned = [content, cfg.dump(), str(images.absolute())]
     work = options.work / hashlib.sha256(json.dumps(learned).encode()).hexdigest()[:8]
     sizes = _gather(options, images, content, work / "images", cfg.DATASET.EXIF_ORIENTATION)
     write_json(work / "labels.json", content)
 
     keys += ["MODEL.IMAGE_SIZE", crop_size(sizes), "DATASET.REPEAT", repetitions(len(content["annotations"]))]
-    places: list[Any] = ["DATASET.ROOT", str(work / "images"), "DATASET.TRAIN_ANNOTATIONS", str(work / "labels.json")]
-    places += ["OUTPUT_DIR", str(work), "LOG_DIR", str(work / "log"), "EXPERIMENT_NAME", stage, "AUTO_RESUME", True]
-    cfg = configure(stage, keys, places)
-    weights = output_folder(cfg, stage) / FINAL_WEIGHTS
+    data = ["DATASET.ROOT", str(work / "images"), "DATASET.TRAIN_ANNOTATIONS", str(work / "labels.json")]
+    cfg = configure(stage, keys, [*run_keys(work, stage), *data])
+    training = TrainingStage(stage, cfg)
     print(f"{len(content['annotations'])} labeled poses in {len(sizes)} images")
     print(MEASURING, flush=True)
     device = choose_device(cfg.GPUS)
     clips = len(content["annotations"]) * cfg.DATASET.REPEAT
-    seconds = [0.0 if weights.exists() else estimate_training_seconds(cfg, clips, device)]
+    seconds = [0.0 if training.weights.exists() else estimate_training_seconds(cfg, clips, device)]
     seconds.append(estimate_inference_seconds(cfg, VideoFile(options.video).num_frames, device))
     print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     others = {"joints": ", ".join(names), "--images": str(images), "labels": f"sha256 {digest[:8]}"}
-    tell_changes(options.work, {stage: recipe}, others, seconds)
+    report_changes(options.work, {stage: recipe}, others, seconds)
     with RunProgress(2) as progress:
         progress.expect(seconds)
-        progress.begin("Train the pose net on the labeled images.", weights if weights.exists() else None)
-        if not weights.exists():
-            train_experiment(cfg, stage)
+        training.train(progress, "Train the pose net on the labeled images.")
         return build_estimates(
             cfg,
             stage,

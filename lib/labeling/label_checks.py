@@ -1,4 +1,4 @@
-"""Summary of labels before a run: joints and individuals with counts, and what is probably a mistake in their names."""
+"""Summary of labels before a run: joints and individuals with counts, and likely mistakes in their names."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ Frames = Mapping[str, set[int]]
 
 
 def summarize_labels(labels: Labels, path: Path) -> list[str]:
-    """Return lines that list the joints and individuals of labels, and what is probably a mistake in their names.
+    """Return lines that list the joints and individuals of labels, and likely mistakes in their names.
 
     Joints set by a program, which have scores, do not count unless there are no others.
 

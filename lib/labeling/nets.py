@@ -91,10 +91,9 @@ class Nets:
             more: Further keys and values.
         """
         labels = str(self.path("labels", video))
-        places: list[Any] = ["DATASET.ROOT", str(video.frames), "DATASET.TRAIN_ANNOTATIONS", labels]
-        places += ["OUTPUT_DIR", str(self.folder), "LOG_DIR", str(self.folder / "log"), "AUTO_RESUME", True]
-        places += ["MODEL.PRETRAINED", str(self.stages[0].weights), "EXPERIMENT_NAME", STAGES[1], *more]
-        return self.configure(STAGES[1], self.keys, places)
+        data = ["DATASET.ROOT", str(video.frames), "DATASET.TRAIN_ANNOTATIONS", labels]
+        weights = ["MODEL.PRETRAINED", str(self.stages[0].weights)]
+        return self.configure(STAGES[1], self.keys, [*run_keys(self.folder, STAGES[1]), *data, *weights, *more])
 
     def path(self, kind: str, video: TrainingLabels) -> Path:
         """Return the file that keeps something of a video.
@@ -153,7 +152,7 @@ def prepare_nets(
     names = keypoint_category(videos[0].labels)["keypoints"]
     shared = ["MODEL.NUM_JOINTS", len(names), *mirroring_keys(names)]
     given = ["DATASET.ROOT", str(root), *shared]
-    cfgs = [configure(stage, given, ()) for stage in STAGES]
+    cfgs = [configure(stage, given) for stage in STAGES]
     trained_with = [{section: dict(cfg[section]) for section in ("MODEL", "DATASET", "TRAIN", "LOSS")} for cfg in cfgs]
     contents = [video.labels for video in videos]
     digest = hashlib.sha256(json.dumps(contents[0] if len(contents) == 1 else contents).encode()).hexdigest()
@@ -161,10 +160,10 @@ def prepare_nets(
     nets = work / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
     recipe = nets / "recipe.json"
     if recipe.exists() and read_json(recipe)["labels"] != digest:
-        places = [nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage for cfg, stage in zip(cfgs, STAGES, strict=True)]
-        if (places[1] / FINAL_WEIGHTS).exists() and not relearn:
+        folders = [nets / cfg.DATASET.DATASET / cfg.MODEL.NAME / stage for cfg, stage in zip(cfgs, STAGES, strict=True)]
+        if (folders[1] / FINAL_WEIGHTS).exists() and not relearn:
             print("Keeping the existing nets, which were trained on different labels; use --relearn to retrain them.")
-        elif any((place / CHECKPOINT).exists() for place in places):
+        elif any((folder / CHECKPOINT).exists() for folder in folders):
             remove_folder(nets)
         else:
             recipe.unlink()  # no training has used it
@@ -184,13 +183,22 @@ def _stages(
     nets: Path, configure: Configure, keys: Sequence[Any], videos: Sequence[TrainingLabels]
 ) -> tuple[TrainingStage, TrainingStage]:
     """Return the stages: the pose net is trained on all labels, the warping head on those in videos."""
-    places = ["OUTPUT_DIR", str(nets), "LOG_DIR", str(nets / "log"), "AUTO_RESUME", True]
     pairs = [video for video in videos if video.is_pairs]
-    first = configure(STAGES[0], keys, [*places, *_data_keys(nets, videos), "EXPERIMENT_NAME", STAGES[0]])
-    weights = TrainingStage(STAGES[0], first).weights
-    places += ["MODEL.PRETRAINED", str(weights), "EXPERIMENT_NAME", STAGES[1]]
-    second = configure(STAGES[1], keys, [*places, *_data_keys(nets, pairs)])
-    return TrainingStage(STAGES[0], first), TrainingStage(STAGES[1], second)
+    first = TrainingStage(
+        STAGES[0], configure(STAGES[0], keys, [*run_keys(nets, STAGES[0]), *_data_keys(nets, videos)])
+    )
+    fixed = [*run_keys(nets, STAGES[1]), *_data_keys(nets, pairs), "MODEL.PRETRAINED", str(first.weights)]
+    return first, TrainingStage(STAGES[1], configure(STAGES[1], keys, fixed))
+
+
+def run_keys(folder: Path, stage: str) -> list[Any]:
+    """Return the keys and values of a run that is resumed by the same command.
+
+    Args:
+        folder: Folder of the results.
+        stage: Name of the stage.
+    """
+    return ["OUTPUT_DIR", str(folder), "LOG_DIR", str(folder / "log"), "AUTO_RESUME", True, "EXPERIMENT_NAME", stage]
 
 
 def _data_keys(nets: Path, videos: Sequence[TrainingLabels]) -> list[Any]:

@@ -1,9 +1,9 @@
 """Options of tools/label_video.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from yacs.config import CfgNode
 
@@ -15,9 +15,15 @@ from lib.utils.files import claim_outputs, refuse_inside
 STAGES = ("single", "posewarper")
 """Names of the stages: of the files of the recipe and the folders of the nets."""
 
-Configure = Callable[[str, Sequence[Any], Sequence[Any]], CfgNode]
-"""Function that returns the configuration of a stage. It applies keys and values to the recipe, then those from the
-command line, then more keys and values."""
+
+class Configure(Protocol):
+    """Function that returns the configuration of a stage.
+
+    Keys and values change the recipe in this order: `keys`, those of the command line, and `fixed`.
+    """
+
+    def __call__(self, stage: str, keys: Sequence[Any] = (), fixed: Sequence[Any] = ()) -> CfgNode:
+        """Return the configuration of a stage."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,6 @@ RECORD = "done.json"
 """File in the folder of a video: what its labels were made from, and their summary."""
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A labeled video of the project, with the labels that the nets are trained on."""
-
-    video: LabeledVideo
-    labels: TrainingLabels
-
-
 def label_project(
     project: Project, options_of: Callable[[ProjectVideo], LabelingOptions], configure: Configure
 ) -> None:
@@ -62,18 +54,18 @@ def label_project(
         InputError: Labels or frames cannot be used. If this concerns a single video, the others are labeled first.
     """
     work_alone()
-    recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
+    recipe = {stage: configure(stage) for stage in STAGES}  # refuses wrong keys before anything is done
     options = {video.name: options_of(video) for video in project.videos}
     methods = build_options(recipe[STAGES[1]], next(iter(options.values())).methods)
     oriented = recipe[STAGES[1]].DATASET.EXIF_ORIENTATION
     is_trained = methods.needs_net or any(video.labels is None for video in project.videos)
     with RunProgress((2 if is_trained else 0) + len(project.videos)) as progress:
-        nets, parts = _train(project, options, configure, oriented, progress if is_trained else None)
+        nets, labeled = _train(project, options, configure, oriented, progress if is_trained else None)
         failures = []
         for video in _unclaimed(project):
             progress.begin(f"Label {video.name}.")
             try:
-                _label(nets, methods, options[video.name], parts.get(video.name))
+                _label(nets, methods, options[video.name], labeled.get(video.name))
             except InputError as error:  # the other videos do not depend on it
                 print(error, flush=True)
                 failures.append(str(error))
@@ -88,7 +80,7 @@ def _train(
     configure: Configure,
     oriented: bool,
     progress: RunProgress | None,
-) -> tuple[Nets, dict[str, _Part]]:
+) -> tuple[Nets, dict[str, LabeledVideo]]:
     """Read all labels and train the nets, while no other process does.
 
     Args:
@@ -109,18 +101,18 @@ def _train(
             for video in project.videos
             if video.labels
         }
-        parts, images = _unify(project, labeled, oriented)
-        nets = _prepare(project, configure, parts, images, next(iter(options.values())))
+        labeled, images = _unify(project, labeled, oriented)
+        nets = _prepare(project, configure, list(labeled.values()), images, next(iter(options.values())))
         if progress:
             num_images = sum(len(one.labels["annotations"]) for one in images)
             _announce(nets, progress, list(labeled.values()), num_images, len(project.videos))
             nets.train(progress)
-    return nets, parts
+    return nets, labeled
 
 
 def _unify(
     project: Project, labeled: dict[str, LabeledVideo], oriented: bool
-) -> tuple[dict[str, _Part], list[TrainingLabels]]:
+) -> tuple[dict[str, LabeledVideo], list[TrainingLabels]]:
     """Return the labels of videos and of images, all with the same joints in the same order."""
     images = [gather_images(labels, folder, project.out / NETS, oriented) for folder, labels in project.images]
     names = list(project.joints)
@@ -132,27 +124,28 @@ def _unify(
         if new and project.joints:
             raise InputError(f"{source}: joint {new[0]} is not in the project's joints, {', '.join(project.joints)}")
         names += new
-    parts = {}
-    for name, video in labeled.items():
-        unified = replace(
+    unified = {
+        name: replace(
             video,
+            name=name,
             joints=tuple(names),
             content=with_joints(video.content, names),
             kept=with_joints(video.kept, names),
         )
-        parts[name] = _Part(unified, unified.as_part(name))
-    return parts, [replace(one, labels=with_joints(one.labels, names)) for one in images]
+        for name, video in labeled.items()
+    }
+    return unified, [replace(one, labels=with_joints(one.labels, names)) for one in images]
 
 
 def _prepare(
     project: Project,
     configure: Configure,
-    parts: dict[str, _Part],
+    labeled: Sequence[LabeledVideo],
     images: Sequence[TrainingLabels],
     options: LabelingOptions,
 ) -> Nets:
     """Return the nets, with the labels of all videos in one file beside them."""
-    labels = [part.labels for part in parts.values()]
+    labels = [video.training_labels for video in labeled]
     nets = prepare_nets(
         project.out / NETS,
         configure,
@@ -215,13 +208,15 @@ def _unclaimed(project: Project) -> Iterator[ProjectVideo]:
             yield video
 
 
-def _label(nets: Nets, methods: PropagationOptions, options: LabelingOptions, part: _Part | None) -> None:
+def _label(nets: Nets, methods: PropagationOptions, options: LabelingOptions, video: LabeledVideo | None) -> None:
     """Label a video and write its outputs, unless an earlier run did from the same labels, nets and options."""
     weights = [identity(stage.weights) for stage in nets.stages if stage.weights.exists()]
-    frames: Any = part.video.frames.stamp() if part and options.video.is_dir() else identity(options.video)
-    settings = nets.configure_video(part.labels).dump() if part else [nets.stages[0].cfg.dump(), list(options.opts)]
+    frames: Any = video.frames.stamp() if video and options.video.is_dir() else identity(options.video)
+    settings: Any = [nets.stages[0].cfg.dump(), list(options.opts)]
+    if video:
+        settings = nets.configure_video(video.training_labels).dump()
     made_from: list[Any] = [frames, weights, settings, repr(methods), options.fill, options.every]
-    made_from += [part.video.content if part else None, [str(path) for path in _outputs(options)]]
+    made_from += [video.content if video else None, [str(path) for path in _outputs(options)]]
     digest = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
     record = options.work / RECORD
     if (
@@ -231,9 +226,9 @@ def _label(nets: Nets, methods: PropagationOptions, options: LabelingOptions, pa
     ):
         print(f"already done: {options.out}")
         return
-    if part:
-        dense = propagate_video(part.video, nets, part.labels, methods)
-        content, labeled = dense.content, len(labeled_images(part.video.kept))
+    if video:
+        content = propagate_video(video, nets, methods).content
+        labeled = len(labeled_images(video.kept))
     else:
         content, labeled = label_with_nets(replace(options, nets=nets.folder)), 0
     write_outputs(options, content)

@@ -20,7 +20,7 @@ OF_TRAINING = ("MODEL.", "DATASET.", "TRAIN.", "LOSS.", "SEED", "--every", "--im
 """Settings that the nets depend on; the others concern propagation or estimation alone."""
 
 
-def tell_changes(
+def report_changes(
     folder: Path, recipe: Mapping[str, CfgNode], others: Mapping[str, Any], seconds: Sequence[float]
 ) -> None:
     """Print the settings that differ from those of the last run in a folder and what they cost, and record the current.

@@ -14,7 +14,7 @@ from lib.labeling.label_checks import summarize_labels
 from lib.labeling.nets import Nets, TrainingLabels, prepare_nets
 from lib.labeling.options import STAGES, Configure, LabelingOptions
 from lib.labeling.recipe import spaced
-from lib.labeling.settings import tell_changes
+from lib.labeling.settings import report_changes
 from lib.labeling.video_labels import match_frames, read_person_labels
 from lib.labeling.video_match import check_images, check_video
 from lib.propagation.dense_labels import DenseLabels, complete_frames, propagate_dense
@@ -36,6 +36,7 @@ class LabeledVideo:
         frames: Its frames.
         content: All labels, as the content of a COCO-style file.
         kept: The labels that are not hidden.
+        name: Name of the video in a run of several.
     """
 
     options: LabelingOptions
@@ -43,6 +44,7 @@ class LabeledVideo:
     frames: FrameFolder
     content: dict[str, Any]
     kept: dict[str, Any]
+    name: str = ""
 
     @property
     def num_labeled(self) -> int:
@@ -60,15 +62,12 @@ class LabeledVideo:
         labeled = len(labeled_images(self.kept))
         return f"{self.num_labeled} labeled poses in {labeled} of {len(self.frames.numbers)} frames"
 
-    def as_part(self, name: str = "") -> TrainingLabels:
-        """Return the labels that nets are trained on.
-
-        Args:
-            name: Name of the video in a run of several.
-        """
+    @property
+    def training_labels(self) -> TrainingLabels:
+        """Labels that nets are trained on."""
         assert self.options.labels is not None  # it has labels
         frames = self.frames.path.absolute()
-        return TrainingLabels(name=name, labels=self.kept, frames=frames, source=self.options.labels)
+        return TrainingLabels(name=self.name, labels=self.kept, frames=frames, source=self.options.labels)
 
 
 def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any]:
@@ -88,13 +87,18 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
         InputError: Labels or frames cannot be used, or options contradict each other.
     """
     assert options.labels is not None  # callers without --labels use label_with_nets
-    recipe = {stage: configure(stage, (), ()) for stage in STAGES}  # refuses wrong keys before anything is done
+    recipe = {stage: configure(stage) for stage in STAGES}  # refuses wrong keys before anything is done
     methods = build_options(recipe[STAGES[1]], options.methods)
     with RunProgress((3 if methods.needs_net else 1) + options.video.is_file()) as progress:
         video = open_labeled_video(options, recipe[STAGES[1]].DATASET.EXIF_ORIENTATION, progress)
-        part = video.as_part()
+        labels = video.training_labels
         nets = prepare_nets(
-            options.work, configure, [part], part.frames, measured=options.every is not None, relearn=options.relearn
+            options.work,
+            configure,
+            [labels],
+            labels.frames,
+            measured=options.every is not None,
+            relearn=options.relearn,
         )
         print(video.describe())
         if methods.needs_net:
@@ -102,10 +106,10 @@ def label_video(options: LabelingOptions, configure: Configure) -> dict[str, Any
             progress.expect(seconds)
             print(f"Time on this machine: about {format_minutes(sum(seconds))}.")
             others = {"joints": ", ".join(video.joints), "--every": options.every, "--method": methods.name}
-            tell_changes(options.work, recipe, others, seconds)
+            report_changes(options.work, recipe, others, seconds)
             nets.train(progress)
         progress.begin("Propagate the labels.")
-        dense = propagate_video(video, nets, part, methods)
+        dense = propagate_video(video, nets, methods)
     print(f"{video.num_labeled} labeled and {dense.num_propagated} propagated poses")
     return dense.content
 
@@ -135,22 +139,21 @@ def open_labeled_video(
     return LabeledVideo(options=options, joints=given.labels.names, frames=frames, content=content, kept=kept)
 
 
-def propagate_video(video: LabeledVideo, nets: Nets, part: TrainingLabels, methods: PropagationOptions) -> DenseLabels:
+def propagate_video(video: LabeledVideo, nets: Nets, methods: PropagationOptions) -> DenseLabels:
     """Return the labels of all frames, propagated with trained nets; print and write the errors on hidden labels.
 
     Args:
         video: The video.
         nets: Trained nets.
-        part: Labels of the video that the nets are trained on.
         methods: Methods and their settings.
 
     Raises:
         InputError: The nets or labels cannot be used.
     """
-    truth = nets.path("truth", part)
+    truth = nets.path("truth", video.training_labels)
     write_json(truth, video.content)
     hidden = ["DATASET.TEST_ANNOTATIONS", str(truth)] if video.options.every else []
-    cfg = nets.configure_video(part, hidden)
+    cfg = nets.configure_video(video.training_labels, hidden)
     with build_run(cfg, STAGES[1], f"propagate-{methods.name}") as run:
         net, _ = build_trained_model(cfg, run.folder, run.device) if methods.needs_net else (None, {})
         dense = propagate_dense(cfg, methods, run, net, fill=video.options.fill)

@@ -157,10 +157,10 @@ def to_image(
     Returns:
         (N, J, 2) float64.
     """
-    points = np.empty(cells.shape, dtype=np.float64)
+    joints = np.empty(cells.shape, dtype=np.float64)
     for n, (center, scale) in enumerate(zip(centers, scales, strict=True)):
-        points[n] = transform_points(cells[n], crop_matrix(center, scale, 0.0, heatmap_size, inverse=True, udp=udp))
-    return points
+        joints[n] = transform_points(cells[n], crop_matrix(center, scale, 0.0, heatmap_size, inverse=True, udp=udp))
+    return joints
 
 
 def flip_back(heatmaps: torch.Tensor, flip_order: Sequence[int], shift: bool) -> torch.Tensor:

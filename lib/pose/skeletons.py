@@ -13,7 +13,7 @@ from lib.utils.errors import InputError
 from lib.utils.joint_names import mirror_pairs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Skeleton:
     """A skeleton of J joints. Joints are identified by index, from 0.
 
@@ -98,7 +98,12 @@ def named_skeleton(names: Sequence[str], sigmas: Sequence[float] | None = None) 
     bones = sorted((names.index(a), names.index(b)) for a, b in known if a in names and b in names)
     count = len(names)
     return Skeleton(
-        tuple(names), mirror_pairs(names), (), tuple(sigmas or (SIGMA,) * count), (1.0,) * count, tuple(bones)
+        names=tuple(names),
+        flip_pairs=mirror_pairs(names),
+        upper_body=(),
+        sigmas=tuple(sigmas or (SIGMA,) * count),
+        joint_weights=(1.0,) * count,
+        bones=tuple(bones),
     )
 
 

@@ -15,7 +15,7 @@ from lib.dataset.training_set import SparseLabels
 from lib.formats.coco import PROPAGATED_BY
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_options, build_propagator, video_folders
-from lib.propagation.targets import nearest
+from lib.propagation.targets import nearest_targets
 from lib.utils.errors import InputError
 from lib.utils.files import claim_outputs, refuse_inputs, write_json
 from lib.utils.label_files import sparse_file_name
@@ -73,10 +73,10 @@ def augment_labels(
         InputError: No frame exists around the labeled ones, or the labels are of images.
     """
     frames = video_folders(labels)
-    targets = nearest(labels.people, frames_around(labels.people, frames))
+    targets = nearest_targets(labels.people, frames_around(labels.people, frames))
     if not targets:
         raise InputError(f"{labels.path}: no frames within {REACH} frames of a labeled one")
-    propagator = build_propagator(cfg, options, frames, net, run.device, run.process)
+    propagator = build_propagator(cfg, options, frames, net=net, device=run.device, process=run.process)
     poses = propagator.propagate(labels.people, targets)
     people = [replace(labels.people[target.person], number=target.number) for target in targets]
     info = {

@@ -26,7 +26,14 @@ from lib.formats.posetrack18 import keypoint_category
 from lib.frames.video import FrameFolder
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import build_propagator, video_folders
-from lib.propagation.targets import PropagatedPoses, Target, around, distances, join_joints, reachable_ground_truth
+from lib.propagation.targets import (
+    PropagatedPoses,
+    Target,
+    dense_targets,
+    distances,
+    join_joints,
+    reachable_ground_truth,
+)
 from lib.utils.errors import InputError
 from lib.utils.files import frame_number
 
@@ -69,15 +76,15 @@ def propagate_dense(
     folders = video_folders(labels)
     numbers = {video: folder.numbers for video, folder in folders.items()}
     complete = set() if fill else complete_frames(content)
-    targets = around(people, numbers, dict.fromkeys(numbers, complete))
+    targets = dense_targets(people, numbers, dict.fromkeys(numbers, complete))
     if not targets:
         raise InputError(f"{labels.path}: every frame is labeled; there is nothing to propagate to")
-    propagator = build_propagator(cfg, options, folders, net, run.device, run.process)
+    propagator = build_propagator(cfg, options, folders, net=net, device=run.device, process=run.process)
     stamps = [frames.stamp() for frames in folders.values()]
     poses = propagator.propagate_cached(people, targets, run.folder, stamps)
     skeleton = build_skeleton(cfg)
     targets, poses, sources = join_joints(people, targets, poses, propagator.joint_sources(people, targets))
-    added = _added_poses(folders, people, targets, poses, skeleton.names, sources)
+    added = _added_poses(folders, people, targets, poses, names=skeleton.names, sources=sources)
     info = {PROPAGATED_BY: options.name, EXIF_ORIENTATION: cfg.DATASET.EXIF_ORIENTATION, **run.describe()}
     del info["seconds"]  # the same labels make the same file
     info[SCORES] = PROBABILITY if options.score_probabilities else None
@@ -130,6 +137,7 @@ def _added_poses(
     people: Sequence[Person],
     targets: Sequence[Target],
     poses: PropagatedPoses,
+    *,
     names: Sequence[str],
     sources: Sequence[Sequence[Sequence[int]]],
 ) -> list[AddedPose]:

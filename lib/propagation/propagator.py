@@ -224,6 +224,7 @@ def build_propagator(
     cfg: CfgNode,
     options: PropagationOptions,
     frames: Mapping[int, FrameSource],
+    *,
     net: nn.Module | None,
     device: torch.device,
     process: tuple[int, int] = (0, 1),
@@ -241,7 +242,7 @@ def build_propagator(
 
     def run_with(own_net: nn.Module) -> Estimate:
         def estimate(strategy: Strategy) -> EstimateClips:
-            predictor = build_predictor(cfg, own_net, device, process, strategy)
+            predictor = build_predictor(cfg, own_net, device, process=process, strategy=strategy)
 
             def run(people: list[Person], offsets: list[int]) -> Poses:
                 return predictor.predict(build_clips(cfg, people, frames, offsets), desc="net", delay=2, leave=False)

@@ -39,7 +39,7 @@ from lib.propagation.targets import (
     Target,
     copy_labels,
     distances,
-    nearest,
+    nearest_targets,
     reachable_ground_truth,
 )
 from lib.utils.errors import InputError
@@ -131,8 +131,8 @@ def propagate_runs(
         runs: Runs of frames, some of which keep their labels.
     """
     numbers = _numbers(runs)
-    targets = nearest(runs.sources, [(v, number) for v, own in enumerate(numbers) for number in own])
-    propagator = build_propagator(cfg, options, runs.frames, net, run.device, run.process)
+    targets = nearest_targets(runs.sources, [(v, number) for v, own in enumerate(numbers) for number in own])
+    propagator = build_propagator(cfg, options, runs.frames, net=net, device=run.device, process=run.process)
     poses = propagator.propagate(runs.sources, targets)
     people = [replace(runs.sources[target.person], number=target.number) for target in targets]
     people = [replace(person, frame=numbers[person.video].index(person.number)) for person in people]
@@ -158,7 +158,9 @@ def estimate_pseudo_labels(cfg: CfgNode, run: Run, net: nn.Module, runs: Labeled
     parts = [copy_labels(kept, [Target(index, person.number) for index, person in enumerate(kept)])] if kept else []
     others = build_pseudo_labeled(cfg, runs)
     if others:
-        predictor = build_predictor(cfg, net.get_submodule("pose_net"), run.device, run.process, single)
+        predictor = build_predictor(
+            cfg, net.get_submodule("pose_net"), run.device, process=run.process, strategy=single
+        )
         poses = predictor.predict(build_clips(cfg, others, runs.frames, [0]))
         parts.append(PropagatedPoses(poses.joints, poses.scores))
     if not parts:
@@ -217,7 +219,7 @@ def score_protocol(cfg: CfgNode, runs: LabeledRuns, poses: RunPoses, folder: Pat
     result: dict[str, Any] = {"people": len(poses.people)}
     if not cfg.TEST.EVALUATE:
         return result
-    targets = nearest(runs.sources, [(v, number) for v, own in enumerate(_numbers(runs)) for number in own])
+    targets = nearest_targets(runs.sources, [(v, number) for v, own in enumerate(_numbers(runs)) for number in own])
     truth = reachable_ground_truth(runs.people, runs.sources, targets)
     result |= score_videos(runs.videos, videos)
     result["ap_by_distance"] = score_by_distance(runs.videos, videos, runs.labeled)

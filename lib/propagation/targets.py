@@ -52,7 +52,7 @@ class PropagatedPoses(NamedTuple):
     spread: np.ndarray | None = None
 
 
-def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Target]:
+def nearest_targets(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list[Target]:
     """Return all people of the nearest labeled frame, the earlier of two, for each wanted frame.
 
     Args:
@@ -68,7 +68,7 @@ def nearest(people: Sequence[Person], wanted: Iterable[tuple[int, int]]) -> list
     return targets
 
 
-def around(
+def dense_targets(
     people: Sequence[Person], numbers: Mapping[int, Sequence[int]], complete: Mapping[int, Collection[int]]
 ) -> list[Target]:
     """Return what the labels around each frame say about every individual in it.
@@ -152,7 +152,7 @@ def join_joints(
 
     Args:
         people: Labeled people.
-        targets: Targets, as returned by `around`.
+        targets: Targets, as returned by `dense_targets`.
         poses: Poses of the targets.
         sources: Numbers of the frames that each joint of each target comes from.
 

@@ -14,7 +14,7 @@ from lib.frames.source import FrameSource
 from lib.pose.crop import box_to_center_scale, joints_box, widen_boxes
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import Propagator, build_options, build_propagator
-from lib.propagation.targets import around
+from lib.propagation.targets import dense_targets
 
 
 class VideoPropagator:
@@ -64,7 +64,7 @@ class VideoPropagator:
             )
             for number, track in np.argwhere(labeled.any(axis=2)).tolist()
         ]
-        targets = around(people, {0: range(len(frames))}, complete={})
+        targets = dense_targets(people, {0: range(len(frames))}, complete={})
         if targets:
             poses = self._make({0: source}).propagate(people, targets)
             for target, found, own in zip(targets, poses.joints, poses.scores, strict=True):
@@ -128,4 +128,6 @@ def build_video_propagator(
     options = build_options(cfg, PropagationOptions(method=method, priors=tuple(priors)))
     net, _ = build_trained_model(cfg, Path(), device)
     width, height = cfg.MODEL.IMAGE_SIZE
-    return VideoPropagator(lambda frames: build_propagator(cfg, options, frames, net, device), width / height)
+    return VideoPropagator(
+        lambda frames: build_propagator(cfg, options, frames, net=net, device=device), width / height
+    )

@@ -16,7 +16,7 @@ from lib.synthetic.scenery import FEET, HORIZON, Background, Thing
 SHARPEST = 400  # pixels per body height of a sprite: larger people are drawn less sharp, or they would fill the memory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Person:
     """One person over the N moments of a video, in pixels of the still camera.
 
@@ -34,7 +34,7 @@ class Person:
     views: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scene:
     """Attributes: times (N,) in frames of the moments; cameras (N, 2, 3) from the still camera's pixels to theirs."""
 
@@ -81,12 +81,12 @@ def pose_person(rng: np.random.Generator, body: Body, motion: Motion, frame_heig
     points = {name: origin + scale * (point @ np.stack([across, along], axis=1)) for name, point in space.items()}
     towards = {name: point @ (0, -np.sin(elevation), np.cos(elevation)) for name, point in space.items()}
     return Person(
-        points,
-        motion.height,
-        list(parts.values()),
-        np.stack([_part_map(part, points, motion.height) for part in parts.values()]),
-        np.stack([(towards[part.start] + towards[part.end]) / 2 + part.bias for part in parts.values()]),
-        np.stack([np.round(facing[part.follows] / (2 * np.pi) * VIEWS).astype(int) for part in parts.values()]),
+        points=points,
+        height=motion.height,
+        parts=list(parts.values()),
+        maps=np.stack([_part_map(part, points, motion.height) for part in parts.values()]),
+        depths=np.stack([(towards[part.start] + towards[part.end]) / 2 + part.bias for part in parts.values()]),
+        views=np.stack([np.round(facing[part.follows] / (2 * np.pi) * VIEWS).astype(int) for part in parts.values()]),
     )
 
 

@@ -11,13 +11,13 @@ from lib.synthetic.body import Body
 from lib.synthetic.drawing import Drawing, Person, Scene, seen, to_picture
 
 SOURCE = "9"  # first digit of an image id; PoseTrack's own are 1 mpii, 2 bonn, 3 mpiinew
-FEWEST_JOINTS = 3  # a person with fewer is not annotated
+MIN_JOINTS = 3  # a person with fewer is not annotated
 HIDING_RADIUS = 0.015  # body heights around a joint that decide whether it is hidden
 _EARS = ("left_ear", "right_ear")
 
 
 def image_record(
-    split: str, video_id: str, name: str, frame: int, labeled: bool, scene: Scene, num_frames: int
+    split: str, video_id: str, name: str, *, frame: int, labeled: bool, scene: Scene, num_frames: int
 ) -> dict[str, Any]:
     """Return the entry of a frame under `images`; its id is PoseTrack's <source><video><frame>."""
     image_id = int(f"{SOURCE}{video_id}{frame:04d}")
@@ -54,7 +54,7 @@ def annotate(scene: Scene, drawing: Drawing, image_id: int) -> list[dict[str, An
             point = np.round(to_picture(camera, person.points[name][moment]), 2)
             if seen(drawing.owner, point, drawing.order.index(track) + 1, HIDING_RADIUS * height):
                 row[:] = *point, 1
-        if np.count_nonzero(keypoints[:, 2]) < FEWEST_JOINTS:
+        if np.count_nonzero(keypoints[:, 2]) < MIN_JOINTS:
             continue
         annotations.append(
             person_record(image_id * 100 + track, image_id)

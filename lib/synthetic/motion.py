@@ -17,7 +17,7 @@ NEARER = 0.22  # growth (log of the height) per body height walked towards the c
 SEATED = 0.15  # share of the people who sit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Motion:
     """One person over N moments.
 
@@ -36,7 +36,7 @@ class Motion:
     seated: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Segment:
     start: float  # frames
     action: Action
@@ -80,11 +80,11 @@ def plan_motion(rng: np.random.Generator, spec: VideoSpec, body: Body, times: np
         if name != "lift":
             pose[name] = pose[name] + 0.05 * smooth_noise(rng, grid, 6.0)
     return Motion(
-        np.interp(times, grid, x + way[:, 0]),
-        np.interp(times, grid, heights),
-        np.interp(times, grid, yaw),
-        {name: np.interp(times, grid, angle) for name, angle in pose.items()},
-        seated,
+        x=np.interp(times, grid, x + way[:, 0]),
+        height=np.interp(times, grid, heights),
+        yaw=np.interp(times, grid, yaw),
+        pose={name: np.interp(times, grid, angle) for name, angle in pose.items()},
+        seated=seated,
     )
 
 
@@ -101,7 +101,7 @@ def _segments(rng: np.random.Generator, spec: VideoSpec, x: float, height: float
         else:
             heading = heading if seated else _facing(rng)
             speed, duration = (0.0, 0.0), rng.uniform(10, 24)
-        segments.append(_Segment(start, action, style, heading, speed, phase))
+        segments.append(_Segment(start=start, action=action, style=style, heading=heading, speed=speed, phase=phase))
         start += duration
     return segments
 

@@ -11,7 +11,7 @@ from lib.synthetic.presets import VideoSpec
 
 HORIZON = 0.4  # of the frame's height; feet of a person of height h stand FEET · h below it
 FEET = 0.69
-MARGIN = 0.4  # how far the background goes on beyond each side of the frame, in frame sizes
+MARGIN = 0.4  # extent of the background beyond each side of the frame, in frame sizes
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Background:
     origin: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Thing:
     """Something that flies through, or stands, in front of or behind the people.
 
@@ -165,7 +165,15 @@ def _thing(rng: np.random.Generator, spec: VideoSpec, moments: tuple[float, floa
     heights = rng.uniform(0.15, 0.9, 2) * spec.height
     velocity = np.array([-side * 2 * reach, heights[1] - heights[0]]) / (moments[1] - moments[0])
     position = np.array([spec.width / 2 + side * reach, heights[0]])
-    return Thing(pixels, moments, position, velocity, rng.uniform(0, np.pi), rng.normal(0, 0.25), in_front)
+    return Thing(
+        pixels=pixels,
+        moments=moments,
+        position=position,
+        velocity=velocity,
+        angle=rng.uniform(0, np.pi),
+        spin=rng.normal(0, 0.25),
+        in_front=in_front,
+    )
 
 
 def camera_path(rng: np.random.Generator, spec: VideoSpec, times: np.ndarray) -> np.ndarray:

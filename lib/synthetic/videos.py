@@ -45,9 +45,10 @@ def make_videos(
     out: str | Path,
     spec: VideoSpec,
     num_videos: Mapping[str, int],
+    *,
     seed: int = 0,
     processes: int | None = None,
-    movies: bool = False,
+    as_mp4: bool = False,
     overwrite: bool = False,
     label_every: int = 1,
 ) -> None:
@@ -57,12 +58,12 @@ def make_videos(
     so an interrupted run leaves only complete videos, and repeating the call makes the missing ones.
 
     Args:
-        out: Output folder; images/, annotations/ and, with `movies`, videos/ are created in it.
+        out: Output folder; images/, annotations/ and, with `as_mp4`, videos/ are created in it.
         spec: Specification of the videos.
         num_videos: Number of videos per split, "train" and "val".
         seed: Random seed.
         processes: Number of processes; None uses one per core.
-        movies: Write each video as an .mp4 too.
+        as_mp4: Write each video as an .mp4 too.
         overwrite: Replace videos that were made here with other settings, and only these.
         label_every: Label only every n-th frame of "val" videos, as PoseTrack does; all "train" frames are labeled.
 
@@ -78,7 +79,7 @@ def make_videos(
     if label_every < 1:
         raise InputError(f"synthetic videos: label_every is {label_every}; it must be 1 or more")
     versions = {"numpy": np.__version__, "opencv": cv2.__version__}
-    settings = {"seed": seed, "videos": dict(num_videos), "mp4": movies, "label_every": label_every}
+    settings = {"seed": seed, "videos": dict(num_videos), "mp4": as_mp4, "label_every": label_every}
     settings |= {"spec": asdict(spec), "versions": versions}
     _prepare(out, settings, overwrite)
 
@@ -87,7 +88,7 @@ def make_videos(
     missing = [video for video in videos if not video.labels.exists()]
     for video in missing:
         video.remove()  # what a killed process left of it
-    tasks = [(video, spec, seed, movies) for video in missing]
+    tasks = [(video, spec, seed, as_mp4) for video in missing]
     workers = max(1, min(processes or num_cores(), len(tasks)))
     interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
     with multiprocessing.get_context("spawn").Pool(workers, initializer=_start_worker) as pool:
@@ -123,7 +124,14 @@ def make_scene(rng: np.random.Generator, spec: VideoSpec, times: np.ndarray) -> 
         body = Body.random(rng)
         people.append(pose_person(rng, body, plan_motion(rng, spec, body, times), spec.height, elevation))
     things = make_things(rng, spec)
-    return Scene((spec.width, spec.height), times, camera_path(rng, spec, times), background, people, things)
+    return Scene(
+        size=(spec.width, spec.height),
+        times=times,
+        cameras=camera_path(rng, spec, times),
+        background=background,
+        people=people,
+        things=things,
+    )
 
 
 def _prepare(out: Path, settings: dict[str, Any], overwrite: bool) -> None:
@@ -159,7 +167,7 @@ def _remove_videos(out: Path, settings: Any) -> None:
         raise InputError(f"{out}: not overwritten: {SETTINGS} does not list the videos in this folder")
     videos = [_Video(out, split, number, 1) for split, count in counts.items() for number in range(count)]
     frames = {video.frames for video in videos}
-    files = {file for video in videos for file in (video.labels, video.movie)}
+    files = {file for video in videos for file in (video.labels, video.mp4)}
     folders = []
     for path in sorted(path for name in FOLDERS for path in (out / name).rglob("*")):
         if path.is_dir() and not path.is_symlink():
@@ -202,11 +210,11 @@ class _Video:
         return self.out / "annotations" / self.split / f"{self.name}.json"
 
     @property
-    def movie(self) -> Path:
+    def mp4(self) -> Path:
         return self.out / "videos" / self.split / f"{self.name}.mp4"
 
     def remove(self) -> None:
-        for file in (self.labels, self.movie):  # labels first: without them the video counts as missing
+        for file in (self.labels, self.mp4):  # labels first: without them the video counts as missing
             file.unlink(missing_ok=True)
         shutil.rmtree(self.frames, ignore_errors=True)
 
@@ -232,12 +240,12 @@ def _end_worker(number: int, frame: FrameType | None) -> None:
 
 def _make_video(task: tuple[_Video, VideoSpec, int, bool]) -> None:
     """Draw a video and write its files, the annotations last; on any error, no file is left."""
-    video, spec, seed, movies = task
+    video, spec, seed, as_mp4 = task
     rng = np.random.default_rng([seed, list(FIRST_VIDEO).index(video.split), video.number])
     _in_work.append(video)
     try:
         with atomic_folder(video.frames) as folder:
-            content = _write_frames(rng, spec, video, folder, movies)
+            content = _write_frames(rng, spec, video, folder, as_mp4)
         write_json(video.labels, content)
     except BaseException:
         video.remove()
@@ -247,18 +255,22 @@ def _make_video(task: tuple[_Video, VideoSpec, int, bool]) -> None:
 
 
 def _write_frames(
-    rng: np.random.Generator, spec: VideoSpec, video: _Video, folder: Path, movies: bool
+    rng: np.random.Generator, spec: VideoSpec, video: _Video, folder: Path, as_mp4: bool
 ) -> dict[str, Any]:
-    """Write the frames and, if requested, the movie; return the content of the annotation file."""
+    """Write the frames and, if requested, the .mp4; return the content of the annotation file."""
     images, annotations = [], []
     size = spec.width, spec.height
-    with VideoWriter(video.movie, size, FRAMES_PER_SECOND) if movies else nullcontext() as writer:
+    with VideoWriter(video.mp4, size, FRAMES_PER_SECOND) if as_mp4 else nullcontext() as writer:
         for frame, (image, scene, drawing) in enumerate(draw_video(rng, spec)):
             _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg_quality])
             (folder / f"{frame:06d}.jpg").write_bytes(jpeg.tobytes())
             if writer:
                 writer.write(image)
             labeled = frame % video.label_every == 0
-            images.append(image_record(video.split, video.id, video.name, frame, labeled, scene, spec.frames))
+            images.append(
+                image_record(
+                    video.split, video.id, video.name, frame=frame, labeled=labeled, scene=scene, num_frames=spec.frames
+                )
+            )
             annotations += annotate(scene, drawing, images[-1]["id"]) if labeled else []
     return {"images": images, "annotations": annotations, "categories": [CATEGORY]}

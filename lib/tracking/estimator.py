@@ -15,7 +15,7 @@ from lib.dataset import build_clips, build_offsets, build_skeleton
 from lib.dataset.clips import ClipDataset
 from lib.dataset.detections import usable_boxes
 from lib.dataset.people import Person, unlabeled_person
-from lib.evaluation.submission import Rules, select
+from lib.evaluation.submission import Rules, select_people
 from lib.evaluation.tester import build_rules
 from lib.formats.boxes import DetectedBox
 from lib.formats.tracked_poses import FramePoses, TrackedPose
@@ -169,7 +169,7 @@ class VideoEstimator:
             for number, box in boxes
         ]
         found = self.predictor.predict(self._build_clips(people, video), disable=True)
-        chosen, scores = select(people, found.joints, found.scores, self._rules, self.skeleton.sigmas)
+        chosen, scores = select_people(people, found.joints, found.scores, self._rules, self.skeleton.sigmas)
         poses = [
             TrackedPose.rounded(box.box, box.score, *column)
             for (_, box), *column in zip(boxes, found.joints, found.scores, scores, strict=True)

@@ -78,7 +78,7 @@ class GapFiller:
         """
         self.recall(poses)
         carried = [pose for pose in self._tracker.missing(frame, carry) if self._may_fill(pose.track)]
-        carried = _best_apart(carried, poses)
+        carried = _without_overlaps(carried, poses)
         if not carried:
             return []
         found = [
@@ -108,7 +108,7 @@ class GapFiller:
         return pose_similarities(PoseArrays.stack(first), PoseArrays.stack(second), self._sigmas)
 
 
-def _best_apart(carried: Sequence[TrackedPose], poses: Sequence[TrackedPose]) -> list[TrackedPose]:
+def _without_overlaps(carried: Sequence[TrackedPose], poses: Sequence[TrackedPose]) -> list[TrackedPose]:
     """Return the carried poses whose boxes overlap little with those of the frame and of better carried poses."""
     kept: list[TrackedPose] = []
     for pose in sorted(carried, key=lambda pose: -pose.box_score):

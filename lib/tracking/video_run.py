@@ -74,7 +74,13 @@ def run_videos(cfg: CfgNode, folder: Path, jobs: Sequence[VideoJob], options: Vi
     """
     device = choose_device(cfg.GPUS, 0)
     # The batch size varies with the number of people, and cuDNN would benchmark its algorithms for each size.
-    make_reproducible(cfg.SEED, False, cfg.CUDNN.DETERMINISTIC, cfg.CUDNN.ENABLED, cfg.CUDNN.ALLOW_TF32)
+    make_reproducible(
+        cfg.SEED,
+        benchmark=False,
+        deterministic=cfg.CUDNN.DETERMINISTIC,
+        enabled=cfg.CUDNN.ENABLED,
+        allow_tf32=cfg.CUDNN.ALLOW_TF32,
+    )
     net, forced = build_trained_model(cfg, folder, device, options.force)
     find = _build_finder(options, device)
     origin = _origin(options, cfg, build_weights_path(cfg, folder), device)
@@ -157,4 +163,4 @@ def _render(out: Path, part: VideoPart, file: PosesFile, skeleton: Skeleton, joi
     video = part.video
     frames = takewhile(lambda pair: part.end is None or pair[0] < part.end, video.frames(part.start))
     shown = progress_bar(None, "frame", iterable=frames, desc="drawn")
-    render_poses(out, video.size, video.fps, shown, poses_of, skeleton, joint_score)
+    render_poses(out, video.size, video.fps, frames=shown, poses=poses_of, skeleton=skeleton, min_score=joint_score)

@@ -12,7 +12,7 @@ from lib.utils.progress import RunProgress
 
 
 def _from_here(path: Path) -> Path:
-    """Return a path relative to the current folder, as typed in commands; as it is on another drive of Windows."""
+    """Return a path relative to the current folder, as typed in commands; unchanged on another drive of Windows."""
     try:
         return Path(os.path.relpath(path))
     except ValueError:

@@ -43,7 +43,7 @@ def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
     return device
 
 
-def make_reproducible(seed: int, benchmark: bool, deterministic: bool, enabled: bool, allow_tf32: bool) -> None:
+def make_reproducible(seed: int, *, benchmark: bool, deterministic: bool, enabled: bool, allow_tf32: bool) -> None:
     """Seed all random number generators and configure cuDNN as given by the keys CUDNN.*.
 
     Args:

@@ -1,4 +1,4 @@
-"""Sides and words in the names of joints, which say which joints a mirrored image swaps."""
+"""Sides and words in the names of joints, which determine the joints that a mirrored image swaps."""
 
 import re
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ from tqdm import tqdm
 LOG_INTERVAL = 30.0
 """Seconds between updates if standard error is not a terminal."""
 MIN_SECONDS = 5.0
-"""Minimum expected duration of a stage whose actual duration tells how fast the machine is."""
+"""Minimum expected duration of a stage whose actual duration shows how fast the machine is."""
 
 
 class RunProgress:
@@ -69,10 +69,10 @@ class RunProgress:
         self._number += 1
         self._stage_start = now
         RunProgress.current = self
-        told = f"{(now - self._start) / 60:.1f} minutes so far"
+        time_so_far = f"{(now - self._start) / 60:.1f} minutes so far"
         if self.left is not None:
-            told += f", about {format_minutes(self.left)} left"
-        print(f"\n{self.prefix}{title} ({told})", flush=True)
+            time_so_far += f", about {format_minutes(self.left)} left"
+        print(f"\n{self.prefix}{title} ({time_so_far})", flush=True)
         if done:
             print(f"already done: {done}", flush=True)
 

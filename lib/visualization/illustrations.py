@@ -135,10 +135,10 @@ class Illustrator:
         for row, person in enumerate(people):
             rows_of.setdefault((person.video, person.frame), []).append(row)
         height, width = self._read(*min(rows_of)).shape[:2]
-        with VideoWriter(path, (2 * width, height), FRAMES_PER_SECOND) as movie:
+        with VideoWriter(path, (2 * width, height), FRAMES_PER_SECOND) as writer:
             for (video, frame), rows in sorted(rows_of.items()):
                 image = cv2.resize(self._read(video, frame), (width, height))
-                movie.write(np.hstack([self._draw(image, poses, rows) for poses in (alone, warped)]))
+                writer.write(np.hstack([self._draw(image, poses, rows) for poses in (alone, warped)]))
 
     def _read(self, video: int, frame: int) -> np.ndarray:
         return self.store.read(self.test_set.videos[video].frame_names[frame])

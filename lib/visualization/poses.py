@@ -58,6 +58,7 @@ def render_poses(
     path: Path,
     size: tuple[int, int],
     fps: float,
+    *,
     frames: Iterable[tuple[int, np.ndarray | None]],
     poses: Callable[[int], Sequence[TrackedPose]],
     skeleton: Skeleton,
@@ -75,11 +76,11 @@ def render_poses(
         min_score: Joints with a lower score are not drawn.
     """
     picture = np.zeros((size[1], size[0], 3), np.uint8)
-    with VideoWriter(path, size, fps) as movie:
+    with VideoWriter(path, size, fps) as writer:
         for number, image in frames:
             own = poses(number)
             picture = picture if image is None else draw_tracks(image, own, skeleton, min_score)
-            movie.write(picture)
+            writer.write(picture)
 
 
 def render_labels(path: Path, video: Path, labels: Labels, oriented: bool = False) -> None:
@@ -113,7 +114,9 @@ def render_labels(path: Path, video: Path, labels: Labels, oriented: bool = Fals
     else:
         file = VideoFile(video)
         frames, size, fps = file.frames(), file.size, file.fps
-    render_poses(path, size, fps, frames, lambda number: poses.get(number, []), skeleton, 0.0)
+    render_poses(
+        path, size, fps, frames=frames, poses=lambda number: poses.get(number, []), skeleton=skeleton, min_score=0.0
+    )
 
 
 def _read(folder: FrameFolder, number: int) -> np.ndarray | None:

@@ -44,7 +44,7 @@ class Need:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VideoSummary:
     """Summary of a video.
 
@@ -84,7 +84,14 @@ def summarize_video(content: dict[str, Any], video: str, labeled: int) -> VideoS
     """
     needs = tuple(Need(*one) for one in needed_frames(content, video)[:MAX_NEEDS])
     joints = len(keypoint_category(content)["keypoints"])
-    return VideoSummary(video, len(content["images"]), labeled, len(content["annotations"]), joints, needs)
+    return VideoSummary(
+        video=video,
+        frames=len(content["images"]),
+        labeled=labeled,
+        poses=len(content["annotations"]),
+        joints=joints,
+        needs=needs,
+    )
 
 
 def write_index(path: Path, title: str, videos: Mapping[str, VideoSummary]) -> None:

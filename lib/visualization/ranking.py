@@ -22,8 +22,8 @@ def joint_doubts(scores: np.ndarray, disagreements: np.ndarray, sizes: np.ndarra
     Returns:
         (P, J) from 0 (certain) to 1; NaN where there is no joint.
     """
-    apart = np.nan_to_num(disagreements) / (CLOSE * sizes[:, None])
-    return 1 - np.clip(scores, 0, 1) / (1 + apart**2)
+    relative = np.nan_to_num(disagreements) / (CLOSE * sizes[:, None])
+    return 1 - np.clip(scores, 0, 1) / (1 + relative**2)
 
 
 def frame_needs(num_frames: int, person_frame: np.ndarray, doubts: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ def frame_needs(num_frames: int, person_frame: np.ndarray, doubts: np.ndarray) -
     return needs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PossibleSwap:
     """Two individuals who may have exchanged identities between two frames.
 
@@ -100,7 +100,9 @@ def possible_swaps(
         for one, other in np.argwhere(np.triu(doubts, 1) > DOUBTFUL).tolist():
             rows_before, rows_after = before[[one, other]].tolist(), after[[one, other]].tolist()
             shown = index - 1 if is_checked[rows_after].all() else index
-            swap = PossibleSwap(shown, tuple(rows_before), tuple(rows_after), float(doubts[one, other]))
+            swap = PossibleSwap(
+                frame=shown, before=tuple(rows_before), after=tuple(rows_after), doubt=float(doubts[one, other])
+            )
             pair = int(track[rows_after[0]]), int(track[rows_after[1]])
             runs[pair] = max(last.pop(pair, swap), swap, key=lambda swap: swap.doubt)
         found += last.values()

@@ -124,9 +124,9 @@ def needed_frames(content: dict[str, Any], name: str) -> list[tuple[int, float, 
     ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Review:
-    """What a page shows of a video's labels.
+    """Content of a page for a video's labels.
 
     Attributes:
         poses: The poses.
@@ -166,7 +166,7 @@ def make_review(content: dict[str, Any], name: str, video: str) -> Review:
         "propagated_by": info.get(PROPAGATED_BY),
         "identity": hashlib.sha256(labels).hexdigest()[:16],
     }
-    return Review(poses, needs, labels, data)
+    return Review(poses=poses, needs=needs, labels=labels, data=data)
 
 
 def _page_data(content: dict[str, Any], poses: ReviewedPoses, needs: np.ndarray) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def _page_data(content: dict[str, Any], poses: ReviewedPoses, needs: np.ndarray)
 
 
 def _needs(content: dict[str, Any], poses: ReviewedPoses, needs: np.ndarray) -> list[dict[str, Any]]:
-    """Return what is doubtful, most urgent first: frames with doubtful joints, and possible swaps."""
+    """Return the frames with doubtful joints and the possible swaps, most urgent first."""
     doubtful = np.zeros(len(needs), dtype=bool)
     doubtful[poses.frame[(np.nan_to_num(poses.doubts) > DOUBTFUL).any(axis=1)]] = True
     found: list[tuple[float, dict[str, Any]]] = []

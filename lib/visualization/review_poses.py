@@ -14,7 +14,7 @@ from lib.utils.files import frame_number
 from lib.visualization.ranking import PossibleSwap, joint_doubts, possible_swaps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReviewedPoses:
     """P annotations of F frames with J joints.
 
@@ -79,10 +79,21 @@ def read_poses(content: dict[str, Any], name: str) -> ReviewedPoses:
     sizes = _sizes(keypoints, track)
     is_probability = (content.get("info") or {}).get(SCORES) == PROBABILITY  # which the disagreement is a part of
     doubts = joint_doubts(scores, np.full_like(scores, np.nan) if is_probability else disagreements, sizes)
-    points = np.where(keypoints[:, :, 2:] > 0, keypoints[:, :, :2], np.nan)
+    shown = np.where(keypoints[:, :, 2:] > 0, keypoints[:, :, :2], np.nan)
     alone = np.where(crowd, -1 - np.arange(len(track)), track)  # crowds have no identity
-    swaps = possible_swaps(frame, alone, points, sizes=sizes, is_checked=~propagated.all(axis=1))
-    return ReviewedPoses(order, numbers[order], frame, track, propagated, labeled, scores, disagreements, doubts, swaps)
+    swaps = possible_swaps(frame, alone, shown, sizes=sizes, is_checked=~propagated.all(axis=1))
+    return ReviewedPoses(
+        order=order,
+        numbers=numbers[order],
+        frame=frame,
+        track=track,
+        propagated=propagated,
+        labeled=labeled,
+        scores=scores,
+        disagreements=disagreements,
+        doubts=doubts,
+        swaps=swaps,
+    )
 
 
 def _frame_numbers(images: list[dict[str, Any]], name: str) -> np.ndarray:

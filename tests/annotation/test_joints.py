@@ -28,18 +28,20 @@ def open_labels(tmp_path):
 
 
 def test_joints_keep_their_columns():
-    assert ADDED == ProjectJoints(("nose", "tail", "ear"), ((0, 1), (2, 0)), (0, 1, 2))
-    assert REMOVED == ProjectJoints(("tail", "ear"), (), (1, 2), (("nose", 0),))
+    assert ADDED == ProjectJoints(names=("nose", "tail", "ear"), bones=((0, 1), (2, 0)), columns=(0, 1, 2))
+    assert REMOVED == ProjectJoints(names=("tail", "ear"), bones=(), columns=(1, 2), removed=(("nose", 0),))
     again = REMOVED.change([JointRow(1, "end"), JointRow(None, "nose"), JointRow(None, "paw")], [])
-    assert again == ProjectJoints(("end", "nose", "paw"), (), (1, 0, 3), (("ear", 2),))
+    assert again == ProjectJoints(names=("end", "nose", "paw"), bones=(), columns=(1, 0, 3), removed=(("ear", 2),))
     assert ProjectJoints.read(again.record()) == again
     assert ProjectJoints.read({"joints": ["nose", "tail"], "bones": [[0, 1]]}) == FIRST
 
 
 def test_names_of_the_command_line_keep_joints_of_the_same_name_with_their_bones():
     joints = FIRST.rename((("tail", "left_ear", "nose"), ((1, 2), (0, 2))))
-    assert joints == ProjectJoints(("tail", "left_ear", "nose"), ((2, 0), (1, 2)), (1, 2, 0))
-    assert FIRST.rename((("a", "nose"), ())) == ProjectJoints(("a", "nose"), (), (2, 0), (("tail", 1),))
+    assert joints == ProjectJoints(names=("tail", "left_ear", "nose"), bones=((2, 0), (1, 2)), columns=(1, 2, 0))
+    assert FIRST.rename((("a", "nose"), ())) == ProjectJoints(
+        names=("a", "nose"), bones=(), columns=(2, 0), removed=(("tail", 1),)
+    )
 
 
 def test_pairs_follow_from_the_names():

@@ -25,7 +25,11 @@ def test_a_project_is_opened_again_with_its_joints_videos_and_address(folder, tm
         Project(tmp_path / "project")
     project.close()
     again = Project(tmp_path / "project", [folder / "clip.mp4"])
-    assert (again.token, again.port, again.joints) == (project.token, 1234, ProjectJoints(("a", "b"), (), (0, 1)))
+    assert (again.token, again.port, again.joints) == (
+        project.token,
+        1234,
+        ProjectJoints(names=("a", "b"), bones=(), columns=(0, 1)),
+    )
     assert len(again.token) > 40
     assert [video.resolve() for video in again.videos] == [folder / "clip.mp4"]
     again.close()

@@ -1,4 +1,4 @@
-"""Where the flip test puts a point: with a net that finds a bright dot exactly, whatever image it is shown."""
+"""Position of a joint in the flip test, with a net that finds a bright dot exactly in any image."""
 
 import numpy as np
 import pytest

@@ -60,7 +60,16 @@ def build_clips():
         )
         for n in range(CLIPS)
     ]
-    augmentation = Augmentation(POSETRACK, 0.1, 0.5, 0.3, 8, 0.25, 30, True)
+    augmentation = Augmentation(
+        skeleton=POSETRACK,
+        shift=0.1,
+        shift_probability=0.5,
+        half_body_probability=0.3,
+        half_body_joints=8,
+        scale=0.25,
+        rotation=30,
+        flip=True,
+    )
     options = ClipOptions(image_size=(32, 32), heatmap_size=(8, 8), sigma=1.0)
     return ClipDataset(
         people, {0: frames}, FixedFrames([0]), options=options, augmentation=augmentation, damaged_key="another"

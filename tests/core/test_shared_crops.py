@@ -19,7 +19,7 @@ def predict(cfg, clips, net, process=(0, 1)):
     """The poses, and the number of crops that passed the pose net."""
     seen = []
     hook = net.pose_net.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
-    batches = list(build_predictor(cfg, net, CPU, process).batches(clips))
+    batches = list(build_predictor(cfg, net, CPU, process=process).batches(clips))
     hook.remove()
     index = np.concatenate([batch.clips.index for batch in batches])
     joints, scores = (np.concatenate([getattr(batch, name) for batch in batches]) for name in ("joints", "scores"))

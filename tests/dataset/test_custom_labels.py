@@ -112,7 +112,7 @@ def test_test_set_is_the_labeled_people_and_the_file_is_the_truth(cfg):
     keys = ["DATASET.TEST_ANNOTATIONS", str(path), "TEST.USE_GT_BBOX", "True"]
     found = build_test_set(cfg(*keys))
     assert [person.number for person in found.clips.people] == [0, 2, 4]
-    assert (found.truth, found.scorable) == (path, True)
+    assert (found.truth, found.has_ground_truth) == (path, True)
     keys += ["MODEL.WARP.ENABLED", "True", "TEST.MODE", "aggregate", "TEST.AGGREGATE.OFFSETS", "[0, -1, -2, 1, 2]"]
     clips = build_test_set(cfg(*keys)).clips
     assert clips[1].frames.shape[0] == 5

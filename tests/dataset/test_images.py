@@ -114,7 +114,9 @@ def test_predictions_are_in_the_pixels_of_the_annotations(write, tmp_path, name)
     found = build_test_set(cfg)
     joints = np.stack([person.joints for person in found.clips.people])
     first_pixel = known_data_sets()[name].first_pixel
-    (result,) = make_results(found.videos, found.clips.people, joints, joints[..., 0], Rules(), (), first_pixel)
+    (result,) = make_results(
+        found.videos, found.clips.people, joints, joints[..., 0], rules=Rules(), sigmas=(), first_pixel=first_pixel
+    )
     labeled = joints_of(name)[:, 2] > 0
     np.testing.assert_allclose(
         np.reshape(result["keypoints"], (-1, 3))[labeled, :2], joints_of(name)[labeled, :2], atol=5e-4

@@ -40,7 +40,7 @@ def as_2017(root):
     videos = read_videos(root / "annotations/val")
     for video in videos:
         video.present[0, 5] = video.labeled[0, 5] = False
-        video.has_points[1] = video.present[1] = video.labeled[1] = False
+        video.has_joint_list[1] = video.present[1] = video.labeled[1] = False
         posetrack17.write(root / f"annotations17/val/{video.name}.json", video)
     return root / "annotations17"
 

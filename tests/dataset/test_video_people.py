@@ -57,7 +57,7 @@ def test_official_folder_with_ground_truth_boxes(root, build):
     assert not person.labeled[[KEYPOINT_NAMES.index("left_ear"), KEYPOINT_NAMES.index("right_ear")]].any()
     x, y, w, h = content["annotations"][0]["bbox"]
     np.testing.assert_allclose(person.center, [x + (w - 1) / 2, y + (h - 1) / 2])
-    assert found.scorable
+    assert found.has_ground_truth
 
 
 @pytest.mark.parametrize(("rule", "width"), [("last_pixel", 59), ("edges", 40)])
@@ -213,7 +213,7 @@ def test_boxes_without_annotations(root, build):
     (video,) = found.videos
     assert video.frame_names == [f"images/val/v/{n:06d}.jpg" for n in range(4)]
     assert (found.clips.people[0].frame, video.nframes) == (2, 9)
-    assert not found.scorable
+    assert not found.has_ground_truth
     with pytest.raises(InputError, match=r"v: no frame 000009\.jpg, which has a box"):
         build(*boxes_file(root, [box("images/val/v/000009.jpg")]))
     with pytest.raises(InputError, match=r"set DATASET\.TEST_ANNOTATIONS"):
@@ -242,7 +242,7 @@ def test_a_box_without_keypoints_is_a_person_without_labels(root, build):
     write_annotations(root, "v", content)
     found = build()
     assert len(found.clips.people) == 1
-    assert not found.scorable
+    assert not found.has_ground_truth
 
 
 @pytest.mark.parametrize(

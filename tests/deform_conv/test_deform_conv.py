@@ -1,4 +1,4 @@
-"""What the op computes: against nested loops, against torchvision's op, and its gradients."""
+"""Results of the op against nested loops and torchvision's op, and its gradients."""
 
 import itertools
 import math

@@ -130,7 +130,7 @@ def test_the_error_is_divided_by_the_area(score):
 
 @pytest.mark.parametrize("area", [{}, {"area": 1e9}])
 def test_share_of_the_box_is_the_area(score, area):
-    """Where there is none, and always in AI Challenger, whose first joint has the constant .01388152."""
+    """Images without one, and all of AI Challenger, whose first joint has the constant .01388152."""
     error = math.sqrt(-math.log(0.72) * 2 * (2 * 0.01388152) ** 2 * 0.53 * 100 * 100)
     person = {"keypoints": row(1, 2, 14)} | area
     assert score("aic", truth(person), [found(row(1, 0.9, 14, error))])["AP"] == pytest.approx(0.5)

@@ -42,7 +42,7 @@ def test_a_result_contains_its_headline_score(tmp_path, data_set, score, row):
 
 
 def test_a_data_set_without_a_scorer_is_one_line_of_yaml():
-    labeled = SimpleNamespace(scorable=True)
+    labeled = SimpleNamespace(has_ground_truth=True)
     with pytest.raises(
         InputError, match=r"DATASET\.DATASET horses: there is no scorer of this name, only coco, .*custom"
     ):

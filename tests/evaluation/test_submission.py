@@ -109,7 +109,14 @@ def test_files_of_image_sets_have_the_format_of_their_scorers(tmp_path):
         joints, scores = np.full((2, count, 2), 7.0), np.full((2, count), 0.25)
         rules, sigmas = Rules(), (0.1,) * count
         path = write_results(
-            tmp_path / "a.split", known_data_sets()[name], [images], people, joints, scores, rules, sigmas
+            tmp_path / "a.split",
+            known_data_sets()[name],
+            [images],
+            people,
+            joints=joints,
+            scores=scores,
+            rules=rules,
+            sigmas=sigmas,
         )
         if name == "mpii":
             assert path.name == "a.split.mat"
@@ -192,7 +199,9 @@ def test_predictions_of_an_earlier_run_may_be_replaced(tmp_path):
     write_videos(tmp_path / "17", videos, "posetrack17")
     write_videos(tmp_path / "18", videos, "posetrack18")
     mpii.write_predictions(tmp_path / "valid.mat", joints)
-    write_json(tmp_path / "coco.json", make_results(VIDEOS, [person(0, 0.6)], joints[:1], scores[:1], Rules(), []))
+    write_json(
+        tmp_path / "coco.json", make_results(VIDEOS, [person(0, 0.6)], joints[:1], scores[:1], rules=Rules(), sigmas=[])
+    )
     write_json(tmp_path / "none.json", [])
     check_predictions(tmp_path, [])
 

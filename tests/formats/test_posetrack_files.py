@@ -96,7 +96,7 @@ def test_read_2017(tmp_path):
     assert video.frame_names == ["images/v/00000001.jpg", "images/v/00000002.jpg"]
     assert video.frame_labeled.tolist() == [True, False]
     assert video.person_frame.tolist() == [0, 0, 0]
-    assert video.has_points.tolist() == [True, False, True]
+    assert video.has_joint_list.tolist() == [True, False, True]
     assert video.track_ids.tolist() == [7, 8, 9]
     assert np.flatnonzero(video.present[0]).tolist() == [0, 13]
     assert video.joints[0, [0, 13, 5]].tolist() == [[3, 4], [1.5, 2.5], [0, 0]]
@@ -384,7 +384,7 @@ def test_a_mat_file_reads_as_the_json_file(tmp_path):
     """Frame 2 has [] for its persons; of the persons one has no points, one an empty list of them."""
     write_posetrack(tmp_path / "mat/video.mat", CONTENT_2017)
     video = read_video(tmp_path / "mat/video.mat")
-    assert video.has_points.tolist() == [True, False, True]
+    assert video.has_joint_list.tolist() == [True, False, True]
     assert_same(video, read(tmp_path, CONTENT_2017))
 
 
@@ -426,7 +426,7 @@ def test_persons_in_cells_of_a_mat_file(tmp_path):
     assert video.track_ids.tolist() == [4, 5]
     assert video.joints[0, 3].tolist() == [5, 6.5]
     assert video.head_boxes[1].tolist() == [1, 2, 3, 4]
-    assert video.has_points.tolist() == [True, False]
+    assert video.has_joint_list.tolist() == [True, False]
 
 
 def test_a_video_with_both_files_is_read_from_the_json(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lib.config import load_config
-from lib.labeling.settings import tell_changes
+from lib.labeling.settings import report_changes
 
 RECIPE = Path(__file__).parents[2] / "experiments/video"
 OTHERS = {"--every": None, "--method": "warp"}
@@ -13,11 +13,11 @@ OTHERS = {"--every": None, "--method": "warp"}
 
 @pytest.fixture
 def told(tmp_path, capsys):
-    """What is said of a run with these keys."""
+    """Return the message about a run with these keys."""
 
     def told(*keys, seconds=(240.0, 120.0, 60.0), **others):
         recipe = {stage: load_config(RECIPE / f"{stage}.yaml", keys) for stage in ("single", "posewarper")}
-        tell_changes(tmp_path / "dense", recipe, OTHERS | others, seconds)
+        report_changes(tmp_path / "dense", recipe, OTHERS | others, seconds)
         return capsys.readouterr().out
 
     return told

@@ -85,7 +85,7 @@ def resnet_extra(num_layers: int) -> CfgNode:
 
 
 def model_cfg(name: str, extra: CfgNode, num_joints: int = 17, warp: bool = False, mode: str = "single") -> CfgNode:
-    """What `build_model` reads of a configuration."""
+    """Return the part of a configuration that `build_model` reads."""
     head = {"ENABLED": warp, "NUM_BLOCKS": 20, "NUM_CHANNELS": 128, "DILATIONS": [3, 6, 12, 18, 24]}
     model = {"NAME": name, "NUM_JOINTS": num_joints, "EXTRA": extra, "WARP": head, "FREEZE_POSE_NET": False}
     return CfgNode({"MODEL": model, "TEST": {"MODE": mode, "AGGREGATE": {"WEIGHTS": [0.3, 0.25, 0.1, 0.25, 0.1]}}})

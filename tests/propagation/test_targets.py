@@ -12,7 +12,15 @@ from lib.dataset import build_clips, build_labeled_runs
 from lib.models import PoseWarper, build_model
 from lib.pose.skeletons import POSETRACK
 from lib.propagation.fusion import opposite_labels
-from lib.propagation.targets import PropagatedPoses, Target, around, join_joints, nearest, reachable_ground_truth, warp
+from lib.propagation.targets import (
+    PropagatedPoses,
+    Target,
+    dense_targets,
+    join_joints,
+    nearest_targets,
+    reachable_ground_truth,
+    warp,
+)
 
 CPU = torch.device("cpu")
 
@@ -20,14 +28,14 @@ CPU = torch.device("cpu")
 def test_a_frame_gets_the_people_of_the_nearest_label():
     people = [person(3), person(3, track=1), person(7), person(5, video=1)]
     wanted = [(0, number) for number in range(2, 9)]
-    targets = nearest(people, wanted)
+    targets = nearest_targets(people, wanted)
     assert targets == [Target(p, n) for n in (2, 3, 4, 5) for p in (0, 1)] + [Target(2, n) for n in (6, 7, 8)]
-    assert nearest(people, [(1, 0), (2, 0)]) == [Target(3, 0)]  # video 2 has no label
+    assert nearest_targets(people, [(1, 0), (2, 0)]) == [Target(3, 0)]  # video 2 has no label
 
 
 def test_a_frame_between_labels_gets_the_people_of_both():
     people = [person(0), person(0, track=2), person(10, track=1), person(10, track=2), person(20)]
-    targets = around(people, {0: [3, 7, 12, 25]}, {0: {0, 10, 20}})
+    targets = dense_targets(people, {0: [3, 7, 12, 25]}, {0: {0, 10, 20}})
     expected = {3: [0, 1, 2], 7: [2, 3, 0], 12: [2, 3, 4], 25: [4]}
     assert targets == [Target(person, number) for number, own in expected.items() for person in own]
 
@@ -164,7 +172,7 @@ def test_joints_that_are_not_labeled_come_from_the_nearest_label_that_has_them()
         person(4, labeled=(True, False), open_joints=(1,)),
         person(4, track=1, labeled=(True, False), open_joints=(1,)),
     ]
-    targets = around(people, {0: [0, 1, 3, 4, 8]}, complete={})
+    targets = dense_targets(people, {0: [0, 1, 3, 4, 8]}, complete={})
     first = [Target(1, 3, (0,)), Target(0, 3, (1,)), Target(0, 4, (1,)), Target(1, 8, (0,)), Target(0, 8, (1,))]
     assert [target for target in targets if target.person < 2] == [Target(0, 1, (0,)), Target(0, 1, (1,)), *first]
     assert [target for target in targets if target.person == 2] == [Target(2, n, (0,)) for n in (0, 1, 3, 8)]
@@ -172,7 +180,7 @@ def test_joints_that_are_not_labeled_come_from_the_nearest_label_that_has_them()
 
 def test_a_corrected_joint_is_a_label_by_itself():
     people = [person(0), person(10), person(4, labeled=(True, False), open_joints=(1,))]
-    targets = around(people, {0: range(11)}, {0: {0, 10}})
+    targets = dense_targets(people, {0: range(11)}, {0: {0, 10}})
     assert [target for target in targets if target.joints is None] == []
     of_second = [(target.person, target.number) for target in targets if target.joints == (1,)]
     assert of_second == [(0, n) for n in range(1, 6)] + [(1, n) for n in range(6, 10)]
@@ -187,20 +195,20 @@ def test_a_corrected_joint_is_a_label_by_itself():
 
 def test_joints_of_the_same_two_labels_are_one_target():
     people = [person(0), person(10), person(20), person(14, labeled=(True, False), open_joints=(1,))]
-    targets = around(people, {0: range(10)}, {0: {0, 10, 20}})
+    targets = dense_targets(people, {0: range(10)}, {0: {0, 10, 20}})
     assert targets == [Target(0, n) for n in range(1, 6)] + [Target(1, n) for n in range(6, 10)]
 
 
 def test_an_absent_joint_is_not_propagated():
     people = [person(0), person(10), person(4, labeled=(True, False))]
-    assert around(people, {0: [4]}, {0: {0, 10}}) == []
-    assert around(people, {0: [3]}, {0: {0, 10}}) == [Target(2, 3)]
-    assert around([person(4, labeled=(True, False))], {0: [3]}, complete={}) == [Target(0, 3)]
+    assert dense_targets(people, {0: [4]}, {0: {0, 10}}) == []
+    assert dense_targets(people, {0: [3]}, {0: {0, 10}}) == [Target(2, 3)]
+    assert dense_targets([person(4, labeled=(True, False))], {0: [3]}, complete={}) == [Target(0, 3)]
 
 
 def test_a_complete_frame_without_an_individual_bounds_it():
     people = [person(0), person(0, track=1), person(10), person(20, track=1)]
-    targets = around(people, {0: [7, 12]}, {0: {0, 10, 15, 20}})
+    targets = dense_targets(people, {0: [7, 12]}, {0: {0, 10, 15, 20}})
     assert targets == [Target(2, 7), Target(1, 7), Target(2, 12)]
 
 

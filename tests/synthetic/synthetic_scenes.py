@@ -16,7 +16,7 @@ STILL = np.array([[[1.0, 0, 0], [0, 1, 0]]])
 def make_person(x=160.0, height=150.0, yaw=0.0, pose=None, seated=False, seed=0) -> Person:
     one = np.ones(1)
     pose = {name: value * one for name, value in (pose or {}).items()}
-    motion = Motion(x * one, height * one, yaw * one, pose, seated)
+    motion = Motion(x=x * one, height=height * one, yaw=yaw * one, pose=pose, seated=seated)
     return pose_person(np.random.default_rng(seed), Body(), motion, HEIGHT, elevation=0.0)
 
 
@@ -25,12 +25,21 @@ def make_board(left, top, right, bottom, in_front=True) -> Thing:
     pixels = np.full((bottom - top, right - left, 4), 255, np.float32)
     pixels[..., 3] = 1
     middle = np.array([left + right - 1, top + bottom - 1]) / 2
-    return Thing(pixels, (0.0, 1.0), middle, np.zeros(2), 0.0, 0.0, in_front)
+    return Thing(
+        pixels=pixels, moments=(0.0, 1.0), position=middle, velocity=np.zeros(2), angle=0.0, spin=0.0, in_front=in_front
+    )
 
 
 def make_scene(*people, things=(), cameras=STILL) -> Scene:
     wall = Background(np.dstack([np.full((HEIGHT, WIDTH, 3), 128), np.ones((HEIGHT, WIDTH))]).astype("f4"), np.zeros(2))
-    return Scene((WIDTH, HEIGHT), np.zeros(1), cameras, wall, list(people), list(things))
+    return Scene(
+        size=(WIDTH, HEIGHT),
+        times=np.zeros(1),
+        cameras=cameras,
+        background=wall,
+        people=list(people),
+        things=list(things),
+    )
 
 
 def annotated(scene):

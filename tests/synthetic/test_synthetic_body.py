@@ -24,7 +24,7 @@ def points_of(pose=None, yaw=0.0):
 
 
 def test_left_and_right_follow_the_yaw():
-    """Who faces the camera has the left side at the right of the picture; who turns away, at the left."""
+    """A person who faces the camera has the left side on the right of the image, and the reverse from behind."""
     for yaw, left, forward in ((0, (1, 0), (0, 1)), (np.pi / 2, (0, -1), (1, 0)), (np.pi, (-1, 0), (0, -1))):
         points = points_of(yaw=yaw)
         for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"):

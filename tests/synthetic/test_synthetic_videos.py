@@ -30,12 +30,12 @@ def content(folder: Path) -> dict[str, bytes]:
 def made(tmp_path_factory):
     """Two training videos and one of validation, drawn by two processes."""
     folder = tmp_path_factory.mktemp("made") / "set"
-    make_videos(folder, TINY, {"train": 2, "val": 1}, seed=5, processes=2, movies=True)
+    make_videos(folder, TINY, {"train": 2, "val": 1}, seed=5, processes=2, as_mp4=True)
     return folder
 
 
 def test_the_same_bytes_from_any_number_of_processes(made, tmp_path):
-    make_videos(tmp_path / "again", TINY, {"train": 3, "val": 1}, seed=5, processes=1, movies=True)
+    make_videos(tmp_path / "again", TINY, {"train": 3, "val": 1}, seed=5, processes=1, as_mp4=True)
     again = content(tmp_path / "again")
     for name, value in content(made).items():
         if name != SETTINGS:  # which says how many videos there are
@@ -86,9 +86,9 @@ def test_official_layout(made):
 
 
 def test_the_movie_shows_the_frames(made):
-    movie = cv2.VideoCapture(str(made / "videos/val/500000_synthetic.mp4"))
+    video = cv2.VideoCapture(str(made / "videos/val/500000_synthetic.mp4"))
     frames = []
-    while (read := movie.read())[0]:
+    while (read := video.read())[0]:
         frames.append(read[1].astype(int))
     assert len(frames) == 3
     image = cv2.imread(str(made / "images/val/500000_synthetic/000001.jpg"))
@@ -103,7 +103,7 @@ def test_the_project_reads_it(made, tmp_path):
     test_set = build_test_set(load_config(write_experiment(tmp_path, made)))
     assert [video.name for video in test_set.videos] == ["500000_synthetic"]
     assert len(test_set.clips) == len(test_set.videos[0].person_frame) > 0
-    assert test_set.scorable
+    assert test_set.has_ground_truth
     assert not any(test_set.dropped.values())
 
 

@@ -86,7 +86,7 @@ def write_identities(path, *, scored):
 
 
 def identities(labels, names):
-    """Where the nose of each individual is, by frame."""
+    """Return the position of each individual's nose by frame."""
     nose = labels.joints[:, labels.names.index("nose")].tolist()
     rows = zip(labels.frame.tolist(), labels.track.tolist(), nose, strict=True)
     return {(labels.frames[frame].number, names[track]): tuple(place) for frame, track, place in rows}

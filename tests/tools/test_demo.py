@@ -197,7 +197,7 @@ def test_a_part_replaces_damaged_frames_like_the_whole(demo, monkeypatch):
 
 
 def without_command(content):
-    """What a file of poses holds beside the command that made it and its duration."""
+    """Return the content of a file of poses without its command and duration."""
     content = json.loads(content)
     for key in ("command", "seconds"):
         del content["info"][key]

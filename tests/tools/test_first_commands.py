@@ -56,7 +56,7 @@ def refused(folder, tool, *arguments):
 
 
 def outcome(folder, name="single"):
-    """What a run says of itself, and its configuration."""
+    """Return the result of a run and its configuration."""
     result = json.loads((folder / PLACE / f"result-{name}.json").read_text())
     return result, yaml.safe_load(result["config"])
 

@@ -136,7 +136,7 @@ def test_what_is_written_goes_back_in(video):
 
 @pytest.fixture
 def refusal(monkeypatch):
-    """What the tool says of bad input, in one line."""
+    """Return the tool's one-line message about bad input."""
     monkeypatch.syspath_prepend(str(TOOL.parent))
     label_video = importlib.import_module("label_video")
 

@@ -156,7 +156,7 @@ def test_options_of_generated_data_exclude_cfg(stages, tmp_path):
 
 
 def finish_cell(stages, out, videos, frames, seed, scores):
-    """What the steps of a cell of the grid leave, with these scores by mode."""
+    """Write the files that the steps of a cell of the grid leave, with these scores by mode."""
     cell = out / f"videos{videos}_frames{frames}_seed{seed}"
     keys = ["SEED", seed, "OUTPUT_DIR", cell, "LOG_DIR", cell / "log"]
     keys += ["DATASET.NUM_LABELED_VIDEOS", videos, "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", frames]
@@ -171,7 +171,7 @@ def finish_cell(stages, out, videos, frames, seed, scores):
 
 
 def test_a_grid_ends_in_a_table_and_a_plot(stages, tmp_path):
-    """What all steps leave is there, so that the table alone is left to do."""
+    """The files of all steps exist, so that only the table is left to do."""
     out = tmp_path / "grid"
     for videos, frames, seed in itertools.product((1, 2), (1, 4), (0, 1)):
         score = 10.0 * videos + frames + 2 * seed

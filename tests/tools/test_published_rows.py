@@ -37,12 +37,12 @@ def experiment(row, folder):
 
 
 def is_ready(row, cfg):
-    """Whether a test would find everything and have something to score."""
+    """Return True if a test finds all its files and has something to score."""
     try:
         if cfg.TEST.MODE == "propagate":
             runs = build_labeled_runs(cfg, 7)
             return bool(build_pseudo_labeled(cfg, runs) if "single" in row.options else runs.sources)
-        return build_test_set(cfg).scorable
+        return build_test_set(cfg).has_ground_truth
     except InputError:
         return False
 
@@ -69,7 +69,7 @@ def test_mpii_may_have_hrnets_name_of_the_ground_truth(tmp_path):
 
 
 def perfect_table(data_set, row, folder):
-    """What the scorer says of predictions that are the labels; of PoseTrack, of some that are not."""
+    """Return the scorer's result for predictions that equal the labels; for PoseTrack, for some that do not."""
     if known_data_sets()[data_set].has_videos:
         return figures(evaluate_posetrack(POSEVAL / "gt", POSEVAL / "pred", tracking=True))
     place_data(row, data_set, folder)

@@ -77,7 +77,7 @@ def test_boxes_on_a_clip_of_five_frames(folder):
 
 
 def test_posetracks_boxes_are_the_joints_extent_and_a_margin():
-    """What the boxes of PoseTrack17, which gives none, are made by."""
+    """The rule for the boxes of PoseTrack17, which has none, on videos that have boxes."""
     for video in read_videos(ROOT / "annotations/val"):
         labeled = video.labeled.any(axis=1)
         np.testing.assert_allclose(joint_boxes(video)[labeled], video.boxes[labeled], atol=0.5)

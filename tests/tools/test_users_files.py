@@ -39,7 +39,7 @@ def root(tmp_path, monkeypatch):
 
 
 def refused(tool, *arguments):
-    """What the tool says, in one line."""
+    """Return the tool's one-line message."""
     module = importlib.import_module(tool)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [f"{tool}.py", *map(str, arguments)])

@@ -1,4 +1,4 @@
-"""What is read of files, and what is refused, whatever net they are of."""
+"""Files of weights that are read, and those that are refused, of any net."""
 
 import copy
 import json

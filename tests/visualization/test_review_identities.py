@@ -43,7 +43,7 @@ def do(request):
 
 
 def check_history(do, review, folder, before):
-    """What was done is undone and done again, and outlives the page."""
+    """Edits can be undone and redone, and survive a reload of the page."""
     after = review.save(folder)
     do(review, "z", "undo")
     assert review.save(folder) == before

@@ -10,7 +10,7 @@ from lib.utils.errors import InputError
 from lib.utils.files import frame_number
 
 MAX_NUMBER = 2**53
-"""Largest whole number that all programs read from JSON as it is."""
+"""Largest whole number that all programs read from JSON without rounding."""
 
 
 @dataclass(frozen=True)

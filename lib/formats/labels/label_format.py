@@ -23,7 +23,7 @@ class LabelFormat:
             of the file, without a byte order mark and white space.
         patterns: Patterns of the names of files that are written in this format unless `--to` names another, such as
             "*.csv". If several formats have a pattern that fits, the longest pattern counts.
-        is_general: Several formats share what `recognizes` checks; it is asked after those of other formats.
+        is_general: Several formats share what `recognizes` checks; it is checked after those of other formats.
         packages: Optional packages that the writer needs, as pip names them.
         check: Function that raises an InputError if no file can be written in a place. It is called before a run.
     """

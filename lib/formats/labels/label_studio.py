@@ -24,7 +24,7 @@ from lib.formats.labels.model import Labels, checked_labels, number_tracks
 from lib.utils.errors import InputError
 from lib.utils.files import read_json
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _NO_SCORE = 1.0  # of a prediction without a score
 _ANNOTATED = ("annotations", "completions")  # Label Studio 1.0 and its predecessors
 
@@ -103,7 +103,7 @@ def _results(task: dict[str, Any], where: str) -> Iterator[tuple[list[dict[str, 
             raise InputError(f"{where}: '{key}' must be a list")
         given = [one for one in listed if isinstance(one, dict) and not one.get("was_cancelled")]  # some are ids
         if len(given) > 1:
-            _LOG.warning("%s: the last of %d %s counts", where, len(given), key)
+            logger.warning("%s: the last of %d %s counts", where, len(given), key)
         for one in given[-1:]:
             own = one.get("score")
             yield (
@@ -113,7 +113,7 @@ def _results(task: dict[str, Any], where: str) -> Iterator[tuple[list[dict[str, 
 
 
 def _poses(task: dict[str, Any], frame: int, where: str) -> tuple[list[_Pose], tuple[int, int]]:
-    """Return the individuals of a task, and the size of its image, 0 if no region tells it."""
+    """Return the individuals of a task, and the size of its image, 0 if no region has it."""
     poses: dict[Any, _Pose] = {}
     size = (0, 0)
     annotated = False
@@ -198,7 +198,7 @@ def _add_box(pose: _Pose, region: dict[str, Any], size: tuple[int, int], where: 
 
 
 def _frame(task: dict[str, Any], size: tuple[int, int], where: str) -> Frame:
-    """Return the frame of a task: its image, and the number in a video that `meta` may tell."""
+    """Return the frame of a task: its image, and its number in a video, if `meta` has one."""
     texts = [value for value in task["data"].values() if isinstance(value, str)]
     given = task["data"].get("image", next(iter(texts), ""))
     name = _image_name(given) if isinstance(given, str) else ""

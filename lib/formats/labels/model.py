@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 NOT_LABELED, HIDDEN, VISIBLE = 0, 1, 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Labels:
     """P poses of J joints, of people or animals, in F frames.
 
@@ -137,7 +137,19 @@ def checked_labels(
     names, edges, frames = tuple(names), tuple(edges), tuple(frames)
     _check_values(path, labeled, edges, (joints, scores, boxes))
     track = _complete_tracks(track, frame)
-    labels = Labels(names, edges, frames, frame, track, joints, visibility, scores, boxes, track_names, category)
+    labels = Labels(
+        names=names,
+        edges=edges,
+        frames=frames,
+        frame=frame,
+        track=track,
+        joints=joints,
+        visibility=visibility,
+        scores=scores,
+        boxes=boxes,
+        track_names=track_names,
+        category=category,
+    )
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
     return labels

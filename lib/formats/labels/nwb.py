@@ -22,7 +22,7 @@ from lib.formats.labels.model import HIDDEN, NOT_LABELED, VISIBLE, Labels, check
 from lib.formats.labels.nwb_writer import UNTRACKED, safe_name
 from lib.utils.errors import InputError
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _NO_CONFIDENCE = 1.0
 
@@ -159,7 +159,8 @@ def _estimated(group: h5py.Group, names: list[str], path: Path) -> Iterator[tupl
         cells[np.searchsorted(places, own), joint] = np.insert(values, 2, VISIBLE, axis=1)
     whole = bool((places == np.rint(places)).all())
     if not whole:
-        _LOG.warning("%s: %s has no frame rate: its frames are numbered in the order of their times", path, group.name)
+        text = "%s: %s has no frame rate: its frames are numbered in the order of their times"
+        logger.warning(text, path, group.name)
     who = "track0" if name.startswith("PoseEstimation") else UNTRACKED + group.name if name == "untracked" else name
     for number, pose in zip(places.astype(int).tolist() if whole else range(len(places)), cells, strict=True):
         if not np.isnan(pose[:, :2]).all():
@@ -186,12 +187,12 @@ def _places(series: h5py.Group, count: int, video: _Video) -> np.ndarray:
 
 def _trained(groups: list[h5py.Group], names: list[str], path: Path) -> Iterator[tuple[Key, np.ndarray]]:
     """Yield the poses of training data, as `_estimated` does."""
-    told = [re.fullmatch(r"(?:skeleton_)?instance_?(\d*)", group.name.rpartition("/")[2]) for group in groups]
+    instances = [re.fullmatch(r"(?:skeleton_)?instance_?(\d*)", group.name.rpartition("/")[2]) for group in groups]
     ids = [group.attrs.get("id") for group in groups]
-    numbered = any(name and id is not None and str(id) != name[1] for name, id in zip(told, ids, strict=True))
-    for group, name, id in zip(groups, told, ids, strict=True):
+    numbered = any(name and id is not None and str(id) != name[1] for name, id in zip(instances, ids, strict=True))
+    for group, name, id in zip(groups, instances, ids, strict=True):
         who = group.name.rpartition("/")[2]
-        if name:  # an id that is the place in the frame tells nobody apart
+        if name:  # an id that is a position in the frame identifies nobody
             who = f"track{id}" if numbered and id is not None else UNTRACKED + group.name
         joints = _in_two_dimensions(group["node_locations"], path)
         seen = group["node_visibility"][()] if "node_visibility" in group else np.ones(len(names), dtype=bool)

@@ -56,7 +56,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
 
     with write_hdf5(path) as file:
         NWBHDF5IO(file=file, mode="w").write(session)
-    return _tell(labels, tracked)
+    return _all_lost(labels, tracked)
 
 
 def _with_tracks(labels: Labels) -> Labels:
@@ -196,7 +196,7 @@ def _estimates(labels: Labels, numbers: np.ndarray, skeleton: Any, video: Any) -
     return estimates
 
 
-def _tell(labels: Labels, tracked: Labels) -> list[str]:
+def _all_lost(labels: Labels, tracked: Labels) -> list[str]:
     """Return one line for each thing that the files cannot hold."""
     counts = {
         "poses without a track: they become individuals": (labels.track != tracked.track).sum(),

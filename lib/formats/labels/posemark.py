@@ -1,4 +1,4 @@
-"""Labels in PoseMark's files, of poseinterface: COCO-style files of one individual, with names that tell the frames.
+"""Labels in PoseMark's files, of poseinterface: COCO-style files of one individual, with names that give the frames.
 
 `sub-<subject>_ses-<session>_cam-<camera>_framelabels.json` has images of a session's video, and
 `…_start-<frame>_dur-<number>_cliplabels.json` the frames of a clip of it. `startlabels` are those of a clip's first
@@ -33,7 +33,7 @@ _MIN_DIGITS = 4
 
 @dataclass(frozen=True)
 class _Name:
-    """What the name of a file tells: the session and camera, the clip if there is one, and the kind of its labels."""
+    """Parts of a file's name: the session and camera, the clip if there is one, and the kind of its labels."""
 
     session: str
     clip: str
@@ -69,10 +69,10 @@ def read(path: str | Path) -> Labels:
     name = _name(path)
     frames = []
     for index, (frame, image) in enumerate(zip(labels.frames, content["images"], strict=True)):
-        told = _IMAGE.fullmatch(frame.file_name)
-        if not told:
+        found = _IMAGE.fullmatch(frame.file_name)
+        if not found:
             raise InputError(f"{path}: images[{index}]: {frame.file_name} is not sub-…_ses-…_cam-…_frame-<number>")
-        session, number, suffix = told[1], int(told[2]), told[3] or ""
+        session, number, suffix = found[1], int(found[2]), found[3] or ""
         if name and name.clip:
             number = whole_number(image["id"]) or 0
         video = name.video if name else f"{session}.mp4"
@@ -111,11 +111,11 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     del content["videos"]
     people = [person | {"image_id": numbers[person["image_id"]]} for person in content["annotations"]]
     write_json(path, content | {"images": images, "annotations": people}, indent=True)
-    return _tell(labels, name, {image["file_name"] for image in images})
+    return _all_lost(labels, name, {image["file_name"] for image in images})
 
 
 def check(path: str | Path) -> _Name:
-    """Return what the name of a file to write tells.
+    """Return the parts of the name of a file to write.
 
     Args:
         path: The file to write.
@@ -133,7 +133,7 @@ def check(path: str | Path) -> _Name:
 
 
 def _name(path: str | Path) -> _Name | None:
-    """Return what the name of a file tells; None if it is not one of PoseMark's."""
+    """Return the parts of a file's name; None if it is not one of PoseMark's."""
     found = _FILE.fullmatch(Path(path).name)
     if not found or (found[2] is not None) != (found[5] in ("clip", "start")):
         return None
@@ -158,12 +158,12 @@ def _numbers(labels: Labels, name: _Name, path: str | Path) -> list[int]:
     outside = [frame for frame, number in zip(labels.frames, numbers, strict=True) if number not in inside]
     if name.clip and outside:
         raise InputError(
-            f"{path}: frame {frame_name(outside[0])} is not one of the {name.num_frames} frames that the name tells"
+            f"{path}: frame {frame_name(outside[0])} is not one of the {name.num_frames} frames in its name"
         )
     return numbers
 
 
-def _tell(labels: Labels, name: _Name, images: set[str]) -> list[str]:
+def _all_lost(labels: Labels, name: _Name, images: set[str]) -> list[str]:
     """Return one line for each thing that a file cannot hold."""
     others = sum(Path(frame.file_name).name not in images for frame in labels.frames)
     if name.kind == "frame":

@@ -88,7 +88,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         nframes=len(labels.frames),
         ignore_regions=[[] for _ in labels.frames],
         person_frame=labels.frame[order],
-        has_points=np.ones(people, dtype=bool),
+        has_joint_list=np.ones(people, dtype=bool),
         joints=joints[order],
         present=labeled[order],
         labeled=labeled[order],

@@ -73,7 +73,7 @@ def read(path: str | Path) -> Labels:
                 _take_scores(pose, tables, int(tables["instances"]["from_predicted"][row]))
         frames = [videos[int(video)].frame(int(number)) for video, number in tables["frames"][["video", "frame_idx"]]]
         tracks, names_of_tracks = _tracks(tables["instances"]["track"][[row for _, row in rows]], track_names)
-    _tell_missing(path, {frame.video for frame in frames if not frame.file_name})
+    _warn_of_missing(path, {frame.video for frame in frames if not frame.file_name})
     cells = np.array(poses).reshape(-1, len(names), 4)
     hidden = np.isfinite(cells[:, :, :2]).all(axis=2) & (cells[:, :, 2] == 0)
     if hidden.any():
@@ -190,7 +190,7 @@ def _take_scores(pose: np.ndarray, tables: dict[str, np.ndarray], source: int) -
         pose[same, 3] = predicted[same, 3]
 
 
-def _tell_missing(path: Path, videos: set[str]) -> None:
+def _warn_of_missing(path: Path, videos: set[str]) -> None:
     for video in sorted(videos - {""}):
         if not (path.parent / PurePosixPath(video).name).exists():
             logger.warning("%s: its video is missing: %s; the labels are read without it", path, video)

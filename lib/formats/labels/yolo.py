@@ -65,10 +65,10 @@ def read(path: str | Path) -> Labels:
     for picture in pictures:
         own = _rows(picture.labels, _BOX + num_joints * width) if picture.labels.is_file() else []
         name, size = _image(root / picture.name, config.get(yolo_writer.SIZE), path)
-        told = named_frame(name)
         frame += [len(frames)] * len(own)
         rows += [_scaled(row, size, width) for row in own]
-        frames.append(Frame(picture.video, told.number, str(PurePosixPath(picture.name).with_name(name)), *size))
+        number, file_name = named_frame(name).number, PurePosixPath(picture.name).with_name(name)
+        frames.append(Frame(picture.video, number, str(file_name), *size))
     poses = np.array(rows).reshape(len(rows), _BOX + 3 * num_joints)
     cells = poses[:, _BOX:].reshape(-1, num_joints, 3)
     used = sorted({int(row[0]) for row in rows})
@@ -143,7 +143,7 @@ def _pictures(root: Path, split: Any, path: Path) -> Iterator[_Picture]:
 
 
 def _picture(root: Path, name: str, inside: str, path: Path) -> _Picture:
-    """Return an image by its name in the data set's folder; its name `inside` the split's folder tells its video."""
+    """Return an image by its name in the data set's folder; its name `inside` the split's folder gives its video."""
     if not (root / name).resolve().is_relative_to(root.resolve()):
         raise InputError(f"{path}: {name} is outside {root}; move the YAML file into the data set's folder")
     return _Picture(name, named_frame(inside).video, root / PurePosixPath(_swap(name)).with_suffix(".txt"))

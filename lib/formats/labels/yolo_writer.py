@@ -35,8 +35,8 @@ def write(path: str | Path, labels: Labels) -> list[str]:
         One line for each thing that the format cannot hold.
 
     Raises:
-        InputError: If a frame has no size, two frames would have the same image, or the folder `labels` exists and is
-            not as it was written with the YAML file.
+        InputError: If a frame has no size, two frames would have the same image, or the folder `labels` exists and was
+            changed or not written with the YAML file.
     """
     path = Path(path)
     poses = np.flatnonzero(labels.labeled.any(axis=1)).tolist()
@@ -90,7 +90,7 @@ def check(path: str | Path) -> None:
         path: The YAML file to write.
 
     Raises:
-        InputError: If the folder `labels` beside it is not as it was written with the file, or the file is named so.
+        InputError: If the folder `labels` beside it was changed or not written with the file, or has its name.
     """
     path = Path(path)
     folder = path.parent / "labels"
@@ -98,7 +98,7 @@ def check(path: str | Path) -> None:
         raise InputError(f"{path}: the labels go into {folder}; give the YAML file another name, such as data.yaml")
     if folder.exists() and not (path.exists() and read_yaml(path).get(_DIGEST) == _digest(folder)):
         raise InputError(
-            f"{path}: {folder} exists, not as it was written with {path.name}; name a file in a new folder"
+            f"{path}: {folder} exists, and was changed or not written with {path.name}; name a file in a new folder"
         )
 
 

@@ -1,4 +1,4 @@
-"""What all label formats are read into, and what is refused or told when they are."""
+"""The common representation of all label formats: checks, warnings, and losses."""
 
 import logging
 

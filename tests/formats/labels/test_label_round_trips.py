@@ -1,4 +1,4 @@
-"""What is written and read again is the same, in every format, for all that it holds."""
+"""Every format returns what it can hold unchanged after writing and reading."""
 
 import tempfile
 from dataclasses import replace

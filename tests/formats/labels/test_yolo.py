@@ -163,7 +163,7 @@ def test_only_labels_as_they_were_written_are_replaced(tmp_path):
     with pytest.raises(InputError, match="give the YAML file another name"):
         check_written(tmp_path / "labels.yaml")
     (tmp_path / "labels/train").mkdir(parents=True)
-    with pytest.raises(InputError, match="labels exists, not as it was written with"):
+    with pytest.raises(InputError, match="labels exists, and was changed or not written with"):
         check_written(tmp_path / "data.yaml")
     (tmp_path / "labels/train").rmdir()
     (tmp_path / "labels").rmdir()
