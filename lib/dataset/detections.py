@@ -100,6 +100,7 @@ def person_in_box(
         box_score=box.score,
         joints=np.zeros((num_joints, 2)),
         labeled=np.zeros(num_joints, dtype=bool),
+        box=np.asarray(box.box, dtype=np.float64),
     )
 
 

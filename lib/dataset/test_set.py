@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 MPII_TRUTH = ("gt_valid.mat", "mpii_gt_val.mat")  # HRNet's and MMPose's name; the lists in JSON have no head boxes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TestSet:
     """People to estimate, and ground truth to score the estimates against.
 
@@ -49,6 +49,7 @@ class TestSet:
         videos: Frames that a submission must list, with their ground truth: the official one if DATASET.GT_DIR is set,
             else the annotations.
         split: Name of the split.
+        frames: Frames of each video with people, by its index.
         dropped: Number of boxes that were left out, by reason.
         scorable: True if labels exist, and head boxes if distances are measured in them.
         truth: Ground-truth file of a data set of images or of custom data; None for PoseTrack.
@@ -57,6 +58,7 @@ class TestSet:
     clips: ClipDataset
     videos: Sequence[VideoAnnotations]
     split: str
+    frames: Mapping[int, FrameFolder | ImageList]
     dropped: Counter[str]
     scorable: bool
     truth: Path | None = None
@@ -107,7 +109,13 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     where = f"{len(found.frames)} videos" if videos else f"{len(found.videos[0].frame_names)} images"
     logger.info("%d people in %s%s", len(clips), where, reasons(found.dropped))
     return TestSet(
-        clips, found.videos, build_split_name(cfg, train=False), found.dropped, _scorable(cfg, found, truth), truth
+        clips=clips,
+        videos=found.videos,
+        split=build_split_name(cfg, train=False),
+        frames=found.frames,
+        dropped=found.dropped,
+        scorable=_scorable(cfg, found, truth),
+        truth=truth,
     )
 
 

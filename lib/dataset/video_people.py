@@ -99,6 +99,7 @@ def labeled_people(
                     labeled=labeled,
                     row=p,
                     track=int(video.track_ids[p]),
+                    box=np.asarray(box, dtype=np.float64),
                 )
             )
     return PoseTrack(videos=videos, people=people, frames=files.found, dropped=dropped)
