@@ -276,6 +276,12 @@ def test_people_are_tracked_and_their_tracks_scored(sample):
     assert "mota" not in results(sample)[0]
 
 
+def test_tracks_by_flow_need_the_frames(sample):
+    (sample / "data/images/val/a_video/000001.jpg").unlink()
+    line = refused(sample, "TEST.TRACKING", "True", "TEST.TRACKER.MOTION", "flow")
+    assert line == f"error: {sample}/data/images/val/a_video: no frame 000001.jpg"
+
+
 def test_tracks_do_not_depend_on_the_order_of_boxes(sample):
     (sample / "data/annotations/val/b_video.json").unlink()
     boxes = [
