@@ -39,10 +39,11 @@ from lib.frames.store import ImageStore
 from lib.frames.video import FrameFolder
 from lib.synthetic.presets import PRESETS
 from lib.synthetic.videos import make_videos
-from lib.tracking.estimator import VideoEstimator, build_tracker_options
-from lib.tracking.motion import build_motion
+from lib.tracking.box_poses import BoxEstimator
+from lib.tracking.estimator import VideoEstimator
 from lib.tracking.offline import build_finish
 from lib.tracking.similarity import box_iou
+from lib.tracking.video_tracker import build_tracker_factory
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "experiments/synthetic/demo/posewarper.yaml"
@@ -59,6 +60,8 @@ ROWS: dict[str, list[Any]] = {  # keys of TEST.TRACKER
     "velocity, 3 votes": ["VOTES", 3],
     "velocity, second pass": ["CONFIDENT", 0.6],
     "velocity, filled": ["FILL", 3],
+    "velocity, offline pass": ["SMOOTH", True],
+    "flow, offline pass": ["MOTION", "flow", "SMOOTH", True],
     "second pass, filled": ["CONFIDENT", 0.6, "FILL", 3],
     "second pass, offline pass": ["CONFIDENT", 0.6, "SMOOTH", True],
 }
@@ -152,19 +155,19 @@ def net_poses(video: Video, predictor: Any, cfg: CfgNode, aspect: float) -> floa
 
 def track(video: Video, cfg: CfgNode, net: Any, predictor: Any) -> tuple[list[FramePoses], float]:
     """Return the tracked poses of a video, and the processor's seconds per frame without the poses in given boxes."""
-    cpu = torch.device("cpu")
-    estimator = VideoEstimator(
+    estimate_poses = BoxEstimator(
         KnownPoses(video, predictor),  # type: ignore[arg-type]
-        lambda numbers, images: [[one.box for one in video.boxes[number]] for number in numbers],
         skeleton=build_skeleton(cfg),
         rules=Rules(),
         aspect_ratio=cfg.MODEL.IMAGE_SIZE[0] / cfg.MODEL.IMAGE_SIZE[1],
+        build_clips=lambda people, frames: build_clips(cfg, people, {0: frames}, cfg.TEST.AGGREGATE.OFFSETS),
+    )
+    estimator = VideoEstimator(
+        lambda numbers, images: [[one.box for one in video.boxes[number]] for number in numbers],
+        estimate_poses,
+        tracker=build_tracker_factory(cfg, net, torch.device("cpu"), estimate_poses)(),
         offsets=[0],
         nms_threshold=1.0,
-        build_clips=lambda people, frames: build_clips(cfg, people, {0: frames}, cfg.TEST.AGGREGATE.OFFSETS),
-        tracker=build_tracker_options(cfg),
-        motion=build_motion(cfg, net, cpu),
-        max_filled=cfg.TEST.TRACKER.FILL,
     )
     start = time.process_time()
     found = [estimator.estimate([number], video.frames)[0] for number in range(len(video.boxes))]  # type: ignore[arg-type]

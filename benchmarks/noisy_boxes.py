@@ -69,5 +69,6 @@ def make_noisy_boxes(
 
 
 def _box(frame: int, center: np.ndarray, size: np.ndarray, score: float, row: int) -> NoisyBox:
-    corner_and_size = np.concatenate([center - size / 2, size])
-    return NoisyBox(DetectedBox(frame, 0, corner_and_size, float(np.clip(score, 0.05, 1))), row)
+    box, score = np.concatenate([center - size / 2, size]), float(np.clip(score, 0.05, 1))
+    found = DetectedBox(image=frame, num_frames=0, box=box, score=score)
+    return NoisyBox(found, row)

@@ -43,9 +43,10 @@ def main() -> None:
             check_predictions(test.folder / "predictions" / mode, named_paths(cfg))
             check_result(path)
         weights = sha256(build_weights_path(cfg, test.folder))  # raises, before data are read
-        tester = build_tester(cfg, test.folder, test.process, track=build_people_tracker(cfg))
+        tester = build_tester(cfg, test.folder, test.process, tracking=cfg.TEST.TRACKING)
         net, forced = build_trained_model(cfg, test.folder, test.device, args.force)
-        result = tester.run(build_predictor(cfg, net, test.device, process=test.process), mode)
+        track = build_people_tracker(cfg, net, test.device, tester)
+        result = tester.run(build_predictor(cfg, net, test.device, process=test.process), mode, track)
         if not test.is_main_process:
             return
         write_json(path, result | {"weights_sha256": weights} | test.describe(forced), indent=True)

@@ -167,7 +167,8 @@ class Predictor:
                 (index, batch.joints, batch.scores, damaged > 0)
             )  # without heatmaps, which would fill the memory
             replaced += int(torch.as_tensor(batch.clips.replaced).sum())
-        shares = distributed.gather((parts, replaced))
+        _, num_processes = self._process
+        shares = distributed.gather((parts, replaced)) if num_processes > 1 else [(parts, replaced)]
         columns = zip(*(part for parts, _ in shares for part in parts), strict=True)
         index, joints, scores, damaged = (np.concatenate(column) for column in columns)
         if not np.isfinite(scores).all():

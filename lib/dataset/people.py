@@ -25,6 +25,7 @@ class Person:
         track: Number of the person in the video; −1 if it is not known.
         open_joints: Indices of joints that this label says nothing about; the labels of other frames decide on them.
             The other joints were set by a person, or found to be absent.
+        box: (4,) box x, y, width, height in pixels that the crop was made for; None if it is not known.
     """
 
     video: int
@@ -38,6 +39,7 @@ class Person:
     row: int = -1
     track: int = -1
     open_joints: tuple[int, ...] = ()
+    box: np.ndarray | None = None
 
     @property
     def decided(self) -> np.ndarray:
@@ -78,6 +80,7 @@ def unlabeled_person(
         joints=np.zeros((num_joints, 2)),
         labeled=np.zeros(num_joints, dtype=bool),
         box_score=box_score,
+        box=np.asarray(box, dtype=np.float64),
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from lib.dataset.video_people import Folders, VideoPeople, match_ground_truth, r
 from lib.formats.boxes import DetectedBox, read_boxes
 from lib.formats.posetrack_set import read_joints, read_videos
 from lib.formats.video_annotations import VideoAnnotations
+from lib.frames.images import ImageList
+from lib.frames.video import FrameFolder
 from lib.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class TestSet:
         videos: Frames that a submission must list, with their ground truth: the official one if DATASET.GT_DIR is set,
             else the annotations.
         split: Name of the split.
+        frames: Frames of each video with people, by its index.
         dropped: Number of boxes that were left out, by reason.
         has_ground_truth: True if labels exist, and head boxes if distances are measured in them.
         truth: Ground-truth file of a data set of images or of custom data; None for PoseTrack.
@@ -53,6 +56,7 @@ class TestSet:
     clips: ClipDataset
     videos: Sequence[VideoAnnotations]
     split: str
+    frames: Mapping[int, FrameFolder | ImageList]
     dropped: Counter[str]
     has_ground_truth: bool
     truth: Path | None = None
@@ -85,6 +89,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         clips=clips,
         videos=found.videos,
         split=build_split_name(cfg, train=False),
+        frames=found.frames,
         dropped=found.dropped,
         has_ground_truth=_has_ground_truth(cfg, found, truth),
         truth=truth,

@@ -98,6 +98,7 @@ def labeled_people(
                     labeled=labeled,
                     row=p,
                     track=int(video.track_ids[p]),
+                    box=np.asarray(box, dtype=np.float64),
                 )
             )
     return VideoPeople(videos=videos, people=people, frames=files.found, dropped=dropped)

@@ -6,16 +6,36 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lib.dataset.people import Person
-from lib.evaluation.submission import Rules, box_scores, select_people
+from lib.evaluation.submission import Rules, select_people, submitted_scores
+from lib.formats.tracked_poses import TrackedPose
 from lib.formats.video_annotations import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE, VideoAnnotations
 from lib.pose.skeletons import POSETRACK
 
-Kept = Mapping[tuple[int, int], Sequence[int]]
-"""The people to submit, as indices by video and frame, sorted by both"""
+Place = tuple[int, int]
+"""Index of a video, and of one of its annotated frames."""
 
-TrackPeople = Callable[[Sequence[Person], np.ndarray, np.ndarray, np.ndarray, Kept], np.ndarray]
-"""Function from P people, their joints (P, J, 2), scores of the joints (P, J) and of the people (P,), and the people to
-submit to track ids (P,), from 0 in each video. A joint with score 0 was not found."""
+
+@dataclass(frozen=True, kw_only=True)
+class Estimated:
+    """P people of a test set as estimated.
+
+    Attributes:
+        people: The people, sorted by video and frame.
+        joints: (P, J, 2) x, y in image pixels.
+        scores: (P, J) heatmap values of the joints; 0 for joints that are not submitted.
+        person_scores: (P,) scores of the people.
+        kept: Indices of the people to submit.
+    """
+
+    people: Sequence[Person]
+    joints: np.ndarray
+    scores: np.ndarray
+    person_scores: np.ndarray
+    kept: Mapping[Place, Sequence[int]]
+
+
+TrackPeople = Callable[[Sequence[VideoAnnotations], Estimated], Mapping[Place, Sequence[TrackedPose]]]
+"""Function from annotated videos and the people estimated in them to the people to submit, with their track ids."""
 
 DUMMY_SCORE = -100.0
 
@@ -51,30 +71,52 @@ def make_submission(
         joints: (P, J, 2) x, y in image pixels.
         scores: (P, J) scores of the joints.
         rules: Rules of the submission.
-        track: Returns the track ids of the people; None: track ids count the people of each frame.
+        track: Tracks the people; None: track ids count the people of each frame.
 
     Returns:
         One VideoAnnotations per video, with estimates in place of annotations.
     """
     kept, person_scores = select_people(people, joints, scores, rules, POSETRACK.sigmas)
-    joint_scores = scores * (box_scores(people)[:, None] if rules.times_box else 1.0)
+    joint_scores = submitted_scores(people, scores, rules)
     given = joint_scores >= rules.min_joint_score
     kept = {place: [p for p in rows if given[p, list(KEYPOINT_OF_JOINT)].any()] for place, rows in kept.items()}
     if track:
-        tracks = track(people, joints, np.where(given, scores, 0), person_scores, kept)
+        estimated = Estimated(
+            people=people, joints=joints, scores=np.where(given, scores, 0), person_scores=person_scores, kept=kept
+        )
+        kept, submitted = _tracked(track(videos, estimated), rules)
     else:
         tracks = np.zeros(len(people), dtype=np.int64)
         for rows in kept.values():
             tracks[rows] = np.arange(len(rows))
-    submitted = _Submitted(
-        joints=joints, given=given, joint_scores=joint_scores, person_scores=person_scores, tracks=tracks
-    )
+        submitted = _Submitted(
+            joints=joints, given=given, joint_scores=joint_scores, person_scores=person_scores, tracks=tracks
+        )
     filled = []
     for v, video in enumerate(videos):
         rows_of_frame = [kept.get((v, frame), []) for frame in range(len(video.frame_names))]
-        tracked = tracks[[p for rows in rows_of_frame for p in rows]]
-        filled.append(_fill(video, rows_of_frame, submitted, tracked.max(initial=-1) + 1 if track else 0))
+        own = submitted.tracks[[p for rows in rows_of_frame for p in rows]]
+        filled.append(_fill(video, rows_of_frame, submitted, own.max(initial=-1) + 1 if track else 0))
     return filled
+
+
+def _tracked(found: Mapping[Place, Sequence[TrackedPose]], rules: Rules) -> tuple[dict[Place, list[int]], _Submitted]:
+    """Return tracked people as submitted, and their indices by video and frame."""
+    kept: dict[Place, list[int]] = {}
+    poses: list[TrackedPose] = []
+    for place, own in sorted(found.items()):
+        kept[place] = [*range(len(poses), len(poses) + len(own))]
+        poses += own
+    scores = np.array([pose.scores for pose in poses])
+    box_scores = np.array([pose.box_score for pose in poses])
+    submitted = _Submitted(
+        joints=np.array([pose.joints for pose in poses]),
+        given=scores > 0,
+        joint_scores=scores * (box_scores[:, None] if rules.times_box else 1.0),
+        person_scores=np.array([pose.score for pose in poses]),
+        tracks=np.array([pose.track for pose in poses], dtype=np.int64),
+    )
+    return kept, submitted
 
 
 def _fill(

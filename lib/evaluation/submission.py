@@ -168,6 +168,17 @@ def box_scores(people: Sequence[Person]) -> np.ndarray:
     return np.array([person.box_score for person in people], dtype=np.float64)
 
 
+def submitted_scores(people: Sequence[Person], scores: np.ndarray, rules: Rules) -> np.ndarray:
+    """Return the scores (P, J) of the joints in a submission.
+
+    Args:
+        people: P people.
+        scores: (P, J) heatmap values of the joints.
+        rules: Rules of the submission.
+    """
+    return scores * (box_scores(people)[:, None] if rules.times_box else 1.0)
+
+
 def rescore(people: Sequence[Person], scores: np.ndarray, threshold: float) -> np.ndarray:
     """Return (P,) box scores times the mean joint scores above a threshold; 0 for people without such a joint.
 

@@ -40,7 +40,6 @@ class Tester:
         process: Rank and number of the processes that share the clips. Only the first one writes and scores.
         print_every: Number of batches between two lines of progress in the log.
         debug: Writes images of some batches; None if they are not wanted.
-        track: Tracks the people of videos, which are then scored as tracks too; None: they are not tracked.
     """
 
     name: str
@@ -53,14 +52,14 @@ class Tester:
     process: tuple[int, int]
     print_every: int
     debug: DebugImages | None
-    track: TrackPeople | None
 
-    def run(self, predictor: Predictor, name: str) -> dict[str, Any]:
+    def run(self, predictor: Predictor, name: str, track: TrackPeople | None = None) -> dict[str, Any]:
         """Estimate all people, write the submission to `predictions/<name>/`, and score it.
 
         Args:
             predictor: Estimates the poses.
             name: Name of the test.
+            track: Tracks the people of videos, which are then scored as tracks too; None: they are not tracked.
 
         Returns:
             Counts and, if there is something to score, `table`, `joints` and `score`, the measure to compare trainings
@@ -90,7 +89,7 @@ class Tester:
         people = len(self.test_set.clips) - len(poses.damaged)
         result = {"people": people, **counts, "replaced_frames": poses.replaced}
         others = {"boxes_left_out": dict(left_out)}
-        return result | others | self._submit(poses, self.folder / "predictions" / name / self.test_set.split)
+        return result | others | self._submit(poses, self.folder / "predictions" / name / self.test_set.split, track)
 
     def _check_damaged(self, damaged: Sequence[int]) -> None:
         """Warn about people who are left out because their image is damaged."""
@@ -100,16 +99,15 @@ class Tester:
         line = "left out: %d boxes of damaged images, such as %s"
         logger.warning(line, len(damaged), clips.describe(damaged[0]))
 
-    def _submit(self, poses: Poses, path: Path) -> dict[str, Any]:
+    def _submit(self, poses: Poses, path: Path, track: TrackPeople | None) -> dict[str, Any]:
         """Write the submission, and return its scores."""
         kept = np.setdiff1d(np.arange(len(self.test_set.clips)), poses.damaged)
         people = [self.test_set.clips.people[index] for index in kept]
         joints, scores = poses.joints[kept], poses.scores[kept]
         if self.data_set.is_posetrack:
-            videos = make_submission(self.test_set.videos, people, joints, scores, self.rules, track=self.track)
+            videos = make_submission(self.test_set.videos, people, joints, scores, self.rules, track=track)
             write_videos(path, videos, self.data_set.format)
-            tracking = self.track is not None
-            return score_videos(self.test_set.videos, videos, tracking) if self.is_scored else {}
+            return score_videos(self.test_set.videos, videos, track is not None) if self.is_scored else {}
         written = write_results(
             path,
             self.data_set,
@@ -129,23 +127,27 @@ class Tester:
         return score_files(self.name, self.test_set.truth, written, self.rules.sigma_scale)
 
 
-def build_tester(
-    cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1), *, track: TrackPeople | None = None
-) -> Tester:
+def build_tester(cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1), *, tracking: bool = False) -> Tester:
     """Return the test of an experiment, after checking that it can be scored.
 
     Args:
         cfg: The experiment.
         folder: Folder of the run.
         process: Rank and number of the processes that share the clips.
-        track: Tracks the people of videos; None: they are not tracked.
+        tracking: The people of videos will be tracked.
 
     Raises:
-        InputError: Annotations, boxes or frames are missing or broken, or cannot be scored.
+        InputError: Annotations, boxes or frames are missing or broken, or cannot be scored; or `tracking` is True for a
+            data set without track ids.
     """
+    if tracking and not build_data_set(cfg).is_posetrack:
+        raise InputError(
+            f"TEST.TRACKING is True, but DATASET.DATASET is {cfg.DATASET.DATASET}, and only PoseTrack's data sets have "
+            f"tracks to score; set it False"
+        )
     name, test_set, skeleton = cfg.DATASET.DATASET, build_test_set(cfg), build_skeleton(cfg)
     if cfg.TEST.EVALUATE:
-        is_scored = is_scorable(name, test_set, tracking=track is not None)
+        is_scored = is_scorable(name, test_set, tracking=tracking)
     else:
         logger.info("TEST.EVALUATE is false: not scored")
         is_scored = False
@@ -153,14 +155,13 @@ def build_tester(
         name=name,
         test_set=test_set,
         skeleton=skeleton,
-        rules=replace(build_rules(cfg), min_joint_score=cfg.TEST.JOINT_THRE) if track else build_rules(cfg),
+        rules=replace(build_rules(cfg), min_joint_score=cfg.TEST.JOINT_THRE) if tracking else build_rules(cfg),
         data_set=build_data_set(cfg),
         is_scored=is_scored,
         folder=folder,
         process=process,
         print_every=cfg.PRINT_FREQ,
         debug=_build_debug_images(cfg, folder, skeleton, test_set.clips.udp) if cfg.DEBUG.DEBUG else None,
-        track=track,
     )
 
 

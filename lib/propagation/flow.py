@@ -141,8 +141,10 @@ def lucas_kanade(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> t
     return np.where(found[:, None], moved[:, 0], joints), found
 
 
-def dis(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Follow joints by dense flow, OpenCV's Dense Inverse Search (medium preset); a Step on grayscale images.
+def dis(
+    first: np.ndarray, second: np.ndarray, joints: np.ndarray, preset: int = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+) -> tuple[np.ndarray, np.ndarray]:
+    """Follow joints by dense flow, OpenCV's Dense Inverse Search; a Step on grayscale images.
 
     Flow is computed in a region around the joints, with at most MAX_SIDE pixels along its longer side.
 
@@ -150,6 +152,7 @@ def dis(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.n
         first: (H, W) uint8 image.
         second: (H, W) uint8 image.
         joints: (P, 2) x, y in the first image.
+        preset: OpenCV's preset of speed and quality.
 
     Returns:
         (P, 2) joints in the second image, and (P,) bool, all True.
@@ -160,7 +163,7 @@ def dis(first: np.ndarray, second: np.ndarray, joints: np.ndarray) -> tuple[np.n
     pair = [
         cv2.resize(image[rows, columns], scaled.tolist(), interpolation=cv2.INTER_AREA) for image in (first, second)
     ]
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*pair, None)  # type: ignore[call-overload]
+    flow = cv2.DISOpticalFlow.create(preset).calc(*pair, None)  # type: ignore[call-overload]
     factor = scaled / size
     inside = (joints - (columns.start, rows.start) + 0.5) * factor - 0.5  # pixel centers are whole numbers
     return joints + _sample(flow, inside) / factor, np.ones(len(joints), dtype=bool)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -47,8 +48,9 @@ def build_motion(cfg: CfgNode, net: nn.Module, device: torch.device) -> Motion |
 
 
 def _flow(video: FrameSource) -> PropagationMethod:
-    """Return the propagation by dense optical flow (DIS)."""
-    return partial(along_flow, GrayFrames({0: video}), step=dis)
+    """Return the propagation by dense optical flow: DIS's fast preset, four times as fast as the medium one."""
+    step = partial(dis, preset=cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    return partial(along_flow, GrayFrames({0: video}), step=step)
 
 
 def _carry(

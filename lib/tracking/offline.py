@@ -1,4 +1,4 @@
-"""The pass over a finished video: join tracks, fill short gaps, remove short tracks, smooth the joints."""
+"""The pass over a finished video: untangle and join tracks, fill short gaps, remove short tracks, smooth the joints."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -10,9 +10,9 @@ from scipy.optimize import linear_sum_assignment
 from yacs.config import CfgNode
 
 from lib.formats.tracked_poses import FramePoses, TrackedPose
-from lib.tracking.similarity import PoseArrays, color_similarities, pose_similarities
+from lib.tracking.similarity import PoseArrays, distinctness
 from lib.tracking.smoothing import smooth_joints
-from lib.tracking.track import shifted_pose, typical_displacement
+from lib.tracking.untangling import Compare, Sighting, Track, end_similarity, untangle
 from lib.utils.errors import InputError
 
 MAX_FILLED = 2
@@ -41,7 +41,7 @@ class OfflineOptions:
     color_weight: float = 0.2
 
 
-_Track = dict[int, TrackedPose]  # by frame, ascending
+_Poses = dict[int, TrackedPose]  # by frame, ascending
 
 
 def build_finish(cfg: CfgNode, sigmas: Sequence[float]) -> Finish | None:
@@ -61,7 +61,8 @@ def build_finish(cfg: CfgNode, sigmas: Sequence[float]) -> Finish | None:
 def finish_tracks(frames: Sequence[FramePoses], *, sigmas: np.ndarray, options: OfflineOptions) -> list[FramePoses]:
     """Return the results of a video with tracks joined, gaps filled, short tracks removed, and joints smoothed.
 
-    Tracks are counted from 0 in the order of their first frames.
+    Overlapping people exchange poses where that fits better. Tracks are counted from 0 in the order of their first
+    frames.
 
     Args:
         frames: Results of consecutive frames.
@@ -71,29 +72,30 @@ def finish_tracks(frames: Sequence[FramePoses], *, sigmas: np.ndarray, options: 
     Raises:
         InputError: Two poses of a frame have the same track.
     """
-    tracks: dict[int, _Track] = defaultdict(dict)
+    tracks: dict[int, Track] = defaultdict(dict)
     for frame in frames:
-        for pose in frame.poses:
+        for pose, distinct in zip(frame.poses, distinctness(frame.poses, sigmas).tolist(), strict=True):
             if frame.number in tracks[pose.track]:
                 raise InputError(f"frame {frame.number}: two people have the track {pose.track}")
-            tracks[pose.track][frame.number] = pose
-    joined = _join(list(tracks.values()), sigmas, options)
-    kept = sorted((track for track in joined if len(track) >= options.min_length), key=lambda track: next(iter(track)))
+            tracks[pose.track][frame.number] = Sighting(frame.number, pose, distinct)
+    compare = partial(end_similarity, sigmas=sigmas, color_weight=options.color_weight)
+    joined = _join(untangle(list(tracks.values()), compare), compare, options.max_gap)
+    kept = sorted((track for track in joined if len(track) >= options.min_length), key=min)
     poses: dict[int, list[TrackedPose]] = defaultdict(list)
     for number, track in enumerate(kept):
-        for frame_number, pose in _smoothed(track).items():
+        for frame_number, pose in _smoothed({frame: one.pose for frame, one in sorted(track.items())}).items():
             poses[frame_number].append(replace(pose, track=number))
     return [replace(frame, poses=poses[frame.number]) for frame in frames]
 
 
-def _join(tracks: list[_Track], sigmas: np.ndarray, options: OfflineOptions) -> list[_Track]:
+def _join(tracks: list[Track], compare: Compare, max_gap: int) -> list[Track]:
     """Return the tracks, with those joined that continue each other."""
     ends, starts = [max(track) for track in tracks], [min(track) for track in tracks]
     similarities = np.zeros((len(tracks), len(tracks)))
     for first, end in enumerate(ends):
         for second, start in enumerate(starts):
-            if 0 < start - end <= options.max_gap:
-                similarities[first, second] = _continuity(tracks[first], tracks[second], sigmas, options.color_weight)
+            if 0 < start - end <= max_gap:
+                similarities[first, second] = _continuity(tracks[first], tracks[second], compare)
     following: dict[int, int] = {}
     for first, second in zip(*linear_sum_assignment(-similarities), strict=True):
         if similarities[first, second] >= MIN_JOIN_SIMILARITY:
@@ -108,46 +110,24 @@ def _join(tracks: list[_Track], sigmas: np.ndarray, options: OfflineOptions) -> 
     return joined
 
 
-def _continuity(first: _Track, second: _Track, sigmas: np.ndarray, color_weight: float) -> float:
+def _continuity(first: Track, second: Track, compare: Compare) -> float:
     """Return the similarity of the end of a track and the beginning of a later one, carried to each other."""
-    before, after = [*first.items()][-NUM_END_POSES:], [*second.items()][:NUM_END_POSES]
-    (end, last), (start, earliest) = before[-1], after[0]
-    gap = start - end
-    ahead = shifted_pose(last, gap * _velocity(before))
-    back = shifted_pose(earliest, -gap * _velocity(after))
-    pairs = PoseArrays.stack([ahead, last]), PoseArrays.stack([earliest, back])
-    similarity = float(np.diagonal(pose_similarities(*pairs, sigmas)).mean())
-    if color_weight and len(sigmas) and similarity > 0:
-        alike = float(color_similarities(_colors(before, len(sigmas)), _colors(after, len(sigmas)))[0, 0])
-        similarity = (1 - color_weight) * similarity + color_weight * alike if np.isfinite(alike) else similarity
-    return similarity
+    before = [first[number] for number in sorted(first)[: -NUM_END_POSES - 1 : -1]]
+    after = [second[number] for number in sorted(second)[:NUM_END_POSES]]
+    return (compare(before, after[0]) + compare(after, before[0])) / 2
 
 
-def _colors(poses: list[tuple[int, TrackedPose]], num_joints: int) -> np.ndarray:
-    """Return the mean colors (1, J, 3) around the joints; NaN where unknown."""
-    known = [pose.colors for _, pose in poses if pose.colors is not None]
-    colors = np.array([*known, np.full((num_joints, 3), np.nan)])
-    count = np.isfinite(colors).sum(axis=0)
-    return (np.nansum(colors, axis=0) / np.where(count, count, np.nan))[None]
-
-
-def _velocity(poses: list[tuple[int, TrackedPose]]) -> np.ndarray:
-    """Return the velocity (2,) in pixels per frame."""
-    (start, first), (end, last) = poses[0], poses[-1]
-    return typical_displacement(first, last) / max(1, end - start)
-
-
-def _smoothed(track: _Track) -> _Track:
+def _smoothed(track: _Poses) -> _Poses:
     """Return a track with smoothed joints and filled gaps; parts beyond longer gaps are smoothed separately."""
     numbers = list(track)
     breaks = [index for index, gap in enumerate(np.diff(numbers), start=1) if gap > MAX_FILLED + 1]
-    result: _Track = {}
+    result: _Poses = {}
     for part in np.split(np.array(numbers), breaks):
         result |= _smoothed_part({number: track[number] for number in part.tolist()})
     return result
 
 
-def _smoothed_part(track: _Track) -> _Track:
+def _smoothed_part(track: _Poses) -> _Poses:
     numbers = np.arange(min(track), max(track) + 1)
     known = np.array([*track])
     poses = PoseArrays.stack([*track.values()])
@@ -156,7 +136,7 @@ def _smoothed_part(track: _Track) -> _Track:
     scores = np.zeros(joints.shape[:2])
     joints[known - numbers[0]], scores[known - numbers[0]] = poses.joints, poses.scores
     smooth = smooth_joints(joints, scores, np.sqrt(np.prod(boxes[:, 2:], axis=1)))
-    result: _Track = {}
+    result: _Poses = {}
     for number, box, own in zip(numbers.tolist(), boxes, smooth, strict=True):
         pose = track.get(number) or _between(track, number)
         result[number] = replace(
@@ -165,7 +145,7 @@ def _smoothed_part(track: _Track) -> _Track:
     return result
 
 
-def _between(track: _Track, number: int) -> TrackedPose:
+def _between(track: _Poses, number: int) -> TrackedPose:
     """Return a pose with the lower scores of the two poses around a frame."""
     before = track[max(other for other in track if other < number)]
     after = track[min(other for other in track if other > number)]

@@ -1,90 +1,130 @@
 """Tracks of the people of a test set, from their poses in all frames."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from itertools import groupby
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import torch
+from torch import nn
 from yacs.config import CfgNode
 
-from lib.dataset import build_data_set, build_skeleton
 from lib.dataset.people import Person
-from lib.evaluation.posetrack_submission import Kept, TrackPeople
-from lib.formats.tracked_poses import TrackedPose
-from lib.pose.crop import PADDING, PIXELS_PER_SCALE
-from lib.tracking.estimator import build_tracker_options
-from lib.tracking.tracker import Tracker, TrackerOptions
+from lib.evaluation.posetrack_submission import Estimated, Place, TrackPeople
+from lib.evaluation.tester import Tester
+from lib.formats.tracked_poses import FramePoses, TrackedPose
+from lib.formats.video_annotations import VideoAnnotations
+from lib.frames.source import FrameSource
+from lib.tracking.box_poses import build_box_estimator
+from lib.tracking.offline import Finish, build_finish
+from lib.tracking.video_tracker import VideoTracker, build_tracker_factory
 from lib.utils.errors import InputError
+from lib.utils.files import frame_number
+
+logger = logging.getLogger(__name__)
 
 
 class PeopleTracker:
     """Tracks the people of each video, frame by frame.
 
-    The boxes are the people's crops without their padding. Within a frame, people are tracked in the order of their
-    crops, so that their tracks do not depend on the order of a box file.
+    Within a frame, people are tracked in the order of their boxes, so that their tracks do not depend on the order of a
+    box file.
 
     Args:
-        sigmas: (J,) OKS constants of the joints.
-        options: Options of the tracker; None: the defaults, without colors.
+        frames: Frames of each video with people, by its index.
+        new_tracker: Returns a tracker for one more video.
+        finish: Pass over all frames of a video; None: there is none.
     """
 
-    def __init__(self, sigmas: Sequence[float], options: TrackerOptions | None = None) -> None:
-        self._sigmas = sigmas
-        self._options = options or TrackerOptions(color_weight=0.0)
+    def __init__(
+        self, frames: Mapping[int, FrameSource], new_tracker: Callable[[], VideoTracker], finish: Finish | None = None
+    ) -> None:
+        self._frames = frames
+        self._new_tracker = new_tracker
+        self._finish = finish
 
-    def __call__(
-        self, people: Sequence[Person], joints: np.ndarray, scores: np.ndarray, person_scores: np.ndarray, kept: Kept
-    ) -> np.ndarray:
-        """Return track ids (P,), from 0 in each video; −1 for people who are not to be submitted.
+    def __call__(self, videos: Sequence[VideoAnnotations], estimated: Estimated) -> dict[Place, list[TrackedPose]]:
+        """Return the people to submit with their tracks, counted from 0 in each video, by video and frame.
 
         Args:
-            people: P people.
-            joints: (P, J, 2) x, y in image pixels.
-            scores: (P, J) scores of the joints; 0 for joints that were not found.
-            person_scores: (P,) scores of the people.
-            kept: The people to submit.
+            videos: Annotated videos.
+            estimated: The people as estimated.
         """
-        poses = [
-            TrackedPose.rounded(_box(person), person.box_score, *pose)
-            for person, *pose in zip(people, joints, scores, person_scores, strict=True)
-        ]
-        tracks = np.full(len(people), -1, dtype=np.int64)
-        for _, places in groupby(kept.items(), key=lambda item: item[0][0]):
-            tracker = Tracker(self._sigmas, self._options)
-            for rows in (rows for _, rows in places if rows):
-                ordered = sorted(rows, key=lambda p: (*people[p].center, *people[p].scale, -people[p].box_score))
-                linked = tracker.link(people[ordered[0]].number, [poses[p] for p in ordered])
-                tracks[ordered] = [pose.track for pose in linked]
-        return tracks
+        tracked: dict[Place, list[TrackedPose]] = {}
+        for v in sorted({v for v, _ in estimated.kept}):
+            poses = {frame: _poses(estimated, rows) for (own, frame), rows in estimated.kept.items() if own == v}
+            people = [person for person in estimated.people if person.video == v]
+            numbers = _frame_numbers(videos[v], people)
+            results = self._track(self._frames[v], {numbers[frame]: found for frame, found in poses.items()}, numbers)
+            tracked |= {(v, numbers.index(result.number)): [*result.poses] for result in results}
+        everybody = [pose for own in tracked.values() for pose in own]
+        logger.info(
+            "%d people on %d tracks, %d of them filled",
+            len(everybody),
+            len({(v, pose.track) for (v, _), own in tracked.items() for pose in own}),
+            sum(pose.filled for pose in everybody),
+        )
+        return tracked
+
+    def _track(
+        self, frames: FrameSource, poses: Mapping[int, Sequence[TrackedPose]], numbers: Sequence[int]
+    ) -> list[FramePoses]:
+        """Return the tracked poses of a video in frames with the given numbers.
+
+        Args:
+            frames: Frames of the video.
+            poses: Poses by number of the frame.
+            numbers: Numbers of the annotated frames.
+        """
+        tracker, results = self._new_tracker(), []
+        for number in sorted(numbers):
+            own = sorted(poses.get(number, ()), key=lambda pose: (*pose.box, -pose.box_score))
+            readable = bool(own) or frames.read_nearest(number)[1]
+            results.append(FramePoses(number=number, poses=tracker.track(number, own, frames, readable=readable)))
+        return self._finish(results) if self._finish else results
 
 
-def build_people_tracker(cfg: CfgNode) -> TrackPeople | None:
+def build_people_tracker(cfg: CfgNode, net: nn.Module, device: torch.device, tester: Tester) -> TrackPeople | None:
     """Return the tracker of an experiment's test, or None if TEST.TRACKING is False.
 
     Args:
         cfg: The experiment.
+        net: Net of the experiment, on `device`.
+        device: Device of the net.
+        tester: The test.
 
     Raises:
-        InputError: TEST.TRACKING is True for a data set without track ids, or a key of TEST.TRACKER is only for videos.
+        InputError: TEST.MODE cannot estimate the poses of people to fill.
     """
     if not cfg.TEST.TRACKING:
         return None
-    if not build_data_set(cfg).is_posetrack:
-        raise InputError(
-            f"TEST.TRACKING is True, but DATASET.DATASET is {cfg.DATASET.DATASET}, and only PoseTrack's data sets have "
-            f"tracks to score; set it to False"
-        )
-    unused = {"MOTION": ("velocity", "none"), "CONFIDENT": (0,), "FILL": (0,), "SMOOTH": (False,)}
-    for key, supported in unused.items():
-        if (value := cfg.TEST.TRACKER[key]) not in supported:
-            raise InputError(
-                f"TEST.TRACKER.{key} is {value}, and tests with TEST.TRACKING see no frames while they track: set it "
-                f"{' or '.join(map(str, supported))} (tools/demo.py supports it)"
+    if cfg.TEST.TRACKER.FILL and cfg.TEST.MODE == "pair":
+        raise InputError("TEST.TRACKER.FILL is set, but TEST.MODE pair estimates only people of the test set; set it 0")
+    estimate_poses = build_box_estimator(cfg, net, device, tester.rules)
+    new_tracker = build_tracker_factory(cfg, net, device, estimate_poses)
+    return PeopleTracker(tester.test_set.frames, new_tracker, build_finish(cfg, tester.skeleton.sigmas))
+
+
+def _poses(estimated: Estimated, rows: Sequence[int]) -> list[TrackedPose]:
+    """Return the poses of people, with all digits."""
+    poses = []
+    for p in rows:
+        person, scores = estimated.people[p], estimated.scores[p].astype(np.float64)
+        assert person.box is not None  # people of test sets have boxes
+        poses.append(
+            TrackedPose(
+                box=person.box,
+                box_score=person.box_score,
+                joints=np.where(scores[:, None] > 0, estimated.joints[p], 0),
+                scores=scores,
+                score=float(estimated.person_scores[p]),
             )
-    return PeopleTracker(build_skeleton(cfg).sigmas, replace(build_tracker_options(cfg), color_weight=0.0))
+        )
+    return poses
 
 
-def _box(person: Person) -> np.ndarray:
-    """Return the box (4,) x, y, w, h of a person's crop, without its padding."""
-    size = person.scale.astype(np.float64) * PIXELS_PER_SCALE / PADDING
-    return np.concatenate([person.center - size / 2, size])
+def _frame_numbers(video: VideoAnnotations, people: Sequence[Person]) -> list[int]:
+    """Return the numbers of a video's annotated frames among its files, which may be named by position."""
+    named = [frame_number(name) or 0 for name in video.frame_names]
+    shift = people[0].number - named[people[0].frame]
+    own = {person.frame: person.number for person in people}
+    return [own.get(frame, number + shift) for frame, number in enumerate(named)]

@@ -11,6 +11,7 @@ from lib.evaluation.submission import Rules, check_predictions, make_results, re
 from lib.formats import mpii
 from lib.formats.data_sets import known_data_sets
 from lib.formats.posetrack_set import unlabeled_video, write_videos
+from lib.formats.tracked_poses import TrackedPose
 from lib.formats.video_annotations import JOINT_NAMES, KEYPOINT_OF_JOINT, NO_SCORE
 from lib.nms import oks_iou
 from lib.pose.skeletons import POSETRACK
@@ -60,9 +61,20 @@ def test_track_ids_of_a_tracker_and_of_dummies():
     rules = Rules(times_box=False, min_joint_score=0.2)
     seen = {}
 
-    def track(people, joints, scores, person_scores, kept):
-        seen.update(kept=kept, scores=scores)
-        return np.array([5, -1, 7])
+    def track(videos, estimated):
+        seen.update(kept=estimated.kept, scores=estimated.scores)
+        tracked = [
+            TrackedPose(
+                box=np.zeros(4),
+                box_score=1,
+                joints=estimated.joints[p],
+                scores=estimated.scores[p],
+                score=1,
+                track=track,
+            )
+            for p, number in ((0, 5), (2, 7))
+        ]
+        return {(0, 0): tracked}
 
     people = [person(0, 0.5), person(0, 1.0), person(0, 1.0)]
     first, second = make_submission(VIDEOS, people, joints, scores, rules, track=track)

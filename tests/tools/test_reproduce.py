@@ -48,7 +48,8 @@ tables:
     <<: *table
     metrics: [mAP, MOTA]
     columns: {mAP: Mean}
-    overrides: {TEST.TRACKING: true}
+    overrides:
+      {TEST.TRACKING: true, TEST.TRACKER.MOTION: flow, TEST.TRACKER.ASSIGNMENT: greedy, TEST.TRACKER.FILL: 3}
     rows:
       true-boxes:
         values: [1, 2]

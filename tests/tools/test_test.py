@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from posetrack_sample import make_video, merge, write_annotations, write_experiment
@@ -274,6 +276,12 @@ def test_people_are_tracked_and_their_tracks_scored(sample):
     assert "mota" not in results(sample)[0]
 
 
+def test_tracks_by_flow_need_the_frames(sample):
+    (sample / "data/images/val/a_video/000001.jpg").unlink()
+    line = refused(sample, "TEST.TRACKING", "True", "TEST.TRACKER.MOTION", "flow")
+    assert line == f"error: {sample}/data/images/val/a_video: no frame 000001.jpg"
+
+
 def test_tracks_do_not_depend_on_the_order_of_boxes(sample):
     (sample / "data/annotations/val/b_video.json").unlink()
     boxes = [
@@ -290,6 +298,43 @@ def test_tracks_do_not_depend_on_the_order_of_boxes(sample):
         found.append(track_ids(json.loads(results(sample)[1]["a_video.json"])))
     assert found[0] == found[1]
     assert sorted(found[0].values()) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+def members(content):
+    """The frames and right wrists of each track of a file."""
+    tracks = defaultdict(set)
+    for one in content["annotations"]:
+        tracks[one["track_id"]].add((one["image_id"] % 1_000_000, *np.round(one["keypoints"][30:32], 1)))
+    return sorted(map(sorted, tracks.values()))
+
+
+@pytest.mark.parametrize("motion", ["flow", "warp"])
+def test_tracks_are_those_of_the_demo(sample, motion):
+    """From the same boxes, one of which is missing, with colors and filling."""
+    (sample / "data/annotations/val/b_video.json").unlink()
+    make_video(sample / "data", "c_video", num_frames=6)
+    (sample / "data/annotations/val/a_video.json").unlink()
+    boxes = [
+        {"image_name": f"images/val/c_video/{frame:06d}.jpg", "bbox": [x + 2 * frame, 30, 40, 60], "score": 0.9}
+        for frame in range(6)
+        for x in (10, 30, 80)
+        if (frame, x) != (4, 10)
+    ]
+    (sample / "boxes.json").write_text(json.dumps([{"category_id": 1, **box} for box in boxes]))
+    keys = ["TEST.TRACKER.MOTION", motion, "TEST.TRACKER.FILL", "2", "TEST.MODEL_FILE", "weights.pth"]
+    found = run(
+        sample, *keys, "TEST.USE_GT_BBOX", "False", "TEST.COCO_BBOX_FILE", "boxes.json", "TEST.TRACKING", "True"
+    )
+    assert found.returncode == 0, found.stderr
+    video = ["--video", "data/images/val/c_video", "--json", "poses.json", "--boxes", "boxes.json"]
+    demo = [sys.executable, str(ROOT / "tools/demo.py"), *video, "--cfg", "small.yaml", *keys]
+    done = run_tool(demo, sample)
+    assert done.returncode == 0, done.stderr
+    own, other = (
+        members(json.loads(text)) for text in (results(sample)[1]["c_video.json"], (sample / "poses.json").read_text())
+    )
+    assert own == other
+    assert sum(map(len, own)) >= 17
 
 
 def test_joints_of_low_scores_are_left_out_of_tracks(sample):

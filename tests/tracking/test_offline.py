@@ -71,6 +71,28 @@ def test_colors_decide_who_continues_whom():
     assert last == {0: pytest.approx(19, abs=0.1), 1: pytest.approx(21, abs=0.1)}
 
 
+@pytest.mark.parametrize("exchanged", [[10], [9, 10], [*range(10, 20)], [9, *range(12, 20)]])
+def test_people_who_cross_get_their_poses_back(exchanged):
+    """The tracker exchanged two people in single frames, or from a frame on."""
+
+    def right(n):
+        return person(4 * n)
+
+    def left(n):
+        return person(80 - 4 * n, 8)
+
+    frames = video(
+        20,
+        t0=lambda n: left(n) if n in exchanged else right(n),
+        t1=lambda n: right(n) if n in exchanged else left(n),
+    )
+    heights = {pose.track: set() for pose in frames[0].poses}
+    for frame in finish(frames):
+        for pose in frame.poses:
+            heights[pose.track].add(pose.box[1])
+    assert heights == {0: {0}, 1: {8}}
+
+
 def test_long_gaps_stay_open():
     frames = video(30, t0=lambda n: person(2 * n) if n < 8 or n > 8 + MAX_FILLED else None)
     assert seen(finish(frames)) == {0: [*range(8), *range(9 + MAX_FILLED, 30)]}

@@ -1,19 +1,26 @@
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from lib.config import load_config
 from lib.dataset.people import Person
+from lib.evaluation.posetrack_submission import Estimated
+from lib.formats.tracked_poses import TrackedPose
+from lib.frames.arrays import ArrayFrames
 from lib.pose.crop import box_to_center_scale
-from lib.tracking.people import PeopleTracker, build_people_tracker
+from lib.tracking.offline import OfflineOptions, finish_tracks
+from lib.tracking.people import PeopleTracker
 from lib.tracking.tracker import TrackerOptions
-from lib.utils.errors import InputError
+from lib.tracking.video_tracker import VideoTracker
 
 SIGMAS = (0.1, 0.1, 0.1)
 
 
 def person(x, frame, video=0, number=None, score=1.0):
     """Somebody in a box of 40×40 at x."""
-    center, scale = box_to_center_scale([x, 0, 40, 40], 1.0)
+    box = np.array([x, 0.0, 40, 40])
+    center, scale = box_to_center_scale(box, 1.0)
     number = frame if number is None else number
     return Person(
         video=video,
@@ -24,6 +31,7 @@ def person(x, frame, video=0, number=None, score=1.0):
         box_score=score,
         joints=np.zeros((3, 2)),
         labeled=np.zeros(3, dtype=bool),
+        box=box,
     )
 
 
@@ -31,14 +39,35 @@ def joints_of(person):
     return person.center + np.array([[-10, -10], [0, 0], [10, 10]])
 
 
-def track(people, kept=None, joints=None, scores=None):
-    """The track ids of people with joints on the diagonals of their boxes; by default, everybody is submitted."""
+def track_poses(people, kept=None, joints=None, scores=None, finish=None, num_frames=None, **options):
+    """The people to submit, by video and frame, with joints on the diagonals of their boxes; by default, everybody."""
     joints = np.array([joints_of(person) for person in people] if joints is None else joints)
     scores = np.ones((len(people), 3)) if scores is None else np.array(scores, dtype=float)
     places = sorted({(person.video, person.frame) for person in people})
     rows = {place: [p for p, one in enumerate(people) if (one.video, one.frame) == place] for place in places}
-    tracks = PeopleTracker(SIGMAS)(people, joints, scores, np.ones(len(people)), kept or rows)
-    return tracks.tolist()
+    estimated = Estimated(
+        people=people, joints=joints, scores=scores, person_scores=np.ones(len(people)), kept=kept or rows
+    )
+    videos, frames = [], {}
+    for v in sorted({person.video for person in people}):
+        numbers = {person.frame: person.number for person in people if person.video == v}
+        count = num_frames or max(numbers) + 1
+        names = [f"{100 + numbers.get(frame, min(numbers.values()) + frame):06d}.jpg" for frame in range(count)]
+        videos.append(SimpleNamespace(frame_names=names))
+        frames[v] = ArrayFrames([np.zeros((50, 300, 3), np.uint8)] * 30)
+    options.setdefault("options", TrackerOptions(color_weight=0))
+    return PeopleTracker(frames, partial(VideoTracker, SIGMAS, **options), finish)(videos, estimated)
+
+
+def track(people, **options):
+    """The track id of each person, −1 for those who are not to be submitted."""
+    found = track_poses(people, **options)
+
+    def own(person):
+        poses = found.get((person.video, person.frame), ())
+        return next((pose.track for pose in poses if pose.box is person.box), -1)
+
+    return [own(person) for person in people]
 
 
 def test_people_keep_their_tracks_over_the_frames_of_a_video():
@@ -79,10 +108,50 @@ def test_joints_count_if_they_were_found(score, expected):
     assert track(people, joints=joints, scores=[[1] * 3, [1] * 3, [score] * 3]) == expected
 
 
-@pytest.mark.parametrize(("key", "value"), [("MOTION", "flow"), ("CONFIDENT", 0.5), ("FILL", 2), ("SMOOTH", True)])
-def test_keys_for_videos_alone_are_refused_in_tests(tmp_path, key, value):
-    path = tmp_path / "tracking.yaml"
-    path.write_text("DATASET: {DATASET: posetrack18}\nTEST: {TRACKING: true}\n")
-    assert build_people_tracker(load_config(path)) is not None
-    with pytest.raises(InputError, match=rf"TEST\.TRACKER\.{key} is {value}, and tests with TEST\.TRACKING"):
-        build_people_tracker(load_config(path, [f"TEST.TRACKER.{key}", value]))
+def test_a_low_score_begins_no_track():
+    people = [person(0, 0), person(100, 0, score=0.3), person(1, 1, score=0.3)]
+    assert track(people, options=TrackerOptions(confident=0.5, color_weight=0)) == [0, -1, 0]
+
+
+def test_people_whom_the_detector_missed_are_filled_in_annotated_frames():
+    """They are looked for in the frames' images, in a frame without any box too."""
+    people = [person(10 * frame, frame, number=frame + 5) for frame in (0, 1, 2, 4)]
+    asked = []
+
+    def estimate_poses(boxes, video):
+        asked.extend(number for number, _ in boxes)
+        assert video.read(boxes[0][0]).shape == (50, 300, 3)
+        found = [(box.box, box.score, joints_of(person(30, 3)), np.ones(3), 0.7) for _, box in boxes]
+        return [TrackedPose.rounded(*one) for one in found], {}
+
+    found = track_poses(people, num_frames=5, max_filled=2, estimate_poses=estimate_poses)
+    assert asked == [8]
+    assert [[(pose.track, pose.filled) for pose in found[0, frame]] for frame in range(5)] == [
+        [(0, False)],
+        [(0, False)],
+        [(0, False)],
+        [(0, True)],
+        [(0, False)],
+    ]
+    np.testing.assert_array_equal(found[0, 3][0].joints, joints_of(person(30, 3)))
+
+
+def test_the_offline_pass_fills_gaps_and_removes_short_tracks():
+    people = [person(0, 0), person(1, 1), person(200, 1), person(3, 3), person(4, 4)]
+    finish = partial(finish_tracks, sigmas=np.array(SIGMAS), options=OfflineOptions())
+    found = track_poses(people, finish=finish)
+    assert [[pose.track for pose in found[0, frame]] for frame in range(5)] == [[0]] * 5
+    np.testing.assert_allclose(found[0, 2][0].joints, joints_of(person(2, 2)), atol=0.1)
+
+
+def test_motion_gets_the_frames_of_the_video():
+    """Two people change places: only the images tell."""
+    carried = []
+
+    def motion(video, poses, frame):
+        carried.append((len(poses), frame, video.read(frame).shape))
+        return np.array([pose.joints + np.array([8 if pose.box[0] < 104 else -8, 0]) for pose in poses])
+
+    people = [person(100, 0), person(108, 0), person(100, 1), person(108, 1)]
+    assert track(people, motion=motion) == [0, 1, 1, 0]
+    assert carried == [(2, 1, (50, 300, 3))]
