@@ -394,6 +394,7 @@ def test_a_sparse_subset_and_few_iterations(sample):
     keys = ["DATASET.NUM_LABELED_VIDEOS", "2", "DATASET.NUM_LABELED_FRAMES_PER_VIDEO", "1"]
     done = train(sample, "stage1.yaml", *keys, "TRAIN.END_EPOCH", "1")
     assert "labels: 4 people in 2 labeled frames of 2 videos" in done.stderr
+    assert done.stdout.splitlines()[-1].startswith(f"next: python tools/test.py --cfg {sample}/stage1.yaml DATASET.")
     keys = ["MODEL.ITER", "2", "TRAIN.END_EPOCH", "1", "EXPERIMENT_NAME", "few"]
     train(sample, "stage1.yaml", *keys)
     assert outcome(sample, "few")[1][0]["samples"] == 8

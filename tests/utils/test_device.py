@@ -1,9 +1,9 @@
-"""TF32: what the key sets, and what a result says of it."""
+"""The choice of the device; TF32: what the key sets, and what a result says of it."""
 
 import pytest
 import torch
 
-from lib.utils.device import describe, make_reproducible
+from lib.utils.device import choose_device, describe, make_reproducible
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -51,3 +51,16 @@ def test_a_result_says_if_it_was_in_use(monkeypatch, device, capability, allow, 
     torch.backends.cuda.matmul.allow_tf32 = matmul
     set_tf32(allow, enabled)
     assert describe(device)["tf32"] is used
+
+
+def test_a_missing_gpu_is_reported_once(caplog, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for _ in range(2):
+        assert choose_device((0, 7)) == CPU
+    assert caplog.text.count("no GPU was found: using cpu") <= 1  # another test may have been first
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    for _ in range(2):
+        assert choose_device((0, 77)) == GPU
+    assert caplog.text.count("GPUS is (0, 77), but this machine has 2: using cuda:0") == 1

@@ -88,7 +88,7 @@ def test_an_individual_is_accepted_in_a_stretch_of_frames(review, tmp_path, way)
 def test_a_stretch_may_be_marked_backward_and_be_forgotten(review, tmp_path):
     review.go(103)
     review.press("]")
-    assert "Mark the frame" in review.text("#said")
+    assert "mark the frame" in review.text("#said")
     review.press("[", "Escape", "]", "[", "ArrowLeft", "]")
     content = review.save(tmp_path)
     track = int(review.text("#people [aria-pressed=true]").split()[1])
