@@ -67,7 +67,7 @@ def build_labeled_runs(cfg: CfgNode, every: int) -> LabeledRuns:
     found = build_people(cfg, videos)
     sources = [person for person in found.people if person.frame in labeled[person.video]]
     if not sources:
-        raise InputError(f"{annotations}: nobody in the labeled frames{reasons(found.dropped)}")
+        raise InputError(f"{annotations}: no people in the labeled frames{reasons(found.dropped)}")
     logger.info(
         "%d people in %d labeled of %d frames, %d videos%s",
         len(sources),

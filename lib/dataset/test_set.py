@@ -72,7 +72,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
     if not videos and cfg.TEST.MODE != "single":
         raise InputError(f"TEST.MODE {cfg.TEST.MODE}: {cfg.DATASET.DATASET} has only single images, no videos")
     if cfg.TEST.SOFT_NMS and not cfg.TEST.OKS_NMS:
-        raise InputError("TEST.SOFT_NMS requires TEST.OKS_NMS; set it True")
+        raise InputError("TEST.SOFT_NMS requires TEST.OKS_NMS; set it to True")
     found, source, truth = _videos(cfg) if videos else _images(cfg)
     if cfg.TEST.COCO_BBOX_FILE and (cfg.TEST.USE_GT_BBOX or build_data_set(cfg).has_crops):
         logger.info("boxes are from the annotations; TEST.COCO_BBOX_FILE %s is not used", cfg.TEST.COCO_BBOX_FILE)
@@ -80,7 +80,7 @@ def build_test_set(cfg: CfgNode) -> TestSet:
         raise InputError(f"{source}: no people to estimate{reasons(found.dropped)}")
     clips = build_clip_dataset(cfg, found.people, found.frames, _sample_frames(cfg), damaged_key="blank")
     where = f"{len(found.frames)} videos" if videos else f"{len(found.videos[0].frame_names)} images"
-    logger.info("%d people in %s%s", len(clips), where, reasons(found.dropped))
+    logger.info("test set: %d people in %s%s", len(clips), where, reasons(found.dropped))
     return TestSet(
         clips=clips,
         videos=found.videos,

@@ -163,7 +163,7 @@ def _check_values(
     if any(np.isinf(array).any() for array in numbers):
         raise InputError(f"{path}: a coordinate or score is not a finite number")
     if not all(0 <= joint < labeled.shape[1] for edge in edges for joint in edge):
-        raise InputError(f"{path}: a line of the skeleton leads to a joint that does not exist")
+        raise InputError(f"{path}: a line of the skeleton names a joint that does not exist")
 
 
 def _complete_tracks(track: Sequence[int] | np.ndarray | None, frame: np.ndarray) -> np.ndarray:

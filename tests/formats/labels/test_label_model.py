@@ -109,7 +109,7 @@ def test_what_a_file_does_not_tell():
         ({"joints": [[1, 2, 3, 4], [1, np.inf, 3, 4]]}, "not a finite number"),
         ({"frames": [Frame("", 3), Frame("", 10**20)]}, "frame #100000000000000000000: its number or size is larger"),
         ({"frames": [Frame("", 3), Frame("", 4, "", 10**20, 5)]}, "frame #4: its number or size is larger"),
-        ({"edges": [(0, 9)]}, "a line of the skeleton leads to a joint"),
+        ({"edges": [(0, 9)]}, "a line of the skeleton names a joint"),
     ],
 )
 def test_files_that_cannot_be_used(changes, fault):
