@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from lib.synthetic.presets import PRESETS  # noqa: E402
+from lib.synthetic.presets import PRESETS, VideoSpec  # noqa: E402
 from lib.synthetic.videos import make_videos  # noqa: E402
 
 SPEC = replace(PRESETS["easy"], width=640, height=480, frames=120, people=(2, 2), tempo=0.5)
@@ -43,9 +43,9 @@ def main() -> None:
             server.wait()
 
 
-def make_clip(folder: Path) -> tuple[Path, Path]:
+def make_clip(folder: Path, spec: VideoSpec = SPEC) -> tuple[Path, Path]:
     """Return a video and its labels."""
-    make_videos(folder / "set", SPEC, {"val": 1}, seed=SEED, processes=1, as_mp4=True, label_every=EVERY)
+    make_videos(folder / "set", spec, {"val": 1}, seed=SEED, processes=1, as_mp4=True, label_every=EVERY)
     clip = folder / "clip.mp4"
     next((folder / "set/videos").rglob("*.mp4")).rename(clip)
     return clip, next((folder / "set/annotations/val").glob("*.json"))

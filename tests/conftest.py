@@ -1,3 +1,4 @@
+import logging
 import signal
 from collections import Counter
 
@@ -21,6 +22,15 @@ def python_handles_ctrl_c() -> None:
     """Tools that a test imports leave Ctrl-C to the system (tools/_init_paths.py), which ends the process."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def level_of_the_log():
+    """A tool that runs in the process of the tests logs in detail; later tests must not."""
+    logger = logging.getLogger("lib")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(params=["cpu", CUDA])

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
-from lib.models import PoseHRNet, PoseResNet, PoseWarper
+from lib.models import PoseWarper
+from lib.models.pose_hrnet import PoseHRNet
+from lib.models.pose_resnet import PoseResNet
 
 
 def hrnet(width: int = 4, num_joints: int = 5) -> PoseHRNet:

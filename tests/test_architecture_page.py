@@ -22,7 +22,7 @@ def test_a_file_that_the_page_names_exists(name):
 
 
 def test_the_page_shows_all_rooms():
-    (rooms,) = re.findall(r"## Rooms\n\n```\n(.*?)```", PAGE, flags=re.DOTALL)
+    (rooms,) = re.findall(r"## Folders\n\n```\n(.*?)```", PAGE, flags=re.DOTALL)
     shown = set(re.findall(r"lib/(\w+)/", rooms))
     assert shown == {path.name for path in (ROOT / "lib").iterdir() if (path / "__init__.py").exists()}
     lines = rooms.splitlines()

@@ -1,6 +1,7 @@
 """docs/python_api.md: its examples run, on a small net and synthetic frames."""
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from lib.models import build_model
 from lib.propagation.options import PropagationOptions
 from lib.propagation.propagator import Propagator
 from lib.propagation.video_propagator import VideoPropagator
+from lib.synthetic.presets import PRESETS
+from lib.synthetic.videos import make_videos
 from lib.utils.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -56,31 +59,45 @@ def test_arrays_have_the_poses_of_the_test_set(sample, mode):
     np.testing.assert_array_equal(np.concatenate([own.scores for own in poses]), expected.scores)
 
 
-def test_the_examples_of_the_page(sample, tmp_path, monkeypatch, capsys):
-    experiment, weights, frames, boxes = sample
-    page = (ROOT / "docs/python_api.md").read_text().replace('".", ', f"{str(ROOT)!r}, ")
-    first, own, by_flow, by_warp, training = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """The current folder: this repository, with a small clip in try/, and an untrained demo with one training video."""
+    for name in ("experiments", "hubconf.py", "lib"):
+        (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
-    keys = "DATASET: {TRAIN_SET: val}\nTRAIN: {BATCH_SIZE_PER_GPU: 4}\nMODEL: {FREEZE_POSE_NET: true}\n"
-    (tmp_path / "mice.yaml").write_text(f"_BASE_: {experiment.name}\n{keys}")
-    weights.rename("model_best.pth")
-    labels = np.full((6, 1, 17, 2), np.nan)
-    labels[0, 0], labels[5, 0, :16] = [40.0, 50.0], [44.0, 52.0]
-    scope = {"frames": frames, "boxes": boxes, "labels": labels, "torch": torch}
-    exec(own, scope)
-    exec("\n".join(first.splitlines()[3:]), scope)
-    assert capsys.readouterr().out == "(2, 17, 2) (2, 17)\n"
-    assert len([line for line in first.splitlines() if line]) <= 6
-    assert '"posewarper_w48_384x288", source="local", weights=' in first
+    preset = replace(PRESETS["default"], width=160, height=120, frames=8)
+    make_videos("try", preset, {"train": 0, "val": 1}, seed=7, label_every=7)
+    make_videos("output/demo/videos", preset, {"train": 1, "val": 0}, seed=7)
+    run = Path("output/demo/posetrack18/pose_hrnet/posewarper")
+    run.mkdir(parents=True)
+    torch.manual_seed(0)
+    net = build_model(load_config("experiments/synthetic/demo/posewarper.yaml"))
+    torch.save(net.state_dict(), run / "final_state.pth")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clone")
+def test_the_examples_of_the_page_run_as_they_stand(capsys):
+    page = (ROOT / "docs/python_api.md").read_text()
+    clip, by_flow, by_warp, poses, training = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    scope = {}
+    exec(clip, scope)
+    labels = scope["labels"].copy()
     for example in (by_flow, by_warp):
         exec(example, scope)
         given = np.isfinite(labels)
         np.testing.assert_array_equal(scope["joints"][given], labels[given])
-        assert np.isfinite(scope["joints"][1:5]).any(axis=(1, 2, 3)).all()
-        assert np.isnan(labels[1:5]).all()  # the argument is not changed
+        assert np.isfinite(scope["joints"][1:7]).any(axis=(1, 2, 3)).all()
+        np.testing.assert_array_equal(scope["labels"], labels)  # the argument is not changed
         np.testing.assert_array_equal(np.isnan(scope["joints"]).any(axis=3), scope["scores"] == 0)
+    exec(poses, scope)
+    people = len(scope["boxes"][0])
+    assert people
     exec(training, scope)
-    assert 0 < float(capsys.readouterr().out) < 1
+    propagated, shapes, loss = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"\d+ labeled joints; \d+ after propagation", propagated)
+    assert shapes == f"({people}, 17, 2) ({people}, 17)"
+    assert 0 < float(loss) < 1
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ def main() -> None:
     args = parse()
     folder, videos = find_videos(args.paths)
     if args.labels and len(videos) != 1:
-        raise InputError(f"--labels {args.labels}: name one video with it, and others later")
+        raise InputError(f"--labels {args.labels}: name only one video; add others later")
     folder = folder or args.project or videos[0].resolve().with_name(videos[0].resolve().stem + SUFFIX)
     labels = read_file(args.labels, videos[0]) if args.labels else None
     joints = choose_joints(args.joints.split(",")) if args.joints else None

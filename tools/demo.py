@@ -100,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def choose_detector(args: argparse.Namespace, cfg: CfgNode) -> Path | None:
     """Return the detector to use, if any."""
     if sum(map(bool, (args.detector, args.boxes, args.whole_frame))) > 1:
-        raise InputError("--detector, --boxes and --whole-frame exclude each other")
+        raise InputError("use only one of --detector, --boxes, and --whole-frame")
     is_published = args.cfg is None and Path(cfg.TEST.MODEL_FILE).suffix != ONNX
     if args.detector or args.boxes or args.whole_frame or not is_published:
         return args.detector

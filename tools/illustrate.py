@@ -27,7 +27,7 @@ def main() -> None:
     add_force(parser)
     cfg, experiment, args = parse_arguments(parser)
     if cfg.TEST.MODE != "aggregate":
-        raise InputError(f"TEST.MODE is {cfg.TEST.MODE}; pictures are made of an aggregation: set TEST.MODE aggregate")
+        raise InputError(f"TEST.MODE is {cfg.TEST.MODE}, but pictures show an aggregation; set TEST.MODE aggregate")
     pictures = [("--out", args.out / name) for name in (CURVES, WARP, LOOP, POSES)]
     claim_outputs(pictures, [("--cfg", args.cfg), *named_paths(cfg)])
 
@@ -51,7 +51,7 @@ def main() -> None:
         plot_warps(examples, args.out / WARP)
         animate_warp(examples[0], args.out / LOOP)
     else:
-        logger.info("no joint that five warped frames find, and one, or five as they are, miss: no picture of the warp")
+        logger.info("no picture of the warp: there is no joint that only five warped frames find")
     illustrator.render_video(args.out / POSES)
     logger.info("pictures in %s", args.out)
 

@@ -14,6 +14,7 @@ docs/custom_video.md and docs/projects.md explain all of it.
 """
 
 import argparse
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ METHOD, PRIORS = "warp", ("dis", "lucas_kanade", "linear")
 
 def main() -> None:
     """Run the tool."""
-    log_to_terminal()
+    log_to_terminal(logging.WARNING)  # the stages and their bars say the rest
     args = parse()
     if args.project or len(args.video) > 1:
         label_project(args)

@@ -42,7 +42,7 @@ def main() -> None:
         also = f", and needs {' and '.join(missing)} too" if missing else ""
         raise InputError(
             f"{' and '.join(custom)}: python tools/label_video.py --video VIDEO --labels LABELS --out OUT propagates "
-            f"labels of a custom video{also}; propagate.py propagates those of an experiment, --cfg"
+            f"labels of a custom video{also}; propagate.py propagates the labels of an experiment (--cfg)"
         )
     cfg, experiment, args = parse_arguments(parser)
     check(args, cfg)

@@ -8,6 +8,9 @@ interrupted run.
 """
 
 import argparse
+import os
+import shlex
+import sys
 
 import _init_paths  # noqa: F401 (first: makes lib importable)
 
@@ -31,6 +34,8 @@ def main() -> None:
     from lib.evaluation.trained_run import train_experiment  # after the arguments: PyTorch takes seconds
 
     train_experiment(cfg, experiment, args.force)
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"next: python tools/test.py {shlex.join(sys.argv[1:])}")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class Journal:
                 number, entry = orjson.loads(text)
                 is_new = number > self._number
             except (ValueError, TypeError):
-                raise InputError(f"{self._log}: line {line} is damaged; remove it to go on without it") from None
+                raise InputError(f"{self._log}: line {line} is damaged; remove it to continue without it") from None
             if is_new:
                 self._number = number
                 entries.append(entry)

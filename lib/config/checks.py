@@ -18,7 +18,8 @@ def check_config(cfg: CfgNode, blame: Callable[..., str]) -> None:
 
     Args:
         cfg: The complete configuration.
-        blame: Returns the source and name of a key, or of the one of several keys that was set last, for messages.
+        blame: Returns the source and name of a key, or of the one of several keys that was set last, for messages. It
+            leaves out the name of the first of several keys, with which the rest of the message begins.
 
     Raises:
         InputError: A value is out of range, or contradicts another one.
@@ -60,7 +61,7 @@ def _check_test(cfg: CfgNode, blame: Callable[..., str]) -> None:
         raise InputError(f"{where}: TEST.OKS_THRE is 0; TEST.SOFT_NMS requires a positive value")
     if cfg.TEST.POST_PROCESS_PER_AXIS and not cfg.TEST.POST_PROCESS:
         where = blame("TEST.POST_PROCESS_PER_AXIS", "TEST.POST_PROCESS")
-        raise InputError(f"{where}: TEST.POST_PROCESS_PER_AXIS requires TEST.POST_PROCESS; set it True")
+        raise InputError(f"{where}: TEST.POST_PROCESS_PER_AXIS requires TEST.POST_PROCESS; set it to True")
     if cfg.MODEL.TARGET_TYPE == "udp" and cfg.TEST.SHIFT_HEATMAP:
         where = blame("TEST.SHIFT_HEATMAP", "MODEL.TARGET_TYPE")
         raise InputError(
@@ -75,7 +76,7 @@ def _check_test(cfg: CfgNode, blame: Callable[..., str]) -> None:
         )
     if cfg.TEST.TRACKER.MOTION == "warp" and not cfg.MODEL.WARP.ENABLED:
         where = blame("TEST.TRACKER.MOTION", "MODEL.WARP.ENABLED")
-        raise InputError(f"{where}: TEST.TRACKER.MOTION warp requires a PoseWarper; set it flow, velocity or none")
+        raise InputError(f"{where}: TEST.TRACKER.MOTION warp requires a PoseWarper; set it to flow, velocity, or none")
     if cfg.TEST.MODE != "single" and not cfg.MODEL.WARP.ENABLED:
         where = blame("TEST.MODE", "MODEL.WARP.ENABLED")
         raise InputError(f"{where}: TEST.MODE {cfg.TEST.MODE} requires a PoseWarper; set MODEL.WARP.ENABLED True")

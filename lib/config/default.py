@@ -82,7 +82,8 @@ DEFAULTS.DATASET.EXIF_ORIENTATION = False  # orient images according to EXIF (MM
 
 DEFAULTS.TRAIN = CN()
 DEFAULTS.TRAIN.OPTIMIZER = "adam"  # adam | adamw | sgd
-DEFAULTS.TRAIN.PRECISION = "fp32"  # fp32 | tf32 | bf16 | fp16; fp32: CUDNN.ALLOW_TF32 decides on TF32 in convolutions
+DEFAULTS.TRAIN.PRECISION = "fp32"  # fp32 | tf32 | bf16 | fp16 | auto; fp32: CUDNN.ALLOW_TF32 decides on TF32 in
+# convolutions; auto: bf16 if the device multiplies it in hardware, else fp32
 DEFAULTS.TRAIN.LR = 0.001  # learning rate
 DEFAULTS.TRAIN.LAYER_DECAY = 1.0  # factor on LR for each layer below the decoder; not 1: pose_vit, see docs/vit.md
 DEFAULTS.TRAIN.LR_FACTOR = 0.1  # factor on the learning rate at each epoch of LR_STEP

@@ -53,6 +53,10 @@ _SYNONYMS = {
     "TEST.NMS_THRE": "NMS",
     BASE_KEY: "BASE",
 }
+SAME_SECTION = 0.1
+"""Weight of the likeness of two keys' sections, relative to that of their names."""
+OLD = 0.15
+"""How much more alike the name of an old key must be to be suggested."""
 SYNONYMS = {word: key for key, words in _SYNONYMS.items() for word in words.split()}
 
 
@@ -115,25 +119,28 @@ def check_extra(key: str, where: str, net: str) -> None:
 
 
 def _meant(key: str) -> str:
-    name = key.rpartition(".")[2]
-    everything = [*sorted(KNOWN), BASE_KEY, *sorted(_TRANSLATED)]
-    by_name = {other.rpartition(".")[2]: other for other in reversed(everything)}
-    upper = key.upper()
-    if upper in everything:
-        return upper
-    if synonym := SYNONYMS.get(name.upper().strip("_")):
-        # prefer the section that was typed if it has the key: TEST.BATCH_SIZE_PER_GPU rather than TRAIN's
-        here = f"{upper.rpartition('.')[0]}.{synonym.rpartition('.')[2]}"
-        return here if here in KNOWN else synonym
-    if name.upper() in by_name:  # the right name in the wrong section or without a section
-        return by_name[name.upper()]
-    nearest = (
-        difflib.get_close_matches(upper, sorted(KNOWN), 1)
-        or difflib.get_close_matches(upper, sorted(_TRANSLATED), 1)
-        # perhaps nearly the right name in the wrong section or without a section
-        or [by_name[found] for found in difflib.get_close_matches(name.upper(), by_name, 1)]
-    )
-    return nearest[0] if nearest else _nearest(upper, everything)
+    """Return the key that is probably meant: the one whose name, here or in another program, is spelled most alike."""
+    section, _, name = key.upper().rpartition(".")
+
+    def likeness(spelling: tuple[str, str]) -> float:
+        own_name, own_key = spelling
+        alike = _likeness(name, own_name) + SAME_SECTION * _likeness(section, own_key.rpartition(".")[0])
+        return alike - OLD if own_key in _TRANSLATED else alike
+
+    spellings = [(word, _in_section(section, known)) for word, known in SYNONYMS.items()]
+    spellings += [(known.rpartition(".")[2], known) for known in (*sorted(KNOWN), BASE_KEY, *sorted(_TRANSLATED))]
+    return max(spellings, key=likeness)[1]
+
+
+def _likeness(one: str, other: str) -> float:
+    """Return the likeness of two names from 0 to 1, without regard to underscores."""
+    return difflib.SequenceMatcher(None, one.replace("_", ""), other.replace("_", "")).ratio()
+
+
+def _in_section(section: str, key: str) -> str:
+    """Return the key of the same name in a section if it has one: TEST.BATCH_SIZE_PER_GPU rather than TRAIN's."""
+    here = f"{section}.{key.rpartition('.')[2]}"
+    return here if here in KNOWN else key
 
 
 def _nearest(key: str, keys: Iterable[str]) -> str:

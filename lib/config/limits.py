@@ -10,7 +10,7 @@ CHOICES = {
     "DATASET.BOXES": ("joints", "file"),
     "DATASET.CLIP_BOXES": ("last_pixel", "edges"),
     "TRAIN.OPTIMIZER": ("adam", "adamw", "sgd"),
-    "TRAIN.PRECISION": ("fp32", "tf32", "bf16", "fp16"),
+    "TRAIN.PRECISION": ("fp32", "tf32", "bf16", "fp16", "auto"),
     "TRAIN.SCHEDULE": ("step", "cosine"),
     "TRAIN.NOT_FINITE": ("stop", "skip"),
     "TEST.MODE": ("single", "pair", "aggregate", "average", "propagate"),

@@ -50,9 +50,12 @@ def load_config(path: str | Path, overrides: Sequence[Any] = ()) -> CfgNode:
         _set(cfg, key, setting)
 
     def blame(*keys: str) -> str:
-        """Return the source and name of the key among `keys` that was set last and so caused a conflict."""
+        """Return the source and name of the key that was set last, but not the name of the first of several keys."""
         given = [settings[key] for key in keys if key in settings]
-        return str(max(given, key=lambda setting: setting.layer)) if given else f"{path}: {keys[0]}"
+        if not given:
+            return f"{path}: {keys[0]}" if len(keys) == 1 else str(path)
+        last = max(given, key=lambda setting: setting.layer)
+        return last.source if len(keys) > 1 and last.key == keys[0] else str(last)
 
     _complete(cfg, settings)
     check_config(cfg, blame)

@@ -4,16 +4,17 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tqdm.contrib.logging import logging_redirect_tqdm
-
 from lib.core.report import EpochReport
 from lib.core.trainer import Trainer
-from lib.utils.progress import progress_bar
+from lib.utils.logging import detail_level
+from lib.utils.progress import format_minutes, progress_bar
 
 logger = logging.getLogger(__name__)
 
 TIMED = 20
 """Number of iterations after which the remaining time is estimated."""
+MIN_LEFT = 60.0
+"""Smallest remaining time that is logged, in seconds."""
 
 
 @contextmanager
@@ -42,18 +43,22 @@ def epoch_log(
         bar.update()
         if (done - 1) % print_every == 0:
             _log_iteration(trainer, iterations, rate, report)
+            bar.set_postfix(loss=f"{report.loss.mean:.3g}", refresh=False)
         rate = trainer.rate
         if done == timed:
             left = (end_epoch - trainer.epoch) * iterations - done
-            minutes = left * report.seconds / done / 60
-            logger.info("about %.1f minutes to the end of epoch %d, without tests", minutes, end_epoch - 1)
+            seconds = left * report.seconds / done
+            if seconds >= MIN_LEFT:
+                told = format_minutes(seconds)
+                logger.info("about %s to the end of epoch %d, without tests", told, end_epoch - 1)
 
-    with bar, logging_redirect_tqdm():
+    with bar:
         yield after_iteration
 
 
 def _log_iteration(trainer: Trainer, iterations: int, rate: float, report: EpochReport) -> None:
-    logger.info(
+    logger.log(
+        detail_level(),
         "Epoch: [%d][%d/%d] loss %.6f accuracy %.3f lr %.3g speed %.1f clips/s data %.3f s memory %.0f MiB",
         trainer.epoch,
         trainer.iteration - 1,

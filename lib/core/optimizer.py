@@ -53,7 +53,7 @@ def _decayed_parameters(net: nn.Module, train: CfgNode) -> list[dict[str, Any]]:
     warps = isinstance(net, PoseWarper)
     layers_above = getattr(net.pose_net if warps else net, "layers_above", None)
     if layers_above is None:
-        raise InputError(f"TRAIN.LAYER_DECAY is {train.LAYER_DECAY}: the pose net has no numbered layers; set it 1")
+        raise InputError(f"TRAIN.LAYER_DECAY is {train.LAYER_DECAY}: the pose net has no numbered layers; set it to 1")
     groups = defaultdict(list)
     for name, parameter in _trained(net).items():
         of_head = warps and not name.startswith("pose_net.")

@@ -198,6 +198,25 @@ def resume(trainer: Trainer, resumption: Resumption, count: int) -> Origin:
     return resumption.origin
 
 
+def check_pretrained(path: str) -> None:
+    """Check that initial weights exist.
+
+    Args:
+        path: MODEL.PRETRAINED of an experiment; empty for random weights.
+
+    Raises:
+        InputError: The path is not a file.
+    """
+    if not path or Path(path).is_file():
+        return
+    if Path(path).is_dir():
+        raise InputError(f"MODEL.PRETRAINED: {path} is a folder; name the file of the weights")
+    raise InputError(
+        f"MODEL.PRETRAINED: {path} does not exist; docs/training.md describes where to get such files, and "
+        f"MODEL.PRETRAINED '' starts with random weights"
+    )
+
+
 def start(cfg: CfgNode, trainer: Trainer, count: int, force: bool) -> Origin:
     """Start a new training, with pretrained weights if MODEL.PRETRAINED is set.
 
@@ -219,7 +238,7 @@ def start(cfg: CfgNode, trainer: Trainer, count: int, force: bool) -> Origin:
     elif cfg.MODEL.FREEZE_POSE_NET:
         logger.warning("MODEL.PRETRAINED is not set: the frozen pose net has random weights")
     else:
-        logger.warning("MODEL.PRETRAINED is not set: the net starts with random weights")
+        logger.info("MODEL.PRETRAINED is not set: the net starts with random weights")
     origin = Origin(
         pretrained=sha256(Path(cfg.MODEL.PRETRAINED)) if cfg.MODEL.PRETRAINED else None,
         annotations=_build_annotation_digests(cfg),
@@ -235,13 +254,6 @@ def _build_annotation_digests(cfg: CfgNode) -> list[str]:
 
 def _load_pretrained(cfg: CfgNode, net: nn.Module, path: Path, force: bool) -> Changes:
     """Load pretrained weights into the net; those of a frozen pose net must have been trained with these settings."""
-    if path.is_dir():
-        raise InputError(f"MODEL.PRETRAINED: {path} is a folder; name the file of the weights")
-    if not path.exists():
-        raise InputError(
-            f"MODEL.PRETRAINED: {path} does not exist; docs/training.md describes where to get such files, and "
-            f"MODEL.PRETRAINED '' starts with random weights"
-        )
     report = load_weights(net, path, cfg.MODEL.EXTRA.get("PRETRAINED_LAYERS"))
     logger.info("%s", report)
     if cfg.MODEL.FREEZE_POSE_NET and any(name.partition(".")[0] in HEAD_LAYERS for name in report.initial):

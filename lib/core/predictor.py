@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
-from tqdm.contrib.logging import logging_redirect_tqdm
 from yacs.config import CfgNode
 
 from lib.core.batching import BatchSizer
@@ -135,14 +134,13 @@ class Predictor:
         Raises:
             InputError: A key frame is damaged.
         """
-        rank, _ = self._process
         clips, loader = self._read(clips)
         upcoming = cast(Batches, loader.batch_sampler)
         self._sizer.begin(upcoming)
         with defer_sigint():
             batches = iter(loader)
-        bar = progress_bar(len(upcoming.clips), "person", **{"disable": rank > 0, **progress})
-        with bar, logging_redirect_tqdm():
+        bar = progress_bar(len(upcoming.clips), "person", **progress)
+        with bar:
             for batch in batches:
                 yield self._estimate(batch, clips, upcoming)
                 bar.update(len(batch.index))

@@ -79,7 +79,7 @@ def build_run(cfg: CfgNode, experiment: str, phase: str, exclusive: bool = False
         process = stack.enter_context(processes(device))
         lock = stack.enter_context(lock_folder(folder)) if exclusive and process[0] == 0 else None
         if process[0] == 0:
-            logger.info("%s", log_to_file(folder, experiment, phase, header=log_header(cfg.dump())))
+            logger.info("log: %s", log_to_file(folder, experiment, phase, header=log_header(cfg.dump())))
         make_reproducible(
             cfg.SEED,
             benchmark=cfg.CUDNN.BENCHMARK,
@@ -92,6 +92,6 @@ def build_run(cfg: CfgNode, experiment: str, phase: str, exclusive: bool = False
             device=device,
             process=process,
             config=cfg.dump(),
-            inference_precision=choose_precision(cfg.TEST.PRECISION, device),
+            inference_precision=choose_precision("TEST.PRECISION", cfg.TEST.PRECISION, device),
             lock=lock,
         )

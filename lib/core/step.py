@@ -22,7 +22,7 @@ from lib.models import PoseWarper
 from lib.pose.pixels import normalize
 from lib.utils.device import peak_memory
 from lib.utils.distributed import highest
-from lib.utils.precision import autocast, dtype_of
+from lib.utils.precision import autocast, choose_precision, dtype_of
 
 MAX_SKIPPED = 10
 """Number of steps in a row that may be skipped. If more losses are not finite, the weights have diverged."""
@@ -206,14 +206,15 @@ def build_step(cfg: CfgNode, trainer: Trainer, device: torch.device, rank: int =
         device: Device of the net.
         rank: Rank of this process.
     """
+    dtype = dtype_of(choose_precision("TRAIN.PRECISION", cfg.TRAIN.PRECISION, device))
     return TrainingStep(
         trainer.net,
         trainer,
-        strategy=_build_strategy(cfg, trainer.net),
+        strategy=_build_strategy(trainer.net, dtype),
         loss=build_loss(cfg, device),
         device=device,
         options=StepOptions(
-            dtype_of(cfg.TRAIN.PRECISION),
+            dtype,
             cfg.TRAIN.ACCUMULATE,
             cfg.TRAIN.CLIP_GRADIENT,
             skip=cfg.TRAIN.NOT_FINITE == "skip",
@@ -222,9 +223,9 @@ def build_step(cfg: CfgNode, trainer: Trainer, device: torch.device, rank: int =
     )
 
 
-def _build_strategy(cfg: CfgNode, net: nn.Module) -> Strategy:
+def _build_strategy(net: nn.Module, dtype: torch.dtype) -> Strategy:
     if not isinstance(net, PoseWarper):
         return single
     if not net.freeze_pose_net:
         return pair
-    return partial(pair, pose_net=frozen_estimator(net.pose_net, dtype_of(cfg.TRAIN.PRECISION)))
+    return partial(pair, pose_net=frozen_estimator(net.pose_net, dtype))

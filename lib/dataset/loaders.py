@@ -154,7 +154,7 @@ def build_training_loader(cfg: CfgNode, clips: ClipDataset, process: tuple[int, 
         order = DistributedSampler(clips, count, rank, shuffle=cfg.TRAIN.SHUFFLE, seed=cfg.SEED)
     elif not cfg.TRAIN.SHUFFLE:
         raise InputError(
-            "TRAIN.FRAME_CACHE_MB requires TRAIN.SHUFFLE, because it shuffles clips in blocks; set it True"
+            "TRAIN.FRAME_CACHE_MB requires TRAIN.SHUFFLE, because it shuffles clips in blocks; set it to True"
         )
     else:
         workers = block_workers(workers)

@@ -114,7 +114,7 @@ def _read_truth(data_set: str, content: Any, gt: str | Path) -> LabeledPeople:
     labeled = read_labels(content, gt, _fields(data_set))
     unknown = np.isnan(labeled.crowd_indices)
     if data_set == "crowdpose" and unknown.any():
-        raise InputError(f"{gt}: images[{unknown.argmax()}]: no 'crowdIndex', by which images count as easy or hard")
+        raise InputError(f"{gt}: images[{unknown.argmax()}]: no 'crowdIndex', which says how hard an image is")
     return labeled
 
 

@@ -116,8 +116,8 @@ def _summarize(scores: list[_VideoScore], tracking: bool) -> dict[str, dict]:
     counts = [score.largest_count for score in scores]
     if tracking and all(counts) and max(count or 0 for count in counts) > 1:
         logger.warning(
-            "track ids count the people of each frame, as those of tools/test.py without TEST.TRACKING do: unless they "
-            "are tracks all the same, MOTA says nothing"
+            "track ids number the people of each frame, as tools/test.py does without TEST.TRACKING: unless they "
+            "happen to be tracks, MOTA is meaningless"
         )
     result = _average_precision_tables([score.detections for score in scores])
     if not tracking:

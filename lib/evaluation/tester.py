@@ -20,6 +20,7 @@ from lib.formats.data_sets import DataSet
 from lib.formats.posetrack_set import write_videos
 from lib.pose.skeletons import Skeleton
 from lib.utils.errors import InputError
+from lib.utils.logging import detail_level
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Tester:
 
         def watch(step: int, batch: Estimates) -> None:
             if step % self.print_every == 0 and self.process[0] == 0:
-                logger.info("Test: [%d/%d]", step, count)
+                logger.log(detail_level(), "Test: [%d/%d]", step, count)
                 if self.debug:
                     self.debug.write(f"{name}_{step}", batch, predictor)
 

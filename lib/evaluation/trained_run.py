@@ -9,7 +9,7 @@ from yacs.config import CfgNode
 
 from lib.config import named_paths, output_folder
 from lib.config.changes import changes_of_run
-from lib.core.origin import build_resumption
+from lib.core.origin import build_resumption, check_pretrained
 from lib.core.predictor import build_predictor
 from lib.core.run import Run, build_run
 from lib.core.trainer import Trainer
@@ -17,7 +17,7 @@ from lib.core.training import build_training, build_training_data
 from lib.core.training_files import TrainingFiles
 from lib.evaluation.scoring import format_result
 from lib.evaluation.submission import check_predictions
-from lib.evaluation.tester import build_tester
+from lib.evaluation.tester import Tester, build_tester
 from lib.utils.files import check_writable, claim_outputs, refuse_inputs
 
 logger = logging.getLogger(__name__)
@@ -57,20 +57,22 @@ def train_experiment(cfg: CfgNode, experiment: str, force: bool = False) -> Path
                 check_predictions(run.folder / "predictions" / TESTS, named_paths(cfg))
             if cfg.TRAIN.PROFILE:
                 claim_outputs([("TRAIN.PROFILE writes", files.trace)])
+        if not resumption:
+            check_pretrained(cfg.MODEL.PRETRAINED)
+        loader = build_training_data(cfg, run)  # before the net: missing files are reported at once
+        tester = build_tester(cfg, run.folder, run.process) if cfg.TEST.EVALUATE else None
         training = build_training(cfg, run, resumption, force)
         if training.is_done:
             if run.is_main_process:
                 training.finish()
             return files.final
-        loader = build_training_data(cfg, run)
-        evaluate = _build_evaluation(cfg, run, training.trainer) if cfg.TEST.EVALUATE else None
+        evaluate = _build_evaluation(cfg, run, training.trainer, tester) if tester else None
         training.fit(loader, Path(cfg.LOG_DIR, *run.folder.parts[-3:]), evaluate)
     return files.final
 
 
-def _build_evaluation(cfg: CfgNode, run: Run, trainer: Trainer) -> Callable[[], dict[str, Any]]:
+def _build_evaluation(cfg: CfgNode, run: Run, trainer: Trainer, tester: Tester) -> Callable[[], dict[str, Any]]:
     """Return a function that tests the current net of a training."""
-    tester = build_tester(cfg, run.folder, run.process)
 
     def evaluate() -> dict[str, Any]:
         result = tester.run(build_predictor(cfg, trainer.result, run.device, process=run.process), TESTS)

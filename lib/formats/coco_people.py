@@ -108,7 +108,7 @@ def read_labels(content: Any, path: str | Path, fields: Mapping[str, int] | None
         InputError: If a key is missing or has an invalid value. The message names the file, the record and the key.
     """
     if not isinstance(content, dict):
-        raise InputError(f"{path}: not a COCO-style file of ground truth, which is an object, not a list")
+        raise InputError(f"{path}: not a COCO-style file of ground truth; expected an object, not a list")
     people, categories = (records(content, key, path) for key in ("annotations", "categories"))
     images = records(content, "images", path) if fields or "images" in content else []
     names = [] if fields else keypoint_names(content, path)

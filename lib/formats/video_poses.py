@@ -224,7 +224,7 @@ def _made_with(path: Path) -> dict[str, Any]:
     try:
         return orjson.loads(first + b"}")["info"]["made_with"]
     except (ValueError, TypeError, KeyError):
-        raise InputError(f"{path}: this file exists, and it does not hold these poses; choose another name") from None
+        raise InputError(f"{path}: this file does not contain these poses; choose another name") from None
 
 
 def _whole_line(file: IO[bytes]) -> dict[str, Any] | None:

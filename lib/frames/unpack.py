@@ -150,7 +150,7 @@ class _Target:
             raise InputError(f"{self.folder / RECORD}: not a record of an unpacked video; remove the folder")
         if any(record.get(key) != value for key, value in self._identity.items()):
             raise InputError(
-                f"{self.folder}: contains frames of another video than {video} or of an earlier version; remove "
+                f"{self.folder}: contains frames of a video other than {video} or of an earlier version; remove "
                 f"the folder or choose another"
             )
         self.damaged, self.num_frames = set(record["damaged"]), record["num_frames"]

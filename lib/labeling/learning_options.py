@@ -68,7 +68,7 @@ def complete(options: LearningOptions) -> LearningOptions:
     if options.cfg and not (options.videos and options.frames):
         raise InputError("--grid with --cfg requires --videos and --frames, up to the numbers in the data")
     if options.seeds and seed is not None and options.cfg:
-        raise InputError("--seed and --seeds exclude each other")
+        raise InputError("use only one of --seed and --seeds")
     videos, frames = options.videos or GRID_VIDEOS, options.frames or GRID_FRAMES
     if train is not None and max(videos) > train:
         raise InputError(f"--videos {max(videos)}: there are {train} training videos; --train generates more")

@@ -169,7 +169,7 @@ def unique_names(videos: Sequence[ProjectVideo], where: str) -> tuple[ProjectVid
             f"{where}: the project uses the name {reserved[0]} itself; set another `name` in a project file"
         )
     if folders := [video.video for video in videos if video.labels is None and video.video.is_dir()]:
-        raise InputError(f"{where}: {folders[0]} is a folder of frames without labels; nets estimate video files alone")
+        raise InputError(f"{where}: {folders[0]} is a folder without labels; nets can estimate only video files")
     return tuple(videos)
 
 

@@ -8,12 +8,10 @@ from typing import Any, cast
 from torch import nn
 from yacs.config import CfgNode
 
-from lib.models.pose_hrnet import PoseHRNet
-from lib.models.pose_resnet import PoseResNet
 from lib.models.pose_warper import PoseWarper
 from lib.utils.errors import InputError
 
-__all__ = ["PoseHRNet", "PoseResNet", "PoseWarper", "build_model"]
+__all__ = ["PoseWarper", "build_model"]
 
 
 def build_model(cfg: CfgNode) -> nn.Module:

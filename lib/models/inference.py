@@ -61,7 +61,7 @@ def build_inference_form(cfg: CfgNode, net: nn.Module, device: torch.device) -> 
     """
     if isinstance(net, OnnxNet):
         return net  # in this form already
-    precision = choose_precision(cfg.TEST.PRECISION, device)
+    precision = choose_precision("TEST.PRECISION", cfg.TEST.PRECISION, device)
     if precision == "tf32":
         allow_tf32()
     return prepare_for_inference(net, dtype_of(precision), cfg.TEST.COMPILE)

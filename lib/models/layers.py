@@ -1,11 +1,16 @@
 """Layers of all pose nets, their initial values, and the check of the input size."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from lib.utils.errors import InputError
+
+if TYPE_CHECKING:
+    from torchvision.models.resnet import BasicBlock, Bottleneck
 
 # Kernel size to the padding and output padding with which a transposed convolution of stride 2 doubles the size.
 _DECONV_PADDING = {2: (0, 0), 3: (1, 1), 4: (1, 0)}

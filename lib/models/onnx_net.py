@@ -25,7 +25,7 @@ class OnnxNet(nn.Module):
         image_size: Width and height of the crops.
 
     Raises:
-        InputError: The file cannot be read, was not written by tools/export.py, or is the warp alone.
+        InputError: The file cannot be read, was not written by tools/export.py, or contains only the warp.
     """
 
     def __init__(self, path: Path, device: torch.device) -> None:
@@ -38,7 +38,7 @@ class OnnxNet(nn.Module):
         (entry,) = self._session.get_inputs()
         self._name: str = entry.name
         if self._name not in ("frames", "images"):
-            raise InputError(f"{path}: the warp alone; export the net without --split")
+            raise InputError(f"{path}: contains only the warp; export the net without --split")
         self.joints: list[str] = json.loads(metadata["joints"])
         self.offsets: list[int] = json.loads(metadata["offsets"]) if self._name == "frames" else [0]
         self.image_size: list[int] = json.loads(metadata["image_size"])

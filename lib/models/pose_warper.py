@@ -11,9 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
 
-from lib.deform_conv import DeformConv2d
 from lib.models.layers import initialize, residual_layer
 
 STILL_SHAPES = 2
@@ -47,6 +45,10 @@ class PoseWarper(nn.Module):
         weights: Sequence[float] = (0.0, 1.0),
         freeze_pose_net: bool = False,
     ) -> None:
+        from torchvision.models.resnet import BasicBlock  # these take seconds; first the files are checked
+
+        from lib.deform_conv import DeformConv2d
+
         super().__init__()
         self.weights = tuple(weights)
         self.freeze_pose_net = freeze_pose_net

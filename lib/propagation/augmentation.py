@@ -8,7 +8,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from lib.core.run import Run, build_run
-from lib.core.trained_model import build_trained_model
+from lib.core.trained_model import build_trained_model, build_weights_path
 from lib.dataset import build_sparse_labels
 from lib.dataset.propagated_labels import REACH, Propagated, augmented_content, frames_around
 from lib.dataset.training_set import SparseLabels
@@ -38,13 +38,15 @@ def run_augmentation(
     """
     options = build_options(cfg, methods)
     with build_run(cfg, experiment, f"propagate-{options.name}") as run:
-        use_net = options.needs_net
-        net, forced = build_trained_model(cfg, run.folder, run.device, force) if use_net else (None, {})
-        labels = build_sparse_labels(cfg)
+        if options.needs_net:
+            build_weights_path(cfg, run.folder)  # raises, before data are read
+        labels = build_sparse_labels(cfg)  # before the net: missing files are reported at once
         path = out or augmented_path(cfg, labels)
         refuse_inputs([("--out", path)], [("the labels", labels.path)])
         if not out and run.is_main_process:
             claim_outputs([("--out", path)])
+        use_net = options.needs_net
+        net, forced = build_trained_model(cfg, run.folder, run.device, force) if use_net else (None, {})
         content = augment_labels(cfg, labels, options, run, net)
         if not run.is_main_process:
             return

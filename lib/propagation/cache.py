@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
+import time
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from lib.dataset.people import Person
 from lib.propagation.fusion import opposite_labels
@@ -17,8 +17,12 @@ from lib.propagation.targets import PropagatedPoses, PropagationMethod, Target
 from lib.utils.files import atomic_path
 from lib.utils.progress import progress_bar
 
-CHUNK = 100
-"""Smallest number of targets to propagate at once, except for the last ones; limits how much an interruption loses."""
+CHUNK = 16
+"""Smallest number of targets to propagate at once, at first; it doubles as long as a chunk takes less than SECONDS."""
+
+SECONDS = 2.0
+"""Shortest time of a chunk before chunks stop growing: how often the progress bar moves, and what an interruption
+loses."""
 
 VERSION = 4
 """Version of the methods. Increase it when their results change: cached segments are then propagated again."""
@@ -52,7 +56,7 @@ def propagate_cached(
     if done:
         logger.info("%d of %d segments between labels are in the cache", len(done), len(groups))
     count = len(targets) - sum(len(groups[group]) for group in left)
-    with progress_bar(len(targets), "pose", desc="propagated", initial=count) as bar, logging_redirect_tqdm():
+    with progress_bar(len(targets), "pose", desc="propagated", initial=count) as bar:
         for chunk in _chunks(left, groups):
             rows = [row for group in chunk for row in groups[group]]
             poses = method(people, [targets[row] for row in rows])
@@ -90,12 +94,15 @@ def _name(
 def _chunks(
     left: Sequence[tuple[int, ...]], groups: dict[tuple[int, ...], list[int]]
 ) -> Iterator[list[tuple[int, ...]]]:
-    """Yield the segments in lists of at least CHUNK targets, except for the last list."""
+    """Yield the segments in lists, which grow until the caller takes SECONDS for one."""
     chunk: list[tuple[int, ...]] = []
+    size = CHUNK
     for group in left:
         chunk.append(group)
-        if sum(len(groups[own]) for own in chunk) >= CHUNK:
+        if sum(len(groups[own]) for own in chunk) >= size:
+            start = time.monotonic()
             yield chunk
+            size *= 2 if time.monotonic() - start < SECONDS else 1
             chunk = []
     if chunk:
         yield chunk

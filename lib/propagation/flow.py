@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torchvision.models.optical_flow import raft_large
 
 from lib.dataset.people import Person
 from lib.frames.image_cache import ImageCache
@@ -22,6 +21,7 @@ from lib.propagation.paths import LabelPath, label_paths, region
 from lib.propagation.targets import PropagatedPoses, Target
 from lib.utils.checkpoint import load_weights
 from lib.utils.errors import InputError
+from lib.utils.progress import progress_bar
 
 Read = Callable[[int, int], np.ndarray]
 """Function from the index of a video and a frame number to the image that a Step takes."""
@@ -91,6 +91,9 @@ def along_flow(
         joints, known = person.joints.astype(np.float64), person.labeled.copy()
         image = read(path.video, path.start)
         for number in range(path.start, path.last + path.direction, path.direction):
+            if number != path.start:
+                with lock:
+                    bar.update()
             if number != path.start and known.any():
                 following = read(path.video, number)
                 if image.shape == following.shape:
@@ -102,8 +105,10 @@ def along_flow(
             for index in path.ends.get(number, ()):
                 result.joints[index], result.scores[index] = joints, known
 
-    with _one_thread_each(), ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(follow, label_paths(people, targets)):
+    paths, lock = label_paths(people, targets), threading.Lock()
+    bar = progress_bar(sum(path.num_steps for path in paths), "frame", desc="optical flow", delay=2, leave=False)
+    with bar, _one_thread_each(), ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(follow, paths):
             pass  # raises the exception of a path
     return result
 
@@ -170,6 +175,8 @@ def load_raft(path: Path) -> torch.nn.Module:
     Raises:
         InputError: The file does not exist, or its weights belong to another net.
     """
+    from torchvision.models.optical_flow import raft_large  # takes seconds: first the files are checked
+
     net: torch.nn.Module = raft_large(weights=None)
     load_weights(net, path).raise_if_incomplete()
     return net.eval()

@@ -15,10 +15,11 @@ from lib.propagation.methods import METHODS
 from lib.propagation.options import PropagationOptions
 from lib.propagation.probability import fit_offsets
 from lib.propagation.targets import PropagatedPoses, PropagationMethod, Target
+from lib.utils.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
-LEFT_OUT = 8
+LEFT_OUT = 4
 """Number of labels to leave out at a time."""
 
 Fuse = Callable[..., PropagatedPoses]
@@ -59,11 +60,7 @@ def measure(
     """
     if not methods:
         return LeaveOneOut([])
-    left_out = left_out_labels(people)
-    for start in range(0, len(left_out), LEFT_OUT):  # frames that one method reads are in memory for the next
-        targets = leave_one_out_targets(people, left_out[start : start + LEFT_OUT])
-        for method in methods:
-            method(people, targets)
+    _propagate_left_out(people, methods)
     errors = [leave_one_out_error(people, method) for method in methods]
     if not np.isfinite(errors).all():
         names = ", ".join(options.names)
@@ -82,6 +79,19 @@ def measure(
     first = int(knows_labels)  # the net finds left-out labels too well
     fused = partial(fuse, methods[first:], errors[first:], is_refined=not options.learned_from_labels)
     return LeaveOneOut(errors, leave_one_out_offsets(people, fused).tolist())
+
+
+def _propagate_left_out(people: Sequence[Person], methods: Sequence[PropagationMethod]) -> None:
+    """Propagate to left-out labels by methods that remember their poses (lib.propagation.memo), and show progress."""
+    left_out = left_out_labels(people)
+    total = len(left_out) * len(methods)
+    with progress_bar(total, "label", desc="compare methods", disable=not total) as bar:
+        for start in range(0, len(left_out), LEFT_OUT):  # frames that one method reads are in memory for the next
+            block = left_out[start : start + LEFT_OUT]
+            targets = leave_one_out_targets(people, block)
+            for method in methods:
+                method(people, targets)
+                bar.update(len(block))
 
 
 def left_out_labels(people: Sequence[Person]) -> list[tuple[int, int, int]]:

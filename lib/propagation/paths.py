@@ -36,6 +36,11 @@ class LabelPath(NamedTuple):
     ends: dict[int, list[int]]
 
     @property
+    def num_steps(self) -> int:
+        """Number of frames from the labeled one to the farthest."""
+        return abs(self.last - self.start)
+
+    @property
     def last(self) -> int:
         """Number of the farthest frame."""
         return max(self.ends, key=lambda number: abs(number - self.start))

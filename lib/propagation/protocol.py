@@ -101,8 +101,8 @@ def run_protocol(
             check_result(path)
         needs_net = options is None or options.needs_net
         weights = {"weights_sha256": sha256(build_weights_path(cfg, run.folder))} if needs_net else {}
+        runs = build_protocol_runs(cfg, every)  # before the net: missing files are reported at once
         net, forced = build_trained_model(cfg, run.folder, run.device, force) if needs_net else (None, {})
-        runs = build_protocol_runs(cfg, every)
         if options:
             poses = propagate_runs(cfg, options, run, net, runs)
         else:

@@ -14,6 +14,7 @@ from lib.propagation.paths import label_paths, region
 from lib.propagation.targets import PropagatedPoses, Target
 from lib.utils.checkpoint_files import read_state_dict
 from lib.utils.errors import InputError
+from lib.utils.progress import progress_bar
 
 Tracker = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Function from a clip (T, H, W, 3) uint8 RGB and points (P, 2) x, y in its first frame, whose pixel centers are whole
@@ -43,7 +44,9 @@ def along_tracks(
     """
     num_joints = len(people[targets[0].person].joints)
     result = PropagatedPoses(np.zeros((len(targets), num_joints, 2)), np.zeros((len(targets), num_joints)))
-    for path in label_paths(people, targets):
+    paths = label_paths(people, targets)
+    bar = progress_bar(len(paths), "label", iterable=paths, desc="point tracker", delay=2, leave=False)
+    for path in bar:
         source, person = frames[path.video], people[path.person]
         joints, scores = person.joints.astype(np.float64), person.labeled.astype(np.float64)
         for index in path.ends.get(path.start, ()):

@@ -72,7 +72,7 @@ def build_people_tracker(cfg: CfgNode) -> TrackPeople | None:
     if not build_data_set(cfg).is_posetrack:
         raise InputError(
             f"TEST.TRACKING is True, but DATASET.DATASET is {cfg.DATASET.DATASET}, and only PoseTrack's data sets have "
-            f"tracks to score; set it False"
+            f"tracks to score; set it to False"
         )
     unused = {"MOTION": ("velocity", "none"), "CONFIDENT": (0,), "FILL": (0,), "SMOOTH": (False,)}
     for key, supported in unused.items():

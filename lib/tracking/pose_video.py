@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm.contrib.logging import logging_redirect_tqdm
-
 from lib.dataset.video_people import reasons
 from lib.formats.tracked_poses import FramePoses
 from lib.formats.video_poses import PosesFile
@@ -69,7 +67,7 @@ def estimate_video(estimator: VideoEstimator, part: VideoPart, file: PosesFile, 
     total = max(0, end - part.start) or None  # the number in the file may be missing or wrong
     try:
         bar = progress_bar(total, "frame", desc="poses", initial=done - part.start)
-        with bar, logging_redirect_tqdm():
+        with bar:
             while numbers := _upcoming(frames, done, count, part.end):
                 file.append(estimator.estimate(numbers, frames))
                 done += len(numbers)

@@ -92,9 +92,9 @@ def run_videos(cfg: CfgNode, folder: Path, jobs: Sequence[VideoJob], options: Vi
             with PosesFile(job.poses, {"video": identity(job.video), **origin}) as file:
                 was_finished = file.finished
                 if was_finished:
-                    logger.info("%s: there already, of the same video, weights and settings", job.poses)
+                    logger.info("%s: exists already, with the same video, weights, and settings", job.poses)
                 else:
-                    precision = choose_precision(cfg.TEST.PRECISION, device)
+                    precision = choose_precision("TEST.PRECISION", cfg.TEST.PRECISION, device)
                     info = {"forced": forced, "inference_precision": precision, **describe_command()}
                     estimate_video(build_video_estimator(cfg, net, device, find), part, file, info)
             if job.out and not (len(jobs) > 1 and was_finished and _is_newer(job.out, job.poses)):

@@ -1,5 +1,6 @@
 """Choice and setup of the device, and a record of the environment of a result."""
 
+import functools
 import logging
 import os
 import platform
@@ -10,12 +11,16 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import torch
-import torchvision
 
 if sys.platform != "win32":
     import resource
 
 logger = logging.getLogger(__name__)
+
+
+@functools.cache  # a command may choose its device several times
+def _warn_once(message: str) -> None:
+    logger.warning("%s", message)
 
 
 def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
@@ -32,7 +37,7 @@ def choose_device(gpus: Sequence[int], process: int = 0) -> torch.device:
         torch.cuda.set_device(device)
     if len(gpus) != len(present):
         found = f"this machine has {count} GPUs" if count else "no GPU was found"
-        logger.info("GPUS is %s, but %s: using %s", tuple(gpus), found, device)
+        _warn_once(f"GPUS is {tuple(gpus)}, but {found}: using {device}")
     elif len(present) > 1 and "WORLD_SIZE" not in os.environ:
         logger.info("using %s; to use all of GPUS: torchrun --nproc_per_node %d tools/…", device, len(present))
     return device
@@ -95,6 +100,8 @@ def describe(device: torch.device) -> dict[str, str | bool]:
     Args:
         device: Device that the result was computed on.
     """
+    import torchvision  # takes seconds: first the files of an experiment are checked
+
     modules = (torch, torchvision, np, cv2)
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or 'CPU'}"
     return {

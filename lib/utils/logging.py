@@ -8,14 +8,36 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def log_to_terminal() -> None:
-    """Print messages of level INFO and above to standard error; processes other than the first print only warnings.
+def log_to_terminal(level: int = logging.INFO) -> None:
+    """Print messages to standard error; processes other than the first print only warnings.
 
-    Call this before anything is read.
+    Log files contain messages of level INFO and above, and those of level DEBUG of this project. Call this before
+    anything is read.
+
+    Args:
+        level: Lowest level of the messages on the terminal.
     """
     logging.captureWarnings(True)
-    level = logging.INFO if os.environ.get("LOCAL_RANK", "0") == "0" else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    terminal = _Terminal(level if os.environ.get("LOCAL_RANK", "0") == "0" else logging.WARNING)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[terminal])
+    logging.getLogger("lib").setLevel(logging.DEBUG)
+
+
+def detail_level() -> int:
+    """Return the level of messages that repeat what a progress bar on a terminal shows."""
+    return logging.DEBUG if sys.stderr.isatty() else logging.INFO
+
+
+class _Terminal(logging.Handler):
+    """Standard error, where messages appear above progress bars."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm  # `--help` does without
+
+        try:
+            tqdm.write(self.format(record), file=sys.stderr)
+        except Exception:
+            self.handleError(record)
 
 
 def log_to_file(folder: Path, experiment: str, phase: str, header: str) -> Path:

@@ -15,17 +15,18 @@ def dtype_of(precision: str) -> torch.dtype:
     return _DTYPES[precision]
 
 
-def choose_precision(precision: str, device: torch.device) -> str:
-    """Return the TEST.PRECISION that a device computes in: `auto` is bf16 where the hardware supports it, else fp32.
+def choose_precision(key: str, precision: str, device: torch.device) -> str:
+    """Return the precision that a device computes in: `auto` is bf16 where the hardware supports it, else fp32.
 
     Args:
-        precision: Value of TEST.PRECISION.
+        key: TEST.PRECISION or TRAIN.PRECISION, for the log.
+        precision: Value of the key.
         device: The device.
     """
     if precision != "auto":
         return precision
     chosen = "bf16" if has_native_bf16(device) else "fp32"
-    logger.info("TEST.PRECISION auto: %s", chosen)
+    logger.info("%s auto: %s", key, chosen)
     return chosen
 
 

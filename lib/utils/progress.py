@@ -1,5 +1,6 @@
 """Progress bars that suit a terminal and do not fill up a log file, and the progress of a run through its stages."""
 
+import os
 import sys
 import time
 from collections.abc import MutableMapping, Sequence
@@ -94,7 +95,7 @@ class _Bar(tqdm):
 
 
 def progress_bar(total: int | None, unit: str, *, desc: str = "", **options: Any) -> tqdm:
-    """Return a progress bar on standard error.
+    """Return a progress bar on standard error; processes other than the first show none.
 
     Args:
         total: Number of steps, or None if it is not known.
@@ -102,6 +103,7 @@ def progress_bar(total: int | None, unit: str, *, desc: str = "", **options: Any
         desc: Description of the work; the number of the run's stage is put before it.
         **options: Additional options of tqdm.
     """
+    options.setdefault("disable", os.environ.get("LOCAL_RANK", "0") != "0")
     interval = 0.1 if sys.stderr.isatty() else LOG_INTERVAL
     prefix = RunProgress.current.prefix if RunProgress.current else ""
     return _Bar(total=total, unit=unit, mininterval=interval, desc=f"{prefix}{desc}" or None, **options)

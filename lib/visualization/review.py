@@ -23,6 +23,7 @@ from lib.pose.skeletons import named_skeleton
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_path
 from lib.utils.joint_names import side
+from lib.utils.progress import progress_bar
 from lib.visualization.page_images import QUALITY_STEPS, Picture, pictures, plan_pictures
 from lib.visualization.ranking import DOUBTFUL, frame_needs, rank_frames, spread_frames, suggest_frames
 from lib.visualization.review_poses import ReviewedPoses, read_poses
@@ -89,7 +90,8 @@ def write_review(
     stored = 0
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(head)
-        for picture in pictures(read, chosen, plan, left, _cost):
+        shown = pictures(read, chosen, plan, left, _cost)
+        for picture in progress_bar(len(chosen), "frame", iterable=shown, desc=path.name, delay=2):
             file.write(_element(picture))
             stored += 1
         width, height = plan.size

@@ -11,7 +11,7 @@ from lib.core.report import EpochReport
 
 @pytest.mark.parametrize(
     ("iterations", "done", "line"),
-    [(3, 0, "about 6.0 minutes"), (50, 0, "about 130.0 minutes"), (50, 10, "about 120.0 minutes"), (50, 49, "100.0")],
+    [(3, 0, "about 6 minutes"), (50, 0, "about 130 minutes"), (50, 10, "about 120 minutes"), (50, 49, "100 minutes")],
 )
 def test_the_remaining_time_is_logged(caplog, iterations, done, line):
     """Three epochs of one minute per iteration, the first of them under way."""

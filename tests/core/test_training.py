@@ -9,12 +9,14 @@ from posetrack_sample import make_video, write_experiment
 from torch import nn, optim
 
 from lib.config import load_config
+from lib.core import step
 from lib.core.origin import build_resumption
 from lib.core.profile import profile
 from lib.core.run import Run
 from lib.core.strategies import pair
 from lib.core.training import build_training
 from lib.core.training_files import read_training, save_weights
+from lib.utils import precision
 from lib.utils.errors import InputError
 
 
@@ -82,6 +84,16 @@ def test_options_reach_the_trainer(build):
     assert training.trainer.scaler.is_enabled()
     assert training.trainer.result is training.trainer.average.module
     assert build("TRAIN.PRECISION", "bf16").trainer.scaler is None
+
+
+@pytest.mark.parametrize(("is_native", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_automatic_precision_follows_the_hardware(build, monkeypatch, is_native, dtype):
+    monkeypatch.setattr(precision, "has_native_bf16", lambda device: is_native)
+    prepared = []
+    monkeypatch.setattr(step, "frozen_estimator", lambda net, dtype: prepared.append(dtype))
+    options = build("TRAIN.PRECISION", "auto")._step.options
+    assert options.dtype == dtype
+    assert prepared == [dtype]
 
 
 def test_only_a_frozen_pose_net_is_replaced_by_an_estimator(build):

@@ -139,7 +139,7 @@ def test_every_instruction_set_gives_the_same(tmp_path):
         command = [sys.executable, "-c", IN_ANOTHER_PROCESS, tmp_path / "tensors.pt", tmp_path / "results.pt"]
         subprocess.run(command, env=environment, check=True)
         name, found[capability] = torch.load(tmp_path / "results.pt")
-        assert name == capability
+        assert name.replace("NO AVX", "DEFAULT") == capability  # the name in PyTorch 2.8
     first, *others = found.values()
     for results in others:
         for mine, other in zip(first, results, strict=True):

@@ -353,7 +353,7 @@ def test_missing_and_extra_files(tmp_path, caplog):
 def test_track_ids_that_only_count_people_are_reported(tmp_path, caplog, frames, warned):
     predicted = [frame(*(nose(50 * place, track=track) for place, track in enumerate(tracks))) for tracks in frames]
     score(tmp_path, [frame(nose(0))] * 3, predicted, tracking=True)
-    assert ("MOTA says nothing" in caplog.text) == warned
+    assert ("MOTA is meaningless" in caplog.text) == warned
     caplog.clear()
     score(tmp_path, [frame(nose(0))] * 3, predicted)
     assert "MOTA" not in caplog.text

@@ -113,7 +113,7 @@ def test_frames_of_something_else_are_not_mixed_in(clip, tmp_path):
     folder = tmp_path / "frames"
     unpack(clip, folder)
     os.utime(clip, (1, 1))
-    with pytest.raises(InputError, match=r"frames: contains frames of another video than .*clip\.mp4"):
+    with pytest.raises(InputError, match=r"frames: contains frames of a video other than .*clip\.mp4"):
         unpack(clip, folder)
     (folder / "unpacked.json").write_text("[]")
     with pytest.raises(InputError, match=r"unpacked\.json: not a record of an unpacked video"):

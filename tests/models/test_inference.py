@@ -6,8 +6,9 @@ from golden_models import fill, model_cfg, noise, resnet_extra, small_hrnet_extr
 from torch import nn
 
 from lib.config import load_config
-from lib.models import PoseResNet, build_model
+from lib.models import build_model
 from lib.models.inference import build_inference_form, prepare_for_inference
+from lib.models.pose_resnet import PoseResNet
 from lib.utils.precision import dtype_of, has_native_bf16
 
 CPU = torch.device("cpu")

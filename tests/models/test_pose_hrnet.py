@@ -3,7 +3,8 @@ import torch
 from golden_models import model_cfg, noise, small_hrnet_extra
 from torch import nn
 
-from lib.models import PoseHRNet, build_model
+from lib.models import build_model
+from lib.models.pose_hrnet import PoseHRNet
 from lib.utils.errors import InputError
 
 

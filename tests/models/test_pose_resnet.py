@@ -3,7 +3,7 @@ import torch
 from golden_models import noise, resnet_extra
 from torch import nn
 
-from lib.models import PoseResNet
+from lib.models.pose_resnet import PoseResNet
 from lib.utils.errors import InputError
 
 

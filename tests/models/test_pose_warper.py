@@ -5,7 +5,8 @@ import torch
 from golden_models import fill, model_cfg, noise, small_hrnet_extra
 from torch import Tensor, nn
 
-from lib.models import PoseHRNet, PoseWarper, build_model
+from lib.models import PoseWarper, build_model
+from lib.models.pose_hrnet import PoseHRNet
 from lib.utils.errors import InputError
 
 

@@ -116,3 +116,20 @@ def test_progress_counts_the_poses_in_the_cache(tmp_path, capsys):
     lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
     assert [line for line in lines if "propagated:  20%" in line and "1/5" in line]
     assert "propagated: 100%" in lines[-1]
+
+
+@pytest.mark.parametrize(("seconds", "sizes"), [(3, [2, 2, 2, 2, 2]), (1, [2, 4, 4])])
+def test_chunks_grow_while_they_are_quick(tmp_path, monkeypatch, seconds, sizes):
+    monkeypatch.setattr(segments, "CHUNK", 2)
+    now = [0.0]
+    monkeypatch.setattr(segments.time, "monotonic", lambda: now[0])
+    method = Recorder()
+
+    def slow(people, targets):
+        now[0] += seconds
+        return method(people, targets)
+
+    people = [person(2 * number, x=number) for number in range(11)]
+    targets = [Target(number, 2 * number + 1) for number in range(10)]  # ten segments of one frame
+    assert_moved(propagate_cached(people, targets, slow, tmp_path, "a"), people, targets)
+    assert [len(asked) for asked in method.asked] == sizes

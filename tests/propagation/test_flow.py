@@ -1,8 +1,11 @@
+import io
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from torchvision.models.optical_flow import raft_large
+from tqdm import tqdm
 
 from lib.dataset.people import Person
 from lib.frames.arrays import ArrayFrames
@@ -153,3 +156,17 @@ def test_raft_weights_come_from_a_file(tmp_path):
     assert not loaded.training
     for name, tensor in net.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name])
+
+
+def test_progress_counts_frames(frames, monkeypatch):
+    bars = []
+
+    def record(total, unit, **options):
+        bars.append(tqdm(total=total, unit=unit, disable=False, file=io.StringIO()))
+        return bars[-1]
+
+    monkeypatch.setattr(flow, "progress_bar", record)
+    people = [person(4, [[50, 40]]), person(4, [[40, 45]])]
+    targets = [Target(0, 7), Target(0, 4), Target(1, 5), Target(1, 2)]
+    flow.along_flow(flow.GrayFrames(frames), people, targets, flow.dis, threads=2)
+    assert [(bar.n, bar.total) for bar in bars] == [(6, 6)]

@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
     ("arguments", "line"),
     [
         (["missing.mp4"], "missing.mp4: no such file or folder"),
-        (["clip.mp4", "other.mp4", "--labels", "labels.json"], "name one video with it"),
+        (["clip.mp4", "other.mp4", "--labels", "labels.json"], "name only one video"),
         (["clip.mp4", "--joints", "a,a"], "two joints are named 'a'"),
         (["clip.mp4", "--labels", "labels.json"], "labels.json: not a COCO-style file: no 'images'"),
         (["labels.json", "--joints", "a"], "labels.json: cannot be read as a video"),

@@ -401,7 +401,7 @@ def test_published_weights_need_no_experiment():
         (["--out", "poses.avi"], r"--out poses\.avi: expected a \.mp4 file"),
         (["--out", "clip.mp4"], r"--out clip\.mp4: this is the input file of"),
         (["--boxes", "boxes.json", "--json", "boxes.json"], r"--json boxes\.json: this is the input file of"),
-        (["--out", "a.mp4", "--boxes", "boxes.json", "--detector", "d.pth"], "exclude each other"),
+        (["--out", "a.mp4", "--boxes", "boxes.json", "--detector", "d.pth"], "use only one of --detector"),
         (["--out", "a.mp4", "--detector", "d.pth"], r"d\.pth: no weights of a detector here; download https://"),
         (["--out", "a.mp4", "--start", "4", "--end", "4"], "no frames between them"),
         (["--out", "a.mp4", "--start", "400"], r"clip\.mp4: the video has no frame 400"),

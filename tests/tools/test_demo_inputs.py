@@ -185,7 +185,7 @@ def test_ctrl_c_ends_the_recording_of_a_webcam_and_the_video_is_finished(demo, m
         (["clips", "--boxes", "boxes.json"], r"--boxes boxes\.json: boxes belong to one video, and clips has 2"),
         (["empty"], "empty: no video files and no"),
         (["none"], "none: no such video file"),
-        (["clips/a.mp4", "--whole-frame", "--detector", "d.pth"], "exclude each other"),
+        (["clips/a.mp4", "--whole-frame", "--detector", "d.pth"], "use only one of --detector"),
         (["http://127.0.0.1:9/a.mp4"], r"http://127\.0\.0\.1:9/a\.mp4: cannot be opened: Connection refused"),
     ],
 )

@@ -246,7 +246,7 @@ def test_one_file_of_labels_without_names_belongs_to_the_first_video(root):
     ("videos", "message"),
     [
         ([{"video": "one", "labels": "one.csv", "name": "index"}], "the project uses the name index itself"),
-        ([{"video": "one", "labels": "one.csv"}, {"video": "two"}], "two is a folder of frames without labels"),
+        ([{"video": "one", "labels": "one.csv"}, {"video": "two"}], "two is a folder without labels"),
     ],
 )
 def test_videos_that_a_project_cannot_have(root, videos, message):

@@ -74,5 +74,5 @@ def test_the_warp_needs_a_posewarper(tmp_path):
     from lib.utils.errors import InputError
 
     keys = ["TEST.TRACKER.MOTION", "warp", "MODEL.WARP.ENABLED", False, "TEST.MODE", "single"]
-    with pytest.raises(InputError, match=r"TEST\.TRACKER\.MOTION warp requires a PoseWarper; set it flow"):
+    with pytest.raises(InputError, match=r"TEST\.TRACKER\.MOTION warp requires a PoseWarper; set it to flow"):
         load_config(write_experiment(tmp_path, tmp_path), keys)

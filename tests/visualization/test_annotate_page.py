@@ -123,6 +123,39 @@ def test_from_a_video_without_labels_to_labels_of_all_frames(clip, serve, open_a
     assert page.faults == []
 
 
+def test_an_answer_from_before_a_change_takes_nothing_back(clip, serve, open_annotation):
+    annotation = open_annotation(serve(clip, "--joints", ",".join(NAMES)))
+    page, asked, edits = annotation.page, [], []
+    places = joints(0, 0)
+    page.route("**/changes*", lambda route: asked.append(route))  # answered below
+    annotation.go(0)
+    annotation.press("p")
+    while not asked:
+        page.wait_for_timeout(50)
+    annotation.click(*places[0])
+    annotation.click(*places[1])
+    page.wait_for_function("() => document.getElementById('saved').textContent === 'Saved'")
+    page.route("**/edit", lambda route: edits.append(route))
+    annotation.click(*places[2])
+    asked.pop().continue_()
+    while not asked or not edits:
+        page.wait_for_timeout(50)
+    question = asked.pop()
+    before = question.fetch()  # the server has two joints of this frame
+    with page.expect_response("**/edit"):
+        edits.pop().continue_()
+    page.unroute("**/edit")
+    question.fulfill(response=before)
+    while not asked:
+        page.wait_for_timeout(50)
+    annotation.click(*places[3])
+    asked.pop().continue_()
+    page.unroute("**/changes*")
+    annotation.saved()
+    annotation.export()
+    assert (dense(clip.parent)[0, 0, :, 2] == 2).all()
+
+
 def test_a_correction_is_propagated_at_once_and_only_around_it(clip, serve, open_annotation):
     page = open_annotation(serve(clip, "--joints", ",".join(NAMES)))
     page.label_all()

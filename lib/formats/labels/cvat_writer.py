@@ -34,7 +34,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     numbers = [frame.number for frame in labels.frames]
     if len({frame.video for frame in labels.frames}) > 1:
         raise InputError(
-            f"{path}: a CVAT file holds one video, but these labels belong to several; write one at a time"
+            f"{path}: a CVAT file holds one video, but these labels belong to several; write one video at a time"
         )
     if min(numbers, default=0) < 0 or len(set(numbers)) < len(numbers):
         raise InputError(f"{path}: a CVAT file holds numbered frames, but some have no number, or share one")

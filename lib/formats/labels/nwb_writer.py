@@ -44,7 +44,7 @@ def write(path: str | Path, labels: Labels) -> list[str]:
     """
     if len({frame.video for frame in labels.frames}) > 1:
         raise InputError(
-            f"{path}: an NWB file holds one video, but these labels belong to several; write one at a time"
+            f"{path}: an NWB file holds one video, but these labels belong to several; write one video at a time"
         )
     if len({bool(frame.file_name) for frame in labels.frames}) > 1:
         raise InputError(f"{path}: some frames are images and some are numbered frames of a video; write one kind")

@@ -55,7 +55,7 @@ def read(path: str | Path) -> Labels:
         if None in row or None in row.values() or not row["frame"]:
             raise InputError(f"{path}: line {line}: expected a value for each column: {', '.join(header)}")
         if re.fullmatch(r"\s*-\d+(\.\d*)?\s*", row["frame"]):
-            raise InputError(f"{path}: line {line}: frames count from 0, so {row['frame']!r} is not one")
+            raise InputError(f"{path}: line {line}: frames are numbered from 0, so {row['frame']!r} is not one")
     frames = {name: index for index, name in enumerate(dict.fromkeys(row["frame"] for _, row in rows))}
     joints = {name: j for j, name in enumerate(dict.fromkeys(row["joint"] for _, row in rows if row["joint"]))}
     poses, cells = _poses(rows, joints, path)

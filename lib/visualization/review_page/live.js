@@ -5,8 +5,9 @@ const PAUSE = { busy: 250, idle: 1000 }; // milliseconds between two questions f
 async function follow(app, connection, runs, { revision, listed }) {
   for (;;) {
     const { sent } = connection;
+    const isSaved = !connection.waiting.length; // otherwise the answer may be from before or after the change on its way
     const answer = await connection.get(`changes?after=${revision}&listed=${listed}&window=${connection.window}`);
-    const isCurrent = connection.sent === sent && !connection.waiting.length;
+    const isCurrent = isSaved && connection.sent === sent;
     if (answer?.status === 200) {
       const { content } = answer;
       runs.show(content);
