@@ -120,27 +120,18 @@ def export_net(
     width, height = cfg.MODEL.IMAGE_SIZE
     generator = torch.Generator().manual_seed(0)
     clip = torch.randn(1, frames, 3, height, width, generator=generator)
+    nets: list[tuple[Path, nn.Module, str, Tensor]]
     if not split:
-        example = clip if frames > 1 else clip[:, 0]
-        parts = [
-            _Part(path=out, net=net, name="frames" if frames > 1 else "images", example=example, metadata=metadata)
-        ]
+        nets = [(out, net, "frames", clip) if frames > 1 else (out, net, "images", clip[:, 0])]
     else:
         assert isinstance(net, PoseWarper)  # the caller refuses to split others
         with torch.no_grad():
             heatmaps = net.estimate(clip)
-        parts = [
-            _Part(
-                path=_with_suffix(out, "-pose"), net=net.pose_net, name="images", example=clip[:, 0], metadata=metadata
-            ),
-            _Part(
-                path=_with_suffix(out, "-warp"),
-                net=_Aggregation(net),
-                name="heatmaps",
-                example=heatmaps,
-                metadata=metadata,
-            ),
+        nets = [
+            (_with_suffix(out, "-pose"), net.pose_net, "images", clip[:, 0]),
+            (_with_suffix(out, "-warp"), _Aggregation(net), "heatmaps", heatmaps),
         ]
+    parts = [_Part(path=path, net=net, name=name, example=one, metadata=metadata) for path, net, name, one in nets]
     return [_export(part, precision) for part in parts]
 
 

@@ -27,6 +27,7 @@ def test_people_of_a_frame_are_drawn(tmp_path):
 def tracked(joints, scores, track):
     return TrackedPose(
         box=np.zeros(4),
+        box_score=1.0,
         joints=np.array(joints, dtype=float),
         scores=np.array(scores),
         score=1.0,
