@@ -78,7 +78,7 @@ class PeopleTracker:
         tracker, results = self._new_tracker(), []
         for number in sorted(numbers):
             own = sorted(poses.get(number, ()), key=lambda pose: (*pose.box, -pose.box_score))
-            readable = bool(own) or frames.read_nearest(number)[1]
+            readable = bool(own) or (tracker.fills and frames.read_nearest(number)[1])
             results.append(FramePoses(number=number, poses=tracker.track(number, own, frames, readable=readable)))
         return self._finish(results) if self._finish else results
 

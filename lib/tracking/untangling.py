@@ -56,8 +56,8 @@ def end_similarity(end: Sequence[Sighting], other: Sighting, *, sigmas: np.ndarr
     colors = other.pose.colors
     if color_weight and colors is not None and similarity > 0:
         alike = float(color_similarities(_mean_colors(end, colors.shape), colors[None])[0, 0])
-        weight = color_weight * other.distinct if np.isfinite(alike) else 0
-        similarity = (1 - weight) * similarity + (weight * alike if weight else 0)
+        if np.isfinite(alike):
+            similarity = (1 - color_weight) * similarity + color_weight * alike
     return similarity
 
 

@@ -44,6 +44,11 @@ class VideoTracker:
         self._estimate_poses = estimate_poses
         self._reads_colors = self._tracker.options.color_weight > 0
 
+    @property
+    def fills(self) -> bool:
+        """True if it looks for people whom the detector missed."""
+        return self._filler is not None
+
     def recall(self, number: int, poses: Sequence[TrackedPose]) -> None:
         """Take the tracks of a frame from an earlier run.
 
