@@ -70,7 +70,7 @@ def test_track_ids_of_a_tracker_and_of_dummies():
                 joints=estimated.joints[p],
                 scores=estimated.scores[p],
                 score=1,
-                track=track,
+                track=number,
             )
             for p, number in ((0, 5), (2, 7))
         ]

@@ -154,6 +154,6 @@ def test_a_finished_file_stays_until_the_next_one_is_whole(tmp_path):
 def test_a_file_of_something_else_is_not_replaced(tmp_path, content):
     path = tmp_path / "labels.json"
     path.write_text(content)
-    with pytest.raises(InputError, match=r"labels\.json: this file exists"):
+    with pytest.raises(InputError, match=r"labels\.json: this file does not contain these poses"):
         PosesFile(path, MADE_WITH)
     assert path.read_text() == content
