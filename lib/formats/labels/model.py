@@ -124,25 +124,19 @@ def checked_labels(
         InputError: If nothing is labeled, an individual is in a frame twice, a frame or a name is repeated, a number is
             infinite, or an edge is not a pair of joints.
     """
-    track_names = dict(track_names or {})
+    track_names, names, edges, frames = dict(track_names or {}), tuple(names), tuple(edges), tuple(frames)
     _check_unique(path, names, frames, track_names)
     frame = np.asarray(frame, dtype=np.int64)
     joints = np.asarray(joints, dtype=np.float64).reshape(len(frame), len(names), 2)
-    flags = VISIBLE if visibility is None else np.clip(np.nan_to_num(visibility), NOT_LABELED, VISIBLE)
-    visibility = np.where(np.isnan(joints).any(axis=2), NOT_LABELED, flags).astype(np.uint8)
-    labeled = visibility > NOT_LABELED
-    joints = np.where(labeled[:, :, None], joints, np.nan)
-    scores = np.where(labeled, np.nan if scores is None else scores, np.nan)
+    joints, visibility, scores = _clear_unlabeled(joints, visibility, scores)
     boxes = np.full((len(frame), 4), np.nan) if boxes is None else boxes
-    names, edges, frames = tuple(names), tuple(edges), tuple(frames)
-    _check_values(path, labeled, edges, (joints, scores, boxes))
-    track = _complete_tracks(track, frame)
+    _check_values(path, visibility > NOT_LABELED, edges, (joints, scores, boxes))
     labels = Labels(
         names=names,
         edges=edges,
         frames=frames,
         frame=frame,
-        track=track,
+        track=_complete_tracks(track, frame),
         joints=joints,
         visibility=visibility,
         scores=scores,
@@ -153,6 +147,17 @@ def checked_labels(
     _check_tracks(labels, path)
     _warn_of_outside(labels, path)
     return labels
+
+
+def _clear_unlabeled(
+    joints: np.ndarray, visibility: np.ndarray | None, scores: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return joints, visibility and scores; coordinates and scores of joints that are not labeled are NaN."""
+    flags = VISIBLE if visibility is None else np.clip(np.nan_to_num(visibility), NOT_LABELED, VISIBLE)
+    visibility = np.where(np.isnan(joints).any(axis=2), NOT_LABELED, flags).astype(np.uint8)
+    labeled = visibility > NOT_LABELED
+    scores = np.where(labeled, np.nan if scores is None else scores, np.nan)
+    return np.where(labeled[:, :, None], joints, np.nan), visibility, scores
 
 
 def _check_values(
