@@ -143,7 +143,7 @@ def build_tester(cfg: CfgNode, folder: Path, process: tuple[int, int] = (0, 1), 
     if tracking and not build_data_set(cfg).is_posetrack:
         raise InputError(
             f"TEST.TRACKING is True, but DATASET.DATASET is {cfg.DATASET.DATASET}, and only PoseTrack's data sets have "
-            f"tracks to score; set it False"
+            f"tracks to score; set it to False"
         )
     name, test_set, skeleton = cfg.DATASET.DATASET, build_test_set(cfg), build_skeleton(cfg)
     if cfg.TEST.EVALUATE:

@@ -98,7 +98,9 @@ def build_people_tracker(cfg: CfgNode, net: nn.Module, device: torch.device, tes
     if not cfg.TEST.TRACKING:
         return None
     if cfg.TEST.TRACKER.FILL and cfg.TEST.MODE == "pair":
-        raise InputError("TEST.TRACKER.FILL is set, but TEST.MODE pair estimates only people of the test set; set it 0")
+        raise InputError(
+            "TEST.TRACKER.FILL requires a TEST.MODE other than pair, which cannot estimate filled people; set FILL to 0"
+        )
     estimate_poses = build_box_estimator(cfg, net, device, tester.rules)
     new_tracker = build_tracker_factory(cfg, net, device, estimate_poses)
     return PeopleTracker(tester.test_set.frames, new_tracker, build_finish(cfg, tester.skeleton.sigmas))

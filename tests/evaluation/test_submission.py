@@ -83,6 +83,14 @@ def test_track_ids_of_a_tracker_and_of_dummies():
     assert (first.track_ids.tolist(), second.track_ids.tolist()) == ([5, 7, 8], [0])
 
 
+def test_a_tracker_of_nobody():
+    """If everybody is left out, every frame has a dummy."""
+    joints, scores = poses(1)
+    rules = Rules(times_box=False, min_joint_score=10)
+    videos = make_submission(VIDEOS, [person(0, 1.0)], joints, scores, rules, track=lambda videos, estimated: {})
+    assert [video.track_ids.tolist() for video in videos] == [[0] * len(video.frame_names) for video in VIDEOS]
+
+
 def test_joints_of_low_scores_are_not_submitted():
     joints, scores = poses(1)
     scores[0, :5] = 0.1, 0.19, 0.2, 0.21, -0.1  # nose, neck, head top, and the ears, which no file has

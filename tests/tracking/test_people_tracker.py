@@ -4,11 +4,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lib.dataset.people import Person
+from lib.dataset.people import unlabeled_person
 from lib.evaluation.posetrack_submission import Estimated
 from lib.formats.tracked_poses import TrackedPose
 from lib.frames.arrays import ArrayFrames
-from lib.pose.crop import box_to_center_scale
 from lib.tracking.offline import OfflineOptions, finish_tracks
 from lib.tracking.people import PeopleTracker
 from lib.tracking.tracker import TrackerOptions
@@ -19,19 +18,9 @@ SIGMAS = (0.1, 0.1, 0.1)
 
 def person(x, frame, video=0, number=None, score=1.0):
     """Somebody in a box of 40×40 at x."""
-    box = np.array([x, 0.0, 40, 40])
-    center, scale = box_to_center_scale(box, 1.0)
     number = frame if number is None else number
-    return Person(
-        video=video,
-        frame=frame,
-        number=number,
-        center=center,
-        scale=scale,
-        box_score=score,
-        joints=np.zeros((3, 2)),
-        labeled=np.zeros(3, dtype=bool),
-        box=box,
+    return unlabeled_person(
+        (x, 0.0, 40, 40), 1.0, frame=frame, number=number, num_joints=3, video=video, box_score=score
     )
 
 
