@@ -236,16 +236,14 @@ def measure(name: str, videos: Sequence[Video], cfg: CfgNode, net: Any, predicto
     cfg.TEST.TRACKER.merge_from_list(ROWS[name])
     results = [track(video, cfg, net, predictor) for video in videos]
     events = [accumulate(video, frames) for video, (frames, _) in zip(videos, results, strict=True)]
-    host = motmetrics.metrics.create()
     metrics = ["mota", "idf1", "num_switches", "num_false_positives", "num_misses"]
-    summary = host.compute_many(events, metrics=metrics, generate_overall=True).loc["OVERALL"]
+    summary = motmetrics.metrics.create().compute_many(events, metrics=metrics, generate_overall=True).loc["OVERALL"]
     changes = sum(count_changes(video, frames) for video, (frames, _) in zip(videos, results, strict=True))
     figures = [joint_figures(video, frames) for video, (frames, _) in zip(videos, results, strict=True)]
     error, jitter = np.mean(figures, axis=0).tolist()
-    milliseconds = 1e3 * float(np.mean([seconds for _, seconds in results]))
-    return {"changes": changes, "error": error, "jitter": jitter, "ms": milliseconds} | {
-        key: float(summary[key]) for key in metrics
-    }
+    seconds = float(np.mean([seconds for _, seconds in results]))
+    found = {"changes": changes, "error": error, "jitter": jitter, "ms": 1e3 * seconds}
+    return found | {key: float(summary[key]) for key in metrics}
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ _SYNONYMS = {
 SAME_SECTION = 0.1
 """Weight of the likeness of two keys' sections, relative to that of their names."""
 OLD = 0.15
-"""How much more alike the name of an old key must be to be suggested."""
+"""Likeness that is subtracted for old keys: others are suggested first."""
 SYNONYMS = {word: key for key, words in _SYNONYMS.items() for word in words.split()}
 
 

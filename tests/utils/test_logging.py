@@ -1,4 +1,4 @@
-"""What the terminal shows, and what only the log file has."""
+"""Messages on the terminal, and those that only the log file contains."""
 
 import io
 import logging
