@@ -47,18 +47,16 @@ def load_kernels(folder: Path) -> str | None:
 _not_loaded = load_kernels(Path(__file__).parent)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def has_kernel(device_type: str) -> bool:
     """Return True if the operators are compiled for a type of device, otherwise warn.
 
     Args:
         device_type: Type of the device, such as "cuda".
     """
-    key = torch._C._dispatch_key_for_device(device_type)
-    if torch._C._dispatch_has_kernel_for_dispatch_key("posewarper::deform_conv2d", key):
+    if _HAS_KERNEL.get(device_type):
         return True
-    reason = _not_loaded or f"built without {key}"
-    _warn(f"deform_conv2d on {key} runs as plain PyTorch, several times slower: {reason}; run `make`")
+    reason = _not_loaded or f"built without {device_type.upper()}"
+    _warn(f"deform_conv2d on {device_type.upper()} runs as plain PyTorch, several times slower: {reason}; run `make`")
     return False
 
 
@@ -103,3 +101,10 @@ def _no_second_backward(ctx: Any, *grads: Tensor) -> NoReturn:
 
 torch.library.register_autograd("posewarper::deform_conv2d", _backward, setup_context=_save, lib=_library)
 torch.library.register_autograd("posewarper::deform_conv2d_backward", _no_second_backward, lib=_library)
+
+_key = torch._C._dispatch_key_for_device
+_HAS_KERNEL = {
+    device: torch._C._dispatch_has_kernel_for_dispatch_key("posewarper::deform_conv2d", _key(device))
+    for device in ("cpu", "cuda", "meta")
+}
+"""Whether the operators have a kernel for a type of device: constants, which torch.compile can trace."""

@@ -1,16 +1,10 @@
 """Layers of all pose nets, their initial values, and the check of the input size."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from lib.utils.errors import InputError
-
-if TYPE_CHECKING:
-    from torchvision.models.resnet import BasicBlock, Bottleneck
 
 # Kernel size to the padding and output padding with which a transposed convolution of stride 2 doubles the size.
 _DECONV_PADDING = {2: (0, 0), 3: (1, 1), 4: (1, 0)}
@@ -35,27 +29,6 @@ def conv_bn(in_channels: int, out_channels: int, kernel_size: int, stride: int =
     if relu:
         layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
-
-
-def residual_layer(
-    block: type[BasicBlock | Bottleneck], in_channels: int, channels: int, num_blocks: int
-) -> nn.Sequential:
-    """Return residual blocks at one resolution (He et al., CVPR 2016).
-
-    The output has channels * block.expansion channels. If that differs from `in_channels`, the first block projects
-    its shortcut.
-
-    Args:
-        block: Type of the blocks.
-        in_channels: Channels of the input.
-        channels: Channels inside the blocks.
-        num_blocks: Number of blocks.
-    """
-    out_channels = channels * block.expansion
-    projection = conv_bn(in_channels, out_channels, kernel_size=1, relu=False) if in_channels != out_channels else None
-    blocks = [block(in_channels, channels, downsample=projection)]
-    blocks += [block(out_channels, channels) for _ in range(1, num_blocks)]
-    return nn.Sequential(*blocks)
 
 
 def deconv_layers(widths: Sequence[int], kernel_sizes: Sequence[int], bias: bool) -> nn.Sequential:
@@ -110,6 +83,17 @@ def initialize(module: nn.Module) -> None:
         elif isinstance(layer, nn.BatchNorm2d):
             nn.init.ones_(layer.weight)
             nn.init.zeros_(layer.bias)
+
+
+def initialize_with_relu(module: nn.Module) -> None:
+    """Draw the weights of the convolutions of a module for layers with ReLU (He et al., ICCV 2015), by their outputs.
+
+    Args:
+        module: Module whose convolutions are initialized in place.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
 def check_size(images: Tensor) -> None:

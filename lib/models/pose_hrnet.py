@@ -12,10 +12,10 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from lib.models.extra import read_extra, read_sizes
-from lib.models.layers import check_size, conv_bn, heatmap_layer, initialize, residual_layer
+from lib.models.layers import check_size, conv_bn, heatmap_layer, initialize, initialize_with_relu
+from lib.models.residual import BasicBlock, Block, Bottleneck, residual_layer
 
 EXTRA = (
     "STEM_CHANNELS",
@@ -42,7 +42,7 @@ EXTRA = (
 )
 """Keys of MODEL.EXTRA, as the published experiment files have them."""
 
-_BLOCKS = {"BASIC": BasicBlock, "BOTTLENECK": Bottleneck}
+_BLOCKS: dict[str, Block] = {"BASIC": BasicBlock, "BOTTLENECK": Bottleneck}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _Stage:
         num_channels: Channels inside the blocks of each branch.
     """
 
-    block: type[BasicBlock | Bottleneck]
+    block: Block
     num_modules: int
     num_blocks: Sequence[int]
     num_channels: Sequence[int]
@@ -121,9 +121,7 @@ class PoseHRNet(nn.Module):
         )
         # The reference implementation draws from N(0, 0.001²). A small net that is trained from scratch then finds
         # fewer joints after the same number of iterations (docs/demo.md).
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        initialize_with_relu(self)
         initialize(self.final_layer)
 
     def forward(self, images: Tensor) -> Tensor:

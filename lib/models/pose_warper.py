@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lib.models.layers import initialize, residual_layer
+from lib.deform_conv import DeformConv2d
+from lib.models.layers import initialize
+from lib.models.residual import BasicBlock, residual_layer
 
 STILL_SHAPES = 2
 """Number of shapes of heatmaps for which the offsets of a zero difference are cached."""
@@ -45,10 +47,6 @@ class PoseWarper(nn.Module):
         weights: Sequence[float] = (0.0, 1.0),
         freeze_pose_net: bool = False,
     ) -> None:
-        from torchvision.models.resnet import BasicBlock  # these take seconds; first the files are checked
-
-        from lib.deform_conv import DeformConv2d
-
         super().__init__()
         self.weights = tuple(weights)
         self.freeze_pose_net = freeze_pose_net

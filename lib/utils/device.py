@@ -1,6 +1,7 @@
 """Choice and setup of the device, and a record of the environment of a result."""
 
 import functools
+import importlib.metadata
 import logging
 import os
 import platform
@@ -100,13 +101,12 @@ def describe(device: torch.device) -> dict[str, str | bool]:
     Args:
         device: Device that the result was computed on.
     """
-    import torchvision  # takes seconds: first the files of an experiment are checked
-
-    modules = (torch, torchvision, np, cv2)
+    modules = (torch, np, cv2)
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.processor() or 'CPU'}"
     return {
         "python": platform.python_version(),
         "device": on,
         "tf32": uses_tf32(device),
         **{module.__name__: str(module.__version__) for module in modules},
+        "torchvision": importlib.metadata.version("torchvision"),  # its import takes seconds
     }
