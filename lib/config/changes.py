@@ -123,13 +123,29 @@ def changes_of_run(earlier: str, cfg: CfgNode) -> Changes:
         InputError: `earlier` is not a configuration.
     """
     before, now = read_config(earlier), read_config(cfg.dump())
-    changed = {key: (before.get(key), now.get(key)) for key in {**before, **now} if before.get(key) != now.get(key)}
     return {
         key: pair
-        for key, pair in changed.items()
+        for key, pair in _changed(before, now).items()
         if key == "TEST.EVALUATE"
         or not (matches(key, SAME_RESULT) or (_is_ignored(key, before) and _is_ignored(key, now)))
     }
+
+
+def changes_of_result(earlier: str, config: str) -> Changes:
+    """Return the changed keys that affect a result.
+
+    Args:
+        earlier: Configuration of an earlier result, as YAML text.
+        config: Current configuration, as YAML text.
+
+    Returns:
+        Dictionary that maps each changed key to its earlier and current value.
+
+    Raises:
+        InputError: One of them is not a configuration.
+    """
+    changed = _changed(read_config(earlier), read_config(config))
+    return {key: pair for key, pair in changed.items() if not matches(key, OF_PROCESS)}
 
 
 def check_resumable(changes: Changes, checkpoint: Path, force: bool) -> None:
@@ -256,6 +272,10 @@ def format_changes(changes: Changes) -> str:
         changes: Changes to format.
     """
     return "; ".join(f"{key} was {_show(before)} and is {_show(now)}" for key, (before, now) in changes.items())
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Changes:
+    return {key: (before.get(key), now.get(key)) for key in {**before, **now} if before.get(key) != now.get(key)}
 
 
 def _show(value: Any) -> str:
