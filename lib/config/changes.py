@@ -56,6 +56,8 @@ IGNORED = {
     ("TRAIN.OPTIMIZER", "adamw"): ("TRAIN.MOMENTUM", "TRAIN.NESTEROV"),
     ("TRAIN.SCHEDULE", "step"): ("TRAIN.END_EPOCH",),  # it can be raised or lowered
     ("TRAIN.SCHEDULE", "cosine"): ("TRAIN.LR_FACTOR", "TRAIN.LR_STEP"),
+    ("DATASET.PROB_SHIFT", 0.0): ("DATASET.SHIFT_FACTOR",),
+    ("LOSS.USE_TARGET_WEIGHT", False): ("LOSS.USE_DIFFERENT_JOINTS_WEIGHT",),
     ("TEST.EVALUATE", False): OF_TESTS,
 }
 """Keys, and sections ending in a dot, that have no effect on the training with this value of another key."""
@@ -248,7 +250,7 @@ def crop_size(training: Mapping[str, Any]) -> list[int] | None:
 
 
 def ignored_keys(cfg: CfgNode) -> dict[str, str]:
-    """Return the optimizer's and the schedule's keys that were set but have no effect.
+    """Return the keys of a training that were set but have no effect.
 
     Args:
         cfg: Configuration of the experiment.
@@ -258,9 +260,10 @@ def ignored_keys(cfg: CfgNode) -> dict[str, str]:
     """
     config, defaults = (flatten(one) for one in (cfg, DEFAULTS))
     return {
-        key: f"{by} {config[by]}"
-        for by in ("TRAIN.OPTIMIZER", "TRAIN.SCHEDULE")
-        for key in IGNORED.get((by, config[by]), ())
+        key: f"{by} {value}"
+        for (by, value), keys in IGNORED.items()
+        if config[by] == value and keys != OF_TESTS
+        for key in keys
         if key != "TRAIN.END_EPOCH" and config[key] != defaults[key]
     }
 
