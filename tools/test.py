@@ -41,7 +41,7 @@ def main() -> None:
         path = test.folder / f"result-{mode}.json"
         if test.is_main_process:
             check_predictions(test.folder / "predictions" / mode, named_paths(cfg))
-            check_result(path)
+            check_result(path, test.config)
         weights = sha256(build_weights_path(cfg, test.folder))  # raises, before data are read
         tester = build_tester(cfg, test.folder, test.process, tracking=cfg.TEST.TRACKING)
         net, forced = build_trained_model(cfg, test.folder, test.device, args.force)

@@ -56,6 +56,8 @@ IGNORED = {
     ("TRAIN.OPTIMIZER", "adamw"): ("TRAIN.MOMENTUM", "TRAIN.NESTEROV"),
     ("TRAIN.SCHEDULE", "step"): ("TRAIN.END_EPOCH",),  # it can be raised or lowered
     ("TRAIN.SCHEDULE", "cosine"): ("TRAIN.LR_FACTOR", "TRAIN.LR_STEP"),
+    ("DATASET.PROB_SHIFT", 0.0): ("DATASET.SHIFT_FACTOR",),
+    ("LOSS.USE_TARGET_WEIGHT", False): ("LOSS.USE_DIFFERENT_JOINTS_WEIGHT",),
     ("TEST.EVALUATE", False): OF_TESTS,
 }
 """Keys, and sections ending in a dot, that have no effect on the training with this value of another key."""
@@ -123,13 +125,29 @@ def changes_of_run(earlier: str, cfg: CfgNode) -> Changes:
         InputError: `earlier` is not a configuration.
     """
     before, now = read_config(earlier), read_config(cfg.dump())
-    changed = {key: (before.get(key), now.get(key)) for key in {**before, **now} if before.get(key) != now.get(key)}
     return {
         key: pair
-        for key, pair in changed.items()
+        for key, pair in _changed(before, now).items()
         if key == "TEST.EVALUATE"
         or not (matches(key, SAME_RESULT) or (_is_ignored(key, before) and _is_ignored(key, now)))
     }
+
+
+def changes_of_result(earlier: str, config: str) -> Changes:
+    """Return the changed keys that affect a result.
+
+    Args:
+        earlier: Configuration of an earlier result, as YAML text.
+        config: Current configuration, as YAML text.
+
+    Returns:
+        Dictionary that maps each changed key to its earlier and current value.
+
+    Raises:
+        InputError: One of them is not a configuration.
+    """
+    changed = _changed(read_config(earlier), read_config(config))
+    return {key: pair for key, pair in changed.items() if not matches(key, OF_PROCESS)}
 
 
 def check_resumable(changes: Changes, checkpoint: Path, force: bool) -> None:
@@ -232,7 +250,7 @@ def crop_size(training: Mapping[str, Any]) -> list[int] | None:
 
 
 def ignored_keys(cfg: CfgNode) -> dict[str, str]:
-    """Return the optimizer's and the schedule's keys that were set but have no effect.
+    """Return the keys of a training that were set but have no effect.
 
     Args:
         cfg: Configuration of the experiment.
@@ -242,9 +260,10 @@ def ignored_keys(cfg: CfgNode) -> dict[str, str]:
     """
     config, defaults = (flatten(one) for one in (cfg, DEFAULTS))
     return {
-        key: f"{by} {config[by]}"
-        for by in ("TRAIN.OPTIMIZER", "TRAIN.SCHEDULE")
-        for key in IGNORED.get((by, config[by]), ())
+        key: f"{by} {value}"
+        for (by, value), keys in IGNORED.items()
+        if config[by] == value and keys != OF_TESTS
+        for key in keys
         if key != "TRAIN.END_EPOCH" and config[key] != defaults[key]
     }
 
@@ -256,6 +275,10 @@ def format_changes(changes: Changes) -> str:
         changes: Changes to format.
     """
     return "; ".join(f"{key} was {_show(before)} and is {_show(now)}" for key, (before, now) in changes.items())
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Changes:
+    return {key: (before.get(key), now.get(key)) for key in {**before, **now} if before.get(key) != now.get(key)}
 
 
 def _show(value: Any) -> str:

@@ -84,6 +84,7 @@ MIN_VALUES = {
 """Smallest values of numbers, and of each number in a list."""
 
 MAX_VALUES = {
+    "SEED": 2**32 - 1,  # of NumPy's global generator
     "DATASET.SCALE_FACTOR": 0.9,  # the scale is multiplied by 1 ± SCALE_FACTOR
     "DATASET.ROT_FACTOR": 180,
     "DATASET.SHIFT_FACTOR": 1,
@@ -103,4 +104,4 @@ MAX_VALUES = {
     "TEST.OKS_THRE": 1,
     "TEST.IN_VIS_THRE": 1,
 }
-"""Largest values of probabilities, of shares, and of thresholds on them."""
+"""Largest values of numbers."""

@@ -77,7 +77,7 @@ def build_trained_model(
         logger.warning("--force: %s was trained with other settings: %s", weights, format_changes(changes))
     if not cfg.TEST.MODEL_FILE and (other := changes_of_training(report.training, cfg)):
         logger.warning(
-            "%s: settings changed since the training, without effect: %s",
+            "%s was trained with other settings; changing them now has no effect on the weights: %s",
             weights,
             format_changes(other),
         )

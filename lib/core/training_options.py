@@ -70,5 +70,22 @@ def _check_trainable(cfg: CfgNode, run: Run) -> None:
         )
     if cfg.TRAIN.SYNC_BN and run.device.type == "cpu" and run.process[1] > 1:
         raise InputError("TRAIN.SYNC_BN requires GPUs: PyTorch cannot synchronize processes on the CPU")
+    _warn_of_small_batches(cfg, run.process[1])
     for key, by in ignored_keys(cfg).items():
         logger.warning("%s is set, but %s ignores it", key, by)
+
+
+def _warn_of_small_batches(cfg: CfgNode, processes: int) -> None:
+    """Warn if an iteration has fewer clips than with a process for each of GPUS, as in the original code."""
+    size, planned = cfg.TRAIN.BATCH_SIZE_PER_GPU, len(cfg.GPUS)
+    combined = size * processes * cfg.TRAIN.ACCUMULATE
+    if combined < size * planned:
+        logger.warning(
+            "an iteration has %d clips, but GPUS lists %d GPUs, on which it would have %d; start %d processes with "
+            "torchrun, or set TRAIN.ACCUMULATE %d",
+            combined,
+            planned,
+            size * planned,
+            planned,
+            -(-planned // processes),
+        )

@@ -156,7 +156,7 @@ def reproduce(row: Row, data_dir: Path, changes: list[str]) -> None:
     cfg, command = _plan(row, data_dir, changes)
     folder = output_folder(cfg, cfg.EXPERIMENT_NAME)
     kept = folder / "reproduced.json"
-    check_result(kept)
+    check_result(kept, cfg.dump())
     start = time.monotonic()
     status = call(command)
     if status in [128 + number for number in STOPPING]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from lib.config.changes import changes_of_result, format_changes
 from lib.config.keys import flatten
 from lib.config.legacy import update_stored
 from lib.utils.errors import InputError
@@ -106,21 +107,31 @@ def read_results(
     return results
 
 
-def check_result(path: Path) -> None:
+def check_result(path: Path, config: str) -> None:
     """Refuse to replace a file that is not a result, before there are results to lose.
+
+    The replacement of a result of other settings is logged.
 
     Args:
         path: File of a result, which need not exist.
+        config: Configuration of the run that is going to write it, as YAML text.
 
     Raises:
         InputError: The file exists, and no run wrote it.
     """
+    if not path.exists():
+        return
     try:
-        content = read_json(path) if path.exists() else {"config": ""}
-    except InputError:
-        content = None
-    if not isinstance(content, dict) or "config" not in content:
-        raise InputError(f"{path}: not a result file; move it elsewhere, because this run writes its result there")
+        changes = changes_of_result(read_json(path)["config"], config)
+    except (InputError, LookupError, TypeError):
+        message = f"{path}: not a result file; move it elsewhere, because this run writes its result there"
+        raise InputError(message) from None
+    if changes:
+        logger.warning(
+            "%s is a result of other settings: %s; it will be replaced; to keep it, move it elsewhere now",
+            path,
+            format_changes(changes),
+        )
 
 
 def find_result(folder: Path, command: str) -> Path:

@@ -98,7 +98,7 @@ def run_protocol(
         path = run.folder / f"result-propagate-{name}.json"
         if run.is_main_process:
             check_predictions(predictions, named_paths(cfg))
-            check_result(path)
+            check_result(path, run.config)
         needs_net = options is None or options.needs_net
         weights = {"weights_sha256": sha256(build_weights_path(cfg, run.folder))} if needs_net else {}
         runs = build_protocol_runs(cfg, every)  # before the net: missing files are reported at once

@@ -203,3 +203,12 @@ def test_keys_that_the_optimizer_ignores(load):
     keys = ["TRAIN.WD", 0.5, "TRAIN.NESTEROV", True]
     assert ignored_keys(load(*keys)) == dict.fromkeys(("TRAIN.WD", "TRAIN.NESTEROV"), "TRAIN.OPTIMIZER adam")
     assert ignored_keys(load(*keys, "TRAIN.OPTIMIZER", "sgd")) == {}
+
+
+def test_keys_that_need_another_key(load):
+    keys = ["DATASET.SHIFT_FACTOR", 0.16, "LOSS.USE_DIFFERENT_JOINTS_WEIGHT", True]
+    assert ignored_keys(load(*keys, "LOSS.USE_TARGET_WEIGHT", False)) == {
+        "DATASET.SHIFT_FACTOR": "DATASET.PROB_SHIFT 0.0",
+        "LOSS.USE_DIFFERENT_JOINTS_WEIGHT": "LOSS.USE_TARGET_WEIGHT False",
+    }
+    assert ignored_keys(load(*keys, "DATASET.PROB_SHIFT", 0.3)) == {}

@@ -126,6 +126,7 @@ def test_unknown_keys_report_source_and_closest_key(tmp_path, key, nearest):
         (["GPUS", "-1"], "^command line: GPUS is -1; it must be GPU numbers, such as 0 or 0,1"),
         (["GPUS", "x"], "^command line: GPUS is 'x'; it must be GPU numbers"),
         (["GPUS", "0,0.5"], r"^command line: GPUS is \(0, 0.5\); it must be GPU numbers"),
+        (["SEED", "4294967296"], "SEED is 4294967296; it must be at most 4294967295"),
         (["DATASET.PROB_SHIFT", "1.5"], "DATASET.PROB_SHIFT is 1.5; it must be at most 1"),
         (["DATASET.PROB_HALF_BODY", "2"], "DATASET.PROB_HALF_BODY is 2.0; it must be at most 1"),
         (["DATASET.SHIFT_FACTOR", "16"], "DATASET.SHIFT_FACTOR is 16.0; it must be at most 1"),
