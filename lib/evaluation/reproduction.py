@@ -23,6 +23,9 @@ from lib.utils.files import read_json, write_json
 from lib.utils.interrupts import STOPPING
 
 SERVER = "the labels are not public; submit the predictions to the benchmark's server"
+NEXT = """python tools/reproduce.py list --row ROW   shows the files that a row needs, and where to get them
+python tools/download.py ROW               downloads its weights
+python tools/reproduce.py run ROW          runs it"""
 
 
 def format_list(rows: list[Row], data_dir: Path) -> str:
@@ -39,9 +42,7 @@ def format_list(rows: list[Row], data_dir: Path) -> str:
         data = _yes(all(file.is_there for file in row.data_files(data_dir)))
         weights = _yes(row.weights_file(data_dir).is_there)
         lines.append(f"{row.id:<{width}} {figure:>15}  {data:<5}{weights}")
-    lines += ["", "list --row ROW shows the files of a row and their locations; run ROW runs a row;"]
-    lines.append("python tools/download.py ROW fetches weights.")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", NEXT])
 
 
 def _yes(there: bool) -> str:
@@ -50,8 +51,8 @@ def _yes(there: bool) -> str:
 
 PAGE = """# Published models
 
-Results published by PoseWarper's authors, in MMPose's model zoo, and, for tracks, in SimpleBaseline's paper, with the
-experiments and weights that reproduce them here. This project has not measured these figures yet.
+Results published by PoseWarper's authors, in the model zoos of MMPose and ViTPose, and, for tracks, in SimpleBaseline's
+paper, with the experiments and weights that reproduce them here. This project has not measured these figures yet.
 `python tools/download.py ROW` downloads the weights of a row, `python tools/reproduce.py run ROW` tests them and prints
 the difference, and `python tools/reproduce.py list --row ROW` lists the data that it needs; see
 [reproduce.md](reproduce.md) and [datasets.md](datasets.md). The files load without conversion;
@@ -105,7 +106,7 @@ def describe_row(row: Row, data_dir: Path) -> str:
     lines += [f"  {row.note}"] if row.note else []
     lines += [f"  {line}" for line in format_rows({"published": row.published}, row.decimals).splitlines()]
     for file in (*row.data_files(data_dir), row.weights_file(data_dir)):
-        lines.append(f"  {'there  ' if file.is_there else 'missing'}  {file.path}")
+        lines.append(f"  {'found  ' if file.is_there else 'missing'}  {file.path}")
         lines += [] if file.is_there else [f"           from {file.source}"]
     _, command = _plan(row, data_dir, [])
     return "\n".join([*lines, f"  {shlex.join(format_command(command))}"])

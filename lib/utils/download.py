@@ -181,10 +181,10 @@ def fetch_missing(missing: Mapping[Path, Download], *, agreed: bool) -> None:
     listed = " and ".join(f"{path} ({file.facts}) from {file.url}" for path, file in missing.items())
     can_ask = sys.stdin.isatty() and sys.stderr.isatty()
     if not agreed and not can_ask:
-        raise InputError(f"missing {listed}: add --yes to download, or put the files there by other means")
+        raise InputError(f"missing {listed}: add --yes to download, or put the files there yourself")
     print(f"downloading {listed}" if agreed else f"missing {listed}", file=sys.stderr, flush=True)
     if not agreed and not _ask("Download? [y/N] "):
-        raise InputError(f"not downloaded; put {listed} by other means")
+        raise InputError(f"not downloaded; get {listed} yourself")
     waiting = list(missing.items())
     while waiting:
         path, file = waiting.pop(0)
@@ -210,9 +210,9 @@ def format_state(files: Iterable[Download], folder: Path) -> str:
     lines = []
     for file in files:
         path = folder / file.name
-        states = {"there": path, "begun": partial_path(path)}
-        state = next((word for word, place in states.items() if place.exists()), "-")
-        lines.append(f"{state:<6} {file.name} ({file.facts})\n       {', '.join(file.users)}")
+        states = {"found": path, "partial": partial_path(path)}
+        state = next((word for word, place in states.items() if place.exists()), "missing")
+        lines.append(f"{state:<8}{file.name} ({file.facts})\n        {', '.join(file.users)}")
     return "\n".join(lines)
 
 
@@ -288,4 +288,4 @@ def _failure(url: str, path: Path, reason: Exception | str) -> InputError:
     if isinstance(reason, URLError) and not isinstance(reason, HTTPError):
         reason = f"no connection ({reason.reason})"
     line = " ".join(str(reason).split())
-    return InputError(f"{url}: {line}; you can also download it by other means to {path}")
+    return InputError(f"{url}: {line}; you can also download it yourself to {path}")

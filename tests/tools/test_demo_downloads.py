@@ -110,7 +110,7 @@ def test_a_question_on_a_terminal(demo, monkeypatch):
 
     for text in ("\n", "no\n", ""):
         screen = answer(text)
-        assert refused(demo).startswith(f"not downloaded; put {wanted(demo)}")
+        assert refused(demo).startswith(f"not downloaded; get {wanted(demo)}")
         assert screen.getvalue() == f"missing {wanted(demo)}\nDownload? [y/N] "
     assert demo.server.ranges == []
     answer("y\n")
@@ -120,7 +120,7 @@ def test_a_question_on_a_terminal(demo, monkeypatch):
 
 def test_nothing_is_downloaded_without_a_terminal(demo, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
-    assert refused(demo) == f"missing {wanted(demo)}: add --yes to download, or put the files there by other means"
+    assert refused(demo) == f"missing {wanted(demo)}: add --yes to download, or put the files there yourself"
     assert demo.server.ranges == []
     assert not Path("models").exists()
 
@@ -148,7 +148,7 @@ def test_offline_says_what_to_put_where(demo):
     line = refused(demo, "--yes")
     assert line.startswith(f"http://127.0.0.1:9/{demo.tiny}: no connection (")
     assert line.endswith(
-        f"; you can also download it by other means to models/{demo.tiny}, and http://127.0.0.1:9/{DETECTOR} to "
+        f"; you can also download it yourself to models/{demo.tiny}, and http://127.0.0.1:9/{DETECTOR} to "
         f"models/{DETECTOR}"
     )
 

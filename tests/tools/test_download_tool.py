@@ -72,7 +72,7 @@ def test_a_failure_does_not_stop_the_others(server, tmp_path, names):
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 2
     assert any("its name says 00000000" in line for line in errors)
-    assert any("HTTP Error 404" in line and f"by other means to elsewhere/{GONE}" in line for line in errors)
+    assert any("HTTP Error 404" in line and f"yourself to elsewhere/{GONE}" in line for line in errors)
 
 
 def test_list(server, tmp_path):
@@ -80,9 +80,9 @@ def test_list(server, tmp_path):
     (tmp_path / "models" / GOOD).write_bytes(CONTENT)
     (tmp_path / "models" / f"{BAD}.posewarper-part").touch()
     lines = download(tmp_path, "list").stdout.splitlines()
-    assert lines[:2] == [f"there  {GOOD} (12 MB, free)", "       a/table/good, start"]
-    assert lines[2] == f"begun  {BAD} (size unknown, free)"
-    assert lines[4] == f"-      {GONE} (size unknown, free)"
+    assert lines[:2] == [f"found   {GOOD} (12 MB, free)", "        a/table/good, start"]
+    assert lines[2] == f"partial {BAD} (size unknown, free)"
+    assert lines[4] == f"missing {GONE} (size unknown, free)"
     assert server.ranges == []
 
 

@@ -141,7 +141,7 @@ def test_list_shows_existing_files(tmp_path, options):
 def test_details_of_a_row(tmp_path):
     place_data(tmp_path)
     text = reproduce(tmp_path, "list", "--row", GT_ROW).stdout
-    assert "there    data/posetrack18/images/val" in text
+    assert "found    data/posetrack18/images/val" in text
     assert f"missing  models/{WEIGHTS}" in text
     assert f"from https://download.openmmlab.com/mmpose/top_down/posewarper/{WEIGHTS}: python tools/download.py" in text
     assert "published       88.2" in text

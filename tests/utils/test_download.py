@@ -45,7 +45,7 @@ def test_a_whole_file_gets_its_name(server, tmp_path):
 @pytest.mark.parametrize("resumes", [True, False])
 def test_interrupted_downloads_are_resumed(server, tmp_path, resumes):
     server.break_at = 100_000
-    line = "interrupted after 100000 of 300000 bytes; the same command resumes it; you can also download it by other "
+    line = "interrupted after 100000 of 300000 bytes; the same command resumes it; you can also download it yourself "
     assert line in refused(server.url, tmp_path)
     assert names(tmp_path) == [f"{NAME}.posewarper-part"]
     server.break_at, server.resumes = None, resumes
@@ -122,7 +122,7 @@ def test_redirects_are_followed_on_the_web_alone(server, tmp_path):
 
 def test_failed_downloads_report_the_target_path(server, tmp_path):
     del server.files[f"/{NAME}"]
-    place = f"you can also download it by other means to {tmp_path / NAME}"
+    place = f"you can also download it yourself to {tmp_path / NAME}"
     assert (line := refused(server.url, tmp_path)).startswith(f"{server.url}: HTTP Error 404")
     assert line.endswith(place)
     gone = f"http://127.0.0.1:9/{NAME}"  # nobody listens
