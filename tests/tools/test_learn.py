@@ -1,6 +1,5 @@
 import itertools
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,13 +15,13 @@ from lib.labeling.learning_options import LearningOptions, complete
 from lib.models import build_model
 from lib.utils.errors import InputError
 from lib.utils.files import write_json
+from tests.tool_runner import run_tool
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
 
 def learn(out, *arguments):
-    command = [sys.executable, TOOLS / "learn.py", "--out", out, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600)
+    return run_tool([sys.executable, TOOLS / "learn.py", "--out", out, *arguments])
 
 
 @pytest.mark.slow
