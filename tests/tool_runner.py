@@ -153,6 +153,7 @@ def _prepare(
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # of tests in the background it is ignored
     if max_file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_size, max_file_size))
     _run(arguments)
@@ -178,7 +179,7 @@ class _Fork:
 def _run(arguments: list[str]) -> None:
     """Become the tool."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a new process; a tool may have set handlers
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a new process; this tool may have set handlers
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     interrupts.subprocess = SimpleNamespace(Popen=_Fork)
     sys.argv = arguments
