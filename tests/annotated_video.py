@@ -2,7 +2,6 @@
 
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from lib.frames.video_writer import VideoWriter
+from tests.tool_runner import start_tool
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, str(ROOT / "tools" / "annotate.py"), "--no-browser"]
@@ -56,8 +56,7 @@ class Server:
         self.start()
 
     def start(self):
-        command = [*COMMAND, *self.arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = start_tool([*COMMAND, *self.arguments], one_output=True)
         told = ""
         while not (found := re.search(r"http://\S+", told)):
             line = self.process.stdout.readline()
@@ -66,12 +65,12 @@ class Server:
         self.address = found[0]
 
     def kill(self):
-        self.process.kill()
+        self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.process.stdout.close()
 
     def interrupt(self):
         """Stop it as Ctrl-C does; returns what it printed, and the status."""
         self.process.send_signal(signal.SIGINT)
-        told, _ = self.process.communicate(timeout=60)
-        return told, self.process.returncode
+        told = self.process.stdout.read()
+        return told, self.process.wait()

@@ -5,6 +5,8 @@
 import torch._dynamo  # optimizers import it
 import torchvision
 
+import lib.annotation.server
+import lib.annotation.session
 import lib.core.training_files
 import lib.dataset.check
 import lib.evaluation.registry

@@ -31,16 +31,18 @@ class RunningTool:
     Attributes:
         pid: Number of the process.
         stdout: What the tool prints.
-        stderr: What the tool prints as errors and log.
+        stderr: Its errors and log; with `one_output`, the same stream as `stdout`.
     """
 
-    def __init__(self, command: Sequence[str | Path], cwd: Path | None, new_session: bool) -> None:
-        (stdout, out), (stderr, err) = (_SERVER.Pipe(duplex=False) for _ in range(2))
-        self._process = _start(command, cwd, [out, err], new_session=new_session)
+    def __init__(self, command: Sequence[str | Path], cwd: Path | None, *, new_session: bool, one_output: bool) -> None:
+        pipes = [_SERVER.Pipe(duplex=False) for _ in range(1 if one_output else 2)]
+        outputs = [output for _, output in pipes]
+        self._process = _start(command, cwd, [outputs[0], outputs[-1]], new_session=new_session)
         self.pid = self._process.pid
-        for own in (out, err):
-            own.close()
-        self.stdout, self.stderr = (os.fdopen(os.dup(one.fileno()), errors="replace") for one in (stdout, stderr))
+        for output in outputs:
+            output.close()
+        streams = [os.fdopen(os.dup(stream.fileno()), errors="replace") for stream, _ in pipes]
+        self.stdout, self.stderr = streams[0], streams[-1]
 
     def __enter__(self) -> "RunningTool":
         return self
@@ -57,6 +59,10 @@ class RunningTool:
         """Exit status; None while the tool runs."""
         return self._process.exitcode
 
+    def poll(self) -> int | None:
+        """Return the exit status, or None while the tool runs."""
+        return self.returncode
+
     def wait(self, timeout: float = 600) -> int:
         """Return the exit status, when the tool has ended."""
         self._process.join(timeout)
@@ -69,15 +75,18 @@ class RunningTool:
         os.kill(self.pid, number)
 
 
-def start_tool(command: Sequence[str | Path], cwd: Path | None = None, *, new_session: bool = False) -> RunningTool:
+def start_tool(
+    command: Sequence[str | Path], cwd: Path | None = None, *, new_session: bool = False, one_output: bool = False
+) -> RunningTool:
     """Start a command as `subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True)` does.
 
     Args:
         command: Python, the path of a tool, and its arguments.
         cwd: Working folder of the tool.
         new_session: Make the tool the leader of a group of processes.
+        one_output: Write errors where the output goes, as with `stderr=STDOUT`.
     """
-    return RunningTool(command, cwd, new_session)
+    return RunningTool(command, cwd, new_session=new_session, one_output=one_output)
 
 
 def run_tool(
@@ -138,11 +147,13 @@ def _prepare(
         os.setsid()
     for number, output in zip((1, 2), outputs, strict=True):
         os.dup2(output.fileno(), number)
+    for output in outputs:
         output.close()
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering) for number, buffering in ((1, -1), (2, 1)))
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # of tests in the background it is ignored
     if max_file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_size, max_file_size))
     _run(arguments)
@@ -168,7 +179,7 @@ class _Fork:
 def _run(arguments: list[str]) -> None:
     """Become the tool."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a new process; a tool may have set handlers
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a new process; this tool may have set handlers
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     interrupts.subprocess = SimpleNamespace(Popen=_Fork)
     sys.argv = arguments

@@ -22,6 +22,7 @@ from lib.models import PoseWarper
 from lib.pose.pixels import normalize
 from lib.utils.device import peak_memory
 from lib.utils.distributed import highest
+from lib.utils.interrupts import block_signals
 from lib.utils.precision import autocast, choose_precision, dtype_of
 
 MAX_SKIPPED = 10
@@ -180,7 +181,9 @@ def train_epoch(
     step.net.train()
     trainer = step.trainer
     start = waiting = time.perf_counter()
-    earlier, batches = report.seconds, iter(loader)
+    earlier = report.seconds
+    with block_signals():
+        batches = iter(loader)
     while trainer.iteration < iterations and (clips := list(islice(batches, step.options.accumulate))):
         report.data_seconds += time.perf_counter() - waiting
         try:

@@ -192,10 +192,27 @@ def forgive_broken_connections(worker: int) -> None:
     sys.excepthook = forgive
 
 
+@contextmanager
+def block_signals() -> Iterator[None]:
+    """Block signals that end the process; workers that are started in the block get them in `outlive_signal`.
+
+    Between the start of a worker and `worker_init_fn`, PyTorch's own handler would end the worker. Windows has no group
+    of processes that gets a signal, and nothing is blocked there.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def outlive_signal(worker: int) -> None:
     """Let a worker outlive one signal to the process group, for a reader that defers it; for a DataLoader.
 
-    PyTorch's own handler would end the worker, and with it the reader.
+    PyTorch's own handler would end the worker, and with it the reader. Start the workers in `block_signals`.
 
     Args:
         worker: Number of the worker.
@@ -203,3 +220,5 @@ def outlive_signal(worker: int) -> None:
     forgive_broken_connections(worker)
     for number in _heard():
         signal.signal(number, lambda number, frame: signal.signal(number, signal.SIG_DFL))
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)

@@ -1,14 +1,18 @@
 """Nets are trained in a process of their own; their poses replace those of the flow."""
 
+import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 from annotated_video import FRAMES, NAMES
 
+from lib.annotation import training_run
 from lib.annotation.joints import ProjectJoints
 from lib.annotation.training_run import TrainingRun
 from lib.annotation.video import AnnotatedVideo
 from lib.utils.files import read_json
+from tests.tool_runner import RunningTool, start_tool
 
 SHORT = ("TRAIN.END_EPOCH", "1", "DATASET.REPEAT", "2", "MODEL.IMAGE_SIZE", "[96,96]", "WORKERS", "0")
 
@@ -32,6 +36,18 @@ def start_run(tmp_path):
     return start_run
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """The process is a fork of one that has imported PyTorch."""
+
+    def start(command, **options) -> RunningTool:
+        assert options["start_new_session"]
+        return start_tool(command, new_session=True, one_output=True)
+
+    monkeypatch.setattr(training_run, "subprocess", SimpleNamespace(**(vars(subprocess) | {"Popen": start})))
+
+
+@pytest.mark.usefixtures("forked")
 def test_poses_of_nets_replace_others_unless_the_labels_have_changed(video, label, start_run):
     label(video, (0, 20, 40))
     run = start_run(video)
@@ -47,6 +63,7 @@ def test_poses_of_nets_replace_others_unless_the_labels_have_changed(video, labe
     assert person["sources"] == [[20, 40]] * 4
 
 
+@pytest.mark.usefixtures("forked")
 def test_nets_learn_from_all_videos_and_label_all(video, folder, tmp_path, label, start_run):
     joints = ProjectJoints.chosen((NAMES, [(0, 1)]))
     other, done = (AnnotatedVideo(folder / "clip.mp4", tmp_path / name, joints) for name in ("other", "done"))

@@ -1,9 +1,9 @@
 """Wrong arguments of tools/annotate.py end in one line, and leave nothing behind."""
 
-import subprocess
-
 import pytest
 from annotated_video import COMMAND, write_video
+
+from tests.tool_runner import run_tool
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 )
 def test_wrong_arguments_end_in_one_line(folder, arguments, line):
     before = sorted(folder.iterdir())
-    done = subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=120)
+    done = run_tool([*COMMAND, *arguments], folder)
     assert done.returncode == 2
     assert line in done.stderr.splitlines()[-1]
     assert sorted(folder.iterdir()) == before

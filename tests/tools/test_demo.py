@@ -4,7 +4,6 @@ import importlib
 import json
 import re
 import signal
-import subprocess
 import sys
 import time
 import weakref
@@ -30,6 +29,7 @@ from lib.models import PoseWarper, build_model
 from lib.tracking import estimator, filling, tracker, video_run
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
+from tests.tool_runner import run_tool, start_tool
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools/demo.py"
@@ -424,23 +424,17 @@ def test_ctrl_c_from_the_command_line(root):
     write_video(root / "long.mp4", frames=60)
     command = [sys.executable, TOOL, "--video", "long.mp4", "--out", "long_poses.mp4", "--cfg", "small.yaml"]
     command = [*map(str, command), "TEST.MODEL_FILE", "tiny.pth"]
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # of tests in the background it is ignored
-    )
     part = root / "long_poses.json.part"
-    while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 5):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, output = process.communicate(timeout=600)
+    with start_tool(command, root) as process:
+        while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 5):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output = process.stderr.read()
     assert process.returncode == 130, output
     assert "Traceback" not in output
     (kept,) = re.findall(r"contains the frames before (\d+)", output)
     assert not list(root.glob("long_poses.m*"))
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
+    done = run_tool(command, root)
     assert done.returncode == 0, done.stderr
     assert f"continuing at frame {kept}" in done.stderr
     assert read(root / "long_poses.json")["info"]["frames"] == 60

@@ -11,6 +11,7 @@ from matlab_files import write_mpii_truth, write_posetrack
 from scipy.io import savemat
 
 from lib.formats import mpii
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / "tests" / "golden" / "poseval" / "small"
@@ -18,7 +19,7 @@ SMALL = ROOT / "tests" / "golden" / "poseval" / "small"
 
 def evaluate(*arguments, folder=ROOT, kind="posetrack"):
     command = [sys.executable, str(ROOT / "tools" / "evaluate.py"), kind, *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return run_tool(command, folder)
 
 
 def test_table_and_file(tmp_path):

@@ -1,11 +1,12 @@
 """The command line for COCO and its relatives: what it prints, what it writes, how it ends."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "coco"
@@ -13,7 +14,7 @@ GOLDEN = ROOT / "tests" / "golden" / "coco"
 
 def evaluate(*arguments):
     command = [sys.executable, str(ROOT / "tools" / "evaluate.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_tool(command)
 
 
 @pytest.mark.parametrize(

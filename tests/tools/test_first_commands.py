@@ -1,7 +1,6 @@
 """tools/test.py and tools/train.py with the options and keys of the first HRNet, SimpleBaseline and PoseWarper code."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from posetrack_sample import make_video, write_experiment
 
 from lib.config import load_config
 from lib.models import build_model
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 PLACE = Path("output/posetrack18/pose_hrnet/small")
@@ -36,7 +36,7 @@ def sample(tmp_path):
 
 def run(folder, tool, *arguments):
     command = [sys.executable, str(ROOT / f"tools/{tool}.py"), "--cfg", "small.yaml", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+    done = run_tool(command, folder)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

@@ -1,7 +1,6 @@
 """tools/test.py and tools/train.py on data sets of images, a few synthetic images with a tiny, untrained net."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -126,7 +125,7 @@ def test_a_factor_on_the_sigmas_of_ap_and_oks_nms(tool, tmp_path):
         written = folder / "predictions/single/val.json"
         command = [sys.executable, TOOLS / "evaluate.py", "aic", "--gt", tmp_path / "labels.json", "--pred", written]
         command += ["--sigma-scale", scale, "--out", tmp_path / "result.json"]
-        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        assert run_tool(command).returncode == 0
         result = json.loads((folder / "result-single.json").read_text())
         assert result["table"] == json.loads((tmp_path / "result.json").read_text())["table"]
         assert f"SIGMA_SCALE: {scale}" in result["config"]

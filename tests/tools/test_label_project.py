@@ -2,7 +2,7 @@
 
 import json
 import shutil
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import yaml
 from lib.formats.labels import plain_csv
 from lib.labeling.project import list_project, read_project
 from lib.utils.errors import InputError
-from tests.tool_runner import run_tool
+from tests.tool_runner import run_tool, start_tool
 
 TOOL = Path(__file__).parents[2] / "tools/label_video.py"
 NAMES = ["head", "left_paw", "right_paw", "tail"]
@@ -145,9 +145,9 @@ def test_two_processes_share_the_videos(root):
     videos = [{"video": f"more{number}", "labels": "one.csv"} for number in range(4)]
     (root / "project.yaml").write_text(yaml.safe_dump({"videos": videos, "out": "dense"}))
     command = [sys.executable, TOOL, "--project", "project.yaml", *FLOW]
-    running = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate()[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0]
+    running = [start_tool(command, root, one_output=True) for _ in range(2)]
+    outputs = [process.stdout.read() for process in running]
+    assert [process.wait() for process in running] == [0, 0]
     made = [sum(f"dense/more{number}.json: " in output for output in outputs) for number in range(4)]
     assert made == [1] * 4  # each by one process
     assert "4 videos" in (root / "dense/index.html").read_text()
@@ -156,12 +156,11 @@ def test_two_processes_share_the_videos(root):
 @pytest.mark.slow
 def test_a_killed_process_leaves_its_video_to_the_others(root):
     command = [sys.executable, TOOL, "--project", "project.yaml", *FLOW]
-    first = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
-    for line in first.stdout:
-        if "Label " in line:
-            first.kill()
-            break
-    first.wait()
+    with start_tool(command, root, one_output=True) as first:
+        for line in first.stdout:
+            if "Label " in line:
+                first.send_signal(signal.SIGKILL)
+                break
     done = call(root, "--project", "project.yaml", *FLOW)
     assert done.returncode == 0, done.stderr
     assert [len(dense(root, name)[0]) for name in ("one", "two")] == [FRAMES, FRAMES]

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -186,15 +185,8 @@ def test_bad_input_is_one_line(sample):
 
 
 def refused_mode(folder):
-    command = [
-        sys.executable,
-        str(ROOT / "tools/propagate.py"),
-        "--cfg",
-        str(folder / "small.yaml"),
-        "TEST.MODE",
-        "single",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=600)
+    command = [sys.executable, ROOT / "tools/propagate.py", "--cfg", folder / "small.yaml", "TEST.MODE", "single"]
+    done = run_tool(command, folder)
     assert done.returncode == 2
     return done.stderr
 

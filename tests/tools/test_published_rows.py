@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from lib.formats.data_sets import known_data_sets
 from lib.formats.mpii import read_truth
 from lib.models import build_model
 from lib.utils.errors import InputError
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "experiments/rows.yaml"
@@ -102,8 +102,7 @@ def test_published_metrics_are_columns_of_the_scorer_in_the_published_unit(row, 
 
 def test_the_page_of_models_is_up_to_date():
     command = [sys.executable, "tools/reproduce.py", "list", "--markdown"]
-    printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600, check=True).stdout
-    assert (ROOT / "docs/model_zoo.md").read_text() == printed
+    assert (ROOT / "docs/model_zoo.md").read_text() == run_tool(command, ROOT).stdout
 
 
 @pytest.mark.slow
@@ -136,7 +135,7 @@ def test_a_published_row_from_end_to_end(name, code, tmp_path):
     place_data(ROWS[name], experiment(ROWS[name], tmp_path).DATASET.DATASET, tmp_path)
 
     command = [sys.executable, ROOT / "tools/reproduce.py", "run", name, "--rows", "rows.yaml", "--set", "WORKERS", "0"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, timeout=600)
+    done = run_tool(command, tmp_path)
     assert done.returncode == 0, done.stderr
     printed = done.stdout[done.stdout.rindex(f"\n{name}\n") :].splitlines()
     figures = [float(figure) for figure in printed[3].split()[1:]]

@@ -14,6 +14,7 @@ from posetrack_sample import make_video, write_experiment
 
 from lib.config import load_config
 from lib.models import build_model
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 GT_ROW = "posewarper/gt-boxes/w48-384x288"
@@ -86,7 +87,7 @@ def command(*arguments):
 
 
 def reproduce(folder, *arguments):
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, cwd=folder, timeout=600)
+    done = run_tool(command(*arguments), folder)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

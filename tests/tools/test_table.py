@@ -1,11 +1,12 @@
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import cv2
 import pytest
 import yaml
+
+from tests.tool_runner import run_tool
 
 TOOL = Path(__file__).parents[2] / "tools/table.py"
 
@@ -15,7 +16,7 @@ def table(folder, *contents, options=()):
     for number, content in enumerate(contents):
         paths.append(folder / f"{number}.json")
         paths[-1].write_text(json.dumps(content))
-    return subprocess.run([sys.executable, TOOL, *paths], capture_output=True, text=True)
+    return run_tool([sys.executable, TOOL, *paths])
 
 
 def result(mode, mean, seed=0, videos=20, ankle=50.0, out="output", pretrained="", workers=4):

@@ -18,7 +18,7 @@ from lib.core.training_files import save_weights
 from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
 from lib.utils.provenance import commit
-from tests.tool_runner import run_tool
+from tests.tool_runner import run_tool, start_tool
 
 ROOT = Path(__file__).parents[2]
 TABLE = {"Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean"}
@@ -87,16 +87,16 @@ def test_aggregation_writes_a_submission_and_a_table(sample):
     out = sample / "score.json"
     gt, pred = sample / "data/annotations/val", sample / "output/posetrack18/pose_hrnet/small/predictions/aggregate/val"
     scorer = [sys.executable, str(ROOT / "tools/evaluate.py"), "posetrack", "--gt", gt, "--pred", pred, "--out", out]
-    subprocess.run(scorer, check=True, capture_output=True)
+    assert run_tool(scorer).returncode == 0
     assert json.loads(out.read_text())["table"] == result["table"]
 
 
 def test_tf32_is_turned_off_by_its_key(sample):
-    script = "import runpy, sys, torch; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
-    script += "; print('cuDNN:', torch.backends.cudnn.allow_tf32)"
-    python, *rest = command(sample, "TEST.MODE", "single", "CUDNN.ALLOW_TF32", "False")
-    places = {"cwd": sample, "env": os.environ | {"PYTHONPATH": str(ROOT / "tools")}}
-    done = subprocess.run([python, "-c", script, *rest], capture_output=True, text=True, timeout=120, **places)
+    python, tool, *rest = command(sample, "TEST.MODE", "single", "CUDNN.ALLOW_TF32", "False")
+    script = f"import runpy, sys, torch; sys.path.insert(0, {str(Path(tool).parent)!r})"
+    script += f"; runpy.run_path({tool!r}, run_name='__main__'); print('cuDNN:', torch.backends.cudnn.allow_tf32)"
+    (sample / "script.py").write_text(script)
+    done = run_tool([python, sample / "script.py", *rest], sample)
     assert "cuDNN: False" in done.stdout, done.stderr
 
 
@@ -264,7 +264,8 @@ def test_people_are_tracked_and_their_tracks_scored(sample):
     out = sample / "score.json"
     gt, pred = sample / "data/annotations/val", sample / "output/posetrack18/pose_hrnet/small/predictions/aggregate/val"
     scorer = [sys.executable, str(ROOT / "tools/evaluate.py"), "posetrack", "--gt", gt, "--pred", pred, "--out", out]
-    scored = subprocess.run([*scorer, "--tracking"], check=True, capture_output=True, text=True)
+    scored = run_tool([*scorer, "--tracking"])
+    assert scored.returncode == 0
     assert scored.stdout.splitlines() == done.stdout.splitlines()[-8:]
     scores = json.loads(out.read_text())
     assert {key: scores[key] for key in ("mota", "idf1", "hota")} == {
@@ -409,21 +410,14 @@ def test_missing_requirements_are_reported(sample):
 
 def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(sample):
     make_video(sample / "data", "long", num_frames=60, people=3)
-    process = subprocess.Popen(
-        command(sample, "TEST.BATCH_SIZE_PER_GPU", "1", "PRINT_FREQ", "1", "WORKERS", "2"),
-        cwd=sample,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # A shell's background jobs, of which this may be one, ignore the signal, and their children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    lines = []
-    while "Test: [2/" not in "".join(lines[-1:]):
-        lines.append(process.stderr.readline())
-        assert lines[-1], "".join(lines)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    rest = process.communicate(timeout=600)[1]
+    keys = ["TEST.BATCH_SIZE_PER_GPU", "1", "PRINT_FREQ", "1", "WORKERS", "2"]
+    with start_tool(command(sample, *keys), sample, new_session=True) as process:
+        lines = []
+        while "Test: [2/" not in "".join(lines[-1:]):
+            lines.append(process.stderr.readline())
+            assert lines[-1], "".join(lines)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+        rest = process.stderr.read()
     assert process.returncode == 130
     assert rest.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in rest

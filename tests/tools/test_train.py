@@ -339,7 +339,7 @@ def test_a_second_run_in_the_folder_is_refused_and_a_signal_saves(sample):
                 os.killpg(process.pid, signal.SIGTERM)  # as a batch system does it: to the workers too
                 break
         rest = process.stderr.read()
-    assert process.returncode == 143
+    assert process.returncode == 143, rest
     assert "Traceback" not in rest
     assert "interrupted in epoch 1 after " in rest
     assert rest.splitlines()[-1] == "error: terminated"

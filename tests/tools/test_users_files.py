@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from lib.evaluation.posetrack_metrics import evaluate_posetrack
 from lib.frames.video_writer import VideoWriter
 from lib.utils.errors import InputError
 from lib.utils.files import RECORD
+from tests.tool_runner import run_tool
 
 ROOT = Path(__file__).parents[2]
 TEXT = "somebody's own\n"
@@ -208,7 +208,7 @@ def test_a_benchmark_replaces_only_its_own_figures(root):
 
 def convert(*arguments):
     command = [sys.executable, str(ROOT / "tools/convert_labels.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run_tool(command)
 
 
 def test_the_same_command_again_replaces_what_it_wrote_and_nothing_else(root):
@@ -234,7 +234,7 @@ def test_the_same_command_again_replaces_what_it_wrote_and_nothing_else(root):
 def test_a_source_video_is_not_overwritten(root):
     before = (root / "clip.mp4").read_bytes()
     command = [sys.executable, str(ROOT / "tools/label_video.py"), "--video", "clip.mp4", "--labels", "labels.json"]
-    done = subprocess.run([*command, "--out", "clip.json", "--draw", "clip.mp4"], capture_output=True, text=True)
+    done = run_tool([*command, "--out", "clip.json", "--draw", "clip.mp4"])
     assert done.returncode == 2
     assert done.stderr == "error: --draw clip.mp4: this is the input file of --video; choose another name\n"
     assert (root / "clip.mp4").read_bytes() == before

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lib.utils.interrupts import defer_sigint, forgive_broken_connections, outlive_signal
+from lib.utils.interrupts import block_signals, defer_sigint, forgive_broken_connections, outlive_signal
 
 
 @pytest.fixture
@@ -57,6 +57,18 @@ def test_a_worker_outlives_one_signal(count, status):
             os.kill(os.getpid(), signal.SIGTERM)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
+
+
+def test_a_worker_outlives_a_signal_during_its_start():
+    with block_signals():
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+            outlive_signal(0)
+            os._exit(3 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else 4)  # it was received
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_an_ignored_interrupt_stays_ignored(heard):

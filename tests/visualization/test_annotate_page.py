@@ -1,13 +1,12 @@
 """The page of tools/annotate.py in a browser, from a video without labels to labels of all frames."""
 
-import subprocess
-
 import numpy as np
 import pytest
 from annotated_video import COMMAND, FRAMES, HEIGHT, NAMES, WIDTH, Server, joints, write_video
 from review_browser import IN_BOTH_BROWSERS, Review
 
 from lib.formats.coco import read_labels
+from tests.tool_runner import run_tool
 
 pytestmark = pytest.mark.slow
 
@@ -317,7 +316,7 @@ def test_a_second_window_is_told_and_the_first_one_edits_no_more(clip, serve, op
     second.label(0, 0)
     second.saved()
     assert second.text("#state") == "labeled"
-    told = subprocess.run([*COMMAND, clip], capture_output=True, text=True)
+    told = run_tool([*COMMAND, clip])
     assert told.returncode == 2
     assert told.stderr.endswith("has this project open; use its page, or stop it first\n")
 
