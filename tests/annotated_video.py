@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from lib.frames.video_writer import VideoWriter
-from tests.tool_runner import start_tool
+from tests.tool_runner import RunningTool
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, str(ROOT / "tools" / "annotate.py"), "--no-browser"]
@@ -56,7 +56,7 @@ class Server:
         self.start()
 
     def start(self):
-        self.process = start_tool([*COMMAND, *self.arguments], one_output=True)
+        self.process = RunningTool([*COMMAND, *self.arguments], one_output=True)
         told = ""
         while not (found := re.search(r"http://\S+", told)):
             line = self.process.stdout.readline()

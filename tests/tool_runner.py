@@ -26,7 +26,13 @@ _SERVER.set_forkserver_preload(["tests.tool_modules"])
 
 
 class RunningTool:
-    """A tool that has been started, with the part of `subprocess.Popen` that tests use.
+    """A tool that has been started, with the part of `subprocess.Popen(…, stdout=PIPE, text=True)` that tests use.
+
+    Args:
+        command: Python, the path of a tool, and its arguments.
+        cwd: Working folder of the tool.
+        new_session: Make the tool the leader of a group of processes.
+        one_output: Write errors where the output goes, as with `stderr=STDOUT`.
 
     Attributes:
         pid: Number of the process.
@@ -34,7 +40,14 @@ class RunningTool:
         stderr: Its errors and log; with `one_output`, the same stream as `stdout`.
     """
 
-    def __init__(self, command: Sequence[str | Path], cwd: Path | None, *, new_session: bool, one_output: bool) -> None:
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        cwd: Path | None = None,
+        *,
+        new_session: bool = False,
+        one_output: bool = False,
+    ) -> None:
         pipes = [_SERVER.Pipe(duplex=False) for _ in range(1 if one_output else 2)]
         outputs = [output for _, output in pipes]
         self._process = _start(command, cwd, [outputs[0], outputs[-1]], new_session=new_session)
@@ -73,20 +86,6 @@ class RunningTool:
     def send_signal(self, number: int) -> None:
         """Send a signal to the process."""
         os.kill(self.pid, number)
-
-
-def start_tool(
-    command: Sequence[str | Path], cwd: Path | None = None, *, new_session: bool = False, one_output: bool = False
-) -> RunningTool:
-    """Start a command as `subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True)` does.
-
-    Args:
-        command: Python, the path of a tool, and its arguments.
-        cwd: Working folder of the tool.
-        new_session: Make the tool the leader of a group of processes.
-        one_output: Write errors where the output goes, as with `stderr=STDOUT`.
-    """
-    return RunningTool(command, cwd, new_session=new_session, one_output=one_output)
 
 
 def run_tool(

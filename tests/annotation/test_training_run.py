@@ -12,7 +12,7 @@ from lib.annotation.joints import ProjectJoints
 from lib.annotation.training_run import TrainingRun
 from lib.annotation.video import AnnotatedVideo
 from lib.utils.files import read_json
-from tests.tool_runner import RunningTool, start_tool
+from tests.tool_runner import RunningTool
 
 SHORT = ("TRAIN.END_EPOCH", "1", "DATASET.REPEAT", "2", "MODEL.IMAGE_SIZE", "[96,96]", "WORKERS", "0")
 
@@ -42,7 +42,7 @@ def forked(monkeypatch):
 
     def start(command, **options) -> RunningTool:
         assert options["start_new_session"]
-        return start_tool(command, new_session=True, one_output=True)
+        return RunningTool(command, new_session=True, one_output=True)
 
     monkeypatch.setattr(training_run, "subprocess", SimpleNamespace(**(vars(subprocess) | {"Popen": start})))
 

@@ -29,7 +29,7 @@ from lib.models import PoseWarper, build_model
 from lib.tracking import estimator, filling, tracker, video_run
 from lib.tracking.estimator import VideoEstimator
 from lib.utils.errors import InputError
-from tests.tool_runner import run_tool, start_tool
+from tests.tool_runner import RunningTool, run_tool
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools/demo.py"
@@ -425,7 +425,7 @@ def test_ctrl_c_from_the_command_line(root):
     command = [sys.executable, TOOL, "--video", "long.mp4", "--out", "long_poses.mp4", "--cfg", "small.yaml"]
     command = [*map(str, command), "TEST.MODEL_FILE", "tiny.pth"]
     part = root / "long_poses.json.part"
-    with start_tool(command, root) as process:
+    with RunningTool(command, root) as process:
         while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 5):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)

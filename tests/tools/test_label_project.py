@@ -14,7 +14,7 @@ import yaml
 from lib.formats.labels import plain_csv
 from lib.labeling.project import list_project, read_project
 from lib.utils.errors import InputError
-from tests.tool_runner import run_tool, start_tool
+from tests.tool_runner import RunningTool, run_tool
 
 TOOL = Path(__file__).parents[2] / "tools/label_video.py"
 NAMES = ["head", "left_paw", "right_paw", "tail"]
@@ -145,7 +145,7 @@ def test_two_processes_share_the_videos(root):
     videos = [{"video": f"more{number}", "labels": "one.csv"} for number in range(4)]
     (root / "project.yaml").write_text(yaml.safe_dump({"videos": videos, "out": "dense"}))
     command = [sys.executable, TOOL, "--project", "project.yaml", *FLOW]
-    running = [start_tool(command, root, one_output=True) for _ in range(2)]
+    running = [RunningTool(command, root, one_output=True) for _ in range(2)]
     outputs = [process.stdout.read() for process in running]
     assert [process.wait() for process in running] == [0, 0]
     made = [sum(f"dense/more{number}.json: " in output for output in outputs) for number in range(4)]
@@ -156,7 +156,7 @@ def test_two_processes_share_the_videos(root):
 @pytest.mark.slow
 def test_a_killed_process_leaves_its_video_to_the_others(root):
     command = [sys.executable, TOOL, "--project", "project.yaml", *FLOW]
-    with start_tool(command, root, one_output=True) as first:
+    with RunningTool(command, root, one_output=True) as first:
         for line in first.stdout:
             if "Label " in line:
                 first.send_signal(signal.SIGKILL)

@@ -18,7 +18,7 @@ from lib.core.training_files import save_weights
 from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
 from lib.utils.provenance import commit
-from tests.tool_runner import run_tool, start_tool
+from tests.tool_runner import RunningTool, run_tool
 
 ROOT = Path(__file__).parents[2]
 TABLE = {"Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean"}
@@ -411,7 +411,7 @@ def test_missing_requirements_are_reported(sample):
 def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(sample):
     make_video(sample / "data", "long", num_frames=60, people=3)
     keys = ["TEST.BATCH_SIZE_PER_GPU", "1", "PRINT_FREQ", "1", "WORKERS", "2"]
-    with start_tool(command(sample, *keys), sample, new_session=True) as process:
+    with RunningTool(command(sample, *keys), sample, new_session=True) as process:
         lines = []
         while "Test: [2/" not in "".join(lines[-1:]):
             lines.append(process.stderr.readline())

@@ -19,7 +19,7 @@ from lib.models import build_model
 from lib.pose.skeletons import POSETRACK
 from lib.utils.checkpoint_files import training_of
 from lib.utils.provenance import commit
-from tests.tool_runner import run_tool, start_tool
+from tests.tool_runner import RunningTool, run_tool
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -140,7 +140,7 @@ def test_a_killed_training_resumes_to_the_same_weights(sample):
     assert train(sample, "stage2.yaml").returncode == 0
     _, expected_history, expected = outcome(sample, "stage2")
     other = ["OUTPUT_DIR", str(sample / "again")]
-    with start_tool(command(sample, "stage2.yaml", "PRINT_FREQ", "1", *other), sample) as process:
+    with RunningTool(command(sample, "stage2.yaml", "PRINT_FREQ", "1", *other), sample) as process:
         for line in process.stderr:
             if "Epoch: [1][1/" in line:
                 process.send_signal(signal.SIGKILL)
@@ -235,7 +235,7 @@ def test_results_contain_command_commit_and_time(sample):
 def test_intervals_of_tests_and_checkpoints(sample):
     keys = ["TRAIN.EVALUATE_EVERY", "2", "TRAIN.CHECKPOINT_EVERY", "2", "TRAIN.END_EPOCH", "5"]
     out = sample / "output/posetrack18/pose_hrnet/stage1"
-    with start_tool(command(sample, "stage1.yaml", "PRINT_FREQ", "1", *keys), sample) as process:
+    with RunningTool(command(sample, "stage1.yaml", "PRINT_FREQ", "1", *keys), sample) as process:
         for line in process.stderr:
             if "Epoch: [3][1/" in line:
                 process.send_signal(signal.SIGKILL)
@@ -328,7 +328,7 @@ def test_a_second_run_in_the_folder_is_refused_and_a_signal_saves(sample):
     _, expected_history, expected = outcome(sample, "stage1")
     keys += ["EXPERIMENT_NAME", "again"]
     out = sample / "output/posetrack18/pose_hrnet/again"
-    with start_tool(command(sample, "stage1.yaml", *keys), sample, new_session=True) as process:
+    with RunningTool(command(sample, "stage1.yaml", *keys), sample, new_session=True) as process:
         for line in process.stderr:
             if "Epoch: [0][0/" in line:
                 process.send_signal(signal.SIGSTOP)
