@@ -1,7 +1,7 @@
 """Residual blocks (He, Zhang, Ren, Sun, Deep Residual Learning for Image Recognition, CVPR 2016).
 
 Tensors have the names of torchvision's blocks, which all published weights share. The blocks are written here because
-importing torchvision takes longer than the rest of a tool's start.
+importing torchvision takes about as long as importing PyTorch.
 """
 
 from typing import TypeAlias
