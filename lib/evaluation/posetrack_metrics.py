@@ -3,7 +3,6 @@
 import gc
 import logging
 import math
-import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -21,6 +20,7 @@ from lib.formats.posetrack_set import read_video, video_files
 from lib.formats.video_annotations import JOINT_NAMES, VideoAnnotations
 from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
+from lib.utils.worker_pool import worker_pool
 
 TRACKING_ROWS = {
     "MOTA": "mota",
@@ -131,8 +131,8 @@ def _map_videos(score: Callable[[tuple[Path, Path]], _VideoScore], pairs: list[t
     workers = min(num_cores() if sys.platform == "linux" else 1, len(pairs) // 4)
     if workers < 2:
         return [score(pair) for pair in pairs]
-    with multiprocessing.get_context("fork").Pool(workers, initializer=_start_worker) as pool:
-        return list(pool.imap(score, pairs, chunksize=len(pairs) // (4 * workers)))
+    with worker_pool(workers, "fork", _start_worker) as pool:
+        return list(pool.map(score, pairs, chunksize=len(pairs) // (4 * workers)))
 
 
 def _start_worker() -> None:

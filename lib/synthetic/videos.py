@@ -1,13 +1,13 @@
 """Generate synthetic videos: from a specification to a folder in PoseTrack18's official layout."""
 
 import json
-import multiprocessing
 import os
 import re
 import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import as_completed
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from lib.utils.cores import num_cores
 from lib.utils.errors import InputError
 from lib.utils.files import atomic_folder, read_json, write_json
 from lib.utils.unfinished import remove_own_unfinished, remove_unfinished
+from lib.utils.worker_pool import worker_pool
 
 SETTINGS = "synthetic.json"
 """In the output folder: what the videos were made with. It also marks the folder as one that may be overwritten."""
@@ -91,11 +92,10 @@ def make_videos(
     tasks = [(video, spec, seed, as_mp4) for video in missing]
     workers = max(1, min(processes or num_cores(), len(tasks)))
     interval = 0.1 if sys.stderr.isatty() else 30.0  # seconds: a log file is not filled with progress bars
-    with multiprocessing.get_context("spawn").Pool(workers, initializer=_start_worker) as pool:
-        for _ in tqdm(pool.imap_unordered(_make_video, tasks), total=len(tasks), unit="video", mininterval=interval):
-            pass
-        pool.close()
-        pool.join()
+    with worker_pool(workers, "spawn", _start_worker) as pool:
+        made = as_completed([pool.submit(_make_video, one) for one in tasks])
+        for task in tqdm(made, total=len(tasks), unit="video", mininterval=interval):
+            task.result()  # raises what the worker raised
 
 
 def draw_video(rng: np.random.Generator, spec: VideoSpec) -> Iterator[tuple[np.ndarray, Scene, Drawing]]:
